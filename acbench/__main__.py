@@ -1,0 +1,5 @@
+"""`python -m acbench`."""
+
+from acbench.cli import main
+
+main()

@@ -1,0 +1,77 @@
+"""The stages one by one, for people who want the parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acbench.cli.wire import benchmark_argument, dataset_options, json_option, pipeline, project_option, proposer_options
+
+
+@click.command(epilog="\b\nExample:\n  acbench ingest mvtec_ac --root ~/data/mvtec_ad")
+@benchmark_argument
+@dataset_options
+@json_option
+@project_option
+def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
+    """Read a dataset: hash every image, pair its mask by path, and list whatever is wrong."""
+    from acbench.store import to_json
+
+    with pipeline(project, benchmark, **options) as line:
+        from acbench.stages.ingest import describe
+
+        ingested = line.ingest()
+        what = describe(line.source, ingested)
+    if as_json:
+        rows = [to_json(finding) for finding in ingested.findings]
+        click.echo(json.dumps({"dataset": what, "items": len(ingested.items), "findings": rows}, indent=1, ensure_ascii=False))
+    else:
+        click.echo(what)
+        for finding in ingested.findings:
+            click.echo(f"{'✗' if finding.failed else '!'} {finding.path}: {finding.detail}" + (f"\n    → {finding.hint}" if finding.hint else ""))
+    return 3 if any(finding.failed for finding in ingested.findings) else 0
+
+
+@click.command(epilog="\b\nExample:\n  acbench propose sample --proposer neighbours")
+@benchmark_argument
+@click.option("--proposer", "names", multiple=True, help="Only this one; can be repeated.  [default: the usual ones]")
+@dataset_options
+@proposer_options
+@json_option
+@project_option
+def propose(benchmark: str, project: Path, names: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """Ask proposers for labels and keep their answers."""
+    from acbench import store
+    from acbench.cli.screen import table
+    from acbench.records import Proposal
+
+    with pipeline(project, benchmark, **options) as line:
+        from acbench.stages.propose import tally
+
+        asked = line.propose(names or None)
+        counts = {name: tally(store.read(line.bench.proposals(name), Proposal)) for name in asked}
+    if as_json:
+        click.echo(json.dumps(counts, indent=1))
+    else:
+        click.echo(table([("proposer", "answered", "abstained", "failed"), *((name, *each.values()) for name, each in counts.items())]))
+    return 3 if any(each["error"] for each in counts.values()) else 0
+
+
+@click.command(epilog="\b\nExample:\n  acbench resolve sample")
+@benchmark_argument
+@dataset_options
+@proposer_options
+@json_option
+@project_option
+def resolve(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
+    """Make labels from proposals and reviews, under the policy, and write them to `annotations/`."""
+    with pipeline(project, benchmark, **options) as line:
+        from acbench.stages.summary import status_counts
+
+        counts = status_counts(line.labels())
+        where = line.bench.labels
+    click.echo(json.dumps(counts) if as_json else f"{counts['accepted']:,} accepted, {counts['pending']:,} pending, {counts['excluded']:,} excluded → {where}")
+    return 0

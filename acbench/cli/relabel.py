@@ -1,0 +1,71 @@
+"""`acbench relabel`: the main job."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acbench.cli.wire import benchmark_argument, dataset_options, json_option, pipeline, project_option, proposer_options
+
+EPILOG = """\b
+Examples:
+  acbench relabel sample
+  acbench relabel mvtec_ac --root ~/data/mvtec_ad
+  acbench relabel mvtec_ac --reviews .acbench/mvtec_ac/queue.csv --reviewer ada
+"""
+
+
+@click.command(epilog=EPILOG)
+@benchmark_argument
+@dataset_options
+@proposer_options
+@click.option("--audit", type=click.FloatRange(0, 1), help="Share of the labels nobody needs to see that are put into"
+              " the queue all the same, to estimate their error.  [default: 0.05]")  # fmt: skip
+@click.option("--seed", type=int, help="Of the audit sample.  [default: 0]")
+@click.option("--reviews", type=click.Path(dir_okay=False, path_type=Path), help="Take in a filled-in queue.csv first.")
+@click.option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
+@json_option
+@project_option
+def relabel(
+    benchmark: str, project: Path, reviews: Path | None, reviewer: str | None, as_json: bool, **options: Any
+) -> int:
+    """Read the dataset, ask the proposers, rank what people should see, and write labels with reasons.
+
+    BENCHMARK is sample, mvtec_ac, visa_ac, or the path of your own label schema.
+
+    Works like make: what is there already is not done again, and it can be stopped and run again at any moment.
+    """
+    with pipeline(project, benchmark, **options) as line:
+        taken = line.take_reviews(reviews, reviewer) if reviews else None
+        facts = line.relabel()
+        bench = line.bench
+        made = list(line.made)
+    if as_json:
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+    else:
+        from acbench.cli.screen import report
+
+        if taken is not None:
+            click.echo(f"Reviews: {taken.new} new, {taken.changed} changed, {taken.same} known already, {taken.empty} rows without an answer\n")
+        here = Path().resolve()
+        queue, labels = (_short(path, here) for path in (bench.queue, bench.labels))
+        click.echo(report(facts, queue=queue, labels=labels, next_step=_next(benchmark, facts, queue)))
+        if not made:
+            click.echo("Nothing had changed, so nothing was done.", err=True)
+    failed = facts["images"]["unusable"] or any(tally["error"] for tally in facts["witnesses"].values())
+    return 3 if failed else 0
+
+
+def _next(benchmark: str, facts: dict[str, Any], queue: str) -> str:
+    if not facts["queue"]["waiting"]:
+        return f"nothing waits for people. The labels stand: acbench status {benchmark}"
+    command = f"acbench relabel {shlex.quote(benchmark)} --reviews {shlex.quote(queue)} --reviewer YOUR_NAME"
+    return f"look at the pictures in the queue's column `evidence`, fill in `label`, then\n  {command}"
+
+
+def _short(path: Path, here: Path) -> str:
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,55 @@
+"""The queue that people decide, out and in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acbench.cli.wire import benchmark_argument, json_option, pipeline, project_option
+
+
+@click.group()
+def review() -> None:
+    """The queue that people decide, out and in."""
+
+
+@review.command(epilog="\b\nExample:\n  acbench review queue sample")
+@benchmark_argument
+@json_option
+@project_option
+def queue(benchmark: str, project: Path, as_json: bool) -> int:
+    """Write the queue as CSV, with an evidence picture for each row."""
+    from acbench.store import to_json
+
+    with pipeline(project, benchmark) as line:
+        line.queue()
+        waiting = line.waiting()
+        where = line.bench.queue
+    if as_json:
+        click.echo(json.dumps([to_json(each) for each in waiting], indent=1))
+    else:
+        click.echo(f"{len(waiting):,} rows → {where}")
+    return 0
+
+
+@review.command(epilog="\b\nExample:\n  acbench review take sample .acbench/sample/queue.csv --reviewer ada")
+@benchmark_argument
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
+@json_option
+@project_option
+def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_json: bool) -> int:
+    """Take in a filled-in queue: all of it or, if a line is wrong, nothing."""
+    with pipeline(project, benchmark) as line:
+        taken = line.take_reviews(file, reviewer)
+        line.resolve()
+        where = line.bench.reviews
+    counts: dict[str, Any] = {"new": taken.new, "changed": taken.changed, "same": taken.same, "empty": taken.empty}
+    if as_json:
+        click.echo(json.dumps(counts))
+    else:
+        click.echo(f"{taken.new} new, {taken.changed} changed, {taken.same} known already, {taken.empty} rows without an answer → {where}")
+    return 0

@@ -1,0 +1,39 @@
+"""The label editions and other people's tables that are bundled with acbench."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from acbench import store
+from acbench.records import Label
+
+
+def folder(benchmark: str) -> Traversable:
+    """Where the bundled edition of a benchmark lies; it may not exist."""
+    return resources.files("acbench.annotations").joinpath(benchmark)
+
+
+def edition_labels(benchmark: str) -> list[Label]:
+    """The labels of the bundled edition; none if there is no edition."""
+    return store.read(Path(str(folder(benchmark).joinpath("labels.jsonl"))), Label)
+
+
+def is_own(annotations: Path) -> bool:
+    """Whether a project's annotations *are* the bundled ones, as in a checkout of acbench."""
+    bundled = Path(str(resources.files("acbench.annotations")))
+    return annotations.exists() and bundled.exists() and annotations.samefile(bundled)
+
+
+def witnesses(benchmark: str) -> list[str]:
+    """Names of other people's tables for a benchmark."""
+    place = folder(benchmark).joinpath("witnesses")
+    if not place.is_dir():
+        return []
+    return sorted(entry.name.removesuffix(".csv") for entry in place.iterdir() if entry.name.endswith(".csv"))
+
+
+def witness_text(benchmark: str, name: str) -> str:
+    """The CSV text of one of them."""
+    return folder(benchmark).joinpath("witnesses", f"{name}.csv").read_text(encoding="utf-8")

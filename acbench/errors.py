@@ -1,0 +1,38 @@
+"""What goes wrong, said once and said well."""
+
+from __future__ import annotations
+
+
+class AcbenchError(Exception):
+    """A failure that a person can act on.
+
+    `message` says what went wrong and where; `hint` is what to type or do next.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  → {self.hint}" if self.hint else self.message
+
+
+class SourceError(AcbenchError):
+    """The dataset folder is not what its source expects."""
+
+
+class SchemaError(AcbenchError):
+    """A label schema cannot be read or used."""
+
+
+class StoreError(AcbenchError):
+    """A table on disk is damaged or of another kind than expected."""
+
+
+class ReviewError(AcbenchError):
+    """A file of human decisions was refused; nothing of it was taken."""
+
+
+class ImageError(AcbenchError):
+    """An image or an anomaly mask cannot be used."""

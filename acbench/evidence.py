@@ -1,0 +1,355 @@
+"""The picture that a person decides by: the whole image, the defect close up, a normal image beside them.
+
+Images are Pillow's, as `imaging.open_image` gives them; other modes are converted, and transparency is
+dropped. Masks are bool[H, W] of the image's size, True where anomalous. The same arguments give the same
+pixels.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage  # type: ignore[import-untyped, unused-ignore]
+
+from acbench.regions import Box, Mask, components, square
+
+PANEL = 448
+"""Height of a panel, in pixels: three of them fit on a screen."""
+ROWS = 6
+"""At most so many rows of text stand below the panels."""
+
+_NARROWEST, _WIDEST = 0.6, 1.6
+"""Aspects of a panel. VisA's images are 1.5; one that is longer still gets bars."""
+_MARGIN, _BETWEEN, _SEAM = 24, 20, 4
+"""Around everything; between panels; between the tiles of one panel."""
+_TITLE, _TEXT, _CAPTION = 22, 17, 15
+"""Sizes of type."""
+_LINE = 2
+"""Width of the red line on a panel."""
+_READ = 1000
+"""So many characters of a text are looked at: a model may have gone on without end."""
+
+_PAPER, _BARS = (246, 246, 244), (226, 226, 223)
+_INK, _FADED = (28, 28, 30), (100, 100, 104)
+_RED, _DARK, _WHITE = (255, 24, 24), (16, 0, 0), (255, 255, 255)
+
+_PLAIN = str.maketrans({"×": "x", "–": "-", "—": "-", "‑": "-", "−": "-", "→": "->", "≤": "<=", "≥": ">="})
+"""The built-in font knows little more than ASCII."""
+
+Size = tuple[int, int]
+"""Width and height, as Pillow has it."""
+
+
+class _Panel(NamedTuple):
+    caption: str
+    image: Image.Image
+    """`PANEL` high."""
+
+
+class _Tile(NamedTuple):
+    """A place to be seen close up."""
+
+    box: Box
+    size: Size
+
+
+def picture(
+    image: Image.Image,
+    mask: Mask | None,
+    reference: Image.Image | None,
+    *,
+    title: str,
+    lines: Sequence[str] = (),
+) -> Image.Image:
+    """All that a person needs to name a defect, in one landscape RGB picture.
+
+    From the left: the whole image with the anomaly outlined; the anomaly close up with nothing drawn on it,
+    in up to four tiles if it is scattered; `reference`, a normal image of the same category. A missing mask
+    or reference is said in words. Above them stands `title`, below them `lines`: look first, then read what
+    others say. Panels begin at the same height in all pictures: nothing jumps when one flips through many.
+
+    Raises ValueError if the mask is not of the image's size.
+    """
+    image = image.convert("RGB")
+    if mask is None:
+        whole = _Panel("Whole image", _shown(image))
+        close = _Panel("Close-up", _notice("No mask: the source does not say", "where the anomaly is."))
+    else:
+        _check(image, mask)
+        tiles = _tiles(mask)
+        whole = _Panel(f"Whole image, {_share(mask)} marked", _outlined(image, mask, tiles))
+        close = _Panel(_zoom(image, tiles), _close_up(image, tiles))
+    normal = _notice("No normal image to compare with.") if reference is None else _shown(reference)
+    return _page([whole, close, _Panel("Normal image, to compare", normal)], title, lines)
+
+
+def contour(image: Image.Image, mask: Mask, *, longest: int | None = None) -> Image.Image:
+    """The image with its anomaly outlined, as RGB of its own size, or shrunk to a longer edge of `longest`.
+
+    The line is red with a dark edge, so that it shows on red things too, and it lies outside the anomaly: no
+    marked pixel is changed. Its width goes with the size of the result. Raises ValueError if the mask is not
+    of the image's size.
+    """
+    _check(image, mask)
+    scale = min(1.0, (longest or max(image.size)) / max(image.size))
+    size = _scaled(image.size, scale)
+    pixels = _resized(image.convert("RGB"), size)
+    _draw(pixels, _marked(mask, size), max(_LINE, round(_LINE * max(size) / PANEL)))
+    return Image.fromarray(pixels)
+
+
+def outline(mask: Mask, width: int) -> Mask:
+    """The band `width` pixels wide around what is marked, bool[H, W]; no marked pixel is in it."""
+    grown: Mask = ndimage.maximum_filter(mask, size=2 * width + 1, mode="constant")
+    return grown & ~mask
+
+
+# The panels
+
+
+def _shown(image: Image.Image) -> Image.Image:
+    """A whole image as a panel."""
+    return _within(Image.fromarray(_resized(image.convert("RGB"), _panel(image.size))))
+
+
+def _outlined(image: Image.Image, mask: Mask, tiles: Sequence[_Tile]) -> Image.Image:
+    """A whole image as a panel, with a line around the anomaly and frames around what is seen close up."""
+    size = _panel(image.size)
+    pixels, marked = _resized(image, size), _marked(mask, size)
+    for tile in tiles:
+        # A frame at the very border says nothing; a defect so small that it needs one has one.
+        if tile.box.width < 0.7 * image.width or tile.box.height < 0.7 * image.height:
+            _frame(pixels, marked, tile.box, size[0] / image.width)
+    _draw(pixels, marked, _LINE)
+    return _within(Image.fromarray(pixels))
+
+
+def _tiles(mask: Mask) -> list[_Tile]:
+    """What to see close up: one square around all that is marked, or the largest components one by one where
+    that shows them no smaller. Nothing if nothing is marked."""
+    parts = components(mask)
+    if not parts:
+        return []
+    whole, boxes = square(mask), [square(part) for part in parts[:4]]
+    half = (PANEL - _SEAM) // 2
+    if len(boxes) == 1 or 2 * boxes[0].width > whole.width:
+        return [_Tile(whole, (PANEL, PANEL))]
+    if len(boxes) == 2:
+        return [_Tile(_widened(box, mask.shape[1], PANEL / half), (PANEL, half)) for box in boxes]
+    return [_Tile(box, (half, half)) for box in boxes]
+
+
+def _widened(box: Box, width: int, aspect: float) -> Box:
+    """A square made `aspect` times as wide, as far as an image of that width allows."""
+    wide = max(box.width, min(round(aspect * box.width), width))
+    left = min(max((box.left + box.right - wide) // 2, 0), max(width - wide, 0))
+    return box._replace(left=left, right=left + wide)
+
+
+def _close_up(image: Image.Image, tiles: Sequence[_Tile]) -> Image.Image:
+    """The tiles in reading order, without a line on them."""
+    if not tiles:
+        return _notice("The mask is empty:", "nothing is marked as anomalous.")
+    panel = Image.new("RGB", (PANEL, PANEL), _PAPER if len(tiles) > 1 else _BARS)
+    x = y = 0
+    for box, (width, height) in tiles:
+        part = image.crop(box.within(*image.size))
+        scale = min(width / part.width, height / part.height)
+        part = Image.fromarray(_resized(part, _scaled(part.size, scale)))
+        panel.paste(part, (x + (width - part.width) // 2, y + (height - part.height) // 2))
+        x += width + _SEAM
+        if x >= PANEL:
+            x, y = 0, y + height + _SEAM
+    return panel
+
+
+def _zoom(image: Image.Image, tiles: Sequence[_Tile]) -> str:
+    """The caption of the close-up."""
+    if len(tiles) != 1:
+        return f"Close-up of the {len(tiles)} largest places" if tiles else "Close-up"
+    part = tiles[0].box.within(*image.size)
+    times = PANEL / max(part.width, part.height) * image.width / _panel(image.size)[0]
+    return f"Close-up, {times:.1f} times as large"
+
+
+def _notice(*rows: str) -> Image.Image:
+    """A panel with words in the place of an image."""
+    panel = Image.new("RGB", (PANEL, PANEL), _BARS)
+    ImageDraw.Draw(panel).multiline_text(
+        (PANEL // 2, PANEL // 2),
+        "\n".join(rows),
+        _FADED,
+        _font(_TEXT),
+        anchor="mm",
+        align="center",
+        spacing=8,
+    )
+    return panel
+
+
+def _share(mask: Mask) -> str:
+    share = np.count_nonzero(mask) / mask.size
+    return f"{share:.1%}" if share == 0 or share >= 0.001 else "less than 0.1%"
+
+
+# Lines and sizes
+
+
+def _check(image: Image.Image, mask: Mask) -> None:
+    if mask.shape != (image.height, image.width):
+        raise ValueError(
+            f"the mask is {mask.shape[1]}×{mask.shape[0]} pixels, its image {image.width}×{image.height}"
+        )
+
+
+def _panel(size: Size) -> Size:
+    """What an image of that size measures on a panel."""
+    return _scaled(size, min(PANEL / size[1], _WIDEST * PANEL / size[0]))
+
+
+def _scaled(size: Size, scale: float) -> Size:
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _resized(image: Image.Image, size: Size) -> NDArray[np.uint8]:
+    """Pixels of an RGB image at that size, uint8[H, W, 3], of its own."""
+    return np.array(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+
+
+def _marked(mask: Mask, size: Size) -> Mask:
+    """The mask at that size. A pixel counts as marked if any part of it is."""
+    if size == (mask.shape[1], mask.shape[0]):
+        return np.asarray(mask, dtype=np.bool_)
+    share = Image.fromarray(mask.astype(np.float32)).resize(size, Image.Resampling.BOX)
+    return np.asarray(share) > 0
+
+
+def _draw(pixels: NDArray[np.uint8], marked: Mask, width: int) -> None:
+    """Puts a red line with a dark edge around what is marked."""
+    pixels[outline(marked, width + 1)] = _DARK
+    pixels[outline(marked, width)] = _RED
+
+
+def _frame(pixels: NDArray[np.uint8], marked: Mask, box: Box, scale: float) -> None:
+    """Puts a fine white frame with a dark edge around a box; what is marked stays as it is."""
+    left, top, right, bottom = (round(edge * scale) for edge in box)
+    for inset, colour in ((0, _WHITE), (1, _FADED)):
+        ring = np.zeros_like(marked)
+        ring[max(top + inset, 0) : bottom - inset, max(left + inset, 0) : right - inset] = True
+        ring[max(top + inset + 1, 0) : bottom - inset - 1, max(left + inset + 1, 0) : right - inset - 1] = (
+            False
+        )
+        pixels[ring & ~marked] = colour
+
+
+def _within(image: Image.Image) -> Image.Image:
+    """A panel with the image in its middle, with bars beside it if it is very narrow or very wide."""
+    width = max(image.width, round(_NARROWEST * PANEL))
+    if image.size == (width, PANEL):
+        return image
+    panel = Image.new("RGB", (width, PANEL), _BARS)
+    panel.paste(image, ((width - image.width) // 2, (PANEL - image.height) // 2))
+    return panel
+
+
+# The page and its text
+
+
+def _page(panels: Sequence[_Panel], title: str, lines: Sequence[str]) -> Image.Image:
+    width = sum(panel.image.width for panel in panels) + _BETWEEN * (len(panels) - 1)
+    rows = _rows(lines, width)
+    top = _MARGIN + 72
+    page = Image.new(
+        "RGB", (width + 2 * _MARGIN, top + PANEL + _MARGIN + (26 * len(rows) + 12 if rows else 0)), _PAPER
+    )
+    draw = ImageDraw.Draw(page)
+    # "ls" hangs text on its baseline, so that words with and without descenders stand level
+    draw.text((_MARGIN, _MARGIN + 17), _line(title, _TITLE, width), _INK, _font(_TITLE), anchor="ls")
+    x = _MARGIN
+    for panel in panels:
+        caption = _line(panel.caption, _CAPTION, panel.image.width)
+        draw.text((x, top - 10), caption, _FADED, _font(_CAPTION), anchor="ls")
+        page.paste(panel.image, (x, top))
+        x += panel.image.width + _BETWEEN
+    for index, row in enumerate(rows):
+        draw.text((_MARGIN, top + PANEL + 34 + 26 * index), row, _INK, _font(_TEXT), anchor="ls")
+    return page
+
+
+def _rows(lines: Sequence[str], width: int) -> list[str]:
+    """The lines wrapped to `ROWS` rows. Each has one at least: a long one cannot push out those below it."""
+    texts = [text for text in map(_readable, lines[: 10 * ROWS]) if text]
+    if len(texts) > ROWS:
+        texts[ROWS - 1 :] = [f"… and {len(texts) - ROWS + 1} more"]
+    rows: list[str] = []
+    spare = ROWS - len(texts)
+    for text in texts:
+        wrapped = _wrapped(text, _TEXT, width, 1 + spare)
+        spare -= len(wrapped) - 1
+        rows += wrapped
+    return rows
+
+
+def _line(text: str, size: int, width: int) -> str:
+    return "".join(_wrapped(_readable(text), size, width, 1))
+
+
+def _wrapped(text: str, size: int, width: int, most: int) -> list[str]:
+    """At most `most` rows that fit `width` pixels, broken at spaces where there are any; "…" where it was cut."""
+    rows: list[str] = []
+    while text and len(rows) < most:
+        end = _fitting(text, size, width)
+        if end < len(text) and len(rows) == most - 1:
+            rows.append(text[: _fitting(text, size, width - _font(size).getlength("…"))].rstrip() + "…")
+            break
+        if end < len(text):
+            end = text.rfind(" ", 1, end + 1) if " " in text[1 : end + 1] else max(end, 1)
+        rows.append(text[:end].rstrip())
+        text = text[end:].lstrip()
+    return rows
+
+
+def _fitting(text: str, size: int, width: float) -> int:
+    """How many characters fit into so many pixels."""
+    font = _font(size)
+    return max(0, bisect_right(range(len(text) + 1), width, key=lambda end: font.getlength(text[:end])) - 1)
+
+
+def _readable(text: str) -> str:
+    """The text in characters that the font has, on one line, without anything that steers the reader's eye."""
+    text = unicodedata.normalize("NFC", text[:_READ]).translate(_PLAIN)
+    return " ".join("".join(map(_glyph, text)).split())[:_READ]
+
+
+@lru_cache(maxsize=4096)
+def _glyph(character: str) -> str:
+    """The character; or its plain letters, as `e` for an accented one; or its code, as `\\u65e5`."""
+    if character.isspace():
+        return " "
+    plain = "".join(
+        part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part)
+    )
+    for candidate in (character, plain):
+        if candidate and all(map(_drawn, candidate)):
+            return candidate
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _drawn(character: str) -> bool:
+    """Whether the font has a glyph for it. A noncharacter shows what it draws when it has none."""
+    font, none = _font(_TEXT), "\uffff"
+    return character.isprintable() and bytes(font.getmask(character)) != bytes(font.getmask(none))
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
+    return font

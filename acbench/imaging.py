@@ -1,0 +1,181 @@
+"""Pictures that strangers made: headers probed, images and masks decoded, within bounds.
+
+PNG, JPEG and BMP only: what the data sets hold, and raw or well-trodden decoders. TIFF, with its many codecs
+and pages, is left out on purpose.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin
+
+from acbench.errors import ImageError
+from acbench.files import Refused, Tree
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_PIXELS = 100_000_000
+"""A picture with more pixels is taken for a decompression bomb. The largest of MVTec-AD and VisA has 1.5
+million."""
+
+_READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+)
+_AGAIN = "copy it again from the original data set"
+_CONVERT = "save it as PNG"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a picture says of itself before it is decoded."""
+
+    width: int
+    height: int
+    mode: str
+    """Pillow's name of the pixel format."""
+    format: str
+    """`PNG`, `JPEG` or `BMP`."""
+
+
+def probe(data: bytes) -> Header:
+    """Read the header of a whole picture file, and see that its end is there. Raises ImageError.
+
+    Pixels are not decoded: damage within them is found by `open_image` and `open_mask`.
+    """
+    picture = _open(data)
+    return Header(picture.width, picture.height, picture.mode, str(picture.format))
+
+
+def open_image(path: str | Path, root: str | Path) -> Image.Image:
+    """The picture at `path`, relative to `root`, as 8-bit RGB in the orientation it is stored in. Raises
+    ImageError.
+
+    An EXIF orientation is not applied, since masks are drawn on the stored pixels. 16 bits a channel are cut
+    to the upper eight, so that pictures of one series stay comparable. Transparency is dropped.
+    """
+    with _told(path):
+        return _rgb(_decoded(_read(path, root)))
+
+
+def open_mask(path: str | Path, root: str | Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The mask at `path`, relative to `root`, as bool[H, W]: True where anomalous. Raises ImageError.
+
+    `size` is (width, height) of its image; a mask of another size is an error. Every value but 0 counts:
+    masks are black and white, grey, or indexed by the kind of defect. Transparency is ignored.
+    """
+    import numpy as np
+
+    with _told(path):
+        data = _read(path, root)
+        header = probe(data)
+        if header.format == "JPEG":
+            raise ImageError("a JPEG cannot be a mask: its compression blurs the edge", _CONVERT)
+        if (header.width, header.height) != tuple(size):
+            raise ImageError(
+                f"the mask is {header.width}×{header.height}, its image {size[0]}×{size[1]}",
+                "pair it with the image that it was drawn on",
+            )
+        picture = _decoded(data)
+        pixels = np.asarray(picture)
+        if pixels.ndim == 3:
+            colours = pixels[..., :-1] if picture.mode in {"RGBA", "LA", "La", "PA", "RGBa"} else pixels
+            return np.asarray(colours.any(axis=2), dtype=np.bool_)
+        return np.asarray(pixels != 0, dtype=np.bool_)
+
+
+def _read(path: str | Path, root: str | Path) -> bytes:
+    try:
+        return Tree(Path(root)).read(Path(path).as_posix())
+    except Refused as why:
+        raise ImageError(why.message, why.hint) from None
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    """A picture with its header read.
+
+    Pillow's classes are called directly: `Image.open` would try every format it knows, and warn about a large
+    picture instead of refusing it.
+    """
+    reader = next((reader for magic, reader in _READERS if data.startswith(magic)), None)
+    if reader is None:
+        raise ImageError("it is not a PNG, JPEG or BMP, whatever its name says", _CONVERT)
+    file = io.BytesIO(data)
+    try:
+        picture = reader(file)
+    except Exception as error:  # a damaged file can raise almost anything
+        raise ImageError(f"its header is damaged: {_reason(error)}", _AGAIN) from None
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ImageError(
+            f"it claims {picture.width:,}×{picture.height:,} pixels; at most {MAX_PIXELS:,} are read",
+            "a data set's image is not that large: replace it with the original",
+        )
+    if picture.width < 1 or picture.height < 1:
+        raise ImageError("it has no pixels", _AGAIN)
+    if not _complete(data, picture, file.tell()):
+        raise ImageError(f"the end of the {picture.format} is missing: the file was cut off", _AGAIN)
+    return picture
+
+
+def _complete(data: bytes, picture: ImageFile.ImageFile, position: int) -> bool:
+    """Whether the file's end is there. `position` is where the header ended; bytes after the end do no
+    harm."""
+    if picture.format == "PNG":
+        return data.rfind(b"IEND\xaeB`\x82") > 0
+    if picture.format == "JPEG":
+        return data.rfind(b"\xff\xd9", position) > 0  # a thumbnail in the header has an end of its own
+    compression = int.from_bytes(data[30:34], "little")
+    if int.from_bytes(data[14:18], "little") < 40 or compression not in (0, 3):
+        return True  # no such field, or run lengths: decoding will tell
+    stride = (picture.width * int.from_bytes(data[28:30], "little") + 31) // 32 * 4
+    return len(data) >= int.from_bytes(data[10:14], "little") + stride * picture.height
+
+
+def _decoded(data: bytes) -> ImageFile.ImageFile:
+    picture = _open(data)
+    try:
+        picture.load()
+    except Exception as error:
+        raise ImageError(f"its pixels are damaged: {_reason(error)}", _AGAIN) from None
+    return picture
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode.startswith("I"):  # Pillow would clip at 255 instead of scaling
+        import numpy as np
+
+        return Image.fromarray(
+            (np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
+        ).convert("RGB")
+    if "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    return picture.convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return (text or type(error).__name__)[:200]
+
+
+class _told:
+    """Puts the path before the message of an ImageError."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, ImageError):
+            raise ImageError(f"{self.path}: {error.message}", error.hint) from None
+        if isinstance(error, MemoryError | ValueError | OSError):
+            raise ImageError(f"{self.path}: cannot be decoded: {error}", _AGAIN) from None

@@ -1,0 +1,222 @@
+"""What happened: runs, the artifacts they made, and results too dear to compute twice. One SQLite file a project."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from acbench.errors import StoreError
+
+MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        run_id INTEGER PRIMARY KEY, command TEXT NOT NULL, started TEXT NOT NULL, finished TEXT,
+        pid INTEGER NOT NULL, outcome TEXT, summary TEXT NOT NULL DEFAULT '', versions TEXT NOT NULL
+    );
+    CREATE TABLE artifacts (
+        path TEXT PRIMARY KEY, key TEXT NOT NULL, sha256 TEXT NOT NULL, stamp TEXT NOT NULL,
+        run_id INTEGER NOT NULL REFERENCES runs, seconds REAL NOT NULL
+    );
+    CREATE TABLE files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, facts TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE embeddings (key TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+    """,
+)
+"""Each entry takes a ledger one version up; never edit one that has shipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One command, as the ledger saw it."""
+
+    run_id: int
+    command: str
+    started: str
+    finished: str | None
+    outcome: str
+    """`done`, `failed`, `stopped`, `running`, or `killed`: it never came to its end."""
+    summary: str
+    artifacts: int
+
+
+class Ledger:
+    """An open ledger. Paths of artifacts are kept relative to the project."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        try:
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"{path} is not a usable ledger: {error}",
+                f"move it away and run again; labels and reviews do not depend on it: mv {path} {path}.broken",
+            ) from None
+
+    def _migrate(self) -> None:
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"{self.path} was written by a newer acbench", "update: pip install --upgrade acbench"
+            )
+        for number in range(version, len(MIGRATIONS)):
+            script = f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version={number + 1}; COMMIT;"
+            self._db.executescript(script)
+
+    def close(self) -> None:
+        self._db.close()
+
+    # Runs
+
+    @contextmanager
+    def run(self, command: str, versions: Mapping[str, str]) -> Iterator[int]:
+        """Record one command from start to end, whatever the end is. Gives the run's id."""
+        row = self._db.execute(
+            "INSERT INTO runs (command, started, pid, versions) VALUES (?, ?, ?, ?)",
+            (command, _now(), os.getpid(), json.dumps(dict(versions))),
+        )
+        run_id = int(row.lastrowid or 0)
+        outcome = "failed"
+        try:
+            yield run_id
+            outcome = "done"
+        except KeyboardInterrupt:
+            outcome = "stopped"
+            raise
+        finally:
+            self._db.execute(
+                "UPDATE runs SET finished = ?, outcome = ? WHERE run_id = ?", (_now(), outcome, run_id)
+            )
+
+    def summarise(self, run_id: int, summary: str) -> None:
+        """One line on what a run did."""
+        self._db.execute("UPDATE runs SET summary = ? WHERE run_id = ?", (summary, run_id))
+
+    def runs(self, limit: int = 20) -> list[Run]:
+        """The newest runs, newest first."""
+        rows = self._db.execute(
+            "SELECT r.run_id, command, started, finished, outcome, summary, pid, COUNT(a.path) FROM runs r"
+            " LEFT JOIN artifacts a USING (run_id) GROUP BY r.run_id ORDER BY r.run_id DESC LIMIT ?",
+            (limit,),
+        ).fetchall()
+        return [
+            Run(
+                run_id=run_id,
+                command=command,
+                started=started,
+                finished=finished,
+                outcome=outcome or ("running" if _alive(pid) else "killed"),
+                summary=summary,
+                artifacts=count,
+            )
+            for run_id, command, started, finished, outcome, summary, pid, count in rows
+        ]
+
+    # Artifacts
+
+    def fresh(self, path: Path, name: str, key: str) -> bool:
+        """Whether `path` is still exactly what a run with the same `key` wrote."""
+        row = self._db.execute("SELECT key, sha256, stamp FROM artifacts WHERE path = ?", (name,)).fetchone()
+        if row is None or row[0] != key or not path.is_file():
+            return False
+        return bool(row[2] == stamp(path) or row[1] == sha256_file(path))
+
+    def untouched(self, path: Path, name: str) -> bool:
+        """Whether a file holds what a run wrote last, whatever the inputs were; False if no run wrote it."""
+        row = self._db.execute("SELECT sha256, stamp FROM artifacts WHERE path = ?", (name,)).fetchone()
+        return row is not None and path.is_file() and (row[1] == stamp(path) or row[0] == sha256_file(path))
+
+    def made(self, path: Path, name: str, key: str, run_id: int, seconds: float) -> None:
+        """Record that this run wrote `path` from inputs that hash to `key`."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO artifacts (path, key, sha256, stamp, run_id, seconds) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, key, sha256_file(path), stamp(path), run_id, seconds),
+        )
+
+    def artifacts(self, prefix: str = "") -> list[dict[str, Any]]:
+        """What is known of each artifact: path, key, sha256, run_id, seconds."""
+        names = ("path", "key", "sha256", "run_id", "seconds")
+        rows = self._db.execute(
+            f"SELECT {', '.join(names)} FROM artifacts WHERE substr(path, 1, ?) = ? ORDER BY path",  # noqa: S608
+            (len(prefix), prefix),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    # Facts about files, so that an unchanged file is hashed once
+
+    def file_facts(self) -> dict[str, tuple[str, str]]:
+        """Absolute path → (stamp, facts as JSON) of every file seen."""
+        return {path: (mark, facts) for path, mark, facts in self._db.execute("SELECT path, stamp, facts FROM files")}
+
+    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Remember (absolute path, stamp, facts as JSON) of some files."""
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", rows)
+
+    # Embeddings
+
+    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The vectors that are there, of those asked for."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(keys), 500):
+            part = keys[start : start + 500]
+            marks = ",".join("?" * len(part))
+            found.update(self._db.execute(f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", part))  # noqa: S608
+        return found
+
+    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Remember vectors; written before they are used."""
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def stamp(path: Path) -> str:
+    """Changes whenever a file is written: size, modification and change time (ns), inode."""
+    stat = path.stat()
+    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
+
+
+def sha256_file(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(*parts: object, length: int = 16) -> str:
+    """A short hash of JSON-able values: the key under which a result may be reused."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=length // 2).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,123 @@
+"""Where a project keeps things, and the lock that lets one command at a time change them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from acbench.errors import AcbenchError
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder with `.acbench/` (what machines can remake) and `annotations/` (what people decided)."""
+
+    folder: Path
+
+    @property
+    def workspace(self) -> Path:
+        """`.acbench/`."""
+        return self.folder / ".acbench"
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite file of runs, artifacts and cached results."""
+        return self.workspace / "ledger.sqlite"
+
+    @property
+    def annotations(self) -> Path:
+        """`annotations/`, meant for git."""
+        return self.folder / "annotations"
+
+    def bench(self, benchmark: str) -> Bench:
+        """The places of one benchmark."""
+        return Bench(self, benchmark)
+
+    def relative(self, path: Path) -> str:
+        """A path as messages and the ledger name it: relative to the project, forward slashes."""
+        return path.relative_to(self.folder).as_posix()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the project. Raises AcbenchError, naming the process, if another command does."""
+        self.workspace.mkdir(parents=True, exist_ok=True)
+        with (self.workspace / "lock").open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                raise AcbenchError(
+                    f"another acbench is at work in {self.folder} (process {file.read(20).strip() or 'unknown'})",
+                    "wait for it to end, or give another --project",
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The files of one benchmark in a project."""
+
+    project: Project
+    benchmark: str
+
+    @property
+    def work(self) -> Path:
+        """`.acbench/<benchmark>/`."""
+        return self.project.workspace / self.benchmark
+
+    @property
+    def kept(self) -> Path:
+        """`annotations/<benchmark>/`."""
+        return self.project.annotations / self.benchmark
+
+    @property
+    def settings(self) -> Path:
+        return self.work / "settings.json"
+
+    @property
+    def report(self) -> Path:
+        return self.work / "report.json"
+
+    @property
+    def items(self) -> Path:
+        return self.work / "items.parquet"
+
+    @property
+    def findings(self) -> Path:
+        return self.work / "findings.parquet"
+
+    def proposals(self, proposer: str) -> Path:
+        """The table of one proposer, by its name without the hash."""
+        return self.work / "proposals" / f"{proposer.replace(':', '_')}.parquet"
+
+    @property
+    def triage(self) -> Path:
+        return self.work / "triage.parquet"
+
+    @property
+    def queue(self) -> Path:
+        return self.work / "queue.csv"
+
+    @property
+    def evidence(self) -> Path:
+        """Folder of evidence pictures, one an item."""
+        return self.work / "evidence"
+
+    @property
+    def reviews(self) -> Path:
+        return self.kept / "reviews.jsonl"
+
+    @property
+    def labels(self) -> Path:
+        return self.kept / "labels.jsonl"
+
+    @property
+    def meta(self) -> Path:
+        return self.kept / "labels.meta.json"

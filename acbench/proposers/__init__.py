@@ -1,0 +1,93 @@
+"""Those who say what an item is: the dataset itself, models, other people's tables. One file a proposer.
+
+A proposer is a module whose name is its name. It has a function `build(setup, argument) -> Proposer`; the argument is what
+follows a colon in the name, as in `table:mvtec_fs`. Third parties add theirs
+under the entry-point group `acbench.proposers`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acbench.errors import AcbenchError
+from acbench.records import Item, Proposal
+from acbench.schema import Schema
+
+Progress = Callable[[int, int], None]
+"""Told (done, of how many) as work goes on."""
+
+
+class Embedder(Protocol):
+    """Turns crops of defects into vectors."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    def embed(
+        self, crops: Sequence[NDArray[np.uint8]], weights: Sequence[NDArray[np.float32]]
+    ) -> NDArray[np.float32]: ...
+
+
+class VectorCache(Protocol):
+    """Keeps vectors between runs."""
+
+    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]: ...
+    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a proposer may build on."""
+
+    schema: Schema
+    root: Path
+    """Where the images lie."""
+    embedder: Embedder
+    cache: VectorCache
+
+
+class Proposer(Protocol):
+    """Answers for items."""
+
+    @property
+    def name(self) -> str:
+        """Its module's name, `@`, and 8 hex of everything that decides its answers."""
+
+    def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
+        """One proposal for each item that it covers, in any order. A failure is a proposal too."""
+
+
+_GROUP = "acbench.proposers"
+
+
+def names() -> list[str]:
+    """Every proposer there is, found without importing any."""
+    own = [module.name for module in pkgutil.iter_modules(__path__)]
+    return sorted({*own, *(entry.name for entry in entry_points(group=_GROUP))})
+
+
+def build(name: str, setup: Setup) -> Proposer:
+    """A proposer by name, such as `neighbours` or `table:mvtec_fs`. Raises AcbenchError listing the known ones."""
+    module_name, _, argument = name.partition(":")
+    found: Mapping[str, Callable[[], ModuleType]] = {
+        **{entry.name: entry.load for entry in entry_points(group=_GROUP)},
+        **{
+            module.name: lambda module=module: importlib.import_module(f"{__name__}.{module.name}")
+            for module in pkgutil.iter_modules(__path__)
+        },
+    }
+    if module_name not in found:
+        raise AcbenchError(f"there is no proposer {name!r}", f"one of {', '.join(names())}")
+    proposer: Proposer = found[module_name]().build(setup, argument)
+    return proposer

@@ -1,0 +1,289 @@
+"""Which class a defect looks like, judged by the other defects of its category.
+
+A frozen image model turns each defect into a vector; a linear classifier, fitted to the dataset's own labels of *other*
+images, gives class probabilities (out-of-fold, so an image's own label never speaks for itself). Labels that confident
+learning (Northcutt et al. 2021, arXiv 1911.00068; cleanlab) suspects after a first pass are left out of the training
+folds of a second pass. Items whose dataset label names no class are judged defect by defect.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acbench import imaging, regions
+from acbench.errors import AcbenchError
+from acbench.ledger import digest
+from acbench.proposers import Progress, Proposer, Setup
+from acbench.records import GOOD, Item, Proposal, label_set
+
+FOLDS = 5
+REPEATS = 3
+"""Fold assignments averaged in the second pass."""
+LEAST = 4
+"""A class with fewer images gives no classifier worth asking."""
+STRENGTH = 10.0
+"""Inverse regularisation of the logistic regression on standardised features (C in scikit-learn)."""
+MARGIN = 0.2
+"""Abstain if the best class leads the second by less."""
+NEAREST = 5
+CHUNK = 16
+"""Images decoded ahead of the model at a time; bounds memory."""
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Defects:
+    """Vectors of one item: of its whole anomalous region, and of each defect in it."""
+
+    whole: Vector
+    parts: tuple[Vector, ...]
+    masked: bool
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """See the module."""
+
+    setup: Setup
+    _version: str = "1"
+    _failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        decides = (self.setup.embedder.name, self.setup.schema.digest, self._version, FOLDS, REPEATS, LEAST, STRENGTH, MARGIN)
+        return f"neighbours@{digest(*decides, length=8)}"
+
+    def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
+        """One proposal for each anomalous item; normal ones are not covered."""
+        covered = [item for item in items if item.anomalous]
+        done = 0
+        for category in sorted({item.category for item in covered}):
+            members = [item for item in covered if item.category == category]
+            vectors: dict[str, _Defects] = {}
+            for item, defects in self._vectors(members):
+                done += 1
+                progress(done, len(covered))
+                if defects is not None:
+                    vectors[item.item_id] = defects
+            yield from self._category(members, vectors)
+
+    # Vectors
+
+    def _vectors(self, items: Sequence[Item]) -> Iterator[tuple[Item, _Defects | None]]:
+        """The vectors of each item, from the cache or from its picture; None, with a reason kept, if that fails."""
+        stream = iter(items)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            while chunk := list(islice(stream, CHUNK)):
+                heads = self.setup.cache.embeddings([self._key(item, "head") for item in chunk])
+                todo = [item for item in chunk if self._key(item, "head") not in heads]
+                for item, crops in zip(todo, pool.map(self._crops, todo), strict=True):
+                    if isinstance(crops, str):
+                        self._failed[item.item_id] = crops
+                    else:
+                        self._embed(item, crops)
+                for item in chunk:
+                    yield item, None if item.item_id in self._failed else self._cached(item)
+
+    def _crops(self, item: Item) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]] | str:
+        """Crops and coverages: first of the whole region, then of each defect if the label is open; or what failed."""
+        if item.problem:
+            return item.problem
+        size = self.setup.embedder.size
+        try:
+            image = imaging.open_image(self.setup.root / item.image, self.setup.root)
+            if item.mask is None:
+                mask = np.zeros((image.height, image.width), dtype=bool)
+            else:
+                mask = imaging.open_mask(self.setup.root / item.mask, self.setup.root, image.size)
+        except AcbenchError as error:
+            return error.message
+        parts = regions.components(mask) if mask.any() and not self._own_label(item) else []
+        return [
+            (regions.cut(image, box, size), regions.cut_mask(part, box, size))
+            for part in [mask, *parts]
+            for box in [regions.square(part)]
+        ]
+
+    def _embed(self, item: Item, crops: list[tuple[NDArray[np.uint8], NDArray[np.float32]]]) -> None:
+        vectors = self.setup.embedder.embed([crop for crop, _ in crops], [area for _, area in crops])
+        # One row, so that a killed run leaves all of an item's vectors or none.
+        head = np.array([len(vectors), vectors.shape[1]], dtype=np.float32)
+        self.setup.cache.put_embeddings([(self._key(item, "head"), np.concatenate([head, vectors.ravel()]).tobytes())])
+
+    def _cached(self, item: Item) -> _Defects:
+        key = self._key(item, "head")
+        flat = np.frombuffer(self.setup.cache.embeddings([key])[key], dtype=np.float32)
+        vectors = flat[2:].reshape(int(flat[0]), int(flat[1]))
+        return _Defects(whole=vectors[0], parts=tuple(vectors[1:]), masked=item.mask is not None)
+
+    def _key(self, item: Item, part: str) -> str:
+        opened = "each" if not self._own_label(item) else "one"
+        return digest(self.setup.embedder.name, self._version, item.sha256, item.mask_sha256, opened, part, length=32)
+
+    def _own_label(self, item: Item) -> str | None:
+        """The one class that the dataset's label names, if it names exactly one."""
+        category = self.setup.schema.category(item.category)
+        labels = category.map(item.source_labels, item.image).labels if category else ()
+        return labels[0] if len(labels) == 1 and labels[0] != GOOD else None
+
+    # Answers
+
+    def _category(self, items: Sequence[Item], vectors: dict[str, _Defects]) -> Iterator[Proposal]:
+        labelled = [(item, label) for item in items if item.item_id in vectors and (label := self._own_label(item))]
+        sizes = Counter(label for _, label in labelled)
+        classes = sorted(label for label, count in sizes.items() if count >= LEAST)
+        trained = [(item, label) for item, label in labelled if label in classes]
+        known = {item.item_id for item, _ in trained}
+        if len(classes) < 2:
+            why = f"too few images to compare with: {LEAST} of each of two classes are needed, " + (
+                "there are " + ", ".join(f"{count} {label}" for label, count in sorted(sizes.items())) or "there are none"
+            )
+            yield from (self._silent(item, self._failed.get(item.item_id), why) for item in items)
+            return
+        model = _Model([vectors[item.item_id].whole for item, _ in trained], [classes.index(label) for _, label in trained])
+        own = {item.item_id: number for number, (item, _) in enumerate(trained)}
+        for item in items:
+            if item.item_id in self._failed:
+                yield self._silent(item, self._failed[item.item_id], "")
+            elif item.item_id in known:
+                number = own[item.item_id]
+                yield self._answer(item, classes, model.held_out[number][None], model.nearest(number), vectors)
+            elif label := self._own_label(item):
+                yield self._silent(item, None, f"`{label}` has {sizes[label]} images here, at least {LEAST} are needed")
+            else:
+                defects = vectors[item.item_id]
+                yield self._answer(item, classes, model.predict(defects.parts or (defects.whole,)), None, vectors)
+
+    def _answer(
+        self,
+        item: Item,
+        classes: Sequence[str],
+        rows: NDArray[np.float64],
+        nearest: Sequence[int] | None,
+        vectors: dict[str, _Defects],
+    ) -> Proposal:
+        """`rows` (P, K): class probabilities of each part of the item."""
+        mean = rows.mean(axis=0).round(6)
+        scores = {label: float(value) for label, value in zip(classes, mean, strict=True)}
+        ordered = np.sort(rows, axis=1)
+        undecided = int((ordered[:, -1] - ordered[:, -2] < MARGIN).sum())
+        labels = label_set(classes[best] for best in rows.argmax(axis=1))
+        if nearest is None:
+            rationale = f"of {len(rows)} defects: " + ", ".join(
+                f"{classes[best]} {row[best]:.2f}" for row, best in zip(rows, rows.argmax(axis=1), strict=True)
+            )
+        else:
+            near = Counter(classes[number] for number in nearest)
+            rationale = f"its {len(nearest)} nearest are " + ", ".join(f"{n} {label}" for label, n in near.most_common())
+        return Proposal(
+            item_id=item.item_id,
+            proposer=self.name,
+            labels=() if undecided else labels,
+            scores=scores,
+            rationale=rationale,
+            status="abstained" if undecided else "ok",
+            reason=self._close(scores, len(rows), undecided) if undecided else "",
+            saw=("image", "mask") if vectors[item.item_id].masked else ("image",),
+            schema_version=self.setup.schema.version,
+        )
+
+    def _close(self, scores: dict[str, float], parts: int, undecided: int) -> str:
+        if parts > 1:
+            return f"{undecided} of {parts} defects are undecided"
+        best = sorted(scores.items(), key=lambda pair: -pair[1])[:2]
+        return "too close to call: " + ", ".join(f"{label} {value:.2f}" for label, value in best)
+
+    def _silent(self, item: Item, failure: str | None, why: str) -> Proposal:
+        return Proposal(
+            item_id=item.item_id,
+            proposer=self.name,
+            labels=(),
+            status="error" if failure else "abstained",
+            reason=failure or why,
+            saw=("image", "mask") if item.mask else ("image",),
+            schema_version=self.setup.schema.version,
+        )
+
+
+class _Model:
+    """Out-of-fold class probabilities of labelled vectors, and those of further vectors."""
+
+    def __init__(self, vectors: Sequence[Vector], labels: Sequence[int]) -> None:
+        features = np.asarray(vectors, dtype=np.float64)
+        self.labels = np.asarray(labels)
+        self._mean, self._scale = features.mean(axis=0), features.std(axis=0) + 1e-6
+        # A rotation into the span of the data changes no logistic regression with L2 penalty, and no distance,
+        # but leaves as many features as images.
+        standard = self._standard(features)
+        _, _, self._axes = np.linalg.svd(standard, full_matrices=False)
+        self._features = standard @ self._axes.T
+        self.classes = int(self.labels.max()) + 1
+        first = self._out_of_fold(seed=0, suspects=np.zeros(len(labels), dtype=bool))
+        self.suspects = _suspects(self.labels, first)
+        self.held_out = np.mean([self._out_of_fold(seed, self.suspects) for seed in range(1, REPEATS + 1)], axis=0)
+
+    def predict(self, vectors: Sequence[Vector]) -> NDArray[np.float64]:
+        """Class probabilities (N, K) of vectors that were not trained on."""
+        keep = _keeping_classes(np.ones(len(self.labels), dtype=bool), self.suspects, self.labels)
+        model = self._fit(keep)
+        probabilities: NDArray[np.float64] = model.predict_proba(self._standard(np.asarray(vectors)) @ self._axes.T)
+        return probabilities
+
+    def nearest(self, number: int) -> list[int]:
+        """Labels of the nearest other images, by cosine."""
+        unit = self._features / np.linalg.norm(self._features, axis=1, keepdims=True).clip(1e-12)
+        similar = unit @ unit[number]
+        similar[number] = -np.inf
+        return [int(self.labels[other]) for other in np.argsort(-similar, kind="stable")[:NEAREST]]
+
+    def _standard(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        scaled: NDArray[np.float64] = (features - self._mean) / self._scale / np.sqrt(len(self._mean))
+        return scaled
+
+    def _out_of_fold(self, seed: int, suspects: NDArray[np.bool_]) -> NDArray[np.float64]:
+        from sklearn.model_selection import StratifiedKFold
+
+        folds = min(FOLDS, int(np.bincount(self.labels).min()))
+        result = np.zeros((len(self.labels), self.classes))
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        for train, test in splitter.split(self._features, self.labels):
+            chosen = np.zeros(len(self.labels), dtype=bool)
+            chosen[train] = True
+            result[test] = self._fit(_keeping_classes(chosen, suspects, self.labels)).predict_proba(self._features[test])
+        return result
+
+    def _fit(self, chosen: NDArray[np.bool_]) -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression(C=STRENGTH, max_iter=2000).fit(self._features[chosen], self.labels[chosen])
+
+
+def _keeping_classes(
+    chosen: NDArray[np.bool_], suspects: NDArray[np.bool_], labels: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """`chosen` without `suspects`, except that no class loses its last image."""
+    kept = chosen & ~suspects
+    for label in set(labels[chosen]) - set(labels[kept]):
+        kept |= chosen & (labels == label)
+    return kept
+
+
+def _suspects(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    from cleanlab.filter import find_label_issues
+
+    found: NDArray[np.bool_] = find_label_issues(labels, probabilities, n_jobs=1)
+    return found
+
+
+def build(setup: Setup, argument: str = "") -> Proposer:
+    """The proposer for `setup`."""
+    return Neighbours(setup)

@@ -1,0 +1,57 @@
+"""What a benchmark is made with. Kept in the workspace, so that a later command need not repeat it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from acbench import store
+from acbench.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to relabel one benchmark."""
+
+    schema: str
+    """A bundled benchmark's name, or the path of a schema file."""
+    root: str | None = None
+    """The dataset's folder; None if the source makes its own."""
+    categories: tuple[str, ...] = ()
+    """Only these; all if empty."""
+    limit: int | None = None
+    """At most so many images of a category."""
+    backbone: str = "efficientnet-lite0"
+    with_: tuple[str, ...] = ()
+    """Proposers besides the usual ones."""
+    without: tuple[str, ...] = ()
+    """Usual proposers that are left out."""
+    audit: float = 0.05
+    """Share of the labels accepted unseen that people are asked to check."""
+    seed: int = 0
+    """Of the audit sample."""
+
+    def updated(self, **given: Any) -> Settings:
+        """These settings with those given (not None) in place of the old ones."""
+        return dataclasses.replace(self, **{name: value for name, value in given.items() if value is not None})
+
+
+def read(path: Path) -> Settings | None:
+    """The settings kept at `path`; None if there are none. Raises StoreError if they are damaged."""
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        known = {field.name for field in dataclasses.fields(Settings)}
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+        return Settings(**{name: value for name, value in values.items() if name in known})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StoreError(f"{path} is damaged: {error}", f"remove it and give --root again: rm {path}") from None
+
+
+def write(path: Path, settings: Settings) -> None:
+    """Keep settings."""
+    store.write_bytes(path, (json.dumps(store.to_json(settings), indent=1) + "\n").encode())

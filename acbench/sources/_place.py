@@ -1,0 +1,145 @@
+"""Where in a folder that a person named the data set is; what to say if it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from acbench.errors import AcbenchError, SourceError
+from acbench.files import Refused, Tree
+from acbench.records import Finding
+from acbench.sources._contract import Source
+from acbench.sources._layout import stray
+from acbench.sources._registry import get, names
+
+_ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".zip", ".7z")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A data set's folder, or a part of it."""
+
+    tree: Tree
+    categories: tuple[str, ...]
+    """Those to read, sorted."""
+    findings: tuple[Finding, ...] = ()
+    """What the root itself holds besides."""
+
+    @property
+    def root(self) -> Path:
+        """What the paths of its images are relative to: the folder *above* the categories."""
+        return Path(self.tree.root)
+
+
+def locate(source: Source, root: Path, wanted: Collection[str] | None = None) -> Place:
+    """Find the categories of a data set. Raises SourceError, with a hint, if there are none.
+
+    `root` may be one category's folder: then paths are relative to the folder above, as in the whole data
+    set, and nothing outside `root` is read all the same.
+    """
+    _check(root)
+    real = root.resolve()
+    tree = Tree(real)
+    try:
+        entries = tree.entries()
+    except Refused as why:
+        raise SourceError(f"{root}: {why.message}", why.hint) from None
+    if real.name and source.is_category(tree, "."):
+        place = Place(Tree(real.parent, fence=real), (real.name,))
+        _choose(place.categories, wanted)
+        return Place(place.tree, place.categories, tuple(_strangers(source, place.categories)))
+    here = tuple(
+        each.name for each in entries if each.kind == "folder" and source.is_category(tree, each.name)
+    )
+    if not here:
+        raise _lost(source, root, tree)
+    chosen = _choose(here, wanted)
+    out_of_place = (
+        each for each in entries if each.name not in here and each.name.lower() not in source.EXTRAS
+    )
+    return Place(tree, chosen, (*map(stray, out_of_place), *_strangers(source, chosen)))
+
+
+def _check(root: Path) -> None:
+    try:
+        if root.is_dir():
+            return
+        exists = root.exists()
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{root} cannot be read: {error}", "give the data set's folder: --root") from None
+    if not exists:
+        raise SourceError(f"{root} does not exist", "give the folder that holds the data set: --root")
+    hint = (
+        "unpack it, and give the folder: --root"
+        if root.name.lower().endswith(_ARCHIVES)
+        else "give the folder: --root"
+    )
+    raise SourceError(f"{root} is a file, not a folder", hint)
+
+
+def _choose(here: tuple[str, ...], wanted: Collection[str] | None) -> tuple[str, ...]:
+    if unknown := sorted(set(wanted or ()) - set(here)):
+        raise SourceError(f"there is no category {', '.join(unknown)}", f"there are: {', '.join(here)}")
+    return tuple(each for each in here if not wanted or each in wanted)
+
+
+def _strangers(source: Source, categories: tuple[str, ...]) -> Iterator[Finding]:
+    """Categories that the complete data set does not have; they are read like the others."""
+    unknown = [each for each in categories if each not in source.WHOLE]
+    for other in _others(source) if unknown else ():
+        theirs = [each for each in unknown if each in other.WHOLE]
+        if theirs and len(theirs) == len(categories):
+            yield Finding(
+                path=".",
+                kind="other_dataset",
+                detail=f"{', '.join(theirs)}: these are categories of {other.TITLE}, here in the layout of"
+                f" {source.TITLE}: a converted copy, which may have lost labels",
+                hint=other.HOME,
+            )
+            return
+    for each in unknown:
+        yield Finding(
+            path=each,
+            kind="unknown_category",
+            detail=f"{source.TITLE} has no category of this name: it is read all the same",
+            hint="rename the folder if it is one of them, else describe it in a label schema of your own",
+        )
+
+
+def _lost(source: Source, root: Path, tree: Tree) -> SourceError:
+    """Why there is nothing to read in `root`, and the most likely way out."""
+    for other in _others(source):
+        theirs = {each for each in tree.folders() if other.is_category(tree, each)}
+        if other.is_category(tree, "."):
+            theirs.add(root.resolve().name)
+        if theirs & set(source.WHOLE):
+            copy = f"a copy of {source.TITLE} in the layout of {other.TITLE}"
+            return SourceError(f"{root} is {copy}, which does not keep its labels", source.HOME)
+        if theirs & set(other.WHOLE):
+            return SourceError(
+                f"{root} holds {other.TITLE}, not {source.TITLE}",
+                f"acbench relabel {other.BENCHMARK} --root {root}",
+            )
+    above = [each for each in root.resolve().parents[:2] if source.is_category(Tree(each), ".")]
+    below = [root / each for each in tree.folders()[:100] if _holds(source, root / each)]
+    for each in above + below:
+        return SourceError(f"{root} holds no category of {source.TITLE}", f"did you mean --root {each}?")
+    return SourceError(
+        f"{root} holds no category of {source.TITLE}: no folder in it is laid out as {source.LAYOUT}",
+        source.HOME,
+    )
+
+
+def _holds(source: Source, folder: Path) -> bool:
+    tree = Tree(folder)
+    return any(source.is_category(tree, each) for each in tree.folders()[:1000])
+
+
+def _others(source: Source) -> Iterator[Source]:
+    for name in names():
+        if name != source.NAME:
+            try:
+                yield get(name)
+            except AcbenchError:  # a broken plug-in is not what this is about
+                continue

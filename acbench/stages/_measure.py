@@ -1,0 +1,171 @@
+"""Facts of many files: each is read once, hashed and probed from the same bytes, and not at all if a cache
+knows it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing
+from threading import Event
+from typing import NamedTuple, Protocol
+
+from acbench.errors import ImageError
+from acbench.files import Refused, Tree, read
+from acbench.imaging import probe
+
+VERSION = 1
+"""Raise it when the same bytes would give other facts: cached ones are then computed again."""
+_CHUNK = 8
+"""Files a task takes at once: enough to hide the cost of a task, few enough to see progress on a slow
+disk."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of files done and of all."""
+
+
+class Facts(NamedTuple):
+    """What is known of one picture file."""
+
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    format: str = ""
+    problem: str = ""
+    """Why it cannot be used, or empty."""
+    hint: str = ""
+
+
+class HashCache(Protocol):
+    """Facts of files from earlier runs, as JSON, under absolute path and stamp. `acbench.ledger.Ledger` is
+    one."""
+
+    def file_facts(self) -> Mapping[str, tuple[str, str]]:
+        """Path → (stamp, facts) of every file known."""
+
+    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Remember (path, stamp, facts) of some files."""
+
+
+class MemoryCache:
+    """A cache that lasts as long as the process."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, tuple[str, str]] = {}
+
+    def file_facts(self) -> Mapping[str, tuple[str, str]]:
+        return self.facts
+
+    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        self.facts.update((path, (stamp, facts)) for path, stamp, facts in rows)
+
+
+class _Job(NamedTuple):
+    path: str
+    real: str
+    stamp: str
+
+
+def measure(
+    tree: Tree,
+    paths: Sequence[str],
+    cache: HashCache,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> dict[str, Facts]:
+    """Path → facts of every file; one that cannot be read has a `problem`, and no file raises.
+
+    At most `workers` files are in memory at a time. When interrupted, what was done until then is in the
+    cache.
+    """
+    known = cache.file_facts()
+    facts: dict[str, Facts] = {}
+    jobs: list[_Job] = []
+    for path in paths:
+        try:
+            real, status = tree.locate(path)
+        except Refused as why:
+            facts[path] = Facts(problem=why.message, hint=why.hint)
+            continue
+        stamp = f"{VERSION}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+        old_stamp, old_facts = known.get(real, ("", ""))
+        old = _parsed(old_facts) if old_stamp == stamp else None
+        if old is None:
+            jobs.append(_Job(path, real, stamp))
+        else:
+            facts[path] = old
+    if progress:
+        progress(len(facts), len(paths))
+    with closing(_in_threads(jobs, workers or _workers(), cache)) as finished:
+        for done in finished:
+            facts.update(done)
+            if progress:
+                progress(len(facts), len(paths))
+    return facts
+
+
+def _in_threads(
+    jobs: Sequence[_Job], workers: int, cache: HashCache
+) -> Generator[dict[str, Facts], None, None]:
+    stop = Event()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ingest")
+    chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
+    running = {pool.submit(_measure_some, chunk, stop) for chunk in chunks}
+    try:
+        for future in as_completed(set(running)):
+            yield _kept(future, cache)
+            running.discard(future)
+    finally:  # all done, or stopped in the middle: by Ctrl-C, or by an error of whoever reads
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+        for future in running:
+            if not future.cancelled() and future.exception() is None:
+                _kept(future, cache)
+
+
+def _kept(future: Future[list[tuple[_Job, Facts]]], cache: HashCache) -> dict[str, Facts]:
+    done = future.result()
+    # What failed before its bytes were read may go well next time, with the same stamp.
+    cache.put_file_facts([(job.real, job.stamp, json.dumps(facts)) for job, facts in done if facts.sha256])
+    return {job.path: facts for job, facts in done}
+
+
+def _measure_some(jobs: Iterable[_Job], stop: Event) -> list[tuple[_Job, Facts]]:
+    done = []
+    for job in jobs:
+        if stop.is_set():
+            break
+        done.append((job, _facts(job.real)))
+    return done
+
+
+def _facts(real: str) -> Facts:
+    try:
+        data = read(real)
+    except Refused as why:
+        return Facts(problem=why.message, hint=why.hint)
+    except MemoryError:
+        return Facts(
+            problem="there is not enough memory to read it", hint="close other programs and run again"
+        )
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        header = probe(data)
+    except ImageError as why:
+        return Facts(digest, problem=why.message, hint=why.hint)
+    return Facts(digest, header.width, header.height, header.mode, header.format)
+
+
+def _parsed(text: str) -> Facts | None:
+    try:
+        return Facts(*json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def _workers() -> int:
+    """A few more than there are processors, since some wait for the disk."""
+    return min(16, (os.cpu_count() or 1) + 2)

@@ -1,0 +1,182 @@
+"""The first stage: a data set on disk becomes items, and a list of whatever is wrong with it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from acbench.records import Finding, Item, item_id
+from acbench.sources import Found, Source, locate
+from acbench.stages._checks import duplicates, mixed
+from acbench.stages._fold import fold
+from acbench.stages._measure import Facts, HashCache, MemoryCache, Progress, measure
+
+__all__ = ["HashCache", "Ingested", "MemoryCache", "describe", "ingest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """A data set as it is on disk."""
+
+    root: Path
+    """What `Item.image` and `Item.mask` are relative to: the folder above the categories."""
+    items: list[Item]
+    """Sorted by path; those that cannot be used have a `problem`."""
+    findings: list[Finding]
+    """Sorted by path."""
+    limit: int | None = None
+    """At most so many images of a category were taken."""
+
+
+def ingest(
+    source: Source,
+    root: Path,
+    *,
+    categories: Collection[str] | None = None,
+    limit: int | None = None,
+    cache: HashCache | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Ingested:
+    """Read a data set: every image is hashed, its header read, its mask paired. Raises SourceError for a
+    wrong root.
+
+    `root` may also hold a part of the data set, or be one category's folder. `limit` takes at most so many
+    images of each category: the first of each class of each split in turn, then the second of each, and so
+    on, so that every class and the training images stay represented, and a larger limit only adds images.
+    """
+    place = locate(source, root, categories)
+    found: list[Found] = []
+    findings = list(place.findings)
+    for each in source.scan(place.tree, place.categories):
+        if isinstance(each, Found):
+            found.append(each)
+        else:
+            findings.append(each)
+    findings = list(_maskless(findings, found))
+    chosen = _spread(found, limit)
+    paths = [each.image for each in chosen if each.problem is None]
+    paths += sorted({each.mask for each in chosen if each.mask is not None})
+    facts = measure(place.tree, paths, cache or MemoryCache(), progress, workers)
+    items = []
+    for each in sorted(chosen, key=lambda one: one.image):
+        item, wrong = _item(source, each, facts)
+        items.append(item)
+        findings += wrong
+    findings += duplicates(items)
+    findings += mixed(items)
+    return Ingested(root=place.root, items=items, findings=fold(findings), limit=limit)
+
+
+def describe(source: Source, ingested: Ingested) -> str:
+    """One line: whether the folder is the whole data set or which part of it, and what cannot be used."""
+    items = ingested.items
+    counts = Counter(item.category for item in items)
+    known = {category: count for category, count in counts.items() if category in source.WHOLE}
+    anomalous = [item for item in items if item.anomalous]
+    unusable = sum(bool(item.problem) for item in items)
+    masked = sum(item.mask is not None for item in anomalous)
+    parts = [
+        f"{sum(known.values()):,} of {sum(source.WHOLE.values()):,} images",
+        f"{len(known)} of {len(source.WHOLE)} categories",
+        f"masks for {masked:,} of {len(anomalous):,} anomalous images",
+    ]
+    what = "all" if known == source.WHOLE else "a part"
+    line = f"{what} of {source.NAME}: {', '.join(parts)}"
+    if more := sorted(set(counts) - set(known)):
+        strangers = sum(counts[each] for each in more)
+        line += f"; besides, {strangers:,} images of categories that it does not have: {', '.join(more)}"
+    if ingested.limit is not None:
+        line += f"; at most {ingested.limit:,} images of a category were asked for"
+    return line + (f"; {unusable:,} images cannot be used" if unusable else "")
+
+
+def _maskless(findings: Iterable[Finding], found: Sequence[Found]) -> Iterator[Finding]:
+    """Where all masks of a category are missing, say it once."""
+    category_of = {each.image: each.category for each in found}
+    anomalous = Counter(each.category for each in found if each.anomalous)
+    missing: defaultdict[str, list[Finding]] = defaultdict(list)
+    for each in findings:
+        if each.kind == "missing_mask":
+            missing[category_of[each.path]].append(each)
+        else:
+            yield each
+    for category, those in missing.items():
+        if len(those) == anomalous[category]:
+            detail = f"no mask of its {len(those):,} anomalous images is there"
+            yield Finding(path=category, kind="missing_mask", detail=detail, hint=those[0].hint)
+        else:
+            yield from those
+
+
+def _spread(found: Sequence[Found], limit: int | None) -> list[Found]:
+    """At most `limit` images a category, dealt out to its classes in turn: see `ingest`."""
+    if limit is None:
+        return list(found)
+    classes: defaultdict[tuple[str, str, tuple[str, ...]], list[Found]] = defaultdict(list)
+    for each in sorted(found, key=lambda one: one.image):
+        classes[each.category, each.split, each.source_labels].append(each)
+    turns: defaultdict[str, list[tuple[int, bool, str, Found]]] = defaultdict(list)
+    for (category, split, _), members in classes.items():
+        for turn, each in enumerate(members):
+            turns[category].append((turn, split != "train", each.image, each))
+    return [
+        each
+        for dealt in turns.values()
+        for *_, each in sorted(dealt, key=lambda one: one[:3])[: max(limit, 0)]
+    ]
+
+
+def _item(source: Source, found: Found, facts: Mapping[str, Facts]) -> tuple[Item, list[Finding]]:
+    """The record of one image, and what is wrong with it or its mask. A mask that cannot be used is left
+    out."""
+    findings = []
+    image = facts.get(found.image, Facts())
+    problem = image.problem
+    if found.problem is not None:
+        problem = found.problem.detail
+        findings.append(found.problem)
+    elif problem:
+        findings.append(_failure(found.image, "unreadable_image", problem, image.hint))
+    mask = facts[found.mask] if found.mask is not None else None
+    if mask is not None and found.mask is not None:
+        wrong = _wrong_mask(found.mask, mask, image)
+        if wrong is not None:
+            findings.append(wrong)
+            mask = None
+    item = Item(
+        item_id=item_id(source.NAME, found.category, found.image),
+        dataset=source.NAME,
+        category=found.category,
+        split=found.split,
+        image=found.image,
+        sha256=image.sha256,
+        width=image.width,
+        height=image.height,
+        mode=image.mode,
+        mask=None if mask is None else found.mask,
+        mask_sha256=None if mask is None else mask.sha256,
+        anomalous=found.anomalous,
+        source_labels=found.source_labels,
+        licence=source.LICENCE,
+        problem=problem,
+    )
+    return item, findings
+
+
+def _wrong_mask(path: str, mask: Facts, image: Facts) -> Finding | None:
+    if mask.problem:
+        return _failure(path, "unreadable_mask", f"the mask: {mask.problem}", mask.hint)
+    if mask.format == "JPEG":
+        detail = "a JPEG cannot be a mask: its compression blurs the edge"
+        return _failure(path, "unreadable_mask", detail, "save the original mask as PNG")
+    if image.width and (mask.width, mask.height) != (image.width, image.height):
+        detail = f"the mask is {mask.width}×{mask.height}, its image {image.width}×{image.height}"
+        return _failure(path, "mask_size", detail, "copy both again from the original data set")
+    return None
+
+
+def _failure(path: str, kind: str, detail: str, hint: str) -> Finding:
+    return Finding(path=path, kind=kind, detail=detail, hint=hint, failed=True)

@@ -1,0 +1,246 @@
+"""The review queue as a CSV file that people fill in with any editor, and the way back, strictly."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from acbench.errors import ReviewError
+from acbench.records import GOOD, Item, Label, Proposal, Review, Verdict, label_set
+from acbench.schema import Category, Schema, fold
+from acbench.stages.triage import Ranked
+
+COLUMNS = ("rank", "item_id", "image", "why", "detail", "source", "proposals", "current", "classes", "evidence",
+           "label", "note", "reviewer")  # fmt: skip
+NEEDED = ("item_id", "label")
+VERDICTS: tuple[Verdict, ...] = ("unsure", "bad_image", "bad_mask")
+JOIN = " + "
+"""Between class ids in one cell."""
+
+MAX_BYTES = 64 << 20
+MAX_CELL = 10_000
+
+
+def queue_csv(
+    ranked: Sequence[Ranked],
+    items: Mapping[str, Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    labels: Mapping[str, Label],
+    schema: Schema,
+    evidence: Mapping[str, str],
+) -> bytes:
+    """The queue as UTF-8 CSV; `evidence` gives the path of each item's picture. Columns `label`, `note` and
+    `reviewer` are for people."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for each in ranked:
+        item = items[each.item_id]
+        category = schema.category(item.category)
+        row = {
+            "rank": each.rank,
+            "item_id": each.item_id,
+            "image": item.image,
+            "why": each.why,
+            "detail": each.detail,
+            "source": ", ".join(item.source_labels),
+            "proposals": "; ".join(says(proposal) for proposal in proposals.get(each.item_id, ())),
+            "current": JOIN.join(labels[each.item_id].labels),
+            "classes": ", ".join([GOOD, *(category.class_ids if category else ())]),
+            "evidence": evidence.get(each.item_id, ""),
+            "label": "",
+            "note": "",
+            "reviewer": "",
+        }
+        writer.writerow({name: _inert(value) for name, value in row.items()})
+    return out.getvalue().encode("utf-8-sig")
+
+
+def says(proposal: Proposal) -> str:
+    """One proposal in a few words."""
+    name = proposal.proposer.partition("@")[0]
+    if proposal.status != "ok":
+        return f"{name}: – ({proposal.reason})"
+    share = proposal.scores.get(proposal.labels[0]) if len(proposal.labels) == 1 else None
+    return f"{name}: {JOIN.join(proposal.labels)}" + (f" {share:.2f}" if share is not None else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What came of reading a file of decisions."""
+
+    reviews: list[Review]
+    """All reviews: the old ones and the new ones."""
+    new: int
+    changed: int
+    same: int
+    """Decisions that were there already."""
+    empty: int
+    """Rows without a decision."""
+
+
+def take(
+    path: Path,
+    items: Mapping[str, Item],
+    schema: Schema,
+    earlier: Sequence[Review],
+    *,
+    reviewer: str | None = None,
+    shown: Mapping[str, tuple[str, ...]] | None = None,
+) -> Taken:
+    """Read decisions from a filled-in queue: all of them, or none and a ReviewError that lists what is wrong.
+
+    A cell `label` holds class ids or names joined by ` + `, or `unsure`, `bad_image`, `bad_mask`; an empty one is no
+    decision. `when` is the time at which the file was saved. A decision that differs from the reviewer's last one is
+    added as a new round; the old row stays.
+    """
+    shown = shown or {}
+    rows = _rows(path)
+    when = datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat()
+    problems: list[str] = []
+    decided: dict[tuple[str, str], int] = {}
+    last: defaultdict[tuple[str, str], list[Review]] = defaultdict(list)
+    for review in earlier:
+        last[review.item_id, review.reviewer].append(review)
+    added: list[Review] = []
+    counts = {"new": 0, "changed": 0, "same": 0, "empty": 0}
+    for line, row in rows:
+        cell = row["label"].strip()
+        if not cell:
+            counts["empty"] += 1
+            continue
+        item = items.get(row["item_id"].strip())
+        if item is None:
+            problems.append(f"line {line}: no item {row['item_id']!r} in this benchmark")
+            continue
+        category = schema.category(item.category)
+        who = row.get("reviewer", "").strip() or (reviewer or "")
+        if not who:
+            problems.append(f"line {line}: nobody is named as reviewer")
+            continue
+        verdict, labels, wrong = _decision(cell, category)
+        if wrong:
+            problems.append(f"line {line}: {wrong}")
+            continue
+        if (item.item_id, who) in decided:
+            problems.append(f"line {line}: {item.item_id} is decided by {who} on line {decided[item.item_id, who]} already")
+            continue
+        decided[item.item_id, who] = line
+        history = sorted(last[item.item_id, who], key=lambda each: each.round)
+        review = Review(
+            item_id=item.item_id,
+            reviewer=who,
+            round=history[-1].round + 1 if history else 1,
+            verdict=verdict,
+            labels=labels,
+            note=row.get("note", "").strip(),
+            shown=shown.get(item.item_id, ()),
+            when=when,
+            desk="csv",
+            schema_version=schema.version,
+        )
+        if history and _same(history[-1], review):
+            counts["same"] += 1
+        else:
+            counts["changed" if history else "new"] += 1
+            added.append(review)
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        name_it = any("reviewer" in problem for problem in problems)
+        raise ReviewError(
+            f"{path}: {len(problems)} rows cannot be taken, so none was:\n{listed}{more}",
+            "give --reviewer NAME, or fill in the column `reviewer`" if name_it else "mend these lines and run again",
+        )
+    return Taken(reviews=[*earlier, *added], **counts)
+
+
+def unsaved(path: Path, items: Mapping[str, Item], schema: Schema, reviews: Sequence[Review]) -> int:
+    """How many answers a filled-in queue holds that no review says; 1 if it cannot be read."""
+    known: defaultdict[str, set[tuple[Verdict, tuple[str, ...]]]] = defaultdict(set)
+    for review in reviews:
+        known[review.item_id].add((review.verdict, review.labels))
+    try:
+        rows = _rows(path)
+    except ReviewError:
+        return 1
+    count = 0
+    for _, row in rows:
+        item = items.get(row["item_id"].strip())
+        cell = row["label"].strip()
+        if cell:
+            verdict, labels, wrong = _decision(cell, schema.category(item.category) if item else None)
+            count += bool(wrong) or (verdict, labels) not in known[row["item_id"].strip()]
+    return count
+
+
+def _decision(cell: str, category: Category | None) -> tuple[Verdict, tuple[str, ...], str]:
+    """The verdict and class ids of one cell, or what is wrong with it."""
+    for verdict in VERDICTS:
+        if fold(cell) == fold(verdict):
+            return verdict, (), ""
+    if category is None:
+        return "unsure", (), "its category is not in the schema"
+    names = [name for name in cell.replace(";", "+").replace(",", "+").split("+") if name.strip()]
+    parsed = {name.strip(): category.parse(name) for name in names}
+    unknown = [name for name, found in parsed.items() if found is None]
+    if unknown or not parsed:
+        said = ", ".join(map(repr, unknown)) or repr(cell)
+        return "unsure", (), f"{said[:200]} is no class of {category.key} ({', '.join([GOOD, *category.class_ids])})"
+    labels = label_set(found for found in parsed.values() if found)
+    if GOOD in labels and len(labels) > 1:
+        return "unsure", (), f"{GOOD} does not go with a defect"
+    return "label", labels, ""
+
+
+def _same(one: Review, other: Review) -> bool:
+    def decision(review: Review) -> Any:
+        return replace(review, round=0, when="", shown=(), seconds=None, desk="", schema_version="")
+
+    return bool(decision(one) == decision(other))
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line, row) of a CSV file with commas, semicolons or tabs, as spreadsheet programs save them."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ReviewError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give a filled-in queue.csv")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ReviewError(f"cannot read {path}: {error.strerror}", "check the path given to --reviews") from None
+    except UnicodeDecodeError:
+        raise ReviewError(f"{path} is not UTF-8", "save it as CSV UTF-8") from None
+    if "\0" in text:
+        raise ReviewError(f"{path} is not a text file", "save it as CSV UTF-8")
+    head = text.partition("\n")[0]
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, restkey="")
+    try:
+        missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ReviewError(
+                f"{path} has no column {', '.join(missing)}; it has {', '.join(reader.fieldnames or ['none'])}"[:500],
+                "keep the header of queue.csv as it is",
+            )
+        rows = []
+        for row in reader:
+            if "" in row or None in row.values():
+                raise ReviewError(f"{path}, line {reader.line_num}: not as many cells as the header", "mend the line")
+            if any(len(value) > MAX_CELL for value in row.values()):
+                raise ReviewError(f"{path}, line {reader.line_num}: a cell is over {MAX_CELL} characters", "shorten it")
+            rows.append((reader.line_num, row))
+    except csv.Error as error:
+        raise ReviewError(f"{path}, line {reader.line_num}: not CSV: {error}", "mend the line") from None
+    return rows
+
+
+def _inert(value: object) -> object:
+    """A cell that no spreadsheet program runs as a formula."""
+    text = str(value)
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

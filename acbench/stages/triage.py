@@ -1,0 +1,168 @@
+"""Which images people should look at, and in what order.
+
+First where independent witnesses differ or confident learning suspects the dataset's label, the most suspect first;
+then where nothing names a class; then where a witness could not tell. At the end a random sample of all that would be
+accepted unseen, from which the error of the unseen labels is estimated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from acbench.metrics import Rate, rate
+from acbench.records import GOOD, Item, Label, Proposal, Review
+from acbench.schema import Schema
+from acbench.stages.resolve import resolve_item, witnesses
+
+Why = Literal["disputed", "suspect", "unnamed", "uncertain", "audit", "settled"]
+ORDER: dict[Why, int] = {"disputed": 0, "suspect": 0, "unnamed": 1, "uncertain": 2, "audit": 3, "settled": 4}
+"""`settled` is everything that nobody needs to see."""
+
+UNKNOWN = 0.5
+"""Suspicion of a label that no witness has probabilities for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """One item's place in the review queue."""
+
+    item_id: str
+    rank: int
+    """1 is the first to see. Ranks go on beyond the queue, to the least suspect item."""
+    why: Why
+    suspicion: float
+    """How much the witnesses' probabilities speak against the current label: 0 not at all, 1 entirely."""
+    detail: str
+    """One sentence for the reviewer."""
+
+
+def triage(
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    schema: Schema,
+    *,
+    audit: float = 0.05,
+    seed: int = 0,
+) -> list[Ranked]:
+    """Rank the items that can be used. Reviews play no part, so that the audit sample stays what it was.
+
+    `audit`: share, 0…1, of the labels that would be accepted unseen, normal images included. Raises ValueError if it
+    is none.
+    """
+    if not 0 <= audit <= 1:
+        raise ValueError("the audit share is between 0 and 1")
+    labels = {item.item_id: resolve_item(item, proposals.get(item.item_id, ()), (), schema) for item in items}
+    usable = [item for item in items if labels[item.item_id].status != "excluded"]
+    quality, suspects = _confident_learning(usable, proposals, labels)
+    whys = {
+        item.item_id: _why(item, labels[item.item_id], proposals.get(item.item_id, ()), item.item_id in suspects)
+        for item in usable
+    }
+    unseen = sorted((each for each, why in whys.items() if why == "settled"), key=lambda each: _draw(seed, each))
+    whys.update(dict.fromkeys(unseen[: math.ceil(audit * len(unseen))], "audit"))
+    suspicion = {item.item_id: round(1 - quality.get(item.item_id, UNKNOWN), 6) for item in usable}
+    ordered = sorted(
+        usable,
+        key=lambda item: (
+            ORDER[whys[item.item_id]],
+            not item.anomalous if whys[item.item_id] == "settled" else False,
+            -suspicion[item.item_id],
+            item.image,
+        ),
+    )
+    return [
+        Ranked(
+            item_id=item.item_id,
+            rank=rank,
+            why=whys[item.item_id],
+            suspicion=suspicion[item.item_id],
+            detail=_detail(whys[item.item_id], labels[item.item_id]),
+        )
+        for rank, item in enumerate(ordered, start=1)
+    ]
+
+
+def unseen_error(ranked: Iterable[Ranked], machine: Mapping[str, Label], final: Mapping[str, Label]) -> Rate | None:
+    """Share of the labels accepted unseen that are wrong, from the audited ones; None before any was reviewed.
+
+    `machine`: the labels without reviews; `final`: the labels with them.
+    """
+    audited = [
+        each.item_id
+        for each in ranked
+        if each.why == "audit" and final[each.item_id].decided_by == "people"
+    ]
+    return rate(sum(machine[each].labels != final[each].labels for each in audited), len(audited))
+
+
+def _why(item: Item, label: Label, proposals: Sequence[Proposal], suspect: bool) -> Why:
+    if label.status == "pending":
+        return "disputed" if len({voice.labels for voice in witnesses(proposals)}) > 1 else "unnamed"
+    if suspect:
+        return "suspect"
+    unsure = any(each.status == "abstained" and each.scores for each in proposals)
+    return "uncertain" if unsure else "settled"
+
+
+def _detail(why: Why, label: Label) -> str:
+    return {
+        "suspect": f"looks unlike the other {' + '.join(label.labels)}",
+        "uncertain": "a witness could not tell",
+        "audit": "sample of the labels that would be accepted unseen",
+        "settled": "",
+    }.get(why, label.reason)
+
+
+def _confident_learning(
+    items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], labels: Mapping[str, Label]
+) -> tuple[dict[str, float], set[str]]:
+    """Quality 0…1 of each single label that has class probabilities, and the items whose label is likely wrong.
+
+    Normalised margin and confident learning of cleanlab (Northcutt et al. 2021, arXiv 1911.00068), a category at a time.
+    """
+    rows: defaultdict[tuple[str, str, tuple[str, ...]], list[tuple[str, str, Mapping[str, float]]]] = defaultdict(list)
+    for item in items:
+        given = labels[item.item_id].labels
+        for each in proposals.get(item.item_id, ()):
+            if each.scores and len(given) == 1 and given[0] in each.scores and given[0] != GOOD:
+                classes = tuple(sorted(each.scores))
+                rows[item.category, each.proposer, classes].append((item.item_id, given[0], each.scores))
+    quality: dict[str, float] = {}
+    suspects: set[str] = set()
+    for (_, _, classes), members in sorted(rows.items()):
+        from cleanlab.filter import find_label_issues
+        from cleanlab.rank import get_label_quality_scores
+
+        given = np.array([classes.index(label) for _, label, _ in members])
+        probabilities = np.array([[scores[label] for label in classes] for _, _, scores in members])
+        if len(set(given.tolist())) < len(classes) or len(classes) < 2:
+            margins = probabilities[np.arange(len(given)), given]  # confident learning needs every class
+            issues = np.zeros(len(given), dtype=bool)
+        else:
+            margins = get_label_quality_scores(given, probabilities, method="normalized_margin")
+            issues = find_label_issues(given, probabilities, n_jobs=1)
+        for (each, _, _), value, issue in zip(members, margins, issues, strict=True):
+            quality[each] = min(quality.get(each, 1.0), float(value))
+            if issue:
+                suspects.add(each)
+    return quality, suspects
+
+
+def _draw(seed: int, item: str) -> bytes:
+    """A random number that depends on the item alone, so that the sample survives additions."""
+    return hashlib.blake2b(f"{seed}:{item}".encode()).digest()
+
+
+def by_item(reviews: Iterable[Review]) -> dict[str, list[Review]]:
+    """Reviews keyed by item_id."""
+    table: defaultdict[str, list[Review]] = defaultdict(list)
+    for review in reviews:
+        table[review.item_id].append(review)
+    return dict(table)

@@ -1,0 +1,1 @@
+"""First editions: what is known of the labels of each bundled benchmark."""

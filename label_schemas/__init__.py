@@ -1,0 +1,1 @@
+"""Bundled label schemas, one YAML file a benchmark."""

@@ -1,0 +1,284 @@
+"""Pictures of strangers: what is taken, what is refused, and how that is said."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from acbench.errors import ImageError
+from acbench.files import MAX_BYTES, Refused, Tree, printable
+from acbench.imaging import MAX_PIXELS, Header, open_image, open_mask, probe
+from acbench.testing import tiny_jpeg, tiny_png
+
+
+def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def noise(mode: str, size: tuple[int, int] = (31, 17)) -> Image.Image:
+    width, height = size
+    values = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(values).convert(mode)
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    """A few bytes that say they are a picture of that size."""
+    head = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
+    data = tiny_png()
+    return data[:12] + head + zlib.crc32(head).to_bytes(4, "big") + data[33:]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "RGB"), ("PNG", "L"), ("PNG", "P"), ("PNG", "1"), ("JPEG", "RGB"), ("BMP", "RGB"), ("BMP", "L")]
+)
+def test_probe_reads_the_header(kind: str, mode: str) -> None:
+    assert probe(encoded(noise(mode), kind)) == Header(31, 17, mode, kind)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_probe_sees_a_cut_off_file(kind: str, share: float) -> None:
+    data = encoded(noise("RGB", (200, 100)), kind)
+    with pytest.raises(ImageError, match=r"cut off|damaged"):
+        probe(data[: int(len(data) * share)])
+
+
+def test_a_thumbnails_end_is_not_the_pictures() -> None:
+    thumbnail = encoded(noise("RGB"), "JPEG")
+    data = encoded(noise("RGB", (200, 100)), "JPEG")
+    comment = b"\xff\xfe" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    whole = data[:2] + comment + data[2:]
+    assert probe(whole).width == 200
+    with pytest.raises(ImageError, match="cut off"):
+        probe(whole[:-100])
+
+
+def test_bytes_after_the_end_do_no_harm() -> None:
+    assert probe(tiny_png() + b"\0" * 1000).width == 8
+    assert probe(tiny_jpeg() + b"\0" * 1000).width == 8
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PPM"])
+def test_other_formats_are_refused_whatever_the_name(kind: str) -> None:
+    with pytest.raises(ImageError, match="not a PNG, JPEG or BMP"):
+        probe(encoded(noise("RGB"), kind))
+
+
+@pytest.mark.parametrize("size", [(100_001, 1000), (2**31 - 1, 2**31 - 1), (0, 5)])
+def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int], tmp_path: Path) -> None:
+    data = png_claiming(*size)
+    (tmp_path / "bomb.png").write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for use in (lambda: probe(data), lambda: open_image("bomb.png", tmp_path)):
+            with pytest.raises(ImageError, match=r"pixels|damaged"):
+                use()
+
+
+def test_the_largest_picture_is_allowed() -> None:
+    assert probe(png_claiming(MAX_PIXELS // 1000, 1000)).height == 1000
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"]))
+def test_garbage_is_an_image_error(data: bytes, magic: bytes) -> None:
+    with pytest.raises(ImageError):
+        probe(magic + data)
+
+
+@given(st.data(), st.sampled_from(["PNG", "JPEG", "BMP"]))
+def test_a_damaged_picture_is_decoded_or_an_image_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, kind: str
+) -> None:
+    whole = bytearray(encoded(noise("RGB"), kind))
+    for _ in range(data.draw(st.integers(1, 5))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "damaged").write_bytes(whole)
+    try:
+        assert open_image("damaged", folder).mode == "RGB"
+    except ImageError as error:
+        assert error.hint and "damaged: " in error.message
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "RGBA", "LA"])
+def test_images_come_as_rgb(mode: str, tmp_path: Path) -> None:
+    noise(mode).save(tmp_path / "a.png")
+    picture = open_image("a.png", tmp_path)
+    assert (picture.mode, picture.size) == ("RGB", (31, 17))
+    np.testing.assert_array_equal(np.asarray(picture), np.asarray(noise(mode).convert("RGB")))
+
+
+def test_a_palette_with_transparency_warns_nobody(tmp_path: Path) -> None:
+    noise("P").save(tmp_path / "a.png", transparency=bytes(range(256)))
+    assert open_image("a.png", tmp_path).mode == "RGB"
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
+    values = np.array([[0, 255, 256, 32768, 65535]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    assert np.asarray(open_image("a.png", tmp_path))[0, :, 0].tolist() == [0, 0, 1, 128, 255]
+
+
+def test_an_orientation_is_not_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    noise("RGB").save(tmp_path / "a.jpg", exif=exif)
+    assert open_image("a.jpg", tmp_path).size == (31, 17)
+
+
+MASK = np.array([[0, 1, 0, 7], [0, 255, 0, 0]], dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param(Image.fromarray(MASK), id="grey"),
+        pytest.param(Image.fromarray((MASK > 0).astype(np.uint8) * 255).convert("1"), id="bits"),
+        pytest.param(Image.fromarray(MASK.astype(np.uint16) * 2), id="sixteen bits"),
+        pytest.param(Image.fromarray(np.stack([MASK * 0, MASK, MASK * 0], axis=2)), id="colour"),
+        pytest.param(Image.merge("RGBA", [Image.fromarray(MASK)] * 3 + [Image.new("L", (4, 2), 255)]), id="alpha"),
+        pytest.param(Image.merge("LA", [Image.fromarray(MASK), Image.new("L", (4, 2), 255)]), id="grey and alpha"),
+    ],
+)
+def test_every_value_but_zero_is_anomalous(picture: Image.Image, tmp_path: Path) -> None:
+    picture.save(tmp_path / "m.png")
+    mask = open_mask("m.png", tmp_path, (4, 2))
+    assert mask.dtype == np.bool_
+    np.testing.assert_array_equal(mask, MASK > 0)
+
+
+def test_an_indexed_mask_counts_by_index_not_by_colour(tmp_path: Path) -> None:
+    picture = Image.fromarray(MASK)
+    picture.putpalette([255, 255, 255] + [0] * 765)  # index 0 is white, all others are black
+    picture.save(tmp_path / "m.png")
+    np.testing.assert_array_equal(open_mask("m.png", tmp_path, (4, 2)), MASK > 0)
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(MASK).save(tmp_path / "m.png")
+    with pytest.raises(ImageError, match=r"m\.png: the mask is 4×2, its image 2×4"):
+        open_mask("m.png", tmp_path, (2, 4))
+
+
+def test_a_jpeg_is_no_mask(tmp_path: Path) -> None:
+    (tmp_path / "m.png").write_bytes(tiny_jpeg())
+    with pytest.raises(ImageError, match="compression blurs"):
+        open_mask("m.png", tmp_path, (8, 8))
+
+
+def test_damaged_pixels_are_found_when_decoded(tmp_path: Path) -> None:
+    data = bytearray(encoded(noise("RGB", (200, 100)), "PNG"))
+    data[len(data) // 2] ^= 255
+    (tmp_path / "a.png").write_bytes(data)
+    assert probe(bytes(data)).width == 200
+    with pytest.raises(ImageError, match="pixels are damaged"):
+        open_image("a.png", tmp_path)
+
+
+class TestTree:
+    """Nothing outside of the root is ever read, and nothing but files."""
+
+    @pytest.fixture
+    def tree(self, tmp_path: Path) -> Tree:
+        (tmp_path / "root" / "in").mkdir(parents=True)
+        (tmp_path / "root" / "in" / "a.png").write_bytes(tiny_png())
+        (tmp_path / "outside").mkdir()
+        (tmp_path / "outside" / "secret.png").write_bytes(tiny_png())
+        return Tree(tmp_path / "root")
+
+    @pytest.mark.parametrize(
+        "path", ["../outside/secret.png", "in/../../outside/secret.png", "{tmp}/outside/secret.png"]
+    )
+    def test_paths_that_leave(self, tree: Tree, tmp_path: Path, path: str) -> None:
+        path = path.format(tmp=tmp_path)
+        with pytest.raises(Refused, match="out of the data set"):
+            tree.read(path)
+        with pytest.raises(ImageError, match="out of the data set"):
+            open_image(path, tree.root)
+
+    def test_links(self, tree: Tree, tmp_path: Path) -> None:
+        root = Path(tree.root)
+        (root / "file.png").symlink_to(tmp_path / "outside" / "secret.png")
+        (root / "folder").symlink_to(tmp_path / "outside")
+        (root / "dangling.png").symlink_to(root / "nowhere")
+        (root / "circle.png").symlink_to(root / "circle.png")
+        (root / "inside.png").symlink_to("in/a.png")
+        (root / "beside").symlink_to(tmp_path / "root2")
+        (tmp_path / "root2").mkdir()  # its name starts like the root's
+        kinds = {each.name: (each.kind, each.refused and each.refused.kind) for each in tree.entries()}
+        assert kinds == {
+            "beside": ("refused", "link_outside"),
+            "circle.png": ("refused", "broken_link"),
+            "dangling.png": ("refused", "broken_link"),
+            "file.png": ("refused", "link_outside"),
+            "folder": ("refused", "link_outside"),
+            "in": ("folder", None),
+            "inside.png": ("file", None),
+        }
+        assert tree.read("inside.png") == tiny_png()
+        for name in ("file.png", "folder/secret.png", "circle.png", "dangling.png"):
+            with pytest.raises(Refused):
+                tree.read(name)
+        with pytest.raises(Refused, match="out of the data set"):
+            tree.entries("folder")
+
+    @pytest.mark.parametrize("path", ["in", "pipe", "nothing", "in/a.png/b", "a\0b", "/dev/zero"])
+    def test_what_is_not_a_file(self, tree: Tree, path: str) -> None:
+        os.mkfifo(Path(tree.root) / "pipe")
+        with pytest.raises(Refused):
+            tree.read(path)
+
+    def test_a_file_that_becomes_a_pipe_meanwhile(self, tree: Tree) -> None:
+        from acbench.files import read
+
+        real, _ = tree.locate("in/a.png")
+        Path(real).unlink()
+        os.mkfifo(real)
+        with pytest.raises(Refused, match="a pipe"):
+            read(real)  # and does not wait for a writer
+
+    def test_a_file_that_becomes_a_link_meanwhile(self, tree: Tree, tmp_path: Path) -> None:
+        from acbench.files import read
+
+        real, _ = tree.locate("in/a.png")
+        Path(real).unlink()
+        Path(real).symlink_to(tmp_path / "outside" / "secret.png")
+        with pytest.raises(Refused):
+            read(real)
+
+    def test_a_huge_file_is_not_read(self, tree: Tree) -> None:
+        with (Path(tree.root) / "huge.png").open("wb") as file:
+            file.truncate(MAX_BYTES + 1)
+        with pytest.raises(Refused, match="at most 512 MiB"):
+            tree.read("huge.png")
+
+    def test_a_missing_folder_is_empty(self, tree: Tree) -> None:
+        assert tree.entries("nothing") == []
+
+
+@pytest.mark.parametrize("name", ["plain.png", "Kerze größer.png", "蜡烛.png", "شمعة.png", "क्षति.png", "👩‍🔧.png"])
+def test_names_in_every_script_stay(name: str) -> None:
+    assert printable(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a\nb", r"a\nb"), ("\x1b[2J", r"\x1b[2J"), ("a\udcffb", r"a\udcffb"), ("a\u202eb", r"a\u202eb"), ("a\\b", r"a\\b")]
+)
+def test_names_that_deceive_are_escaped(name: str, shown: str) -> None:
+    assert printable(name) == shown
+
+
+@given(st.text(), st.text())
+def test_two_names_are_never_shown_alike(one: str, other: str) -> None:
+    assert (printable(one) == printable(other)) == (one == other)
