@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage  # type: ignore[import-untyped, unused-ignore]
 
-from acbench.regions import Box, Mask, components, square
+from acbench.regions import Box, Mask, bounds, components, square
 
 PANEL = 448
 """Height of a panel, in pixels: three of them fit on a screen."""
@@ -54,10 +54,12 @@ class _Panel(NamedTuple):
 
 
 class _Tile(NamedTuple):
-    """A place to be seen close up."""
+    """A place to be seen close up. Boxes are in pixels of the image, the size in pixels of the panel."""
 
     box: Box
     size: Size
+    around: Box
+    """The anomaly's bounds, for the corners."""
 
 
 def picture(
@@ -70,7 +72,7 @@ def picture(
 ) -> Image.Image:
     """All that a person needs to name a defect, in one landscape RGB picture.
 
-    From the left: the whole image with the anomaly outlined; the anomaly close up with nothing drawn on it,
+    From the left: the whole image with the anomaly outlined; the anomaly close up between four small corners,
     in up to four tiles if it is scattered; `reference`, a normal image of the same category. A missing mask
     or reference is said in words. Above them stands `title`, below them `lines`: look first, then read what
     others say. Panels begin at the same height in all pictures: nothing jumps when one flips through many.
@@ -124,9 +126,9 @@ def _outlined(image: Image.Image, mask: Mask, tiles: Sequence[_Tile]) -> Image.I
     size = _panel(image.size)
     pixels, marked = _resized(image, size), _marked(mask, size)
     for tile in tiles:
-        # A frame at the very border says nothing; a defect so small that it needs one has one.
+        # It leads the eye to a tiny defect, and links what is seen twice. Along the border it would say nothing.
         if tile.box.width < 0.7 * image.width or tile.box.height < 0.7 * image.height:
-            _frame(pixels, marked, tile.box, size[0] / image.width)
+            _frame(pixels, marked, _at(tile.box, size[0] / image.width))
     _draw(pixels, marked, _LINE)
     return _within(Image.fromarray(pixels))
 
@@ -137,13 +139,20 @@ def _tiles(mask: Mask) -> list[_Tile]:
     parts = components(mask)
     if not parts:
         return []
-    whole, boxes = square(mask), [square(part) for part in parts[:4]]
-    half = (PANEL - _SEAM) // 2
-    if len(boxes) == 1 or 2 * boxes[0].width > whole.width:
-        return [_Tile(whole, (PANEL, PANEL))]
-    if len(boxes) == 2:
-        return [_Tile(_widened(box, mask.shape[1], PANEL / half), (PANEL, half)) for box in boxes]
-    return [_Tile(box, (half, half)) for box in boxes]
+    whole, half = square(mask), (PANEL - _SEAM) // 2
+    if len(parts) == 1 or 2 * square(parts[0]).width > whole.width:
+        return [_Tile(whole, (PANEL, PANEL), _bounds(mask))]
+    tiles = [_Tile(square(part), (half, half), _bounds(part)) for part in parts[:4]]
+    if len(tiles) > 2:
+        return tiles
+    wide = (PANEL, half)
+    return [tile._replace(box=_widened(tile.box, mask.shape[1], wide[0] / wide[1]), size=wide) for tile in tiles]
+
+
+def _bounds(mask: Mask) -> Box:
+    found = bounds(mask)
+    assert found is not None, "called for masks with something marked"
+    return found
 
 
 def _widened(box: Box, width: int, aspect: float) -> Box:
@@ -154,16 +163,21 @@ def _widened(box: Box, width: int, aspect: float) -> Box:
 
 
 def _close_up(image: Image.Image, tiles: Sequence[_Tile]) -> Image.Image:
-    """The tiles in reading order, without a line on them."""
+    """The tiles in reading order. No line touches the anomaly; four small corners show where it is."""
     if not tiles:
         return _notice("The mask is empty:", "nothing is marked as anomalous.")
     panel = Image.new("RGB", (PANEL, PANEL), _PAPER if len(tiles) > 1 else _BARS)
     x = y = 0
-    for box, (width, height) in tiles:
-        part = image.crop(box.within(*image.size))
-        scale = min(width / part.width, height / part.height)
-        part = Image.fromarray(_resized(part, _scaled(part.size, scale)))
-        panel.paste(part, (x + (width - part.width) // 2, y + (height - part.height) // 2))
+    for tile in tiles:
+        width, height = tile.size
+        seen = tile.box.within(*image.size)
+        scale = min(width / seen.width, height / seen.height)
+        fitted = _scaled((seen.width, seen.height), scale)
+        if max(width - fitted[0], height - fitted[1]) <= 2:
+            fitted = tile.size  # rounding, and no bar
+        pixels = _resized(image.crop(seen), fitted)
+        _corners(pixels, _at(tile.around, scale, seen.left, seen.top))
+        panel.paste(Image.fromarray(pixels), (x + (width - pixels.shape[1]) // 2, y + (height - pixels.shape[0]) // 2))
         x += width + _SEAM
         if x >= PANEL:
             x, y = 0, y + height + _SEAM
@@ -176,7 +190,7 @@ def _zoom(image: Image.Image, tiles: Sequence[_Tile]) -> str:
         return f"Close-up of the {len(tiles)} largest places" if tiles else "Close-up"
     part = tiles[0].box.within(*image.size)
     times = PANEL / max(part.width, part.height) * image.width / _panel(image.size)[0]
-    return f"Close-up, {times:.1f} times as large"
+    return f"Close-up, {times:.1f} times as large" if times >= 1.1 else "The same, without the outline"
 
 
 def _notice(*rows: str) -> Image.Image:
@@ -204,9 +218,7 @@ def _share(mask: Mask) -> str:
 
 def _check(image: Image.Image, mask: Mask) -> None:
     if mask.shape != (image.height, image.width):
-        raise ValueError(
-            f"the mask is {mask.shape[1]}×{mask.shape[0]} pixels, its image {image.width}×{image.height}"
-        )
+        raise ValueError(f"the mask is {mask.shape[1]}×{mask.shape[0]} pixels, its image {image.width}×{image.height}")
 
 
 def _panel(size: Size) -> Size:
@@ -216,6 +228,13 @@ def _panel(size: Size) -> Size:
 
 def _scaled(size: Size, scale: float) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _at(box: Box, scale: float, x: int = 0, y: int = 0) -> Box:
+    """Where a box lies once the image, seen from x, y on, is that many times as large."""
+    left, right = (round((edge - x) * scale) for edge in (box.left, box.right))
+    top, bottom = (round((edge - y) * scale) for edge in (box.top, box.bottom))
+    return Box(left, top, right, bottom)
 
 
 def _resized(image: Image.Image, size: Size) -> NDArray[np.uint8]:
@@ -237,16 +256,35 @@ def _draw(pixels: NDArray[np.uint8], marked: Mask, width: int) -> None:
     pixels[outline(marked, width)] = _RED
 
 
-def _frame(pixels: NDArray[np.uint8], marked: Mask, box: Box, scale: float) -> None:
-    """Puts a fine white frame with a dark edge around a box; what is marked stays as it is."""
-    left, top, right, bottom = (round(edge * scale) for edge in box)
-    for inset, colour in ((0, _WHITE), (1, _FADED)):
-        ring = np.zeros_like(marked)
-        ring[max(top + inset, 0) : bottom - inset, max(left + inset, 0) : right - inset] = True
-        ring[max(top + inset + 1, 0) : bottom - inset - 1, max(left + inset + 1, 0) : right - inset - 1] = (
-            False
-        )
-        pixels[ring & ~marked] = colour
+def _frame(pixels: NDArray[np.uint8], marked: Mask, box: Box) -> None:
+    """Puts a fine white frame with a dark edge just inside a box; what is marked stays as it is."""
+    pixels[_ring(marked.shape, box, 0, -1) & ~marked] = _WHITE
+    pixels[_ring(marked.shape, box, -1, -2) & ~marked] = _FADED
+
+
+def _corners(pixels: NDArray[np.uint8], box: Box) -> None:
+    """Puts four corners, white with dark edges, a little outside a box."""
+    arms = np.ones(pixels.shape[:2], dtype=np.bool_)
+    arms[_middle(box.top, box.bottom), :] = False
+    arms[:, _middle(box.left, box.right)] = False
+    pixels[_ring(arms.shape, box, 11, 8) & arms] = _DARK
+    pixels[_ring(arms.shape, box, 10, 9) & arms] = _WHITE
+
+
+def _middle(start: int, end: int) -> slice:
+    """What a side leaves open between its two corners: a third of it at least."""
+    arm = min((end - start) // 3, 10)
+    return slice(max(start + arm, 0), max(end - arm, 0))
+
+
+def _ring(shape: tuple[int, ...], box: Box, outer: int, inner: int) -> Mask:
+    """The pixels of bool[H, W] between the box grown by `outer` and the box grown by `inner` pixels."""
+    ring = np.zeros(shape, dtype=np.bool_)
+    for grow, value in ((outer, True), (inner, False)):
+        rows = np.s_[max(box.top - grow, 0) : max(box.bottom + grow, 0)]
+        columns = np.s_[max(box.left - grow, 0) : max(box.right + grow, 0)]
+        ring[rows, columns] = value
+    return ring
 
 
 def _within(image: Image.Image) -> Image.Image:
@@ -266,9 +304,7 @@ def _page(panels: Sequence[_Panel], title: str, lines: Sequence[str]) -> Image.I
     width = sum(panel.image.width for panel in panels) + _BETWEEN * (len(panels) - 1)
     rows = _rows(lines, width)
     top = _MARGIN + 72
-    page = Image.new(
-        "RGB", (width + 2 * _MARGIN, top + PANEL + _MARGIN + (26 * len(rows) + 12 if rows else 0)), _PAPER
-    )
+    page = Image.new("RGB", (width + 2 * _MARGIN, top + PANEL + _MARGIN + (26 * len(rows) + 12 if rows else 0)), _PAPER)
     draw = ImageDraw.Draw(page)
     # "ls" hangs text on its baseline, so that words with and without descenders stand level
     draw.text((_MARGIN, _MARGIN + 17), _line(title, _TITLE, width), _INK, _font(_TITLE), anchor="ls")
@@ -302,7 +338,7 @@ def _line(text: str, size: int, width: int) -> str:
 
 
 def _wrapped(text: str, size: int, width: int, most: int) -> list[str]:
-    """At most `most` rows that fit `width` pixels, broken at spaces where there are any; "…" where it was cut."""
+    """At most `most` rows that fit `width` pixels, broken at spaces where there are any."""
     rows: list[str] = []
     while text and len(rows) < most:
         end = _fitting(text, size, width)
@@ -323,7 +359,7 @@ def _fitting(text: str, size: int, width: float) -> int:
 
 
 def _readable(text: str) -> str:
-    """The text in characters that the font has, on one line, without anything that steers the reader's eye."""
+    """The text in characters that the font has, on one line, with no control character left."""
     text = unicodedata.normalize("NFC", text[:_READ]).translate(_PLAIN)
     return " ".join("".join(map(_glyph, text)).split())[:_READ]
 
@@ -333,9 +369,7 @@ def _glyph(character: str) -> str:
     """The character; or its plain letters, as `e` for an accented one; or its code, as `\\u65e5`."""
     if character.isspace():
         return " "
-    plain = "".join(
-        part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part)
-    )
+    plain = "".join(part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part))
     for candidate in (character, plain):
         if candidate and all(map(_drawn, candidate)):
             return candidate

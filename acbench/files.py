@@ -131,7 +131,7 @@ class Tree:
             raise Refused(
                 "link_outside",
                 f"it leads to {real!a}, out of the data set's folder",
-                "put the file itself in its place: cp -L copies what a link points at",
+                "put what it points at in its place: cp -rL copies it",
             )
         return real
 
@@ -229,6 +229,4 @@ def _unreadable(error: OSError | ValueError) -> Refused:
             "give yourself leave: chmod -R u+rX on the folder",
         )
     reason = os.strerror(number) if number else str(error)
-    return Refused(
-        "unreadable", f"the system cannot read it: {reason}", "check the disk, or copy the file again"
-    )
+    return Refused("unreadable", f"the system cannot read it: {reason}", "check the disk, or copy the file again")

@@ -153,9 +153,9 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # Pillow would clip at 255 instead of scaling
         import numpy as np
 
-        return Image.fromarray(
-            (np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
-        ).convert("RGB")
+        return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert(
+            "RGB"
+        )
     if "transparency" in picture.info:
         picture = picture.convert("RGBA")
     return picture.convert("RGB")

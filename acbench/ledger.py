@@ -66,9 +66,7 @@ class Ledger:
     def _migrate(self) -> None:
         version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if version > len(MIGRATIONS):
-            raise StoreError(
-                f"{self.path} was written by a newer acbench", "update: pip install --upgrade acbench"
-            )
+            raise StoreError(f"{self.path} was written by a newer acbench", "update: pip install --upgrade acbench")
         for number in range(version, len(MIGRATIONS)):
             script = f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version={number + 1}; COMMIT;"
             self._db.executescript(script)
@@ -94,9 +92,7 @@ class Ledger:
             outcome = "stopped"
             raise
         finally:
-            self._db.execute(
-                "UPDATE runs SET finished = ?, outcome = ? WHERE run_id = ?", (_now(), outcome, run_id)
-            )
+            self._db.execute("UPDATE runs SET finished = ?, outcome = ? WHERE run_id = ?", (_now(), outcome, run_id))
 
     def summarise(self, run_id: int, summary: str) -> None:
         """One line on what a run did."""

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import editions, proposers, sources, store
 from acbench.errors import AcbenchError
@@ -20,11 +21,18 @@ from acbench.records import Finding, Item, Label, Proposal, Review
 from acbench.schema import Schema
 from acbench.settings import Settings
 from acbench.stages import ingest as ingesting
+from acbench.stages import propose as proposing
+from acbench.stages import resolve as resolving
+from acbench.stages import review as reviewing
+from acbench.stages import summary
+from acbench.stages import triage as ranking
 from acbench.stages.triage import Ranked
 
-QUEUE_VERSION = "1"
-"""Raise it when the queue or its pictures would come out differently from the same inputs."""
+if TYPE_CHECKING:
+    from acbench.stages.pictures import Shown
 
+VERSION = "1"
+"""Raise it when the ranking, the queue, its pictures or the report would come out differently from the same inputs."""
 
 Report = dict[str, Any]
 """What `acbench relabel --json` prints: see `stages.summary.report`."""
@@ -37,9 +45,9 @@ class Console(Protocol):
     def note(self, text: str) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(kw_only=True)
 class Pipeline:
-    """One benchmark's stages in order; call the one you need, it sees to those before it."""
+    """One benchmark's stages in order. Call the one you need: it sees to those before it."""
 
     bench: Bench
     schema: Schema
@@ -50,25 +58,28 @@ class Pipeline:
     console: Console
     made: list[str] = field(default_factory=list)
     """Artifacts that this run wrote, in order."""
-    _ingested: ingesting.Ingested | None = None
-    _items_key: str = ""
-    _keys: dict[str, str] = field(default_factory=dict)
-    _proposals: dict[str, list[Proposal]] | None = None
-    _reviews: list[Review] | None = None
+
+    def relabel(self) -> Report:
+        """Do all that can be done now, and say what there is."""
+        key = self._queue_key()
+        if not self._all_there(key):
+            self.queue()
+            self._artifact(self.bench.report, key, lambda path: _write_json(path, self._report()))
+        return self._kept_report()
 
     # Ingest
 
     @property
     def source(self) -> sources.Source:
+        """The reader of the dataset."""
         return sources.get(self.schema.source)
 
-    def ingest(self) -> ingesting.Ingested:
-        """Read the dataset and keep its items and findings."""
-        if self._ingested is not None:
-            return self._ingested
+    @cached_property
+    def ingested(self) -> ingesting.Ingested:
+        """The dataset as it is on disk now; its items and findings are kept."""
         root = self._root()
         with self.console.stage("read images") as progress:
-            ingested = ingesting.ingest(
+            found = ingesting.ingest(
                 self.source,
                 root,
                 categories=self.settings.categories or None,
@@ -76,15 +87,21 @@ class Pipeline:
                 cache=self.ledger,
                 progress=progress,
             )
-        self._ingested = ingested
-        self._items_key = _key_of(ingested.items)
-        self._artifact(self.bench.items, self._items_key, lambda path: store.write(path, ingested.items, Item, key=lambda item: item.image))
-        self._artifact(
-            self.bench.findings,
-            _key_of(ingested.findings),
-            lambda path: store.write(path, ingested.findings, Finding, key=lambda each: (each.path, each.kind, each.detail)),
-        )
-        return ingested
+
+        def write_items(path: Path) -> None:
+            store.write(path, found.items, Item, key=lambda item: item.image)
+
+        def write_findings(path: Path) -> None:
+            store.write(path, found.findings, Finding, key=lambda each: (each.path, each.kind, each.detail))
+
+        self._artifact(self.bench.items, _key_of(found.items), write_items)
+        self._artifact(self.bench.findings, _key_of(found.findings), write_findings)
+        return found
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        """Every item by its id."""
+        return {item.item_id: item for item in self.ingested.items}
 
     def _root(self) -> Path:
         if self.settings.root is not None:
@@ -103,107 +120,130 @@ class Pipeline:
 
     def proposer_names(self) -> list[str]:
         """The usual proposers with the settings' additions and omissions."""
-        usual = ["source_label", "neighbours", *(f"table:{name}" for name in editions.witnesses(self.bench.benchmark))]
+        tables = [f"table:{name}" for name in editions.witnesses(self.bench.benchmark)]
+        names = ["source_label", "neighbours", *tables]
         if not editions.is_own(self.bench.project.annotations) and editions.folder(self.bench.benchmark).is_dir():
-            usual.append("edition")
-        names = list(dict.fromkeys([*usual, *self.settings.with_]))
-        unknown = sorted(set(self.settings.without) - set(names))
-        if unknown:
-            raise AcbenchError(f"--without {unknown[0]}: there is no such proposer here", f"there are: {', '.join(names)}")
+            names.append("edition")
+        names = list(dict.fromkeys([*names, *self.settings.with_]))
+        if unknown := sorted(set(self.settings.without) - set(names)):
+            raise AcbenchError(f"--without {unknown[0]}: no such proposer is asked here", f"asked: {', '.join(names)}")
         return [name for name in names if name not in self.settings.without]
 
     def propose(self, names: Sequence[str] | None = None) -> dict[str, str]:
-        """Ask the proposers; gives the key of each one's table."""
-        ingested = self.ingest()
-        wanted = list(names or self.proposer_names())
-        if self._keys and set(wanted) <= set(self._keys):
-            return {name: self._keys[name] for name in wanted}
-        setup = proposers.Setup(schema=self.schema, root=ingested.root, embedder=self.embedder, cache=self.ledger)
-        for name in wanted:
-            proposer = proposers.build(name, setup)
-            self._keys[name] = digest(proposer.name, self._items_key)
+        """Ask some proposers, or the usual ones; gives the key of each one's table."""
+        setup = proposers.Setup(schema=self.schema, root=self.ingested.root, embedder=self.embedder, cache=self.ledger)
+        return {name: self._ask(proposers.build(name, setup), name) for name in names or self.proposer_names()}
 
-            def write(path: Path, proposer: proposers.Proposer = proposer, name: str = name) -> None:
-                from acbench.stages.propose import propose
+    def _ask(self, proposer: proposers.Proposer, name: str) -> str:
+        def write(path: Path) -> None:
+            with self.console.stage(f"ask {name}") as progress:
+                answers = proposing.propose(proposer, self.ingested.items, progress)
+            store.write(path, answers, Proposal, key=lambda each: each.item_id)
 
-                with self.console.stage(f"ask {name}") as progress:
-                    answers = propose(proposer, ingested.items, progress)
-                store.write(path, answers, Proposal, key=lambda each: each.item_id)
+        key = digest(proposer.name, self._items_key)
+        self._artifact(self.bench.proposals(name), key, write)
+        return key
 
-            self._artifact(self.bench.proposals(name), self._keys[name], write)
-        return {name: self._keys[name] for name in wanted}
+    @cached_property
+    def _asked(self) -> dict[str, str]:
+        return self.propose()
 
+    @cached_property
     def proposals(self) -> dict[str, list[Proposal]]:
-        """Every proposer's answers, keyed by item_id."""
-        if self._proposals is None:
-            self._proposals = {}
-            for name in self.propose():
-                for answer in store.read(self.bench.proposals(name), Proposal):
-                    self._proposals.setdefault(answer.item_id, []).append(answer)
-        return self._proposals
+        """The usual proposers' answers, by item_id."""
+        table: dict[str, list[Proposal]] = {}
+        for name in self._asked:
+            for answer in store.read(self.bench.proposals(name), Proposal):
+                table.setdefault(answer.item_id, []).append(answer)
+        return table
+
+    # Resolve
+
+    @cached_property
+    def reviews(self) -> list[Review]:
+        """What people decided so far."""
+        return store.read(self.bench.reviews, Review)
+
+    def take_reviews(self, path: Path, reviewer: str | None) -> dict[str, int]:
+        """Take in a filled-in queue: all of it, or nothing and a ReviewError. Gives the counts of `review.Taken`."""
+        seen = {
+            item: tuple(sorted(each.proposer for each in answers if each.status == "ok"))
+            for item, answers in self.proposals.items()
+        }
+        taken = reviewing.take(path, self.items, self.schema, self.reviews, reviewer=reviewer, shown=seen)
+        if len(taken.reviews) > len(self.reviews):
+            self._write_reviews(taken.reviews)
+        self.reviews = taken.reviews
+        return taken.counts
+
+    def resolve(self) -> str:
+        """Write the labels, and what there is to say about them; gives their key."""
+        key = digest(resolving.POLICY, self._asked, self._items_key, _key_of(self.reviews), self.schema.digest)
+        self._artifact(self.bench.labels, key, self._write_labels)
+        self._artifact(self.bench.meta, key, self._write_meta)
+        if not self.bench.reviews.exists():
+            self._write_reviews([])
+        return key
+
+    def labels(self) -> dict[str, Label]:
+        """The current label of every item, by its id."""
+        self.resolve()
+        return {label.item_id: label for label in store.read(self.bench.labels, Label) if label.item_id in self.items}
+
+    def _write_reviews(self, reviews: Sequence[Review]) -> None:
+        store.write(self.bench.reviews, reviews, Review, key=lambda each: (each.item_id, each.reviewer, each.round))
+        self.made.append(self.bench.project.relative(self.bench.reviews))
+
+    def _write_labels(self, path: Path) -> None:
+        self._save_hand_edits(path)
+        with self.console.stage("resolve") as progress:
+            labels = resolving.resolve(self.ingested.items, self.proposals, ranking.by_item(self.reviews), self.schema)
+            progress(1, 1)
+        # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
+        others = [label for label in store.read(path, Label) if label.item_id not in self.items]
+        if others:
+            self.console.note(f"{len(others):,} labels of images that are not in this folder stay as they were")
+        store.write(path, [*labels, *others], Label, key=lambda label: label.image)
+
+    def _save_hand_edits(self, path: Path) -> None:
+        name = self.bench.project.relative(path)
+        if not path.exists() or self.ledger.untouched(path, name):
+            return
+        data = path.read_bytes()
+        copy = self.bench.work / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
+        store.write_bytes(copy, data)
+        self.console.note(
+            f"{name} is not as the last run here left it; a copy is in {self.bench.project.relative(copy)}."
+            " To decide a label, give a review: edits of this file are not kept"
+        )
+
+    def _write_meta(self, path: Path) -> None:
+        by_name: dict[str, list[Proposal]] = {}
+        for answers in self.proposals.values():
+            for answer in answers:
+                by_name.setdefault(answer.proposer, []).append(answer)
+        labels = store.read(self.bench.labels, Label)
+        _write_json(path, summary.meta(labels, by_name, self.reviews, self.schema, self.source))
 
     # Review
 
-    def reviews(self) -> list[Review]:
-        """What people decided so far."""
-        if self._reviews is None:
-            self._reviews = store.read(self.bench.reviews, Review)
-        return self._reviews
-
-    def take_reviews(self, path: Path, reviewer: str | None) -> Any:
-        """Take in a filled-in queue; see `stages.review.take`."""
-        from acbench.stages import review
-
-        items = {item.item_id: item for item in self.ingest().items}
-        seen = {
-            item: tuple(sorted(each.proposer for each in answers if each.status == "ok"))
-            for item, answers in self.proposals().items()
-        }
-        taken = review.take(path, items, self.schema, self.reviews(), reviewer=reviewer, shown=seen)
-        if taken.new or taken.changed:
-            store.write(self.bench.reviews, taken.reviews, Review, key=lambda each: (each.item_id, each.reviewer, each.round))
-            self.made.append(self.bench.project.relative(self.bench.reviews))
-        self._reviews = taken.reviews
-        return taken
-
     def triage(self) -> str:
         """Rank the items; gives the key of the ranking."""
-        keys = self.propose()
-        key = digest(QUEUE_VERSION, keys, self.settings.audit, self.settings.seed, self.schema.digest)
+        key = digest(VERSION, self._asked, self.settings.audit, self.settings.seed, self.schema.digest)
 
         def write(path: Path) -> None:
-            from acbench.stages.triage import Ranked, triage
-
             with self.console.stage("rank") as progress:
-                ranked = triage(self.ingest().items, self.proposals(), self.schema, audit=self.settings.audit, seed=self.settings.seed)
+                ranked = ranking.triage(
+                    self.ingested.items,
+                    self.proposals,
+                    self.schema,
+                    audit=self.settings.audit,
+                    seed=self.settings.seed,
+                )
                 progress(1, 1)
             store.write(path, ranked, Ranked, key=lambda each: each.rank)
 
         self._artifact(self.bench.triage, key, write)
-        return key
-
-    def queue(self) -> str:
-        """Write the review queue and its evidence pictures: what people should still look at. Gives its key."""
-        key = digest(QUEUE_VERSION, self.triage(), self.resolve(), self._reviews_key())
-        waiting = self.waiting()
-        self._pictures(waiting)
-        unsaved = self._unsaved_answers()
-        if unsaved:
-            self.console.note(
-                f"{self.bench.queue} holds answers that are not taken in yet ({unsaved}), so it stays as it is;"
-                f" take them in: acbench relabel {self.settings.schema} --reviews {self.bench.queue}"
-            )
-            return key
-
-        def write(path: Path) -> None:
-            from acbench.stages.review import queue_csv
-
-            items = {item.item_id: item for item in self.ingest().items}
-            labels = {label.item_id: label for label in self.labels()}
-            shown = {each.item_id: str(self._picture_path(each.item_id)) for each in waiting}
-            store.write_bytes(path, queue_csv(waiting, items, self.proposals(), labels, self.schema, shown))
-
-        self._artifact(self.bench.queue, key, write)
         return key
 
     def ranked(self) -> list[Ranked]:
@@ -213,148 +253,99 @@ class Pipeline:
 
     def waiting(self) -> list[Ranked]:
         """The part of the ranking that people should see and have not decided."""
-        labels = {label.item_id: label for label in self.labels()}
+        labels = self.labels()
         return [each for each in self.ranked() if each.why != "settled" and labels[each.item_id].decided_by != "people"]
 
+    def queue(self) -> list[Ranked]:
+        """Write the review queue and its evidence pictures; gives what is in it."""
+        key = self._queue_key()
+        waiting = self.waiting()
+        self._draw(waiting)
+        if unsaved := self._unsaved_answers():
+            self.console.note(
+                f"{self.bench.queue} holds {unsaved:,} answers that are not taken in, so it stays as it is."
+                f" Take them in: acbench relabel {self.settings.schema} --reviews {self.bench.queue}"
+            )
+            return waiting
+
+        def write(path: Path) -> None:
+            pictures = {each.item_id: f"evidence/{each.item_id}.jpg" for each in waiting}
+            table = reviewing.queue_csv(waiting, self.items, self.proposals, self.labels(), self.schema, pictures)
+            store.write_bytes(path, table)
+
+        self._artifact(self.bench.queue, key, write)
+        return waiting
+
+    def _queue_key(self) -> str:
+        return digest(VERSION, self.triage(), self.resolve())
+
     def _unsaved_answers(self) -> int:
-        from acbench.stages.review import unsaved
-
-        name = self.bench.project.relative(self.bench.queue)
-        if not self.bench.queue.exists() or self.ledger.untouched(self.bench.queue, name):
+        path = self.bench.queue
+        if not path.exists() or self.ledger.untouched(path, self.bench.project.relative(path)):
             return 0
-        items = {item.item_id: item for item in self.ingest().items}
-        return unsaved(self.bench.queue, items, self.schema, self.reviews())
+        return reviewing.unsaved(path, self.items, self.schema, self.reviews)
 
-    def _pictures(self, waiting: Sequence[Ranked]) -> None:
-        from acbench.stages.pictures import picture
-        from acbench.stages.review import says
+    def _draw_one(self, shown: Shown, path: Path) -> None:
+        from acbench.stages import pictures
 
-        ingested = self.ingest()
-        items = {item.item_id: item for item in ingested.items}
-        references = _references(ingested.items)
-        proposals = self.proposals()
+        store.write_bytes(path, pictures.draw(shown, self.ingested.root))
 
-        def draw(each: Ranked) -> tuple[Path, str, bytes | None]:
-            item, path = items[each.item_id], self._picture_path(each.item_id)
-            reference = references.get(item.category)
-            lines = [*(says(answer) for answer in proposals.get(item.item_id, ())), f"why: {each.why}"]
-            seen = (item.sha256, item.mask_sha256, reference.sha256 if reference else None)
-            key = digest(QUEUE_VERSION, item.image, seen, lines)
-            if self.ledger.fresh(path, self.bench.project.relative(path), key):
-                return path, key, None
-            return path, key, picture(item, reference, ingested.root, lines)
+    def _draw(self, waiting: Sequence[Ranked]) -> None:
+        from acbench.stages import pictures  # brings scipy along, which a run with nothing to draw does not need
 
+        references = pictures.references(self.ingested.items)
         with self.console.stage("draw evidence") as progress:
             for done, each in enumerate(waiting, start=1):
-                path, key, data = draw(each)
-                if data is not None:
-                    store.write_bytes(path, data)
-                    self.ledger.made(path, self.bench.project.relative(path), key, self.run_id, 0.0)
+                item = self.items[each.item_id]
+                shown = pictures.Shown(item, references.get(item.category), self.proposals.get(item.item_id, ()), each)
+                self._artifact(
+                    self.bench.evidence / f"{item.item_id}.jpg",
+                    digest(VERSION, shown.inputs()),
+                    partial(self._draw_one, shown),
+                )
                 progress(done, len(waiting))
 
-    def _picture_path(self, item: str) -> Path:
-        return self.bench.evidence / f"{item}.jpg"
+    # What stands
 
-    # Resolve
+    def _all_there(self, key: str) -> bool:
+        """Whether queue, pictures and report stand as the last run left them, from the same inputs."""
+        name = self.bench.project.relative
+        if not all(self.ledger.fresh(path, name(path), key) for path in (self.bench.queue, self.bench.report)):
+            return False
+        drawn = {path.name for path in self.bench.evidence.glob("*.jpg")}
+        return drawn.issuperset(self._kept_report()["pictures"])
 
-    def resolve(self) -> str:
-        """Write the labels, and what there is to say about them; gives their key."""
-        from acbench.stages.resolve import POLICY
-
-        keys = self.propose()
-        key = digest(POLICY, keys, self._items_key, self._reviews_key(), self.schema.digest)
-        self._artifact(self.bench.labels, key, self._write_labels)
-        self._artifact(self.bench.meta, key, self._write_meta)
-        if not self.bench.reviews.exists():
-            store.write(self.bench.reviews, [], Review, key=lambda each: each.item_id)
-        return key
-
-    def labels(self) -> list[Label]:
-        """The current label of every item."""
-        self.resolve()
-        return store.read(self.bench.labels, Label)
-
-    def _write_labels(self, path: Path) -> None:
-        from acbench.stages.resolve import resolve
-        from acbench.stages.triage import by_item
-
-        self._save_hand_edits(path)
-        with self.console.stage("resolve") as progress:
-            labels = resolve(self.ingest().items, self.proposals(), by_item(self.reviews()), self.schema)
-            progress(1, 1)
-        here = {label.item_id for label in labels}
-        # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
-        others = [label for label in store.read(path, Label) if label.item_id not in here]
-        if others:
-            self.console.note(f"{len(others):,} labels of images that are not in this folder are kept as they were")
-        store.write(path, [*labels, *others], Label, key=lambda label: label.image)
-
-    def _save_hand_edits(self, path: Path) -> None:
-        name = self.bench.project.relative(path)
-        if path.exists() and not self.ledger.untouched(path, name):
-            data = path.read_bytes()
-            copy = self.bench.work / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
-            store.write_bytes(copy, data)
-            self.console.note(
-                f"{name} was not written by this project's last run; a copy is in {copy}."
-                " To decide a label, give a review: edits of this file are not kept"
-            )
-
-    def _write_meta(self, path: Path) -> None:
-        from acbench.stages.summary import meta
-
-        by_name: dict[str, list[Proposal]] = {}
-        for answers in self.proposals().values():
-            for answer in answers:
-                by_name.setdefault(answer.proposer, []).append(answer)
-        content = meta(store.read(self.bench.labels, Label), by_name, self.reviews(), self.schema, self.source)
-        store.write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
-
-    def _reviews_key(self) -> str:
-        return _key_of(self.reviews())
-
-    # All of it
-
-    def relabel(self) -> Report:
-        """Do all that can be done now, and say what there is."""
-        from acbench.stages import summary
-
-        queue_key = self.queue()
-        self._artifact(
-            self.bench.report,
-            digest(queue_key, summary.VERSION),
-            lambda path: store.write_bytes(path, json.dumps(self._report(), indent=1).encode()),
-        )
+    def _kept_report(self) -> Report:
         report: Report = json.loads(self.bench.report.read_text(encoding="utf-8"))
         return report
 
     def _report(self) -> Report:
-        from acbench.stages import summary
-        from acbench.stages.resolve import resolve
-
-        ingested = self.ingest()
-        labels = {label.item_id: label for label in self.labels()}
+        items = self.ingested.items
         return summary.report(
-            dataset=ingesting.describe(self.source, ingested),
-            items=ingested.items,
-            findings=ingested.findings,
-            proposals=self.proposals(),
+            dataset=ingesting.describe(self.source, self.ingested),
+            items=items,
+            findings=self.ingested.findings,
+            proposals=self.proposals,
             ranked=self.ranked(),
             waiting=self.waiting(),
-            machine={each.item_id: each for each in resolve(ingested.items, self.proposals(), {}, self.schema)},
-            labels={item.item_id: labels[item.item_id] for item in ingested.items},
+            machine={label.item_id: label for label in resolving.resolve(items, self.proposals, {}, self.schema)},
+            labels=self.labels(),
             schema=self.schema,
         )
 
-    def _artifact(self, path: Path, key: str, write: Callable[[Path], None]) -> bool:
+    @cached_property
+    def _items_key(self) -> str:
+        return _key_of(self.ingested.items)
+
+    def _artifact(self, path: Path, key: str, write: Callable[[Path], None]) -> None:
+        """Write a file unless it is there from the same inputs."""
         name = self.bench.project.relative(path)
         if self.ledger.fresh(path, name, key):
-            return False
+            return
         started = time.monotonic()
         write(path)
         self.ledger.made(path, name, key, self.run_id, time.monotonic() - started)
         self.made.append(name)
-        return True
 
 
 def _key_of(rows: Sequence[object]) -> str:
@@ -364,12 +355,5 @@ def _key_of(rows: Sequence[object]) -> str:
     return sink.hexdigest()
 
 
-def _references(items: Sequence[Item]) -> dict[str, Item]:
-    """Category → the normal image that evidence pictures show beside the defect: from train where there is one."""
-    chosen: dict[str, tuple[bool, str, Item]] = {}
-    for item in items:
-        if not item.anomalous and not item.problem:
-            rank = (item.split != "train", hashlib.blake2b(item.image.encode()).hexdigest(), item)
-            if item.category not in chosen or rank[:2] < chosen[item.category][:2]:
-                chosen[item.category] = rank
-    return {category: item for category, (_, _, item) in chosen.items()}
+def _write_json(path: Path, content: Report) -> None:
+    store.write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

@@ -103,7 +103,8 @@ class Proposal:
     reason: str = ""
     """Why it abstained or failed; empty if `ok`."""
     saw: tuple[str, ...] = ()
-    """The evidence it used, such as `source_label`, `image`, `mask`. Proposers that share `source_label` are one witness."""
+    """The evidence it used, such as `source_label`, `image`, `mask`, `people`. Proposers that share `source_label`
+    are one witness."""
     call_id: str | None = None
     """The paid call in the ledger that it came from, if any."""
     schema_version: str = ""

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from acbench import sample_art
 from acbench.errors import SourceError
 from acbench.records import GOOD
 
@@ -109,11 +108,11 @@ def planted() -> dict[str, tuple[str, str]]:
 @cache
 def _plan() -> tuple[Shot, ...]:
     """Every picture of the sample."""
-    return tuple(shot for category in sample_art.PARTS for shot in _category(category))
+    return tuple(shot for category in PLANTED for shot in _category(category))
 
 
 def _category(category: str) -> Iterator[Shot]:
-    classes = sorted(sample_art.PARTS[category][1])
+    classes = sorted(PLANTED[category])
 
     def shot(folder: str, number: int, *shows: str, split: str = "test") -> Shot:
         return Shot(f"{category}/{split}/{folder}/{number:03}.png", category, folder, tuple(sorted(shows)))
@@ -156,6 +155,8 @@ def _render_into(stage: Path, progress: Callable[[int, int], None] | None) -> No
 
 def _take(stage: Path, shot: Shot) -> None:
     """Draw one picture, and its mask if it shows something. Depends on nothing but its path."""
+    from acbench import sample_art  # brings scipy along, which a sample that is there already does not need
+
     pixels, mask = sample_art.draw(_rng(shot.image), shot.category, shot.shows)
     Image.fromarray(pixels).save(stage / shot.image, compress_level=2)
     if shot.shows:
@@ -180,7 +181,7 @@ def _refuse_foreign(root: Path) -> None:
     if not root.exists():
         return
     found = {path.name for path in root.iterdir()} if root.is_dir() else {root.name}
-    ours = {MARKER, *sample_art.PARTS} if _version(root) else set()
+    ours = {MARKER, *PLANTED} if _version(root) else set()
     if foreign := sorted(found - ours):
         raise SourceError(
             f"{root} is to hold the sample, but holds something else: {', '.join(foreign[:3])}",

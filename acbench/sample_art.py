@@ -398,9 +398,7 @@ def _blob(rng: Rng, x: float, y: float, radius: float, *, rough: float) -> Plane
     return np.asarray(radius * outline - np.hypot(X - x, Y - y))
 
 
-def _curve(
-    rng: Rng, x: float, y: float, heading: float, length: float, *, wander: float
-) -> NDArray[np.float64]:
+def _curve(rng: Rng, x: float, y: float, heading: float, length: float, *, wander: float) -> NDArray[np.float64]:
     """Points (n, 2) of a smooth line centred on (x, y), one every 4 px; `wander` is its curvature, 1/px."""
     count = int(length / 4)
     bend = ndimage.gaussian_filter1d(rng.standard_normal(count + 40), 8)[20:-20] * 5.3 * wander

@@ -46,7 +46,9 @@ def read(path: Path) -> Settings | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         known = {field.name for field in dataclasses.fields(Settings)}
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
+        }
         return Settings(**{name: value for name, value in values.items() if name in known})
     except (ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} is damaged: {error}", f"remove it and give --root again: rm {path}") from None

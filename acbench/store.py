@@ -6,22 +6,23 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import tempfile
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from acbench.errors import StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from _typeshed import DataclassInstance
 
-R = TypeVar("R")
+R = TypeVar("R", bound="DataclassInstance")
 """A record: any dataclass of `acbench.records`."""
 
 MAX_LINE = 1 << 20
@@ -84,7 +85,7 @@ def from_json(value: Any, kind: type[R]) -> R:
     """
     if not isinstance(value, dict):
         raise ValueError(f"expected an object, found {type(value).__name__}")
-    hints = _hints(kind)
+    hints = _hints(cast(Any, kind))
     unknown = sorted(set(value) - set(hints))
     if unknown:
         raise ValueError(f"{kind.__name__} has no field {', '.join(unknown)}")
@@ -107,8 +108,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
@@ -156,10 +157,7 @@ def _parquet_bytes(rows: list[Any], kind: type[Any]) -> bytes:
     import pyarrow.parquet as pq
 
     schema = _arrow_schema(kind)
-    columns = [
-        pa.array([_arrow_value(getattr(row, field.name)) for row in rows], type=field.type)
-        for field in schema
-    ]
+    columns = [pa.array([_arrow_value(getattr(row, field.name)) for row in rows], type=field.type) for field in schema]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_arrays(columns, schema=schema), sink, compression="zstd")
     return bytes(sink.getvalue())
@@ -175,7 +173,7 @@ def _read_parquet(path: Path, kind: type[R]) -> list[R]:
         raise StoreError(f"{path} is not a readable table: {error}", _mend(path)) from None
     if table.schema.metadata is None or table.schema.metadata.get(b"acbench.record") != kind.__name__.encode():
         raise StoreError(f"{path} does not hold {kind.__name__} records", _mend(path))
-    hints = _hints(kind)
+    hints = _hints(cast(Any, kind))
     columns = {
         name: [_from_arrow(value, hints[name]) for value in table.column(name).to_pylist()]
         for name in table.column_names
@@ -188,7 +186,6 @@ def _read_parquet(path: Path, kind: type[R]) -> list[R]:
         raise StoreError(f"{path} was written by another version: {error}", _mend(path)) from None
 
 
-@cache
 def _arrow_schema(kind: type[Any]) -> pa.Schema:
     import pyarrow as pa
 
@@ -202,8 +199,8 @@ def _arrow_schema(kind: type[Any]) -> pa.Schema:
             return pa.map_(pa.string(), pa.float64())
         return {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}.get(hint, pa.string())
 
-    fields = [pa.field(name, arrow_type(hint)) for name, hint in _hints(kind).items()]
-    return pa.schema(fields, metadata={"acbench.record": kind.__name__})
+    fields = [pa.field(name, arrow_type(hint)) for name, hint in typing.get_type_hints(kind).items()]
+    return pa.schema(fields, metadata={"acbench.record": getattr(kind, "__name__", "")})
 
 
 def _arrow_value(value: Any) -> Any:

@@ -40,7 +40,8 @@ def png_claiming(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("kind", "mode"), [("PNG", "RGB"), ("PNG", "L"), ("PNG", "P"), ("PNG", "1"), ("JPEG", "RGB"), ("BMP", "RGB"), ("BMP", "L")]
+    ("kind", "mode"),
+    [("PNG", "RGB"), ("PNG", "L"), ("PNG", "P"), ("PNG", "1"), ("JPEG", "RGB"), ("BMP", "RGB"), ("BMP", "L")],
 )
 def test_probe_reads_the_header(kind: str, mode: str) -> None:
     assert probe(encoded(noise(mode), kind)) == Header(31, 17, mode, kind)
@@ -227,6 +228,7 @@ class TestTree:
             "inside.png": ("file", None),
         }
         assert tree.read("inside.png") == tiny_png()
+        assert tree.read(f"{tree.root}/in/a.png") == tiny_png()
         for name in ("file.png", "folder/secret.png", "circle.png", "dangling.png"):
             with pytest.raises(Refused):
                 tree.read(name)
@@ -273,7 +275,14 @@ def test_names_in_every_script_stay(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("a\nb", r"a\nb"), ("\x1b[2J", r"\x1b[2J"), ("a\udcffb", r"a\udcffb"), ("a\u202eb", r"a\u202eb"), ("a\\b", r"a\\b")]
+    ("name", "shown"),
+    [
+        ("a\nb", r"a\nb"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("a\udcffb", r"a\udcffb"),
+        ("a\u202eb", r"a\u202eb"),
+        ("a\\b", r"a\\b"),
+    ],
 )
 def test_names_that_deceive_are_escaped(name: str, shown: str) -> None:
     assert printable(name) == shown

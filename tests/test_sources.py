@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -39,9 +40,16 @@ class TestContract:
 
     def test_it_says_what_it_is(self, name: str) -> None:
         source = sources.get(name)
-        assert source.NAME == name
-        for text in (source.TITLE, source.LICENCE, source.ATTRIBUTION, source.HOME, source.BENCHMARK, source.LAYOUT):
-            assert text.strip() == text != ""
+        assert name == source.NAME
+        for text in (
+            source.TITLE,
+            source.LICENCE,
+            source.ATTRIBUTION,
+            source.HOME,
+            source.BENCHMARK,
+            source.LAYOUT,
+        ):
+            assert text and text == text.strip()
         assert all(each == each.lower() for each in source.EXTRAS)
         assert source.WHOLE and all(count > 0 for count in source.WHOLE.values())
 
@@ -63,7 +71,9 @@ class TestContract:
         assert {each.anomalous for each in found} == {True, False}
         assert len({each.image for each in found}) == len(found)
         assert (found, findings) == scanned(source, root)
-        pictures = {str(each.relative_to(root).as_posix()) for each in root.rglob("*") if each.suffix in (".png", ".JPG")}
+        pictures = {
+            str(each.relative_to(root).as_posix()) for each in root.rglob("*") if each.suffix in (".png", ".JPG")
+        }
         assert pictures == {each.image for each in found} | {each.mask for each in found if each.mask}
         for each in found:
             assert each.image.startswith(f"{each.category}/")
@@ -92,7 +102,8 @@ class TestContract:
 
     def test_it_is_light_to_import(self, name: str) -> None:
         heavy = "{'PIL', 'numpy', 'pandas', 'torch'} & set(sys.modules)"
-        code = f"import sys; from acbench import sources; sources.get({name!r}).known_labels(); assert not {heavy}, {heavy}"
+        use = f"import sys; from acbench import sources; sources.get({name!r}).known_labels()"
+        code = f"{use}; assert not {heavy}, {heavy}"
         subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
@@ -177,6 +188,23 @@ class TestLocate:
         (tmp_path / "elsewhere").symlink_to("/")
         found = {each.path: each.kind for each in sources.locate(mvtec_ad, tmp_path).findings}
         assert found == {".DS_Store": "stray_file", "__MACOSX": "stray_folder", "elsewhere": "link_outside"}
+
+    def test_links_out_of_the_root_are_told(self, tmp_path: Path) -> None:
+        toy_mvtec_ad(tmp_path / "data")
+        (tmp_path / "chosen").mkdir()
+        (tmp_path / "chosen" / "bottle").symlink_to(tmp_path / "data" / "bottle")
+        error = self.refusal(mvtec_ad, tmp_path / "chosen")
+        assert "bottle cannot be used, it leads to" in error.message and "cp -rL" in error.hint
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are not UTF-8")
+    def test_a_root_that_cannot_be_printed(self, tmp_path: Path) -> None:
+        root = tmp_path / os.fsdecode(b"\xff")
+        assert str(self.refusal(mvtec_ad, root)).encode()
+        toy_mvtec_ad(root, {"bottle": ["contamination"]})
+        assert scanned(mvtec_ad, root)[0]
+        (root / "bottle").rename(root / os.fsdecode(b"\xfe"))
+        assert str(self.refusal(mvtec_ad, root / os.fsdecode(b"\xfe"))).encode()
+        assert str(self.refusal(visa, root)).encode()
 
     def test_a_category_as_root_does_not_open_the_folder_above(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path)
@@ -318,7 +346,13 @@ class TestVisa:
 
     @pytest.mark.parametrize(
         ("label", "kind"),
-        [("normal", "contradiction"), ("", "bad_label"), ('" , "', "bad_label"), ("a\x1b[2J", "bad_label"), ("x" * 1001, "bad_label")],
+        [
+            ("normal", "contradiction"),
+            ("", "bad_label"),
+            ('" , "', "bad_label"),
+            ("a\x1b[2J", "bad_label"),
+            ("x" * 1001, "bad_label"),
+        ],
     )
     def test_a_label_that_is_not_taken(self, root: Path, label: str, kind: str) -> None:
         text = (root / ANNO).read_text().replace(GOOD_ROW, GOOD_ROW.replace("chunk of wax missing", label))
@@ -351,7 +385,7 @@ class TestVisa:
         (root / ANNO).write_text((root / ANNO).read_text().replace("Masks/Anomaly/000", "Masks/Anomaly/001"))
         found, findings = scanned(visa, root)
         assert [each.kind for each in findings] == ["other_mask"]
-        assert [each.mask for each in found if each.anomalous][0] == "candle/Data/Masks/Anomaly/000.png"
+        assert next(each.mask for each in found if each.anomalous) == "candle/Data/Masks/Anomaly/000.png"
 
     def test_a_renamed_category_folder(self, root: Path) -> None:
         (root / "candle").rename(root / "Kerze")

@@ -46,13 +46,14 @@ class Backbone:
         batch = 1 if where == "cpu" else 32  # on a CPU larger batches were measured to be no faster
         if self._run is None:
             self._run = self.load()
-        vectors = []
+        vectors: list[Vectors] = []
         with torch.inference_mode():
             for start in range(0, len(crops), batch):
                 images = _stack(torch, crops[start : start + batch], batch).permute(0, 3, 1, 2).float() / 255
                 areas = _stack(torch, weights[start : start + batch], batch)
                 vectors.append(self._run(images.to(where), areas.to(where)).float().cpu().numpy())
-        return np.concatenate(vectors)[: len(crops)]
+        together: Vectors = np.concatenate(vectors)[: len(crops)]
+        return together
 
 
 def backbone(spec: str = DEFAULT) -> Backbone:
@@ -68,7 +69,9 @@ def backbone(spec: str = DEFAULT) -> Backbone:
     model, _, weights = rest.partition("@")
     if spec == DEFAULT:
         file = _bundled_weights()
-        return Backbone(name=f"{spec}@{_hex(_file_hash(file))}", size=224, load=lambda: _timm(_LITE0, file, in_order=True))
+        return Backbone(
+            name=f"{spec}@{_hex(_file_hash(file))}", size=224, load=lambda: _timm(_LITE0, file, in_order=True)
+        )
     if family == "timm" and model:
         path = _local(weights, spec) if weights else None
         seen = _file_hash(path) if path else metadata.version("timm")
@@ -90,7 +93,7 @@ def _timm(model: str, weights: Path | None, *, in_order: bool) -> Callable[[Any,
     import timm
 
     try:
-        net = timm.create_model(model, pretrained=weights is None)
+        net: Any = timm.create_model(model, pretrained=weights is None)
     except Exception as error:
         raise AcbenchError(f"timm cannot make {model}: {error}", _ways_out(model)) from None
     if weights is not None:

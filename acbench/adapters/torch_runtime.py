@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Any
 
@@ -15,10 +16,9 @@ def import_torch() -> Any:
     its compiled operators are missing, and takes timm, open_clip and transformers' vision classes with it. None of
     what acbench does uses those operators, so their signatures are declared and the import is tried again.
     """
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise

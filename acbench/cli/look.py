@@ -21,7 +21,7 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
 
     Without BENCHMARK: all that the project knows.
     """
-    from acbench.cli.screen import table
+    from acbench.cli.screen import label_counts, table
     from acbench.ledger import Ledger
     from acbench.project import Project
 
@@ -41,10 +41,12 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
         return 0
     for name, facts in found.items():
         counts = facts["labels"]
-        click.echo(f"{name}: " + (f"{counts['accepted']:,} accepted, {counts['pending']:,} pending, {counts['excluded']:,} excluded,"
-                   f" {facts['waiting']:,} wait for people" if counts else "no labels yet"))  # fmt: skip
+        stand = f"{label_counts(counts)}, {facts['waiting']:,} wait for people" if counts else "no labels yet"
+        click.echo(f"{name}: {stand}")
         rows = [("file", "state", "run", "seconds")]
-        rows += [(each["path"], each["state"], str(each["run_id"]), f"{each['seconds']:.1f}") for each in facts["artifacts"]]
+        rows += [
+            (each["path"], each["state"], str(each["run_id"]), f"{each['seconds']:.1f}") for each in facts["artifacts"]
+        ]
         if facts["pictures"]:
             rows.append((f"{facts['evidence']}/", f"{facts['pictures']:,} pictures", "", ""))
         click.echo(table(rows))
@@ -99,5 +101,12 @@ def runs(limit: int, project: Path, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(run) for run in found], indent=1, ensure_ascii=False))
     else:
-        click.echo(table([("run", "started", "outcome", "did", "command"), *((r.run_id, r.started, r.outcome, r.summary, r.command) for r in found)]))
+        click.echo(
+            table(
+                [
+                    ("run", "started", "outcome", "did", "command"),
+                    *((r.run_id, r.started, r.outcome, r.summary, r.command) for r in found),
+                ]
+            )
+        )
     return 0

@@ -56,7 +56,11 @@ Exit status: 0 done, 1 error, 2 wrong usage, 3 done but some images could not be
 
 @click.command(
     cls=_Lazy,
-    context_settings={"auto_envvar_prefix": "ACBENCH", "help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings={
+        "auto_envvar_prefix": "ACBENCH",
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 110,
+    },
     epilog=EPILOG,
 )
 @click.version_option(__version__, prog_name="acbench")

@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from acbench.cli.wire import benchmark_argument, dataset_options, json_option, pipeline, project_option, proposer_options
+from acbench.cli.wire import (
+    benchmark_argument,
+    dataset_options,
+    json_option,
+    pipeline,
+    project_option,
+    proposer_options,
+)
 
 
 @click.command(epilog="\b\nExample:\n  acbench ingest mvtec_ac --root ~/data/mvtec_ad")
@@ -23,15 +30,24 @@ def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
     with pipeline(project, benchmark, **options) as line:
         from acbench.stages.ingest import describe
 
-        ingested = line.ingest()
+        ingested = line.ingested
         what = describe(line.source, ingested)
     if as_json:
         rows = [to_json(finding) for finding in ingested.findings]
-        click.echo(json.dumps({"dataset": what, "items": len(ingested.items), "findings": rows}, indent=1, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"dataset": what, "items": len(ingested.items), "findings": rows},
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
     else:
         click.echo(what)
         for finding in ingested.findings:
-            click.echo(f"{'✗' if finding.failed else '!'} {finding.path}: {finding.detail}" + (f"\n    → {finding.hint}" if finding.hint else ""))
+            click.echo(
+                f"{'✗' if finding.failed else '!'} {finding.path}: {finding.detail}"
+                + (f"\n    → {finding.hint}" if finding.hint else "")
+            )
     return 3 if any(finding.failed for finding in ingested.findings) else 0
 
 
@@ -56,7 +72,14 @@ def propose(benchmark: str, project: Path, names: tuple[str, ...], as_json: bool
     if as_json:
         click.echo(json.dumps(counts, indent=1))
     else:
-        click.echo(table([("proposer", "answered", "abstained", "failed"), *((name, *each.values()) for name, each in counts.items())]))
+        click.echo(
+            table(
+                [
+                    ("proposer", "answered", "abstained", "failed"),
+                    *((name, *each.values()) for name, each in counts.items()),
+                ]
+            )
+        )
     return 3 if any(each["error"] for each in counts.values()) else 0
 
 
@@ -68,10 +91,12 @@ def propose(benchmark: str, project: Path, names: tuple[str, ...], as_json: bool
 @project_option
 def resolve(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
     """Make labels from proposals and reviews, under the policy, and write them to `annotations/`."""
+    from acbench.cli.screen import label_counts
+
     with pipeline(project, benchmark, **options) as line:
         from acbench.stages.summary import status_counts
 
-        counts = status_counts(line.labels())
+        counts = status_counts(line.labels().values())
         where = line.bench.labels
-    click.echo(json.dumps(counts) if as_json else f"{counts['accepted']:,} accepted, {counts['pending']:,} pending, {counts['excluded']:,} excluded → {where}")
+    click.echo(json.dumps(counts) if as_json else f"{label_counts(counts)} → {where}")
     return 0

@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from acbench.cli.wire import benchmark_argument, dataset_options, json_option, pipeline, project_option, proposer_options
+from acbench.cli.wire import (
+    benchmark_argument,
+    dataset_options,
+    json_option,
+    pipeline,
+    project_option,
+    proposer_options,
+)
 
 EPILOG = """\b
 Examples:
@@ -23,8 +30,12 @@ Examples:
 @benchmark_argument
 @dataset_options
 @proposer_options
-@click.option("--audit", type=click.FloatRange(0, 1), help="Share of the labels nobody needs to see that are put into"
-              " the queue all the same, to estimate their error.  [default: 0.05]")  # fmt: skip
+@click.option(
+    "--audit",
+    type=click.FloatRange(0, 1),
+    help="Share of the labels nobody needs to see that are put into"
+    " the queue all the same, to estimate their error.  [default: 0.05]",
+)
 @click.option("--seed", type=int, help="Of the audit sample.  [default: 0]")
 @click.option("--reviews", type=click.Path(dir_okay=False, path_type=Path), help="Take in a filled-in queue.csv first.")
 @click.option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
@@ -47,10 +58,10 @@ def relabel(
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
     else:
-        from acbench.cli.screen import report
+        from acbench.cli.screen import report, review_counts
 
         if taken is not None:
-            click.echo(f"Reviews: {taken.new} new, {taken.changed} changed, {taken.same} known already, {taken.empty} rows without an answer\n")
+            click.echo(f"Reviews: {review_counts(taken)}\n")
         here = Path().resolve()
         queue, labels = (_short(path, here) for path in (bench.queue, bench.labels))
         click.echo(report(facts, queue=queue, labels=labels, next_step=_next(benchmark, facts, queue)))

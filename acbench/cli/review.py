@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -25,8 +24,7 @@ def queue(benchmark: str, project: Path, as_json: bool) -> int:
     from acbench.store import to_json
 
     with pipeline(project, benchmark) as line:
-        line.queue()
-        waiting = line.waiting()
+        waiting = line.queue()
         where = line.bench.queue
     if as_json:
         click.echo(json.dumps([to_json(each) for each in waiting], indent=1))
@@ -43,13 +41,14 @@ def queue(benchmark: str, project: Path, as_json: bool) -> int:
 @project_option
 def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_json: bool) -> int:
     """Take in a filled-in queue: all of it or, if a line is wrong, nothing."""
+    from acbench.cli.screen import review_counts
+
     with pipeline(project, benchmark) as line:
         taken = line.take_reviews(file, reviewer)
         line.resolve()
         where = line.bench.reviews
-    counts: dict[str, Any] = {"new": taken.new, "changed": taken.changed, "same": taken.same, "empty": taken.empty}
     if as_json:
-        click.echo(json.dumps(counts))
+        click.echo(json.dumps(taken))
     else:
-        click.echo(f"{taken.new} new, {taken.changed} changed, {taken.same} known already, {taken.empty} rows without an answer → {where}")
+        click.echo(f"{review_counts(taken)} → {where}")
     return 0

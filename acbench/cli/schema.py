@@ -31,24 +31,39 @@ def check(file: str, as_json: bool) -> int:
         known = sources.get(parsed.source).known_labels()
     problems = lint(text, known)
     if parsed is not None and known is None:
-        click.echo(f"Note: no source {parsed.source!r} is known, so whether every label of the dataset maps was not checked", err=True)
+        click.echo(
+            f"Note: no source {parsed.source!r} is known, so whether every label of the dataset maps was not checked",
+            err=True,
+        )
     if as_json:
-        click.echo(json.dumps([{"line": each.line, "where": each.where, "message": each.message} for each in problems], indent=1))
+        click.echo(
+            json.dumps(
+                [{"line": each.line, "where": each.where, "message": each.message} for each in problems],
+                indent=1,
+            )
+        )
     else:
         for problem in problems:
             click.echo(f"{title}:{problem.line}: {problem.where}: {problem.message}")
         if not problems and parsed is not None:
             classes = sum(len(category.classes) for category in parsed.categories.values())
             published = sum(len(category.published) for category in parsed.categories.values())
-            click.echo(f"{title} is sound: {len(parsed.categories)} categories, {classes} classes, {published} published classes")
+            counts = f"{len(parsed.categories)} categories, {classes} classes, {published} published classes"
+            click.echo(f"{title} is sound: {counts}")
     return 1 if problems else 0
 
 
 @schema.command(epilog="\b\nExample:\n  acbench schema show mvtec_ac --category bottle --as prompt")
 @click.argument("file")
 @click.option("--category", required=True, help="Which category.")
-@click.option("--as", "form", type=click.Choice(["all", "form", "prompt", "json-schema"]), default="all", show_default=True,
-              help="The annotator's form (Label Studio XML), the model's prompt, the JSON Schema of its answer.")  # fmt: skip
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["all", "form", "prompt", "json-schema"]),
+    default="all",
+    show_default=True,
+    help="The annotator's form (Label Studio XML), the model's prompt, the JSON Schema of its answer.",
+)
 def show(file: str, category: str, form: str) -> int:
     """What people and models are given of a category: form, prompt and JSON Schema."""
     from acbench.schema import load

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +14,8 @@ import click
 
 from acbench.proposers import Progress
 
-NARROW = 110
-"""Characters a line."""
+SHOWN = 3
+"""So many findings are shown on the screen after a relabel."""
 
 
 class Screen:
@@ -49,49 +51,85 @@ class Screen:
         click.echo(f"Note: {text}", err=True)
 
 
-def table(rows: Sequence[Sequence[object]], *, indent: int = 2, clip: int = NARROW) -> str:
-    """Rows as aligned columns."""
+def table(rows: Sequence[Sequence[object]]) -> str:
+    """Rows as aligned columns; what does not fit the screen is cut off with a mark."""
     texts = [[str(cell) for cell in row] for row in rows]
-    widths = [max((len(row[column]) for row in texts), default=0) for column in range(max(map(len, texts), default=0))]
-    lines = (" " * indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in texts)
-    return "\n".join(line if len(line) <= clip else line[: clip - 1] + "…" for line in lines)
+    columns = max(map(len, texts), default=0)
+    widths = [max((len(row[column]) for row in texts), default=0) for column in range(columns)]
+    lines = ("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in texts)
+    return "\n".join(line if len(line) <= width() else line[: width() - 1] + "…" for line in lines)
+
+
+def facts_table(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and sentences; long sentences go on below themselves."""
+    left = max(len(name) for name, _ in rows) + 4
+    lines = []
+    for name, sentence in rows:
+        wrapped = textwrap.wrap(sentence, width() - left, break_on_hyphens=False) or [""]
+        lines += [
+            f"  {head}".ljust(left) + part for head, part in zip([name, *[""] * len(wrapped)], wrapped, strict=False)
+        ]
+    return "\n".join(lines)
+
+
+def width() -> int:
+    """Characters a line: the screen's, within reason."""
+    return max(60, min(shutil.get_terminal_size((110, 24)).columns, 160))
+
+
+def label_counts(counts: dict[str, int]) -> str:
+    """Labels by status, in words."""
+    return f"{counts['accepted']:,} accepted, {counts['pending']:,} pending, {counts['excluded']:,} excluded"
+
+
+def review_counts(counts: dict[str, int]) -> str:
+    """What came of a file of decisions, in words."""
+    return ", ".join(f"{counts[name]:,} {words}" for name, words in REVIEW_WORDS.items())
+
+
+REVIEW_WORDS = {"new": "new", "changed": "changed", "same": "known already", "empty": "rows without an answer"}
 
 
 def report(facts: dict[str, Any], *, queue: str, labels: str, next_step: str) -> str:
     """The screen after a relabel."""
-    images, waiting, counts, audit = facts["images"], facts["queue"], facts["labels"], facts["audit"]
-    why = ", ".join(f"{waiting[name]} {name}" for name in ("disputed", "suspect", "unnamed", "uncertain", "audit") if waiting[name])
+    images, waiting, counts = facts["images"], facts["queue"], facts["labels"]
+    why = ", ".join(
+        f"{waiting[name]} {name}" for name in ("disputed", "suspect", "unnamed", "uncertain", "audit") if waiting[name]
+    )
+    findings = [f"! {finding['path']}: {finding['detail']}" for finding in facts["findings"]]
+    if len(findings) > SHOWN:
+        findings[SHOWN:] = [f"! and {len(findings) - SHOWN} more: acbench ingest {facts['benchmark']}"]
+    witnesses = [f"{name.partition('@')[0]} {_tally(tally)}" for name, tally in facts["witnesses"].items()]
+    queued = f"{waiting['waiting']:,} of {images['all']:,} images want eyes"
     rows = [
         ("images", facts["dataset"]),
-        *(("", f"! {finding['path']}: {finding['detail']}") for finding in facts["findings"][:3]),
-        *([("", f"! and {len(facts['findings']) - 3} more: acbench ingest {facts['benchmark']}")] if len(facts["findings"]) > 3 else []),
-        *(
-            ("witnesses" if number == 0 else "", f"{name.partition('@')[0]} {_tally(tally)}")
-            for number, (name, tally) in enumerate(facts["witnesses"].items())
-        ),
-        ("queue", f"{waiting['waiting']:,} of {images['all']:,} images want eyes" + (f": {why}" if why else "")),
-        ("labels", f"{counts['accepted']:,} accepted, {counts['pending']:,} pending, {counts['excluded']:,} excluded;"
-                   f" {facts['decided_by_people']:,} decided by people"),
-        ("unseen", _unseen(audit)),
-    ]  # fmt: skip
-    parts = [f"{facts['title']} (schema {facts['schema']['version']}, {facts['schema']['digest']})", table(rows)]
+        *(("", finding) for finding in findings),
+        ("witnesses", "; ".join(witnesses)),
+        ("queue", queued + (f": {why}" if why else "")),
+        ("labels", f"{label_counts(counts)}; {facts['decided_by_people']:,} decided by people"),
+        ("unseen", f"error of the labels nobody looks at: {_unseen(facts['audit'])}"),
+    ]
+    parts = [
+        f"{facts['title']} (schema {facts['schema']['version']}, {facts['schema']['digest']})",
+        facts_table(rows),
+    ]
     if facts["top"]:
         top = [(f"{each['rank']}", each["why"], each["image"], " · ".join(each["proposals"])) for each in facts["top"]]
         parts += ["", "The first to look at", table(top)]
-    parts += ["", table([("queue", queue), ("labels", labels)]), "", f"Next: {next_step}"]
+    parts += ["", facts_table([("queue", queue), ("labels", labels)]), "", f"Next: {next_step}"]
     return "\n".join(parts)
 
 
 def _tally(tally: dict[str, int]) -> str:
-    extra = [f"{tally[name]:,} {word}" for name, word in (("abstained", "abstained"), ("error", "failed")) if tally[name]]
+    extra = [
+        f"{tally[name]:,} {word}" for name, word in (("abstained", "abstained"), ("error", "failed")) if tally[name]
+    ]
     return f"answered {tally['ok']:,}" + (f" ({', '.join(extra)})" if extra else "")
 
 
 def _unseen(audit: dict[str, Any]) -> str:
     if audit["error"] is None:
-        return f"error of the labels nobody looks at: unknown until some of the {audit['asked']:,} audited ones are reviewed"
+        return f"unknown until some of the {audit['asked']:,} audited ones are reviewed"
     error = audit["error"]
-    return (
-        f"error of the labels nobody looks at: {error['value']:.1%}"
-        f" (95 % interval {error['low']:.1%} to {error['high']:.1%}, from {audit['answered']:,} of {audit['asked']:,} audited)"
-    )
+    interval = f"95 % interval {error['low']:.1%} to {error['high']:.1%}"
+    return f"{error['value']:.1%} ({interval}, from {audit['answered']:,} of {audit['asked']:,} audited)"

@@ -42,11 +42,17 @@ def dataset_options(command: F) -> F:
 def proposer_options(command: F) -> F:
     """Who is asked."""
     options = (
-        click.option("--with", "with_", multiple=True, metavar="PROPOSER", help="Ask this proposer too; can be repeated."),
+        click.option(
+            "--with", "with_", multiple=True, metavar="PROPOSER", help="Ask this proposer too; can be repeated."
+        ),
         click.option("--without", multiple=True, metavar="PROPOSER", help="Do not ask this one; can be repeated."),
-        click.option("--backbone", metavar="MODEL", help="Image model of `neighbours`: efficientnet-lite0, timm:MODEL[@FILE],"
-                     " open_clip:MODEL@TAG.  [default: efficientnet-lite0, bundled]"),
-    )  # fmt: skip
+        click.option(
+            "--backbone",
+            metavar="MODEL",
+            help="Image model of `neighbours`: efficientnet-lite0, timm:MODEL[@FILE],"
+            " open_clip:MODEL@TAG.  [default: efficientnet-lite0, bundled]",
+        ),
+    )
     for option in reversed(options):
         command = option(command)
     return command
@@ -66,7 +72,9 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
     schema = schemas.load(benchmark)
     place = Project(project.resolve())
     if not place.folder.is_dir():
-        raise AcbenchError(f"the project folder {place.folder} does not exist", f"mkdir -p {shlex.quote(str(place.folder))}")
+        raise AcbenchError(
+            f"the project folder {place.folder} does not exist", f"mkdir -p {shlex.quote(str(place.folder))}"
+        )
     bench = place.bench(schema.benchmark)
     with place.locked():
         for folder in (bench.work, bench.kept):
@@ -82,9 +90,14 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
         try:
             with ledger.run(shlex.join(["acbench", *sys.argv[1:]]), versions()) as run_id:
                 made = Pipeline(
-                    bench=bench, schema=schema, settings=settings, ledger=ledger, run_id=run_id,
-                    embedder=image_model, console=Screen(),
-                )  # fmt: skip
+                    bench=bench,
+                    schema=schema,
+                    settings=settings,
+                    ledger=ledger,
+                    run_id=run_id,
+                    embedder=image_model,
+                    console=Screen(),
+                )
                 yield made
                 kept.write(bench.settings, settings)
                 ledger.summarise(run_id, f"{len(made.made)} files written" if made.made else "nothing to do")
@@ -97,7 +110,17 @@ def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": sys.version.split()[0]}
-    for name in ("acbench", "torch", "timm", "open-clip-torch", "scikit-learn", "cleanlab", "numpy", "pillow", "pyarrow"):
+    for name in (
+        "acbench",
+        "torch",
+        "timm",
+        "open-clip-torch",
+        "scikit-learn",
+        "cleanlab",
+        "numpy",
+        "pillow",
+        "pyarrow",
+    ):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

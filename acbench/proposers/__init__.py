@@ -1,20 +1,19 @@
 """Those who say what an item is: the dataset itself, models, other people's tables. One file a proposer.
 
-A proposer is a module whose name is its name. It has a function `build(setup, argument) -> Proposer`; the argument is what
-follows a colon in the name, as in `table:mvtec_fs`. Third parties add theirs
-under the entry-point group `acbench.proposers`.
+A proposer is a module whose name is its name. It has a function `build(setup, argument) -> Proposer`; the
+argument is what follows a colon in the name, as in `table:mvtec_fs`. Third parties add theirs under the entry-point
+group `acbench.proposers`.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,21 +72,22 @@ _GROUP = "acbench.proposers"
 
 def names() -> list[str]:
     """Every proposer there is, found without importing any."""
-    own = [module.name for module in pkgutil.iter_modules(__path__)]
-    return sorted({*own, *(entry.name for entry in entry_points(group=_GROUP))})
+    return sorted(_own() | set(entry_points(group=_GROUP).names))
 
 
 def build(name: str, setup: Setup) -> Proposer:
     """A proposer by name, such as `neighbours` or `table:mvtec_fs`. Raises AcbenchError listing the known ones."""
     module_name, _, argument = name.partition(":")
-    found: Mapping[str, Callable[[], ModuleType]] = {
-        **{entry.name: entry.load for entry in entry_points(group=_GROUP)},
-        **{
-            module.name: lambda module=module: importlib.import_module(f"{__name__}.{module.name}")
-            for module in pkgutil.iter_modules(__path__)
-        },
-    }
-    if module_name not in found:
+    if module_name not in names():
         raise AcbenchError(f"there is no proposer {name!r}", f"one of {', '.join(names())}")
-    proposer: Proposer = found[module_name]().build(setup, argument)
+    if module_name in _own():
+        module: Any = importlib.import_module(f"{__name__}.{module_name}")
+    else:
+        (entry,) = entry_points(group=_GROUP, name=module_name)
+        module = entry.load()
+    proposer: Proposer = module.build(setup, argument)
     return proposer
+
+
+def _own() -> set[str]:
+    return {module.name for module in pkgutil.iter_modules(__path__)}

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acbench import imaging, regions
+from acbench import imaging
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
 from acbench.proposers import Progress, Proposer, Setup
@@ -59,7 +59,16 @@ class Neighbours:
 
     @property
     def name(self) -> str:
-        decides = (self.setup.embedder.name, self.setup.schema.digest, self._version, FOLDS, REPEATS, LEAST, STRENGTH, MARGIN)
+        decides = (
+            self.setup.embedder.name,
+            self.setup.schema.digest,
+            self._version,
+            FOLDS,
+            REPEATS,
+            LEAST,
+            STRENGTH,
+            MARGIN,
+        )
         return f"neighbours@{digest(*decides, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
@@ -95,11 +104,14 @@ class Neighbours:
 
     def _crops(self, item: Item) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]] | str:
         """Crops and coverages: first of the whole region, then of each defect if the label is open; or what failed."""
+        from acbench import regions  # brings scipy along, which a run with nothing to draw does not need
+
         if item.problem:
             return item.problem
         size = self.setup.embedder.size
         try:
             image = imaging.open_image(self.setup.root / item.image, self.setup.root)
+            mask: NDArray[np.bool_]
             if item.mask is None:
                 mask = np.zeros((image.height, image.width), dtype=bool)
             else:
@@ -145,11 +157,15 @@ class Neighbours:
         known = {item.item_id for item, _ in trained}
         if len(classes) < 2:
             why = f"too few images to compare with: {LEAST} of each of two classes are needed, " + (
-                "there are " + ", ".join(f"{count} {label}" for label, count in sorted(sizes.items())) or "there are none"
+                "there are " + ", ".join(f"{count} {label}" for label, count in sorted(sizes.items()))
+                or "there are none"
             )
             yield from (self._silent(item, self._failed.get(item.item_id), why) for item in items)
             return
-        model = _Model([vectors[item.item_id].whole for item, _ in trained], [classes.index(label) for _, label in trained])
+        model = _Model(
+            [vectors[item.item_id].whole for item, _ in trained],
+            [classes.index(label) for _, label in trained],
+        )
         own = {item.item_id: number for number, (item, _) in enumerate(trained)}
         for item in items:
             if item.item_id in self._failed:
@@ -183,7 +199,9 @@ class Neighbours:
             )
         else:
             near = Counter(classes[number] for number in nearest)
-            rationale = f"its {len(nearest)} nearest are " + ", ".join(f"{n} {label}" for label, n in near.most_common())
+            rationale = f"its {len(nearest)} nearest are " + ", ".join(
+                f"{n} {label}" for label, n in near.most_common()
+            )
         return Proposal(
             item_id=item.item_id,
             proposer=self.name,
@@ -258,7 +276,9 @@ class _Model:
         for train, test in splitter.split(self._features, self.labels):
             chosen = np.zeros(len(self.labels), dtype=bool)
             chosen[train] = True
-            result[test] = self._fit(_keeping_classes(chosen, suspects, self.labels)).predict_proba(self._features[test])
+            result[test] = self._fit(_keeping_classes(chosen, suspects, self.labels)).predict_proba(
+                self._features[test]
+            )
         return result
 
     def _fit(self, chosen: NDArray[np.bool_]) -> Any:
@@ -267,9 +287,7 @@ class _Model:
         return LogisticRegression(C=STRENGTH, max_iter=2000).fit(self._features[chosen], self.labels[chosen])
 
 
-def _keeping_classes(
-    chosen: NDArray[np.bool_], suspects: NDArray[np.bool_], labels: NDArray[Any]
-) -> NDArray[np.bool_]:
+def _keeping_classes(chosen: NDArray[np.bool_], suspects: NDArray[np.bool_], labels: NDArray[Any]) -> NDArray[np.bool_]:
     """`chosen` without `suspects`, except that no class loses its last image."""
     kept = chosen & ~suspects
     for label in set(labels[chosen]) - set(labels[kept]):

@@ -61,7 +61,11 @@ def _classes(category: Category, where: str) -> Iterator[tuple[str, str]]:
             if len(getattr(one, name)) < SHORT:
                 yield f"{spot}.{name.removesuffix('_this')}", "too short to decide by"
         own: set[str] = set()
-        for kind, value in [("id", one.id), ("name", one.name), *(("aliases", alias) for alias in one.aliases)]:
+        for kind, value in [
+            ("id", one.id),
+            ("name", one.name),
+            *(("aliases", alias) for alias in one.aliases),
+        ]:
             folded = fold(value)
             if folded in taken:
                 yield f"{spot}.{kind}", f"{value!r} already names {taken[folded]}"

@@ -120,9 +120,9 @@ class Category:
         labels = tuple(source_labels)
         if not labels:
             return Mapped(labels=(), reason="the dataset gives no label")
-        for change in self.changes:
-            if change.kind == "correct" and change.image == image and change.source in labels:
-                return Mapped(labels=change.into, reason=f"corrected: {change.reason}")
+        for fix in self.changes:
+            if fix.kind == "correct" and fix.image == image and fix.source in labels:
+                return Mapped(labels=fix.into, reason=f"corrected: {fix.reason}")
         found: list[str] = []
         reasons: list[str] = []
         excluded = False

@@ -9,19 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import yaml
 
 from acbench.errors import SchemaError
 from acbench.records import label_set
-from acbench.schema.model import Category, Change, DefectClass, PublishedClass, Schema
+from acbench.schema.model import Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
 
 MAX_BYTES = 4 << 20
 """A schema larger than this is not one."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_KINDS = ("merge", "rename", "mixed", "exclude", "correct")
+_KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,7 +73,8 @@ def load(name_or_path: str) -> Schema:
     if schema is None or problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:10])
         raise SchemaError(
-            f"{title} is not a usable schema:\n{shown}", f"acbench schema check {name_or_path}  lists everything"
+            f"{title} is not a usable schema:\n{shown}",
+            f"acbench schema check {name_or_path}  lists everything",
         )
     return schema
 
@@ -89,13 +90,13 @@ def parse(text: str) -> tuple[Schema | None, list[Problem]]:
     except RecursionError:
         return None, [Problem(0, "file", "nested too deeply")]
     reader = _Reader()
-    top = reader.mapping(_Spot(root, ""), required=("benchmark", "version", "source", "title", "licence",
-                         "attribution", "about", "categories"))  # fmt: skip
+    top = reader.mapping(
+        _Spot(root, ""),
+        required=("benchmark", "version", "source", "title", "licence", "attribution", "about", "categories"),
+    )
     if not isinstance(top.get("categories"), _Spot):
         return None, sorted(reader.problems)
-    categories = {
-        key: reader.category(key, spot) for key, spot in reader.entries(top["categories"]).items()
-    }
+    categories = {key: reader.category(key, spot) for key, spot in reader.entries(top["categories"]).items()}
     head = {key: reader.text(spot) for key, spot in top.items() if key != "categories"}
     if reader.problems:
         return None, sorted(reader.problems)
@@ -197,8 +198,9 @@ class _Reader:
         return tuple(self.text(each) for each in self.items(spot))
 
     def category(self, key: str, spot: _Spot) -> Category:
-        parts = self.mapping(spot, required=("name", "object", "normal", "guide", "classes"),
-                             optional=("changes", "published"))  # fmt: skip
+        parts = self.mapping(
+            spot, required=("name", "object", "normal", "guide", "classes"), optional=("changes", "published")
+        )
         classes = tuple(self.defect_class(each) for each in self.items(parts.get("classes")))
         changes = tuple(self.change(each) for each in self.items(parts.get("changes")))
         plain = {one.id: _plainly(one) for one in classes}
@@ -207,8 +209,13 @@ class _Reader:
             if "published" in parts
             else tuple(plain.values())
         )
-        return Category(key=key, classes=classes, changes=changes, published=published,
-                        **{name: self.text(parts.get(name)) for name in ("name", "object", "normal", "guide")})  # fmt: skip
+        return Category(
+            key=key,
+            classes=classes,
+            changes=changes,
+            published=published,
+            **{name: self.text(parts.get(name)) for name in ("name", "object", "normal", "guide")},
+        )
 
     def defect_class(self, spot: _Spot) -> DefectClass:
         parts = self.mapping(spot, required=("id", "name", "definition", "not", "source"), optional=("aliases",))
@@ -233,8 +240,13 @@ class _Reader:
             self.problem(spot, f"`into` {'does not go with' if targets else 'is missing for'} kind {kind}")
         if ("image" in parts) != (kind == "correct"):
             self.problem(spot, "`image` goes with kind correct, and only with it")
-        return Change(kind=kind, source=self.text(parts.get("source")), into=label_set(targets),  # type: ignore[arg-type]
-                      image=self.text(parts.get("image")), reason=self.text(parts.get("reason")))  # fmt: skip
+        return Change(
+            kind=cast(ChangeKind, kind),
+            source=self.text(parts.get("source")),
+            into=label_set(targets),
+            image=self.text(parts.get("image")),
+            reason=self.text(parts.get("reason")),
+        )
 
     def published(self, spot: _Spot, plain: Mapping[str, PublishedClass]) -> PublishedClass:
         if isinstance(spot.node, yaml.ScalarNode):

@@ -43,7 +43,11 @@ def json_schema(category: Category) -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["labels", "confidence", "reason"],
         "properties": {
-            "labels": {"type": "array", "items": {"type": "string", "enum": answers}, "maxItems": len(answers)},
+            "labels": {
+                "type": "array",
+                "items": {"type": "string", "enum": answers},
+                "maxItems": len(answers),
+            },
             "confidence": {"type": "number", "minimum": 0, "maximum": 1},
             "reason": {"type": "string", "maxLength": 400},
         },

@@ -117,11 +117,7 @@ def parse(data: bytes, category: str, anomalous: Mapping[str, bool]) -> _Rows:
         else:
             rows.labels[path] = labels
         expected = path.replace("/Images/", "/Masks/", 1).rpartition(".")[0]
-        if (
-            anomalous[path]
-            and mask
-            and mask.partition("/")[2].rpartition(".")[0] != expected.partition("/")[2]
-        ):
+        if anomalous[path] and mask and mask.partition("/")[2].rpartition(".")[0] != expected.partition("/")[2]:
             rows.note("other_mask", line, mask)
     rows.labels.update(dict.fromkeys(clashing, ()))
     return rows

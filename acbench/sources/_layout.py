@@ -68,9 +68,7 @@ def pictures(tree: Tree, folder: str, extension: str, title: str) -> Generator[F
             )
     yield from _collisions(found)
     if not found:
-        yield Finding(
-            path=folder, kind="empty_folder", detail="there is no image in it", hint="fill or remove it"
-        )
+        yield Finding(path=folder, kind="empty_folder", detail="there is no image in it", hint="fill or remove it")
     return found
 
 
@@ -117,9 +115,7 @@ def paired(
             yield Finding(
                 path=mask.path,
                 kind="mask_without_image",
-                detail="it is not used: "
-                + ("another mask" if mask in spare else "no image")
-                + " has its name",
+                detail="it is not used: " + ("another mask" if mask in spare else "no image") + " has its name",
                 hint=f"a mask is named as its image is, then `{suffix}{extension}`" if suffix else "",
             )
     return mask_of
@@ -127,9 +123,7 @@ def paired(
 
 def unreadable_mask(why: Finding, path: str) -> Finding:
     """A mask that is there and cannot be used; its image still can."""
-    return Finding(
-        path=path, kind="unreadable_mask", detail=f"the mask: {why.detail}", hint=why.hint, failed=True
-    )
+    return Finding(path=path, kind="unreadable_mask", detail=f"the mask: {why.detail}", hint=why.hint, failed=True)
 
 
 def stray(entry: Entry) -> Finding:

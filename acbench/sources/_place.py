@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import os
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from acbench.errors import AcbenchError, SourceError
-from acbench.files import Refused, Tree
+from acbench.files import Entry, Refused, Tree, printable
 from acbench.records import Finding
 from acbench.sources._contract import Source
 from acbench.sources._layout import stray
@@ -44,20 +45,19 @@ def locate(source: Source, root: Path, wanted: Collection[str] | None = None) ->
     try:
         entries = tree.entries()
     except Refused as why:
-        raise SourceError(f"{root}: {why.message}", why.hint) from None
+        raise SourceError(f"{_shown(root)}: {why.message}", why.hint) from None
     if real.name and source.is_category(tree, "."):
+        if printable(real.name) != real.name:
+            raise SourceError(f"the name of {_shown(root)} holds characters that cannot be shown", "rename it")
         place = Place(Tree(real.parent, fence=real), (real.name,))
         _choose(place.categories, wanted)
         return Place(place.tree, place.categories, tuple(_strangers(source, place.categories)))
-    here = tuple(
-        each.name for each in entries if each.kind == "folder" and source.is_category(tree, each.name)
-    )
+    here = tuple(each.name for each in entries if each.kind == "folder" and source.is_category(tree, each.name))
     if not here:
-        raise _lost(source, root, tree)
+        raise _lost(source, root, tree, entries)
     chosen = _choose(here, wanted)
-    out_of_place = (
-        each for each in entries if each.name not in here and each.name.lower() not in source.EXTRAS
-    )
+    provided = {each for each in entries if each.name in here or each.name.lower() in source.EXTRAS}
+    out_of_place = [each for each in entries if each not in provided or each.refused]
     return Place(tree, chosen, (*map(stray, out_of_place), *_strangers(source, chosen)))
 
 
@@ -67,15 +67,13 @@ def _check(root: Path) -> None:
             return
         exists = root.exists()
     except (OSError, ValueError) as error:
-        raise SourceError(f"{root} cannot be read: {error}", "give the data set's folder: --root") from None
+        raise SourceError(f"{_shown(root)} cannot be read: {error}", "give the data set's folder: --root") from None
     if not exists:
-        raise SourceError(f"{root} does not exist", "give the folder that holds the data set: --root")
+        raise SourceError(f"{_shown(root)} does not exist", "give the folder that holds the data set: --root")
     hint = (
-        "unpack it, and give the folder: --root"
-        if root.name.lower().endswith(_ARCHIVES)
-        else "give the folder: --root"
+        "unpack it, and give the folder: --root" if root.name.lower().endswith(_ARCHIVES) else "give the folder: --root"
     )
-    raise SourceError(f"{root} is a file, not a folder", hint)
+    raise SourceError(f"{_shown(root)} is a file, not a folder", hint)
 
 
 def _choose(here: tuple[str, ...], wanted: Collection[str] | None) -> tuple[str, ...]:
@@ -107,28 +105,33 @@ def _strangers(source: Source, categories: tuple[str, ...]) -> Iterator[Finding]
         )
 
 
-def _lost(source: Source, root: Path, tree: Tree) -> SourceError:
+def _lost(source: Source, root: Path, tree: Tree, entries: Sequence[Entry]) -> SourceError:
     """Why there is nothing to read in `root`, and the most likely way out."""
+    shown = _shown(root)
+    nothing = f"{shown} holds no category of {source.TITLE}"
     for other in _others(source):
         theirs = {each for each in tree.folders() if other.is_category(tree, each)}
         if other.is_category(tree, "."):
             theirs.add(root.resolve().name)
         if theirs & set(source.WHOLE):
             copy = f"a copy of {source.TITLE} in the layout of {other.TITLE}"
-            return SourceError(f"{root} is {copy}, which does not keep its labels", source.HOME)
+            return SourceError(f"{shown} is {copy}, which does not keep its labels", source.HOME)
         if theirs & set(other.WHOLE):
-            return SourceError(
-                f"{root} holds {other.TITLE}, not {source.TITLE}",
-                f"acbench relabel {other.BENCHMARK} --root {root}",
-            )
+            command = f"acbench relabel {other.BENCHMARK} --root {shown}"
+            return SourceError(f"{shown} holds {other.TITLE}, not {source.TITLE}", command)
     above = [each for each in root.resolve().parents[:2] if source.is_category(Tree(each), ".")]
     below = [root / each for each in tree.folders()[:100] if _holds(source, root / each)]
     for each in above + below:
-        return SourceError(f"{root} holds no category of {source.TITLE}", f"did you mean --root {each}?")
-    return SourceError(
-        f"{root} holds no category of {source.TITLE}: no folder in it is laid out as {source.LAYOUT}",
-        source.HOME,
-    )
+        return SourceError(nothing, f"did you mean --root {_shown(each)}?")
+    for entry in entries:
+        if entry.refused is not None and entry.refused.kind == "link_outside":
+            return SourceError(f"{nothing}: {entry.name} cannot be used, {entry.refused.message}", entry.refused.hint)
+    return SourceError(f"{nothing}: no folder in it is laid out as {source.LAYOUT}", source.HOME)
+
+
+def _shown(path: Path) -> str:
+    """A path for a message: bytes that are not UTF-8 would keep it from being printed."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _holds(source: Source, folder: Path) -> bool:

@@ -26,9 +26,7 @@ ATTRIBUTION = (
     "Yang Zou, Jongheon Jeong, Latha Pemula, Dongqing Zhang and Onkar Dabeer: SPot-the-Difference"
     " Self-Supervised Pre-training for Anomaly Detection and Segmentation. ECCV 2022. Amazon."
 )
-HOME = (
-    "the original is the archive VisA_20220922.tar, linked from https://github.com/amazon-science/spot-diff"
-)
+HOME = "the original is the archive VisA_20220922.tar, linked from https://github.com/amazon-science/spot-diff"
 BENCHMARK = "visa_ac"
 LAYOUT = f"Data/Images/Normal, Data/Images/Anomaly, Data/Masks/Anomaly and {FILE}"
 EXTRAS = frozenset({"split_csv", "license-dataset", "license", "readme.md"})

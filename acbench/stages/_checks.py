@@ -26,9 +26,7 @@ def duplicates(items: Iterable[Item]) -> Iterator[Finding]:
         count = sum(map(len, groups))
         names = ", ".join(item.image for item in first[1 : 1 + _SHOWN])
         more = (
-            f", and so have {count - min(len(first), 1 + _SHOWN):,} more"
-            if count > min(len(first), 1 + _SHOWN)
-            else ""
+            f", and so have {count - min(len(first), 1 + _SHOWN):,} more" if count > min(len(first), 1 + _SHOWN) else ""
         )
         detail = f"it has the same bytes as {names}{more}"
         yield Finding(path=first[0].image, kind=kind, detail=detail, hint=hint)
@@ -58,9 +56,7 @@ def mixed(items: Iterable[Item]) -> Iterator[Finding]:
             if len(counts) > 1:
                 rarest = min(counts, key=lambda value: (counts[value], value))
                 example = found[values.index(rarest)].image
-                shown = [
-                    f"{value} ({count:,})" for value, count in sorted(counts.items(), key=_most)[:_SHOWN]
-                ]
+                shown = [f"{value} ({count:,})" for value, count in sorted(counts.items(), key=_most)[:_SHOWN]]
                 shown += ["…"] if len(counts) > _SHOWN else []
                 yield Finding(
                     path=category,

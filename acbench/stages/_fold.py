@@ -19,7 +19,7 @@ _Group = tuple[str, list[Finding]]
 def fold(findings: Iterable[Finding]) -> list[Finding]:
     """The same findings, sorted by path; more than `MANY` of a kind in one folder as one about the folder."""
     by_kind: defaultdict[tuple[str, bool], list[_Group]] = defaultdict(list)
-    for each in findings:
+    for each in dict.fromkeys(findings):
         by_kind[each.kind, each.failed].append((each.path, [each]))
     folded = [_as_one(path, members) for groups in by_kind.values() for path, members in _folded(groups)]
     return sorted(folded, key=lambda each: (each.path, each.kind, each.detail))

@@ -6,9 +6,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing, suppress
 from threading import Event
 from typing import NamedTuple, Protocol
 
@@ -21,7 +22,10 @@ VERSION = 1
 _CHUNK = 8
 """Files a task takes at once: enough to hide the cost of a task, few enough to see progress on a slow
 disk."""
+_FLUSH = 0.5
+"""Seconds of work that are lost if the process is killed."""
 
+_Row = tuple[str, str, str]
 Progress = Callable[[int, int], None]
 """Called with the number of files done and of all."""
 
@@ -107,30 +111,39 @@ def measure(
     return facts
 
 
-def _in_threads(
-    jobs: Sequence[_Job], workers: int, cache: HashCache
-) -> Generator[dict[str, Facts], None, None]:
+def _in_threads(jobs: Sequence[_Job], workers: int, cache: HashCache) -> Generator[dict[str, Facts], None, None]:
+    """Facts as they come. The cache is written by this thread alone, every `_FLUSH` seconds and at the end."""
     stop = Event()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="ingest")
     chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
     running = {pool.submit(_measure_some, chunk, stop) for chunk in chunks}
+    rows: list[_Row] = []
+    written = time.monotonic()
     try:
         for future in as_completed(set(running)):
-            yield _kept(future, cache)
+            done = future.result()
+            rows += _rows(done)
             running.discard(future)
-    finally:  # all done, or stopped in the middle: by Ctrl-C, or by an error of whoever reads
+            if time.monotonic() - written > _FLUSH:
+                cache.put_file_facts(rows)
+                rows, written = [], time.monotonic()
+            yield {job.path: facts for job, facts in done}
+        cache.put_file_facts(rows)
+    except BaseException:  # Ctrl-C, or an error of whoever reads: keep what is done, then let it pass
         stop.set()
         pool.shutdown(cancel_futures=True)
         for future in running:
             if not future.cancelled() and future.exception() is None:
-                _kept(future, cache)
+                rows += _rows(future.result())
+        with suppress(Exception):
+            cache.put_file_facts(rows)
+        raise
+    pool.shutdown()
 
 
-def _kept(future: Future[list[tuple[_Job, Facts]]], cache: HashCache) -> dict[str, Facts]:
-    done = future.result()
-    # What failed before its bytes were read may go well next time, with the same stamp.
-    cache.put_file_facts([(job.real, job.stamp, json.dumps(facts)) for job, facts in done if facts.sha256])
-    return {job.path: facts for job, facts in done}
+def _rows(done: Iterable[tuple[_Job, Facts]]) -> list[_Row]:
+    """For the cache. What failed before its bytes were read is left out: it may go well next time."""
+    return [(job.real, job.stamp, json.dumps(facts)) for job, facts in done if facts.sha256]
 
 
 def _measure_some(jobs: Iterable[_Job], stop: Event) -> list[tuple[_Job, Facts]]:
@@ -148,9 +161,7 @@ def _facts(real: str) -> Facts:
     except Refused as why:
         return Facts(problem=why.message, hint=why.hint)
     except MemoryError:
-        return Facts(
-            problem="there is not enough memory to read it", hint="close other programs and run again"
-        )
+        return Facts(problem="there is not enough memory to read it", hint="close other programs and run again")
     digest = hashlib.sha256(data).hexdigest()
     try:
         header = probe(data)
@@ -160,10 +171,14 @@ def _facts(real: str) -> Facts:
 
 
 def _parsed(text: str) -> Facts | None:
+    """Facts as `_kept` wrote them, or None if it is anything else."""
     try:
-        return Facts(*json.loads(text))
-    except (ValueError, TypeError):
-        return None
+        match json.loads(text):
+            case [str(sha256), int(width), int(height), str(mode), str(kind), str(problem), str(hint)]:
+                return Facts(sha256, width, height, mode, kind, problem, hint)
+    except ValueError:
+        pass
+    return None
 
 
 def _workers() -> int:

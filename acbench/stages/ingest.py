@@ -59,7 +59,7 @@ def ingest(
     chosen = _spread(found, limit)
     paths = [each.image for each in chosen if each.problem is None]
     paths += sorted({each.mask for each in chosen if each.mask is not None})
-    facts = measure(place.tree, paths, cache or MemoryCache(), progress, workers)
+    facts = measure(place.tree, paths, MemoryCache() if cache is None else cache, progress, workers)
     items = []
     for each in sorted(chosen, key=lambda one: one.image):
         item, wrong = _item(source, each, facts)
@@ -90,7 +90,9 @@ def describe(source: Source, ingested: Ingested) -> str:
         line += f"; besides, {strangers:,} images of categories that it does not have: {', '.join(more)}"
     if ingested.limit is not None:
         line += f"; at most {ingested.limit:,} images of a category were asked for"
-    return line + (f"; {unusable:,} images cannot be used" if unusable else "")
+    if unusable:
+        line += f"; {unusable:,} image{'' if unusable == 1 else 's'} cannot be used"
+    return line
 
 
 def _maskless(findings: Iterable[Finding], found: Sequence[Found]) -> Iterator[Finding]:
@@ -99,7 +101,7 @@ def _maskless(findings: Iterable[Finding], found: Sequence[Found]) -> Iterator[F
     anomalous = Counter(each.category for each in found if each.anomalous)
     missing: defaultdict[str, list[Finding]] = defaultdict(list)
     for each in findings:
-        if each.kind == "missing_mask":
+        if each.kind == "missing_mask" and each.path in category_of:
             missing[category_of[each.path]].append(each)
         else:
             yield each
@@ -122,11 +124,7 @@ def _spread(found: Sequence[Found], limit: int | None) -> list[Found]:
     for (category, split, _), members in classes.items():
         for turn, each in enumerate(members):
             turns[category].append((turn, split != "train", each.image, each))
-    return [
-        each
-        for dealt in turns.values()
-        for *_, each in sorted(dealt, key=lambda one: one[:3])[: max(limit, 0)]
-    ]
+    return [each for dealt in turns.values() for *_, each in sorted(dealt, key=lambda one: one[:3])[: max(limit, 0)]]
 
 
 def _item(source: Source, found: Found, facts: Mapping[str, Facts]) -> tuple[Item, list[Finding]]:

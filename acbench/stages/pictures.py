@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from acbench import evidence, imaging
 from acbench.errors import AcbenchError
-from acbench.records import Item
+from acbench.records import Item, Proposal
+from acbench.stages.review import says
+from acbench.stages.triage import Ranked
 
 QUALITY = 88
 
 
-def picture(item: Item, reference: Item | None, root: Path, lines: Sequence[str]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one picture shows."""
+
+    item: Item
+    reference: Item | None
+    """A normal image of the same category."""
+    proposals: Sequence[Proposal]
+    ranked: Ranked
+
+    def lines(self) -> list[str]:
+        """The text below the picture."""
+        return [*(says(answer) for answer in self.proposals), f"why: {self.ranked.why}"]
+
+    def inputs(self) -> tuple[object, ...]:
+        """Everything that decides the picture."""
+        normal = self.reference.sha256 if self.reference else None
+        return self.item.image, self.item.sha256, self.item.mask_sha256, normal, self.lines()
+
+
+def references(items: Sequence[Item]) -> dict[str, Item]:
+    """Category → the normal image to show beside a defect: one of train where there is one, always the same."""
+    chosen: dict[str, tuple[bool, str, Item]] = {}
+    for item in items:
+        if not item.anomalous and not item.problem:
+            rank = (item.split != "train", hashlib.blake2b(item.image.encode()).hexdigest(), item)
+            if item.category not in chosen or rank[:2] < chosen[item.category][:2]:
+                chosen[item.category] = rank
+    return {category: item for category, (_, _, item) in chosen.items()}
+
+
+def draw(shown: Shown, root: Path) -> bytes:
     """The picture that a person decides by. What cannot be opened is said in the picture instead of shown."""
-    image = mask = normal = None
-    notes = list(lines)
+    image, mask, normal = Image.new("RGB", (448, 448), (228, 228, 226)), None, None
+    lines = shown.lines()
     try:
-        image = imaging.open_image(root / item.image, root)
-        if item.mask is not None:
-            mask = imaging.open_mask(root / item.mask, root, image.size)
+        image = imaging.open_image(root / shown.item.image, root)
+        if shown.item.mask is not None:
+            mask = imaging.open_mask(root / shown.item.mask, root, image.size)
     except AcbenchError as error:
-        notes.append(error.message)
-    if reference is not None:
+        lines.append(error.message)
+    if shown.reference is not None:
         try:
-            normal = imaging.open_image(root / reference.image, root)
+            normal = imaging.open_image(root / shown.reference.image, root)
         except AcbenchError as error:
-            notes.append(error.message)
-    drawn = evidence.picture(image, mask, normal, title=item.image, lines=notes)
+            lines.append(error.message)
     sink = io.BytesIO()
-    drawn.save(sink, "JPEG", quality=QUALITY)
+    evidence.picture(image, mask, normal, title=shown.item.image, lines=lines).save(sink, "JPEG", quality=QUALITY)
     return sink.getvalue()

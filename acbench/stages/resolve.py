@@ -101,7 +101,14 @@ def _by_people(item: Item, reviews: Sequence[Review], category: Category, schema
         return _label(item, schema, (), "pending", "nobody", f"{current[0].reviewer} is unsure")
     unknown = sorted({label for each in decisive for label in each.labels} - {GOOD, *category.class_ids})
     if unknown:
-        return _label(item, schema, (), "pending", "nobody", f"a review names {', '.join(unknown)}, no class of schema {schema.version}")
+        return _label(
+            item,
+            schema,
+            (),
+            "pending",
+            "nobody",
+            f"a review names {', '.join(unknown)}, no class of schema {schema.version}",
+        )
     sets = {each.labels for each in decisive}
     who = ", ".join(each.reviewer for each in decisive)
     if len(sets) > 1:
@@ -134,12 +141,34 @@ def _by_witnesses(item: Item, proposals: Sequence[Proposal], category: Category,
     if first.from_source:
         note = category.map(item.source_labels, item.image).reason
         alone = "the dataset's own label" if item.anomalous else "normal by the dataset"
-        return _label(item, schema, first.labels, "accepted", names, f"{alone}, no second witness" + (f"; {note}" if note and _mapped(item, category) else ""))
+        return _label(
+            item,
+            schema,
+            first.labels,
+            "accepted",
+            names,
+            f"{alone}, no second witness" + (f"; {note}" if note and _mapped(item, category) else ""),
+        )
     bin_of = ", ".join(item.source_labels) or "no label"
     if not first.by_people:
-        return _label(item, schema, first.labels, "pending", "nobody", f"the dataset says {bin_of}; only a machine ({names}) names {_said(first)}", confidence=confidence)
+        return _label(
+            item,
+            schema,
+            first.labels,
+            "pending",
+            "nobody",
+            f"the dataset says {bin_of}; only a machine ({names}) names {_said(first)}",
+            confidence=confidence,
+        )
     if len(first.labels) < 2:
-        return _label(item, schema, first.labels, "pending", "nobody", f"the dataset says {bin_of}, which is several kinds; {names} names only {_said(first)}")
+        return _label(
+            item,
+            schema,
+            first.labels,
+            "pending",
+            "nobody",
+            f"the dataset says {bin_of}, which is several kinds; {names} names only {_said(first)}",
+        )
     return _label(item, schema, first.labels, "accepted", names, f"the dataset says {bin_of}; {names} names the kinds")
 
 

@@ -77,12 +77,8 @@ class Taken:
 
     reviews: list[Review]
     """All reviews: the old ones and the new ones."""
-    new: int
-    changed: int
-    same: int
-    """Decisions that were there already."""
-    empty: int
-    """Rows without a decision."""
+    counts: dict[str, int]
+    """`new`, `changed`, `same` (there already) decisions, and `empty` rows."""
 
 
 def take(
@@ -129,7 +125,9 @@ def take(
             problems.append(f"line {line}: {wrong}")
             continue
         if (item.item_id, who) in decided:
-            problems.append(f"line {line}: {item.item_id} is decided by {who} on line {decided[item.item_id, who]} already")
+            problems.append(
+                f"line {line}: {item.item_id} is decided by {who} on line {decided[item.item_id, who]} already"
+            )
             continue
         decided[item.item_id, who] = line
         history = sorted(last[item.item_id, who], key=lambda each: each.round)
@@ -158,7 +156,7 @@ def take(
             f"{path}: {len(problems)} rows cannot be taken, so none was:\n{listed}{more}",
             "give --reviewer NAME, or fill in the column `reviewer`" if name_it else "mend these lines and run again",
         )
-    return Taken(reviews=[*earlier, *added], **counts)
+    return Taken(reviews=[*earlier, *added], counts=counts)
 
 
 def unsaved(path: Path, items: Mapping[str, Item], schema: Schema, reviews: Sequence[Review]) -> int:
@@ -192,7 +190,11 @@ def _decision(cell: str, category: Category | None) -> tuple[Verdict, tuple[str,
     unknown = [name for name, found in parsed.items() if found is None]
     if unknown or not parsed:
         said = ", ".join(map(repr, unknown)) or repr(cell)
-        return "unsure", (), f"{said[:200]} is no class of {category.key} ({', '.join([GOOD, *category.class_ids])})"
+        return (
+            "unsure",
+            (),
+            f"{said[:200]} is no class of {category.key} ({', '.join([GOOD, *category.class_ids])})",
+        )
     labels = label_set(found for found in parsed.values() if found)
     if GOOD in labels and len(labels) > 1:
         return "unsure", (), f"{GOOD} does not go with a defect"

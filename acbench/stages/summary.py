@@ -15,8 +15,6 @@ from acbench.stages.review import says
 from acbench.stages.triage import ORDER, Ranked, unseen_error
 from acbench.store import to_json
 
-VERSION = "1"
-"""Raise it when a report would come out differently from the same inputs."""
 TOP = 8
 """So many items of the queue are shown on the screen."""
 
@@ -106,6 +104,7 @@ def report(
             }
             for each in waiting[:TOP]
         ],
+        "pictures": [f"{each.item_id}.jpg" for each in waiting],
     }  # fmt: skip
 
 
@@ -117,7 +116,10 @@ def _whys(ranked: Iterable[Ranked]) -> dict[str, int]:
 def status_counts(labels: Iterable[Label]) -> dict[str, int]:
     """How many labels there are of each status."""
     counts = Counter(label.status for label in labels)
-    return {"all": counts.total(), **{status: counts[status] for status in ("accepted", "pending", "excluded")}}
+    return {
+        "all": counts.total(),
+        **{status: counts[status] for status in ("accepted", "pending", "excluded")},
+    }
 
 
 def published(labels: Iterable[Label], schema: Schema) -> dict[str, int]:

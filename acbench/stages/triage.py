@@ -1,7 +1,8 @@
 """Which images people should look at, and in what order.
 
 First where independent witnesses differ or confident learning suspects the dataset's label, the most suspect first;
-then where nothing names a class; then where a witness could not tell. At the end a random sample of all that would be
+then where nothing names a class; then where a witness could not
+tell and no other one stands beside the dataset. At the end a random sample of all that would be
 accepted unseen, from which the error of the unseen labels is estimated.
 """
 
@@ -53,8 +54,8 @@ def triage(
 ) -> list[Ranked]:
     """Rank the items that can be used. Reviews play no part, so that the audit sample stays what it was.
 
-    `audit`: share, 0…1, of the labels that would be accepted unseen, normal images included. Raises ValueError if it
-    is none.
+    `audit`: share, 0…1, of the test images whose labels would be accepted unseen, normal ones included. Raises
+    ValueError if it is none.
     """
     if not 0 <= audit <= 1:
         raise ValueError("the audit share is between 0 and 1")
@@ -65,7 +66,8 @@ def triage(
         item.item_id: _why(item, labels[item.item_id], proposals.get(item.item_id, ()), item.item_id in suspects)
         for item in usable
     }
-    unseen = sorted((each for each, why in whys.items() if why == "settled"), key=lambda each: _draw(seed, each))
+    unseen = [item.item_id for item in usable if whys[item.item_id] == "settled" and item.split == "test"]
+    unseen.sort(key=lambda each: _draw(seed, each))
     whys.update(dict.fromkeys(unseen[: math.ceil(audit * len(unseen))], "audit"))
     suspicion = {item.item_id: round(1 - quality.get(item.item_id, UNKNOWN), 6) for item in usable}
     ordered = sorted(
@@ -94,11 +96,7 @@ def unseen_error(ranked: Iterable[Ranked], machine: Mapping[str, Label], final: 
 
     `machine`: the labels without reviews; `final`: the labels with them.
     """
-    audited = [
-        each.item_id
-        for each in ranked
-        if each.why == "audit" and final[each.item_id].decided_by == "people"
-    ]
+    audited = [each.item_id for each in ranked if each.why == "audit" and final[each.item_id].decided_by == "people"]
     return rate(sum(machine[each].labels != final[each].labels for each in audited), len(audited))
 
 
@@ -108,7 +106,7 @@ def _why(item: Item, label: Label, proposals: Sequence[Proposal], suspect: bool)
     if suspect:
         return "suspect"
     unsure = any(each.status == "abstained" and each.scores for each in proposals)
-    return "uncertain" if unsure else "settled"
+    return "uncertain" if unsure and label.agreement is None else "settled"
 
 
 def _detail(why: Why, label: Label) -> str:
@@ -125,7 +123,7 @@ def _confident_learning(
 ) -> tuple[dict[str, float], set[str]]:
     """Quality 0…1 of each single label that has class probabilities, and the items whose label is likely wrong.
 
-    Normalised margin and confident learning of cleanlab (Northcutt et al. 2021, arXiv 1911.00068), a category at a time.
+    Normalised margin and confident learning of cleanlab (Northcutt et al. 2021, arXiv 1911.00068), by category.
     """
     rows: defaultdict[tuple[str, str, tuple[str, ...]], list[tuple[str, str, Mapping[str, float]]]] = defaultdict(list)
     for item in items:
@@ -140,18 +138,18 @@ def _confident_learning(
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
 
-        given = np.array([classes.index(label) for _, label, _ in members])
+        numbers = np.array([classes.index(label) for _, label, _ in members])
         probabilities = np.array([[scores[label] for label in classes] for _, _, scores in members])
-        if len(set(given.tolist())) < len(classes) or len(classes) < 2:
-            margins = probabilities[np.arange(len(given)), given]  # confident learning needs every class
-            issues = np.zeros(len(given), dtype=bool)
+        if len(set(numbers.tolist())) < len(classes) or len(classes) < 2:
+            margins = probabilities[np.arange(len(numbers)), numbers]  # confident learning needs every class
+            issues = np.zeros(len(numbers), dtype=bool)
         else:
-            margins = get_label_quality_scores(given, probabilities, method="normalized_margin")
-            issues = find_label_issues(given, probabilities, n_jobs=1)
-        for (each, _, _), value, issue in zip(members, margins, issues, strict=True):
-            quality[each] = min(quality.get(each, 1.0), float(value))
+            margins = get_label_quality_scores(numbers, probabilities, method="normalized_margin")
+            issues = find_label_issues(numbers, probabilities, n_jobs=1)
+        for (item_id, _, _), value, issue in zip(members, margins, issues, strict=True):
+            quality[item_id] = min(quality.get(item_id, 1.0), float(value))
             if issue:
-                suspects.add(each)
+                suspects.add(item_id)
     return quality, suspects
 
 
