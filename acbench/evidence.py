@@ -126,7 +126,7 @@ def _outlined(image: Image.Image, mask: Mask, tiles: Sequence[_Tile]) -> Image.I
     size = _panel(image.size)
     pixels, marked = _resized(image, size), _marked(mask, size)
     for tile in tiles:
-        # It leads the eye to a tiny defect, and links what is seen twice. Along the border it would say nothing.
+        # A frame leads the eye to a tiny defect; one along the border would say nothing.
         if tile.box.width < 0.7 * image.width or tile.box.height < 0.7 * image.height:
             _frame(pixels, marked, _at(tile.box, size[0] / image.width))
     _draw(pixels, marked, _LINE)
@@ -140,9 +140,9 @@ def _tiles(mask: Mask) -> list[_Tile]:
     if not parts:
         return []
     whole, half = square(mask), (PANEL - _SEAM) // 2
-    if len(parts) == 1 or 2 * square(parts[0]).width > whole.width:
-        return [_Tile(whole, (PANEL, PANEL), _bounds(mask))]
     tiles = [_Tile(square(part), (half, half), _bounds(part)) for part in parts[:4]]
+    if len(tiles) == 1 or 2 * max(tile.box.width for tile in tiles) > whole.width:
+        return [_Tile(whole, (PANEL, PANEL), _bounds(mask))]
     if len(tiles) > 2:
         return tiles
     wide = (PANEL, half)
@@ -177,7 +177,8 @@ def _close_up(image: Image.Image, tiles: Sequence[_Tile]) -> Image.Image:
             fitted = tile.size  # rounding, and no bar
         pixels = _resized(image.crop(seen), fitted)
         _corners(pixels, _at(tile.around, scale, seen.left, seen.top))
-        panel.paste(Image.fromarray(pixels), (x + (width - pixels.shape[1]) // 2, y + (height - pixels.shape[0]) // 2))
+        place = x + (width - fitted[0]) // 2, y + (height - fitted[1]) // 2
+        panel.paste(Image.fromarray(pixels), place)
         x += width + _SEAM
         if x >= PANEL:
             x, y = 0, y + height + _SEAM
@@ -304,7 +305,8 @@ def _page(panels: Sequence[_Panel], title: str, lines: Sequence[str]) -> Image.I
     width = sum(panel.image.width for panel in panels) + _BETWEEN * (len(panels) - 1)
     rows = _rows(lines, width)
     top = _MARGIN + 72
-    page = Image.new("RGB", (width + 2 * _MARGIN, top + PANEL + _MARGIN + (26 * len(rows) + 12 if rows else 0)), _PAPER)
+    below = _MARGIN + (26 * len(rows) + 12 if rows else 0)
+    page = Image.new("RGB", (width + 2 * _MARGIN, top + PANEL + below), _PAPER)
     draw = ImageDraw.Draw(page)
     # "ls" hangs text on its baseline, so that words with and without descenders stand level
     draw.text((_MARGIN, _MARGIN + 17), _line(title, _TITLE, width), _INK, _font(_TITLE), anchor="ls")

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from acbench import editions, proposers, sources, store
+from acbench import __version__, editions, proposers, sources, store
 from acbench.errors import AcbenchError
 from acbench.ledger import Ledger, digest
 from acbench.project import Bench
@@ -31,8 +31,8 @@ from acbench.stages.triage import Ranked
 if TYPE_CHECKING:
     from acbench.stages.pictures import Shown
 
-VERSION = "1"
-"""Raise it when the ranking, the queue, its pictures or the report would come out differently from the same inputs."""
+VERSION = f"{__version__}, 1"
+"""Part of every key: a new release makes everything anew. Raise the number for a change between releases."""
 
 Report = dict[str, Any]
 """What `acbench relabel --json` prints: see `stages.summary.report`."""
@@ -140,7 +140,7 @@ class Pipeline:
                 answers = proposing.propose(proposer, self.ingested.items, progress)
             store.write(path, answers, Proposal, key=lambda each: each.item_id)
 
-        key = digest(proposer.name, self._items_key)
+        key = digest(VERSION, proposer.name, self._items_key)
         self._artifact(self.bench.proposals(name), key, write)
         return key
 
@@ -178,7 +178,7 @@ class Pipeline:
 
     def resolve(self) -> str:
         """Write the labels, and what there is to say about them; gives their key."""
-        key = digest(resolving.POLICY, self._asked, self._items_key, _key_of(self.reviews), self.schema.digest)
+        key = digest(VERSION, resolving.POLICY, self._asked, self._items_key, _key_of(self.reviews), self.schema.digest)
         self._artifact(self.bench.labels, key, self._write_labels)
         self._artifact(self.bench.meta, key, self._write_meta)
         if not self.bench.reviews.exists():

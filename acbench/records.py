@@ -153,6 +153,8 @@ class Label:
     """Probability that the witnesses' own scores give this label set; None if there are none."""
     reason: str
     """One sentence."""
+    licence: str
+    """SPDX id of the licence of this row."""
     schema_version: str
 
 

@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 MOST = 8
 """So many components are told apart; the larger ones come first."""
 NEAR = 0.02
-"""Parts of a mask with a narrower gap, as a share of the shorter image edge, are fragments of one defect."""
+"""Parts of a mask no further apart than this share of the shorter image edge are fragments of one defect."""
 
 _TOUCHING = np.ones((3, 3), dtype=np.bool_)
 """8-connectivity: a thin diagonal scratch is one component."""
@@ -109,7 +109,7 @@ def cut_mask(mask: Mask, box: Box, size: int) -> NDArray[np.float32]:
 def components(mask: Mask, *, least: float = 1e-5) -> list[Mask]:
     """The separate places that a mask marks, each bool[H, W], the largest first, at most `MOST`.
 
-    Pixels that touch, corners included, belong together, and so do parts with less than `NEAR` between them.
+    Pixels that touch, corners included, belong together, and so do parts with no more than `NEAR` between them.
     A place smaller than `least` of the image's area is an artefact of resizing and dropped, unless all are.
     """
     found = bounds(mask)

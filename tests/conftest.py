@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from listings import listing, paths
+
+from acbench.testing import full_tree, write_image_anno
 
 
 @pytest.fixture
@@ -15,3 +18,17 @@ def mvtec_ad_root() -> Path:
     if not root:
         pytest.skip("ACBENCH_MVTEC_AD_ROOT is not set: it names a folder with MVTec-AD or a part of it")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def full_mvtec_ad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of MVTec-AD by name, with tiny images. Not to be changed."""
+    return full_tree(tmp_path_factory.mktemp("mvtec_ad"), paths("mvtec_ad"))
+
+
+@pytest.fixture(scope="session")
+def full_visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of VisA by name, with tiny images and a label for each. Not to be changed."""
+    root = full_tree(tmp_path_factory.mktemp("visa"), paths("visa"))
+    write_image_anno(root, {row["image"]: row["label"] for row in listing("visa")})
+    return root

@@ -17,6 +17,7 @@ from acbench.stages.review import says
 from acbench.stages.triage import Ranked
 
 QUALITY = 88
+"""Of JPEG, without chroma subsampling: it would blur the outline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +67,5 @@ def draw(shown: Shown, root: Path) -> bytes:
         except AcbenchError as error:
             lines.append(error.message)
     sink = io.BytesIO()
-    evidence.picture(image, mask, normal, title=shown.item.image, lines=lines).save(sink, "JPEG", quality=QUALITY)
+    evidence.picture(image, mask, normal, title=shown.item.image, lines=lines).save(sink, "JPEG", quality=QUALITY, subsampling=0)
     return sink.getvalue()

@@ -2,14 +2,16 @@
 
 Policy `witnesses-1`
 
-1. An image that cannot be read, or that the schema leaves out, is `excluded`.
-2. People decide. The latest decision of each reviewer counts: all the same → `accepted`; different → `pending`.
-   `bad_image` or `bad_mask` → `excluded`; `unsure` alone → `pending`. Machines never override them.
-3. Otherwise independent witnesses decide. Proposers that started from the dataset's labels are one witness.
-   All that answered say the same → `accepted`; they differ → `pending`.
-4. The dataset's label alone is `accepted`, and said to stand alone.
-5. Where the dataset's label names no class, one witness is enough only if people made it and it fits the label
-   (a mixed folder holds more than one kind); a machine alone leaves the item `pending`.
+1. An image that cannot be read is `excluded`.
+2. People decide. The latest decision of each reviewer counts: all the same → `accepted`, or `excluded` if it is
+   `bad_image` or `bad_mask`; different → `pending`; `unsure` alone → `pending`. Machines never override them.
+3. An image that the schema leaves out is `excluded`.
+4. Otherwise independent witnesses decide. Proposers that started from the dataset's labels are one witness, as long as
+   they name the same class of the published benchmark. All that answered say the same → `accepted`; they differ →
+   `pending`.
+5. A single witness that started from the dataset's label is `accepted`, and said to stand alone.
+6. Where the dataset's label names no class, one witness is enough only if people made it and it names more than one
+   class, as a mixed folder holds more than one kind; a machine alone leaves the item `pending`.
 """
 
 from __future__ import annotations
@@ -22,17 +24,36 @@ from acbench.schema import Category, Schema
 
 POLICY = "witnesses-1"
 
+NOBODY = "nobody"
+PEOPLE = "people"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """Proposers that share their evidence: one voice."""
+    """Proposers that share their evidence and their answer: one voice."""
 
     names: tuple[str, ...]
     labels: tuple[str, ...]
     by_people: bool
     from_source: bool
+    rationale: str
+    """Of the first of them."""
     probability: float | None
     """Of exactly these labels, if it has scores and they are one class."""
+
+    def __str__(self) -> str:
+        share = "" if self.probability is None else f" ({self.probability:.2f})"
+        return " + ".join(self.labels) + share
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    status: LabelStatus
+    labels: tuple[str, ...]
+    decided_by: str
+    reason: str
+    agreement: float | None = None
+    confidence: float | None = None
 
 
 def resolve(
@@ -49,35 +70,49 @@ def resolve(
 
 def resolve_item(item: Item, proposals: Sequence[Proposal], reviews: Sequence[Review], schema: Schema) -> Label:
     """The label of one item under the policy."""
-    category = schema.category(item.category)
-    if item.problem:
-        return _label(item, schema, (), "excluded", "nobody", f"the image cannot be used: {item.problem}")
-    if category is None:
-        return _label(item, schema, (), "pending", "nobody", f"the schema has no category {item.category}")
-    decided = _by_people(item, reviews, category, schema)
-    if decided is not None:
-        return decided
-    mapped = category.map(item.source_labels, item.image)
-    if mapped.excluded:
-        return _label(item, schema, mapped.labels, "excluded", "source_label", mapped.reason)
-    return _by_witnesses(item, proposals, category, schema)
+    outcome = _outcome(item, proposals, reviews, schema)
+    return Label(
+        item_id=item.item_id,
+        image=item.image,
+        labels=outcome.labels,
+        status=outcome.status,
+        decided_by=outcome.decided_by,
+        policy=POLICY,
+        agreement=None if outcome.agreement is None else round(outcome.agreement, 4),
+        confidence=outcome.confidence,
+        reason=outcome.reason,
+        licence=schema.licence,
+        schema_version=schema.version,
+    )
 
 
-def witnesses(proposals: Iterable[Proposal]) -> list[Witness]:
-    """The independent voices among the proposals that answered; the dataset's own comes first."""
+def witnesses(proposals: Iterable[Proposal], category: Category | None = None) -> list[Witness]:
+    """The independent voices among the proposals that answered; those from the dataset's label come first."""
     answered = sorted((each for each in proposals if each.status == "ok"), key=_rank)
-    from_source = [each for each in answered if "source_label" in each.saw]
-    groups = ([from_source] if from_source else []) + [[each] for each in answered if "source_label" not in each.saw]
+    voices: list[list[Proposal]] = []
+    for each in answered:
+        for voice in voices:
+            if _from_source(each) and _from_source(voice[0]) and _alike(each.labels, voice[0].labels, category):
+                voice.append(each)
+                break
+        else:
+            voices.append([each])
     return [
         Witness(
-            names=tuple(_short(each) for each in group if each.labels == group[0].labels),
-            labels=group[0].labels,
-            by_people="people" in group[0].saw,
-            from_source="source_label" in group[0].saw,
-            probability=group[0].scores.get(group[0].labels[0]) if len(group[0].labels) == 1 else None,
+            names=tuple(short_name(each) for each in voice),
+            labels=voice[0].labels,
+            by_people=PEOPLE in voice[0].saw,
+            from_source=_from_source(voice[0]),
+            rationale=voice[0].rationale,
+            probability=voice[0].scores.get(voice[0].labels[0]) if len(voice[0].labels) == 1 else None,
         )
-        for group in groups
+        for voice in voices
     ]
+
+
+def short_name(proposal: Proposal) -> str:
+    """The proposer's name without its hash."""
+    return proposal.proposer.partition("@")[0]
 
 
 def current_reviews(reviews: Iterable[Review]) -> list[Review]:
@@ -88,128 +123,104 @@ def current_reviews(reviews: Iterable[Review]) -> list[Review]:
     return [latest[name] for name in sorted(latest)]
 
 
-def _by_people(item: Item, reviews: Sequence[Review], category: Category, schema: Schema) -> Label | None:
+def _outcome(item: Item, proposals: Sequence[Proposal], reviews: Sequence[Review], schema: Schema) -> _Outcome:
+    category = schema.category(item.category)
+    if item.problem:
+        return _Outcome("excluded", (), NOBODY, f"the image cannot be used: {item.problem}")
+    if category is None:
+        return _Outcome("pending", (), NOBODY, f"the schema has no category {item.category}")
     current = current_reviews(reviews)
-    if not current:
-        return None
-    bad = [each for each in current if each.verdict in {"bad_image", "bad_mask"}]
-    if bad:
-        why = f"{bad[0].reviewer} says {bad[0].verdict.replace('_', ' ')}" + (f": {bad[0].note}" if bad[0].note else "")
-        return _label(item, schema, (), "excluded", "people", why)
-    decisive = [each for each in current if each.verdict == "label"]
+    if current:
+        return _by_people(current, category, schema)
+    mapped = category.map(item.source_labels, item.image)
+    if mapped.excluded:
+        return _Outcome("excluded", mapped.labels, "source_label", mapped.reason)
+    voices = witnesses(proposals, category)
+    if not voices:
+        return _silence(proposals)
+    if len({voice.labels for voice in voices}) > 1:
+        return _dispute(voices)
+    return _consent(item, voices, mapped.reason)
+
+
+def _by_people(current: Sequence[Review], category: Category, schema: Schema) -> _Outcome:
+    decisive = [each for each in current if each.verdict != "unsure"]
     if not decisive:
-        return _label(item, schema, (), "pending", "nobody", f"{current[0].reviewer} is unsure")
+        return _Outcome("pending", (), NOBODY, f"unsure: {', '.join(each.reviewer for each in current)}")
     unknown = sorted({label for each in decisive for label in each.labels} - {GOOD, *category.class_ids})
     if unknown:
-        return _label(
-            item,
-            schema,
-            (),
-            "pending",
-            "nobody",
-            f"a review names {', '.join(unknown)}, no class of schema {schema.version}",
-        )
-    sets = {each.labels for each in decisive}
+        what = f"a review names {', '.join(unknown)}, no class of schema {schema.version}"
+        return _Outcome("pending", (), NOBODY, what)
+    decisions = [(each.verdict, each.labels) for each in decisive]
+    if len(set(decisions)) > 1:
+        said = "; ".join(f"{each.reviewer}: {' + '.join(each.labels) or each.verdict}" for each in decisive)
+        share = max(map(decisions.count, decisions)) / len(decisions)
+        return _Outcome("pending", (), NOBODY, f"reviewers differ: {said}", agreement=share)
+    verdict, labels = decisions[0]
     who = ", ".join(each.reviewer for each in decisive)
-    if len(sets) > 1:
-        said = "; ".join(f"{each.reviewer}: {' + '.join(each.labels)}" for each in decisive)
-        share = max(sum(each.labels == one for each in decisive) for one in sets) / len(decisive)
-        return _label(item, schema, (), "pending", "nobody", f"reviewers differ: {said}", agreement=share)
-    note = "; ".join(each.note for each in decisive if each.note)
-    reason = f"decided by {who}" + (f": {note}" if note else "")
-    agreement = 1.0 if len(decisive) > 1 else None
-    return _label(item, schema, decisive[0].labels, "accepted", "people", reason, agreement=agreement)
+    notes = "; ".join(each.note for each in decisive if each.note)
+    said = f"decided by {who}" if verdict == "label" else f"{verdict.replace('_', ' ')} according to {who}"
+    return _Outcome(
+        "accepted" if verdict == "label" else "excluded",
+        labels,
+        PEOPLE,
+        f"{said}: {notes}" if notes else said,
+        agreement=1.0 if len(decisive) > 1 else None,
+    )
 
 
-def _by_witnesses(item: Item, proposals: Sequence[Proposal], category: Category, schema: Schema) -> Label:
-    voices = witnesses(proposals)
-    if not voices:
-        silent = "; ".join(f"{_short(each)}: {each.reason}" for each in sorted(proposals, key=_rank))
-        return _label(item, schema, (), "pending", "nobody", f"no witness names a class ({silent or 'none was asked'})")
-    first, others = voices[0], voices[1:]
-    sets = {voice.labels for voice in voices}
-    if len(sets) > 1:
-        said = "; ".join(f"{' + '.join(voice.names)}: {_said(voice)}" for voice in voices)
-        share = max(sum(voice.labels == one for voice in voices) for one in sets) / len(voices)
-        labels = first.labels if first.from_source else ()
-        return _label(item, schema, labels, "pending", "nobody", f"witnesses differ: {said}", agreement=share)
+def _silence(proposals: Sequence[Proposal]) -> _Outcome:
+    why = "; ".join(f"{short_name(each)}: {each.reason}" for each in sorted(proposals, key=_rank))
+    return _Outcome("pending", (), NOBODY, f"no witness names a class ({why or 'none was asked'})")
+
+
+def _dispute(voices: Sequence[Witness]) -> _Outcome:
+    said = "; ".join(f"{' + '.join(voice.names)}: {voice}" for voice in voices)
+    sets = [voice.labels for voice in voices]
+    share = max(map(sets.count, sets)) / len(sets)
+    labels = voices[0].labels if voices[0].from_source else ()
+    return _Outcome("pending", labels, NOBODY, f"witnesses differ: {said}", agreement=share)
+
+
+def _consent(item: Item, voices: Sequence[Witness], mapping: str) -> _Outcome:
+    """`mapping`: what the schema did to the dataset's label, if it did more than take it."""
+    first = voices[0]
     names = " + ".join(name for voice in voices for name in voice.names)
     confidence = next((voice.probability for voice in voices if voice.probability is not None), None)
-    if others:
+    if len(voices) > 1:
         reason = f"{len(voices)} independent witnesses agree"
-        return _label(item, schema, first.labels, "accepted", names, reason, agreement=1.0, confidence=confidence)
+        return _Outcome("accepted", first.labels, names, reason, agreement=1.0, confidence=confidence)
     if first.from_source:
-        note = category.map(item.source_labels, item.image).reason
-        alone = "the dataset's own label" if item.anomalous else "normal by the dataset"
-        return _label(
-            item,
-            schema,
-            first.labels,
-            "accepted",
-            names,
-            f"{alone}, no second witness" + (f"; {note}" if note and _mapped(item, category) else ""),
-        )
-    bin_of = ", ".join(item.source_labels) or "no label"
+        if first.names[0] != "source_label":
+            alone = first.rationale
+        elif item.anomalous:
+            alone = "the dataset's own label" + (f" ({mapping})" if mapping else "")
+        else:
+            alone = "normal by the dataset"
+        return _Outcome("accepted", first.labels, names, f"{alone}; no second witness")
+    dataset = f"the dataset says {', '.join(item.source_labels) or 'nothing'}"
     if not first.by_people:
-        return _label(
-            item,
-            schema,
-            first.labels,
-            "pending",
-            "nobody",
-            f"the dataset says {bin_of}; only a machine ({names}) names {_said(first)}",
-            confidence=confidence,
-        )
+        what = f"{dataset}; only a machine ({names}) names {first}"
+        return _Outcome("pending", first.labels, NOBODY, what, confidence=confidence)
     if len(first.labels) < 2:
-        return _label(
-            item,
-            schema,
-            first.labels,
-            "pending",
-            "nobody",
-            f"the dataset says {bin_of}, which is several kinds; {names} names only {_said(first)}",
-        )
-    return _label(item, schema, first.labels, "accepted", names, f"the dataset says {bin_of}; {names} names the kinds")
+        what = f"{dataset}, which is more than one kind; {names} names only {first}"
+        return _Outcome("pending", first.labels, NOBODY, what)
+    return _Outcome("accepted", first.labels, names, f"{dataset}; {names} names the kinds")
 
 
-def _mapped(item: Item, category: Category) -> bool:
-    return bool(category.map(item.source_labels, item.image).labels)
+def _from_source(proposal: Proposal) -> bool:
+    return "source_label" in proposal.saw
 
 
-def _said(voice: Witness) -> str:
-    return " + ".join(voice.labels) + (f" ({voice.probability:.2f})" if voice.probability is not None else "")
-
-
-def _short(proposal: Proposal) -> str:
-    return proposal.proposer.partition("@")[0]
+def _alike(one: tuple[str, ...], other: tuple[str, ...], category: Category | None) -> bool:
+    """The same label set, or two sets that the published benchmark holds to be one class."""
+    if one == other:
+        return True
+    published = category.published_class(one) if category else None
+    return published is not None and category is not None and published == category.published_class(other)
 
 
 def _rank(proposal: Proposal) -> tuple[int, str]:
     """The dataset's own label first, then those who started from it, then the others."""
-    order = 0 if _short(proposal) == "source_label" else 1 if "source_label" in proposal.saw else 2
+    order = 0 if short_name(proposal) == "source_label" else 1 if _from_source(proposal) else 2
     return order, proposal.proposer
-
-
-def _label(
-    item: Item,
-    schema: Schema,
-    labels: tuple[str, ...],
-    status: LabelStatus,
-    decided_by: str,
-    reason: str,
-    *,
-    agreement: float | None = None,
-    confidence: float | None = None,
-) -> Label:
-    return Label(
-        item_id=item.item_id,
-        image=item.image,
-        labels=labels,
-        status=status,
-        decided_by=decided_by,
-        policy=POLICY,
-        agreement=None if agreement is None else round(agreement, 4),
-        confidence=confidence,
-        reason=reason,
-        schema_version=schema.version,
-    )

@@ -14,6 +14,7 @@ from typing import Any
 from acbench.errors import ReviewError
 from acbench.records import GOOD, Item, Label, Proposal, Review, Verdict, label_set
 from acbench.schema import Category, Schema, fold
+from acbench.stages.resolve import short_name
 from acbench.stages.triage import Ranked
 
 COLUMNS = ("rank", "item_id", "image", "why", "detail", "source", "proposals", "current", "classes", "evidence",
@@ -64,7 +65,7 @@ def queue_csv(
 
 def says(proposal: Proposal) -> str:
     """One proposal in a few words."""
-    name = proposal.proposer.partition("@")[0]
+    name = short_name(proposal)
     if proposal.status != "ok":
         return f"{name}: – ({proposal.reason})"
     share = proposal.scores.get(proposal.labels[0]) if len(proposal.labels) == 1 else None

@@ -19,7 +19,7 @@ import numpy as np
 
 from acbench.metrics import Rate, rate
 from acbench.records import GOOD, Item, Label, Proposal, Review
-from acbench.schema import Schema
+from acbench.schema import Category, Schema
 from acbench.stages.resolve import resolve_item, witnesses
 
 Why = Literal["disputed", "suspect", "unnamed", "uncertain", "audit", "settled"]
@@ -63,7 +63,12 @@ def triage(
     usable = [item for item in items if labels[item.item_id].status != "excluded"]
     quality, suspects = _confident_learning(usable, proposals, labels)
     whys = {
-        item.item_id: _why(item, labels[item.item_id], proposals.get(item.item_id, ()), item.item_id in suspects)
+        item.item_id: _why(
+            labels[item.item_id],
+            proposals.get(item.item_id, ()),
+            schema.category(item.category),
+            item.item_id in suspects,
+        )
         for item in usable
     }
     unseen = [item.item_id for item in usable if whys[item.item_id] == "settled" and item.split == "test"]
@@ -100,9 +105,9 @@ def unseen_error(ranked: Iterable[Ranked], machine: Mapping[str, Label], final: 
     return rate(sum(machine[each].labels != final[each].labels for each in audited), len(audited))
 
 
-def _why(item: Item, label: Label, proposals: Sequence[Proposal], suspect: bool) -> Why:
+def _why(label: Label, proposals: Sequence[Proposal], category: Category | None, suspect: bool) -> Why:
     if label.status == "pending":
-        return "disputed" if len({voice.labels for voice in witnesses(proposals)}) > 1 else "unnamed"
+        return "disputed" if len({voice.labels for voice in witnesses(proposals, category)}) > 1 else "unnamed"
     if suspect:
         return "suspect"
     unsure = any(each.status == "abstained" and each.scores for each in proposals)

@@ -1,0 +1,220 @@
+"""The evidence picture: what it shows, what it never hides, what it does with odd images and odd text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from acbench import evidence
+from acbench.evidence import PANEL, contour, outline, picture
+from acbench.regions import Mask
+
+RED = (255, 24, 24)
+
+
+def noise(width: int = 120, height: int = 100, seed: int = 0) -> Image.Image:
+    """No red in it: any red pixel of a result was drawn."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    pixels[..., 0] = 90
+    return Image.fromarray(pixels)
+
+
+def disc(width: int = 120, height: int = 100, *, x: float = 0.5, y: float = 0.5, radius: float = 12) -> Mask:
+    rows, columns = np.mgrid[0:height, 0:width]
+    return np.asarray(np.hypot(columns - x * width, rows - y * height) <= radius)
+
+
+def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image)
+
+
+def red(image: Image.Image) -> Mask:
+    return np.asarray((pixels_of(image) == RED).all(axis=2))
+
+
+MASKS = {
+    "a disc": disc(),
+    "at the border": disc(x=0, y=1),
+    "one pixel": disc(radius=0.5),
+    "two places": disc(x=0.1, radius=4) | disc(x=0.9, radius=3),
+    "three places": disc(x=0.1, radius=4) | disc(x=0.9, radius=3) | disc(y=0.1, radius=2),
+    "six places": np.logical_or.reduce([disc(x=x, y=y, radius=3) for x in (0.1, 0.5, 0.9) for y in (0.1, 0.9)]),
+    "full": np.ones((100, 120), dtype=np.bool_),
+    "empty": np.zeros((100, 120), dtype=np.bool_),
+}
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_contour_changes_no_marked_pixel(mask: Mask) -> None:
+    image = noise()
+    drawn = contour(image, mask)
+    assert (drawn.mode, drawn.size) == ("RGB", image.size)
+    np.testing.assert_array_equal(pixels_of(drawn)[mask], pixels_of(image)[mask])
+    assert red(drawn).any() == (mask.any() and not mask.all())
+
+
+def test_a_contour_surrounds_the_defect() -> None:
+    mask = disc()
+    band = outline(mask, 1)
+    assert red(contour(noise(), mask))[band].all()
+    assert not (band & mask).any()
+    assert outline(mask, 3).sum() > band.sum()
+
+
+def test_a_contour_in_a_shrunk_image_leaves_every_partly_marked_pixel_alone() -> None:
+    mask = np.zeros((400, 600), dtype=np.bool_)
+    mask[201, 301] = True
+    drawn = contour(noise(600, 400), mask, longest=60)
+    assert drawn.size == (60, 40)
+    assert not red(drawn)[20, 30]
+    assert red(drawn)[20, 31] and red(drawn)[19, 30]
+
+
+def test_a_contour_is_never_enlarged() -> None:
+    assert contour(noise(), disc(), longest=5000).size == (120, 100)
+
+
+def test_a_line_is_seen_on_red() -> None:
+    drawn = pixels_of(contour(Image.new("RGB", (120, 100), RED), disc()))
+    assert (drawn.sum(axis=2) < 60).any()
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_picture_is_landscape_and_its_close_up_has_no_outline(mask: Mask) -> None:
+    whole = picture(noise(), mask, noise(seed=1), title="bottle/test/000.png", lines=["source says: crack"])
+    assert whole.mode == "RGB"
+    assert whole.width > whole.height > PANEL
+    columns = np.flatnonzero(red(whole).any(axis=0))
+    if mask.any() and not mask.all():
+        assert columns[0] >= 24 and columns[-1] < 24 + round(1.2 * PANEL) + 1
+    else:
+        assert not columns.size
+
+
+def test_the_close_up_enlarges_the_defect_and_spares_it() -> None:
+    image = Image.new("RGB", (400, 400), (20, 60, 20))
+    mask = disc(400, 400, x=0.2, y=0.3, radius=10)
+    pixels = np.array(image)
+    pixels[mask] = (0, 0, 255)
+    whole = pixels_of(picture(Image.fromarray(pixels), mask, None, title=""))
+    blue = (whole == (0, 0, 255)).all(axis=2)
+    first, second = blue[:, : 24 + PANEL].sum(), blue[:, 24 + PANEL :].sum()
+    assert first > 200
+    assert second > 30 * first  # 6.7 times in each direction
+
+
+def test_panels_stand_at_the_same_place_whatever_is_said() -> None:
+    short = picture(noise(), disc(), noise(), title="a")
+    long = picture(noise(), disc(), noise(), title="gypsy " * 90, lines=["word " * 400] * 9)
+    assert long.width == short.width
+    assert long.height > short.height
+    top = slice(96, 96 + PANEL)
+    np.testing.assert_array_equal(pixels_of(long)[top], pixels_of(short)[top])
+
+
+def test_what_is_missing_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    plain = evidence._notice
+
+    def notice(*rows: str) -> Image.Image:
+        said.append(rows[0])
+        return plain(*rows)
+
+    monkeypatch.setattr(evidence, "_notice", notice)
+    picture(noise(), None, None, title="")
+    picture(noise(), MASKS["empty"], noise(), title="")
+    assert said == [
+        "No mask: the source does not say",
+        "No normal image to compare with.",
+        "The mask is empty:",
+    ]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 5000), (5000, 2), (37, 41), (1500, 1000)])
+def test_odd_shapes(size: tuple[int, int]) -> None:
+    image = noise(*size)
+    for mask in (None, np.ones(size[::-1], dtype=np.bool_), np.eye(*size[::-1], dtype=np.bool_)):
+        whole = picture(image, mask, image, title="odd", lines=["one"])
+        assert 1000 < whole.width < 2000
+        assert whole.height < 700
+        if mask is not None:
+            assert contour(image, mask).size == size
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGBA"])
+def test_other_modes_are_converted(mode: str) -> None:
+    image = noise().convert(mode)
+    expected = picture(image.convert("RGB"), disc(), image.convert("RGB"), title="")
+    assert picture(image, disc(), image, title="").tobytes() == expected.tobytes()
+    assert contour(image, disc()).mode == "RGB"
+
+
+def test_arguments_are_left_alone() -> None:
+    image, mask = noise(), disc()
+    picture(image, mask, image, title="")
+    contour(image, mask)
+    np.testing.assert_array_equal(pixels_of(image), pixels_of(noise()))
+    np.testing.assert_array_equal(mask, disc())
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    words = "the mask is 100×120 pixels, its image 120×100"
+    with pytest.raises(ValueError, match=words):
+        picture(noise(), disc(100, 120), None, title="")
+    with pytest.raises(ValueError, match=words):
+        contour(noise(), disc(100, 120))
+
+
+def test_the_same_arguments_give_the_same_bytes() -> None:
+    first, second = (
+        picture(noise(), MASKS["six places"], noise(seed=1), title="a/b.png", lines=["one", "two"]) for _ in "ab"
+    )
+    assert first.tobytes() == second.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("source says: crack", "source says: crack"),
+        ("900 × 900 — a → b", "900 x 900 - a -> b"),
+        ("café, naïve, m²", "cafe, naive, m2"),
+        ("cafe\u0301", "cafe"),
+        ("日本", r"\u65e5\u672c"),
+        ("😀", r"\U0001f600"),
+        ("tab\tand\r\nnewline ", "tab and newline"),
+        ("\x00\x1b[31m\x7f", r"\x00\x1b[31m\x7f"),
+        ("gpj\u202e.exe", r"gpj\u202e.exe"),
+        ("name\udc80", r"name\udc80"),
+    ],
+)
+def test_text_is_shown_in_characters_that_the_font_has(text: str, shown: str) -> None:
+    assert evidence._readable(text) == shown
+    assert picture(noise(), None, None, title=text, lines=[text]).size == (
+        picture(noise(), None, None, title=shown, lines=[shown]).size
+    )
+
+
+@pytest.mark.parametrize("text", ["word " * 10**6, "x" * 10**6, "日" * 10**6, "\n" * 10**6])
+def test_text_without_end_is_cut(text: str) -> None:
+    rows = evidence._rows([text, "last"], 1000)
+    assert len(rows) <= evidence.ROWS
+    assert rows[-1] == "last"
+    assert all(evidence._font(17).getlength(row) <= 1000 for row in rows)
+
+
+def test_no_line_pushes_out_another() -> None:
+    rows = evidence._rows(["first " * 500, "second " * 500, "", "third"], 800)
+    assert len(rows) == evidence.ROWS
+    assert rows[0].startswith("first") and rows[-2].startswith("second") and rows[-1] == "third"
+    assert evidence._rows([str(n) for n in range(9)], 800) == ["0", "1", "2", "3", "4", "… and 4 more"]
+
+
+def test_text_wraps_at_spaces_and_loses_nothing() -> None:
+    text = "four of the five most similar defects are called otherwise " * 3
+    rows = evidence._wrapped(text.strip(), 17, 400, 99)
+    assert len(rows) > 2
+    assert " ".join(rows) == text.strip()
+    assert "".join(evidence._wrapped("x" * 300, 17, 400, 99)) == "x" * 300
+    assert evidence._wrapped("abc", 17, 1, 99) == ["a", "b", "c"]
