@@ -1,3 +1,26 @@
 """acbench turns anomaly-detection datasets into anomaly-classification benchmarks whose labels have reasons."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+__all__ = ["AcbenchError", "Item", "Label", "Prediction", "Proposal", "Review", "Schema", "Score", "load_schema"]
+
+if TYPE_CHECKING:
+    from acbench.errors import AcbenchError
+    from acbench.records import Item, Label, Prediction, Proposal, Review, Score
+    from acbench.schema import Schema
+    from acbench.schema import load as load_schema
+
+_PLACES = {"AcbenchError": "errors", "Schema": "schema.model", "load_schema": "schema.read"}
+"""Where a public name lives, if not in `records`. Names are imported when first used: the command line must be quick."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_PLACES.get(name, 'records')}")
+    return getattr(module, "load" if name == "load_schema" else name)

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import json
 import os
+import sys
 import tempfile
 import types
 import typing
@@ -26,17 +27,22 @@ R = TypeVar("R", bound="DataclassInstance")
 """A record: any dataclass of `acbench.records`."""
 
 MAX_LINE = 1 << 20
-"""Longest line of a JSONL table, in characters; a longer one is not ours."""
+"""Longest line of a JSONL table, in bytes; a longer one is not ours."""
+
+_FITS = "mend the value: text has to be Unicode, and a number finite and of no more than 64 bits"
 
 
 def write(path: Path, rows: Iterable[R], kind: type[R], *, key: Callable[[R], Any]) -> None:
-    """Write `rows`, sorted by `key`, to `path` (`.parquet` or `.jsonl`), atomically."""
+    """Write `rows`, sorted by `key`, to `path` (`.parquet` or `.jsonl`), atomically.
+
+    Raises StoreError for a value that no table can hold, such as half a character.
+    """
     ordered = sorted(rows, key=key)
-    if path.suffix == ".jsonl":
-        text = "".join(_line(row) for row in ordered)
-        write_bytes(path, text.encode())
-    else:
-        write_bytes(path, _parquet_bytes(ordered, kind))
+    try:
+        data = b"".join(map(_line, ordered)) if path.suffix == ".jsonl" else _parquet_bytes(ordered, kind)
+    except (ValueError, OverflowError) as error:  # Unicode errors are ValueErrors
+        raise StoreError(f"{path} cannot hold these {kind.__name__} records: {error}", _FITS) from None
+    write_bytes(path, data)
 
 
 def read(path: Path, kind: type[R]) -> list[R]:
@@ -96,8 +102,8 @@ def from_json(value: Any, kind: type[R]) -> R:
         raise ValueError(f"{kind.__name__}: {error}") from None
 
 
-def _line(row: object) -> str:
-    return json.dumps(to_json(row), ensure_ascii=False, separators=(", ", ": ")) + "\n"
+def _line(row: object) -> bytes:
+    return json.dumps(to_json(row), ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode() + b"\n"
 
 
 def _plain(value: Any) -> Any:
@@ -126,10 +132,12 @@ def _checked(value: Any, hint: Any, name: str) -> Any:
             raise ValueError(f"{name} is not a list of strings")
         return tuple(value)
     if origin is Mapping:
-        if not isinstance(value, dict) or not all(isinstance(part, int | float) for part in value.values()):
+        if not isinstance(value, dict):
             raise ValueError(f"{name} does not map names to numbers")
-        return {str(label): float(part) for label, part in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return {str(label): _checked(part, float, f"{name} of {label}") for label, part in value.items()}
+    if hint is float and type(value) in {int, float}:
+        if not abs(value) <= sys.float_info.max:
+            raise ValueError(f"{name} is not a finite number")
         return float(value)
     if type(value) is not hint:
         raise ValueError(f"{name} is {type(value).__name__}, not {hint.__name__}")
@@ -138,18 +146,27 @@ def _checked(value: Any, hint: Any, name: str) -> Any:
 
 def _read_jsonl(path: Path, kind: type[R]) -> list[R]:
     rows = []
-    with path.open(encoding="utf-8") as file:
-        number = 0
-        try:
+    number = 0
+    try:
+        with path.open("rb") as file:
             while line := file.readline(MAX_LINE + 1):
                 number += 1
                 if len(line) > MAX_LINE:
-                    raise ValueError(f"longer than {MAX_LINE} characters")
+                    raise ValueError(f"longer than {MAX_LINE} bytes")
                 if line.strip():
-                    rows.append(from_json(json.loads(line), kind))
-        except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
-            raise StoreError(f"{path}, line {number or 1}: {error}", _mend(path)) from None
+                    rows.append(from_json(_parsed(line.decode()), kind))
+    except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
+        raise StoreError(f"{path}, line {number}: {error}", _mend(path)) from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}", _mend(path)) from None
     return rows
+
+
+def _parsed(line: str) -> Any:
+    value = json.loads(line)
+    if "\\u" in line:
+        json.dumps(value, ensure_ascii=False).encode()  # half a character, escaped, is not text
+    return value
 
 
 def _parquet_bytes(rows: list[Any], kind: type[Any]) -> bytes:
@@ -159,7 +176,8 @@ def _parquet_bytes(rows: list[Any], kind: type[Any]) -> bytes:
     schema = _arrow_schema(kind)
     columns = [pa.array([_arrow_value(getattr(row, field.name)) for row in rows], type=field.type) for field in schema]
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_arrays(columns, schema=schema), sink, compression="zstd")
+    table = pa.Table.from_arrays(columns, schema=schema)
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return bytes(sink.getvalue())
 
 
@@ -168,7 +186,7 @@ def _read_parquet(path: Path, kind: type[R]) -> list[R]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path).read()
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path} is not a readable table: {error}", _mend(path)) from None
     if table.schema.metadata is None or table.schema.metadata.get(b"acbench.record") != kind.__name__.encode():

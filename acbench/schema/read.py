@@ -20,6 +20,9 @@ from acbench.schema.model import Category, Change, ChangeKind, DefectClass, Publ
 MAX_BYTES = 4 << 20
 """A schema larger than this is not one."""
 
+DEEPEST = 10
+"""So many mappings and lists may lie in each other; a schema needs seven."""
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 
@@ -82,13 +85,13 @@ def load(name_or_path: str) -> Schema:
 def parse(text: str) -> tuple[Schema | None, list[Problem]]:
     """A schema from YAML text, and the problems found; the schema is None if it has no usable shape."""
     try:
+        if refused := _refused(text):
+            return None, [refused]
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else 0
         return None, [Problem(line, "file", f"not YAML: {getattr(error, 'problem', error)}")]
-    except RecursionError:
-        return None, [Problem(0, "file", "nested too deeply")]
     reader = _Reader()
     top = reader.mapping(
         _Spot(root, ""),
@@ -104,6 +107,18 @@ def parse(text: str) -> tuple[Schema | None, list[Problem]]:
     encoded = json.dumps(content, ensure_ascii=False).encode()
     digest = hashlib.blake2b(encoded, digest_size=4).hexdigest()
     return Schema(**head, categories=categories, digest=digest), []
+
+
+def _refused(text: str) -> Problem | None:
+    """What a small file could do harm with: depth, which the C composer follows until the stack ends, and aliases."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return Problem(event.start_mark.line + 1, "file", "nested too deeply")
+        if isinstance(event, yaml.AliasEvent):
+            return Problem(event.start_mark.line + 1, "file", "YAML aliases are not allowed")
+    return None
 
 
 def lines(text: str) -> Callable[[str], int]:
@@ -144,7 +159,6 @@ class _Reader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self._seen: set[int] = set()
 
     def problem(self, spot: _Spot, message: str) -> None:
         self.problems.append(Problem(spot.line, spot.where or "file", message))
@@ -153,10 +167,6 @@ class _Reader:
         if not isinstance(spot.node, yaml.MappingNode):
             self.problem(spot, "expected a mapping")
             return {}
-        if id(spot.node) in self._seen:  # an alias could repeat a node without bound
-            self.problem(spot, "YAML aliases are not allowed")
-            return {}
-        self._seen.add(id(spot.node))
         found: dict[str, _Spot] = {}
         for key, value in spot.node.value:
             name = str(key.value)
