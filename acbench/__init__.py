@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from acbench.schema import load as load_schema
 
 _PLACES = {"AcbenchError": "errors", "Schema": "schema.model", "load_schema": "schema.read"}
-"""Where a public name lives, if not in `records`. Names are imported when first used: the command line must be quick."""
+"""Where a public name lives, if not in `records`. Imported when first used: the command line must be quick."""
 
 
 def __getattr__(name: str) -> Any:

@@ -7,11 +7,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from acbench.errors import StoreError
 
@@ -47,29 +47,48 @@ class Run:
 
 
 class Ledger:
-    """An open ledger. Paths of artifacts are kept relative to the project."""
+    """An open ledger, to be used as a context. Paths of artifacts are kept relative to the project."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         try:
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
+            with suppress(sqlite3.OperationalError):  # locked: whoever opened it at the same moment sees to it
+                self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._migrate()
         except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"{path} is not a usable ledger: {error}",
-                f"move it away and run again; labels and reviews do not depend on it: mv {path} {path}.broken",
-            ) from None
+            raise self._unusable(error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: sqlite3.DatabaseError) -> StoreError:
+        hint = f"move it away and run again; labels and reviews do not depend on it: mv {self.path} {self.path}.broken"
+        if isinstance(error, sqlite3.OperationalError):  # it is not the file that is wrong, but where it lies
+            hint = f"see that {self.path.parent} can be written to, has space left and is not in use, then run again"
+        return StoreError(f"{self.path} is not a usable ledger: {error}", hint)
 
     def _migrate(self) -> None:
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        if version > len(MIGRATIONS):
+        if self._version() > len(MIGRATIONS):
+            self._db.close()
             raise StoreError(f"{self.path} was written by a newer acbench", "update: pip install --upgrade acbench")
-        for number in range(version, len(MIGRATIONS)):
-            script = f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version={number + 1}; COMMIT;"
-            self._db.executescript(script)
+        if self._version() == len(MIGRATIONS):
+            return
+        with self._transaction():
+            for script in MIGRATIONS[self._version() :]:  # asked again: another process may have been here first
+                for statement in script.split(";"):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def close(self) -> None:
         self._db.close()

@@ -26,6 +26,7 @@ from acbench.stages import resolve as resolving
 from acbench.stages import review as reviewing
 from acbench.stages import summary
 from acbench.stages import triage as ranking
+from acbench.stages import weigh as weighing
 from acbench.stages.triage import Ranked
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Pipeline:
         if not editions.is_own(self.bench.project.annotations) and editions.folder(self.bench.benchmark).is_dir():
             names.append("edition")
         names = list(dict.fromkeys([*names, *self.settings.with_]))
-        if unknown := sorted(set(self.settings.without) - set(names)):
+        if unknown := sorted(set(self.settings.without) - {*names, *proposers.names()}):
             raise AcbenchError(f"--without {unknown[0]}: no such proposer is asked here", f"asked: {', '.join(names)}")
         return [name for name in names if name not in self.settings.without]
 
@@ -195,19 +196,31 @@ class Pipeline:
         self.made.append(self.bench.project.relative(self.bench.reviews))
 
     def _write_labels(self, path: Path) -> None:
-        self._save_hand_edits(path)
         with self.console.stage("resolve") as progress:
-            labels = resolving.resolve(self.ingested.items, self.proposals, ranking.by_item(self.reviews), self.schema)
+            labels = self._resolved()
             progress(1, 1)
         # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
-        others = [label for label in store.read(path, Label) if label.item_id not in self.items]
+        there = store.read(path, Label)
+        others = [label for label in there if label.item_id not in self.items]
         if others:
             self.console.note(f"{len(others):,} labels of images that are not in this folder stay as they were")
-        store.write(path, [*labels, *others], Label, key=lambda label: label.image)
+        table = sorted([*labels, *others], key=lambda label: label.image)
+        if there not in ([], table):  # a run that was killed may have written them just before
+            self._save_hand_edits(path)
+        store.write(path, table, Label, key=lambda label: label.image)
+
+    def _resolved(self) -> list[Label]:
+        """Labels by the policy; where people have decided enough, once more with the witnesses weighed."""
+        items, reviews = self.ingested.items, ranking.by_item(self.reviews)
+        labels = resolving.resolve(items, self.proposals, reviews, self.schema)
+        if not reviews:
+            return labels
+        weighed = weighing.weigh(items, self.proposals, {label.item_id: label for label in labels}, self.schema)
+        return resolving.resolve(items, self.proposals, reviews, self.schema, weighed) if weighed else labels
 
     def _save_hand_edits(self, path: Path) -> None:
         name = self.bench.project.relative(path)
-        if not path.exists() or self.ledger.untouched(path, name):
+        if self.ledger.untouched(path, name):
             return
         data = path.read_bytes()
         copy = self.bench.work / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"

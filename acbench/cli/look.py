@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from acbench.cli.wire import json_option, project_option
-from acbench.errors import AcbenchError
+from acbench.cli.wire import json_option, option, project_option
+from acbench.errors import AcbenchError, StoreError
 
 
 @click.command(epilog="\b\nExample:\n  acbench status sample")
@@ -31,11 +31,8 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
     known = sorted(path.parent.name for path in place.workspace.glob("*/settings.json"))
     if benchmark is not None and benchmark not in known:
         raise AcbenchError(f"{benchmark} has not been relabelled here", f"known: {', '.join(known) or 'nothing yet'}")
-    ledger = Ledger(place.ledger)
-    try:
+    with Ledger(place.ledger) as ledger:
         found = {name: _one(place.bench(name), ledger) for name in ([benchmark] if benchmark else known)}
-    finally:
-        ledger.close()
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
@@ -54,7 +51,7 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
 
 
 def _one(bench: Any, ledger: Any) -> dict[str, Any]:
-    report = json.loads(bench.report.read_text(encoding="utf-8")) if bench.report.exists() else {}
+    report = _report(bench.report, bench.benchmark)
     folder = bench.project.relative(bench.work)
     evidence = bench.project.relative(bench.evidence)
     artifacts = ledger.artifacts(f"{folder}/") + ledger.artifacts(f"{bench.project.relative(bench.kept)}/")
@@ -72,6 +69,14 @@ def _one(bench: Any, ledger: Any) -> dict[str, Any]:
     }
 
 
+def _report(path: Path, benchmark: str) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged: {error}", f"it is remade: acbench relabel {benchmark}") from None
+    return report
+
+
 def _state(path: Path, name: str, ledger: Any) -> str:
     if not path.exists():
         return "missing"
@@ -79,7 +84,7 @@ def _state(path: Path, name: str, ledger: Any) -> str:
 
 
 @click.command(epilog="\b\nExample:\n  acbench runs --limit 5")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most N runs.")
+@option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most N runs.")
 @json_option
 @project_option
 def runs(limit: int, project: Path, as_json: bool) -> int:
@@ -93,11 +98,8 @@ def runs(limit: int, project: Path, as_json: bool) -> int:
     place = Project(project.resolve())
     if not place.ledger.exists():
         raise AcbenchError(f"there is no project in {place.folder}", "acbench relabel sample   starts one")
-    ledger = Ledger(place.ledger)
-    try:
+    with Ledger(place.ledger) as ledger:
         found = ledger.runs(limit)
-    finally:
-        ledger.close()
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(run) for run in found], indent=1, ensure_ascii=False))
     else:

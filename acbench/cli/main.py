@@ -87,6 +87,14 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: not an error
         sys.exit(0)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(
+            f"Error: {where}{error.strerror or error}\n"
+            "  → see that you may read and write there and that there is space; what was done is kept",
+            err=True,
+        )
+        sys.exit(1)
     except Exception as error:
         if os.environ.get("ACBENCH_DEBUG"):
             raise

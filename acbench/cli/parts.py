@@ -12,6 +12,7 @@ from acbench.cli.wire import (
     benchmark_argument,
     dataset_options,
     json_option,
+    option,
     pipeline,
     project_option,
     proposer_options,
@@ -53,7 +54,7 @@ def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
 
 @click.command(epilog="\b\nExample:\n  acbench propose sample --proposer neighbours")
 @benchmark_argument
-@click.option("--proposer", "names", multiple=True, help="Only this one; can be repeated.  [default: the usual ones]")
+@option("--proposer", "names", multiple=True, help="Only this one; can be repeated.  [default: the usual ones]")
 @dataset_options
 @proposer_options
 @json_option

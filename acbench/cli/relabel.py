@@ -13,6 +13,7 @@ from acbench.cli.wire import (
     benchmark_argument,
     dataset_options,
     json_option,
+    option,
     pipeline,
     project_option,
     proposer_options,
@@ -30,15 +31,15 @@ Examples:
 @benchmark_argument
 @dataset_options
 @proposer_options
-@click.option(
+@option(
     "--audit",
     type=click.FloatRange(0, 1),
     help="Share of the labels nobody needs to see that are put into"
     " the queue all the same, to estimate their error.  [default: 0.05]",
 )
-@click.option("--seed", type=int, help="Of the audit sample.  [default: 0]")
-@click.option("--reviews", type=click.Path(dir_okay=False, path_type=Path), help="Take in a filled-in queue.csv first.")
-@click.option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
+@option("--seed", type=int, help="Of the audit sample.  [default: 0]")
+@option("--reviews", type=click.Path(dir_okay=False, path_type=Path), help="Take in a filled-in queue.csv first.")
+@option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
 @json_option
 @project_option
 def relabel(
@@ -56,7 +57,7 @@ def relabel(
         bench = line.bench
         made = list(line.made)
     if as_json:
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json.dumps({**facts, "reviews": taken}, indent=1, ensure_ascii=False))
     else:
         from acbench.cli.screen import report, review_counts
 
@@ -67,7 +68,8 @@ def relabel(
         click.echo(report(facts, queue=queue, labels=labels, next_step=_next(benchmark, facts, queue)))
         if not made:
             click.echo("Nothing had changed, so nothing was done.", err=True)
-    failed = facts["images"]["unusable"] or any(tally["error"] for tally in facts["witnesses"].values())
+    failed = facts["images"]["unusable"] > 0 or any(finding["failed"] for finding in facts["findings"])
+    failed |= any(tally["error"] for tally in facts["witnesses"].values())
     return 3 if failed else 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from acbench.cli.wire import benchmark_argument, json_option, pipeline, project_option
+from acbench.cli.wire import benchmark_argument, json_option, option, pipeline, project_option
 
 
 @click.group()
@@ -36,7 +36,7 @@ def queue(benchmark: str, project: Path, as_json: bool) -> int:
 @review.command(epilog="\b\nExample:\n  acbench review take sample .acbench/sample/queue.csv --reviewer ada")
 @benchmark_argument
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
+@option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
 @json_option
 @project_option
 def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_json: bool) -> int:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from acbench.cli.wire import json_option
+from acbench.cli.wire import json_option, option
 from acbench.errors import SchemaError
 
 
@@ -55,8 +55,8 @@ def check(file: str, as_json: bool) -> int:
 
 @schema.command(epilog="\b\nExample:\n  acbench schema show mvtec_ac --category bottle --as prompt")
 @click.argument("file")
-@click.option("--category", required=True, help="Which category.")
-@click.option(
+@option("--category", required=True, help="Which category.")
+@option(
     "--as",
     "form",
     type=click.Choice(["all", "form", "prompt", "json-schema"]),

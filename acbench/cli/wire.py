@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,45 +18,53 @@ from acbench.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-project_option = click.option(
+
+class _Option(click.Option):
+    """Can also be set by a variable that is named after its flag: `--json` of `relabel` by ACBENCH_RELABEL_JSON."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        flag = max(self.opts, key=len).strip("-").replace("-", "_").upper()
+        return super().resolve_envvar_value(ctx) or os.environ.get(f"{ctx.auto_envvar_prefix}_{flag}")
+
+
+option = partial(click.option, cls=_Option)
+project_option = option(
     "--project",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     envvar="ACBENCH_PROJECT",
     help="Folder of `.acbench/` and `annotations/`.  [default: here]",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 benchmark_argument = click.argument("benchmark")
 
 
 def dataset_options(command: F) -> F:
     """Which dataset, and how much of it. Each is remembered for the next command."""
     options = (
-        click.option("--root", type=click.Path(path_type=Path), help="The dataset's folder."),
-        click.option("--category", "categories", multiple=True, help="Only this category; can be repeated."),
-        click.option("--limit", type=click.IntRange(min=1), help="At most N images of each category."),
+        option("--root", type=click.Path(path_type=Path), help="The dataset's folder."),
+        option("--category", "categories", multiple=True, help="Only this category; can be repeated."),
+        option("--limit", type=click.IntRange(min=1), help="At most N images of each category."),
     )
-    for option in reversed(options):
-        command = option(command)
+    for each in reversed(options):
+        command = each(command)
     return command
 
 
 def proposer_options(command: F) -> F:
     """Who is asked."""
     options = (
-        click.option(
-            "--with", "with_", multiple=True, metavar="PROPOSER", help="Ask this proposer too; can be repeated."
-        ),
-        click.option("--without", multiple=True, metavar="PROPOSER", help="Do not ask this one; can be repeated."),
-        click.option(
+        option("--with", "with_", multiple=True, metavar="PROPOSER", help="Ask this proposer too; can be repeated."),
+        option("--without", multiple=True, metavar="PROPOSER", help="Do not ask this one; can be repeated."),
+        option(
             "--backbone",
             metavar="MODEL",
             help="Image model of `neighbours`: efficientnet-lite0, timm:MODEL[@FILE],"
             " open_clip:MODEL@TAG.  [default: efficientnet-lite0, bundled]",
         ),
     )
-    for option in reversed(options):
-        command = option(command)
+    for each in reversed(options):
+        command = each(command)
     return command
 
 
@@ -86,23 +96,20 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
             **{name: value or None if isinstance(value, tuple) else value for name, value in given.items()},
         )
         image_model = backbone(settings.backbone)
-        ledger = Ledger(place.ledger)
-        try:
-            with ledger.run(shlex.join(["acbench", *sys.argv[1:]]), versions()) as run_id:
-                made = Pipeline(
-                    bench=bench,
-                    schema=schema,
-                    settings=settings,
-                    ledger=ledger,
-                    run_id=run_id,
-                    embedder=image_model,
-                    console=Screen(),
-                )
-                yield made
-                kept.write(bench.settings, settings)
-                ledger.summarise(run_id, f"{len(made.made)} files written" if made.made else "nothing to do")
-        finally:
-            ledger.close()
+        command = shlex.join(["acbench", *sys.argv[1:]])
+        with Ledger(place.ledger) as ledger, ledger.run(command, versions()) as run_id:
+            made = Pipeline(
+                bench=bench,
+                schema=schema,
+                settings=settings,
+                ledger=ledger,
+                run_id=run_id,
+                embedder=image_model,
+                console=Screen(),
+            )
+            yield made
+            kept.write(bench.settings, settings)
+            ledger.summarise(run_id, f"{len(made.made)} files written" if made.made else "nothing to do")
 
 
 def versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from acbench.calls import Caller
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.schema import Schema
@@ -38,6 +39,28 @@ class Embedder(Protocol):
     ) -> NDArray[np.float32]: ...
 
 
+class ClipModel(Protocol):
+    """A model that puts images and texts into one space."""
+
+    @property
+    def name(self) -> str:
+        """Model, weights, `@`, 8 hex; nothing is loaded for it."""
+
+    @property
+    def size(self) -> int:
+        """Edge of the square input, pixels."""
+
+    @property
+    def scale(self) -> float:
+        """What the model multiplies a cosine with to get a logit. Loads the model."""
+
+    def images(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit vectors (N, D) of crops (S, S, 3); each does not depend on the others."""
+
+    def texts(self, prompts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors (N, D) of prompts; each does not depend on the others."""
+
+
 class VectorCache(Protocol):
     """Keeps vectors between runs."""
 
@@ -54,6 +77,10 @@ class Setup:
     """Where the images lie."""
     embedder: Embedder
     cache: VectorCache
+    clip: Callable[[], ClipModel] | None = None
+    """Gives the CLIP model to ask; None if none was chosen."""
+    caller: Callable[[], Caller] | None = None
+    """Gives the way to a multimodal LLM; None if none was chosen."""
 
 
 class Proposer(Protocol):

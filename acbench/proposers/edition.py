@@ -1,4 +1,7 @@
-"""What the bundled first edition of the benchmark says: read-only, and a witness like any other."""
+"""What people decided in the bundled edition of the benchmark: read-only, and a witness like any other.
+
+The rest of an edition only repeats what the dataset and the bundled tables say, which are asked themselves.
+"""
 
 from __future__ import annotations
 
@@ -14,37 +17,35 @@ from acbench.schema import Schema
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """The accepted labels of the edition. Those that people decided are a witness of their own; the rest repeat the
-    dataset's labels and are counted with them."""
+    """See the module."""
 
     schema: Schema
     labels: tuple[Label, ...]
+    """Those that people decided."""
 
     @property
     def name(self) -> str:
-        rows = [(label.item_id, label.labels, label.status, label.decided_by) for label in self.labels]
+        rows = [(label.item_id, label.labels) for label in self.labels]
         return f"edition@{digest(rows, self.schema.digest, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
-        """One proposal for each anomalous item that the edition has a label for."""
+        """One proposal for each item that people decided."""
         known = {label.item_id: label for label in self.labels}
         for done, item in enumerate(items, start=1):
             progress(done, len(items))
-            label = known.get(item.item_id)
-            if label is not None and item.anomalous:
-                accepted = label.status == "accepted"
+            if label := known.get(item.item_id):
                 yield Proposal(
                     item_id=item.item_id,
                     proposer=self.name,
-                    labels=label.labels if accepted else (),
-                    rationale=f"the first edition: {label.reason}",
-                    status="ok" if accepted else "abstained",
-                    reason="" if accepted else f"{label.status} in the edition: {label.reason}",
-                    saw=("people",) if label.decided_by == "people" else ("source_label",),
+                    labels=label.labels,
+                    rationale=f"the bundled edition: {label.reason}",
+                    saw=("people",),
                     schema_version=self.schema.version,
                 )
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:
-    """The bundled edition of the schema's benchmark; it may be empty."""
-    return Edition(setup.schema, tuple(edition_labels(setup.schema.benchmark)))
+    """The bundled edition of the schema's benchmark; it may have nothing to say."""
+    labels = edition_labels(setup.schema.benchmark)
+    decided = (label for label in labels if label.decided_by == "people" and label.status == "accepted")
+    return Edition(setup.schema, tuple(decided))

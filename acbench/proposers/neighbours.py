@@ -73,7 +73,8 @@ class Neighbours:
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         """One proposal for each anomalous item; normal ones are not covered."""
-        covered = [item for item in items if item.anomalous]
+        covered = sorted((item for item in items if item.anomalous), key=lambda item: item.image)
+        self._failed.clear()
         done = 0
         for category in sorted({item.category for item in covered}):
             members = [item for item in covered if item.category == category]
@@ -156,10 +157,8 @@ class Neighbours:
         trained = [(item, label) for item, label in labelled if label in classes]
         known = {item.item_id for item, _ in trained}
         if len(classes) < 2:
-            why = f"too few images to compare with: {LEAST} of each of two classes are needed, " + (
-                "there are " + ", ".join(f"{count} {label}" for label, count in sorted(sizes.items()))
-                or "there are none"
-            )
+            there = ", ".join(f"{count} {label}" for label, count in sorted(sizes.items())) or "none"
+            why = f"too few images to compare with: {LEAST} of each of two classes are needed, there are {there}"
             yield from (self._silent(item, self._failed.get(item.item_id), why) for item in items)
             return
         model = _Model(

@@ -7,6 +7,7 @@ root), `labels` (names joined by `;`), `source`, `licence`.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Table:
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         """One proposal for each item that the table has a row for."""
-        said = {row["image"]: row["labels"] for row in csv.DictReader(self.text.splitlines())}
+        said = {row["image"]: row["labels"] for row in csv.DictReader(io.StringIO(self.text))}
         for done, item in enumerate(items, start=1):
             progress(done, len(items))
             if item.image in said:

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from acbench.records import GOOD
 from acbench.schema.model import NORMAL_LABELS, Category, Schema, fold
 from acbench.schema.read import Problem, lines, parse
+from acbench.schema.render import VERDICTS
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_JOINS = frozenset("+,;")
+"""What joins several names in a reviewer's answer, and so cannot be part of one."""
 SHORT = 30
 """A definition with fewer characters tells an annotator nothing."""
 
@@ -50,6 +53,7 @@ def _all_categories(schema: Schema) -> Iterator[tuple[str, str]]:
 
 def _classes(category: Category, where: str) -> Iterator[tuple[str, str]]:
     taken: dict[str, str] = dict.fromkeys(NORMAL_LABELS, "the reserved class of normal images")
+    taken.update(dict.fromkeys(map(fold, VERDICTS), "a reserved verdict"))
     owner_of: dict[str, str] = {}
     if not category.classes:
         yield where, "has no classes"
@@ -67,6 +71,8 @@ def _classes(category: Category, where: str) -> Iterator[tuple[str, str]]:
             *(("aliases", alias) for alias in one.aliases),
         ]:
             folded = fold(value)
+            if not folded or _JOINS & set(value):
+                yield f"{spot}.{kind}", f"{value!r} has no letter or digit, or one of {' '.join(sorted(_JOINS))}"
             if folded in taken:
                 yield f"{spot}.{kind}", f"{value!r} already names {taken[folded]}"
             if folded in own and kind == "aliases":
@@ -113,6 +119,8 @@ def _published(category: Category, where: str) -> Iterator[tuple[str, str]]:
         if not one.sets:
             yield spot, "holds no label set"
         for each in one.sets:
+            if not each:
+                yield f"{spot}.sets", "an empty label set is no class"
             unknown = set(each) - set(category.class_ids)
             if unknown:
                 yield f"{spot}.sets", f"{', '.join(sorted(unknown))}: no class of this category"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -24,6 +25,7 @@ DEEPEST = 10
 """So many mappings and lists may lie in each other; a schema needs seven."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 _KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 
 
@@ -114,10 +116,9 @@ def _refused(text: str) -> Problem | None:
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            return Problem(event.start_mark.line + 1, "file", "nested too deeply")
-        if isinstance(event, yaml.AliasEvent):
-            return Problem(event.start_mark.line + 1, "file", "YAML aliases are not allowed")
+        if depth > DEEPEST or isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1 if event.start_mark is not None else 0
+            return Problem(line, "file", "nested too deeply" if depth > DEEPEST else "YAML aliases are not allowed")
     return None
 
 
@@ -169,6 +170,9 @@ class _Reader:
             return {}
         found: dict[str, _Spot] = {}
         for key, value in spot.node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.problem(_Spot(key, spot.where), "a key has to be text")
+                continue
             name = str(key.value)
             below = _Spot(value, f"{spot.where}.{name}".lstrip("."))
             if name in found:
@@ -202,6 +206,8 @@ class _Reader:
         value = " ".join(str(spot.node.value).split())
         if not value:
             self.problem(spot, "is empty")
+        if _UNPRINTABLE.search(value):
+            self.problem(spot, "holds a control character")
         return value
 
     def texts(self, spot: _Spot | None) -> tuple[str, ...]:

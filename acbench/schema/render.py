@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 from xml.etree import ElementTree as Xml
 
@@ -25,8 +26,10 @@ def label_studio_form(category: Category) -> str:
         view, "Choices", name="labels", toName="image", choice="multiple", required="false", showInline="true"
     )
     offered = [(GOOD, "Normal", category.normal), *((c.id, c.name, c.definition) for c in category.classes)]
-    for (class_id, name, hint), key in zip(offered, "0" + HOTKEYS, strict=False):
-        Xml.SubElement(choices, "Choice", value=name, alias=class_id, hint=hint, hotkey=key)
+    for (class_id, name, hint), key in zip_longest(offered, "0" + HOTKEYS[: len(offered) - 1]):
+        choice = Xml.SubElement(choices, "Choice", value=name, alias=class_id, hint=hint)
+        if key:
+            choice.set("hotkey", key)
     verdicts = Xml.SubElement(view, "Choices", name="verdict", toName="image", choice="single", showInline="true")
     for verdict, name in VERDICTS.items():
         Xml.SubElement(verdicts, "Choice", value=name, alias=verdict)

@@ -67,5 +67,6 @@ def draw(shown: Shown, root: Path) -> bytes:
         except AcbenchError as error:
             lines.append(error.message)
     sink = io.BytesIO()
-    evidence.picture(image, mask, normal, title=shown.item.image, lines=lines).save(sink, "JPEG", quality=QUALITY, subsampling=0)
+    drawn = evidence.picture(image, mask, normal, title=shown.item.image, lines=lines)
+    drawn.save(sink, "JPEG", quality=QUALITY, subsampling=0)
     return sink.getvalue()

@@ -8,7 +8,7 @@ Policy `witnesses-1`
 3. An image that the schema leaves out is `excluded`.
 4. Otherwise independent witnesses decide. Proposers that started from the dataset's labels are one witness, as long as
    they name the same class of the published benchmark. All that answered say the same → `accepted`; they differ →
-   `pending`.
+   `pending`, with the class that `stages.weigh` finds likeliest where people have decided enough to weigh them.
 5. A single witness that started from the dataset's label is `accepted`, and said to stand alone.
 6. Where the dataset's label names no class, one witness is enough only if people made it and it names more than one
    class, as a mixed folder holds more than one kind; a machine alone leaves the item `pending`.
@@ -19,10 +19,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from acbench.records import GOOD, Item, Label, LabelStatus, Proposal, Review
+from acbench.records import GOOD, Item, Label, LabelStatus, Proposal, Review, label_set
 from acbench.schema import Category, Schema
 
 POLICY = "witnesses-1"
+
+JOIN = " + "
+"""Between class ids, and between names, where people read them."""
 
 NOBODY = "nobody"
 PEOPLE = "people"
@@ -43,7 +46,17 @@ class Witness:
 
     def __str__(self) -> str:
         share = "" if self.probability is None else f" ({self.probability:.2f})"
-        return " + ".join(self.labels) + share
+        return JOIN.join(self.labels) + share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """The class that the witnesses of one item make most likely, by what they got right elsewhere."""
+
+    label: str
+    probability: float
+    decisions: int
+    """Of people in the category, by which the witnesses were weighed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +74,30 @@ def resolve(
     proposals: Mapping[str, Sequence[Proposal]],
     reviews: Mapping[str, Sequence[Review]],
     schema: Schema,
+    weighed: Mapping[str, Weighed] | None = None,
 ) -> list[Label]:
-    """One label for each item; `proposals` and `reviews` are keyed by item_id."""
+    """One label for each item; `proposals`, `reviews` and `weighed` are keyed by item_id."""
     return [
-        resolve_item(item, proposals.get(item.item_id, ()), reviews.get(item.item_id, ()), schema) for item in items
+        resolve_item(
+            item,
+            proposals.get(item.item_id, ()),
+            reviews.get(item.item_id, ()),
+            schema,
+            (weighed or {}).get(item.item_id),
+        )
+        for item in items
     ]
 
 
-def resolve_item(item: Item, proposals: Sequence[Proposal], reviews: Sequence[Review], schema: Schema) -> Label:
+def resolve_item(
+    item: Item,
+    proposals: Sequence[Proposal],
+    reviews: Sequence[Review],
+    schema: Schema,
+    weighed: Weighed | None = None,
+) -> Label:
     """The label of one item under the policy."""
-    outcome = _outcome(item, proposals, reviews, schema)
+    outcome = _outcome(item, proposals, reviews, schema, weighed)
     return Label(
         item_id=item.item_id,
         image=item.image,
@@ -118,12 +145,15 @@ def short_name(proposal: Proposal) -> str:
 def current_reviews(reviews: Iterable[Review]) -> list[Review]:
     """The latest decision of each reviewer, in the order of their names."""
     latest: dict[str, Review] = {}
-    for review in sorted(reviews, key=lambda each: each.round):
+    # Two branches of a repository may each have added the same round: then the later, whatever their order is.
+    for review in sorted(reviews, key=lambda each: (each.round, each.when, each.verdict, each.labels, each.note)):
         latest[review.reviewer] = review
     return [latest[name] for name in sorted(latest)]
 
 
-def _outcome(item: Item, proposals: Sequence[Proposal], reviews: Sequence[Review], schema: Schema) -> _Outcome:
+def _outcome(
+    item: Item, proposals: Sequence[Proposal], reviews: Sequence[Review], schema: Schema, weighed: Weighed | None
+) -> _Outcome:
     category = schema.category(item.category)
     if item.problem:
         return _Outcome("excluded", (), NOBODY, f"the image cannot be used: {item.problem}")
@@ -139,7 +169,7 @@ def _outcome(item: Item, proposals: Sequence[Proposal], reviews: Sequence[Review
     if not voices:
         return _silence(proposals)
     if len({voice.labels for voice in voices}) > 1:
-        return _dispute(voices)
+        return _dispute(voices, weighed)
     return _consent(item, voices, mapped.reason)
 
 
@@ -151,9 +181,13 @@ def _by_people(current: Sequence[Review], category: Category, schema: Schema) ->
     if unknown:
         what = f"a review names {', '.join(unknown)}, no class of schema {schema.version}"
         return _Outcome("pending", (), NOBODY, what)
-    decisions = [(each.verdict, each.labels) for each in decisive]
+    decisions = [(each.verdict, label_set(each.labels)) for each in decisive]
+    for each, (verdict, labels) in zip(decisive, decisions, strict=True):
+        if verdict == "label" and (not labels or (GOOD in labels and len(labels) > 1)):
+            what = f"{GOOD} and a defect" if labels else "no class"
+            return _Outcome("pending", (), NOBODY, f"the review of {each.reviewer} names {what}")
     if len(set(decisions)) > 1:
-        said = "; ".join(f"{each.reviewer}: {' + '.join(each.labels) or each.verdict}" for each in decisive)
+        said = "; ".join(f"{each.reviewer}: {JOIN.join(each.labels) or each.verdict}" for each in decisive)
         share = max(map(decisions.count, decisions)) / len(decisions)
         return _Outcome("pending", (), NOBODY, f"reviewers differ: {said}", agreement=share)
     verdict, labels = decisions[0]
@@ -174,18 +208,28 @@ def _silence(proposals: Sequence[Proposal]) -> _Outcome:
     return _Outcome("pending", (), NOBODY, f"no witness names a class ({why or 'none was asked'})")
 
 
-def _dispute(voices: Sequence[Witness]) -> _Outcome:
-    said = "; ".join(f"{' + '.join(voice.names)}: {voice}" for voice in voices)
+def _dispute(voices: Sequence[Witness], weighed: Weighed | None) -> _Outcome:
+    said = "; ".join(f"{JOIN.join(voice.names)}: {voice}" for voice in voices)
     sets = [voice.labels for voice in voices]
     share = max(map(sets.count, sets)) / len(sets)
-    labels = voices[0].labels if voices[0].from_source else ()
-    return _Outcome("pending", labels, NOBODY, f"witnesses differ: {said}", agreement=share)
+    if weighed is None:
+        labels = voices[0].labels if voices[0].from_source else ()
+        return _Outcome("pending", labels, NOBODY, f"witnesses differ, unweighed: {said}", agreement=share)
+    by = f"weighed by {weighed.decisions} decisions of people {weighed.label} is likeliest"
+    return _Outcome(
+        "pending",
+        (weighed.label,),
+        NOBODY,
+        f"witnesses differ, {by}: {said}",
+        agreement=share,
+        confidence=weighed.probability,
+    )
 
 
 def _consent(item: Item, voices: Sequence[Witness], mapping: str) -> _Outcome:
     """`mapping`: what the schema did to the dataset's label, if it did more than take it."""
     first = voices[0]
-    names = " + ".join(name for voice in voices for name in voice.names)
+    names = JOIN.join(name for voice in voices for name in voice.names)
     confidence = next((voice.probability for voice in voices if voice.probability is not None), None)
     if len(voices) > 1:
         reason = f"{len(voices)} independent witnesses agree"

@@ -14,16 +14,13 @@ from typing import Any
 from acbench.errors import ReviewError
 from acbench.records import GOOD, Item, Label, Proposal, Review, Verdict, label_set
 from acbench.schema import Category, Schema, fold
-from acbench.stages.resolve import short_name
-from acbench.stages.triage import Ranked
+from acbench.stages.resolve import JOIN, current_reviews, short_name
+from acbench.stages.triage import Ranked, by_item
 
 COLUMNS = ("rank", "item_id", "image", "why", "detail", "source", "proposals", "current", "classes", "evidence",
            "label", "note", "reviewer")  # fmt: skip
 NEEDED = ("item_id", "label")
 VERDICTS: tuple[Verdict, ...] = ("unsure", "bad_image", "bad_mask")
-JOIN = " + "
-"""Between class ids in one cell."""
-
 MAX_BYTES = 64 << 20
 MAX_CELL = 10_000
 
@@ -161,21 +158,26 @@ def take(
 
 
 def unsaved(path: Path, items: Mapping[str, Item], schema: Schema, reviews: Sequence[Review]) -> int:
-    """How many answers a filled-in queue holds that no review says; 1 if it cannot be read."""
-    known: defaultdict[str, set[tuple[Verdict, tuple[str, ...]]]] = defaultdict(set)
-    for review in reviews:
-        known[review.item_id].add((review.verdict, review.labels))
+    """How many answers a filled-in queue holds that no reviewer's latest decision is; 1 if it cannot be read.
+
+    An answer without a reviewer may be anybody's.
+    """
+    known: set[tuple[str, str, Verdict, tuple[str, ...], str]] = set()
+    for history in by_item(reviews).values():
+        for each in current_reviews(history):
+            known |= {(each.item_id, who, each.verdict, each.labels, each.note) for who in (each.reviewer, "")}
     try:
         rows = _rows(path)
     except ReviewError:
         return 1
     count = 0
     for _, row in rows:
-        item = items.get(row["item_id"].strip())
-        cell = row["label"].strip()
+        cell, name = row["label"].strip(), row["item_id"].strip()
+        item = items.get(name)
         if cell:
             verdict, labels, wrong = _decision(cell, schema.category(item.category) if item else None)
-            count += bool(wrong) or (verdict, labels) not in known[row["item_id"].strip()]
+            who, note = (row.get(column, "").strip() for column in ("reviewer", "note"))
+            count += bool(wrong) or (name, who, verdict, labels, note) not in known
     return count
 
 
@@ -223,17 +225,20 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise ReviewError(f"{path} is not a text file", "save it as CSV UTF-8")
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, restkey="")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+        names = list(reader.fieldnames or ())
+        missing = [name for name in NEEDED if name not in names]
         if missing:
             raise ReviewError(
-                f"{path} has no column {', '.join(missing)}; it has {', '.join(reader.fieldnames or ['none'])}"[:500],
+                f"{path} has no column {', '.join(missing)}; it has {', '.join(names) or 'none'}"[:500],
                 "keep the header of queue.csv as it is",
             )
+        if twice := [name for name in COLUMNS if names.count(name) > 1]:
+            raise ReviewError(f"{path} has the column {', '.join(twice)} twice", "keep one of them")
         rows = []
         for row in reader:
-            if "" in row or None in row.values():
+            if None in row or None in row.values():
                 raise ReviewError(f"{path}, line {reader.line_num}: not as many cells as the header", "mend the line")
             if any(len(value) > MAX_CELL for value in row.values()):
                 raise ReviewError(f"{path}, line {reader.line_num}: a cell is over {MAX_CELL} characters", "shorten it")

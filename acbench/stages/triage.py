@@ -75,15 +75,14 @@ def triage(
     unseen.sort(key=lambda each: _draw(seed, each))
     whys.update(dict.fromkeys(unseen[: math.ceil(audit * len(unseen))], "audit"))
     suspicion = {item.item_id: round(1 - quality.get(item.item_id, UNKNOWN), 6) for item in usable}
-    ordered = sorted(
-        usable,
-        key=lambda item: (
-            ORDER[whys[item.item_id]],
-            not item.anomalous if whys[item.item_id] == "settled" else False,
-            -suspicion[item.item_id],
-            item.image,
-        ),
-    )
+
+    def place(item: Item) -> tuple[int, float, str]:
+        why = whys[item.item_id]
+        if why == "audit":  # in the order of the draw, so that whoever stops early has still seen a random sample
+            return ORDER[why], 0, _draw(seed, item.item_id)
+        return ORDER[why], -suspicion[item.item_id], item.image
+
+    ordered = sorted(usable, key=place)
     return [
         Ranked(
             item_id=item.item_id,
@@ -158,9 +157,9 @@ def _confident_learning(
     return quality, suspects
 
 
-def _draw(seed: int, item: str) -> bytes:
+def _draw(seed: int, item: str) -> str:
     """A random number that depends on the item alone, so that the sample survives additions."""
-    return hashlib.blake2b(f"{seed}:{item}".encode()).digest()
+    return hashlib.blake2b(f"{seed}:{item}".encode()).hexdigest()
 
 
 def by_item(reviews: Iterable[Review]) -> dict[str, list[Review]]:

@@ -1,0 +1,126 @@
+"""Calls that cost money or time: asked once, kept before they are used, and never beyond the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from acbench.errors import AcbenchError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An image in a question: the bytes of a PNG or JPEG file."""
+
+    data: bytes
+    media_type: Literal["image/png", "image/jpeg"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One request to a multimodal model, whole."""
+
+    system: str
+    parts: tuple[str | Picture, ...]
+    """The user's message, in order."""
+    schema: Mapping[str, Any]
+    """JSON Schema of the answer."""
+    max_tokens: int = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the model said, once."""
+
+    text: str
+    model: str
+    """As the endpoint names itself."""
+    finish: str
+    """Why it ended: `stop`, `length`, …"""
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+
+
+Kind = Literal["rate_limit", "timeout", "server", "connection", "auth", "refused", "budget"]
+
+
+class CallError(AcbenchError):
+    """A call that gave no answer."""
+
+    def __init__(self, kind: Kind, message: str, hint: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message, hint)
+        self.kind = kind
+        self.retry_after = retry_after
+        """Seconds the endpoint asks to wait, if it said so."""
+
+    @property
+    def retryable(self) -> bool:
+        """Whether asking again may help."""
+        return self.kind in {"rate_limit", "timeout", "server", "connection"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """In dollars per million tokens."""
+
+    tokens_in: float = 0.0
+    tokens_out: float = 0.0
+
+    def of(self, tokens_in: int, tokens_out: int) -> float:
+        """Dollars for so many tokens."""
+        return (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / 1e6
+
+
+class ChatModel(Protocol):
+    """A multimodal model behind some door."""
+
+    @property
+    def name(self) -> str:
+        """Model, where it runs and how it decodes, `@`, 8 hex; no secrets, and nothing is loaded or called for it."""
+
+    @property
+    def price(self) -> Price: ...
+    def tokens(self, question: Question) -> int:
+        """An upper estimate of the tokens that a question takes, pictures included."""
+
+    def ask(self, question: Question) -> Answer:
+        """One attempt; blocks; safe to call from several threads. Raises CallError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What became of one question."""
+
+    call_id: str
+    """The ledger's key: hash of the model's name and the whole question, image bytes included."""
+    answer: Answer | None
+    error: str
+    """Why there is no answer; empty if there is one."""
+    cached: bool
+    """True if nothing was sent for it in this run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What asking would take."""
+
+    calls: int
+    cached: int
+    """Of these, answered already."""
+    tokens_in: int
+    tokens_out: int
+    """Upper bounds, for those not answered yet."""
+    cost: float
+    """Dollars, upper bound."""
+
+
+class Caller(Protocol):
+    """What a proposer needs of whoever makes the calls."""
+
+    @property
+    def model(self) -> ChatModel: ...
+    def bill(self, questions: Iterable[Question]) -> Bill: ...
+    def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Asked]]:
+        """Every question, by a name of the caller's choice, in the order in which answers come."""

@@ -1,0 +1,1 @@
+"""Measurements, not tests: each module says in its docstring how to run it. pytest does not collect them."""

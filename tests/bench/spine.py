@@ -1,0 +1,178 @@
+"""What the machinery costs beside the work itself: one table, in a few minutes.
+
+    python -m tests.bench.spine [--quick]
+
+Real images are used where ACBENCH_MVTEC_AD_ROOT names a folder with MVTec-AD or a part of it. Every ratio is to a
+reference that is measured in the same run, as the median of several takes; files are read once before, so that the
+disk plays no part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+
+from acbench import sources
+from acbench.stages.ingest import ingest
+from acbench.testing import full_tree
+
+TAKES = 7
+WORKERS = min(16, (os.cpu_count() or 1) + 2)
+"""As many as `ingest` takes."""
+CLASSES = ("good", "broken_large", "broken_small", "contamination")
+
+Row = tuple[str, str, str, str]
+"""What, its figure, the reference's figure, the ratio and the goal."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="leave the first runs with the image model out")
+    quick = parser.parse_args().quick
+    named = os.environ.get("ACBENCH_MVTEC_AD_ROOT")
+    real = Path(named) if named else None
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        rows = [help_cost()]
+        if not quick:
+            rows.append(nothing_to_do(place / "sample", "sample"))
+            if real:
+                rows.append(nothing_to_do(place / "real", "mvtec_ac", "--root", str(real)))
+        rows += ingest_rates(place, real)
+        rows += memory(place)
+    print(table([("", "acbench", "reference", "ratio (goal)"), *rows]))
+
+
+def help_cost() -> Row:
+    """`acbench --help` beside the bare import of its command-line library."""
+    ours, bare = alternate(
+        lambda: run("-m", "acbench", "--help"),
+        lambda: run("-c", "import click"),
+    )
+    return "--help, against `import click`", f"{ours * 1e3:.0f} ms", f"{bare * 1e3:.0f} ms", f"{ours / bare:.1f}x (3x)"
+
+
+def nothing_to_do(project: Path, *arguments: str) -> Row:
+    """A second `relabel` beside the first."""
+    project.mkdir()
+    command = ("-m", "acbench", "relabel", *arguments, "--project", str(project))
+    first = seconds(lambda: run(*command))
+    again = median(seconds(lambda: run(*command)) for _ in range(TAKES))
+    name = f"relabel {arguments[0]} again, against the first time"
+    return name, f"{again:.2f} s", f"{first:.1f} s", f"{again / first:.1%} (2 %)"
+
+
+def ingest_rates(place: Path, real: Path | None) -> list[Row]:
+    """`ingest` beside a bare pool of threads that hash the same files."""
+    rows = [ingest_rate("ingest, 1 MB images", large_images(place / "large"))]
+    if real:
+        rows.append(ingest_rate("ingest, real images", real))
+    return rows
+
+
+def ingest_rate(name: str, root: Path) -> Row:
+    source = sources.get("mvtec_ad")
+    items = ingest(source, root).items
+    files = [root / path for item in items for path in (item.image, item.mask) if path]
+
+    def bare() -> None:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for _ in pool.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest(), files):
+                pass
+
+    ours, theirs = alternate(lambda: ingest(source, root), bare)
+    size = sum(path.stat().st_size for path in files) / 1e6
+    against = f"{name} ({len(files)} files), against bare sha256"
+    return against, f"{size / ours:.0f} MB/s", f"{size / theirs:.0f} MB/s", f"{theirs / ours:.0%} (80 %)"
+
+
+def memory(place: Path) -> list[Row]:
+    """Peak memory with ten times as many images."""
+    few, many = (tiny_images(place / str(count), count) for count in (1_000, 10_000))
+    rows = []
+    for name, *arguments in (
+        ("ingest", "ingest", "mvtec_ac"),
+        ("relabel without neighbours", "relabel", "mvtec_ac", "--without", "neighbours"),
+    ):
+        low, high = (peak(*arguments, "--root", str(root), "--project", str(root)) for root in (few, many))
+        rows.append(
+            (
+                f"peak memory of {name}, 10,000 against 1,000 images",
+                f"{high:.0f} MB",
+                f"{low:.0f} MB",
+                f"{high / low:.2f}x, {(high - low) / 9:.1f} KB an image (flat)",
+            )
+        )
+    return rows
+
+
+def large_images(root: Path, count: int = 120) -> Path:
+    """About 1 MB each, as noise does not compress. Gives `root`."""
+    random = np.random.default_rng(0)
+    for number in range(count):
+        path = root / f"bottle/test/{CLASSES[number % len(CLASSES)]}/{number:04}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (580, 580, 3), dtype=np.uint8)).save(path, compress_level=0)
+    (root / "bottle/train/good").mkdir(parents=True)
+    return root
+
+
+def tiny_images(root: Path, count: int) -> Path:
+    """As many images as asked for, with a mask for each anomalous one. Gives `root`."""
+    named = [(CLASSES[number % len(CLASSES)], number) for number in range(count)]
+    images = [f"bottle/test/{name}/{number:05}.png" for name, number in named]
+    masks = [f"bottle/ground_truth/{name}/{number:05}_mask.png" for name, number in named if name != "good"]
+    (root / "bottle/train/good").mkdir(parents=True)
+    return full_tree(root, [*images, *masks])
+
+
+def peak(*arguments: str) -> float:
+    """Peak resident memory of one command, MB."""
+    process = subprocess.Popen([sys.executable, "-m", "acbench", *arguments], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"acbench {' '.join(arguments)} ended with {process.returncode}")
+    return usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def run(*arguments: str) -> None:
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def alternate(ours: Callable[[], object], reference: Callable[[], object]) -> tuple[float, float]:
+    """Median seconds of both, taken in turns so that a busy machine slows both; one take before is thrown away."""
+    ours(), reference()
+    takes = [(seconds(ours), seconds(reference)) for _ in range(TAKES)]
+    return median(one for one, _ in takes), median(other for _, other in takes)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Aligned columns, the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+    )
+
+
+if __name__ == "__main__":
+    main()

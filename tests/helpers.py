@@ -1,0 +1,95 @@
+"""Builders of records: what a test does not name is ordinary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from acbench import schema
+from acbench.records import Item, Proposal, Review, item_id
+
+MVTEC_AC = schema.load("mvtec_ac")
+BOTTLE = MVTEC_AC.categories["bottle"]
+HEAD = """
+benchmark: toy
+version: 1
+source: toy
+title: Toy
+licence: CC0-1.0
+attribution: nobody
+about: two classes
+categories:
+  cup:
+    name: Cup
+    object: a cup
+    normal: a whole cup
+    guide: look at it
+"""
+CHIP = """
+      - id: chip
+        name: Chip
+        definition: a piece of the rim has broken off and is gone
+        not: not a crack, from which nothing is missing at all
+        aliases: [flake]
+        source: [chip]
+"""
+CRACK = """
+      - id: crack
+        name: Crack
+        definition: a thin dark line in the glaze, open or closed
+        not: not a chip, from which a piece is missing altogether
+        source: [crack, fissure]
+"""
+TAIL = """
+    changes:
+      - {kind: merge, source: fissure, into: crack, reason: one kind under two names}
+      - {kind: mixed, source: combined, reason: several kinds in one folder}
+"""
+TOY = HEAD + "    classes:" + CHIP + CRACK + TAIL
+"""A sound schema of one category, in pieces that tests replace."""
+
+
+def item(number: int = 0, label: str | None = "contamination", **other: Any) -> Item:
+    """A defective bottle of MVTec-AD; a normal one if `label` is None."""
+    image = other.pop("image", f"bottle/test/{label or 'good'}/{number:03}.png")
+    values: dict[str, Any] = {
+        "item_id": item_id("mvtec_ad", "bottle", image),
+        "dataset": "mvtec_ad",
+        "category": "bottle",
+        "split": "test",
+        "image": image,
+        "sha256": f"{number:064x}",
+        "width": 48,
+        "height": 48,
+        "mode": "RGB",
+        "mask": None,
+        "mask_sha256": None,
+        "anomalous": label is not None,
+        "source_labels": (label or "good",),
+        "licence": "CC-BY-NC-SA-4.0",
+    }
+    return Item(**values | other)
+
+
+def says(of: Item, proposer: str, *labels: str, **other: Any) -> Proposal:
+    """What a proposer says of an item; without labels it abstains. `source_label` has seen the source label."""
+    values: dict[str, Any] = {
+        "item_id": of.item_id,
+        "proposer": f"{proposer}@00000000",
+        "labels": labels,
+        "status": "ok" if labels else "abstained",
+        "reason": "" if labels else "cannot tell",
+        "saw": ("source_label",) if proposer == "source_label" else ("image",),
+    }
+    return Proposal(**values | other)
+
+
+def decides(reviewer: str, of: Item, *labels: str, **other: Any) -> Review:
+    """A person's decision about an item; without labels, say which verdict."""
+    values: dict[str, Any] = {
+        "item_id": of.item_id,
+        "reviewer": reviewer,
+        "round": 1,
+        "verdict": "label",
+        "labels": labels,
+    }
+    return Review(**values | other)
