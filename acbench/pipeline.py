@@ -20,6 +20,7 @@ from acbench.proposers import Embedder, Progress
 from acbench.records import Finding, Item, Label, Proposal, Review
 from acbench.schema import Schema
 from acbench.settings import Settings
+from acbench.stages import compare as comparing
 from acbench.stages import ingest as ingesting
 from acbench.stages import propose as proposing
 from acbench.stages import resolve as resolving
@@ -317,6 +318,16 @@ class Pipeline:
                     partial(self._draw_one, shown),
                 )
                 progress(done, len(waiting))
+
+    def compare(self, people_only: bool | None = None) -> dict[str, Any]:
+        """Figures of each proposer: see `stages.compare`. By default judged by people, if they decided anything."""
+        labels = self.labels()
+        if people_only is None:
+            people_only = any(label.decided_by == resolving.PEOPLE for label in labels.values())
+        items = self.ingested.items
+        return comparing.compare(
+            items, self.proposals, labels, self.schema, people_only=people_only, cost=lambda calls: 0.0
+        )
 
     # What stands
 

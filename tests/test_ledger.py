@@ -56,7 +56,7 @@ class TestOpening:
         db = sqlite3.connect(tmp_path / "l")
         db.execute(f"PRAGMA user_version={len(MIGRATIONS) + 1}")
         db.close()
-        with pytest.raises(StoreError, match="newer acbench(?s:.)*pip install --upgrade"):
+        with pytest.raises(StoreError, match=r"newer acbench(?s:.)*pip install --upgrade"):
             Ledger(tmp_path / "l")
 
     def test_garbage_is_refused_with_the_way_out(self, tmp_path: Path) -> None:

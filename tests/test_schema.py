@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers import BOTTLE, CHIP, CRACK, HEAD, MVTEC_AC, TAIL, TOY
+from helpers import BOTTLE, CHIP, CRACK, HEAD, MVTEC_AC, TOY
 from hypothesis import given
 from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
@@ -24,7 +24,11 @@ CATEGORIES = [
     for name, one in BUNDLED.items()
     for key, category in one.categories.items()
 ]
-PUBLISHED = "    published:\n      - chip\n      - {id: both, name: Both, definition: two, reason: rare, sets: [[chip, crack]]}\n"
+PUBLISHED = """
+    published:
+      - chip
+      - {id: both, name: Both, definition: two, reason: rare, sets: [[chip, crack]]}
+"""
 
 
 def toy(text: str = TOY) -> Category:
@@ -205,10 +209,9 @@ class TestHostileFiles:
 
 class TestMap:
     CUP = toy(
-        TOY.replace(TAIL, TAIL + "      - {kind: exclude, source: chip, reason: too few}\n").replace(
-            TAIL,
-            TAIL + "      - {kind: correct, source: chip, into: [crack], image: cup/test/chip/1.png, reason: seen}\n",
-        )
+        TOY
+        + "      - {kind: exclude, source: chip, reason: too few}\n"
+        + "      - {kind: correct, source: chip, into: crack, image: cup/test/chip/1.png, reason: seen}\n"
     )
 
     @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ COMMANDS = {
     "propose": ("parts", "Ask proposers for labels."),
     "review": ("review", "The queue that people decide, out and in."),
     "resolve": ("parts", "Make labels from proposals and reviews."),
+    "compare": ("compare", "Proposers side by side: accuracy, agreement, calibration, cost."),
     "status": ("look", "Where a benchmark stands and what made it."),
     "runs": ("look", "The last commands and what became of them."),
     "schema": ("schema", "Check and show label schemas."),

@@ -136,8 +136,13 @@ def lines(text: str) -> Callable[[str], int]:
             for number, value in enumerate(node.value):
                 walk(value, f"{where}.{number}")
 
+    def find(where: str) -> int:
+        while where and where not in table:  # `published` may be left out, and its entries be plain words
+            where = where.rpartition(".")[0]
+        return table.get(where, 0)
+
     walk(yaml.compose(text, Loader=_LOADER), "")
-    return lambda where: table.get(where, 0)
+    return find
 
 
 @dataclass(frozen=True, slots=True)

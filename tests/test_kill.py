@@ -1,0 +1,164 @@
+"""Whenever a run is killed, the next one brings the same bytes as if nothing had happened."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+RELABEL = ("relabel", "sample", "--category", "washer", "--limit", "30")
+WORK = Path(".acbench/sample")
+MARKER = WORK / "images/sample.json"
+"""Its rendering is done."""
+RENDERING = [random.Random(seed).uniform(0.2, 3) for seed in range(4)]
+WORKING = [random.Random(seed).uniform(0.2, 3.5) for seed in range(4, 26)]
+REVIEWING = [random.Random(seed).uniform(0.2, 1.2) for seed in range(26, 36)]
+"""Seconds from the start of each command to its end."""
+
+
+def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A command at work."""
+    project.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "acbench", *arguments, "--project", str(project)]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+
+def finish(process: subprocess.Popen[str], *, status: int = 0) -> str:
+    """Wait for its end; gives what it said."""
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == status, err
+    assert "Traceback" not in err
+    assert "is not as the last run here left it" not in err
+    return out + err
+
+
+def killed(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether it was killed after so many seconds; if not, it had come to a good end before."""
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return True
+    assert process.returncode == 0
+    return False
+
+
+def wait_for(path: Path) -> None:
+    """Until there is something in a file."""
+    until = time.monotonic() + 120
+    while not (path.is_file() and path.stat().st_size):
+        assert time.monotonic() < until, f"{path} does not come"
+        time.sleep(0.01)
+
+
+def files(project: Path) -> dict[str, bytes]:
+    """Path → content of everything in a project but its diary and its lock."""
+    found = (path for path in project.rglob("*") if path.is_file())
+    named = {path.relative_to(project).as_posix(): path for path in found}
+    return {name: path.read_bytes() for name, path in sorted(named.items())
+            if not name.startswith((".acbench/ledger.sqlite", ".acbench/lock"))}  # fmt: skip
+
+
+def assert_same(project: Path, expected: dict[str, bytes]) -> None:
+    found = files(project)
+    assert list(found) == list(expected)
+    assert [name for name, content in found.items() if content != expected[name]] == []
+
+
+def renew(project: Path) -> None:
+    """Take away all but the images."""
+    images = project / WORK / "images"
+    images.rename(project / "images")
+    shutil.rmtree(project / ".acbench")
+    shutil.rmtree(project / "annotations")
+    images.parent.mkdir(parents=True)
+    (project / "images").rename(images)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which one run did everything. Not to be changed."""
+    project = tmp_path_factory.mktemp("whole")
+    finish(start(project, *RELABEL))
+    return project
+
+
+@pytest.fixture
+def answered(whole: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of it with a filled-in queue."""
+    project = Path(shutil.copytree(whole, tmp_path / "answered"))
+    queue = project / WORK / "queue.csv"
+    with queue.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with queue.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "label": "dent" if number % 3 else "unsure"} for number, row in enumerate(rows))
+    yield project
+
+
+def test_killed_at_any_moment_a_run_goes_on_to_the_same_end(whole: Path, tmp_path: Path) -> None:
+    expected = files(whole)
+    project = tmp_path / "project"
+    for seconds in RENDERING:
+        assert killed(start(project, *RELABEL), seconds)
+    process = start(project, *RELABEL)
+    wait_for(project / MARKER)
+    assert killed(process, 0.3)
+    ends = 0
+    for seconds in WORKING:
+        if not killed(start(project, *RELABEL), seconds):
+            ends += 1
+            assert_same(project, expected)
+            renew(project)
+    finish(start(project, *RELABEL))
+    assert_same(project, expected)
+    runs = json.loads(finish(start(project, "runs", "--json")))
+    assert runs[0]["outcome"] == "done"
+    assert ends or [run["outcome"] for run in runs].count("killed") > len(WORKING) / 2
+
+
+def test_killed_while_it_takes_reviews_in_each_decision_is_there_once(answered: Path, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(answered, tmp_path / "project"))
+    queue = WORK / "queue.csv"
+    finish(start(answered, *RELABEL, "--reviews", str(answered / queue), "--reviewer", "ada"))
+    expected = files(answered)
+    decisions = [json.loads(line) for line in expected["annotations/sample/reviews.jsonl"].splitlines()]
+    assert len({(each["item_id"], each["round"]) for each in decisions}) == len(decisions) > 8
+    assert {each["round"] for each in decisions} == {1}
+    take = (*RELABEL, "--reviews", str(project / queue), "--reviewer", "ada")
+    for seconds in REVIEWING:
+        killed(start(project, *take), seconds)
+    finish(start(project, *take))
+    assert_same(project, expected)
+
+
+@pytest.mark.parametrize("moment", ["rendering", "embedding"])
+def test_it_can_be_stopped_and_meanwhile_nobody_else_gets_in(whole: Path, tmp_path: Path, moment: str) -> None:
+    project = tmp_path / "project"
+    if moment == "embedding":
+        shutil.copytree(whole / WORK / "images", project / WORK / "images")
+    process = start(project, *RELABEL)
+    wait_for(project / ".acbench/lock")
+    other = finish(start(project, *RELABEL), status=1)
+    assert f"another acbench is at work in {project} (process {process.pid})" in other
+    time.sleep(1 if moment == "rendering" else 2)
+    process.send_signal(signal.SIGINT)
+    assert "Stopped. What was done is kept" in finish(process, status=130)
+    (run,) = json.loads(finish(start(project, "runs", "--json")))
+    assert run["outcome"] == "stopped"
+    if moment == "embedding":
+        finish(start(project, *RELABEL))
+        assert_same(project, files(whole))
