@@ -47,7 +47,7 @@ class Source(Protocol):
     EXTRAS: frozenset[str]
     """Names, in lower case, that the data set itself puts beside its categories."""
     WHOLE: Mapping[str, int]
-    """Category → number of images, of the complete data set."""
+    """Category → number of images, of the complete data set; empty if that is not for the source to say."""
 
     def is_category(self, tree: Tree, folder: str) -> bool:
         """Whether a folder is laid out as a category, by its folders alone."""

@@ -96,7 +96,7 @@ def _strangers(source: Source, categories: tuple[str, ...]) -> Iterator[Finding]
                 hint=other.HOME,
             )
             return
-    for each in unknown:
+    for each in unknown if source.WHOLE else ():
         yield Finding(
             path=each,
             kind="unknown_category",
@@ -140,9 +140,11 @@ def _holds(source: Source, folder: Path) -> bool:
 
 
 def _others(source: Source) -> Iterator[Source]:
+    """The other sources with categories of their own."""
     for name in names():
-        if name != source.NAME:
-            try:
-                yield get(name)
-            except AcbenchError:  # a broken plug-in is not what this is about
-                continue
+        try:
+            other = get(name)
+        except AcbenchError:  # a broken plug-in is not what this is about
+            continue
+        if other.NAME != source.NAME and other.WHOLE:
+            yield other

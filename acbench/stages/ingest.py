@@ -77,22 +77,24 @@ def describe(source: Source, ingested: Ingested) -> str:
     known = {category: count for category, count in counts.items() if category in source.WHOLE}
     anomalous = [item for item in items if item.anomalous]
     unusable = sum(bool(item.problem) for item in items)
-    masked = sum(item.mask is not None for item in anomalous)
-    parts = [
-        f"{sum(known.values()):,} of {sum(source.WHOLE.values()):,} images",
-        f"{len(known)} of {len(source.WHOLE)} categories",
-        f"masks for {masked:,} of {len(anomalous):,} anomalous images",
-    ]
+    masks = f"masks for {sum(item.mask is not None for item in anomalous):,} of {len(anomalous):,} anomalous images"
+    if not source.WHOLE:
+        line = f"{source.TITLE}: {len(items):,} images, {len(counts):,} categories, {masks}"
+        return _limits(line, ingested.limit, unusable)
+    images = f"{sum(known.values()):,} of {sum(source.WHOLE.values()):,} images"
+    categories = f"{len(known)} of {len(source.WHOLE)} categories"
     what = "all" if known == source.WHOLE else "a part"
-    line = f"{what} of {source.NAME}: {', '.join(parts)}"
+    line = f"{what} of {source.NAME}: {images}, {categories}, {masks}"
     if more := sorted(set(counts) - set(known)):
         strangers = sum(counts[each] for each in more)
         line += f"; besides, {strangers:,} images of categories that it does not have: {', '.join(more)}"
-    if ingested.limit is not None:
-        line += f"; at most {ingested.limit:,} images of a category were asked for"
-    if unusable:
-        line += f"; {unusable:,} image{'' if unusable == 1 else 's'} cannot be used"
-    return line
+    return _limits(line, ingested.limit, unusable)
+
+
+def _limits(line: str, limit: int | None, unusable: int) -> str:
+    if limit is not None:
+        line += f"; at most {limit:,} images of a category were asked for"
+    return line + (f"; {unusable:,} images cannot be used" if unusable else "")
 
 
 def _maskless(findings: Iterable[Finding], found: Sequence[Found]) -> Iterator[Finding]:
