@@ -30,6 +30,10 @@ class StoreError(AcbenchError):
     """A table on disk is damaged or of another kind than expected."""
 
 
+class TableError(AcbenchError):
+    """A table that people or strangers made cannot be read; nothing of it was taken."""
+
+
 class ReviewError(AcbenchError):
     """A file of human decisions was refused; nothing of it was taken."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from acbench.errors import AcbenchError
+from acbench.ledger import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,10 @@ class Bench:
         return self.work / "findings.parquet"
 
     def proposals(self, proposer: str) -> Path:
-        """The table of one proposer, by its name without the hash."""
-        return self.work / "proposals" / f"{proposer.replace(':', '_')}.parquet"
+        """The table of one proposer, as it was asked for; `file:PATH` must not lead anywhere."""
+        name = re.sub(r"[^A-Za-z0-9_]", "_", proposer)
+        mark = "" if name == proposer.replace(":", "_") else f"_{digest(proposer, length=8)}"
+        return self.work / "proposals" / f"{name[-60:]}{mark}.parquet"
 
     @property
     def triage(self) -> Path:

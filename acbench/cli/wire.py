@@ -90,6 +90,7 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
         for folder in (bench.work, bench.kept):
             sweep(folder)
         root = given.pop("root", None)
+        given["with_"] = tuple(_absolute(name) for name in given.get("with_", ()))
         settings = (kept.read(bench.settings) or kept.Settings(schema=benchmark)).updated(
             schema=benchmark,
             root=None if root is None else str(root.resolve()),
@@ -110,6 +111,12 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
             yield made
             kept.write(bench.settings, settings)
             ledger.summarise(run_id, f"{len(made.made)} files written" if made.made else "nothing to do")
+
+
+def _absolute(proposer: str) -> str:
+    """`file:PATH` as it can be remembered."""
+    kind, _, path = proposer.partition(":")
+    return f"{kind}:{Path(path).resolve()}" if kind == "file" else proposer
 
 
 def versions() -> dict[str, str]:

@@ -49,7 +49,7 @@ class Table:
     def _one(self, item: Item, said: str) -> Proposal:
         category = self.schema.category(item.category)
         names = [name.strip() for name in said.split(";")]
-        found = [_class_sets(category, name) for name in names] if category else []
+        found = [class_sets(category, name) for name in names] if category else []
         unknown = [name for name, one in zip(names, found, strict=False) if not one]
         grouped = [name for name, one in zip(names, found, strict=False) if len(one) > 1]
         labels = label_set(label for one in found if one for label in one[0]) if not unknown else ()
@@ -67,7 +67,7 @@ class Table:
         )
 
 
-def _class_sets(category: Category, name: str) -> list[tuple[str, ...]]:
+def class_sets(category: Category, name: str) -> list[tuple[str, ...]]:
     """The label sets that a name may mean: a published class, a label of the dataset, or a class."""
     for published in category.published:
         if published.id == name:

@@ -26,16 +26,18 @@ def compare(
     people_only: bool,
     cost: Callable[[Sequence[str]], float],
 ) -> dict[str, Any]:
-    """Figures of each proposer on the anomalous images with an accepted label, as JSON-ready values.
+    """Figures of each proposer on the anomalous images with a label, as JSON-ready values.
 
-    `people_only`: only where people decided. Otherwise a proposer that helped to make the labels is judged by itself.
+    `people_only`: only where people decided. Otherwise pending labels count too, and a proposer that helped to make the
+    labels is in part judged by itself.
     `cost`: dollars that calls, by their ids, took.
     """
     truth = {
         item.item_id: JOIN.join(labels[item.item_id].labels)
         for item in items
         if item.anomalous
-        and labels[item.item_id].status == "accepted"
+        and labels[item.item_id].labels
+        and labels[item.item_id].status != "excluded"
         and (labels[item.item_id].decided_by == PEOPLE or not people_only)
     }
     asked: dict[str, dict[str, Proposal]] = {}
@@ -54,7 +56,7 @@ def compare(
     category_of = {item.item_id: item.category for item in items}
     return {
         "benchmark": schema.benchmark,
-        "truth": "people's decisions" if people_only else "all accepted labels",
+        "truth": "people's decisions" if people_only else "the current labels",
         "images": len(truth),
         "proposers": {
             name: {

@@ -1,0 +1,68 @@
+"""CSV files that people and strangers made: read whole, strictly and within bounds, or refused by line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection
+from pathlib import Path
+
+from acbench.errors import TableError
+
+MAX_BYTES = 64 << 20
+"""Of a file."""
+MAX_CELL = 10_000
+"""Characters of a cell."""
+
+Row = tuple[int, dict[str, str]]
+"""Line of the file, 1-based, and its cells by column."""
+
+
+def read_csv(path: Path, needed: Collection[str], *, any_of: Collection[str] = ()) -> list[Row]:
+    """The rows of a UTF-8 CSV file with commas, semicolons or tabs, as spreadsheet programs save them.
+
+    `needed` columns must be there, and one of `any_of` if given. Raises TableError: file, line, and what to do.
+    """
+    text = _text(path)
+    head = text.partition("\n")[0]
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        names = list(reader.fieldnames or ())
+        _check_header(path, names, needed, any_of)
+        rows = []
+        for row in reader:
+            if None in row or None in row.values():
+                raise TableError(f"{path}, line {reader.line_num}: not as many cells as the header", "mend the line")
+            if any(len(value) > MAX_CELL for value in row.values()):
+                raise TableError(f"{path}, line {reader.line_num}: a cell is over {MAX_CELL} characters", "shorten it")
+            rows.append((reader.line_num, row))
+    except csv.Error as error:
+        raise TableError(f"{path}, line {reader.line_num + 1}: not CSV: {error}", "mend the line") from None
+    return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise TableError(f"{path} is not there, or is no file", "check the path")
+        if path.stat().st_size > MAX_BYTES:
+            raise TableError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give a smaller table")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise TableError(f"cannot read {path}: {error.strerror}", "check the path") from None
+    except UnicodeDecodeError:
+        raise TableError(f"{path} is not UTF-8", "save it as CSV UTF-8") from None
+    if "\0" in text:
+        raise TableError(f"{path} is not a text file", "save it as CSV UTF-8")
+    return text
+
+
+def _check_header(path: Path, names: list[str], needed: Collection[str], any_of: Collection[str]) -> None:
+    there = f"it has {', '.join(names)[:300] or 'none'}"
+    if missing := [name for name in needed if name not in names]:
+        raise TableError(f"{path} has no column {', '.join(missing)}; {there}", "name the column in the first line")
+    if any_of and not set(any_of) & set(names):
+        raise TableError(f"{path} has no column {' or '.join(any_of)}; {there}", "name the column in the first line")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise TableError(f"{path} has the column {', '.join(twice)[:300]} twice", "keep one of them")
