@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -49,11 +51,21 @@ Kind = Literal["rate_limit", "timeout", "server", "connection", "auth", "refused
 class CallError(AcbenchError):
     """A call that gave no answer."""
 
-    def __init__(self, kind: Kind, message: str, hint: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        hint: str = "",
+        *,
+        retry_after: float | None = None,
+        may_cost: bool = False,
+    ) -> None:
         super().__init__(message, hint)
         self.kind = kind
         self.retry_after = retry_after
         """Seconds the endpoint asks to wait, if it said so."""
+        self.may_cost = may_cost
+        """Whether the endpoint may charge for it all the same, as for an answer that came too late."""
 
     @property
     def retryable(self) -> bool:
@@ -61,7 +73,7 @@ class CallError(AcbenchError):
         return self.kind in {"rate_limit", "timeout", "server", "connection"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Price:
     """In dollars per million tokens."""
 
@@ -100,6 +112,8 @@ class Asked:
     """Why there is no answer; empty if there is one."""
     cached: bool
     """True if nothing was sent for it in this run."""
+    unasked: bool = False
+    """True if the budget was spent, or the endpoint gone, before it could be asked: the next run asks it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +128,16 @@ class Bill:
     """Upper bounds, for those not answered yet."""
     cost: float
     """Dollars, upper bound."""
+    lost: int = 0
+    """Of those not answered yet, sent by a run that ended before the answer came: perhaps paid for already."""
+
+    def __str__(self) -> str:
+        kept = f", {self.cached:,} of them answered already" if self.cached else ""
+        lost = f" ({self.lost:,} were sent before and may be paid for twice)" if self.lost else ""
+        cost = f"at most ${self.cost:,.4f}" if self.cost else "no price is known (--llm-price)"
+        return (
+            f"{self.calls:,} calls{kept}{lost}, up to {self.tokens_in:,} tokens in and {self.tokens_out:,} out, {cost}"
+        )
 
 
 class Caller(Protocol):
@@ -121,6 +145,21 @@ class Caller(Protocol):
 
     @property
     def model(self) -> ChatModel: ...
+    @property
+    def share(self) -> float:
+        """Of the model's price that is to be paid: batches are cheaper."""
+
     def bill(self, questions: Iterable[Question]) -> Bill: ...
     def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Asked]]:
         """Every question, by a name of the caller's choice, in the order in which answers come."""
+
+
+def call_id(model: str, question: Question) -> str:
+    """32 hex of everything that decides the answer: the model's name and the whole question, image bytes included."""
+    parts = [
+        part if isinstance(part, str) else [part.media_type, hashlib.sha256(part.data).hexdigest()]
+        for part in question.parts
+    ]
+    whole = [model, question.system, parts, dict(question.schema), question.max_tokens]
+    # Keys are not sorted: the order of a schema's properties is the order in which a model writes them.
+    return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]

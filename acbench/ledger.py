@@ -28,6 +28,16 @@ MIGRATIONS = (
     CREATE TABLE files (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, facts TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE embeddings (key TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE calls (
+        call_id TEXT PRIMARY KEY, model TEXT NOT NULL, owner TEXT NOT NULL, since REAL NOT NULL,
+        sends INTEGER NOT NULL DEFAULT 0, cost REAL NOT NULL DEFAULT 0, answer TEXT, error TEXT
+    );
+    CREATE TABLE batches (
+        name TEXT PRIMARY KEY, model TEXT NOT NULL, sha256 TEXT NOT NULL, call_ids TEXT NOT NULL,
+        since REAL NOT NULL, batch_id TEXT, closed INTEGER NOT NULL DEFAULT 0
+    );
+    """,
 )
 """Each entry takes a ledger one version up; never edit one that has shipped."""
 
@@ -130,7 +140,7 @@ class Ledger:
                 command=command,
                 started=started,
                 finished=finished,
-                outcome=outcome or ("running" if _alive(pid) else "killed"),
+                outcome=outcome or ("running" if alive(pid) else "killed"),
                 summary=summary,
                 artifacts=count,
             )
@@ -157,6 +167,11 @@ class Ledger:
             "INSERT OR REPLACE INTO artifacts (path, key, sha256, stamp, run_id, seconds) VALUES (?, ?, ?, ?, ?, ?)",
             (name, key, sha256_file(path), stamp(path), run_id, seconds),
         )
+
+    def sha256(self, name: str) -> str:
+        """Of the bytes that a run wrote last; empty if no run did."""
+        row = self._db.execute("SELECT sha256 FROM artifacts WHERE path = ?", (name,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def artifacts(self, prefix: str = "") -> list[dict[str, Any]]:
         """What is known of each artifact: path, key, sha256, run_id, seconds."""
@@ -194,6 +209,13 @@ class Ledger:
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)
 
+    # Calls (see `acbench.caller.log`)
+
+    def dollars(self, call_ids: Iterable[str]) -> float:
+        """What some calls have cost together, upper bound."""
+        costs = (self._db.execute("SELECT cost FROM calls WHERE call_id = ?", (each,)).fetchone() for each in call_ids)
+        return float(sum(row[0] for row in costs if row is not None))
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
@@ -228,7 +250,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process of this machine runs under this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

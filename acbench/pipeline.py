@@ -16,7 +16,8 @@ from acbench import __version__, editions, proposers, sources, store
 from acbench.errors import AcbenchError
 from acbench.ledger import Ledger, digest
 from acbench.project import Bench
-from acbench.proposers import Embedder, Progress
+from acbench.calls import Caller
+from acbench.proposers import ClipModel, DryRun, Embedder, Paid, Progress
 from acbench.records import Finding, Item, Label, Proposal, Review
 from acbench.schema import Schema
 from acbench.settings import Settings
@@ -57,6 +58,12 @@ class Pipeline:
     ledger: Ledger
     run_id: int
     embedder: Embedder
+    clip: Callable[[], ClipModel] | None = None
+    """Gives the model that `clip` asks; None if none was chosen."""
+    caller: Callable[[], Caller] | None = None
+    """Gives the way to the model that `llm` asks; None if none was chosen."""
+    retry_errors: bool = False
+    """Ask again whoever failed on some images."""
     console: Console
     made: list[str] = field(default_factory=list)
     """Artifacts that this run wrote, in order."""
@@ -133,18 +140,45 @@ class Pipeline:
 
     def propose(self, names: Sequence[str] | None = None) -> dict[str, str]:
         """Ask some proposers, or the usual ones; gives the key of each one's table."""
-        setup = proposers.Setup(schema=self.schema, root=self.ingested.root, embedder=self.embedder, cache=self.ledger)
-        return {name: self._ask(proposers.build(name, setup), name) for name in names or self.proposer_names()}
+        names = names or self.proposer_names()
+        if "clip" in names and self.clip is not None and not self.bench.proposals("clip").exists():
+            self.clip().ready()  # a model that cannot be had is better known before hours of other work
+        return {name: self._ask(proposers.build(name, self._setup), name) for name in names}
+
+    def dry_run(self, names: Sequence[str] | None = None) -> dict[str, DryRun]:
+        """What the proposers that cost something would ask, without asking."""
+        built = {name: proposers.build(name, self._setup) for name in names or self.proposer_names()}
+        return {name: each.dry_run(self.ingested.items) for name, each in built.items() if isinstance(each, Paid)}
+
+    @cached_property
+    def _setup(self) -> proposers.Setup:
+        return proposers.Setup(
+            schema=self.schema,
+            root=self.ingested.root,
+            embedder=self.embedder,
+            cache=self.ledger,
+            clip=self.clip,
+            caller=self.caller,
+        )
 
     def _ask(self, proposer: proposers.Proposer, name: str) -> str:
+        path, paid = self.bench.proposals(name), proposer if isinstance(proposer, Paid) else None
+        key = digest(VERSION, proposer.name, self._items_key)
+
         def write(path: Path) -> None:
+            if paid:
+                self.console.note(f"{name}: {paid.estimate(self.ingested.items)}")
             with self.console.stage(f"ask {name}") as progress:
                 answers = proposing.propose(proposer, self.ingested.items, progress)
             store.write(path, answers, Proposal, key=lambda each: each.item_id)
+            if paid and paid.unfinished:
+                self.console.note(f"{name}: {paid.unfinished:,} questions were not asked; run again to go on")
 
-        key = digest(VERSION, proposer.name, self._items_key)
-        self._artifact(self.bench.proposals(name), key, write)
-        return key
+        if self.retry_errors and paid and any(each.status == "error" for each in store.read(path, Proposal)):
+            path.unlink()  # what was answered is in the ledger
+        self._artifact(path, key, write, unfinished=lambda: bool(paid and paid.unfinished))
+        # The answers themselves: those of a paid proposer may change though nothing that it is asked has.
+        return digest(key, self.ledger.sha256(self.bench.project.relative(path)))
 
     @cached_property
     def _asked(self) -> dict[str, str]:
@@ -326,7 +360,7 @@ class Pipeline:
             people_only = any(label.decided_by == resolving.PEOPLE for label in labels.values())
         items = self.ingested.items
         return comparing.compare(
-            items, self.proposals, labels, self.schema, people_only=people_only, cost=lambda calls: 0.0
+            items, self.proposals, labels, self.schema, people_only=people_only, cost=self.ledger.dollars
         )
 
     # What stands
@@ -361,14 +395,17 @@ class Pipeline:
     def _items_key(self) -> str:
         return _key_of(self.ingested.items)
 
-    def _artifact(self, path: Path, key: str, write: Callable[[Path], None]) -> None:
-        """Write a file unless it is there from the same inputs."""
+    def _artifact(
+        self, path: Path, key: str, write: Callable[[Path], None], *, unfinished: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Write a file unless it is there from the same inputs; what was written in part is written again next time."""
         name = self.bench.project.relative(path)
         if self.ledger.fresh(path, name, key):
             return
         started = time.monotonic()
         write(path)
-        self.ledger.made(path, name, key, self.run_id, time.monotonic() - started)
+        kept = f"{key} in part" if unfinished() else key
+        self.ledger.made(path, name, kept, self.run_id, time.monotonic() - started)
         self.made.append(name)
 
 

@@ -105,8 +105,8 @@ class Proposal:
     saw: tuple[str, ...] = ()
     """The evidence it used, such as `source_label`, `image`, `mask`, `people`. Proposers that share `source_label`
     are one witness."""
-    call_id: str | None = None
-    """The paid call in the ledger that it came from, if any."""
+    calls: tuple[str, ...] = ()
+    """The calls in the ledger that it took, the one that answered last."""
     schema_version: str = ""
 
 
@@ -170,7 +170,8 @@ class Prediction:
     """Class ids, or empty if it could not be parsed."""
     parse: Literal["ok", "unknown", "empty", "error"]
     detector_score: float | None = None
-    call_id: str | None = None
+    calls: tuple[str, ...] = ()
+    """As in Proposal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,16 @@ class Settings:
     """Proposers besides the usual ones."""
     without: tuple[str, ...] = ()
     """Usual proposers that are left out."""
+    clip_model: str = ""
+    """What `clip` asks, as open_clip names it; empty if none was chosen."""
+    clip_weights: str = ""
+    """A tag of open_clip or a file."""
+    llm: str = ""
+    """What `llm` asks: a model of the endpoint, or `local:FOLDER`; empty if none was chosen."""
+    llm_url: str | None = None
+    """An OpenAI-compatible endpoint; None for api.openai.com."""
+    llm_price: tuple[float, ...] = ()
+    """Dollars per million tokens in and out; empty if not known."""
     audit: float = 0.05
     """Share of the labels accepted unseen that people are asked to check."""
     seed: int = 0

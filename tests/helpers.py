@@ -49,12 +49,13 @@ TOY = HEAD + "    classes:" + CHIP + CRACK + TAIL
 
 
 def item(number: int = 0, label: str | None = "contamination", **other: Any) -> Item:
-    """A defective bottle of MVTec-AD; a normal one if `label` is None."""
-    image = other.pop("image", f"bottle/test/{label or 'good'}/{number:03}.png")
+    """A defective bottle of MVTec-AD, or another `category`; a normal one if `label` is None."""
+    category = other.get("category", "bottle")
+    image = other.get("image", f"{category}/test/{label or 'good'}/{number:03}.png")
     values: dict[str, Any] = {
-        "item_id": item_id("mvtec_ad", "bottle", image),
+        "item_id": item_id("mvtec_ad", category, image),
         "dataset": "mvtec_ad",
-        "category": "bottle",
+        "category": category,
         "split": "test",
         "image": image,
         "sha256": f"{number:064x}",

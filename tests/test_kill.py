@@ -20,16 +20,39 @@ RELABEL = ("relabel", "sample", "--category", "washer", "--limit", "30")
 WORK = Path(".acbench/sample")
 MARKER = WORK / "images/sample.json"
 """Its rendering is done."""
-RENDERING = [random.Random(seed).uniform(0.2, 3) for seed in range(4)]
-WORKING = [random.Random(seed).uniform(0.2, 3.5) for seed in range(4, 26)]
-REVIEWING = [random.Random(seed).uniform(0.2, 1.2) for seed in range(26, 36)]
+RENDERING = [random.Random(seed).uniform(0.2, 3) for seed in range(3)]
+WORKING = [random.Random(seed).uniform(0.2, 4) for seed in range(3, 18)]
+REVIEWING = [random.Random(seed).uniform(0.2, 1.2) for seed in range(18, 28)]
 """Seconds from the start of each command to its end."""
+DYING = """
+import os, signal, sys
+from acbench import store
+from acbench.cli import main
+from acbench.ledger import Ledger
+
+left = int(sys.argv.pop(1))
 
 
-def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
+def dying(work):
+    def step(*arguments):
+        global left
+        work(*arguments)
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return step
+
+
+store.write_bytes, Ledger.made = dying(store.write_bytes), dying(Ledger.made)
+main()
+"""
+"""acbench, but killed after so many steps: a file is written, then the ledger is told."""
+
+
+def start(project: Path, *arguments: str, program: tuple[str, ...] = ("-m", "acbench")) -> subprocess.Popen[str]:
     """A command at work."""
     project.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "acbench", *arguments, "--project", str(project)]
+    command = [sys.executable, *program, *arguments, "--project", str(project)]
     env = {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
@@ -128,6 +151,27 @@ def test_killed_at_any_moment_a_run_goes_on_to_the_same_end(whole: Path, tmp_pat
     runs = json.loads(finish(start(project, "runs", "--json")))
     assert runs[0]["outcome"] == "done"
     assert ends or [run["outcome"] for run in runs].count("killed") > len(WORKING) / 2
+
+
+def test_killed_after_each_step_a_run_goes_on_to_the_same_end(whole: Path, tmp_path: Path) -> None:
+    few = ("relabel", "sample", "--limit", "6", "--without", "neighbours")
+    one, other = (tmp_path / name for name in ("one", "other"))
+    for project in (one, other):
+        shutil.copytree(whole / WORK / "images", project / WORK / "images")
+    finish(start(one, *few))
+    expected = files(one)
+    steps, done = 0, False
+    while not done:
+        for step in (1, 2):  # 2: recorded, so that the next run goes one file further
+            process = start(other, *few, program=("-c", DYING, str(step)))
+            process.communicate()
+            done = process.returncode == 0
+            assert done or process.returncode == -signal.SIGKILL
+            steps += not done
+            assert steps < 200, "it does not get any further"
+    assert steps > 20
+    finish(start(other, *few))
+    assert_same(other, expected)
 
 
 def test_killed_while_it_takes_reviews_in_each_decision_is_there_once(answered: Path, tmp_path: Path) -> None:

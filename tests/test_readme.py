@@ -17,7 +17,9 @@ def reference() -> str:
     """The help of every command, as Markdown."""
     parts = []
     for names, command in commands(cli, ()):
-        context = click.Context(command, info_name=" ".join(("acbench", *names)), max_content_width=100, terminal_width=100)
+        context = click.Context(
+            command, info_name=" ".join(("acbench", *names)), max_content_width=100, terminal_width=100
+        )
         parts.append(f"<details><summary><code>acbench {' '.join(names)}</code>: {command.get_short_help_str(120)}"
                      f"</summary>\n\n```text\n{command.get_help(context)}\n```\n\n</details>\n")  # fmt: skip
     return "\n".join(parts)

@@ -293,9 +293,11 @@ class TestRender:
         answer = render.json_schema(category)
         jsonschema.Draft202012Validator.check_schema(answer)
         takes = jsonschema.Draft202012Validator(json.loads(json.dumps(answer))).is_valid
-        assert takes({"labels": list(category.class_ids), "confidence": 0.5, "reason": ""})
-        assert not takes({"labels": ["something else"], "confidence": 0.5, "reason": ""})
-        assert not takes({"labels": [GOOD], "confidence": 0.5, "reason": "", "more": 1})
+        rest = {"confidence": 0.5, "reason": "", "text_in_image": False}
+        assert takes({"labels": list(category.class_ids), **rest})
+        assert not takes({"labels": ["something else"], **rest})
+        assert not takes({"labels": [GOOD], **rest, "more": 1})
+        assert list(answer["properties"]) == answer["required"]
 
     @pytest.mark.parametrize("category", CATEGORIES)
     def test_the_prompt_tells_every_class(self, category: Category) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acbench.adapters._open_clip_door import Checkpoint, edges, normalisation
 from acbench.adapters.torch_runtime import device, import_torch
 from acbench.errors import AcbenchError
 
@@ -77,8 +78,8 @@ def backbone(spec: str = DEFAULT) -> Backbone:
         seen = _file_hash(path) if path else metadata.version("timm")
         return Backbone(name=f"{spec}@{_hex(seen)}", size=224, load=lambda: _timm(model, path, in_order=False))
     if family == "open_clip" and model and weights:
-        seen = _file_hash(Path(weights)) if Path(weights).is_file() else metadata.version("open-clip-torch")
-        return Backbone(name=f"{spec}@{_hex(seen)}", size=224, load=lambda: _open_clip(model, weights))
+        found = Checkpoint(model, weights)
+        return Backbone(name=f"{spec}@{_hex(found.content)}", size=224, load=lambda: _open_clip(found))
     raise AcbenchError(
         f"there is no backbone {spec!r}",
         f"--backbone {DEFAULT}, timm:MODEL, timm:MODEL@FILE, open_clip:MODEL@TAG or open_clip:MODEL@FILE",
@@ -107,8 +108,12 @@ def _timm(model: str, weights: Path | None, *, in_order: bool) -> Callable[[Any,
     mean, std = (torch.tensor(net.default_cfg[key], device=device()).view(1, 3, 1, 1) for key in ("mean", "std"))
     channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
     prefix = getattr(net, "num_prefix_tokens", 0)
+    bound = net.default_cfg.get("fixed_input_size") and not getattr(net, "dynamic_img_size", False)
+    fixed = net.default_cfg["input_size"][-2:] if bound else None
 
     def run(images: Any, areas: Any) -> Any:
+        if fixed is not None and images.shape[-2:] != fixed:  # a transformer takes the size that it was made for
+            images = torch.nn.functional.interpolate(images, size=fixed, mode="bicubic", antialias=True)
         features = net.forward_features((images - mean) / std)
         if features.ndim == 3:  # tokens of a transformer: back to a map
             edge = int((features.shape[1] - prefix) ** 0.5)
@@ -122,20 +127,11 @@ def _timm(model: str, weights: Path | None, *, in_order: bool) -> Callable[[Any,
     return run
 
 
-def _open_clip(model: str, weights: str) -> Callable[[Any, Any], Any]:
+def _open_clip(checkpoint: Checkpoint) -> Callable[[Any, Any], Any]:
     torch = import_torch()
-    import open_clip
-
-    try:
-        net = open_clip.create_model(model, pretrained=weights)
-    except Exception as error:
-        raise AcbenchError(f"open_clip cannot make {model} with {weights}: {error}", _ways_out(model)) from None
-    net = net.eval().to(device())
-    mean, std = (
-        torch.tensor(value, device=device()).view(1, 3, 1, 1) for value in (net.visual.image_mean, net.visual.image_std)
-    )
-    edge = net.visual.image_size
-    size = edge if isinstance(edge, tuple) else (edge, edge)
+    net = checkpoint.load(hint=_ways_out(checkpoint.model))
+    mean, std = normalisation(net)
+    size = edges(net)
 
     def run(images: Any, areas: Any) -> Any:
         sized = torch.nn.functional.interpolate(images, size=size, mode="bicubic", antialias=True)

@@ -8,18 +8,21 @@ from typing import Any
 
 import click
 
+from acbench.cli.dry_run import show
 from acbench.cli.wire import (
+    Command,
     benchmark_argument,
     dataset_options,
+    dry_run_option,
     json_option,
-    option,
+    of_proposers,
     pipeline,
     project_option,
     proposer_options,
 )
 
 
-@click.command(epilog="\b\nExample:\n  acbench ingest mvtec_ac --root ~/data/mvtec_ad")
+@click.command(cls=Command, epilog="\b\nExample:\n  acbench ingest mvtec_ac --root ~/data/mvtec_ad")
 @benchmark_argument
 @dataset_options
 @json_option
@@ -52,20 +55,23 @@ def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
     return 3 if any(finding.failed for finding in ingested.findings) else 0
 
 
-@click.command(epilog="\b\nExample:\n  acbench propose sample --proposer neighbours")
+@click.command(cls=Command, epilog="\b\nExample:\n  acbench propose sample --proposer neighbours")
 @benchmark_argument
-@option("--proposer", "names", multiple=True, help="Only this one; can be repeated.  [default: the usual ones]")
+@of_proposers("--proposer", "names", multiple=True, help="Only this one; can be repeated.  [default: the usual ones]")
 @dataset_options
 @proposer_options
+@dry_run_option
 @json_option
 @project_option
-def propose(benchmark: str, project: Path, names: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def propose(benchmark: str, project: Path, names: tuple[str, ...], dry_run: bool, as_json: bool, **options: Any) -> int:
     """Ask proposers for labels and keep their answers."""
     from acbench import store
     from acbench.cli.screen import table
     from acbench.records import Proposal
 
     with pipeline(project, benchmark, **options) as line:
+        if dry_run:
+            return show(line, as_json, names or None)
         from acbench.stages.propose import tally
 
         asked = line.propose(names or None)
@@ -84,7 +90,7 @@ def propose(benchmark: str, project: Path, names: tuple[str, ...], as_json: bool
     return 3 if any(each["error"] for each in counts.values()) else 0
 
 
-@click.command(epilog="\b\nExample:\n  acbench resolve sample")
+@click.command(cls=Command, epilog="\b\nExample:\n  acbench resolve sample")
 @benchmark_argument
 @dataset_options
 @proposer_options

@@ -9,11 +9,14 @@ from typing import Any
 
 import click
 
+from acbench.cli.dry_run import show
 from acbench.cli.wire import (
+    Command,
     benchmark_argument,
     dataset_options,
+    dry_run_option,
     json_option,
-    option,
+    of_queue,
     pipeline,
     project_option,
     proposer_options,
@@ -27,23 +30,30 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=Command, epilog=EPILOG)
 @benchmark_argument
 @dataset_options
 @proposer_options
-@option(
+@dry_run_option
+@of_queue(
     "--audit",
     type=click.FloatRange(0, 1),
     help="Share of the labels nobody needs to see that are put into"
     " the queue all the same, to estimate their error.  [default: 0.05]",
 )
-@option("--seed", type=int, help="Of the audit sample.  [default: 0]")
-@option("--reviews", type=click.Path(dir_okay=False, path_type=Path), help="Take in a filled-in queue.csv first.")
-@option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
+@of_queue("--seed", type=int, help="Of the audit sample.  [default: 0]")
+@of_queue("--reviews", type=click.Path(dir_okay=False, path_type=Path), help="Take in a filled-in queue.csv first.")
+@of_queue("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
 @json_option
 @project_option
 def relabel(
-    benchmark: str, project: Path, reviews: Path | None, reviewer: str | None, as_json: bool, **options: Any
+    benchmark: str,
+    project: Path,
+    reviews: Path | None,
+    reviewer: str | None,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
 ) -> int:
     """Read the dataset, ask the proposers, rank what people should see, and write labels with reasons.
 
@@ -52,6 +62,8 @@ def relabel(
     Works like make: what is there already is not done again, and it can be stopped and run again at any moment.
     """
     with pipeline(project, benchmark, **options) as line:
+        if dry_run:
+            return show(line, as_json)
         taken = line.take_reviews(reviews, reviewer) if reviews else None
         facts = line.relabel()
         bench = line.bench

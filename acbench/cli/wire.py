@@ -7,14 +7,18 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from acbench.errors import AcbenchError
 from acbench.project import Project
+
+if TYPE_CHECKING:
+    from acbench.caller import LedgerCaller
+    from acbench.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,9 +26,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 class _Option(click.Option):
     """Can also be set by a variable that is named after its flag: `--json` of `relabel` by ACBENCH_RELABEL_JSON."""
 
+    def __init__(self, *names: Any, section: str = "Options", **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.section = section
+
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         flag = max(self.opts, key=len).strip("-").replace("-", "_").upper()
         return super().resolve_envvar_value(ctx) or os.environ.get(f"{ctx.auto_envvar_prefix}_{flag}")
+
+
+class Command(click.Command):
+    """Its help tells options by section."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for each in self.get_params(ctx):
+            if record := each.get_help_record(ctx):
+                sections.setdefault(getattr(each, "section", "Options"), []).append(record)
+        for title, records in sorted(sections.items(), key=lambda pair: pair[0] == "Options"):
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 option = partial(click.option, cls=_Option)
@@ -39,12 +60,18 @@ json_option = option("--json", "as_json", is_flag=True, help="Print JSON for mac
 benchmark_argument = click.argument("benchmark")
 
 
+of_dataset = partial(option, section="Dataset")
+of_proposers = partial(option, section="Proposers")
+of_queue = partial(option, section="Queue")
+of_llm = partial(option, section="Multimodal LLM")
+
+
 def dataset_options(command: F) -> F:
     """Which dataset, and how much of it. Each is remembered for the next command."""
     options = (
-        option("--root", type=click.Path(path_type=Path), help="The dataset's folder."),
-        option("--category", "categories", multiple=True, help="Only this category; can be repeated."),
-        option("--limit", type=click.IntRange(min=1), help="At most N images of each category."),
+        of_dataset("--root", type=click.Path(path_type=Path), help="Its folder."),
+        of_dataset("--category", "categories", multiple=True, help="Only this category; can be repeated."),
+        of_dataset("--limit", type=click.IntRange(min=1), help="At most N images of each category."),
     )
     for each in reversed(options):
         command = each(command)
@@ -54,18 +81,87 @@ def dataset_options(command: F) -> F:
 def proposer_options(command: F) -> F:
     """Who is asked."""
     options = (
-        option("--with", "with_", multiple=True, metavar="PROPOSER", help="Ask this proposer too; can be repeated."),
-        option("--without", multiple=True, metavar="PROPOSER", help="Do not ask this one; can be repeated."),
-        option(
+        of_proposers(
+            "--with", "with_", multiple=True, metavar="PROPOSER", help="Ask this proposer too; can be repeated."
+        ),
+        of_proposers("--without", multiple=True, metavar="PROPOSER", help="Do not ask this one; can be repeated."),
+        of_proposers(
             "--backbone",
             metavar="MODEL",
             help="Image model of `neighbours`: efficientnet-lite0, timm:MODEL[@FILE],"
             " open_clip:MODEL@TAG.  [default: efficientnet-lite0, bundled]",
         ),
+        of_proposers(
+            "--clip-model",
+            metavar="MODEL",
+            help="Model of `clip`: a name of open_clip, hf-hub:ORG/NAME, or local-dir:FOLDER.",
+        ),
+        of_proposers("--clip-weights", metavar="TAG_OR_FILE", help="Its weights, if MODEL is a name of open_clip."),
+    )
+    for each in reversed(options):
+        command = each(command)
+    return llm_options(command)
+
+
+class _Price(click.ParamType):
+    """`IN/OUT`, dollars per million tokens."""
+
+    name = "IN/OUT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        try:
+            price = tuple(float(part) for part in value.split("/"))
+        except ValueError:
+            price = ()
+        if len(price) != 2 or not all(0 <= each < 1e6 for each in price):
+            self.fail("dollars per million tokens in and out, such as 2.50/10", param, ctx)
+        return price
+
+
+def _url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refused here, so that a password in it is never recorded."""
+    if value:
+        from acbench.adapters.chat_openai import Endpoint
+
+        Endpoint.at(value)
+    return value
+
+
+def llm_options(command: F) -> F:
+    """Which multimodal LLM, and what it may cost. Model, URL and price are remembered for the next command."""
+    options = (
+        of_llm(
+            "--llm",
+            metavar="MODEL",
+            help="What `llm` asks: a model as its endpoint calls it, or local:FOLDER_OR_HUB_ID.",
+        ),
+        of_llm(
+            "--llm-url",
+            metavar="URL",
+            callback=_url,
+            help="OpenAI-compatible endpoint, such as http://localhost:11434/v1; its key comes from OPENAI_API_KEY."
+            "  [default: OpenAI's]",
+        ),
+        of_llm("--llm-price", type=_Price(), help="Dollars per million tokens, such as 2.50/10."),
+        of_llm("--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend no more in this run."),
+        of_llm(
+            "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Calls at once, at most."
+        ),
+        of_llm(
+            "--timeout", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds for one attempt."
+        ),
+        of_llm("--batch", is_flag=True, help="Ask through the endpoint's batches: half the price, within a day."),
+        of_llm("--retry-errors", is_flag=True, help="Ask again what ended in an error."),
+        of_llm("--no-canary", is_flag=True, help="Do not see first that the endpoint looks at pictures."),
     )
     for each in reversed(options):
         command = each(command)
     return command
+
+
+dry_run_option = of_llm(
+    "--dry-run", is_flag=True, help="Print what `llm` would cost, with an example question, and ask nobody."
+)
 
 
 @contextmanager
@@ -74,6 +170,7 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
     from acbench import schema as schemas
     from acbench import settings as kept
     from acbench.adapters.backbone import backbone
+    from acbench.adapters.openclip import open_clip_model
     from acbench.cli.screen import Screen
     from acbench.ledger import Ledger
     from acbench.pipeline import Pipeline
@@ -90,13 +187,18 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
         for folder in (bench.work, bench.kept):
             sweep(folder)
         root = given.pop("root", None)
+        calls = {name: given.pop(name, None) for name in CALL_OPTIONS}
         given["with_"] = tuple(_absolute(name) for name in given.get("with_", ()))
+        for name in ("clip_model", "clip_weights", "llm"):
+            given[name] = given.get(name) and _absolute(given[name])
         settings = (kept.read(bench.settings) or kept.Settings(schema=benchmark)).updated(
             schema=benchmark,
             root=None if root is None else str(root.resolve()),
             **{name: value or None if isinstance(value, tuple) else value for name, value in given.items()},
         )
         image_model = backbone(settings.backbone)
+        screen = Screen()
+        clip = partial(open_clip_model, settings.clip_model, settings.clip_weights, tell=screen.note)
         command = shlex.join(["acbench", *sys.argv[1:]])
         with Ledger(place.ledger) as ledger, ledger.run(command, versions()) as run_id:
             made = Pipeline(
@@ -106,17 +208,46 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
                 ledger=ledger,
                 run_id=run_id,
                 embedder=image_model,
-                console=Screen(),
+                clip=cache(clip) if settings.clip_model else None,
+                caller=partial(_caller, settings, place.ledger, calls) if settings.llm else None,
+                retry_errors=bool(calls["retry_errors"]),
+                console=screen,
             )
             yield made
             kept.write(bench.settings, settings)
             ledger.summarise(run_id, f"{len(made.made)} files written" if made.made else "nothing to do")
 
 
-def _absolute(proposer: str) -> str:
-    """`file:PATH` as it can be remembered."""
-    kind, _, path = proposer.partition(":")
-    return f"{kind}:{Path(path).resolve()}" if kind == "file" else proposer
+CALL_OPTIONS = ("budget", "concurrency", "timeout", "batch", "retry_errors", "no_canary")
+"""How this run makes calls; not remembered."""
+
+
+def _caller(settings: Settings, ledger: Path, options: dict[str, Any]) -> LedgerCaller:
+    """The way to the model that `llm` asks."""
+    from acbench.adapters.batch_openai import OpenAIBatches
+    from acbench.adapters.chat_openai import chat_openai
+    from acbench.caller import BatchCaller, Budget, Dialer, LedgerCaller
+    from acbench.calls import Price
+
+    price = Price(*settings.llm_price) if settings.llm_price else Price()
+    concurrency = options["concurrency"] or 8
+    model = chat_openai(
+        settings.llm, settings.llm_url, price=price, timeout=options["timeout"] or 120.0, connections=concurrency
+    )
+    shared: dict[str, Any] = {
+        "dialer": Dialer(model=model, budget=Budget(limit=options["budget"]), concurrency=concurrency),
+        "ledger": ledger,
+        "retry_errors": bool(options["retry_errors"]),
+        "prove_sight": not options["no_canary"],
+    }
+    return BatchCaller(door=OpenAIBatches(model), **shared) if options["batch"] else LedgerCaller(**shared)
+
+
+def _absolute(given: str) -> str:
+    """A file or folder, alone or as in `file:PATH`, as it can be remembered."""
+    kind, colon, path = given.rpartition(":")
+    there = Path(path).exists() if kind in {"", "local", "local-dir"} else kind == "file"
+    return f"{kind}{colon}{Path(path).resolve()}" if there else given
 
 
 def versions() -> dict[str, str]:

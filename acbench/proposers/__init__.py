@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acbench.calls import Caller
+from acbench.calls import Bill, Caller
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.schema import Schema
@@ -48,11 +48,14 @@ class ClipModel(Protocol):
 
     @property
     def size(self) -> int:
-        """Edge of the square input, pixels."""
+        """Edge of the square input, pixels. Loads the model."""
 
     @property
     def scale(self) -> float:
         """What the model multiplies a cosine with to get a logit. Loads the model."""
+
+    def ready(self) -> None:
+        """See, before any work, that the model can be had. Raises AcbenchError, soon even without a network."""
 
     def images(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit vectors (N, D) of crops (S, S, 3); each does not depend on the others."""
@@ -94,6 +97,42 @@ class Proposer(Protocol):
         """One proposal for each item that it covers, in any order. A failure is a proposal too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question as a person reads it, with its pictures as files."""
+
+    text: str
+    pictures: tuple[tuple[str, bytes], ...]
+    """(file name, content); the text names them where they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What asking would take, without asking."""
+
+    bill: Bill
+    """Of first questions. Answers that cannot be used double their part of it: they are asked for once more."""
+    unasked: tuple[tuple[str, str], ...]
+    """(item_id, why) of each item that no question can be made of."""
+    example: Example | None
+    """None if there is nothing to ask."""
+
+
+@runtime_checkable
+class Paid(Proposer, Protocol):
+    """A proposer whose answers cost money or time, each at most once."""
+
+    @property
+    def unfinished(self) -> int:
+        """Questions of the last `propose` that were not asked, as the budget was spent or the endpoint gone."""
+
+    def estimate(self, items: Sequence[Item]) -> Bill:
+        """What asking may take at most, soon: kept answers are not looked for."""
+
+    def dry_run(self, items: Sequence[Item]) -> DryRun:
+        """What `propose` would ask of the same items. Calls nobody."""
+
+
 _GROUP = "acbench.proposers"
 
 
@@ -107,11 +146,17 @@ def build(name: str, setup: Setup) -> Proposer:
     module_name, _, argument = name.partition(":")
     if module_name not in names():
         raise AcbenchError(f"there is no proposer {name!r}", f"one of {', '.join(names())}")
-    if module_name in _own():
-        module: Any = importlib.import_module(f"{__name__}.{module_name}")
-    else:
-        (entry,) = entry_points(group=_GROUP, name=module_name)
-        module = entry.load()
+    module: Any
+    try:
+        if module_name in _own():
+            module = importlib.import_module(f"{__name__}.{module_name}")
+        else:
+            (entry,) = entry_points(group=_GROUP, name=module_name)
+            module = entry.load()
+    except Exception as error:
+        raise AcbenchError(
+            f"the proposer {module_name!r} cannot be loaded: {error}", "reinstall the package it comes from"
+        ) from error
     proposer: Proposer = module.build(setup, argument)
     return proposer
 

@@ -39,21 +39,23 @@ def label_studio_form(category: Category) -> str:
 
 
 def json_schema(category: Category) -> dict[str, Any]:
-    """JSON Schema (2020-12, strict) of a model's answer about one image."""
+    """JSON Schema (2020-12) of a model's answer about one image; `acbench.answers` reads what comes of it.
+
+    Every key is required, as the strict modes of endpoints want it. A model writes the keys in this order: what it sees
+    comes before what it makes of it.
+    """
     answers = [GOOD, *category.class_ids]
+    properties = {
+        "reason": {"type": "string", "maxLength": 400},
+        "labels": {"type": "array", "items": {"type": "string", "enum": answers}, "maxItems": len(answers)},
+        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "text_in_image": {"type": "boolean"},
+    }
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": ["labels", "confidence", "reason"],
-        "properties": {
-            "labels": {
-                "type": "array",
-                "items": {"type": "string", "enum": answers},
-                "maxItems": len(answers),
-            },
-            "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-            "reason": {"type": "string", "maxLength": 400},
-        },
+        "required": list(properties),
+        "properties": properties,
     }
 
 
@@ -63,7 +65,7 @@ def prompt_text(category: Category) -> str:
         f"Object: {category.object}",
         f"Normal ({GOOD}): {category.normal}",
         "Classes:",
-        *(f"- {one.id} ({one.name}): {one.definition} Not: {one.not_this}" for one in category.classes),
+        *(f"- {one.id} ({one.name}): {one.definition} Mind: {one.not_this}" for one in category.classes),
         f"How to decide: {category.guide}",
     ]
     return "\n".join(lines)

@@ -113,7 +113,7 @@ def _prices(
     truth: Mapping[str, str],
     cost: Callable[[Sequence[str]], float],
 ) -> dict[str, Any]:
-    calls = sorted({answer.call_id for answer in rows.values() if answer.call_id})
+    calls = sorted({call for answer in rows.values() for call in answer.calls})
     right = sum(truth[item] == label for item, label in said.items())
     dollars = cost(calls) if calls else 0.0
     return {"calls": len(calls), "dollars": dollars, "dollars_per_right": dollars / right if calls and right else None}

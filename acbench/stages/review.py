@@ -244,11 +244,11 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                 raise ReviewError(f"{path}, line {reader.line_num}: a cell is over {MAX_CELL} characters", "shorten it")
             rows.append((reader.line_num, row))
     except csv.Error as error:
-        raise ReviewError(f"{path}, line {reader.line_num}: not CSV: {error}", "mend the line") from None
+        raise ReviewError(f"{path}, line {reader.line_num + 1}: not CSV: {error}", "mend the line") from None
     return rows
 
 
-def _inert(value: object) -> object:
-    """A cell that no spreadsheet program runs as a formula."""
-    text = str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+def _inert(value: object) -> str:
+    """A cell that no spreadsheet program runs as a formula; without `\\r`, which the csv module forgets to quote."""
+    text = str(value).replace("\r", " ")
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t"} else text

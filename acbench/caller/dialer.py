@@ -1,0 +1,93 @@
+"""One question at a time, asked until there is an answer or a reason to give up."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from acbench.caller.budget import Budget
+from acbench.caller.pace import Pace, backoff
+from acbench.calls import Answer, CallError, ChatModel, Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of asking, all attempts together."""
+
+    answer: Answer | None = None
+    error: CallError | None = None
+    sends: int
+    cost: float
+    """Dollars, upper bound."""
+
+
+@dataclass(kw_only=True)
+class Dialer:
+    """Keeps to a pace and a budget, waits and asks again. To be shared by threads."""
+
+    model: ChatModel
+    budget: Budget = field(default_factory=Budget)
+    concurrency: int = 8
+    """Calls at once, at most."""
+    attempts: int = 5
+    """Per question, at most."""
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+    random: Callable[[], float] = random.random
+    pace: Pace = field(init=False)
+    _unreached: int = field(init=False, default=0)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(most=self.concurrency, clock=self.clock, sleep=self.sleep)
+
+    def dial(self, question: Question, sending: Callable[[], None] = lambda: None) -> Outcome:
+        """Ask; `sending` is told before each attempt, and may raise to stop. CallErrors are in the outcome."""
+        estimate = self.model.price.of(self.model.tokens(question), question.max_tokens)
+        cost, failures = 0.0, 0
+        while True:
+            if self._gone:
+                reason = f"{self._unreached} questions in a row found no connection: not asked"
+                return Outcome(error=CallError("connection", reason), sends=failures, cost=cost)
+            with self.pace.slot() as started:
+                amount = self.budget.reserve(estimate)
+                if amount is None:
+                    return Outcome(error=self.over_budget(estimate), sends=failures, cost=cost)
+                spent = 0.0
+                try:
+                    sending()
+                    spent = amount  # whatever happens from here on: it may be charged for
+                    answer = self.model.ask(question)
+                    spent = self.model.price.of(answer.tokens_in, answer.tokens_out)
+                except CallError as error:
+                    failure, spent = error, amount if error.may_cost else 0.0
+                else:
+                    self.pace.succeeded()
+                    self._unreached = 0
+                    return Outcome(answer=answer, sends=failures + 1, cost=cost + spent)
+                finally:
+                    self.budget.settle(amount, spent)
+                if failure.kind == "rate_limit":
+                    self.pace.throttled(started, failure.retry_after)
+            cost += spent
+            failures += 1
+            if not failure.retryable or failures >= self.attempts:
+                self._count_unreached(failure)
+                return Outcome(error=failure, sends=failures, cost=cost)
+            self.sleep(backoff(failures, failure.retry_after, self.random))
+
+    @property
+    def _gone(self) -> bool:
+        return self._unreached >= 2 * self.concurrency
+
+    def _count_unreached(self, failure: CallError) -> None:
+        with self._lock:
+            self._unreached = self._unreached + 1 if failure.kind == "connection" else 0
+
+    def over_budget(self, estimate: float) -> CallError:
+        """Why a call of so many dollars is not made."""
+        message = f"${self.budget.spent:,.4f} of ${self.budget.limit:,.4f} spent, this call may take ${estimate:,.4f}"
+        return CallError("budget", message, "raise --budget; what is answered is not paid again")

@@ -1,0 +1,215 @@
+"""Questions asked side by side; every answer is in the ledger before anybody sees it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+
+from acbench.caller.canary import canary
+from acbench.caller.dialer import Dialer
+from acbench.caller.log import Call, CallLog
+from acbench.calls import Answer, Asked, Bill, CallError, ChatModel, Question, call_id
+from acbench.errors import AcbenchError
+
+Job = tuple[str, Question]
+"""Call id and question."""
+POLL = 0.5
+"""Seconds between looks at a call that another process is making."""
+
+
+class _Stopped(Exception):
+    """Nobody waits for the answer any more."""
+
+
+@dataclass(kw_only=True)
+class LedgerCaller:
+    """Makes the calls of one run. See `acbench.calls.Caller`."""
+
+    dialer: Dialer
+    """Holds the model, the budget and the pace."""
+    ledger: Path
+    retry_errors: bool = False
+    """Ask again what ended in an error in an earlier run."""
+    share: float = 1.0
+    """Of the model's price that is to be paid."""
+    prove_sight: bool = True
+    """See that the endpoint looks at pictures before the first question is sent."""
+
+    def __post_init__(self) -> None:
+        price = self.model.price
+        if self.dialer.budget.limit is not None and not (price.tokens_in or price.tokens_out):
+            raise AcbenchError(
+                f"a budget cannot be kept without the prices of {self.model.name}",
+                "--llm-price IN/OUT, in dollars per million tokens, or leave --budget out",
+            )
+
+    @property
+    def model(self) -> ChatModel:
+        """Who is asked."""
+        return self.dialer.model
+
+    def _prove(self) -> None:
+        """See `canary`; once, and against the budget."""
+        if self.prove_sight:
+            canary(self.model, self.dialer)
+            self.prove_sight = False
+
+    def bill(self, questions: Iterable[Question]) -> Bill:
+        """What asking would take. Nothing is sent; equal questions count once."""
+        seen: set[str] = set()
+        cached = lost = tokens_in = tokens_out = 0
+        with CallLog(self.ledger) as log:
+            for question in questions:
+                key = call_id(self.model.name, question)
+                if key in seen:
+                    continue
+                seen.add(key)
+                known = log.call(key)
+                if self._kept(key, known):
+                    cached += 1
+                    continue
+                lost += known is not None and known.lost
+                tokens_in += self.model.tokens(question)
+                tokens_out += question.max_tokens
+        return Bill(
+            calls=len(seen),
+            cached=cached,
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            cost=self.share * self.model.price.of(tokens_in, tokens_out),
+            lost=lost,
+        )
+
+    def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Asked]]:
+        """Every question by its name, in the order in which answers come; equal questions are sent once.
+
+        Raises AcbenchError if the endpoint does not accept the key. Ended early, also by an interrupt, it sends
+        nothing more; answers that still come in are kept while the process lives.
+        """
+        source = iter(questions)
+        more = True
+        names: dict[str, list[str]] = {}
+        crew = _Crew(self._answer, self.dialer.concurrency, self.ledger)
+        try:
+            with CallLog(self.ledger) as log:
+                while more or names:
+                    # Questions may be dear to make, so only a few are made ahead, and none while an answer waits.
+                    while more and crew.done.empty() and len(names) < 2 * self.dialer.concurrency:
+                        name, question = next(source, (None, None))
+                        if name is None or question is None:
+                            more = False
+                            break
+                        key = call_id(self.model.name, question)
+                        if key in names:
+                            names[key].append(name)
+                        elif kept := self._kept(key, log.call(key)):
+                            yield name, kept
+                        else:
+                            self._prove()
+                            names[key] = [name]
+                            crew.put((key, question))
+                    if names:
+                        asked = crew.get()
+                        for number, name in enumerate(names.pop(asked.call_id)):
+                            yield name, dataclasses.replace(asked, cached=asked.cached or number > 0)
+        finally:
+            crew.dismiss()
+
+    def _kept(self, key: str, known: Call | None) -> Asked | None:
+        """What an earlier run left, if nothing is to be sent for it."""
+        if known and known.answer is not None:
+            return Asked(call_id=key, answer=Answer(**json.loads(known.answer)), error="", cached=True)
+        if known and known.error is not None and not self.retry_errors:
+            return Asked(call_id=key, answer=None, error=known.error, cached=True)
+        return None
+
+    def _answer(self, job: Job, log: CallLog, owner: str, check: Callable[[], None]) -> Asked:
+        key, question = job
+        while not log.claim(key, self.model.name, owner, retry=self.retry_errors):
+            if kept := self._kept(key, log.call(key)):  # another process was faster
+                return kept
+            self.dialer.sleep(POLL)
+            check()
+
+        def sending() -> None:
+            check()
+            log.sending(key)
+
+        try:
+            outcome = self.dialer.dial(question, sending)
+        except BaseException:
+            log.release(key, cost=0)
+            raise
+        if outcome.answer is not None:
+            log.settle(key, answer=json.dumps(dataclasses.asdict(outcome.answer)), cost=outcome.cost)
+            return Asked(call_id=key, answer=outcome.answer, error="", cached=False)
+        error = outcome.error or CallError("server", "no answer")
+        unasked = error.kind == "budget" or not outcome.sends
+        if error.kind == "auth" or unasked:  # says nothing about this question
+            log.release(key, cost=outcome.cost)
+        else:
+            log.settle(key, error=describe(error), cost=outcome.cost)
+        if error.kind == "auth":
+            raise error
+        return Asked(call_id=key, answer=None, error=describe(error), cached=not outcome.sends, unasked=unasked)
+
+
+def describe(error: CallError) -> str:
+    """One line for a row: the kind and the message."""
+    return f"{error.kind}: {error.message}"
+
+
+@dataclass
+class _Crew:
+    """Threads that work off jobs. They are daemons: a process that ends does not wait for an endpoint."""
+
+    work: Callable[[Job, CallLog, str, Callable[[], None]], Asked]
+    size: int
+    ledger: Path
+    done: SimpleQueue[Asked | BaseException] = field(default_factory=SimpleQueue)
+    _jobs: SimpleQueue[Job | None] = field(default_factory=SimpleQueue)
+    _members: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _owner: str = field(default_factory=lambda: f"{os.getpid()}:{secrets.token_hex(4)}")
+
+    def put(self, job: Job) -> None:
+        """Have a job done."""
+        self._jobs.put(job)
+        if self._members < self.size:
+            self._members += 1
+            threading.Thread(target=self._serve, name=f"acbench call {self._members}", daemon=True).start()
+
+    def get(self) -> Asked:
+        """Wait for the next that is done. Raises what stopped a member."""
+        result = self.done.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def dismiss(self) -> None:
+        """Nothing more is sent."""
+        self._stop.set()
+        for _ in range(self._members):
+            self._jobs.put(None)
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+
+    def _serve(self) -> None:
+        try:
+            with CallLog(self.ledger) as log:
+                while (job := self._jobs.get()) is not None:
+                    self._check()
+                    self.done.put(self.work(job, log, self._owner, self._check))
+        except _Stopped:
+            pass
+        except BaseException as error:
+            self.done.put(error)
