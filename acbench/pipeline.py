@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import __version__, editions, proposers, sources, store
+from acbench.calls import Caller
 from acbench.errors import AcbenchError
 from acbench.ledger import Ledger, digest
 from acbench.project import Bench
-from acbench.calls import Caller
 from acbench.proposers import ClipModel, DryRun, Embedder, Paid, Progress
 from acbench.records import Finding, Item, Label, Proposal, Review
 from acbench.schema import Schema

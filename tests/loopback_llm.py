@@ -108,7 +108,8 @@ class Loopback:
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "model": body["model"] + "-2026-01-01",
-            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": self.answer(body)}}],
+            "choices": [{"index": 0, "finish_reason": "stop",
+                         "message": {"role": "assistant", "content": self.answer(body)}}],
             "usage": {"prompt_tokens": len(text) // 4 + 255 * images, "completion_tokens": 30},
         }  # fmt: skip
 

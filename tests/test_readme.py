@@ -1,4 +1,4 @@
-"""What the README says about the commands is what the commands say. `python tests/test_readme.py` brings it up to date."""
+"""What the README says about the commands is what they say. `python tests/test_readme.py` brings it up to date."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from acbench.cli.wire import benchmark_argument, json_option, pipeline, project_
 @click.option(
     "--truth",
     type=click.Choice(["people", "labels"]),
-    help="Judge by what people decided, or by all current labels, pending ones included, which the proposers helped to make."
+    help="Judge by what people decided, or by all current labels, which the proposers helped to make."
     "  [default: people, if they decided anything]",
 )
 @json_option

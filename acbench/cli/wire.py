@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+SECTIONS = ("Dataset", "Proposers", "Multimodal LLM", "Queue", "Options")
+"""Of the help of commands with many options, in order."""
+
+
 class _Option(click.Option):
     """Can also be set by a variable that is named after its flag: `--json` of `relabel` by ACBENCH_RELABEL_JSON."""
 
-    def __init__(self, *names: Any, section: str = "Options", **attributes: Any) -> None:
+    def __init__(self, *names: Any, section: str = SECTIONS[-1], **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.section = section
 
@@ -39,13 +43,14 @@ class Command(click.Command):
     """Its help tells options by section."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in SECTIONS}
         for each in self.get_params(ctx):
-            if record := each.get_help_record(ctx):
-                sections.setdefault(getattr(each, "section", "Options"), []).append(record)
-        for title, records in sorted(sections.items(), key=lambda pair: pair[0] == "Options"):
-            with formatter.section(title):
-                formatter.write_dl(records)
+            if isinstance(each, click.Option) and (record := each.get_help_record(ctx)):
+                sections[getattr(each, "section", SECTIONS[-1])].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
 
 option = partial(click.option, cls=_Option)
@@ -81,9 +86,7 @@ def dataset_options(command: F) -> F:
 def proposer_options(command: F) -> F:
     """Who is asked."""
     options = (
-        of_proposers(
-            "--with", "with_", multiple=True, metavar="PROPOSER", help="Ask this proposer too; can be repeated."
-        ),
+        of_proposers("--with", "with_", multiple=True, metavar="PROPOSER", help="Ask this one too; can be repeated."),
         of_proposers("--without", multiple=True, metavar="PROPOSER", help="Do not ask this one; can be repeated."),
         of_proposers(
             "--backbone",
@@ -103,7 +106,7 @@ def proposer_options(command: F) -> F:
     return llm_options(command)
 
 
-class _Price(click.ParamType):
+class _Price(click.ParamType[tuple[float, ...]]):
     """`IN/OUT`, dollars per million tokens."""
 
     name = "IN/OUT"
@@ -121,7 +124,7 @@ class _Price(click.ParamType):
 def _url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Refused here, so that a password in it is never recorded."""
     if value:
-        from acbench.adapters.chat_openai import Endpoint
+        from acbench.adapters._openai_door import Endpoint
 
         Endpoint.at(value)
     return value
@@ -133,7 +136,7 @@ def llm_options(command: F) -> F:
         of_llm(
             "--llm",
             metavar="MODEL",
-            help="What `llm` asks: a model as its endpoint calls it, or local:FOLDER_OR_HUB_ID.",
+            help="Its model, as the endpoint calls it, or local:FOLDER_OR_HUB_ID.",
         ),
         of_llm(
             "--llm-url",
