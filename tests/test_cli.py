@@ -155,11 +155,12 @@ def test_an_option_has_help_and_a_variable_named_after_it(
     name: str, option: click.Option, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert option.help
-    variable = "_".join([*name.split(), option.opts[0].strip("-")]).upper()
+    variable = "_".join([*name.split(), option.opts[0].strip("-")]).replace("-", "_").upper()
     if option.opts == ["--project"]:
         variable = "ACBENCH_PROJECT"
-    kinds: dict[type[click.ParamType], str] = {click.Path: str(tmp_path / "x"), click.FloatRange: "0.5"}
+    kinds: dict[type[click.ParamType], str] = {click.Path: str(tmp_path / "x")}
     value = option.type.choices[0] if isinstance(option.type, click.Choice) else kinds.get(type(option.type), "1")
+    value = {"--llm-url": "http://localhost/v1", "--llm-price": "2.50/10"}.get(option.opts[0], value)
     required = [f"--{each.name}=1" for each in COMMANDS[name].command.params
                 if each.required and isinstance(each, click.Option) and each is not option]  # fmt: skip
     given = [ARGUMENTS[str(each.name)] for each in COMMANDS[name].command.params if isinstance(each, click.Argument)]
