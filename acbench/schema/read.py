@@ -93,7 +93,9 @@ def parse(text: str) -> tuple[Schema | None, list[Problem]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark is not None else 0
-        return None, [Problem(line, "file", f"not YAML: {getattr(error, 'problem', error)}")]
+        what = f"{getattr(error, 'problem', error)}"
+        # Some libyaml look ahead over so many brackets that they see the depth before we do.
+        return None, [Problem(line, "file", "nested too deeply" if "nesting depth" in what else f"not YAML: {what}")]
     reader = _Reader()
     top = reader.mapping(
         _Spot(root, ""),

@@ -94,7 +94,7 @@ def describe(source: Source, ingested: Ingested) -> str:
 def _limits(line: str, limit: int | None, unusable: int) -> str:
     if limit is not None:
         line += f"; at most {limit:,} images of a category were asked for"
-    return line + (f"; {unusable:,} images cannot be used" if unusable else "")
+    return line + (f"; {unusable:,} image{'s' if unusable > 1 else ''} cannot be used" if unusable else "")
 
 
 def _maskless(findings: Iterable[Finding], found: Sequence[Found]) -> Iterator[Finding]:
