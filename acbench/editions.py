@@ -20,6 +20,12 @@ def edition_labels(benchmark: str) -> list[Label]:
     return store.read(Path(str(folder(benchmark).joinpath("labels.jsonl"))), Label)
 
 
+def reviewed(benchmark: str) -> bool:
+    """Whether any person has reviewed the bundled edition."""
+    reviews = Path(str(folder(benchmark).joinpath("reviews.jsonl")))
+    return reviews.is_file() and reviews.stat().st_size > 0
+
+
 def is_own(annotations: Path) -> bool:
     """Whether a project's annotations *are* the bundled ones, as in a checkout of acbench."""
     bundled = Path(str(resources.files("acbench.annotations")))
