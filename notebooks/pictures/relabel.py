@@ -42,7 +42,8 @@ def main() -> None:
     sheet.paste(Image.new("RGB", (width, evidence.height), evidence.getpixel((0, 0))), (0, text))
     sheet.paste(evidence, ((width - evidence.width) // 2, text))
     sheet = sheet.resize((sheet.width * 3 // 4, sheet.height * 3 // 4), Image.Resampling.LANCZOS)
-    sheet.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(Path(__file__).with_suffix(".png"), optimize=True)
+    few = sheet.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(Path(__file__).with_suffix(".png"), optimize=True)
 
 
 if __name__ == "__main__":
