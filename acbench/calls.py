@@ -134,7 +134,8 @@ class Bill:
     def __str__(self) -> str:
         kept = f", {self.cached:,} of them answered already" if self.cached else ""
         lost = f" ({self.lost:,} were sent before and may be paid for twice)" if self.lost else ""
-        cost = f"at most ${self.cost:,.4f}" if self.cost else "no price is known (--llm-price)"
+        free = "free, or its price is not known (--llm-price)" if self.tokens_in else "nothing to pay"
+        cost = f"at most ${self.cost:,.4f}" if self.cost else free
         return (
             f"{self.calls:,} calls{kept}{lost}, up to {self.tokens_in:,} tokens in and {self.tokens_out:,} out, {cost}"
         )
@@ -163,3 +164,8 @@ def call_id(model: str, question: Question) -> str:
     whole = [model, question.system, parts, dict(question.schema), question.max_tokens]
     # Keys are not sorted: the order of a schema's properties is the order in which a model writes them.
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
+
+
+def in_words(schema: Mapping[str, Any]) -> str:
+    """A JSON Schema as it is told to a model that cannot be held to it."""
+    return f"Answer with one JSON object of this JSON Schema, and nothing else:\n{json.dumps(dict(schema))}"

@@ -143,6 +143,8 @@ class Pipeline:
         names = names or self.proposer_names()
         if "clip" in names and self.clip is not None and not self.bench.proposals("clip").exists():
             self.clip().ready()  # a model that cannot be had is better known before hours of other work
+        if "llm" in names and self.caller is not None:
+            self.caller()
         return {name: self._ask(proposers.build(name, self._setup), name) for name in names}
 
     def dry_run(self, names: Sequence[str] | None = None) -> dict[str, DryRun]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
-import math
 import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Self
 
 import openai
-from PIL import Image
 
 from acbench.adapters._openai_door import Endpoint
-from acbench.calls import Answer, CallError, Picture, Price, Question
+from acbench.adapters._tokens import question_tokens
+from acbench.calls import Answer, CallError, Picture, Price, Question, in_words
 
 VERSION = 1
 """Part of every name: to be raised when the same question is put in other words."""
@@ -48,10 +46,8 @@ class Dialect:
 
     def body(self, model: str, question: Question) -> dict[str, Any]:
         """The request."""
-        schema = dict(question.schema)
-        system = question.system
-        if self.form != "json_schema":
-            system += f"\n\nAnswer with one JSON object of this JSON Schema, and nothing else:\n{json.dumps(schema)}"
+        strict = self.form == "json_schema"
+        system = question.system if strict else f"{question.system}\n\n{in_words(question.schema)}"
         body: dict[str, Any] = {
             "model": model,
             "messages": [
@@ -64,8 +60,8 @@ class Dialect:
             body["temperature"] = 0
         if self.seed:
             body["seed"] = SEED
-        if self.form == "json_schema":
-            form = {"name": "answer", "strict": True, "schema": schema}
+        if strict:
+            form = {"name": "answer", "strict": True, "schema": dict(question.schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
         elif self.form == "json_object":
             body["response_format"] = {"type": "json_object"}
@@ -99,11 +95,8 @@ class OpenAIChat:
         return self.endpoint.client(self.timeout, self.connections)
 
     def tokens(self, question: Question) -> int:
-        """An upper estimate: one for each two bytes of text (English takes half of that), and `picture_tokens`."""
-        texts = [question.system, json.dumps(dict(question.schema)), *(p for p in question.parts if isinstance(p, str))]
-        text = sum(len(text.encode("utf-8", "replace")) for text in texts)
-        pictures = [part for part in question.parts if isinstance(part, Picture)]
-        return 100 + text // 2 + sum(picture_tokens(picture, self.id) for picture in pictures)
+        """See `question_tokens`."""
+        return question_tokens(question, self.id)
 
     def ask(self, question: Question) -> Answer:
         """One attempt; blocks; safe to call from several threads. Raises CallError."""
@@ -178,23 +171,6 @@ def chat_openai(
     """A model at an endpoint, api.openai.com if none is given. Nothing is sent. Raises AcbenchError on a bad URL."""
     endpoint = Endpoint.at(base_url)
     return OpenAIChat(id=model, endpoint=endpoint, price=price or Price(), timeout=timeout, connections=connections)
-
-
-def picture_tokens(picture: Picture, model: str) -> int:
-    """An upper estimate of the tokens of a picture: the most that the common rules give for its size.
-
-    Tiles of 512 pixels, at least four, at 170 and a base of 85 (GPT-4o; its `mini` counts 33.4 times as many), or
-    patches of 28 pixels (Qwen-VL and others).
-    """
-    try:
-        with Image.open(io.BytesIO(picture.data)) as image:
-            width, height = image.size
-    except (OSError, ValueError, Image.DecompressionBombError):
-        width = height = 2048
-    tiles = 85 + 170 * max(4, math.ceil(width / 512) * math.ceil(height / 512))
-    if "4o-mini" in model:
-        tiles = math.ceil(tiles * 33.4)
-    return max(tiles, math.ceil(width / 28) * math.ceil(height / 28))
 
 
 def _part(part: str | Picture) -> dict[str, Any]:

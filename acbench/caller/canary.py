@@ -30,7 +30,7 @@ def canary(model: ChatModel, dialer: Dialer | None = None) -> None:
         said = _colour(outcome.answer.text)
         if said != colour:
             raise AcbenchError(
-                f"{model.name}: this endpoint does not see images. A {colour} square: {outcome.answer.text[:80]!r}",
+                f"{model.name} does not see images: of a {colour} square it says {outcome.answer.text[:80]!r}",
                 "choose a model that takes images and serve it with its vision part (llama.cpp: --mmproj);"
                 " --no-canary asks all the same",
             )

@@ -212,7 +212,7 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
                 run_id=run_id,
                 embedder=image_model,
                 clip=cache(clip) if settings.clip_model else None,
-                caller=partial(_caller, settings, place.ledger, calls) if settings.llm else None,
+                caller=cache(partial(_caller, settings, place.ledger, calls)) if settings.llm else None,
                 retry_errors=bool(calls["retry_errors"]),
                 console=screen,
             )
@@ -223,27 +223,41 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
 
 CALL_OPTIONS = ("budget", "concurrency", "timeout", "batch", "retry_errors", "no_canary")
 """How this run makes calls; not remembered."""
+LOCAL = "local:"
+"""Marks a model that runs on this machine."""
 
 
 def _caller(settings: Settings, ledger: Path, options: dict[str, Any]) -> LedgerCaller:
-    """The way to the model that `llm` asks."""
-    from acbench.adapters.batch_openai import OpenAIBatches
-    from acbench.adapters.chat_openai import chat_openai
+    """The way to the model that `llm` asks. Raises AcbenchError if it cannot be had or options do not agree."""
     from acbench.caller import BatchCaller, Budget, Dialer, LedgerCaller
-    from acbench.calls import Price
+    from acbench.calls import ChatModel, Price
 
     price = Price(*settings.llm_price) if settings.llm_price else Price()
     concurrency = options["concurrency"] or 8
-    model = chat_openai(
-        settings.llm, settings.llm_url, price=price, timeout=options["timeout"] or 120.0, connections=concurrency
+    limit = options["budget"]
+    batches: dict[str, Any] = {}
+    if settings.llm.startswith(LOCAL):
+        from acbench.adapters.chat_transformers import chat_transformers
+
+        if options["batch"]:
+            raise AcbenchError("--batch is for endpoints, and this model runs here", "leave --batch out")
+        model: ChatModel = chat_transformers(settings.llm.removeprefix(LOCAL), batch=concurrency)
+        limit = None  # it costs nothing
+    else:
+        from acbench.adapters.batch_openai import OpenAIBatches
+        from acbench.adapters.chat_openai import chat_openai
+
+        model = chat = chat_openai(
+            settings.llm, settings.llm_url, price=price, timeout=options["timeout"] or 120.0, connections=concurrency
+        )
+        batches = {"door": OpenAIBatches(chat)} if options["batch"] else {}
+    return (BatchCaller if batches else LedgerCaller)(
+        dialer=Dialer(model=model, budget=Budget(limit=limit), concurrency=concurrency),
+        ledger=ledger,
+        retry_errors=bool(options["retry_errors"]),
+        prove_sight=not options["no_canary"],
+        **batches,
     )
-    shared: dict[str, Any] = {
-        "dialer": Dialer(model=model, budget=Budget(limit=options["budget"]), concurrency=concurrency),
-        "ledger": ledger,
-        "retry_errors": bool(options["retry_errors"]),
-        "prove_sight": not options["no_canary"],
-    }
-    return BatchCaller(door=OpenAIBatches(model), **shared) if options["batch"] else LedgerCaller(**shared)
 
 
 def _absolute(given: str) -> str:

@@ -1,0 +1,328 @@
+"""A model of transformers on this machine, loaded the way real ones are. Weights are random: form is tested, not
+quality."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import MVTEC_AC
+from PIL import Image
+
+from acbench import proposers, sources
+from acbench.adapters.chat_transformers import TransformersChat, Weights, chat_transformers
+from acbench.adapters.torch_runtime import import_torch
+from acbench.caller import Dialer, LedgerCaller, canary
+from acbench.calls import CallError, Picture, Question, call_id
+from acbench.cli.main import cli
+from acbench.errors import AcbenchError
+from acbench.proposers.llm import Llm
+from acbench.records import Proposal
+from acbench.stages.ingest import ingest
+from acbench.stages.propose import propose
+from acbench.testing import toy_mvtec_ad
+
+torch = import_torch()
+import transformers  # noqa: E402  (needs what import_torch mends)
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
+
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+TURN = "{{% for m in messages %}}{0}{{% for c in m.content %}}{{% if c.type == 'image' %}}{1}{{% else %}}{{{{ c.text }}}}{{% endif %}}{{% endfor %}}{2}{{% endfor %}}{3}"  # noqa: E501
+
+
+def tokenizer(*special: str) -> Any:
+    """Bytes, and some tokens of the model's own."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(letters)}, merges=[]))
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    wrapped = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<eos>", pad_token="<pad>", bos_token="<bos>"
+    )
+    wrapped.add_special_tokens({"additional_special_tokens": list(special)})
+    return wrapped
+
+
+def words(using: Any) -> dict[str, Any]:
+    """The part of a configuration that is about text."""
+    ids = {f"{name}_token_id": getattr(using, f"{name}_token_id") for name in ("pad", "eos", "bos")}
+    return {**SMALL, **ids, "vocab_size": len(using), "num_key_value_heads": 2, "max_position_embeddings": 1 << 14}
+
+
+def llava(folder: Path) -> None:
+    """Resizes every picture to one square."""
+    using = tokenizer("<image>")
+    config = transformers.LlavaConfig(
+        vision_config=transformers.CLIPVisionConfig(**{**SMALL, "num_hidden_layers": 3}, image_size=56, patch_size=14),
+        text_config=transformers.LlamaConfig(**words(using)),
+        image_token_id=using.convert_tokens_to_ids("<image>"),
+        pad_token_id=using.pad_token_id,
+    )
+    transformers.LlavaForConditionalGeneration(config).save_pretrained(folder)
+    transformers.LlavaProcessor(
+        transformers.CLIPImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56}),
+        using,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=TURN.format("USER: ", "<image>", "\n", "ASSISTANT:"),
+    ).save_pretrained(folder)
+
+
+def idefics3(folder: Path) -> None:
+    """Cuts pictures into tiles, as SmolVLM does."""
+    tiles = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
+    using = tokenizer("<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>", *tiles)
+    config = transformers.Idefics3Config(
+        vision_config={**SMALL, "image_size": 56, "patch_size": 14},
+        text_config={**words(using), "model_type": "llama"},
+        image_token_id=using.convert_tokens_to_ids("<image>"),
+        scale_factor=2,
+        pad_token_id=using.pad_token_id,
+    )
+    transformers.Idefics3ForConditionalGeneration(config).save_pretrained(folder)
+    transformers.Idefics3Processor(
+        transformers.Idefics3ImageProcessor(size={"longest_edge": 112}, max_image_size={"longest_edge": 56}),
+        using,
+        image_seq_len=4,
+        chat_template=TURN.format("User:", "<image>", "<end_of_utterance>\n", "Assistant:"),
+    ).save_pretrained(folder)
+
+
+def qwen2_vl(folder: Path) -> None:
+    """Takes pictures at their own size."""
+    marks = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+    using = tokenizer(*marks)
+    image, video, start, end = (using.convert_tokens_to_ids(mark) for mark in marks)
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e4}
+    vision = {"depth": 2, "embed_dim": 32, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14}
+    config = transformers.Qwen2VLConfig(
+        text_config={**words(using), "rope_parameters": rope},
+        vision_config=vision,
+        image_token_id=image,
+        video_token_id=video,
+        vision_start_token_id=start,
+        vision_end_token_id=end,
+    )
+    transformers.Qwen2VLForConditionalGeneration(config).save_pretrained(folder)
+    transformers.Qwen2VLProcessor(
+        transformers.Qwen2VLImageProcessor(min_pixels=4 * 28**2, max_pixels=16 * 28**2),
+        using,
+        transformers.Qwen2VLVideoProcessor(),
+        chat_template=TURN.format("user\n", "<|vision_start|><|image_pad|><|vision_end|>", "\n", "assistant\n"),
+    ).save_pretrained(folder)
+
+
+@pytest.fixture(scope="module", params=[llava, idefics3, qwen2_vl])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of each kind. Not to be changed."""
+    torch.manual_seed(0)
+    place = tmp_path_factory.mktemp("models") / request.param.__name__
+    request.param(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model. Not to be changed."""
+    torch.manual_seed(0)
+    place = tmp_path_factory.mktemp("model") / "tiny"
+    idefics3(place)
+    return place
+
+
+def picture(number: int, size: tuple[int, int] = (120, 90)) -> Picture:
+    file = io.BytesIO()
+    Image.effect_noise(size, 20 + number).convert("RGB").save(file, "PNG")
+    return Picture(data=file.getvalue(), media_type="image/png")
+
+
+def question(number: int, *sizes: tuple[int, int], tokens: int = 16) -> Question:
+    shown = [picture(number, size) for size in sizes]
+    text = f"What is this? {'Look closely. ' * number}"
+    return Question(system="You look.", parts=(*shown, text), schema={"type": "object"}, max_tokens=tokens)
+
+
+MIXED = [
+    question(0, (120, 90)),
+    question(1, (120, 90), (90, 120)),
+    question(2, (120, 90)),
+    question(3),
+    question(4, (120, 90), (90, 120)),
+    question(5, (120, 90), tokens=9),
+    question(6, (120, 90)),
+    question(7),
+]
+
+
+class TestAnswers:
+    def test_many_at_once_are_answered_as_each_alone(self, folder: Path) -> None:
+        alone, together = chat_transformers(str(folder), batch=1), chat_transformers(str(folder), batch=4)
+        with ThreadPoolExecutor(len(MIXED)) as pool:
+            answers = list(pool.map(together.ask, MIXED))
+        for asked, answer in zip(MIXED, answers, strict=True):
+            by_itself = alone.ask(asked)
+            assert answer.text == by_itself.text
+            assert (answer.tokens_in, answer.tokens_out) == (by_itself.tokens_in, by_itself.tokens_out)
+            assert answer.tokens_out <= asked.max_tokens
+            assert answer.finish == ("length" if answer.tokens_out == asked.max_tokens else "stop")
+
+    def test_pictures_are_seen(self, folder: Path) -> None:
+        chat = chat_transformers(str(folder))
+        seen = [chat.ask(Question(system="s", parts=(picture(n * 60),), schema={}, max_tokens=24)) for n in range(3)]
+        blind = chat.ask(Question(system="s", parts=(), schema={}, max_tokens=24))
+        assert all(each.tokens_in > blind.tokens_in for each in seen)
+
+    def test_it_is_greedy_whatever_its_files_say(self, one: Path, tmp_path: Path) -> None:
+        lively = tmp_path / "lively"
+        lively.mkdir()
+        for file in one.iterdir():
+            (lively / file.name).write_bytes(file.read_bytes())
+        settings = json.loads((one / "generation_config.json").read_text())
+        settings |= {"do_sample": True, "temperature": 5.0, "top_p": 0.9}
+        (lively / "generation_config.json").write_text(json.dumps(settings))
+        assert chat_transformers(str(lively)).ask(MIXED[0]).text == chat_transformers(str(one)).ask(MIXED[0]).text
+
+    def test_a_question_that_it_cannot_take_spoils_no_other(self, one: Path) -> None:
+        chat = chat_transformers(str(one), batch=4)
+        forged = replace(MIXED[0], system="there is an <image> here")  # the model's own mark, and no picture for it
+
+        def ask(asked: Question) -> str:
+            try:
+                return chat.ask(asked).text
+            except CallError as error:
+                return f"{error.kind}: {error.message}"
+
+        broken = Question(system="s", parts=(Picture(data=b"no picture", media_type="image/png"),), schema={})
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(ask, [MIXED[0], broken, MIXED[2], forged]))
+        assert answers[0] == ask(MIXED[0]) and answers[2] == ask(MIXED[2])
+        assert answers[1].startswith("refused: a picture cannot be read")
+        assert answers[3].startswith("refused: the model fails")
+
+
+class TestWhoItIs:
+    def test_its_name_holds_its_files_and_no_folder(self, one: Path, tmp_path: Path) -> None:
+        moved = tmp_path / "tiny"
+        moved.mkdir()
+        for file in one.iterdir():
+            (moved / file.name).write_bytes(file.read_bytes())
+        before = chat_transformers(str(moved)).name
+        assert before == chat_transformers(str(one)).name
+        assert before.startswith("tiny/transformers@")
+        (moved / "chat_template.jinja").write_text("other words")
+        assert chat_transformers(str(moved)).name != before
+
+    def test_it_costs_nothing(self, one: Path, tmp_path: Path) -> None:
+        chat = chat_transformers(str(one))
+        bill = LedgerCaller(dialer=Dialer(model=chat), ledger=tmp_path / "ledger.sqlite").bill(MIXED)
+        assert (bill.calls, bill.cost) == (len(MIXED), 0)
+        assert bill.tokens_in >= sum(chat.ask(asked).tokens_in for asked in MIXED[:2])
+
+    @pytest.mark.parametrize("place", ["/no/such/folder", "org/no-such-model"])
+    def test_what_is_not_there_is_said_before_any_work(self, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def cut_off(*_: object, **__: object) -> None:
+            raise socket.gaierror(-2, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", cut_off)
+        with pytest.raises(AcbenchError, match=place) as error:
+            chat_transformers(place)
+        assert "local:FOLDER" in error.value.hint and "HF_HOME" in error.value.hint
+
+    def test_a_folder_of_something_else(self, tmp_path: Path) -> None:
+        with pytest.raises(AcbenchError, match=r"no config\.json"):
+            chat_transformers(str(tmp_path))
+        (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+        with pytest.raises(AcbenchError, match="cannot load"):
+            chat_transformers(str(tmp_path)).ask(MIXED[0])
+
+    def test_code_beside_the_weights_is_not_run(self, one: Path, tmp_path: Path) -> None:
+        for file in one.iterdir():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+        config = json.loads((one / "config.json").read_text())
+        config |= {"model_type": "trap", "auto_map": {name: f"trap.{name}" for name in ("AutoConfig", "AutoModel")}}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        mark = tmp_path / "sprung"
+        (tmp_path / "trap.py").write_text(f"open({str(mark)!r}, 'w')\nclass AutoConfig: ...\nclass AutoModel: ...\n")
+        with pytest.raises(AcbenchError, match="cannot load"):
+            chat_transformers(str(tmp_path)).ask(MIXED[0])
+        assert not mark.exists()
+
+    def test_the_hub_s_cache_is_enough(self, one: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from huggingface_hub import constants
+
+        commit = "0123456789abcdef0123456789abcdef01234567"
+        snapshot = tmp_path / "models--org--tiny" / "snapshots" / commit
+        snapshot.mkdir(parents=True)
+        for file in one.iterdir():
+            (snapshot / file.name).write_bytes(file.read_bytes())
+        refs = tmp_path / "models--org--tiny" / "refs"
+        refs.mkdir()
+        (refs / "main").write_text(commit)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        weights = Weights.at("org/tiny")
+        assert (weights.title, weights.content, weights.source) == ("org/tiny", commit, str(snapshot))
+        assert TransformersChat(weights=weights, batch=1).ask(MIXED[0]).text
+
+
+class TestAsAWitness:
+    @pytest.fixture
+    def toy(self, tmp_path: Path) -> Iterator[tuple[Path, Callable[[Path], Llm]]]:
+        root = toy_mvtec_ad(tmp_path / "data", {"bottle": ("broken_large", "contamination")})
+
+        def witness(model: Path) -> Llm:
+            dialer = Dialer(model=chat_transformers(str(model), batch=4), concurrency=4)
+            caller = LedgerCaller(dialer=dialer, ledger=tmp_path / "ledger.sqlite", prove_sight=False)
+            nothing: Any = None
+            return Llm(proposers.Setup(schema=MVTEC_AC, root=root, embedder=nothing, cache=nothing), caller)
+
+        yield root, witness
+
+    def test_gibberish_becomes_rows_with_a_reason(self, one: Path, toy: tuple[Path, Callable[[Path], Llm]]) -> None:
+        root, witness = toy
+        items = ingest(sources.get("mvtec_ad"), root).items
+
+        def asked() -> list[Proposal]:
+            rows = propose(witness(one), items, lambda done, total: None)
+            return sorted(rows, key=lambda row: row.item_id)
+
+        rows = asked()
+        assert {row.item_id for row in rows} == {item.item_id for item in items if item.anomalous}
+        assert {row.status for row in rows} == {"error"}
+        assert all("unparsable" in row.reason and len(row.calls) == 2 for row in rows)
+        assert asked() == rows
+
+    def test_the_canary_knows_that_it_is_blind(self, one: Path) -> None:
+        with pytest.raises(AcbenchError, match="does not see images"):
+            canary(chat_transformers(str(one)))
+
+    def test_from_the_command_line(
+        self,
+        one: Path,
+        toy: tuple[Path, Callable[[Path], Llm]],
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        root, _ = toy
+        common = ["propose", "mvtec_ac", "--root", str(root), "--project", str(tmp_path), "--proposer", "llm"]
+        ask = [*common, "--llm", f"local:{one}", "--no-canary", "--concurrency", "4", "--json"]
+        monkeypatch.setattr(sys, "argv", ["acbench", *ask])
+        assert cli.main(ask, standalone_mode=False) == 3
+        assert json.loads(capsys.readouterr().out) == {"llm": {"ok": 0, "abstained": 0, "error": 4}}
+        with pytest.raises(AcbenchError, match="runs here"):
+            cli.main([*ask, "--batch"], standalone_mode=False)
+
+
+def test_ids_of_calls_tell_models_apart(one: Path) -> None:
+    weights = Weights.at(str(one))
+    other = Weights(weights.title, "other", weights.source)
+    names = {TransformersChat(weights=each, batch=1).name for each in (weights, other)}
+    assert len({call_id(name, MIXED[0]) for name in names}) == 2
