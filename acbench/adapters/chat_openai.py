@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import time
+import weakref
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -91,8 +92,10 @@ class OpenAIChat:
 
     @cached_property
     def client(self) -> openai.OpenAI:
-        """Made when first needed. Raises CallError without a key."""
-        return self.endpoint.client(self.timeout, self.connections)
+        """Made when first needed, closed with this object. Raises CallError without a key."""
+        client = self.endpoint.client(self.timeout, self.connections)
+        weakref.finalize(self, client.close)
+        return client
 
     def tokens(self, question: Question) -> int:
         """See `question_tokens`."""
