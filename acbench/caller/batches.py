@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from acbench.caller.ledgered import LedgerCaller, describe
 from acbench.caller.log import LEASE, Batch, CallLog
@@ -19,7 +19,6 @@ from acbench.calls import Answer, Asked, CallError, Question, call_id
 from acbench.errors import AcbenchError
 from acbench.ledger import alive
 
-T = TypeVar("T")
 SHARE = 0.5
 """Of the usual price."""
 
@@ -71,8 +70,7 @@ class BatchCaller(LedgerCaller):
         with CallLog(self.ledger) as log:
             self._reattach(log)
             old = {key for batch in log.open_batches(self.model.name) for key in batch.call_ids}
-            for name, asked in self._hand_in(log, questions, names):
-                yield name, asked
+            yield from self._hand_in(log, questions, names)
             while names:
                 for batch in log.open_batches(self.model.name):
                     for asked in self._take(log, batch, old):
@@ -88,6 +86,7 @@ class BatchCaller(LedgerCaller):
         """Submit what is not known yet; gives what is settled without, and fills `names` with what is waited for."""
         owner = f"{os.getpid()}:{secrets.token_hex(4)}"
         lines: dict[str, bytes] = {}
+        size = 0
         for name, question in questions:
             key = call_id(self.model.name, question)
             if key in names:
@@ -108,10 +107,11 @@ class BatchCaller(LedgerCaller):
                     continue
                 self._held[key] = amount
                 lines[key] = self.door.line(key, question)
+                size += len(lines[key])
             names[key] = [name]
-            if len(lines) >= self.most_calls or sum(map(len, lines.values())) >= self.most_bytes:
+            if len(lines) >= self.most_calls or size >= self.most_bytes:
                 self._submit(log, lines)
-                lines = {}
+                lines, size = {}, 0
         if lines:
             self._submit(log, lines)
 
@@ -141,7 +141,12 @@ class BatchCaller(LedgerCaller):
             maker = int(batch.name.split("-")[1])
             if batch.batch_id or (maker != os.getpid() and alive(maker) and time.time() - batch.since < LEASE):
                 continue
-            found = self.door.find(batch.name)
+            try:
+                found = self.door.find(batch.name)
+            except CallError as failure:
+                if not failure.retryable:
+                    raise
+                continue  # looked for again at the next turn
             if found:
                 log.submitted(batch.name, found)
             else:
