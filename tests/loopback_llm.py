@@ -79,6 +79,8 @@ class Loopback:
         self.seen_headers: list[dict[str, str]] = []
         self.paid: Counter[str] = Counter()
         """Charged answers, by the text of the question."""
+        self.charged: Counter[str] = Counter()
+        """Charged answers, by `mark_of` the question."""
         self.dollars = 0.0
         self.busy = self.peak = 0
         self.lock = threading.Lock()
@@ -117,6 +119,7 @@ class Loopback:
         usage = self.complete(body)["usage"]
         with self.lock:
             self.paid[text_of(body)] += 1
+            self.charged[mark_of(body)] += 1
             self.dollars += share * (usage["prompt_tokens"] * PRICE_IN + usage["completion_tokens"] * PRICE_OUT) / 1e6
 
 
@@ -124,6 +127,11 @@ def text_of(body: dict[str, Any]) -> str:
     """The text of a question."""
     content = body["messages"][-1]["content"]
     return "".join(part.get("text", "") for part in content)
+
+
+def mark_of(body: dict[str, Any]) -> str:
+    """Of the whole question, pictures included: 12 hex digits."""
+    return hashlib.sha256(json.dumps(body["messages"]).encode()).hexdigest()[:12]
 
 
 class _Server(ThreadingHTTPServer):
