@@ -7,15 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["AcbenchError", "Item", "Label", "Prediction", "Proposal", "Review", "Schema", "Score", "load_schema"]
+__all__ = [
+    "AcbenchError",
+    "Item",
+    "Label",
+    "Prediction",
+    "Proposal",
+    "Review",
+    "Schema",
+    "Score",
+    "Scored",
+    "compare",
+    "load_schema",
+    "score",
+]
 
 if TYPE_CHECKING:
     from acbench.errors import AcbenchError
     from acbench.records import Item, Label, Prediction, Proposal, Review, Score
     from acbench.schema import Schema
     from acbench.schema import load as load_schema
+    from acbench.scoring import Scored, compare, score
 
-_PLACES = {"AcbenchError": "errors", "Schema": "schema.model", "load_schema": "schema.read"}
+_PLACES = {
+    "AcbenchError": "errors",
+    "Schema": "schema.model",
+    "Scored": "scoring",
+    "compare": "scoring",
+    "load_schema": "schema.read",
+    "score": "scoring",
+}
 """Where a public name lives, if not in `records`. Imported when first used: the command line must be quick."""
 
 

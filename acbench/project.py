@@ -101,6 +101,14 @@ class Bench:
         mark = "" if name == proposer.replace(":", "_") else f"_{digest(proposer, length=8)}"
         return self.work / "proposals" / f"{name[-60:]}{mark}.parquet"
 
+    def predictions(self, system: str) -> Path:
+        """The table of one scored system; what it was made with lies beside it, as `.json`."""
+        return self.work / "predictions" / f"{system}.parquet"
+
+    def score(self, system: str) -> Path:
+        """Folder of one system's score: figures and pictures."""
+        return self.work / "scores" / (re.sub(r"[^A-Za-z0-9_.@-]", "_", system).lstrip(".") or "unnamed")
+
     @property
     def triage(self) -> Path:
         return self.work / "triage.parquet"

@@ -180,11 +180,14 @@ class Score:
 
     system: str
     scope: str
-    """`all`, or a category."""
+    """A category, `pooled` (all of them as one) or `mean` (over the categories)."""
     metric: str
+    """See `acbench.scoring.figures`."""
     value: float
     low: float
     high: float
     """Ends of the 95 % interval."""
     n: int
+    """Items that it is a share of."""
     n_unparsed: int
+    """Answers in the scope that name no class."""

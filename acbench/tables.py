@@ -18,10 +18,13 @@ Row = tuple[int, dict[str, str]]
 """Line of the file, 1-based, and its cells by column."""
 
 
-def read_csv(path: Path, needed: Collection[str], *, any_of: Collection[str] = ()) -> list[Row]:
+def read_csv(
+    path: Path, needed: Collection[str], *, any_of: Collection[str] = (), max_cell: int = MAX_CELL
+) -> list[Row]:
     """The rows of a UTF-8 CSV file with commas, semicolons or tabs, as spreadsheet programs save them.
 
-    `needed` columns must be there, and one of `any_of` if given. Raises TableError: file, line, and what to do.
+    `needed` columns must be there, and one of `any_of` if given; a cell has `max_cell` characters at most.
+    Raises TableError: file, line, and what to do.
     """
     text = _text(path)
     head = text.partition("\n")[0]
@@ -34,8 +37,8 @@ def read_csv(path: Path, needed: Collection[str], *, any_of: Collection[str] = (
         for row in reader:
             if None in row or None in row.values():
                 raise TableError(f"{path}, line {reader.line_num}: not as many cells as the header", "mend the line")
-            if any(len(value) > MAX_CELL for value in row.values()):
-                raise TableError(f"{path}, line {reader.line_num}: a cell is over {MAX_CELL} characters", "shorten it")
+            if any(len(value) > max_cell for value in row.values()):
+                raise TableError(f"{path}, line {reader.line_num}: a cell is over {max_cell} characters", "shorten it")
             rows.append((reader.line_num, row))
     except csv.Error as error:
         raise TableError(f"{path}, line {reader.line_num + 1}: not CSV: {error}", "mend the line") from None

@@ -18,6 +18,7 @@ COMMANDS = {
     "review": ("review", "The queue that people decide, out and in."),
     "resolve": ("parts", "Make labels from proposals and reviews."),
     "compare": ("compare", "Proposers side by side: accuracy, agreement, calibration, cost."),
+    "score": ("score", "What a system answered against the labels: figures with intervals, confusion matrices."),
     "status": ("look", "Where a benchmark stands and what made it."),
     "runs": ("look", "The last commands and what became of them."),
     "schema": ("schema", "Check and show label schemas."),

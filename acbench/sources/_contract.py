@@ -28,7 +28,10 @@ class Found:
 
 
 class Source(Protocol):
-    """What a source module offers. A new one needs nothing else, and the contract test runs it."""
+    """What a source module offers. A new one needs nothing else, and the contract test runs it.
+
+    One thing more lets labels be scored where the images are not: `split_of(image) -> Split`, by the path alone.
+    """
 
     NAME: str
     """The module's name, and the `dataset` of its items."""

@@ -20,6 +20,7 @@ EXTRAS = mvtec_ad.EXTRAS
 WHOLE: Mapping[str, int] = {}
 
 is_category = mvtec_ad.is_category
+split_of = mvtec_ad.split_of
 
 
 def known_labels() -> Mapping[str, tuple[str, ...]]:

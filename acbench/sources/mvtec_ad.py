@@ -55,6 +55,11 @@ def known_labels() -> Mapping[str, tuple[str, ...]]:
     return {category: tuple(classes.split()) for category, (_, classes) in _CATEGORIES.items()}
 
 
+def split_of(image: str) -> Split:
+    """The split of an image, by its path alone."""
+    return "train" if image.split("/")[1:2] == ["train"] else "test"
+
+
 def is_category(tree: Tree, folder: str) -> bool:
     """Whether a folder holds `train` or `test`."""
     return not {"train", "test"}.isdisjoint(tree.folders(folder))

@@ -21,6 +21,7 @@ EXTRAS = frozenset({"sample.json"})
 WHOLE: Mapping[str, int] = {"fabric": 76, "washer": 76}
 
 is_category = mvtec_ad.is_category
+split_of = mvtec_ad.split_of
 
 
 def known_labels() -> Mapping[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 
 from acbench.files import Tree
-from acbench.records import Finding
+from acbench.records import Finding, Split
 from acbench.sources._contract import Found
 from acbench.sources._image_anno import FILE, NORMAL, read_labels
 from acbench.sources._layout import Picture, paired, pictures, subfolders
@@ -55,6 +55,14 @@ def known_labels() -> Mapping[str, tuple[str, ...]]:
     for row in csv.DictReader(_table("visa_label_strings.csv").splitlines()):
         strings[row["category"]].append(row["label"])
     return {category: tuple(found) for category, found in strings.items()}
+
+
+def split_of(image: str) -> Split:
+    """The split of an image, by its path alone."""
+    category, _, rest = image.partition("/")
+    folder, _, name = rest.rpartition("/")
+    normal = folder.endswith("Normal")
+    return "train" if normal and name.partition(".")[0] not in _test_normal().get(category, ()) else "test"
 
 
 def is_category(tree: Tree, folder: str) -> bool:

@@ -1,0 +1,243 @@
+"""`acbench score`: what a system answered, against the labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from acbench.cli.wire import Command, json_option, option, project_option
+from acbench.errors import AcbenchError
+
+if TYPE_CHECKING:
+    from acbench.scoring.predictions import Answers
+    from acbench.scoring.result import Provenance, Scored
+    from acbench.scoring.truth import Truth
+
+EPILOG = """\b
+Examples:
+  acbench score visa_ac --predictions answers.csv
+  acbench score visa_ac --compare mine.csv theirs.csv
+  acbench score --truth labels.csv --predictions answers.csv
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.argument("benchmark", required=False)
+@option(
+    "--predictions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="CSV, JSONL or parquet with `item_id` or `image`, and `label`, `labels` or `answer`.",
+)
+@option(
+    "--truth",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Anybody's table in place of a benchmark: CSV with `category`, `image` and `label`.",
+)
+@option(
+    "--compare", "pair", nargs=2, metavar="A B", help="Two such files on the same images: is the difference chance?"
+)
+@option(
+    "--view",
+    type=click.Choice(["published", "sets"]),
+    default="published",
+    show_default=True,
+    help="The published benchmark's classes, one an image, or label sets as they are.",
+)
+@option("--category", "categories", multiple=True, help="Only this category; can be repeated.")
+@option(
+    "--aliases",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A method's own names of classes: CSV with `category`, `name` and `class`.",
+)
+@option(
+    "--localisation",
+    type=click.Choice(["none", "detector", "ground_truth"]),
+    help="Who told the system where the defect is.",
+)
+@option(
+    "--leaderboard", is_flag=True, help="Refuse what is no fair entry: ground-truth masks, an unstated localisation."
+)
+@option("--negligible", multiple=True, metavar="CATEGORY/CLASS", help="An anomaly that is no defect; can be repeated.")
+@option("--severity", type=click.IntRange(1), metavar="DRAWS", help="Draw negligible classes so many times instead.")
+@option("--resamples", type=click.IntRange(0, 100_000), default=1000, show_default=True, help="Of the bootstrap.")
+@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap.")
+@option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="For score.json, score.md and pictures.  [default: in .acbench/, for a benchmark]",
+)
+@option("--markdown", is_flag=True, help="Print Markdown.")
+@json_option
+@project_option
+def score(
+    benchmark: str | None,
+    predictions: Path | None,
+    truth: Path | None,
+    pair: tuple[str, str] | None,
+    out: Path | None,
+    markdown: bool,
+    as_json: bool,
+    project: Path,
+    **options: Any,
+) -> int:
+    """What a system answered, against the labels: figures with intervals, confusion matrices, and who may compare.
+
+    Every image of the test split counts. An answer that is missing, empty or names no class is wrong, and shown; an
+    unknown image, or one that is answered twice, is an error.
+    """
+    from acbench.scoring import predictions as reading
+
+    _check(benchmark, predictions, truth, pair)
+    target, where = _truth(benchmark, truth, project, options)
+    if pair:
+        return _compare(target, pair, as_json, options)
+    assert predictions is not None, "checked before"
+    from acbench.scoring.result import Provenance
+
+    answers = reading.match(reading.read(predictions), target)
+    made_by = Provenance(system=predictions.stem, localisation=options["localisation"] or "not_stated")
+    folder = out or (None if benchmark is None else _bench(project, benchmark).score(predictions.stem))
+    return _show(target, answers, made_by, where, folder, options, as_json=as_json, markdown=markdown)
+
+
+def _check(benchmark: str | None, predictions: Path | None, truth: Path | None, pair: tuple[str, str] | None) -> None:
+    if (benchmark is None) == (truth is None):
+        raise click.UsageError("give a benchmark, or --truth FILE")
+    if (predictions is None) == (not pair):
+        raise click.UsageError("give --predictions FILE, or --compare A B")
+
+
+def _bench(project: Path, benchmark: str) -> Any:
+    from acbench import schema as schemas
+    from acbench.project import Project
+
+    place = Project(project.resolve())
+    if not place.folder.is_dir():
+        raise AcbenchError(f"the project folder {place.folder} does not exist", "give an existing --project")
+    return place.bench(schemas.load(benchmark).benchmark)
+
+
+def _truth(benchmark: str | None, table: Path | None, project: Path, options: dict[str, Any]) -> tuple[Truth, str]:
+    """The truth, and what it is, for people."""
+    from acbench import schema as schemas
+    from acbench.scoring.benchmark import labelled
+    from acbench.scoring.truth import check_aliases, of_table, read_aliases
+
+    aliases = read_aliases(options["aliases"]) if options["aliases"] else {}
+    if table is not None:
+        found = of_table(table, categories=options["categories"], aliases=aliases)
+        check_aliases(aliases, found)
+        return found, f"the table {table}"
+    assert benchmark is not None, "checked before"
+    labels = labelled(_bench(project, benchmark), schema := schemas.load(benchmark))
+    truth = labels.truth(schema, view=options["view"], categories=options["categories"], aliases=aliases)
+    return truth, labels.where
+
+
+def _show(
+    truth: Truth,
+    answers: Answers,
+    made_by: Provenance,
+    where: str,
+    folder: Path | None,
+    options: dict[str, Any],
+    *,
+    as_json: bool,
+    markdown: bool,
+) -> int:
+    from acbench.scoring import show
+    from acbench.scoring.result import scored
+
+    found = scored(
+        truth,
+        answers,
+        made_by,
+        resamples=options["resamples"],
+        seed=options["seed"],
+        negligible=options["negligible"],
+        severity_seeds=options["severity"] or 0,
+        leaderboard=options["leaderboard"],
+    )
+    written = _write(found, folder) if folder else []
+    if as_json:
+        click.echo(found.json(), nl=False)
+    elif markdown:
+        click.echo(show.markdown(found.facts), nl=False)
+    else:
+        _tell(found, where, written)
+    return 0
+
+
+def _write(found: Scored, folder: Path) -> list[Path]:
+    from acbench import store
+    from acbench.scoring import plots, show
+
+    files = {
+        "score.json": found.json().encode(),
+        "score.md": show.markdown(found.facts).encode(),
+        "confusion.png": plots.confusion(found.facts),
+        "classes.png": plots.classes(found.facts),
+    }
+    for name, data in files.items():
+        store.write_bytes(folder / name, data)
+    return [folder / name for name in files]
+
+
+def _tell(found: Scored, where: str, written: list[Path]) -> None:
+    from acbench.cli.screen import table
+    from acbench.scoring import show
+
+    facts = found.facts
+    click.echo(f"{show.headline(facts)}\nTruth: {where}\n")
+    click.echo(table(show.summary(facts)))
+    click.echo("\n" + table(show.categories(facts)))
+    click.echo("\nIn percent; kappa and F1 times 100; intervals of 95 %.")
+    if "severity" in facts:
+        click.echo("\n" + table(show.severity(facts)))
+    click.echo(f"No usable answer, counted as wrong: {show.unusable(facts)}")
+    spoken = [row for row in facts["unusable"] if row["why"] != "missing"]
+    for row in spoken[: show.FIRST]:
+        click.echo(f"  {row['image']}: {row['why']}: {row['answer'][:80]!r}")
+    if len(spoken) > show.FIRST:
+        click.echo(f"  and {len(spoken) - show.FIRST:,} more: --json")
+    if facts["answers_not_scored"]:
+        click.echo(f"{facts['answers_not_scored']:,} answers are about images that are not scored")
+    click.echo(f"Comparable with what has the same: {show.comparability(facts)}")
+    for path in written:
+        click.echo(f"  {path}")
+
+
+def _compare(truth: Truth, pair: tuple[str, str], as_json: bool, options: dict[str, Any]) -> int:
+    from acbench.cli.screen import table
+    from acbench.scoring import predictions as reading
+    from acbench.scoring import show
+    from acbench.scoring.versus import versus
+
+    one, other = (reading.match(reading.read(Path(name)), truth) for name in pair)
+    names = [Path(name).stem for name in pair]
+    facts = {
+        "benchmark": truth.benchmark,
+        "view": truth.view,
+        "first": names[0],
+        "second": names[1],
+        "hashes": {**truth.hashes, "first": one.hash, "second": other.hash},
+        **versus(truth, one.by_item, other.by_item, resamples=options["resamples"], seed=options["seed"]),
+    }
+    if as_json:
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return 0
+    test = facts["mcnemar"]
+    click.echo(f"{truth.benchmark}: {facts['items']:,} images, {truth.view} view\n")
+    click.echo(table(show.versus(facts, *names)))
+    click.echo(
+        f"\nIn points; intervals of 95 %. Only {names[0]} is right on {test['only_first_right']:,} images,"
+        f" only {names[1]} on {test['only_second_right']:,}: McNemar's exact p = {test['p']:.2g}"
+    )
+    return 0

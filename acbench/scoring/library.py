@@ -1,0 +1,194 @@
+"""`acbench.score` and `acbench.compare`: for notebooks and programs, on records or on columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from acbench.errors import AcbenchError
+from acbench.records import GOOD, Label, Prediction
+from acbench.schema import Schema
+from acbench.schema import load as load_schema
+from acbench.scoring import predictions as reading
+from acbench.scoring import truth as truths
+from acbench.scoring.predictions import Answers
+from acbench.scoring.result import RESAMPLES, Provenance, Scored, scored
+from acbench.scoring.truth import NONE, Aliases, Truth
+from acbench.scoring.versus import versus
+from acbench.scoring.views import View
+
+_COLUMNS = ("item_id", "image", "category", "label", "labels", "status", "prediction", "answer", "raw", "parse")
+"""Of rows: others, such as pictures, are not looked at."""
+
+
+def score(
+    labels: Any,
+    predictions: Any,
+    *,
+    schema: Schema | str | None = None,
+    view: View = "published",
+    aliases: Aliases = NONE,
+    system: str = "",
+    localisation: str = "not_stated",
+    references: Sequence[str] = (),
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    negligible: Sequence[str] = (),
+    severity_seeds: int = 0,
+) -> Scored:
+    """Score what a system answered.
+
+    `labels`: `Label` records, rows (mappings), columns (a mapping of lists) or a `datasets.Dataset`. Every one that is
+    accepted is scored. Rows have `item_id`, `category`, and `label` or `labels`; numbers of a ClassLabel are read as its
+    names.
+
+    `predictions`: `Prediction` records; rows or columns with `item_id` and an answer; or a mapping of item_id → answer.
+
+    `schema`: the label schema, or its name or path. Without one the classes are those that occur in `labels`.
+
+    Raises AcbenchError for an unknown item, a second row, or a label outside the schema, and names it.
+    """
+    truth = truth_of(labels, schema=schema, view=view, aliases=aliases).without(references, "references of the system")
+    answers, found = _answers(predictions, truth)
+    provenance = Provenance(
+        system=system or found or "unnamed", localisation=localisation, references=tuple(sorted(references))
+    )
+    return scored(
+        truth,
+        answers,
+        provenance,
+        resamples=resamples,
+        seed=seed,
+        negligible=negligible,
+        severity_seeds=severity_seeds,
+    )
+
+
+def compare(
+    labels: Any,
+    one: Any,
+    other: Any,
+    *,
+    schema: Schema | str | None = None,
+    view: View = "published",
+    aliases: Aliases = NONE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Two systems on the same items: see `scoring.versus`. Arguments as of `score`."""
+    truth = truth_of(labels, schema=schema, view=view, aliases=aliases)
+    first, second = (_answers(each, truth)[0].by_item for each in (one, other))
+    return versus(truth, first, second, resamples=resamples, seed=seed)
+
+
+def truth_of(labels: Any, *, schema: Schema | str | None, view: View, aliases: Aliases) -> Truth:
+    """The truth that any of the forms of `labels` tells."""
+    rows = list(_rows(labels))
+    if isinstance(schema, str):
+        schema = load_schema(schema)
+    if schema is not None:
+        return truths.of_labels((_label(row, schema) for row in rows), schema, view=view, aliases=aliases)
+    made = []
+    for number, row in enumerate(rows):
+        found, where = _row(row), f"row {number} of the labels"
+        names, (category, key) = _names(found), _place(found, number)
+        if len(names) != 1:
+            raise AcbenchError(f"{where} has {len(names)} classes", "sets of classes need a schema: schema=…")
+        if found.get("status", "accepted") == "accepted":
+            made.append((where, key, category, names[0]))
+    if not made:
+        raise AcbenchError("there are no labels", "give one row an item")
+    return truths.of_rows("labels", made, aliases=aliases)
+
+
+def _answers(predictions: Any, truth: Truth) -> tuple[Answers, str]:
+    if isinstance(predictions, Mapping) and not _is_columns(predictions):
+        rows: Iterable[Any] = ({"item_id": key, "answer": said} for key, said in predictions.items())
+    else:
+        rows = _rows(predictions)
+    found = [_row(row) for row in rows]
+    systems = sorted({str(row["system"]) for row in found if row.get("system")})
+    if len(systems) > 1:
+        raise AcbenchError(
+            f"the predictions are of {len(systems)} systems: {', '.join(systems)}", "score one at a time"
+        )
+    named = ((f"prediction {number}", row) for number, row in enumerate(found))
+    return reading.match(named, truth), systems[0] if systems else ""
+
+
+def _rows(given: Any) -> Iterator[Any]:
+    if hasattr(given, "select_columns"):  # a Dataset: without its pictures, which would be decoded
+        columns = [name for name in _COLUMNS if name in given.column_names and not _is_picture(given.features[name])]
+        features = {name: given.features[name] for name in columns}
+        for row in given.select_columns(columns):
+            yield {name: _named(value, features[name]) for name, value in row.items()}
+    elif isinstance(given, Mapping):
+        columns = [name for name in given if name in _COLUMNS]
+        yield from (
+            dict(zip(columns, values, strict=True)) for values in zip(*(given[name] for name in columns), strict=True)
+        )
+    else:
+        yield from given
+
+
+def _is_columns(given: Mapping[str, Any]) -> bool:
+    return "item_id" in given or "image" in given
+
+
+def _is_picture(feature: Any) -> bool:
+    return type(feature).__name__ == "Image"
+
+
+def _named(value: Any, feature: Any) -> Any:
+    """Numbers of a ClassLabel, alone or in a list, as names."""
+    inner: Any = getattr(feature, "feature", None)
+    if hasattr(feature, "int2str") and isinstance(value, int):
+        return feature.int2str(value)
+    return [inner.int2str(each) for each in value] if hasattr(inner, "int2str") else value
+
+
+def _row(row: Any) -> Mapping[str, Any]:
+    if isinstance(row, Mapping):
+        return row
+    if isinstance(row, Label | Prediction):
+        return {name: getattr(row, name) for name in row.__slots__}
+    raise AcbenchError(f"a row is {type(row).__name__}", "give records, mappings, columns, or a Dataset")
+
+
+def _label(row: Any, schema: Schema) -> Label:
+    if isinstance(row, Label):
+        return row
+    found = _row(row)
+    category, key = _place(found, 0)
+    image = found.get("image") if isinstance(found.get("image"), str) else None
+    if image is None or image.partition("/")[0] != category:
+        image = f"{category}/{key}"
+    return Label(
+        item_id=key,
+        image=image,
+        labels=tuple(sorted(_names(found))),
+        status=found.get("status") or "accepted",
+        decided_by="",
+        policy="",
+        agreement=None,
+        confidence=None,
+        reason="",
+        licence="",
+        schema_version=schema.version,
+    )
+
+
+def _place(row: Mapping[str, Any], number: int) -> tuple[str, str]:
+    """Category and id of a row."""
+    image = row["image"] if isinstance(row.get("image"), str) else ""
+    category = str(row.get("category") or image.partition("/")[0])
+    key = row.get("item_id") or (truths.key_of(category, image) if image else None)
+    if not isinstance(key, str):
+        raise AcbenchError(f"row {number} of the labels has no item_id", "name the item in `item_id` or `image`")
+    return category, key
+
+
+def _names(row: Mapping[str, Any]) -> list[str]:
+    said = row.get("labels", row.get("label"))
+    names = [said] if isinstance(said, str) else [str(each) for each in said or ()]
+    return [GOOD if name.lower() in {"good", "normal"} else name for name in names]
