@@ -39,8 +39,8 @@ def score(
     """Score what a system answered.
 
     `labels`: `Label` records, rows (mappings), columns (a mapping of lists) or a `datasets.Dataset`. Every one that is
-    accepted is scored. Rows have `item_id`, `category`, and `label` or `labels`; numbers of a ClassLabel are read as its
-    names.
+    accepted is scored. Rows have `item_id`, `category`, and `label` or `labels`; numbers of a ClassLabel are read as
+    its names.
 
     `predictions`: `Prediction` records; rows or columns with `item_id` and an answer; or a mapping of item_id → answer.
 
