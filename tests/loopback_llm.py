@@ -23,6 +23,7 @@ from typing import Any, Self
 
 PRICE_IN, PRICE_OUT = 2.0, 8.0
 """Dollars per million tokens."""
+ANSWER = {"reason": "nothing to see", "labels": ["good"], "confidence": 0.9, "text_in_image": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class Loopback:
     def __init__(self, plan: Plan = lambda number, text: None, *, latency: float = 0.0, port: int = 0) -> None:
         self.plan = plan
         self.latency = latency
-        self.answer: Callable[[dict[str, Any]], str] = lambda body: json.dumps({"labels": ["good"]})
+        self.answer: Callable[[dict[str, Any]], str] = lambda body: json.dumps(ANSWER)
         """The text of a good answer."""
         self.refuses: Callable[[dict[str, Any]], Fault | None] = lambda body: None
         """What the endpoint does not understand of a request."""

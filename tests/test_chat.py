@@ -15,9 +15,10 @@ from email.utils import format_datetime
 from typing import Any, ClassVar
 
 import pytest
-from loopback_llm import PRICE_IN, PRICE_OUT, Fault, Loopback, choice, refusal, text_of
+from loopback_llm import ANSWER, PRICE_IN, PRICE_OUT, Fault, Loopback, choice, refusal, text_of
 
-from acbench.adapters._openai_door import KEY, MAX_BODY, Endpoint
+from acbench.adapters._openai_client import MAX_BODY
+from acbench.adapters._openai_door import KEY, Endpoint
 from acbench.adapters._tokens import picture_tokens
 from acbench.adapters.chat_openai import MAX_TEXT, Dialect, OpenAIChat, chat_openai
 from acbench.calls import CallError, Picture, Price, Question
@@ -56,7 +57,7 @@ def failure(server: Loopback, fault: Fault, timeout: float = 5.0) -> CallError:
 class TestAnswers:
     def test_a_question_is_sent_whole_and_in_order(self, server: Loopback) -> None:
         answer = chat(server).ask(QUESTION)
-        assert (answer.text, answer.model, answer.finish) == ('{"labels": ["good"]}', "m-2026-01-01", "stop")
+        assert (answer.text, answer.model, answer.finish) == (json.dumps(ANSWER), "m-2026-01-01", "stop")
         assert (answer.tokens_in, answer.tokens_out) == (17 // 4 + 255, 30)
         (body,) = server.requests
         system, user = body["messages"]

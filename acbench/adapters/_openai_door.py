@@ -1,42 +1,16 @@
-"""The way to an OpenAI-compatible endpoint: where it is, a client for it, and what its failures mean."""
+"""Where an OpenAI-compatible endpoint is, and what of its words may be shown. Quick to import."""
 
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
-import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
-import openai
-
-from acbench.calls import CallError, Kind
 from acbench.errors import AcbenchError
 
 KEY = "OPENAI_API_KEY"
 DEFAULT_URL = "https://api.openai.com/v1"
-MAX_BODY = 8_000_000
-"""Bytes of an answer; a batch's results may be MAX_FILE."""
-MAX_FILE = 500_000_000
-
-_STATUS: Mapping[int, Kind] = {
-    401: "auth",
-    403: "auth",
-    408: "timeout",
-    409: "server",
-    429: "rate_limit",
-    503: "rate_limit",
-    529: "rate_limit",
-}
-_UPSTREAM = {408, 502, 504, 524}
-"""A gateway gave up; the model behind it may have answered, and charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,54 +40,6 @@ class Endpoint:
         shown = shown if port is None else f"{shown}:{port}"
         return cls(f"{parts.scheme}://{shown}{parts.path}", shown, _is_loopback(host))
 
-    def client(self, timeout: float, connections: int) -> openai.OpenAI:
-        """A client that tries once, follows no redirects and reads bounded answers. Raises CallError without a key."""
-        key = os.environ.get(KEY, "").strip()
-        if not key and not self.loopback:
-            raise CallError("auth", f"{self.host} needs a key, and {KEY} is not set", f"export {KEY}=…")
-        if not (key.isascii() and key.isprintable()):
-            raise CallError("auth", f"{KEY} holds characters that no key has", f"export {KEY}=…")
-        return openai.OpenAI(
-            api_key=key or "none",
-            base_url=self.url,
-            max_retries=0,
-            timeout=timeout,
-            default_headers={"Accept-Encoding": "identity"},
-            http_client=httpx2.Client(
-                timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=connections),
-                follow_redirects=False,
-                trust_env=not self.loopback,  # a proxy does not know our own machine
-                event_hooks={"response": [partial(_bound, timeout=timeout)]},
-            ),
-        )
-
-    def error(self, error: openai.OpenAIError) -> CallError:
-        """What a failure of the client means."""
-        if isinstance(error, openai.APIStatusError):
-            return self._status_error(error)
-        cause = error.__cause__
-        unsent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
-        if isinstance(error, openai.APITimeoutError):
-            return CallError("timeout", f"{self.host} took too long", may_cost=not unsent)
-        if isinstance(error, openai.APIConnectionError):
-            why = self.scrub(f"{type(cause).__name__}: {cause}" if cause else str(error))
-            return CallError("connection", f"{self.host}: {why}", "is the server running?", may_cost=not unsent)
-        return CallError("server", f"{self.host}: {type(error).__name__}: {self.scrub(str(error))}", may_cost=True)
-
-    def _status_error(self, error: openai.APIStatusError) -> CallError:
-        status = error.status_code
-        said = f"{self.host} says {status}: {self.scrub(_message(error))}"
-        if status in {401, 403}:
-            return CallError("auth", f"{said} (the key in {KEY} is not accepted)", f"export {KEY}=…")
-        if status == 429 and error.code == "insufficient_quota":
-            return CallError("auth", f"{said} (the account of the key in {KEY} has no credit)", f"export {KEY}=…")
-        if 300 <= status < 400:
-            return CallError("refused", f"{said}: redirects are not followed", "give the final URL as --llm-url")
-        kind = _STATUS.get(status, "server" if status >= 500 else "refused")
-        retry_after = _retry_after(error.response.headers)
-        return CallError(kind, said, retry_after=retry_after, may_cost=status in _UPSTREAM)
-
     def scrub(self, text: str) -> str:
         """One short line without secrets: some endpoints repeat the key that they were given."""
         if key := os.environ.get(KEY, "").strip():
@@ -121,59 +47,8 @@ class Endpoint:
         return " ".join(text.encode("utf-8", "replace").decode().split())[:300]
 
 
-def _bound(response: httpx2.Response, *, timeout: float) -> None:
-    """End a response that is too long, or too slow as a whole: the client itself only limits each pause."""
-    # Compression was not asked for; undoing it would let a small body grow without bound.
-    response.headers.pop("content-encoding", None)
-    assert isinstance(response.stream, httpx2.SyncByteStream)
-    most = MAX_FILE if response.request.url.path.endswith("/content") else MAX_BODY
-    response.stream = _BoundedStream(response.stream, most, time.monotonic() + timeout)
-
-
-class _BoundedStream(httpx2.SyncByteStream):
-    def __init__(self, inner: httpx2.SyncByteStream, most: int, deadline: float) -> None:
-        self._inner, self._most, self._deadline = inner, most, deadline
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for chunk in self._inner:
-            size += len(chunk)
-            if size > self._most:
-                raise CallError("refused", f"an answer of more than {self._most:,} bytes", may_cost=True)
-            if time.monotonic() > self._deadline:
-                raise CallError("timeout", "the answer took too long to arrive in full", may_cost=True)
-            yield chunk
-
-    def close(self) -> None:
-        self._inner.close()
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def _message(error: openai.APIStatusError) -> str:
-    body: Any = error.body
-    said = body.get("message") if isinstance(body, dict) else body
-    return str(said or error.response.reason_phrase or "no reason")
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Seconds, from either form of the header."""
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            seconds = float(milliseconds) / 1000
-        else:
-            seconds = float(headers["retry-after"])
-    except KeyError:
-        return None
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(headers.get("retry-after", ""))
-        except ValueError:
-            return None
-        seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None

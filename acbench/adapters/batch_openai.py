@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
-
-import openai
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from acbench.adapters.chat_openai import OpenAIChat
 from acbench.caller.batches import BatchEnd
 from acbench.calls import Answer, CallError, Question
+
+if TYPE_CHECKING:
+    import openai
 
 T = TypeVar("T")
 PATH: Final = "/v1/chat/completions"
@@ -87,7 +88,11 @@ class OpenAIBatches:
         return CallError("refused", f"{self.chat.endpoint.host} says {status}: {self.chat.endpoint.scrub(str(said))}")
 
     def _try(self, work: Callable[[openai.OpenAI], T]) -> T:
+        import openai
+
+        from acbench.adapters._openai_client import meaning
+
         try:
             return work(self.chat.client)
         except openai.OpenAIError as error:
-            raise self.chat.endpoint.error(error) from None
+            raise meaning(self.chat.endpoint, error) from None

@@ -9,13 +9,14 @@ import time
 import weakref
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Self
-
-import openai
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from acbench.adapters._openai_door import Endpoint
 from acbench.adapters._tokens import question_tokens
 from acbench.calls import Answer, CallError, Picture, Price, Question, in_words
+
+if TYPE_CHECKING:
+    import openai
 
 VERSION = 1
 """Part of every name: to be raised when the same question is put in other words."""
@@ -93,7 +94,9 @@ class OpenAIChat:
     @cached_property
     def client(self) -> openai.OpenAI:
         """Made when first needed, closed with this object. Raises CallError without a key."""
-        client = self.endpoint.client(self.timeout, self.connections)
+        from acbench.adapters._openai_client import connect
+
+        client = connect(self.endpoint, self.timeout, self.connections)
         weakref.finalize(self, client.close)
         return client
 
@@ -103,19 +106,23 @@ class OpenAIChat:
 
     def ask(self, question: Question) -> Answer:
         """One attempt; blocks; safe to call from several threads. Raises CallError."""
+        import openai  # slow; a run with nothing to ask does not need it
+
+        from acbench.adapters._openai_client import meaning
+
         dialect, first = self.dialect, None
         while True:
             started = time.monotonic()
             try:
                 body = self._post(dialect.body(self.id, question))
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                first = first or self.endpoint.error(error)
+                first = first or meaning(self.endpoint, error)
                 simpler = self.dialect if self._settled else dialect.without(f"{error.body or error}")
                 if simpler in (None, dialect):  # it is the question that is refused
                     raise first from None
                 dialect = simpler
             except openai.OpenAIError as error:
-                raise self.endpoint.error(error) from None
+                raise meaning(self.endpoint, error) from None
             else:
                 if not self._settled:
                     self.dialect, self._settled = dialect, True

@@ -1,0 +1,114 @@
+"""What `llm` costs beside waiting for the endpoint, in about two minutes.
+
+    python -m tests.bench.llm
+
+The endpoint is a process of its own on this machine that takes LATENCY seconds for every answer. Nobody can be quicker
+than N · latency / concurrency; questions are drawn from files on disk meanwhile. Real images are used where
+ACBENCH_MVTEC_AD_ROOT names a folder with MVTec-AD or a part of it, else the sample. Figures are medians of takes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from acbench import sample, schema, sources
+from acbench.adapters.chat_openai import chat_openai
+from acbench.caller import Dialer, LedgerCaller
+from acbench.proposers import Setup
+from acbench.proposers.llm import Llm
+from acbench.records import Item
+from acbench.stages.ingest import ingest
+from tests.bench.spine import Row, seconds, table
+
+LATENCY = 2.0
+"""Seconds; what hosted models take for a few pictures and a short answer."""
+CONCURRENCY = 8
+ITEMS = 7 * CONCURRENCY
+"""Whole rounds: a last round that is not full would take as long as a full one."""
+TAKES = 3
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder, endpoint() as url:
+        named = os.environ.get("ACBENCH_MVTEC_AD_ROOT")
+        root = Path(named) if named else sample.render(Path(folder) / "sample")
+        benchmark, category = ("mvtec_ac", "bottle") if named else ("sample", "washer")
+        rows = [throughput(Path(folder), url, root, benchmark, category)]
+        rows += again(Path(folder), url, root, benchmark, category)
+    print(table([("", "acbench", "reference", "ratio (goal)"), *rows]))
+
+
+@contextmanager
+def endpoint() -> Iterator[str]:
+    """The URL of a running one."""
+    program = Path(__file__).parents[1] / "loopback_llm.py"
+    command = [sys.executable, str(program), "--latency", str(LATENCY)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def throughput(place: Path, url: str, root: Path, benchmark: str, category: str) -> Row:
+    """From files on disk to answers in the ledger, beside the time that the endpoint alone takes."""
+    found = ingest(sources.get("mvtec_ad" if benchmark == "mvtec_ac" else "sample"), root, categories=[category])
+    asked = [item for item in found.items if item.anomalous and item.mask]
+    asked = asked[: min(ITEMS, len(asked) // CONCURRENCY * CONCURRENCY)]
+    items: list[Item] = [*asked, *(item for item in found.items if not item.anomalous)]
+    nothing: Any = None
+    numbers = count()
+
+    def ask() -> None:
+        chat = chat_openai("bench", url, connections=CONCURRENCY)
+        dialer = Dialer(model=chat, concurrency=CONCURRENCY)
+        caller = LedgerCaller(dialer=dialer, ledger=place / f"{next(numbers)}.sqlite", prove_sight=False)
+        setup = Setup(schema=schema.load(benchmark), root=found.root, embedder=nothing, cache=nothing)
+        rows = list(Llm(setup, caller).propose(items, lambda done, total: None))
+        assert len(rows) == len(asked) and {row.status for row in rows} == {"ok"}, rows[0]
+
+    ask()  # files are read and modules are loaded before the clock runs
+    ours = median(seconds(ask) for _ in range(TAKES))
+    best = len(asked) * LATENCY / CONCURRENCY
+    what = f"llm: {len(asked)} images, {LATENCY:.0f} s an answer, {CONCURRENCY} at once, against N·latency/concurrency"
+    return what, f"{ours:.2f} s", f"{best:.2f} s", f"{ours / best - 1:+.1%} (5 %)"
+
+
+def again(place: Path, url: str, root: Path, benchmark: str, category: str) -> Iterator[Row]:
+    """The command a second time, when everything is there, beside the first time and beside an empty command."""
+    project = place / "project"
+    project.mkdir()
+    what = ["propose", benchmark, "--proposer", "llm", "--root", str(root), "--category", category]
+    how = ["--project", str(project), "--no-canary", "--llm", "bench", "--llm-url", url]
+    command = [sys.executable, "-m", "acbench", *what, *how]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
+
+    def run(*command: str) -> float:
+        return seconds(lambda: subprocess.run(command, check=True, capture_output=True, env=env))
+
+    first = run(*command)
+    second = median(run(*command) for _ in range(TAKES))
+    empty = median(run(sys.executable, "-m", "acbench", "--version") for _ in range(TAKES))
+    own = max(0.0, second - empty)
+    yield "llm: the command again, against the first time", f"{second:.2f} s", f"{first:.1f} s", f"{second / first:.1%}"
+    yield (
+        "llm: the same without the start of the program",
+        f"{own:.2f} s",
+        f"{first - empty:.1f} s",
+        f"{own / (first - empty):.1%} (2 %)",
+    )
+
+
+if __name__ == "__main__":
+    main()
