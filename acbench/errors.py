@@ -38,5 +38,13 @@ class ReviewError(AcbenchError):
     """A file of human decisions was refused; nothing of it was taken."""
 
 
+class DeskError(AcbenchError):
+    """The review desk cannot do what it was asked."""
+
+
+class LostConnection(DeskError):
+    """The review desk did not answer: whether it did what it was asked is not known."""
+
+
 class ImageError(AcbenchError):
     """An image or an anomaly mask cannot be used."""

@@ -107,6 +107,15 @@ def contour(image: Image.Image, mask: Mask, *, longest: int | None = None) -> Im
     return Image.fromarray(pixels)
 
 
+def close_up(image: Image.Image, mask: Mask) -> Image.Image:
+    """The anomaly alone, `PANEL` pixels high, RGB: between four small corners, in up to four tiles if it is scattered.
+
+    Raises ValueError if the mask is not of the image's size.
+    """
+    _check(image, mask)
+    return _close_up(image.convert("RGB"), _tiles(mask))
+
+
 def outline(mask: Mask, width: int) -> Mask:
     """The band `width` pixels wide around what is marked, bool[H, W]; no marked pixel is in it."""
     grown: Mask = ndimage.maximum_filter(mask, size=2 * width + 1, mode="constant")

@@ -209,10 +209,14 @@ class Pipeline:
             for item, answers in self.proposals.items()
         }
         taken = reviewing.take(path, self.items, self.schema, self.reviews, reviewer=reviewer, shown=seen)
-        if len(taken.reviews) > len(self.reviews):
-            self._write_reviews(taken.reviews)
-        self.reviews = taken.reviews
+        self.keep_reviews(taken.reviews)
         return taken.counts
+
+    def keep_reviews(self, reviews: list[Review]) -> None:
+        """Write the reviews that there are, if any were added to those there were."""
+        if len(reviews) > len(self.reviews):
+            self._write_reviews(reviews)
+        self.reviews = reviews
 
     def resolve(self) -> str:
         """Write the labels, and what there is to say about them; gives their key."""

@@ -84,3 +84,63 @@ def _calibration(axes: Any, facts: dict[str, Any], names: list[str], colour: dic
     axes.set_ylabel("share right")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right", frameon=False)
+
+
+def agreement(facts: dict[str, Any]) -> bytes:
+    """What reviews say about people: agreement, what proposals do to them, seconds. See `stages.agreement`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = {"all": facts["agreement"], **facts["by_category"]}
+    figure = Figure(
+        figsize=(15, 1.6 + max(3.2, 0.4 * max(len(rows), 2 * len(facts["proposers"])))), layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"{facts['benchmark']}: {facts['images']:,} images reviewed, {facts['shared']:,} by more than one")
+    alpha, kept, seconds = figure.subplots(1, 3)
+    _alphas(alpha, rows)
+    _kept(kept, facts["proposers"])
+    _medians(seconds, facts)
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=110, metadata={"Software": None})
+    return sink.getvalue()
+
+
+def _alphas(axes: Any, rows: dict[str, Any]) -> None:
+    axes.set_title("Krippendorff's alpha (MASI), 95 % interval")
+    for row, found in enumerate(rows.values()):
+        if found["alpha"] is not None:
+            axes.plot(found["alpha"]["value"], row, "o", color=COLOURS[0])
+            if found["alpha"]["low"] is not None:
+                axes.plot([found["alpha"]["low"], found["alpha"]["high"]], [row, row], color=COLOURS[0], linewidth=1.5)
+        else:
+            axes.text(0.02, row, "not defined", va="center", fontsize=9, color="#777777")
+    axes.set_yticks(range(len(rows)), [f"{name} ({found['shared']:,})" for name, found in rows.items()])
+    axes.set_xlim(-0.2, 1.02)
+    axes.invert_yaxis()
+
+
+def _kept(axes: Any, proposers: dict[str, Any]) -> None:
+    axes.set_title("People decided what it had proposed, 95 % interval")
+    marks = {"shown": COLOURS[1], "blind": COLOURS[0]}
+    for row, found in enumerate(proposers.values()):
+        for shift, (sight, colour) in zip((-0.14, 0.14), marks.items(), strict=True):
+            same = found[sight]["same"]
+            if same is not None:
+                axes.plot([same["low"], same["high"]], [row + shift] * 2, color=colour, linewidth=1.5)
+                axes.plot(same["value"], row + shift, "o", color=colour)
+    for sight, colour in marks.items():
+        axes.plot([], [], "o-", color=colour, label=f"{sight} to them" if sight == "shown" else "not in sight")
+    axes.set_yticks(range(len(proposers)), [name.partition("@")[0] for name in proposers])
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(max(len(proposers), 1) - 0.5, -0.5)
+    axes.legend(loc="lower left", frameon=False)
+
+
+def _medians(axes: Any, facts: dict[str, Any]) -> None:
+    axes.set_title("Median seconds a decision")
+    rows = {**facts["seconds"], **{name: found["seconds"] for name, found in facts["by_category"].items()}}
+    for row, found in enumerate(rows.values()):
+        axes.barh(row, found["median"] or 0, color=COLOURS[2], height=0.6)
+    axes.set_yticks(range(len(rows)), [f"{name} ({found['n']:,})" for name, found in rows.items()])
+    axes.invert_yaxis()

@@ -31,6 +31,11 @@ class Project:
         return self.workspace / "ledger.sqlite"
 
     @property
+    def desk(self) -> Path:
+        """`.acbench/desk/`: the review desk of this project, and the pictures that it shows."""
+        return self.workspace / "desk"
+
+    @property
     def annotations(self) -> Path:
         """`annotations/`, meant for git."""
         return self.folder / "annotations"
@@ -121,6 +126,16 @@ class Bench:
     def evidence(self) -> Path:
         """Folder of evidence pictures, one an item."""
         return self.work / "evidence"
+
+    @property
+    def desk(self) -> Path:
+        """Folder of notes on what is under way to the review desk."""
+        return self.work / "desk"
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of pictures that the review desk shows, one folder a category."""
+        return self.project.desk / "pictures" / self.benchmark
 
     @property
     def reviews(self) -> Path:

@@ -17,7 +17,8 @@ GOOD = "good"
 Split = Literal["train", "test"]
 ProposalStatus = Literal["ok", "abstained", "error"]
 LabelStatus = Literal["accepted", "excluded", "pending"]
-Verdict = Literal["label", "unsure", "bad_image", "bad_mask"]
+Verdict = Literal["label", "unsure", "bad_image", "bad_mask", "withdrawn"]
+"""`withdrawn` takes back what the same reviewer said at the same `desk` before."""
 
 
 def item_id(dataset: str, category: str, image: str) -> str:
@@ -129,7 +130,8 @@ class Review:
     when: str = ""
     """UTC, ISO 8601, to the second."""
     desk: str = ""
-    """Where it was decided: `csv`, or the address of an annotation."""
+    """Where it was decided: `csv`, or an annotation as `label-studio:<project>/<round of the task>/<annotation>`. A
+    later row of a reviewer at one desk replaces the earlier one."""
     schema_version: str = ""
 
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from desks import new_desk as new_desk
+from desks import real_desk as real_desk
 from listings import listing, paths
 
 from acbench.testing import full_tree, write_image_anno

@@ -52,14 +52,41 @@ class TestRule2People:
         reviews = [decides("ann", BOTTLE, "contamination", note="a thread"), decides("bob", BOTTLE, "contamination")]
         found = label([], reviews)
         assert (found.status, found.agreement) == ("accepted", 1.0)
-        assert found.reason == "decided by ann, bob: a thread"
+        assert found.reason == "decided by ann (blind), bob (blind): a thread"
 
-    def test_differing_reviewers_leave_it_open(self) -> None:
-        reviews = [decides(name, BOTTLE, "contamination") for name in ("ann", "cem")]
-        found = label([SOURCE], [*reviews, decides("bob", BOTTLE, "contamination", "broken_small")])
+    def test_two_who_differ_leave_it_open(self) -> None:
+        reviews = [decides("ann", BOTTLE, "contamination"), decides("bob", BOTTLE, "contamination", "broken_small")]
+        found = label([SOURCE], reviews)
         assert (found.status, found.labels, found.decided_by) == ("pending", (), "nobody")
+        assert found.agreement == 0.5
+        assert "bob (blind): contamination + broken_small" in found.reason
+
+    def test_two_thirds_decide_against_the_rest(self) -> None:
+        shown = decides("cem", BOTTLE, "contamination", shown=("clip@00000000",))
+        reviews = [decides("ann", BOTTLE, "contamination"), shown, decides("bob", BOTTLE, "broken_small", note="no")]
+        found = label([SOURCE], reviews)
+        assert (found.status, found.labels, found.decided_by) == ("accepted", ("contamination",), "people")
         assert found.agreement == pytest.approx(2 / 3, abs=1e-4)
-        assert "bob: contamination + broken_small" in found.reason
+        assert found.reason == "decided by ann (blind), cem (shown), 2 of 3"
+
+    def test_three_of_five_are_no_such_majority(self) -> None:
+        names = ("ann", "bob", "cem", "dot", "eve")
+        said = ("contamination",) * 3 + ("broken_small",) * 2
+        found = label([], [decides(name, BOTTLE, each) for name, each in zip(names, said, strict=True)])
+        assert (found.status, found.agreement) == ("pending", 0.6)
+
+    def test_what_was_withdrawn_counts_no_more(self) -> None:
+        said = decides("ann", BOTTLE, "broken_small", desk="label-studio:00000000/1/1")
+        back = decides("ann", BOTTLE, verdict="withdrawn", round=2, desk=said.desk)
+        bob = decides("bob", BOTTLE, "contamination")
+        assert label([], [said, back, bob]).labels == ("contamination",)
+        assert label([SOURCE], [said, back]).decided_by == "source_label"
+
+    def test_withdrawing_at_one_desk_leaves_what_was_said_at_another(self) -> None:
+        said = decides("ann", BOTTLE, "broken_small", desk="label-studio:00000000/1/1")
+        table = decides("ann", BOTTLE, "contamination", round=2, desk="csv")
+        back = decides("ann", BOTTLE, verdict="withdrawn", round=3, desk=said.desk)
+        assert label([], [said, table, back]).labels == ("contamination",)
 
     @pytest.mark.parametrize("verdict", ["bad_image", "bad_mask"])
     def test_a_bad_picture_is_excluded(self, verdict: str) -> None:
@@ -76,7 +103,7 @@ class TestRule2People:
 
     def test_unsure_does_not_stand_against_a_decision(self) -> None:
         found = label([], [decides("ann", BOTTLE, verdict="unsure"), decides("bob", BOTTLE, "contamination")])
-        assert (found.status, found.reason) == ("accepted", "decided by bob")
+        assert (found.status, found.reason) == ("accepted", "decided by bob (blind)")
 
     def test_the_latest_round_counts(self) -> None:
         rounds = [decides("ann", BOTTLE, each, round=n) for n, each in enumerate(("broken_small", "contamination"), 9)]

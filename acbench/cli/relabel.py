@@ -44,6 +44,11 @@ Examples:
 @of_queue("--seed", type=int, help="Of the audit sample.  [default: 0]")
 @of_queue("--reviews", type=click.Path(dir_okay=False, path_type=Path), help="Take in a filled-in queue.csv first.")
 @of_queue("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
+@of_queue(
+    "--review",
+    type=click.Choice(["label-studio"]),
+    help="Bring home what people decided at the desk first, and put on it what waits for them.",
+)
 @json_option
 @project_option
 def relabel(
@@ -51,6 +56,7 @@ def relabel(
     project: Path,
     reviews: Path | None,
     reviewer: str | None,
+    review: str | None,
     dry_run: bool,
     as_json: bool,
     **options: Any,
@@ -65,11 +71,17 @@ def relabel(
         if dry_run:
             return show(line, as_json)
         taken = line.take_reviews(reviews, reviewer) if reviews else None
-        facts = line.relabel()
+        at_desk: dict[str, Any] = {}
+        if review:
+            from acbench.cli.desk import cycle
+
+            facts, at_desk = cycle(line)
+        else:
+            facts = line.relabel()
         bench = line.bench
         made = list(line.made)
     if as_json:
-        click.echo(json.dumps({**facts, "reviews": taken}, indent=1, ensure_ascii=False))
+        click.echo(json.dumps({**facts, "reviews": taken, **at_desk}, indent=1, ensure_ascii=False))
     else:
         from acbench.cli.screen import report, review_counts
 
@@ -77,7 +89,8 @@ def relabel(
             click.echo(f"Reviews: {review_counts(taken)}\n")
         here = Path().resolve()
         queue, labels = (_short(path, here) for path in (bench.queue, bench.labels))
-        click.echo(report(facts, queue=queue, labels=labels, next_step=_next(benchmark, facts, queue)))
+        next_step = at_desk["next"] if at_desk else _next(benchmark, facts, queue)
+        click.echo(report(facts, queue=queue, labels=labels, next_step=next_step))
         if not made:
             click.echo("Nothing had changed, so nothing was done.", err=True)
     failed = facts["images"]["unusable"] > 0 or any(finding["failed"] for finding in facts["findings"])

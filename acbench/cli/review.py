@@ -1,4 +1,4 @@
-"""The queue that people decide, out and in."""
+"""What people decide: through a queue in a file, or at a desk in Label Studio."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from pathlib import Path
 
 import click
 
+from acbench.cli.agreement import report
+from acbench.cli.desk import pull, push, serve
 from acbench.cli.wire import benchmark_argument, json_option, option, pipeline, project_option
 
 
 @click.group()
 def review() -> None:
-    """The queue that people decide, out and in."""
+    """What people decide: through a queue in a file, or at a desk in Label Studio."""
+
+
+for _command in (serve, push, pull, report):
+    review.add_command(_command)
 
 
 @review.command(epilog="\b\nExample:\n  acbench review queue sample")

@@ -67,7 +67,8 @@ def check(file: str, as_json: bool) -> int:
 def show(file: str, category: str, form: str) -> int:
     """What people and models are given of a category: form, prompt and JSON Schema."""
     from acbench.schema import load
-    from acbench.schema.render import json_schema, label_studio_form, prompt_text
+    from acbench.schema.form import label_studio_form
+    from acbench.schema.render import json_schema, prompt_text
 
     loaded = load(file)
     found = loaded.category(category)

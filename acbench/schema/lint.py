@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from acbench.records import GOOD
+from acbench.schema.form import VERDICTS
 from acbench.schema.model import NORMAL_LABELS, Category, Schema, fold
 from acbench.schema.read import Problem, lines, parse
-from acbench.schema.render import VERDICTS
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _JOINS = frozenset("+,;")

@@ -1,10 +1,12 @@
 """From what was proposed and reviewed to one label an item: a pure function with a named policy.
 
-Policy `witnesses-1`
+Policy `witnesses-2`
 
 1. An image that cannot be read is `excluded`.
-2. People decide. The latest decision of each reviewer counts: all the same → `accepted`, or `excluded` if it is
-   `bad_image` or `bad_mask`; different → `pending`; `unsure` alone → `pending`. Machines never override them.
+2. People decide. The latest decision of each reviewer counts, unless withdrawn; `unsure` is none. The same from all,
+   or from at least two thirds → `accepted`, or `excluded` if it is `bad_image` or `bad_mask`; no such majority →
+   `pending`, for one more pair of eyes; `unsure` alone → `pending`. Machines never override people. Whoever saw
+   proposals is no independent witness, so the reason tells who decided blind and who did not.
 3. An image that the schema leaves out is `excluded`.
 4. Otherwise independent witnesses decide. Proposers that started from the dataset's labels are one witness, as long as
    they name the same class of the published benchmark. All that answered say the same → `accepted`; they differ →
@@ -22,7 +24,10 @@ from dataclasses import dataclass
 from acbench.records import GOOD, Item, Label, LabelStatus, Proposal, Review, label_set
 from acbench.schema import Category, Schema
 
-POLICY = "witnesses-1"
+POLICY = "witnesses-2"
+
+MAJORITY = 2 / 3
+"""Share of the deciding reviewers, from which on their decision stands though others differ."""
 
 JOIN = " + "
 """Between class ids, and between names, where people read them."""
@@ -143,12 +148,20 @@ def short_name(proposal: Proposal) -> str:
 
 
 def current_reviews(reviews: Iterable[Review]) -> list[Review]:
-    """The latest decision of each reviewer, in the order of their names."""
-    latest: dict[str, Review] = {}
+    """The latest decision of each reviewer, in the order of their names. What was withdrawn is none."""
+    standing: dict[tuple[str, str], Review] = {}
     # Two branches of a repository may each have added the same round: then the later, whatever their order is.
-    for review in sorted(reviews, key=lambda each: (each.round, each.when, each.verdict, each.labels, each.note)):
-        latest[review.reviewer] = review
+    for review in sorted(reviews, key=_age):
+        standing[review.reviewer, review.desk] = review
+    latest: dict[str, Review] = {}
+    for review in sorted(standing.values(), key=_age):
+        if review.verdict != "withdrawn":
+            latest[review.reviewer] = review
     return [latest[name] for name in sorted(latest)]
+
+
+def _age(review: Review) -> tuple[object, ...]:
+    return review.round, review.when, review.verdict, review.labels, review.note
 
 
 def _outcome(
@@ -186,21 +199,27 @@ def _by_people(current: Sequence[Review], category: Category, schema: Schema) ->
         if verdict == "label" and (not labels or (GOOD in labels and len(labels) > 1)):
             what = f"{GOOD} and a defect" if labels else "no class"
             return _Outcome("pending", (), NOBODY, f"the review of {each.reviewer} names {what}")
-    if len(set(decisions)) > 1:
-        said = "; ".join(f"{each.reviewer}: {JOIN.join(each.labels) or each.verdict}" for each in decisive)
-        share = max(map(decisions.count, decisions)) / len(decisions)
+    verdict, labels = max(decisions, key=decisions.count)  # of equals the first, and then none has two thirds
+    agreed = [each for each, decision in zip(decisive, decisions, strict=True) if decision == (verdict, labels)]
+    share = len(agreed) / len(decisive)
+    if share < MAJORITY:
+        said = "; ".join(f"{_sight(each)}: {JOIN.join(each.labels) or each.verdict}" for each in decisive)
         return _Outcome("pending", (), NOBODY, f"reviewers differ: {said}", agreement=share)
-    verdict, labels = decisions[0]
-    who = ", ".join(each.reviewer for each in decisive)
-    notes = "; ".join(each.note for each in decisive if each.note)
+    who = ", ".join(map(_sight, agreed)) + (f", {len(agreed)} of {len(decisive)}" if share < 1 else "")
+    notes = "; ".join(each.note for each in agreed if each.note)
     said = f"decided by {who}" if verdict == "label" else f"{verdict.replace('_', ' ')} according to {who}"
     return _Outcome(
         "accepted" if verdict == "label" else "excluded",
         labels,
         PEOPLE,
         f"{said}: {notes}" if notes else said,
-        agreement=1.0 if len(decisive) > 1 else None,
+        agreement=share if len(decisive) > 1 else None,
     )
+
+
+def _sight(review: Review) -> str:
+    """The reviewer, and whether proposals were in sight."""
+    return f"{review.reviewer} ({'shown' if review.shown else 'blind'})"
 
 
 def _silence(proposals: Sequence[Proposal]) -> _Outcome:

@@ -1,0 +1,229 @@
+"""`acbench review serve | push | pull`: the desk in Label Studio."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from acbench.cli.wire import benchmark_argument, json_option, option, pipeline, project_option
+from acbench.errors import AcbenchError, DeskError
+from acbench.project import Project
+
+if TYPE_CHECKING:
+    from acbench.adapters.label_studio import LabelStudio
+    from acbench.deskwork import Plan
+    from acbench.stages.desk_pull import Pulled
+    from acbench.stages.desk_push import Pushed
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+QUEUES = ("all", "disputed", "audit")
+URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
+
+
+def push_options(command: F) -> F:
+    """What is put on the desk."""
+    options = (
+        option("--round", "turn", type=click.IntRange(min=1), help="Of the tasks.  [default: the one each is due]"),
+        option(
+            "--queue",
+            type=click.Choice(QUEUES),
+            default="all",
+            show_default=True,
+            help="All that waits; only where people or witnesses differ; only the audit sample.",
+        ),
+        option(
+            "--blind",
+            type=click.FloatRange(0, 1),
+            default=0.1,
+            show_default=True,
+            help="Share of the tasks without proposals, drawn by the seed.",
+        ),
+        option("--annotators", type=click.IntRange(1, 100), help="People each image is put to.  [default: 1]"),
+        option("--restore-form", is_flag=True, help="Put back a form that was edited by hand."),
+    )
+    for each in reversed(options):
+        command = each(command)
+    return command
+
+
+@click.command(epilog="\b\nExample:\n  acbench review serve")
+@option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="On this machine alone.")
+@project_option
+def serve(project: Path, port: int) -> int:
+    """Start a Label Studio for this project, and stay until Ctrl-C.
+
+    Its password can be chosen before the first start: LABEL_STUDIO_PASSWORD.
+    """
+    from acbench.adapters import label_studio_server as servers
+
+    place = _place(project)
+    pictures = place.desk / "pictures"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    click.echo("Starting Label Studio; the first time takes half a minute …", err=True)
+    password = os.environ.get("LABEL_STUDIO_PASSWORD")
+    server, process = servers.start(place.desk, pictures, port=port, password=password)
+    try:
+        click.echo(f"{server.url}\n  user      {servers.USER}")
+        if server.password:
+            click.echo(f"  password  {server.password if password is None else 'as in LABEL_STUDIO_PASSWORD'}")
+        else:
+            click.echo("  password  as at the first start")
+        click.echo(f"  others    sign up at {server.url}/user/signup")
+        click.echo("Commands in this project find it by themselves: acbench review push BENCHMARK\nCtrl-C ends it.")
+        while process.poll() is None:
+            time.sleep(0.2)
+    finally:
+        servers.stop(process, place.desk)
+    raise DeskError(f"Label Studio ended ({process.returncode})", f"see why: tail {place.desk / 'label-studio.log'}")
+
+
+@click.command(
+    epilog="\b\nExamples:\n  acbench review push sample\n  acbench review push mvtec_ac --queue disputed --annotators 2"
+)
+@benchmark_argument
+@push_options
+@json_option
+@project_option
+def push(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
+    """Put the queue on the desk, each image once, however often this is run."""
+    with pipeline(project, benchmark) as line, desk(line.bench.project) as found:
+        result = push_to(line, found, **options)
+    if as_json:
+        from acbench.store import to_json
+
+        click.echo(json.dumps({key: to_json(each) for key, each in result.items()}, indent=1))
+    else:
+        click.echo(pushed_words(result, found.url))
+    return 0
+
+
+@click.command(epilog="\b\nExample:\n  acbench review pull sample")
+@benchmark_argument
+@json_option
+@project_option
+def pull(benchmark: str, project: Path, as_json: bool) -> int:
+    """Bring home what people decided on the desk, and make labels of it."""
+    from acbench import deskwork
+
+    with pipeline(project, benchmark) as line, desk(line.bench.project) as found:
+        result = deskwork.pull(line, found)
+        line.resolve()
+        where = line.bench.reviews
+    if as_json:
+        click.echo(json.dumps({**pulled_facts(result)}, indent=1, ensure_ascii=False))
+    else:
+        click.echo(f"{pulled_words(result)} → {where}")
+    return 0
+
+
+def cycle(line: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`relabel` with a desk: pull, relabel, push. Gives the facts of `relabel`, and those of the desk."""
+    from acbench import deskwork
+    from acbench.store import to_json
+
+    with desk(line.bench.project) as found:
+        pulled = deskwork.pull(line, found)
+        facts = line.relabel()
+        pushed = push_to(line, found)
+    said = f"{pulled_words(pulled)}; {pushed_words(pushed, found.url)}"
+    again = f"acbench relabel {line.settings.schema} --review label-studio"
+    step = f"decide at {found.url}, then\n  {again}" if pushed else "nothing waits for people"
+    result = {"pulled": pulled_facts(pulled), "pushed": {key: to_json(each) for key, each in pushed.items()}}
+    return facts, {"desk": result, "next": f"{step}\n\nDesk: {said}"}
+
+
+@contextmanager
+def desk(project: Project) -> Iterator[LabelStudio]:
+    """The Label Studio of the environment, or the one that `serve` started for this project."""
+    from acbench.adapters import label_studio_server as servers
+    from acbench.adapters.label_studio import LabelStudio
+
+    own = servers.running(project.desk)
+    url, key = os.environ.get(URL), os.environ.get(KEY)
+    if url is None and own is not None:
+        url, key = own
+    if url is None:
+        raise DeskError(
+            "there is no review desk",
+            f"start one and leave it running: acbench review serve; or set {URL} and {KEY} to your team's",
+        )
+    if key is None:
+        raise DeskError(f"{KEY} is not set", f"copy the key from Account & Settings at {url}: export {KEY}=…")
+    served = project.desk / "pictures" if own is not None and url.rstrip("/") == own[0] else None
+    found = LabelStudio(url, key, served=served)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def push_to(line: Any, found: LabelStudio, **options: Any) -> dict[str, Pushed]:
+    """Push with the options of a command."""
+    from acbench import deskwork, store
+    from acbench.adapters.label_studio import check
+
+    store.sweep(line.bench.pictures)
+    plan: Plan = deskwork.Plan(**options)
+    return deskwork.push(line, found, plan, check)
+
+
+def pushed_words(result: dict[str, Pushed], url: str) -> str:
+    """What came of a push, in words."""
+    if not result:
+        return "Nothing waits for people."
+    total = {name: sum(getattr(each, name) for each in result.values())
+             for name in ("sent", "blind", "there", "held", "removed", "twice")}  # fmt: skip
+    text = f"{total['sent']:,} tasks put on the desk ({total['blind']:,} blind), {total['there']:,} were there"
+    more = (
+        ("held", "wait until an earlier round is decided"),
+        ("removed", "were there twice and untouched: the spare one is gone"),
+        ("twice", "are there twice, and people worked on both: both are pulled"),
+    )
+    text += "".join(f"; {total[name]:,} {words}" for name, words in more if total[name])
+    return f"{text} → {url}"
+
+
+WORDS = {
+    "new": "new decisions",
+    "changed": "changed",
+    "withdrawn": "withdrawn",
+    "same": "known already",
+    "skipped": "skipped",
+    "drafts": "drafts",
+    "empty": "without a choice",
+    "contradictory": "contradictory",
+    "unknown_class": "of unknown classes",
+    "edited_form": "from an edited form",
+    "unknown_item": "of unknown images",
+    "not_ours": "tasks that acbench did not make",
+    "task_gone": "whose task is gone",
+    "prefilled": "on a form that a proposal had filled in",
+}
+ALWAYS = ("new", "changed", "withdrawn", "same")
+
+
+def pulled_words(result: Pulled) -> str:
+    """What came of a pull, in words; what a person should look at stands on lines of its own."""
+    words = ", ".join(f"{result.counts[k]:,} {w}" for k, w in WORDS.items() if result.counts[k] or k in ALWAYS)
+    return "\n".join([*(f"! {remark}" for remark in result.remarks), words])
+
+
+def pulled_facts(result: Pulled) -> dict[str, Any]:
+    """The same as JSON-ready values."""
+    return {**{name: result.counts[name] for name in WORDS}, "remarks": result.remarks}
+
+
+def _place(project: Path) -> Project:
+    place = Project(project.resolve())
+    if not place.folder.is_dir():
+        raise AcbenchError(f"the project folder {place.folder} does not exist", "make it, or leave --project out")
+    return place

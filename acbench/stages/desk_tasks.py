@@ -1,0 +1,107 @@
+"""From what is known of images to the tasks that people are given."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from acbench.desk import Task
+from acbench.errors import DeskError
+from acbench.records import Item, Label, Proposal, Review
+from acbench.schema import Schema
+from acbench.schema.form import CONTROL, OBJECT
+from acbench.stages.desk_pull import last_round
+from acbench.stages.resolve import current_reviews
+from acbench.stages.review import says
+from acbench.stages.triage import Ranked
+
+Queue = Literal["disputed", "all", "audit"]
+Check = Callable[[Mapping[str, Any]], Sequence[str]]
+"""What is wrong with a prediction, judged by the form that it is for."""
+
+HIDDEN = "<p>Nobody's proposal is shown for this image.</p>"
+
+
+def chosen(
+    waiting: Sequence[Ranked],
+    labels: Mapping[str, Label],
+    reviews: Mapping[str, Sequence[Review]],
+    *,
+    queue: Queue = "all",
+    turn: int | None = None,
+) -> list[tuple[Ranked, int]]:
+    """Which of the waiting images are put to people, and in which round.
+
+    Where people have decided without a clear outcome, it is the round after their last one; elsewhere the first; or
+    `turn` for all. `disputed`: where people or witnesses differ. `audit`: the sample of labels accepted unseen.
+    """
+    found = []
+    for each in waiting:
+        said = current_reviews(reviews.get(each.item_id, ()))
+        open_question = bool(said) and labels[each.item_id].status == "pending"
+        if queue == "disputed" and not open_question and each.why != "disputed":
+            continue
+        if queue == "audit" and each.why != "audit":
+            continue
+        found.append((each, turn or (last_round(reviews[each.item_id]) + 1 if open_question else 1)))
+    return found
+
+
+def is_blind(item: str, turn: int, share: float, seed: int) -> bool:
+    """Whether proposals are kept from whoever decides an image: drawn by the image alone, so that it never changes."""
+    digest = hashlib.blake2b(f"blind:{seed}:{item}:{turn}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64 < share
+
+
+def task(
+    ranked: Ranked,
+    turn: int,
+    item: Item,
+    proposals: Sequence[Proposal],
+    pictures: Mapping[str, str],
+    schema: Schema,
+    *,
+    blind: bool,
+    check: Check,
+) -> Task:
+    """One image as a task; `pictures` are addresses by the names in `schema.form.FIELDS`.
+
+    Raises DeskError, naming the item, for a prediction that the form cannot hold.
+    """
+    answered = [each for each in proposals if each.status == "ok"]
+    predictions = [] if blind else [_prediction(each) for each in answered]
+    for each, prediction in zip(answered, predictions, strict=False):
+        if wrong := check(prediction):
+            raise DeskError(
+                f"{item.item_id} ({item.image}): the answer of {each.proposer} does not fit the form: {wrong[0]}",
+                "ask it again under the current schema: acbench propose",
+            )
+    data = {
+        "item_id": item.item_id,
+        "round": turn,
+        "blind": blind,
+        "shown": [] if blind else sorted(each.proposer for each in answered),
+        "why": "" if blind else ranked.why,
+        "schema": schema.version,
+        **pictures,
+        "proposals": HIDDEN if blind else "".join(map(_in_html, proposals)) or "<p>Nobody proposes anything.</p>",
+    }
+    return Task(item_id=item.item_id, round=turn, data=data, predictions=predictions)
+
+
+def _prediction(proposal: Proposal) -> dict[str, Any]:
+    """A proposal as Label Studio keeps it. It has a score only if the proposer gave one for exactly these labels."""
+    labels = list(proposal.labels)
+    prediction: dict[str, Any] = {
+        "model_version": proposal.proposer,
+        "result": [{"from_name": CONTROL, "to_name": OBJECT, "type": "choices", "value": {"choices": labels}}],
+    }
+    score = proposal.scores.get(labels[0]) if len(labels) == 1 else None
+    return prediction if score is None else {**prediction, "score": score}
+
+
+def _in_html(proposal: Proposal) -> str:
+    why = f"<br/>{html.escape(proposal.rationale)}" if proposal.rationale and proposal.status == "ok" else ""
+    return f"<p><b>{html.escape(says(proposal))}</b>{why}</p>"
