@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import __version__, editions, proposers, sources, store
 from acbench.calls import Caller
+from acbench.cards import Flag
 from acbench.errors import AcbenchError
 from acbench.ledger import Ledger, digest
 from acbench.project import Bench
@@ -22,6 +24,7 @@ from acbench.records import Finding, Item, Label, Proposal, Review
 from acbench.schema import Schema
 from acbench.settings import Settings
 from acbench.stages import compare as comparing
+from acbench.stages import flags as flagging
 from acbench.stages import ingest as ingesting
 from acbench.stages import propose as proposing
 from acbench.stages import resolve as resolving
@@ -29,6 +32,7 @@ from acbench.stages import review as reviewing
 from acbench.stages import summary
 from acbench.stages import triage as ranking
 from acbench.stages import weigh as weighing
+from acbench.stages.flags import Collected
 from acbench.stages.triage import Ranked
 
 if TYPE_CHECKING:
@@ -204,13 +208,25 @@ class Pipeline:
 
     def take_reviews(self, path: Path, reviewer: str | None) -> dict[str, int]:
         """Take in a filled-in queue: all of it, or nothing and a ReviewError. Gives the counts of `review.Taken`."""
-        seen = {
+        taken = reviewing.take(path, self.items, self.schema, self.reviews, reviewer=reviewer, shown=self._in_sight())
+        self.keep_reviews(taken.reviews)
+        return taken.counts
+
+    def collect(self, flags: Iterable[Flag], reviewer: str) -> Collected:
+        """Take in what was marked in a viewer: all of it, or nothing and a ReviewError."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        found = flagging.collect(
+            flags, self.items, self.schema, self.reviews, reviewer=reviewer, when=now, shown=self._in_sight()
+        )
+        self.keep_reviews([*self.reviews, *found.reviews])
+        return found
+
+    def _in_sight(self) -> dict[str, tuple[str, ...]]:
+        """item_id → the proposers whose answers a reviewer sees."""
+        return {
             item: tuple(sorted(each.proposer for each in answers if each.status == "ok"))
             for item, answers in self.proposals.items()
         }
-        taken = reviewing.take(path, self.items, self.schema, self.reviews, reviewer=reviewer, shown=seen)
-        self.keep_reviews(taken.reviews)
-        return taken.counts
 
     def keep_reviews(self, reviews: list[Review]) -> None:
         """Write the reviews that there are, if any were added to those there were."""
@@ -307,8 +323,10 @@ class Pipeline:
 
     def waiting(self) -> list[Ranked]:
         """The part of the ranking that people should see and have not decided."""
-        labels = self.labels()
-        return [each for each in self.ranked() if each.why != "settled" and labels[each.item_id].decided_by != "people"]
+        labels, ranked = self.labels(), self.ranked()
+        queue = [each for each in ranked if each.why != "settled" and labels[each.item_id].decided_by != "people"]
+        again = {item: review for item, review in flagging.asked_again(self.reviews).items() if item in labels}
+        return flagging.flagged_first(queue, ranked, again)
 
     def queue(self) -> list[Ranked]:
         """Write the review queue and its evidence pictures; gives what is in it."""

@@ -19,6 +19,8 @@ COMMANDS = {
     "resolve": ("parts", "Make labels from proposals and reviews."),
     "compare": ("compare", "Proposers side by side: accuracy, agreement, calibration, cost."),
     "score": ("score", "What a system answered against the labels: figures with intervals, confusion matrices."),
+    "app": ("app", "See images, labels and queue in the FiftyOne App; collect what was marked there."),
+    "report": ("report", "One HTML page on a benchmark, for those without the App."),
     "status": ("look", "Where a benchmark stands and what made it."),
     "runs": ("look", "The last commands and what became of them."),
     "schema": ("schema", "Check and show label schemas."),

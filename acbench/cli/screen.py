@@ -94,7 +94,9 @@ def report(facts: dict[str, Any], *, queue: str, labels: str, next_step: str) ->
     """The screen after a relabel."""
     images, waiting, counts = facts["images"], facts["queue"], facts["labels"]
     why = ", ".join(
-        f"{waiting[name]} {name}" for name in ("disputed", "suspect", "unnamed", "uncertain", "audit") if waiting[name]
+        f"{waiting[name]} {name}"
+        for name in ("flagged", "disputed", "suspect", "unnamed", "uncertain", "audit")
+        if waiting.get(name)
     )
     findings = [f"! {finding['path']}: {finding['detail']}" for finding in facts["findings"]]
     if len(findings) > SHOWN:

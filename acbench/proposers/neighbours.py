@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from acbench import imaging
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
-from acbench.proposers import Progress, Proposer, Setup
+from acbench.proposers import Progress, Setup
 from acbench.records import GOOD, Item, Proposal, label_set
 
 FOLDS = 5
@@ -86,6 +86,12 @@ class Neighbours:
                     vectors[item.item_id] = defects
             yield from self._category(members, vectors)
 
+    def known(self, items: Sequence[Item]) -> dict[str, Vector]:
+        """item_id → vector of the whole anomalous region, of those anomalous items whose vectors are kept already."""
+        keys = {item.item_id: self._key(item, "head") for item in items if item.anomalous}
+        kept = self.setup.cache.embeddings(list(keys.values()))
+        return {item_id: _unpacked(kept[key])[0] for item_id, key in keys.items() if key in kept}
+
     # Vectors
 
     def _vectors(self, items: Sequence[Item]) -> Iterator[tuple[Item, _Defects | None]]:
@@ -134,8 +140,7 @@ class Neighbours:
 
     def _cached(self, item: Item) -> _Defects:
         key = self._key(item, "head")
-        flat = np.frombuffer(self.setup.cache.embeddings([key])[key], dtype=np.float32)
-        vectors = flat[2:].reshape(int(flat[0]), int(flat[1]))
+        vectors = _unpacked(self.setup.cache.embeddings([key])[key])
         return _Defects(whole=vectors[0], parts=tuple(vectors[1:]), masked=item.mask is not None)
 
     def _key(self, item: Item, part: str) -> str:
@@ -231,6 +236,12 @@ class Neighbours:
         )
 
 
+def _unpacked(kept: bytes) -> Vector:
+    """The vectors (N, D) of one item, the whole region's first."""
+    flat = np.frombuffer(kept, dtype=np.float32)
+    return flat[2:].reshape(int(flat[0]), int(flat[1]))
+
+
 class _Model:
     """Out-of-fold class probabilities of labelled vectors, and those of further vectors."""
 
@@ -301,6 +312,6 @@ def _suspects(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> NDArr
     return found
 
 
-def build(setup: Setup, argument: str = "") -> Proposer:
+def build(setup: Setup, argument: str = "") -> Neighbours:
     """The proposer for `setup`."""
     return Neighbours(setup)

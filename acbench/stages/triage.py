@@ -22,9 +22,17 @@ from acbench.records import GOOD, Item, Label, Proposal, Review
 from acbench.schema import Category, Schema
 from acbench.stages.resolve import resolve_item, witnesses
 
-Why = Literal["disputed", "suspect", "unnamed", "uncertain", "audit", "settled"]
-ORDER: dict[Why, int] = {"disputed": 0, "suspect": 0, "unnamed": 1, "uncertain": 2, "audit": 3, "settled": 4}
-"""`settled` is everything that nobody needs to see."""
+Why = Literal["flagged", "disputed", "suspect", "unnamed", "uncertain", "audit", "settled"]
+ORDER: dict[Why, int] = {
+    "flagged": -1,
+    "disputed": 0,
+    "suspect": 0,
+    "unnamed": 1,
+    "uncertain": 2,
+    "audit": 3,
+    "settled": 4,
+}
+"""`flagged` is what somebody wants looked at again (`stages.flags`), `settled` everything that nobody needs to see."""
 
 UNKNOWN = 0.5
 """Suspicion of a label that no witness has probabilities for."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
+from typing import Any
 
 _HEAD = re.compile(r"^\[([a-z_]+)\]$", re.MULTILINE)
 
@@ -32,3 +33,12 @@ def read(name: str) -> Texts:
     source = (resources.files(__name__) / f"{name}.txt").read_text(encoding="utf-8")
     _, *parts = _HEAD.split(source)
     return Texts(source, dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True)))
+
+
+def html(name: str, **values: Any) -> str:
+    """The page `<name>.html` (Jinja) with these values; every text in them is escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    page = (resources.files(__name__) / f"{name}.html").read_text(encoding="utf-8")
+    found = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(page)
+    return found.render(values)

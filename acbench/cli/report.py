@@ -1,0 +1,50 @@
+"""`acbench report`: one HTML file that says where a benchmark stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from acbench.cli.wire import benchmark_argument, json_option, option, pipeline, project_option
+
+
+@click.command(epilog="\b\nExample:\n  acbench report sample --out report.html")
+@benchmark_argument
+@option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it here.  [default: .acbench/BENCHMARK/report.html]",
+)
+@json_option
+@project_option
+def report(benchmark: str, project: Path, out: Path | None, as_json: bool) -> int:
+    """One self-contained HTML page: counts, agreement, confusions, the images to look at, and what changed and why.
+
+    It holds pictures of the dataset: mind the dataset's licence before you pass it on.
+    """
+    from acbench import store, templates
+    from acbench.stages import report as reporting
+
+    with pipeline(project, benchmark) as line:
+        facts = line.relabel()
+        content = reporting.report(
+            facts=facts,
+            comparison=line.compare(),
+            items=line.items,
+            labels=line.labels(),
+            proposals=line.proposals,
+            waiting=line.waiting(),
+            schema=line.schema,
+            draw=lambda item_id: reporting.shrunk(line.bench.evidence / f"{item_id}.jpg"),
+        )
+        page = templates.html("report", **content).encode()
+        path = out or line.bench.work / "report.html"
+        store.write_bytes(path, page)
+    pictures = sum(bool(each["picture"]) for each in content["queue"])
+    if as_json:
+        click.echo(json.dumps({"file": str(path), "bytes": len(page), "pictures": pictures}))
+    else:
+        click.echo(f"{pictures:,} pictures, {len(page) / 1e6:.1f} MB → {path}")
+    return 0

@@ -1,0 +1,189 @@
+"""What people mark in a viewer, as review rows: by tags on an image, or by another class in its label.
+
+A tag that is a class of the image's category decides its label, several decide a set. `good`, `bad_image`, `bad_mask`
+and `unsure` decide as in the queue. `recheck`, or `recheck: why`, asks for another look: the image is in the next
+queue, before all others, until somebody decides it. Other tags are people's own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from acbench.cards import Flag
+from acbench.errors import ReviewError
+from acbench.records import GOOD, Item, Review, Verdict, label_set
+from acbench.schema import Category, Schema, fold
+from acbench.stages.resolve import JOIN, current_reviews
+from acbench.stages.review import VERDICTS
+from acbench.stages.triage import UNKNOWN, Ranked, by_item
+
+RECHECK = "recheck"
+DESK = "fiftyone"
+"""How the desk of a review from the viewer begins."""
+MAX_NOTE = 1000
+"""Characters of a note; the rest of a tag is cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What flags become."""
+
+    reviews: list[Review]
+    """New rows only: none for what the reviewer said before."""
+    taken: tuple[Flag, ...]
+    """The flags that said something, with only those tags that did."""
+    counts: dict[str, int]
+    """`decided`, `recheck`, and `same`: known already."""
+    other_tags: tuple[str, ...]
+    """Tags that are neither a class nor a word of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    verdict: Verdict
+    labels: tuple[str, ...]
+    note: str
+
+
+def collect(
+    flags: Iterable[Flag],
+    items: Mapping[str, Item],
+    schema: Schema,
+    earlier: Sequence[Review],
+    *,
+    reviewer: str,
+    when: str,
+    shown: Mapping[str, tuple[str, ...]],
+) -> Collected:
+    """All flags as reviews of one person, or a ReviewError that lists what cannot be taken.
+
+    `when`: UTC, ISO 8601. `shown`: item_id → proposers whose answers were in sight.
+    """
+    history = by_item(each for each in earlier if each.reviewer == reviewer)
+    reviews: list[Review] = []
+    taken: list[Flag] = []
+    others: set[str] = set()
+    counts = {"decided": 0, RECHECK: 0, "same": 0}
+    problems: list[str] = []
+    for flag in sorted(flags, key=lambda each: each.item_id):
+        item = items.get(flag.item_id)
+        if item is None:
+            problems.append(f"{flag.item_id}: there is no such image in this benchmark any more")
+            continue
+        category = schema.category(item.category)
+        ours = tuple(tag for tag in flag.tags if _is_ours(tag, category))
+        others |= set(flag.tags) - set(ours)
+        if not ours and flag.changed is None:
+            continue
+        said = _said(replace(flag, tags=ours), category)
+        if isinstance(said, str):
+            problems.append(f"{item.image}: {said}")
+            continue
+        taken.append(replace(flag, tags=ours))
+        last = next(iter(current_reviews(history.get(item.item_id, ()))), None)
+        if last is not None and (last.verdict, last.labels, last.note) == (said.verdict, said.labels, said.note):
+            counts["same"] += 1
+            continue
+        counts[RECHECK if any(_is_recheck(tag) for tag in ours) else "decided"] += 1
+        reviews.append(
+            Review(
+                item_id=item.item_id,
+                reviewer=reviewer,
+                round=last.round + 1 if last else 1,
+                verdict=said.verdict,
+                labels=said.labels,
+                note=said.note,
+                shown=shown.get(item.item_id, ()),
+                when=when,
+                desk=f"{DESK}:{flag.place}",
+                schema_version=schema.version,
+            )
+        )
+    if problems:
+        listed = "\n".join(f"  {each}" for each in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise ReviewError(
+            f"{len(problems)} marks cannot be taken, so none was:\n{listed}{more}",
+            "mend them in the App, then collect again",
+        )
+    return Collected(reviews=reviews, taken=tuple(taken), counts=counts, other_tags=tuple(sorted(others)))
+
+
+def asked_again(reviews: Iterable[Review]) -> dict[str, Review]:
+    """item_id → the request for another look that nobody has answered by a decision since."""
+    found = {}
+    for item_id, rows in by_item(reviews).items():
+        current = current_reviews(rows)
+        decided = max((each.when for each in current if each.verdict != "unsure"), default="")
+        open_ = [each for each in current if each.verdict == "unsure" and each.desk.startswith(DESK)]
+        open_ = [each for each in open_ if each.when >= decided]
+        if open_:
+            found[item_id] = max(open_, key=lambda each: (each.when, each.reviewer))
+    return found
+
+
+def flagged_first(queue: Sequence[Ranked], ranked: Sequence[Ranked], again: Mapping[str, Review]) -> list[Ranked]:
+    """The queue with all images in it that somebody wants looked at again, before the others."""
+    places = {each.item_id: each for each in ranked}
+    flagged = []
+    for item_id, review in again.items():
+        place = places.get(item_id)
+        flagged.append(
+            Ranked(
+                item_id=item_id,
+                rank=place.rank if place else len(ranked) + 1,  # what is excluded has no rank
+                why="flagged",
+                suspicion=place.suspicion if place else UNKNOWN,
+                detail=f"{review.reviewer} asks for another look" + (f": {review.note}" if review.note else ""),
+            )
+        )
+    flagged.sort(key=lambda each: (each.rank, each.item_id))
+    return [*flagged, *(each for each in queue if each.item_id not in again)]
+
+
+def _said(flag: Flag, category: Category | None) -> _Said | str:
+    """The decision, or what is wrong with it."""
+    named: dict[str, tuple[str, ...]] = {}
+    for tag in flag.tags:
+        if not _is_recheck(tag) and not _verdict(tag):
+            named[tag] = _classes(tag, category) or ()
+    if flag.changed is not None:
+        labels = _classes(flag.changed, category)
+        if labels is None:
+            known = ", ".join([GOOD, *(category.class_ids if category else ())])
+            return f"its label was changed to {flag.changed[:100]!r}, which is no class of it ({known})"
+        if named and label_set(one for each in named.values() for one in each) != labels:
+            return f"its label says {flag.changed[:100]}, its tags say {', '.join(named)}"
+        named = {flag.changed: labels}
+    labels = label_set(one for each in named.values() for one in each)
+    if rechecks := [tag for tag in flag.tags if _is_recheck(tag)]:
+        why = "; ".join(text for tag in rechecks if (text := tag.partition(":")[2].strip()))
+        maybe = f"perhaps {JOIN.join(labels)}" if labels else ""
+        return _Said("unsure", (), "; ".join(filter(None, (why, maybe)))[:MAX_NOTE])
+    verdicts = sorted({verdict for tag in flag.tags if (verdict := _verdict(tag))})
+    if len(verdicts) + bool(labels) > 1:
+        return f"its tags say both {' and '.join([*verdicts, *([JOIN.join(labels)] if labels else [])])}"
+    if verdicts:
+        return _Said(verdicts[0], (), "")
+    if GOOD in labels and len(labels) > 1:
+        return f"{GOOD} does not go with a defect"
+    return _Said("label", labels, f"was {flag.given}" if flag.given and flag.given != JOIN.join(labels) else "")
+
+
+def _is_ours(tag: str, category: Category | None) -> bool:
+    return _is_recheck(tag) or _verdict(tag) is not None or _classes(tag, category) is not None
+
+
+def _is_recheck(tag: str) -> bool:
+    return fold(tag.partition(":")[0]) == RECHECK
+
+
+def _verdict(tag: str) -> Verdict | None:
+    return next((verdict for verdict in VERDICTS if fold(verdict) == fold(tag)), None)
+
+
+def _classes(text: str, category: Category | None) -> tuple[str, ...] | None:
+    """The class ids that a text names, joined by ` + ` or commas; None if any part is not a class."""
+    found = [category.parse(part) if category else None for part in text.replace(",", "+").split("+")]
+    return label_set(one for one in found if one) if all(found) else None

@@ -1,0 +1,115 @@
+"""Marks in a viewer become review rows that say who and why, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from helpers import MVTEC_AC, decides, item
+
+from acbench.cards import Flag
+from acbench.errors import ReviewError
+from acbench.records import Review
+from acbench.stages.flags import Collected, asked_again, collect
+
+ONE, TWO = item(1, "broken_large"), item(2, "contamination")
+ITEMS = {each.item_id: each for each in (ONE, TWO)}
+NOON, LATER = "2026-01-01T12:00:00+00:00", "2026-01-02T12:00:00+00:00"
+
+
+def flag(*tags: str, **other: Any) -> Flag:
+    values: dict[str, Any] = {"item_id": ONE.item_id, "tags": tags, "given": "broken_large", "place": "acbench/5f"}
+    return Flag(**values | other)
+
+
+def taken(*flags: Flag, earlier: list[Review] | None = None, when: str = NOON, reviewer: str = "ada") -> Collected:
+    return collect(
+        flags, ITEMS, MVTEC_AC, earlier or [], reviewer=reviewer, when=when, shown={ONE.item_id: ("neighbours@1",)}
+    )
+
+
+def test_a_class_as_a_tag_decides() -> None:
+    found = taken(flag("contamination", "for the talk"))
+    assert found.counts == {"decided": 1, "recheck": 0, "same": 0}
+    assert found.other_tags == ("for the talk",)
+    assert found.taken[0].tags == ("contamination",)
+    assert found.reviews == [
+        Review(
+            item_id=ONE.item_id,
+            reviewer="ada",
+            round=1,
+            verdict="label",
+            labels=("contamination",),
+            note="was broken_large",
+            shown=("neighbours@1",),
+            when=NOON,
+            desk="fiftyone:acbench/5f",
+            schema_version=MVTEC_AC.version,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "verdict", "labels", "note"),
+    [
+        (("Broken large", "contamination"), "label", ("broken_large", "contamination"), "was broken_large"),
+        (("broken_large + contamination",), "label", ("broken_large", "contamination"), "was broken_large"),
+        (("broken_large",), "label", ("broken_large",), ""),
+        (("good",), "label", ("good",), "was broken_large"),
+        (("bad mask",), "bad_mask", (), ""),
+        (("recheck",), "unsure", (), ""),
+        (("Recheck: the rim: look closer",), "unsure", (), "the rim: look closer"),
+        (("recheck", "contamination"), "unsure", (), "perhaps contamination"),
+    ],
+)
+def test_what_tags_say(tags: tuple[str, ...], verdict: str, labels: tuple[str, ...], note: str) -> None:
+    (review,) = taken(flag(*tags)).reviews
+    assert (review.verdict, review.labels, review.note) == (verdict, labels, note)
+
+
+def test_another_class_in_the_label_decides() -> None:
+    (review,) = taken(flag(changed="contamination")).reviews
+    assert (review.verdict, review.labels, review.note) == ("label", ("contamination",), "was broken_large")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (flag(changed="thread_top"), "'thread_top', which is no class of it"),
+        (flag(changed=""), "is no class of it"),
+        (flag("contamination", changed="broken_small"), "its label says broken_small, its tags say contamination"),
+        (flag("good", "contamination"), "does not go with"),
+        (flag("bad_image", "contamination"), "its tags say both bad_image and contamination"),
+        (flag("recheck", item_id="gone"), "no such image"),
+    ],
+)
+def test_one_mark_that_cannot_be_taken_stops_all(wrong: Flag, says: str) -> None:
+    with pytest.raises(ReviewError, match="1 marks cannot be taken, so none was") as caught:
+        taken(wrong, flag("contamination", item_id=TWO.item_id))
+    assert says in caught.value.message
+
+
+def test_the_same_mark_again_is_no_new_row() -> None:
+    first = taken(flag("recheck")).reviews
+    again = taken(flag("recheck"), earlier=first, when=LATER)
+    assert again.reviews == [] and again.counts["same"] == 1
+    assert again.taken, "it is taken off the sample all the same"
+    (other,) = taken(flag("contamination"), earlier=first, when=LATER).reviews
+    assert other.round == 2
+
+
+def test_other_tags_alone_say_nothing() -> None:
+    found = taken(flag("train", "nice picture"))
+    assert found.reviews == [] and found.taken == ()
+    assert found.other_tags == ("nice picture", "train")
+
+
+def test_a_request_stays_open_until_somebody_decides() -> None:
+    asked = taken(flag("recheck: why")).reviews
+    assert set(asked_again(asked)) == {ONE.item_id}
+    before = decides("bob", ONE, "contamination", when="2025-12-31T12:00:00+00:00")
+    assert set(asked_again([*asked, before])) == {ONE.item_id}
+    assert asked_again([*asked, replace(before, when=LATER)]) == {}
+    assert asked_again([*asked, *taken(flag("good"), earlier=asked, when=LATER).reviews]) == {}
+    assert asked_again([decides("bob", ONE, verdict="unsure", desk="csv")]) == {}, "has its place in the queue already"
