@@ -81,7 +81,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 @pytest.fixture
 def browser(opened: Opened) -> Iterator[Any]:
     """The App's page, loaded."""
-    with open_page() as tab:
+    with open_page(width=1600, height=1000) as tab:
         tab.set_default_timeout(WAIT)
         tab.goto(opened.url)
         tab.wait_for_selector("[data-cy=looker] canvas[canvas-loaded=true]")
