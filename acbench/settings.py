@@ -45,8 +45,11 @@ class Settings:
     """Of the audit sample."""
 
     def updated(self, **given: Any) -> Settings:
-        """These settings with those given (not None) in place of the old ones."""
-        return dataclasses.replace(self, **{name: value for name, value in given.items() if value is not None})
+        """These settings with those given (not None) in place of the old ones; another LLM has another price."""
+        new = dataclasses.replace(self, **{name: value for name, value in given.items() if value is not None})
+        if (new.llm, new.llm_url) != (self.llm, self.llm_url) and given.get("llm_price") is None:
+            new = dataclasses.replace(new, llm_price=())
+        return new
 
 
 def read(path: Path) -> Settings | None:

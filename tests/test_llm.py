@@ -481,6 +481,14 @@ class TestCommandLine:
         done = run("--budget", "1", "--llm-price", "0/0")
         assert done.status == 1 and "--llm-price" in done.err and not server.requests
 
+    def test_another_model_is_not_counted_at_the_price_of_the_last(
+        self, run: Callable[..., Done], server: Loopback
+    ) -> None:
+        assert run("--no-canary").status == 0
+        done = run("--llm", "dearer", "--budget", "1", remembered=True)
+        assert done.status == 1 and "--llm-price" in done.err
+        assert len(server.requests) == 4
+
     def test_errors_are_asked_again_on_demand(self, run: Callable[..., Done], server: Loopback) -> None:
         server.plan = lambda number, text: refusal(400, "cannot decode image") if number in (2, 3) else None
         done = run("--no-canary", "--json", "--concurrency", "1")
@@ -574,7 +582,7 @@ def answered(ledger: Path) -> set[str]:
 
 
 def test_killed_at_random_moments_no_kept_answer_is_paid_again(tmp_path: Path, server: Loopback) -> None:
-    root = toy_mvtec_ad(tmp_path / "data", BOTTLE, each=40)
+    root = toy_mvtec_ad(tmp_path / "data", BOTTLE, each=30)
     project = tmp_path / "project"
     project.mkdir()
     ledger = project / ".acbench/ledger.sqlite"
@@ -589,7 +597,7 @@ def test_killed_at_random_moments_no_kept_answer_is_paid_again(tmp_path: Path, s
     while status != 0:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
         enough = len(server.requests) + chance.randint(5, 25)
-        while process.poll() is None and (kills == 6 or len(server.requests) < enough):
+        while process.poll() is None and (kills == 4 or len(server.requests) < enough):
             time.sleep(0.002)
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
@@ -600,6 +608,6 @@ def test_killed_at_random_moments_no_kept_answer_is_paid_again(tmp_path: Path, s
         for mark, paid in settled.items():
             assert server.charged[mark] == paid
         settled |= {mark: server.charged[mark] for mark in answered(ledger) - set(settled)}
-    assert kills == 6
-    assert len(settled) == 80
-    assert json.loads(out) == {"llm": {"ok": 80, "abstained": 0, "error": 0}}
+    assert kills == 4
+    assert len(settled) == 60
+    assert json.loads(out) == {"llm": {"ok": 60, "abstained": 0, "error": 0}}

@@ -15,6 +15,7 @@ is spread. An abstention is even over all. It ranks images, and `acbench compare
 from __future__ import annotations
 
 import io
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ CLOSER = 1.5
 """A close-up has to show the marked place at least so many times as large as the whole picture does."""
 ENCODING = f"JPEG {QUALITY} 4:4:4, {EDGE} px, close-up from {CLOSER}; 1"
 """Raise the number when the same file is to give other pictures."""
+WORKERS = min(8, (os.cpu_count() or 1) + 2)
+"""Threads that draw pictures: a few more than processors, as the first answers wait for them."""
 SHOWN = 1_000
 """Characters of an unusable answer that are put back to the model."""
 _TEXTS = templates.read("llm")
@@ -153,7 +156,7 @@ class Llm:
 
         self._failed = {} if again is None else self._failed
         items = list(items)
-        for item, question in zip(items, ahead(made, items), strict=True):
+        for item, question in zip(items, ahead(made, items, workers=WORKERS), strict=True):
             if isinstance(question, str):
                 self._failed[item.item_id] = question
             else:
