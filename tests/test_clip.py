@@ -16,12 +16,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from helpers import MVTEC_AC, item
+from loopback_llm import Loopback
 from PIL import Image
 
 from acbench import imaging, proposers, regions, schema, sources
 from acbench.adapters import _open_clip_door as door
 from acbench.adapters.openclip import OpenClipModel, open_clip_model
 from acbench.adapters.torch_runtime import import_torch
+from acbench.cli.main import main
 from acbench.errors import AcbenchError
 from acbench.proposers import Setup, clip
 from acbench.records import GOOD, Item, Proposal
@@ -572,3 +574,35 @@ def ids() -> tuple[str, ...]:
 
 def order(of: Proposal) -> str:
     return max(of.scores, key=lambda each: of.scores[each])
+
+
+def test_from_the_command_line_beside_an_llm(
+    toy: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both look, the labels come of all witnesses, and `compare` shows who said what at which price."""
+    project = tmp_path / "project"
+    project.mkdir()
+
+    def acbench(*arguments: str) -> dict[str, Any]:
+        whole = ["acbench", arguments[0], "mvtec_ac", "--project", str(project), "--json", *arguments[1:]]
+        monkeypatch.setattr(sys, "argv", whole)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0
+        facts: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return facts
+
+    with Loopback() as server:
+        looks = ["--with", "clip", "--clip-model", f"local-dir:{folder}", "--with", "llm", "--llm", "m"]
+        facts = acbench(
+            "relabel", "--root", str(toy), "--without", "neighbours", *looks, "--llm-url", server.url, "--no-canary"
+        )
+        assert acbench("relabel", "--no-canary") == facts
+        assert len(server.requests) == 10
+    asked = {name.partition("@")[0]: sum(tally.values()) for name, tally in facts["witnesses"].items()}
+    assert asked["clip"] == asked["llm"] == 10
+    compared = acbench("compare", "--truth", "labels")
+    assert compared["proposers"]["llm"]["calls"] == 10 and compared["proposers"]["clip"]["calls"] == 0
+    assert "clip and llm" in compared["agreement"]
+    with Image.open(project / ".acbench/mvtec_ac/compare.png") as picture:
+        assert picture.width > 1_000

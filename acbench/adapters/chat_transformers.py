@@ -150,7 +150,7 @@ class TransformersChat:
 
     def _serve(self) -> None:
         waiting: list[_Job] = []
-        loaded: _Loaded | AcbenchError | None = None
+        loaded: _Loaded | Exception | None = None
         while True:
             self._gather(waiting)
             jobs = [job for job in waiting if job.shape == waiting[0].shape][: self.batch]
@@ -158,9 +158,9 @@ class TransformersChat:
             if loaded is None:
                 try:
                     loaded = _load(self.weights)
-                except AcbenchError as error:
+                except Exception as error:  # those who wait have to hear of it, whatever it is
                     loaded = error
-            if isinstance(loaded, AcbenchError):
+            if isinstance(loaded, Exception):
                 for job in jobs:
                     job.answer.set_exception(loaded)
             else:
@@ -188,10 +188,11 @@ def _load(weights: Weights) -> _Loaded:
     transformers: Any = importlib.import_module("transformers")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    kind = transformers.AutoModelForImageTextToText
+    kind, where = transformers.AutoModelForImageTextToText, device()
     try:
         given = {"revision": weights.revision or "main", "trust_remote_code": False}
         net = kind.from_pretrained(weights.source, dtype="auto", **given)
+        net = net.to(where).eval()
         processor = transformers.AutoProcessor.from_pretrained(weights.source, **given)
     except Exception as error:  # whatever a stranger's files provoke
         raise AcbenchError(f"transformers cannot load {weights.title}: {_first_line(error)}", _OTHER) from None
@@ -200,8 +201,6 @@ def _load(weights: Weights) -> _Loaded:
     processor.tokenizer.padding_side = "left"  # the answer goes on where the question ends
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    where = device()
-    net = net.to(where).eval()
     chosen = net.generation_config
     chosen.update(do_sample=False, num_beams=1, **dict.fromkeys(_HIDDEN))
     ends = chosen.eos_token_id if chosen.eos_token_id is not None else processor.tokenizer.eos_token_id
