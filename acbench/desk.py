@@ -76,7 +76,7 @@ class Standing:
     key: Key | None
     """None if it is not one of acbench's."""
     annotations: int
-    """Decided or skipped, drafts included."""
+    """Decided or skipped; with drafts, if they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +117,8 @@ class Desk(Protocol):
         """The project as wanted, made if there is none. Raises DeskError if people changed its form, unless
         `restore_form`."""
 
-    def standing(self, project: Project) -> list[Standing]:
-        """Every task of a project, oldest first, without what it says."""
+    def standing(self, project: Project, *, drafts: bool = False) -> list[Standing]:
+        """Every task of a project, oldest first, without what it says. Counting `drafts` too takes long."""
 
     def send(self, project: Project, tasks: Sequence[Task]) -> None:
         """Put tasks on the desk: all, or none. What is there already is not looked for."""

@@ -47,7 +47,9 @@ def push(line: Pipeline, desk: Desk, plan: Plan, check: Callable[[str], Check]) 
     result: dict[str, Pushed] = {}
     for key, members in sorted(by_category.items()):
         category = line.schema.category(key)
-        if category is not None:
+        if category is None:
+            line.console.note(f"{len(members):,} images of {key} are not put on the desk: the schema has no {key}")
+        else:
             result[key] = _push(line, desk, plan, category, members, check)
     return result
 

@@ -18,6 +18,36 @@ LATER = 1.5
 
 
 @contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """The address of a server that says the same to everybody."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+    with serving(Handler) as url:
+        yield url
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address of a server on loopback while it is at work."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
 def lossy_proxy(url: str, fate: Callable[[str, str], str | None]) -> Iterator[str]:
     """The address of a proxy before `url`. `fate` says of a method and path what is done to it, if anything."""
     client = httpx.Client(base_url=url, timeout=120)
@@ -62,14 +92,8 @@ def lossy_proxy(url: str, fate: Callable[[str, str], str | None]) -> Iterator[st
             if not self.wfile.closed and self.connection.fileno() != -1:
                 super().finish()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
+    with serving(Handler) as address:
+        yield address
         for each in late:
             each.join()
-        server.shutdown()
-        server.server_close()
-        client.close()
+    client.close()

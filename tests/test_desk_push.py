@@ -137,13 +137,14 @@ def test_later_than_anybody_waits_is_mended_by_the_next_push(real_desk: RealDesk
         push(desk, project, tasks(30), note, settle=0.1)
     assert on_the_desk(real_desk, project).total() == 60
     with real_desk.client() as client:
-        newest = desk_numbers(real_desk, project)[-1]
+        draft, newest = desk_numbers(real_desk, project)[-2:]
         annotate(client, newest, "contamination")
+        assert client.post(f"/api/tasks/{draft}/drafts", json={"result": [], "lead_time": 1}).status_code == 201
     desk = real_desk.desk()
     result = push(desk, desk.open(wanted("very late")), tasks(30), note)
     assert (result.sent, result.removed, result.twice) == (0, 30, 0)
     assert on_the_desk(real_desk, project) == each_once(30)
-    assert newest in desk_numbers(real_desk, project)
+    assert {draft, newest} <= set(desk_numbers(real_desk, project))
 
 
 def desk_numbers(desk: RealDesk, project: Project) -> list[int]:

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from browser import open_page
 from desks import PASSWORD, RealDesk, annotate, desk_at, free_port, require_label_studio
 from helpers import BOTTLE
 from playwright.sync_api import expect
-from test_desk_push import wanted
+from proxy import answering
+from test_desk_push import tasks, wanted
 
 from acbench import schema
 from acbench.adapters import label_studio_server as servers
@@ -209,16 +211,28 @@ def test_a_server_killed_while_it_is_read_is_told_and_nothing_is_written(
         shutil.copytree(place[0], tmp_path / "project", ignore=shutil.ignore_patterns("server.json", "label-studio"))
     )
     shutil.rmtree(project / ".acbench" / "desk")
-    before = (project / "annotations" / "mvtec_ac" / "reviews.jsonl").read_bytes()
+    path = project / "annotations" / "mvtec_ac" / "reviews.jsonl"
+    before = path.read_bytes()
     with desk_at(new_desk, project / ".acbench" / "desk") as own:
         environment = {"LABEL_STUDIO_URL": own.url, "LABEL_STUDIO_API_KEY": own.key}
         acbench(project, "review", "push", "mvtec_ac", **environment)
+        numbers, pull = random.Random(7), ("-m", "acbench", "review", "pull", "mvtec_ac", "--project", str(project))
+        for _ in range(3):
+            process = subprocess.Popen(
+                [sys.executable, *pull], stderr=subprocess.PIPE, env={**os.environ, **environment}
+            )
+            time.sleep(numbers.uniform(0.5, 1.5))
+            own.kill()
+            _, said = process.communicate(timeout=120)
+            assert process.returncode == 0 or b"\n  \xe2\x86\x92 " in said, said
+            assert path.read_bytes() == before
+            own.restart()
         own.kill()
-        said = acbench(project, "review", "pull", "mvtec_ac", status=1, **environment)
-        assert "no Label Studio answers at" in said and "acbench review serve" in said
+        told = acbench(project, "review", "pull", "mvtec_ac", status=1, **environment)
+        assert "no Label Studio answers at" in told and "acbench review serve" in told
         own.restart()
         acbench(project, "review", "pull", "mvtec_ac")
-    assert (project / "annotations" / "mvtec_ac" / "reviews.jsonl").read_bytes() == before
+    assert path.read_bytes() == before
 
 
 class TestWhatGoesWrong:
@@ -251,6 +265,25 @@ class TestWhatGoesWrong:
     def test_nobody_answers(self) -> None:
         with pytest.raises(LostConnection, match="no Label Studio answers"):
             LabelStudio(f"http://127.0.0.1:{free_port()}", "x", served=None)
+
+    @pytest.mark.parametrize(
+        ("answer", "message"),
+        [
+            ({"release": "1.13.1"}, "is Label Studio 1.13.1; acbench works with 1.23 and newer, below 2.0"),
+            ({"release": "2.0.0"}, "is Label Studio 2.0.0"),
+            ({"hello": "world"}, "is not a Label Studio"),
+            ([], "is not a Label Studio"),
+        ],
+    )
+    def test_a_server_that_is_not_supported(self, answer: object, message: str) -> None:
+        with answering(json.dumps(answer).encode()) as url, pytest.raises(DeskError, match="Label Studio") as caught:
+            LabelStudio(url, "x", served=None)
+        assert message in caught.value.message
+        assert caught.value.hint
+
+    def test_a_server_that_speaks_something_else(self) -> None:
+        with answering(b"<html>") as url, pytest.raises(DeskError, match="its answer is not JSON"):
+            LabelStudio(url, "x", served=None)
 
     def test_the_program_is_missing(self, tmp_path: Path) -> None:
         said = acbench(tmp_path, "review", "serve", status=1, PATH=str(tmp_path))
@@ -285,6 +318,18 @@ def test_a_newer_schema_changes_the_form_of_a_project_that_nobody_edited(real_de
     newer = label_studio_form(BOTTLE).replace("Contamination", "Foreign matter")
     second = desk.open(wanted("newer", form=newer, annotators=3))
     assert (second.number, second.form_is_ours, second.annotators) == (first.number, True, 3)
+
+
+def test_a_draft_is_work_and_no_decision(real_desk: RealDesk) -> None:
+    desk = real_desk.desk()
+    project = desk.open(wanted("draft"))
+    desk.send(project, tasks(2))
+    first, _ = desk.standing(project)
+    with real_desk.client() as client:
+        answer = client.post(f"/api/tasks/{first.number}/drafts", json={"result": [], "lead_time": 1})
+        assert answer.status_code == 201, answer.text
+    assert [each.annotations for each in desk.standing(project, drafts=True)] == [1, 0]
+    assert [(each.drafts, list(each.annotations)) for each in desk.answers(project)] == [(1, []), (0, [])]
 
 
 def test_a_personal_access_token_works_as_well(real_desk: RealDesk) -> None:

@@ -93,15 +93,25 @@ class Http:
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         headers = {"Authorization": self._authorization} if self._authorization else {}
         try:
-            return self._client.request(method, path, headers=headers, **content)
+            with self._client.stream(method, path, headers=headers, **content) as answer:
+                return self._whole(answer)
         except httpx.ConnectError:
             raise LostConnection(
                 f"no Label Studio answers at {self.url}", "start one: acbench review serve, or check LABEL_STUDIO_URL"
             ) from None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise LostConnection(
                 f"{self.url} did not answer ({type(error).__name__})", "see that the server is up, then run again"
             ) from None
+
+    def _whole(self, answer: httpx.Response) -> httpx.Response:
+        """An answer that has been read to its end, within bounds."""
+        body = bytearray()
+        for part in answer.iter_bytes():
+            body += part
+            if len(body) > MAX_ANSWER:
+                raise DeskError(f"{self.url} answers with more than {MAX_ANSWER >> 20} MiB", "split the project")
+        return httpx.Response(answer.status_code, content=bytes(body))
 
     def _refresh(self) -> None:
         answer = self._send("POST", "/api/token/refresh/", json={"refresh": self._key})
@@ -123,8 +133,6 @@ class Http:
         return DeskError(f"{self.url}: {where}: {said}", "look into the log of the server, then run again")
 
     def _json(self, answer: httpx.Response) -> Any:
-        if len(answer.content) > MAX_ANSWER:
-            raise DeskError(f"{self.url} answers with more than {MAX_ANSWER >> 20} MiB", "split the project")
         if not answer.content:
             return None
         try:

@@ -148,14 +148,15 @@ class LabelStudio:
 
     # Tasks
 
-    def standing(self, project: Project) -> list[Standing]:
-        """Every task of a project, oldest first, without what it says."""
+    def standing(self, project: Project, *, drafts: bool = False) -> list[Standing]:
+        """Every task of a project, oldest first, without what it says. Counting `drafts` too takes long."""
         found: list[Standing] = []
         page = 1
-        fields = "id,data,total_annotations,cancelled_annotations,drafts"
+        include = "id,data,total_annotations,cancelled_annotations,drafts"
+        fields = "all" if drafts else "task_only"  # without which drafts come empty
         while True:
             answer = self._http.get(
-                "/api/tasks/", project=project.number, page=page, page_size=PAGE, fields="task_only", include=fields
+                "/api/tasks/", project=project.number, page=page, page_size=PAGE, fields=fields, include=include
             )
             for row in answer["tasks"]:
                 touched = int(row.get("total_annotations") or 0) + int(row.get("cancelled_annotations") or 0)

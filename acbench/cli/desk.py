@@ -125,8 +125,8 @@ def pull(benchmark: str, project: Path, as_json: bool) -> int:
     return 0
 
 
-def cycle(line: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`relabel` with a desk: pull, relabel, push. Gives the facts of `relabel`, and those of the desk."""
+def cycle(line: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """`relabel` with a desk: pull, relabel, push. Gives the facts of `relabel` and of the desk, and the next step."""
     from acbench import deskwork
     from acbench.store import to_json
 
@@ -138,7 +138,7 @@ def cycle(line: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     again = f"acbench relabel {line.settings.schema} --review label-studio"
     step = f"decide at {found.url}, then\n  {again}" if pushed else "nothing waits for people"
     result = {"pulled": pulled_facts(pulled), "pushed": {key: to_json(each) for key, each in pushed.items()}}
-    return facts, {"desk": result, "next": f"{step}\n\nDesk: {said}"}
+    return facts, result, f"{step}\n\nDesk: {said}"
 
 
 @contextmanager

@@ -71,17 +71,17 @@ def relabel(
         if dry_run:
             return show(line, as_json)
         taken = line.take_reviews(reviews, reviewer) if reviews else None
-        at_desk: dict[str, Any] = {}
+        at_desk, step = None, ""
         if review:
             from acbench.cli.desk import cycle
 
-            facts, at_desk = cycle(line)
+            facts, at_desk, step = cycle(line)
         else:
             facts = line.relabel()
         bench = line.bench
         made = list(line.made)
     if as_json:
-        click.echo(json.dumps({**facts, "reviews": taken, **at_desk}, indent=1, ensure_ascii=False))
+        click.echo(json.dumps({**facts, "reviews": taken, "desk": at_desk}, indent=1, ensure_ascii=False))
     else:
         from acbench.cli.screen import report, review_counts
 
@@ -89,8 +89,7 @@ def relabel(
             click.echo(f"Reviews: {review_counts(taken)}\n")
         here = Path().resolve()
         queue, labels = (_short(path, here) for path in (bench.queue, bench.labels))
-        next_step = at_desk["next"] if at_desk else _next(benchmark, facts, queue)
-        click.echo(report(facts, queue=queue, labels=labels, next_step=next_step))
+        click.echo(report(facts, queue=queue, labels=labels, next_step=step or _next(benchmark, facts, queue)))
         if not made:
             click.echo("Nothing had changed, so nothing was done.", err=True)
     failed = facts["images"]["unusable"] > 0 or any(finding["failed"] for finding in facts["findings"])

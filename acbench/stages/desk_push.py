@@ -170,6 +170,8 @@ def _mend(desk: Desk, project: Project, there: dict[Key, list[Standing]]) -> tup
     """Take away untouched tasks that are there twice; gives their number, and that of those people worked on twice."""
     spare: list[int] = []
     twice = 0
+    if any(len(those) > 1 for those in there.values()):
+        there = _by_key(desk.standing(project, drafts=True))
     for those in there.values():
         if len(those) > 1:
             worked = [each for each in those if each.annotations]

@@ -1,0 +1,147 @@
+"""What people are given: the right images, in the right round, with nothing that sways them where they are blind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import BOTTLE as CATEGORY
+from helpers import MVTEC_AC, decides, item, says
+from PIL import Image
+
+from acbench.adapters.label_studio import check
+from acbench.desk import Task
+from acbench.errors import DeskError
+from acbench.records import Item, Proposal, Review
+from acbench.schema.form import FIELDS, label_studio_form
+from acbench.sources import get
+from acbench.stages import desk_pictures, pictures
+from acbench.stages.desk_tasks import chosen, is_blind, task
+from acbench.stages.ingest import ingest
+from acbench.stages.resolve import resolve
+from acbench.stages.triage import Ranked, Why, by_item
+from acbench.testing import toy_mvtec_ad
+
+JUDGE = check(label_studio_form(CATEGORY))
+PICTURES = {name: f"/data/{name}.jpg" for name in FIELDS if name != "proposals"}
+ITEMS = [item(number) for number in range(4)]
+WHYS: tuple[Why, ...] = ("disputed", "unnamed", "suspect", "audit")
+WAITING = [Ranked(item_id=each.item_id, rank=n, why=why, suspicion=0.5, detail="")
+           for n, (each, why) in enumerate(zip(ITEMS, WHYS, strict=True), 1)]  # fmt: skip
+
+
+def picked(reviews: Sequence[Review] = (), **options: Any) -> list[tuple[str, int]]:
+    labels = {each.item_id: each for each in resolve(ITEMS, {}, by_item(reviews), MVTEC_AC)}
+    return [(ranked.why, turn) for ranked, turn in chosen(WAITING, labels, by_item(reviews), **options)]
+
+
+def made(proposals: Sequence[Proposal], *, blind: bool = False, of: Item = ITEMS[0]) -> Task:
+    return task(WAITING[0], 1, of, proposals, PICTURES, MVTEC_AC, blind=blind, check=JUDGE)
+
+
+class TestChosen:
+    def test_all_that_waits_in_its_order(self) -> None:
+        assert picked() == [("disputed", 1), ("unnamed", 1), ("suspect", 1), ("audit", 1)]
+        assert picked(queue="audit") == [("audit", 1)]
+        assert picked(queue="disputed", turn=5) == [("disputed", 5)]
+
+    def test_where_people_differ_it_is_the_next_round(self) -> None:
+        desk = "label-studio:00000000/{}/1"
+        reviews = [
+            decides("ann", ITEMS[1], "contamination", desk=desk.format(1)),
+            decides("bob", ITEMS[1], "broken_small", desk=desk.format(2)),
+            decides("ann", ITEMS[3], verdict="unsure", desk="csv"),
+        ]
+        assert picked(reviews, queue="disputed") == [("disputed", 1), ("unnamed", 3), ("audit", 1)]
+        assert picked(reviews)[1] == ("unnamed", 3)
+
+
+class TestBlind:
+    def test_the_share_is_drawn_by_the_image_and_the_seed_alone(self) -> None:
+        drawn = [is_blind(f"item-{n}", 1, 0.1, 0) for n in range(5000)]
+        assert drawn == [is_blind(f"item-{n}", 1, 0.1, 0) for n in range(5000)]
+        assert 0.08 < sum(drawn) / 5000 < 0.12
+        assert drawn != [is_blind(f"item-{n}", 1, 0.1, 1) for n in range(5000)]
+
+    def test_none_and_all(self) -> None:
+        assert not any(is_blind(f"item-{n}", 1, 0, 0) for n in range(100))
+        assert all(is_blind(f"item-{n}", 1, 1, 0) for n in range(100))
+
+    def test_a_blind_task_says_nothing_of_what_others_think(self) -> None:
+        found = made([says(ITEMS[0], "source_label", "contamination")], blind=True)
+        assert found.predictions == []
+        text = str(found.data).casefold()
+        assert not any(word in text for word in ("contamination", "source_label", "disputed"))
+        assert (found.data["blind"], found.data["shown"]) == (True, [])
+
+
+class TestTask:
+    def test_it_holds_all_that_the_form_shows_and_pull_needs(self) -> None:
+        machine = says(ITEMS[0], "neighbours", "broken_small", scores={"broken_small": 0.7, "contamination": 0.3})
+        silent = says(ITEMS[0], "clip")
+        found = made([says(ITEMS[0], "source_label", "contamination"), machine, silent])
+        assert set(FIELDS) < set(found.data)
+        assert found.key == (ITEMS[0].item_id, 1) == (found.data["item_id"], found.data["round"])
+        assert found.data["shown"] == ["neighbours@00000000", "source_label@00000000"]
+        assert [each["model_version"] for each in found.predictions] == ["source_label@00000000", "neighbours@00000000"]
+        assert [each.get("score") for each in found.predictions] == [None, 0.7]
+        assert "neighbours: broken_small 0.70" in found.data["proposals"]
+        assert "clip: – (cannot tell)" in found.data["proposals"]
+
+    def test_a_rationale_cannot_break_out_of_the_page(self) -> None:
+        found = made([says(ITEMS[0], "llm", "contamination", rationale="<script>alert(1)</script>")])
+        assert "<script" not in found.data["proposals"]
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            says(ITEMS[0], "llm", "dust"),
+            says(ITEMS[0], "llm", "contamination", scores={"contamination": 7.0}),
+        ],
+    )
+    def test_a_proposal_that_does_not_fit_is_an_error_that_names_the_image(self, wrong: Proposal) -> None:
+        with pytest.raises(DeskError, match="does not fit the form") as caught:
+            made([wrong])
+        assert ITEMS[0].item_id in caught.value.message
+        assert "llm@00000000" in caught.value.message
+
+
+class TestPictures:
+    @pytest.fixture
+    def drawn(self, tmp_path: Path) -> Mapping[str, Mapping[str, Path]]:
+        root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
+        items = ingest(get("mvtec_ad"), root).items
+        return desk_pictures.draw(items, pictures.references(items), root, tmp_path / "desk")
+
+    def test_there_are_four_an_image_and_one_reference_for_all(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:
+        for paths in drawn.values():
+            assert {*paths, "proposals"} == set(FIELDS)
+            for path in paths.values():
+                with Image.open(path) as picture:
+                    assert picture.format == "JPEG"
+        assert len({paths["reference"] for paths in drawn.values()}) == 1
+
+    def test_no_name_tells_the_label(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:
+        names = " ".join(path.name for paths in drawn.values() for path in paths.values())
+        assert "good" not in names and "contamination" not in names
+
+    def test_what_is_drawn_is_not_drawn_again_and_a_new_image_is(self, tmp_path: Path) -> None:
+        root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
+        items = ingest(get("mvtec_ad"), root).items
+        first = desk_pictures.draw(items, {}, root, tmp_path / "desk")
+        stamps = {path: path.stat().st_mtime_ns for paths in first.values() for path in paths.values()}
+        assert desk_pictures.draw(items, {}, root, tmp_path / "desk") == first
+        assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
+        other = desk_pictures.draw([replace(items[0], sha256="0" * 64)], {}, root, tmp_path / "desk")
+        assert other[items[0].item_id]["image"] != first[items[0].item_id]["image"]
+
+    def test_an_image_that_cannot_be_read_is_a_grey_field(self, tmp_path: Path) -> None:
+        root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
+        items = ingest(get("mvtec_ad"), root).items
+        (root / items[0].image).write_bytes(b"no image")
+        paths = desk_pictures.draw(items[:1], {}, root, tmp_path / "desk")[items[0].item_id]
+        with Image.open(paths["contour"]) as picture:
+            assert picture.size == (448, 448)
