@@ -85,7 +85,7 @@ def browser(opened: Opened) -> Iterator[Any]:
         tab.set_default_timeout(WAIT)
         tab.goto(opened.url)
         tab.wait_for_selector("[data-cy=looker] canvas[canvas-loaded=true]")
-        tab.get_by_text("Dismiss").click()
+        tab.locator(".MuiPopover-root").get_by_text("Dismiss").click()  # of an advertisement
         yield tab
 
 

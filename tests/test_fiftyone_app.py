@@ -166,6 +166,13 @@ def test_the_app_is_dressed_for_reviewers(shelf: Any) -> None:
     assert set(shelf.data.label_schemas["label"]["classes"]) == set(CLASSES)
 
 
+def test_a_proposer_that_is_new_gets_its_place(shelf: Any) -> None:
+    update(shelf, [card(0), card(1)])
+    update(shelf, [card(0, proposal_clip=Named(label="contamination", confidence=0.7)), card(1)])
+    (proposals,) = [group for group in shelf.data.app_config.sidebar_groups if group.name == "Proposals"]
+    assert list(proposals.paths) == ["proposal_clip", "proposal_neighbours"]
+
+
 def test_a_dataset_of_an_older_format_is_written_anew_and_keeps_tags(
     shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import colorsys
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from acbench.adapters import _fiftyone_brain as brain
 from acbench.cards import FIELDS, Card, Named
 
+VERSION = "1"
+"""Raise it when the look changes: datasets that are there are dressed anew."""
 GOOD_COLOUR, SILENT_COLOUR, ANOMALY_COLOUR = "#9aa0a6", "#5f6368", "#ff2d2d"
+MARKED = range(1, 256)
+"""Every pixel value but 0 marks the anomaly: VisA's masks hold the number of the kind of defect."""
 LOW_MARGIN = 0.2
 """A witness whose best class leads the second by less could hardly tell."""
 
@@ -40,6 +45,13 @@ def _type(fo: Any, kind: str) -> dict[str, Any]:
     return {"ftype": plain[kind]}
 
 
+def digest(data: Any, cards: Sequence[Card], classes: Sequence[str]) -> str:
+    """Of all that `dress` depends on: fields, and what is named in them."""
+    named = {str(value.label) for card in cards for value in card.fields.values() if isinstance(value, Named)}
+    parts = [VERSION, *sorted(data.get_field_schema()), "", *sorted(named), "", *classes]
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+
 def dress(fo: Any, data: Any, cards: Sequence[Card], classes: Sequence[str]) -> None:
     """Sidebar, colours of what the cards hold, saved views, and `classes` to choose from."""
     schema = data.get_field_schema()
@@ -49,7 +61,7 @@ def dress(fo: Any, data: Any, cards: Sequence[Card], classes: Sequence[str]) -> 
     asked = [name for name in others if name != "proposal_source_label"]  # that one says what `source` says
     data.app_config.active_fields = fo.ActiveFields(paths=["label", *asked, "mask"])
     data.app_config.color_scheme = _colours(fo, named, cards)
-    data.mask_targets = {"mask": {255: "anomaly"}}
+    data.mask_targets = {"mask": dict.fromkeys(MARKED, "anomaly")}
     for field, text in _DESCRIPTIONS.items():
         described = data.get_field(field)
         described.description = text
@@ -110,11 +122,8 @@ def _colours(fo: Any, named: Sequence[str], cards: Sequence[Card]) -> Any:
         colours.update(dict.fromkeys((label for label in labels if label.startswith("(")), SILENT_COLOUR))
     colours["good"] = GOOD_COLOUR
     shades: list[Any] = [{"value": label, "color": colour} for label, colour in sorted(colours.items())]
-    mask: dict[str, Any] = {
-        "path": "mask",
-        "fieldColor": ANOMALY_COLOUR,
-        "maskTargetsColors": [{"intTarget": 255, "color": ANOMALY_COLOUR}],
-    }
+    marked = [{"intTarget": value, "color": ANOMALY_COLOUR} for value in MARKED]
+    mask: dict[str, Any] = {"path": "mask", "fieldColor": ANOMALY_COLOUR, "maskTargetsColors": marked}
     return fo.ColorScheme(
         color_by="value",
         opacity=0.25,
@@ -122,7 +131,7 @@ def _colours(fo: Any, named: Sequence[str], cards: Sequence[Card]) -> Any:
             *({"path": name, "colorByAttribute": "label", "valueColors": shades} for name in named),
             mask,
         ],
-        default_mask_targets_colors=[{"intTarget": 255, "color": ANOMALY_COLOUR}],
+        default_mask_targets_colors=marked,
     )
 
 

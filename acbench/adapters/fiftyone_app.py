@@ -193,8 +193,9 @@ class Shelf:
         for start in range(0, len(new), BATCH):
             progress(start, len(new))
             self.data.add_samples([self._sample(card) for card in new[start : start + BATCH]], dynamic=False)
-        if before != FORMAT or new or gone:
+        if self._about().get("look") != (dressed := look.digest(self.data, cards, classes)):
             look.dress(self.fo, self.data, cards, classes)
+            self._tell(look=dressed)
         self._think(vectors, model)
         left = len(stale) - len(free) + orphans
         self._tell(format=FORMAT, samples=len(self.data), key="" if left else key)

@@ -39,7 +39,7 @@ def app(shelf: Shelf, port: int, *, browser: bool) -> Iterator[Any]:
     previous = signal.signal(signal.SIGTERM, _interrupt)
     session: Any = None
     try:
-        session = shelf.fo.launch_app(shelf.data, port=port, address=HERE, remote=not browser)
+        session = _launched(shelf, port, browser)
         yield session
     finally:
         with suppress(Exception):  # whatever state it is in: its processes are ended below
@@ -47,6 +47,17 @@ def app(shelf: Shelf, port: int, *, browser: bool) -> Iterator[Any]:
                 session.close()
         _end(_children() - children)
         signal.signal(signal.SIGTERM, previous)
+
+
+def _launched(shelf: Shelf, port: int, browser: bool) -> Any:
+    from fiftyone.core.service import ServiceException
+
+    try:
+        return shelf.fo.launch_app(shelf.data, port=port, address=HERE, remote=not browser)
+    except ServiceException as error:
+        raise AcbenchError(
+            f"the App did not start: {error}", "run the same command again; a busy machine may have been too slow"
+        ) from None
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

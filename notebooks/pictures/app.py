@@ -51,7 +51,7 @@ def take(tab: Any, url: str) -> bytes:
     """The queue on the left; on the right the map, coloured by label."""
     tab.goto(url)
     tab.wait_for_selector("[data-cy=looker] canvas[canvas-loaded=true]", timeout=120_000)
-    tab.get_by_text("Dismiss").click()
+    tab.locator(".MuiPopover-root").get_by_text("Dismiss").click()  # of an advertisement
     tab.locator("[data-cy=new-panel-btn]").first.click()
     tab.get_by_text("Embeddings", exact=True).click()
     tab.get_by_text("map", exact=True).click()

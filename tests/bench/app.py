@@ -1,0 +1,130 @@
+"""What the FiftyOne dataset costs to keep up to date: one table, in a few minutes.
+
+    python -m tests.bench.app [--images 10000] [--changed 100]
+
+Needs a mongod (FiftyOne's own is used, on loopback, with a folder that goes away). Building and updating are those of
+the adapter, on plain cards; no image is opened. Opening is a process of its own that connects, sees that nothing has
+changed, and counts the samples; its reference is a process that loads the same dataset with FiftyOne alone and counts
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from mongo import environment, mongod
+
+from acbench.cards import Card, Named
+from acbench.ledger import digest
+
+TAKES = 5
+NAME = "acbench-bench"
+OURS = """
+from acbench.adapters.fiftyone_app import shelf
+found = shelf({name!r})
+assert found.key == "one" or found.key == "two", found.key
+print(len(found.data))
+"""
+BARE = """
+import fiftyone as fo
+print(len(fo.load_dataset({name!r})))
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--changed", type=int, default=100)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, mongod(Path(folder)) as uri:
+        os.environ.update(environment(uri, Path(folder)))
+        from acbench.adapters import fiftyone_app
+
+        fiftyone_app.connect()
+        shelf = fiftyone_app.shelf(NAME)
+        before = [card(number, "dent") for number in range(given.images)]
+        built = seconds(lambda: update(shelf, before, "one"))
+        takes = []
+        for take in range(TAKES):
+            start = take * given.changed
+            after = [*before]
+            after[start : start + given.changed] = [
+                card(number, f"chip {take}") for number in range(start, start + given.changed)
+            ]
+            done: list[Any] = []
+            takes.append(seconds(lambda cards=after, done=done: done.append(update(shelf, cards, "two"))))
+            before = after
+            assert done[0].changed == given.changed, done
+        updated = median(takes)
+        same = median(seconds(lambda: update(shelf, before, "two")) for _ in range(TAKES))
+        pairs = [(process(OURS), process(BARE)) for _ in range(TAKES + 1)][1:]
+        ours, bare = median(one for one, _ in pairs), median(other for _, other in pairs)
+    rows = [
+        (f"build {given.images:,} images", built, ""),
+        (f"update after {given.changed:,} changed labels", updated, f"{updated / built:.1%} of building"),
+        ("update after none, every card compared", same, f"{same / built:.1%} of building"),
+        ("open, nothing changed", ours, f"{ours / bare:.2f}x FiftyOne alone ({bare:.2f} s)"),
+    ]
+    for name, took, ratio in rows:
+        print(f"{name:40} {took:7.2f} s   {ratio}")
+
+
+def card(number: int, label: str) -> Card:
+    """An image with the fields that a real card has."""
+    values: dict[str, Any] = {
+        "item_id": f"bench-part-{number:012x}",
+        "image": f"part/test/dent/{number:05}.png",
+        "category": f"part{number % 15}",
+        "split": "test",
+        "label": Named(label=label, confidence=0.9),
+        "given": label,
+        "source": Named(label="dent"),
+        "proposal_source_label": Named(label="dent", facts={"by": "source_label@00000000"}),
+        "proposal_neighbours": Named(label="dent", confidence=0.8, facts={"rationale": "its 5 nearest are 5 dent"}),
+        "status": "accepted",
+        "reason": "2 independent witnesses agree",
+        "decided_by": "source_label + neighbours",
+        "agreement": 1.0,
+        "kinds": 1,
+        "why": "settled",
+        "suspicion": 0.1,
+        "margin": 0.6,
+        "reviews": (),
+    }
+    values["content"] = digest(repr(sorted(values.items())))
+    return Card(item_id=values["item_id"], image=f"/data/{values['image']}", mask=None, size=(900, 900), fields=values)
+
+
+def update(shelf: Any, cards: list[Card], key: str) -> Any:
+    """Without vectors: a changed label does not change them, so that a map is not made anew either."""
+    classes = ["good", "dent", "chip"]
+    return shelf.update(cards, key=key, classes=classes, vectors={}, model="", progress=lambda done, of: None)
+
+
+def process(code: str) -> float:
+    """Seconds of a process of its own."""
+    return seconds(
+        lambda: subprocess.run([sys.executable, "-c", code.format(name=NAME)], check=True, stdout=subprocess.DEVNULL)
+    )
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
