@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def krippendorff_alpha(rows: Sequence[Sequence[Answer]]) -> Estimate | None:
     def figure(part: Table) -> float:
         if (part.sum(axis=0) > 0).sum() < 2:
             return float("nan")
-        return float(alpha(value_counts=part, level_of_measurement=metric))
+        return float(alpha(value_counts=part, level_of_measurement=cast(Any, metric)))
 
     return _estimate(table, figure)
 
