@@ -273,6 +273,27 @@ class TestEnds:
         assert len(server.batches) == 2
         assert set(server.paid.values()) == {1}
 
+    def test_one_by_one_nobody_waits_for_a_batch_or_pays_beside_it(
+        self, server: Loopback, caller: Callable[..., BatchCaller]
+    ) -> None:
+        server.batch_polls = 10**6
+        maker = caller()
+
+        def stop(seconds: float) -> None:
+            raise KeyboardInterrupt
+
+        maker.dialer.sleep = stop
+        with pytest.raises(KeyboardInterrupt):
+            list(maker.ask(questions(2)))
+        single = LedgerCaller(dialer=caller().dialer, ledger=maker.ledger, prove_sight=False)
+        asked = dict(single.ask(questions(3)))
+        assert [each.unasked for _, each in sorted(asked.items())] == [True, True, False]
+        assert "--batch takes its answer" in asked["item-0"].error
+        assert len(server.requests) == 1
+        server.batch_polls = 1
+        assert all(each.answer for each in dict(caller().ask(questions(3))).values())
+        assert set(server.paid.values()) == {1}
+
 
 DYING = """
 import os, signal, sys

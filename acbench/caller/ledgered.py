@@ -133,8 +133,12 @@ class LedgerCaller:
     def _answer(self, job: Job, log: CallLog, owner: str, check: Callable[[], None]) -> Asked:
         key, question = job
         while not log.claim(key, self.model.name, owner, retry=self.retry_errors):
-            if kept := self._kept(key, log.call(key)):  # another process was faster
+            known = log.call(key)
+            if kept := self._kept(key, known):  # another process was faster
                 return kept
+            if known and known.in_batch:
+                elsewhere = "server: a batch that was handed in before has it; --batch takes its answer"
+                return Asked(call_id=key, answer=None, error=elsewhere, cached=True, unasked=True)
             self.dialer.sleep(POLL)
             check()
 

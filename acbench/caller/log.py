@@ -34,7 +34,13 @@ class Call:
     def in_hand(self) -> bool:
         """Whether its owner is a batch or a process that runs."""
         holder = self.owner.partition(":")[0]
-        return holder == "batch" or (holder.isdigit() and alive(int(holder)) and abs(time.time() - self.since) < LEASE)
+        at_it = holder.isdigit() and alive(int(holder)) and abs(time.time() - self.since) < LEASE
+        return self.in_batch or at_it
+
+    @property
+    def in_batch(self) -> bool:
+        """Whether its owner is a batch: it may take a day."""
+        return self.owner.startswith("batch:")
 
     @property
     def lost(self) -> bool:
