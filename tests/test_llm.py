@@ -95,7 +95,7 @@ class Bench:
         return list(ingest(sources.get("mvtec_ad"), self.root).items)
 
     def witness(self, *, limit: float | None = None, retry_errors: bool = False, model: str = "m") -> Llm:
-        chat = chat_openai(model, self.server.url, price=Price(2, 8), timeout=5)
+        chat = chat_openai(model, self.server.url, price=Price(2, 8))
         dialer = Dialer(model=chat, budget=Budget(limit=limit), sleep=lambda seconds: None, attempts=3)
         caller = LedgerCaller(dialer=dialer, ledger=self.ledger, retry_errors=retry_errors, prove_sight=False)
         nothing: Any = None
