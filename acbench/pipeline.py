@@ -145,11 +145,11 @@ class Pipeline:
     def propose(self, names: Sequence[str] | None = None) -> dict[str, str]:
         """Ask some proposers, or the usual ones; gives the key of each one's table."""
         names = names or self.proposer_names()
-        if "clip" in names and self.clip is not None and not self.bench.proposals("clip").exists():
-            self.clip().ready()  # a model that cannot be had is better known before hours of other work
-        if "llm" in names and self.caller is not None:
-            self.caller()
-        return {name: self._ask(proposers.build(name, self._setup), name) for name in names}
+        # Whoever cannot be asked is better known before hours of other work.
+        built = {name: proposers.build(name, self._setup) for name in names}
+        if "clip" in built and self.clip is not None and not self.bench.proposals("clip").exists():
+            self.clip().ready()
+        return {name: self._ask(proposer, name) for name, proposer in built.items()}
 
     def dry_run(self, names: Sequence[str] | None = None) -> dict[str, DryRun]:
         """What the proposers that cost something would ask, without asking."""

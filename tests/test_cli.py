@@ -22,7 +22,7 @@ from acbench import sample
 from acbench.cli.main import cli, main
 from acbench.testing import toy_mvtec_ad
 
-HEAVY = {"numpy", "pandas", "torch", "pyarrow", "PIL", "yaml", "scipy", "sklearn", "cleanlab", "tqdm"}
+HEAVY = {"numpy", "pandas", "torch", "pyarrow", "PIL", "yaml", "scipy", "sklearn", "cleanlab", "tqdm", "openai"}
 WORK = Path(".acbench/sample")
 KEPT = Path("annotations/sample")
 Acbench = Callable[..., "Done"]
@@ -131,6 +131,8 @@ OPTIONS = [
     if isinstance(option, click.Option)
 ]
 ARGUMENTS = {"benchmark": "sample", "file": "queue.csv"}
+FORMS = {"--llm-url": "http://localhost/v1", "--llm-price": "1/2"}
+"""Values of options that take more than a number."""
 
 
 def parse(context: click.Context, arguments: Sequence[str]) -> click.Context:
@@ -155,12 +157,11 @@ def test_an_option_has_help_and_a_variable_named_after_it(
     name: str, option: click.Option, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert option.help
-    variable = "_".join([*name.split(), option.opts[0].strip("-")]).replace("-", "_").upper()
+    variable = "_".join([*name.split(), option.opts[0].strip("-")]).upper().replace("-", "_")
     if option.opts == ["--project"]:
         variable = "ACBENCH_PROJECT"
-    kinds: dict[type[click.ParamType], str] = {click.Path: str(tmp_path / "x")}
-    value = option.type.choices[0] if isinstance(option.type, click.Choice) else kinds.get(type(option.type), "1")
-    value = {"--llm-url": "http://localhost/v1", "--llm-price": "2.50/10"}.get(option.opts[0], value)
+    value = str(tmp_path / "x") if isinstance(option.type, click.Path) else FORMS.get(option.opts[0], "1")
+    value = option.type.choices[0] if isinstance(option.type, click.Choice) else value
     required = [f"--{each.name}=1" for each in COMMANDS[name].command.params
                 if each.required and isinstance(each, click.Option) and each is not option]  # fmt: skip
     given = [ARGUMENTS[str(each.name)] for each in COMMANDS[name].command.params if isinstance(each, click.Argument)]

@@ -557,6 +557,9 @@ class TestCommandLine:
     def test_without_a_model_it_says_which_option(self, run: Callable[..., Done], bench: Bench) -> None:
         done = run("--root", str(bench.root), remembered=True)
         assert done.status == 1 and "--llm NAME" in done.err
+        done = run("--root", str(bench.root), "--with", "llm", remembered=True, command="relabel")
+        assert done.status == 1 and "--llm NAME" in done.err
+        assert "neighbours" not in done.err, "it is known before others are asked"
 
 
 def model(server: Loopback) -> list[str]:
