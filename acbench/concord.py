@@ -74,8 +74,10 @@ def krippendorff_alpha(rows: Sequence[Sequence[Answer]]) -> Estimate | None:
         return None
     distances = np.array([[masi(one, other) for other in answers] for one in answers])
 
-    def metric(_v1: Any, _v2: Any, *, i1: Any, i2: Any, **_: Any) -> Any:
+    def distance(_v1: Any, _v2: Any, *, i1: Any, i2: Any, **_: Any) -> Any:
         return distances[i1, i2]
+
+    metric: Any = distance
 
     def figure(part: Table) -> float:
         if (part.sum(axis=0) > 0).sum() < 2:

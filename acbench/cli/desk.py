@@ -57,8 +57,9 @@ def push_options(command: F) -> F:
 
 @click.command(epilog="\b\nExample:\n  acbench review serve")
 @option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="On this machine alone.")
+@json_option
 @project_option
-def serve(project: Path, port: int) -> int:
+def serve(project: Path, port: int, as_json: bool) -> int:
     """Start a Label Studio for this project, and stay until Ctrl-C.
 
     Its password can be chosen before the first start: LABEL_STUDIO_PASSWORD.
@@ -72,13 +73,19 @@ def serve(project: Path, port: int) -> int:
     password = os.environ.get("LABEL_STUDIO_PASSWORD")
     server, process = servers.start(place.desk, pictures, port=port, password=password)
     try:
-        click.echo(f"{server.url}\n  user      {servers.USER}")
-        if server.password:
-            click.echo(f"  password  {server.password if password is None else 'as in LABEL_STUDIO_PASSWORD'}")
+        chosen = None if server.password is None or password else server.password
+        if as_json:
+            click.echo(json.dumps({"url": server.url, "user": servers.USER, "password": chosen}))
         else:
-            click.echo("  password  as at the first start")
-        click.echo(f"  others    sign up at {server.url}/user/signup")
-        click.echo("Commands in this project find it by themselves: acbench review push BENCHMARK\nCtrl-C ends it.")
+            known = "as in LABEL_STUDIO_PASSWORD" if server.password else "as at the first start"
+            click.echo(
+                f"{server.url}\n"
+                f"  user      {servers.USER}\n"
+                f"  password  {chosen or known}\n"
+                f"  others    sign up at {server.url}/user/signup\n"
+                "Commands in this project find it by themselves: acbench review push BENCHMARK\n"
+                "Ctrl-C ends it."
+            )
         while process.poll() is None:
             time.sleep(0.2)
     finally:
