@@ -419,6 +419,12 @@ class Pipeline:
     def _items_key(self) -> str:
         return _key_of(self.ingested.items)
 
+    def keep(
+        self, path: Path, key: str, write: Callable[[Path], None], *, unfinished: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Write a file of whoever builds on this pipeline, under the same rules: see `_artifact`."""
+        self._artifact(path, key, write, unfinished=unfinished)
+
     def _artifact(
         self, path: Path, key: str, write: Callable[[Path], None], *, unfinished: Callable[[], bool] = lambda: False
     ) -> None:

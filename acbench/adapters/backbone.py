@@ -89,7 +89,8 @@ def backbone(spec: str = DEFAULT) -> Backbone:
 _LITE0 = "tf_efficientnet_lite0"
 
 
-def _timm(model: str, weights: Path | None, *, in_order: bool) -> Callable[[Any, Any], Any]:
+def _timm_net(model: str, weights: Path | None, *, in_order: bool) -> Any:
+    """A network of timm with its weights, ready to be run."""
     torch = import_torch()
     import timm
 
@@ -104,7 +105,12 @@ def _timm(model: str, weights: Path | None, *, in_order: bool) -> Callable[[Any,
             net.load_state_dict(_renamed(state, net.state_dict()) if in_order else state)
         except Exception as error:
             raise AcbenchError(f"{weights} does not hold weights of {model}: {error}", _ways_out(model)) from None
-    net = net.eval().to(device())
+    return net.eval().to(device())
+
+
+def _timm(model: str, weights: Path | None, *, in_order: bool) -> Callable[[Any, Any], Any]:
+    torch = import_torch()
+    net = _timm_net(model, weights, in_order=in_order)
     mean, std = (torch.tensor(net.default_cfg[key], device=device()).view(1, 3, 1, 1) for key in ("mean", "std"))
     channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
     prefix = getattr(net, "num_prefix_tokens", 0)

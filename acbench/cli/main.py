@@ -18,6 +18,7 @@ COMMANDS = {
     "review": ("review", "The queue that people decide, out and in."),
     "resolve": ("parts", "Make labels from proposals and reviews."),
     "compare": ("compare", "Proposers side by side: accuracy, agreement, calibration, cost."),
+    "velm": ("velm", "Run the baseline: a detector finds the place, a multimodal LLM names the defect."),
     "score": ("score", "What a system answered against the labels: figures with intervals, confusion matrices."),
     "app": ("app", "See images, labels and queue in the FiftyOne App; collect what was marked there."),
     "report": ("report", "One HTML page on a benchmark, for those without the App."),

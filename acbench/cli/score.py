@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.cli.wire import Command, json_option, option, project_option
+from acbench.cli.baseline import detector_options, root_options
+from acbench.cli.wire import Command, json_option, of_proposers, option, project_option
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ EPILOG = """\b
 Examples:
   acbench score visa_ac --predictions answers.csv
   acbench score visa_ac --compare mine.csv theirs.csv
+  acbench score mvtec_ac --system few_shot --root ~/data/mvtec_ad
   acbench score --truth labels.csv --predictions answers.csv
 """
 
@@ -33,13 +35,22 @@ Examples:
     help="CSV, JSONL or parquet with `item_id` or `image`, and `label`, `labels` or `answer`.",
 )
 @option(
+    "--system",
+    metavar="NAME",
+    help="In place of a file: majority, clip, few_shot, velm, or another package's; run first if it has not been.",
+)
+@option(
     "--truth",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Anybody's table in place of a benchmark: CSV with `category`, `image` and `label`.",
 )
 @option(
-    "--compare", "pair", nargs=2, metavar="A B", help="Two such files on the same images: is the difference chance?"
+    "--compare",
+    "pair",
+    nargs=2,
+    metavar="A B",
+    help="Two files or systems on the same images: is the difference chance?",
 )
 @option(
     "--view",
@@ -73,12 +84,18 @@ Examples:
     metavar="FOLDER",
     help="For score.json, score.md and pictures.  [default: in .acbench/, for a benchmark]",
 )
+@option("--shots", type=click.IntRange(1), default=3, show_default=True, help="Images of each class for `few_shot`.")
+@of_proposers("--clip-model", metavar="MODEL", help="Model of `clip`, as for relabel.")
+@of_proposers("--clip-weights", metavar="TAG_OR_FILE", help="Its weights, if MODEL is a name of open_clip.")
+@detector_options
+@root_options
 @option("--markdown", is_flag=True, help="Print Markdown.")
 @json_option
 @project_option
 def score(
     benchmark: str | None,
     predictions: Path | None,
+    system: str | None,
     truth: Path | None,
     pair: tuple[str, str] | None,
     out: Path | None,
@@ -93,25 +110,62 @@ def score(
     unknown image, or one that is answered twice, is an error.
     """
     from acbench.scoring import predictions as reading
-
-    _check(benchmark, predictions, truth, pair)
-    target, where = _truth(benchmark, truth, project, options)
-    if pair:
-        return _compare(target, pair, as_json, options)
-    assert predictions is not None, "checked before"
     from acbench.scoring.result import Provenance
 
+    _check(benchmark, predictions, system, truth, pair)
+    if benchmark and system and system != "velm":
+        _run(benchmark, system, project, options)
+    target, where = _truth(benchmark, truth, project, options)
+    if pair:
+        return _compare(target, pair, benchmark, project, as_json, options)
+    if predictions:
+        name, made_by = (
+            predictions.stem,
+            Provenance(system=predictions.stem, localisation=options["localisation"] or "not_stated"),
+        )
+    else:
+        assert system is not None and benchmark is not None, "checked before"
+        name, (predictions, made_by) = system, _answers_of(system, benchmark, project)
+    target = target.without(made_by.references, REFERENCES)
     answers = reading.match(reading.read(predictions), target)
-    made_by = Provenance(system=predictions.stem, localisation=options["localisation"] or "not_stated")
-    folder = out or (None if benchmark is None else _bench(project, benchmark).score(predictions.stem))
+    folder = out or (None if benchmark is None else _bench(project, benchmark).score(name))
     return _show(target, answers, made_by, where, folder, options, as_json=as_json, markdown=markdown)
 
 
-def _check(benchmark: str | None, predictions: Path | None, truth: Path | None, pair: tuple[str, str] | None) -> None:
+REFERENCES = "references of the system"
+
+
+def _check(
+    benchmark: str | None,
+    predictions: Path | None,
+    system: str | None,
+    truth: Path | None,
+    pair: tuple[str, str] | None,
+) -> None:
     if (benchmark is None) == (truth is None):
         raise click.UsageError("give a benchmark, or --truth FILE")
-    if (predictions is None) == (not pair):
-        raise click.UsageError("give --predictions FILE, or --compare A B")
+    if sum(map(bool, (predictions, system, pair))) != 1:
+        raise click.UsageError("give --predictions FILE, --system NAME, or --compare A B")
+    if truth and system:
+        raise click.UsageError("--system goes with a benchmark: a table has no images")
+
+
+def _run(benchmark: str, system: str, project: Path, options: dict[str, Any]) -> None:
+    from acbench.cli.baseline import answered
+    from acbench.cli.wire import pipeline
+
+    kept = {name: options[name] for name in ("root", "limit", "categories", "backbone", "clip_model", "clip_weights")}
+    with pipeline(project, benchmark, **kept) as line:
+        choices = {name: options[name] for name in ("detector", "false_alarms", "shots", "seed")}
+        answered(line, system, options["view"], choices)
+
+
+def _answers_of(system: str, benchmark: str, project: Path) -> tuple[Path, Provenance]:
+    from acbench.cli.baseline import predictions_of
+    from acbench.systems import provenance
+
+    path = predictions_of(_bench(project, benchmark), system)
+    return path, provenance(path)
 
 
 def _bench(project: Path, benchmark: str) -> Any:
@@ -214,14 +268,28 @@ def _tell(found: Scored, where: str, written: list[Path]) -> None:
         click.echo(f"  {path}")
 
 
-def _compare(truth: Truth, pair: tuple[str, str], as_json: bool, options: dict[str, Any]) -> int:
+def _compare(
+    truth: Truth,
+    pair: tuple[str, str],
+    benchmark: str | None,
+    project: Path,
+    as_json: bool,
+    options: dict[str, Any],
+) -> int:
     from acbench.cli.screen import table
     from acbench.scoring import predictions as reading
     from acbench.scoring import show
     from acbench.scoring.versus import versus
 
-    one, other = (reading.match(reading.read(Path(name)), truth) for name in pair)
-    names = [Path(name).stem for name in pair]
+    paths = []
+    for name in pair:
+        path = Path(name)
+        if benchmark and not path.exists():
+            path, made_by = _answers_of(name, benchmark, project)
+            truth = truth.without(made_by.references, REFERENCES)
+        paths.append(path)
+    one, other = (reading.match(reading.read(path), truth) for path in paths)
+    names = [path.stem for path in paths]
     facts = {
         "benchmark": truth.benchmark,
         "view": truth.view,

@@ -39,12 +39,12 @@ def score(
     """Score what a system answered.
 
     `labels`: `Label` records, rows (mappings), columns (a mapping of lists) or a `datasets.Dataset`. Every one that is
-    accepted is scored. Rows have `item_id`, `category`, and `label` or `labels`; numbers of a ClassLabel are read as
-    its names.
+    accepted is scored. Rows have `item_id`, `category`, and `label` or `labels`; numbers of a ClassLabel as its
+    names.
 
-    `predictions`: `Prediction` records; rows or columns with `item_id` and an answer; or a mapping of item_id → answer.
+    `predictions`: `Prediction` records; rows or columns with `item_id` and an answer; or a mapping, item_id → answer.
 
-    `schema`: the label schema, or its name or path. Without one the classes are those that occur in `labels`.
+    `schema`: the label schema, its name or path. Without one the classes are those that occur in `labels`.
 
     Raises AcbenchError for an unknown item, a second row, or a label outside the schema, and names it.
     """

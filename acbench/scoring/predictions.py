@@ -125,9 +125,8 @@ class _Reader:
         said = row[column]
         if column == "labels" and not isinstance(said, str) and not said and row.get("raw"):
             said = row["raw"]
-        status, labels = self._parse(target.category, said)
-        if status != "ok" and row.get("parse") == "error":
-            status = "error"
+        failed = row.get("parse") == "error"
+        status, labels = ("error", ()) if failed else self._parse(target.category, said)
         raw = said if isinstance(said, str) else "" if status == "empty" else " + ".join(map(str, _listed(said)))
         return Said(raw, labels, status)
 

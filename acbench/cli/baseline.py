@@ -1,0 +1,93 @@
+"""Options and steps that the commands which run baselines share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from acbench.cli.wire import of_dataset, of_proposers, option
+from acbench.errors import AcbenchError
+
+if TYPE_CHECKING:
+    from acbench.pipeline import Pipeline
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+BACKBONE = "Image model of the detector and of `few_shot`: efficientnet-lite0, timm:MODEL[@FILE].  [default: bundled]"
+
+
+def _detector(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    kind, _, folder = value.partition(":")
+    if kind == "heatmaps" and folder:
+        return f"{kind}:{Path(folder).resolve()}"
+    if value in {"patchcore", "oracle", "none"}:
+        return value
+    raise click.BadParameter("patchcore, heatmaps:FOLDER, oracle or none", ctx, param)
+
+
+def detector_options(command: F) -> F:
+    """Who says what is anomalous, and where."""
+    options = (
+        option(
+            "--detector",
+            default="patchcore",
+            show_default=True,
+            callback=_detector,
+            metavar="DETECTOR",
+            help="patchcore, heatmaps:FOLDER (maps of your own, by the images' paths), oracle (ground truth), none.",
+        ),
+        option(
+            "--false-alarms",
+            type=click.FloatRange(0, 0.5),
+            default=0.05,
+            show_default=True,
+            help="Share of normal training images that the detector's threshold lets through as anomalous.",
+        ),
+        of_proposers("--backbone", metavar="MODEL", help=BACKBONE),
+    )
+    for each in reversed(options):
+        command = each(command)
+    return command
+
+
+def root_options(command: F) -> F:
+    """Where the images lie, if they are needed and no earlier command was told."""
+    options = (
+        of_dataset("--root", type=click.Path(path_type=Path), help="The dataset's folder, where a system needs it."),
+        of_dataset("--limit", type=click.IntRange(min=1), help="At most N images of each category."),
+    )
+    for each in reversed(options):
+        command = each(command)
+    return command
+
+
+def answered(line: Pipeline, name: str, view: Any, choices: dict[str, Any]) -> int:
+    """Have a baseline answer for every test image; gives how many questions are open."""
+    from acbench import systems
+    from acbench.adapters.patches import patch_model
+    from acbench.baselines import Options
+    from acbench.scoring.benchmark import labelled
+
+    truth = None
+    if name != "velm":  # it needs no labels, and a first run may have none
+        truth = labelled(line.bench, line.schema).truth(line.schema, view=view, categories=line.settings.categories)
+    given = systems.setup(line, view, truth, Options(**choices), lambda: patch_model(line.settings.backbone))
+    return systems.predict(line, name, given)
+
+
+def predictions_of(bench: Any, name: str) -> Path:
+    """The table of a system that has answered. Raises AcbenchError if it has not."""
+    from acbench.baselines import names
+
+    path: Path = bench.predictions(name)
+    if name not in names():
+        raise AcbenchError(f"there is no file {name}, and no system of that name", f"systems: {', '.join(names())}")
+    if not path.exists():
+        command = (
+            f"acbench velm {bench.benchmark}" if name == "velm" else f"acbench score {bench.benchmark} --system {name}"
+        )
+        raise AcbenchError(f"{name} has not answered yet", command)
+    return path

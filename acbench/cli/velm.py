@@ -1,0 +1,126 @@
+"""`acbench velm`: the baseline of detector and multimodal LLM."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from acbench.cli.baseline import answered, detector_options
+from acbench.cli.wire import (
+    Command,
+    benchmark_argument,
+    dataset_options,
+    json_option,
+    llm_options,
+    of_llm,
+    option,
+    pipeline,
+    project_option,
+)
+
+if TYPE_CHECKING:
+    from acbench.pipeline import Pipeline
+
+EPILOG = """\b
+Examples:
+  acbench velm mvtec_ac --root ~/data/mvtec_ad --llm gpt-4o --llm-price 2.50/10 --dry-run
+  acbench velm mvtec_ac --llm gpt-4o --budget 5
+  acbench score mvtec_ac --system velm
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@benchmark_argument
+@dataset_options
+@detector_options
+@option("--no-reference", is_flag=True, help="Without: show no normal image.")
+@option("--no-contour", is_flag=True, help="Without: do not outline the defect.")
+@option("--no-descriptions", is_flag=True, help="Without: tell the classes' names alone.")
+@option("--no-strategy", is_flag=True, help="Without: do not tell in which order to decide.")
+@option(
+    "--view",
+    type=click.Choice(["published", "sets"]),
+    default="published",
+    show_default=True,
+    help="Which classes to tell apart.",
+)
+@llm_options
+@of_llm("--dry-run", is_flag=True, help="Print what it would cost, with an example question, and ask nobody.")
+@json_option
+@project_option
+def velm(
+    benchmark: str,
+    project: Path,
+    detector: str,
+    false_alarms: float,
+    view: str,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Classify every test image: a detector finds the place, a multimodal LLM names the defect (arXiv 2505.02626).
+
+    Maps and answers are kept: what was computed or paid for is not done again.
+    """
+    from acbench import store
+    from acbench.records import Prediction
+    from acbench.scoring.figures import UNUSABLE
+
+    switches = {name: not options.pop(f"no_{name}") for name in ("reference", "contour", "descriptions", "strategy")}
+    choices: dict[str, Any] = {"detector": detector, "false_alarms": false_alarms, **switches}
+    with pipeline(project, benchmark, **options) as line:
+        if dry_run:
+            return _dry_run(line, view, choices, as_json)
+        path = line.bench.predictions("velm")
+        if options["retry_errors"] and any(each.parse == "error" for each in store.read(path, Prediction)):
+            path.unlink()  # what was answered is in the ledger
+        left = answered(line, "velm", view, choices)
+        rows = store.read(path, Prediction)
+        dollars = line.ledger.dollars(call for row in rows for call in row.calls)
+    counts = {
+        "images": len(rows),
+        "called_normal": sum(row.labels == ("good",) and not row.calls for row in rows),
+        "asked": sum(bool(row.calls) for row in rows),
+        **{name: sum(row.parse == name for row in rows) for name in UNUSABLE if name != "missing"},
+        "not_asked_yet": left,
+        "dollars": dollars,
+    }
+    if as_json:
+        click.echo(json.dumps({**counts, "predictions": str(path)}, indent=1))
+    else:
+        click.echo(", ".join(f"{value:,.4g} {name.replace('_', ' ')}" for name, value in counts.items()))
+        click.echo(f"{path}\nNext: acbench score {benchmark} --system velm")
+    if left:
+        click.echo("Note: run again to ask what is left", err=True)
+    return 3 if left or counts["error"] else 0
+
+
+def _dry_run(line: Pipeline, view: Any, choices: dict[str, Any], as_json: bool) -> int:
+    from acbench import store, systems
+    from acbench.adapters.patches import patch_model
+    from acbench.baselines import Options, velm
+
+    given = systems.setup(line, view, None, Options(**choices), lambda: patch_model(line.settings.backbone))
+    system = velm.build(given)
+    with line.console.stage("detect") as progress:
+        found = system.dry_run(systems.tested(line), progress)
+    folder = line.bench.work / "dry-run" / "velm"
+    if found.example:
+        for title, data in found.example.pictures:
+            store.write_bytes(folder / title, data)
+        store.write_bytes(folder / "question.txt", found.example.text.encode())
+    if as_json:
+        unasked = [{"item_id": item, "why": why} for item, why in found.unasked]
+        click.echo(json.dumps({**dataclasses.asdict(found.bill), "unasked": unasked}, indent=1, ensure_ascii=False))
+        return 0
+    if found.example:
+        click.echo(f"One question; its pictures lie in {folder}\n\n{found.example.text}")
+    click.echo(f"velm: {found.bill}")
+    for item, why in found.unasked:
+        click.echo(f"! {item} cannot be asked about: {why}")
+    click.echo("Nothing was asked.")
+    return 0
