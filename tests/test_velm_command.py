@@ -188,3 +188,32 @@ def test_an_oracle_is_recorded_and_no_leaderboard_entry(
         command(tmp_path, *score, "--leaderboard"), capture_output=True, text=True, env=environment(), timeout=60
     )
     assert done.returncode == 1 and "that is an oracle, and no leaderboard entry" in done.stderr
+
+
+class TestSystems:
+    """Baselines are run when they are scored."""
+
+    def test_once_and_with_what_they_rest_on(self, toy: tuple[Path, Path], tmp_path: Path) -> None:
+        root, maps = toy
+        acbench(tmp_path, "relabel", "mvtec_ac", "--root", root, "--without", "neighbours", "--category", "wood")
+        score = ("score", "mvtec_ac", "--json", "--system")
+        majority = json.loads(acbench(tmp_path, *score, "majority"))
+        assert majority["scores"]["accuracy"] == {
+            **majority["scores"]["accuracy"],
+            "pooled": {**majority["scores"]["accuracy"]["pooled"], "value": 6 / 16},
+        }
+        assert majority["scores"]["floor"]["pooled"]["value"] == 6 / 16 and majority["categories"] == ["wood"]
+        few = (*score, "few_shot", "--shots", "2", "--detector", f"heatmaps:{maps}")
+        first = acbench(tmp_path, *few)
+        facts = json.loads(first)
+        assert facts["left_out"] == {"references of the system": 4} and facts["references"] == 4
+        assert facts["localisation"] == "detector" and facts["counts"]["pooled"]["missing"] == 0
+        assert acbench(tmp_path, *few) == first
+        assert json.loads(acbench(tmp_path, "runs", "--json"))[0]["summary"] == "nothing to do"
+        pair = json.loads(acbench(tmp_path, "score", "mvtec_ac", "--compare", "few_shot", "majority", "--json"))
+        assert pair["items"] == 12
+
+    def test_one_that_has_to_be_asked_first_says_so(self, toy: tuple[Path, Path], tmp_path: Path) -> None:
+        arguments = command(tmp_path, "score", "mvtec_ac", "--system", "velm")
+        done = subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=60)
+        assert done.returncode == 1 and "velm has not answered yet\n  → acbench velm mvtec_ac" in done.stderr

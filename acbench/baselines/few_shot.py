@@ -50,8 +50,8 @@ class FewShot:
     @property
     def name(self) -> str:
         options = self.setup.options
-        decides = (1, self.setup.embedder.name, self.localiser.key, options.shots, options.seed, self.references)
-        return f"few_shot@{digest(*decides, length=8)}"
+        chosen = (options.shots, options.seed, self.references, self.truth.hashes)
+        return f"few_shot@{digest(1, self.setup.embedder.name, self.localiser.key, *chosen, length=8)}"
 
     @property
     def localisation(self) -> tuple[str, str]:

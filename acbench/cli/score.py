@@ -77,7 +77,7 @@ Examples:
 @option("--negligible", multiple=True, metavar="CATEGORY/CLASS", help="An anomaly that is no defect; can be repeated.")
 @option("--severity", type=click.IntRange(1), metavar="DRAWS", help="Draw negligible classes so many times instead.")
 @option("--resamples", type=click.IntRange(0, 100_000), default=1000, show_default=True, help="Of the bootstrap.")
-@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap.")
+@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap, and of `few_shot`.")
 @option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -115,6 +115,8 @@ def score(
     _check(benchmark, predictions, system, truth, pair)
     if benchmark and system and system != "velm":
         _run(benchmark, system, project, options)
+    if benchmark and system:
+        options["categories"] = options["categories"] or _remembered(benchmark, project)
     target, where = _truth(benchmark, truth, project, options)
     if pair:
         return _compare(target, pair, benchmark, project, as_json, options)
@@ -158,6 +160,14 @@ def _run(benchmark: str, system: str, project: Path, options: dict[str, Any]) ->
     with pipeline(project, benchmark, **kept) as line:
         choices = {name: options[name] for name in ("detector", "false_alarms", "shots", "seed")}
         answered(line, system, options["view"], choices)
+
+
+def _remembered(benchmark: str, project: Path) -> tuple[str, ...]:
+    """The categories that the project's commands are about; all if empty."""
+    from acbench import settings
+
+    kept = settings.read(_bench(project, benchmark).settings)
+    return kept.categories if kept else ()
 
 
 def _answers_of(system: str, benchmark: str, project: Path) -> tuple[Path, Provenance]:

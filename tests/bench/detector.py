@@ -1,0 +1,134 @@
+"""Our PatchCore beside anomalib's, on the same pictures and the same backbone, each in a process of its own.
+
+    pip install anomalib && python -m tests.bench.detector [--ratio 0.01]
+
+Bottles of MVTec-AD, where ACBENCH_MVTEC_AD_ROOT names a folder with them, at 224 pixels on EfficientNet-Lite0 with its
+ImageNet weights, middle levels of strides 8 and 16. Decoding is not timed. `--ratio` is the share of patches that
+anomalib keeps; ours keeps 1 %. Peak memory is that of the whole process, libraries and pictures included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from acbench.adapters.patches import BATCH, patch_model
+from acbench.adapters.torch_runtime import import_torch
+from tests.bench.spine import table
+
+SIZE = 224
+LAYERS = ("blocks.2", "blocks.4")
+"""What timm calls the levels of strides 8 and 16."""
+
+
+def main() -> None:
+    """Measure and print; called with a name, measure one of them in this process."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ratio", type=float, default=0.01)
+    parser.add_argument("--only", choices=["acbench", "anomalib"], help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    root = Path(os.environ["ACBENCH_MVTEC_AD_ROOT"]) / "bottle"
+    if given.only:
+        print(json.dumps(measured(given.only, root, given.ratio)))
+        return
+    rows = [("", "image AUROC", "fit, s", "predict, ms an image", "patches kept", "peak memory, MB")]
+    for name in ("acbench", "anomalib"):
+        facts, peak = apart(name, given.ratio)
+        times = (f"{facts['auroc']:.4f}", f"{facts['fit']:.1f}", f"{1e3 * facts['predict']:.0f}", f"{facts['kept']:,}")
+        rows.append((name, *times, f"{peak:.0f}"))
+    print(table(rows))
+
+
+def apart(name: str, ratio: float) -> tuple[dict[str, Any], float]:
+    """One of them in a process of its own; what it measured, and its peak memory in MB."""
+    command = [sys.executable, "-m", "tests.bench.detector", "--only", name, "--ratio", str(ratio)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{name} ended with {process.returncode}: is it installed?")
+    return json.loads(out.splitlines()[-1]), usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def measured(name: str, root: Path, ratio: float) -> dict[str, Any]:
+    from sklearn.metrics import roc_auc_score
+
+    train = [decoded(path) for path in sorted(root.glob("train/good/*.png"))]
+    paths = sorted(root.glob("test/*/*.png"))
+    test = [decoded(path) for path in paths]
+    fit, predict = ours() if name == "acbench" else theirs(ratio)
+    fit(train[:2])  # loads the model
+    started = time.perf_counter()
+    kept = fit(train)
+    fitted = time.perf_counter()
+    scores = predict(test)
+    done = time.perf_counter()
+    truth = [path.parent.name != "good" for path in paths]
+    auroc = float(roc_auc_score(truth, scores))
+    return {"auroc": auroc, "fit": fitted - started, "predict": (done - fitted) / len(test), "kept": kept}
+
+
+def decoded(path: Path) -> np.ndarray[Any, Any]:
+    return np.asarray(Image.open(path).convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+
+
+def ours() -> Any:
+    from acbench import patchcore
+
+    model = patch_model()
+    banks = []
+
+    def fit(pictures: list[Any]) -> int:
+        banks[:] = [patchcore.fit(model.features(pictures))]
+        return len(banks[0].patches)
+
+    return fit, lambda pictures: [float(banks[0].heatmap(each).max()) for each in model.features(pictures)]
+
+
+def theirs(ratio: float) -> Any:
+    torch = import_torch()
+    from anomalib.models.image.patchcore.torch_model import PatchcoreModel
+
+    from acbench.adapters.backbone import _LITE0, _bundled_weights, _timm_net
+
+    full = _timm_net(_LITE0, _bundled_weights(), in_order=True)
+    model = PatchcoreModel(backbone=_LITE0, layers=LAYERS, pre_trained=False)
+    features = model.feature_extractor.feature_extractor
+    features.load_state_dict({name: full.state_dict()[name] for name in features.state_dict()})
+    mean, std = (torch.tensor(full.default_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+
+    def batches(pictures: list[Any]) -> Any:
+        for start in range(0, len(pictures), BATCH):
+            images = torch.from_numpy(np.stack(pictures[start : start + BATCH])).permute(0, 3, 1, 2).float() / 255
+            yield (images - mean) / std
+
+    def fit(pictures: list[Any]) -> int:
+        model.train()
+        model.feature_extractor.eval()
+        with torch.inference_mode():
+            for images in batches(pictures):
+                model(images)
+            model.subsample_embedding(ratio)
+        return len(model.memory_bank)
+
+    def predict(pictures: list[Any]) -> list[float]:
+        model.eval()
+        with torch.inference_mode():
+            return [float(score) for images in batches(pictures) for score in model(images).pred_score.ravel()]
+
+    return fit, predict
+
+
+if __name__ == "__main__":
+    main()
