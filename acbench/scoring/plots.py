@@ -23,8 +23,9 @@ def confusion(facts: Mapping[str, Any]) -> bytes:
     rows = math.ceil(len(tables) / columns)
     edge = max(max(len(table), len(table[0])) for table in tables.values())
     size = max(3.4, 0.46 * edge + 1.9)
-    figure = _figure(size * columns, size * rows + 0.6)
-    figure.suptitle(f"{facts['system']} on {facts['benchmark']}: rows true, columns answered", color=_INK)
+    title = f"{facts['system']} on {facts['benchmark']}: rows true, columns answered"
+    figure = _figure(max(size * columns, 0.1 * len(title)), size * rows + 0.6)
+    figure.suptitle(title, color=_INK)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (key, table) in zip(grid, tables.items(), strict=False):
         _matrix(axes, key, table, facts)
