@@ -17,12 +17,14 @@ __all__ = [
     "Schema",
     "Score",
     "Scored",
+    "attach_images",
     "compare",
     "load_schema",
     "score",
 ]
 
 if TYPE_CHECKING:
+    from acbench.adapters.attach import attach_images
     from acbench.errors import AcbenchError
     from acbench.records import Item, Label, Prediction, Proposal, Review, Score
     from acbench.schema import Schema
@@ -33,6 +35,7 @@ _PLACES = {
     "AcbenchError": "errors",
     "Schema": "schema.model",
     "Scored": "scoring",
+    "attach_images": "adapters.attach",
     "compare": "scoring",
     "load_schema": "schema.read",
     "score": "scoring",

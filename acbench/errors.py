@@ -48,3 +48,7 @@ class LostConnection(DeskError):
 
 class ImageError(AcbenchError):
     """An image or an anomaly mask cannot be used."""
+
+
+class ReleaseError(AcbenchError):
+    """A release cannot be made, read or trusted."""

@@ -13,9 +13,10 @@ import sys
 import tempfile
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from acbench.errors import StoreError
 
@@ -55,17 +56,27 @@ def read(path: Path, kind: type[R]) -> list[R]:
     return _read_jsonl(path, kind) if path.suffix == ".jsonl" else _read_parquet(path, kind)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file's content atomically: a reader, or a crash, sees the old bytes or the new ones."""
+def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Replace a file's content atomically: a reader, or a crash, sees the old bytes or the new ones.
+
+    `mode`: who may read and write it, less the umask.
+    """
+    with replacing(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """The same for what is too large to hold: write into the file given; without an error it takes its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     partial = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.chmod(0o666 & ~_umask())
+        partial.chmod(mode & ~_umask())
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)

@@ -130,7 +130,7 @@ OPTIONS = [
     for option in context.command.params
     if isinstance(option, click.Option)
 ]
-ARGUMENTS = {"benchmark": "sample", "file": "queue.csv"}
+ARGUMENTS = {"benchmark": "sample", "file": "queue.csv", "release": "my-org/x", "before": "a", "after": "b"}
 FORMS = {"--llm-url": "http://localhost/v1", "--llm-price": "1/2"}
 """Values of options that take more than a number."""
 

@@ -1,0 +1,109 @@
+"""Croissant metadata of a release, by way of mlcroissant: https://docs.mlcommons.org/croissant/docs/croissant-spec.html"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from acbench import licences
+from acbench.release.columns import columns
+from acbench.release.manifest import CROISSANT, Manifest
+
+PARQUET = "application/x-parquet"
+
+
+class Croissant:
+    """The metadata: written, and checked."""
+
+    def describe(self, manifest: Manifest, *, repo: str, about: str, attribution: str) -> bytes:
+        """`croissant.json`: every table with its sha256, and a record set for each."""
+        import mlcroissant as mlc
+
+        licence = licences.get(manifest.licence)
+        files, records = [], []
+        for path, facts in sorted(manifest.shards().items()):
+            name = path.removeprefix("data/").removesuffix(".parquet")
+            files.append(
+                mlc.FileObject(
+                    id=path, name=path, content_url=path, encoding_formats=[PARQUET], sha256=facts.sha256,
+                    content_size=f"{facts.size} B",
+                )
+            )  # fmt: skip
+            records.append(mlc.RecordSet(id=name, name=name, fields=list(_fields(mlc, name, path, manifest.images))))
+        with _quiet():
+            made = mlc.Metadata(
+                name=manifest.benchmark,
+                description=about,
+                license=[licence.url if licence else manifest.licence],
+                url=f"https://huggingface.co/datasets/{repo}",
+                version=manifest.version,
+                cite_as=attribution,
+                distribution=files,
+                record_sets=records,
+            )
+            content = made.to_json()
+        return (json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n").encode()
+
+    def problems(self, folder: Path, manifest: Manifest) -> list[str]:
+        """What is wrong with a stranger's `croissant.json` beside a manifest; nothing it names is opened or fetched."""
+        import mlcroissant as mlc
+
+        try:
+            content = json.loads((folder / CROISSANT).read_bytes())
+            distribution = content["distribution"]
+            hashes = {each["contentUrl"]: each["sha256"] for each in distribution}
+            context = content["@context"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return [f"it cannot be read: {type(error).__name__}: {error}"]
+        found = []
+        if hashes != {path: facts.sha256 for path, facts in manifest.shards().items()}:
+            found.append("its tables or their sha256 are not those of release.json")
+        with _quiet():
+            if context != mlc.Metadata(name="x", description="x", url="https://x.org").to_json()["@context"]:
+                return [*found, "its @context is not that of Croissant 1.0"]
+            try:
+                mlc.Dataset(jsonld=str(folder / CROISSANT))
+            except Exception as error:  # mlcroissant raises many kinds
+                found.append(f"mlcroissant refuses it: {' '.join(str(error).split())[:300]}")
+        return found
+
+
+def _fields(mlc: Any, name: str, path: str, images: bool) -> Iterator[Any]:
+    kinds = {
+        "flag": mlc.DataType.BOOL,
+        "whole": mlc.DataType.INTEGER,
+        "number": mlc.DataType.FLOAT,
+        "category": mlc.DataType.INTEGER,
+        "class": mlc.DataType.INTEGER,
+        "image": mlc.DataType.IMAGE_OBJECT,
+    }
+    for column in columns(images=images):
+        if column.kind in ("votes", "classes", "texts"):
+            continue  # lists; Croissant 1.0 has scalars only
+        transforms = [mlc.Transform(json_path="bytes")] if column.kind == "image" else []
+        yield mlc.Field(
+            id=f"{name}/{column.name}",
+            name=column.name,
+            description=column.about,
+            data_types=[kinds.get(column.kind, mlc.DataType.TEXT)],
+            source=mlc.Source(file_object=path, extract=mlc.Extract(column=column.name), transforms=transforms),
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """It logs what is merely recommended, and its libraries warn of each other."""
+    log = logging.getLogger("absl")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)

@@ -1,0 +1,245 @@
+"""From labels to a release folder that says what it holds, and from there to a hub."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from acbench import licences, store
+from acbench.errors import ReleaseError
+from acbench.ledger import digest, sha256_file
+from acbench.pipeline import VERSION as PIPELINE_VERSION
+from acbench.pipeline import Pipeline
+from acbench.release import manifest as manifests
+from acbench.release.entries import entries, of_rows
+from acbench.release.entries import manifest as read_manifest
+from acbench.release.hub import Head, Hub
+from acbench.release.manifest import File, Manifest, Previous
+from acbench.stages import diff
+from acbench.stages.ingest import describe
+from acbench.stages.publish import pseudonyms, shards
+from acbench.stages.publish.card import Facts, card
+from acbench.stages.publish.rows import Row, names_of, rows
+from acbench.stages.resolve import POLICY
+from acbench.stages.triage import by_item
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VERSION = f"{PIPELINE_VERSION}, 1"
+"""Part of every key: see `pipeline.VERSION`."""
+
+FIRST = "1.0.0"
+
+
+class Tables(Protocol):
+    """The form of a release's tables."""
+
+    def arrow_schema(self, categories: Sequence[str], classes: Sequence[str], *, images: bool) -> pa.Schema: ...
+    def card_data(self, manifest: Manifest) -> Mapping[str, Any]: ...
+
+
+class Describer(Protocol):
+    """Writes `croissant.json`."""
+
+    def describe(self, manifest: Manifest, *, repo: str, about: str, attribution: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A release folder."""
+
+    folder: Path
+    manifest: Manifest
+    base: Manifest | None
+    """The release at the hub's head when this was built."""
+    changes: list[diff.Change] | None
+    """Against the previous release; None if there is none."""
+    made: int
+    """Files that this run wrote."""
+
+
+@dataclass(kw_only=True)
+class Publisher:
+    """Makes the release of one pipeline's labels. Files that are there from the same inputs stay."""
+
+    line: Pipeline
+    tables: Tables
+    describer: Describer
+    hub: Hub | None = None
+    """None if nothing is asked of a hub: then there is no previous release."""
+    version: str | None = None
+    images: bool | None = None
+    """Whether the images are in it; None to go by their licence."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the release is built."""
+        return self.line.bench.work / "release"
+
+    def build(self) -> Built:
+        """Write the release folder. Raises ReleaseError if its licences, version or images forbid it, or HubError."""
+        line = self.line
+        labels, items = line.labels(), list(line.items.values())
+        if not items:
+            raise ReleaseError("there is no image to release", f"acbench relabel {line.settings.schema}")
+        licences.one_for_all(line.schema.licence, (item.licence for item in items))
+        images = self._images(items[0].licence)
+        head = self.hub.at() if self.hub else None
+        version, previous = self._version(head)
+        if head and head.manifest:
+            self._refuse_other(head.manifest)
+        made = self._rows(labels, version)
+        names = names_of(line.schema)
+        before = len(line.made)
+        tables = self._tables(made, images)
+        manifest = Manifest(
+            benchmark=line.schema.benchmark,
+            title=line.schema.title,
+            version=version,
+            schema_version=line.schema.version,
+            schema_digest=line.schema.digest,
+            policy=POLICY,
+            source=line.source.NAME,
+            source_licence=items[0].licence,
+            licence=line.schema.licence,
+            images=images,
+            categories=names.categories,
+            classes=names.classes,
+            previous=previous,
+            files=tables,
+        )
+        changes = self._changes(made, manifest)
+        manifest = self._texts(manifest, made, changes)
+        self._clear({*manifest.files, manifests.NAME})
+        base = head.manifest if head else None
+        return Built(folder=self.folder, manifest=manifest, base=base, changes=changes, made=len(line.made) - before)
+
+    def _images(self, licence: str) -> bool:
+        known = licences.get(licence)
+        if self.images is None:
+            return known is not None and known.passes_on
+        if self.images and known is None:
+            raise ReleaseError(
+                f"nothing is known of the licence of the images ({licence}), so they are not ours to pass on",
+                "publish --labels-only: others join their own copy",
+            )
+        return self.images
+
+    def _version(self, head: Head | None) -> tuple[str, Previous | None]:
+        there = head.manifest if head else None
+        version = self.version or (there.version if there else FIRST)
+        if not manifests.VERSION.fullmatch(version):
+            raise ReleaseError(f"--version {version} is not MAJOR.MINOR.PATCH", "--version 1.0.0")
+        if head is None or there is None:
+            return version, None
+        if there.version == version:
+            return version, there.previous
+        if _numbers(version) < _numbers(there.version):
+            raise ReleaseError(f"version {there.version} is published already", f"give a later one than {version}")
+        return version, Previous(version=there.version, commit=head.tags.get(there.tag, head.commit))
+
+    def _refuse_other(self, there: Manifest) -> None:
+        schema, repo = self.line.schema, self.hub.repo if self.hub else ""
+        if there.benchmark != schema.benchmark:
+            raise ReleaseError(f"{repo} holds the benchmark {there.benchmark}", "give each benchmark its own --repo")
+        if there.licence != schema.licence:
+            raise ReleaseError(
+                f"{repo} is under {there.licence}, these labels are under {schema.licence}",
+                "one repository per licence: give another --repo",
+            )
+
+    def _rows(self, labels: Mapping[str, Any], version: str) -> list[Row]:
+        line = self.line
+        names = {review.reviewer for review in line.reviews}
+        key = pseudonyms.key(line.bench.work / "pseudonyms.key") if names else b""
+        reviews = pseudonyms.anonymous(line.reviews, pseudonyms.pseudonyms(names, key, version))
+        return rows(line.ingested.items, labels, line.proposals, by_item(reviews), line.schema)
+
+    def _tables(self, made: list[Row], images: bool) -> dict[str, File]:
+        """Write every table that is not there; gives what there is to say about each."""
+        names, root = names_of(self.line.schema), self.line.ingested.root
+        form = self.tables.arrow_schema(names.categories, names.classes, images=images)
+        found = {}
+        planned = shards.plan(made, names, root, images=images)
+        with self.line.console.stage("write tables") as progress:
+            for done, shard in enumerate(planned, start=1):
+                path = self.folder / shard.path
+                key = digest(VERSION, form.to_string(), str(form.metadata), shard.rows, images)
+                write = partial(shards.write, shard=shard, schema=form, root=root, images=images)
+                sha256 = self._file(path, key, write)
+                found[shard.path] = shards.facts(path, sha256)
+                progress(done, len(planned))
+        return found
+
+    def _changes(self, made: list[Row], manifest: Manifest) -> list[diff.Change] | None:
+        if manifest.previous is None or self.hub is None:
+            return None
+        place = self.hub.place(manifest.previous.commit)
+        before = entries(place, read_manifest(place))
+        after = {each.item_id: each for each in of_rows(made, manifest.categories, manifest.classes)}
+        return diff.diff(before, after)
+
+    def _texts(self, manifest: Manifest, made: list[Row], changes: list[diff.Change] | None) -> Manifest:
+        """Write card, Croissant and manifest; gives the manifest with all files."""
+        line = self.line
+        repo = self.hub.repo if self.hub else "ORG/NAME"
+        about = " ".join(line.schema.about.split())
+        what = describe(line.source, line.ingested)
+        told = Facts(
+            manifest=manifest,
+            entries=list(of_rows(made, manifest.categories, manifest.classes)),
+            rows=made,
+            schema=line.schema,
+            source=line.source,
+            dataset=what,
+            whole=not line.source.WHOLE or what.startswith("all "),
+            changes=changes,
+            repo=repo,
+        )
+        texts = {
+            manifests.CARD: card(told, self.tables.card_data(manifest)).encode(),
+            manifests.CROISSANT: self.describer.describe(
+                manifest, repo=repo, about=about, attribution=line.source.ATTRIBUTION
+            ),
+        }
+        files = dict(manifest.files)
+        for name, content in texts.items():
+            sha256 = self._file(self.folder / name, digest(VERSION, content.decode()), _writer(content))
+            files[name] = File(sha256=sha256, size=len(content))
+        whole = dataclasses.replace(manifest, files=files)
+        content = whole.to_bytes()
+        self._file(self.folder / manifests.NAME, digest(VERSION, content.decode()), _writer(content))
+        return whole
+
+    def _file(self, path: Path, key: str, write: Callable[[Path], None]) -> str:
+        """Write a file unless it is there from the same inputs; gives its sha256."""
+        line, name = self.line, self.line.bench.project.relative(path)
+        if not line.ledger.fresh(path, name, key):
+            started = time.monotonic()
+            write(path)
+            line.ledger.made(path, name, key, line.run_id, time.monotonic() - started)
+            line.made.append(name)
+        return line.ledger.sha256(name) or sha256_file(path)
+
+    def _clear(self, wanted: set[str]) -> None:
+        """Take away what an earlier release left."""
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            if path.is_dir() and not path.is_symlink():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path.relative_to(self.folder).as_posix() not in wanted:
+                path.unlink()
+
+
+def _writer(content: bytes) -> Callable[[Path], None]:
+    return lambda path: store.write_bytes(path, content)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

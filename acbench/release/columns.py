@@ -1,0 +1,68 @@
+"""The columns of a release's tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "texts", "flag", "whole", "number", "category", "class", "classes", "image", "votes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column, independent of any library."""
+
+    name: str
+    kind: Kind
+    about: str
+    """One sentence for the card."""
+
+
+COLUMNS = (
+    Column("item_id", "text", "Stable id of the image; silent about the label."),
+    Column("image", "image", "The image file's own bytes; null if it cannot be read."),
+    Column("mask", "image", "The anomaly mask file's own bytes; null if there is none."),
+    Column(
+        "image_path", "text", "Path in the source dataset. It can tell the source label: do not show it to a model."
+    ),
+    Column("mask_path", "text", "Path of the mask in the source dataset, or null."),
+    Column("category", "category", "The object or texture shown."),
+    Column("split", "text", "`train` or `test`, as in the source dataset."),
+    Column("anomalous", "flag", "What the source dataset says: false for a normal image."),
+    Column("label", "class", "The one class to predict; null if the image has no place in the single-label benchmark."),
+    Column("labels", "classes", "All classes that the image shows; empty while `status` is `pending`."),
+    Column("source_labels", "texts", "The source dataset's own labels, untouched."),
+    Column("status", "text", "`accepted`, `pending` (no decision yet) or `excluded`."),
+    Column("decided_by", "text", "`people`, the witnesses that agreed, or `nobody`."),
+    Column("reason", "text", "Why the label is what it is."),
+    Column("agreement", "number", "Share of independent witnesses or people that gave this label; null if only one."),
+    Column("confidence", "number", "Probability by the witnesses' own scores; null if they have none."),
+    Column("votes", "votes", "Who said what: see below."),
+    Column("image_sha256", "text", "Of the image file, hex."),
+    Column("mask_sha256", "text", "Of the mask file, hex, or null."),
+    Column("width", "whole", "Pixels; 0 if the image cannot be read."),
+    Column("height", "whole", "Pixels; 0 if the image cannot be read."),
+    Column("schema_version", "text", "Version of the label schema."),
+)
+
+VOTE = (
+    Column("who", "text", "A witness by name and version, or a person by a pseudonym that holds within one release."),
+    Column(
+        "kind", "text", "`dataset`, `table` (made by other people), `file` (anybody's answers), `model` or `person`."
+    ),
+    Column("said", "text", "`label`, `abstained`, `error`, `unsure`, `bad_image` or `bad_mask`."),
+    Column("labels", "texts", "The classes given, if it is `label`."),
+    Column("blind", "flag", "Of a person: whether no proposal was in sight. Else null."),
+)
+
+IMAGES = tuple(each.name for each in COLUMNS if each.kind == "image")
+
+
+def columns(*, images: bool) -> tuple[Column, ...]:
+    """The columns of a release with images or, if not `images`, of labels only."""
+    return tuple(each for each in COLUMNS if images or each.kind != "image")
+
+
+def label_columns() -> tuple[str, ...]:
+    """Names of the columns that are small: all but the images."""
+    return tuple(each.name for each in columns(images=False))

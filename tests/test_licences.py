@@ -1,0 +1,45 @@
+"""No card is laxer than what its labels were made from."""
+
+from __future__ import annotations
+
+import pytest
+
+from acbench import licences
+from acbench.errors import AcbenchError
+
+NC_SA, BY, CC0 = "CC-BY-NC-SA-4.0", "CC-BY-4.0", "CC0-1.0"
+
+
+@pytest.mark.parametrize(
+    ("made", "source", "laxer"),
+    [
+        (NC_SA, NC_SA, False),
+        (BY, NC_SA, True),
+        (CC0, NC_SA, True),
+        ("CC-BY-NC-4.0", NC_SA, True),
+        (BY, BY, False),
+        (NC_SA, BY, False),
+        (CC0, BY, True),
+        (BY, CC0, False),
+        ("CC-BY-SA-4.0", "CC-BY-NC-4.0", True),
+        ("MIT", BY, True),
+        (BY, "MIT", True),
+        ("MIT", "MIT", False),
+    ],
+)
+def test_laxer(made: str, source: str, laxer: bool) -> None:
+    assert licences.laxer(made, source) is laxer
+
+
+def test_images_are_passed_on_where_credit_is_all_that_is_asked() -> None:
+    passed = {spdx for spdx, each in licences.KNOWN.items() if each.passes_on}
+    assert passed == {CC0, BY}
+
+
+def test_one_repository_one_licence() -> None:
+    licences.one_for_all(NC_SA, [NC_SA, NC_SA])
+    licences.one_for_all("CC-BY-4.0", ["LicenseRef-unknown"])
+    with pytest.raises(AcbenchError, match="under 2 licences"):
+        licences.one_for_all(NC_SA, [NC_SA, BY])
+    with pytest.raises(AcbenchError, match="laxer than CC-BY-NC-SA"):
+        licences.one_for_all(BY, [NC_SA])
