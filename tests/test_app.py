@@ -99,6 +99,12 @@ def choose_view(tab: Any, slug: str) -> None:
     tab.locator(f"[data-cy=saved-views-{slug}-selection-option]").click()
 
 
+def clear_view(tab: Any) -> None:
+    """The server remembers a view for the next page."""
+    tab.locator("[data-cy=saved-views-btn-selection-clear]").click()
+    samples(tab, IMAGES)
+
+
 def test_images_and_labels_are_there(browser: Any) -> None:
     samples(browser, IMAGES)
     shown = browser.locator("[data-cy=looker]").filter(has=browser.locator("canvas[canvas-loaded=true]"))
@@ -121,8 +127,7 @@ def test_saved_views_are_there_and_choose(opened: Opened, browser: Any) -> None:
         assert browser.locator(f"[data-cy=saved-views-{slug}-selection-option]").count() == 1, slug
     browser.locator("[data-cy=saved-views-to-look-at-selection-option]").click()
     samples(browser, len(opened.queue()))
-    browser.locator("[data-cy=saved-views-btn-selection-clear]").click()  # the server remembers it for the next page
-    samples(browser, IMAGES)
+    clear_view(browser)
 
 
 def test_the_map_shows_every_anomaly(browser: Any) -> None:
@@ -161,6 +166,28 @@ def test_a_tag_set_by_a_click_comes_back_once(opened: Opened, browser: Any) -> N
     assert opened.reviews() == [review]
     choose_view(browser, "asked-again")
     samples(browser, 1)
+    clear_view(browser)
+
+
+def test_a_class_given_under_annotate_decides(opened: Opened, browser: Any) -> None:
+    known = len(opened.reviews())
+    sample = browser.locator("[data-cy=looker]").first
+    before = sample.locator("[data-cy=tag-label]").inner_text()
+    pairs = ({"broken_large", "contamination"}, {"scratch_head", "thread_top"})
+    (after,) = next(pair for pair in pairs if before in pair) - {before}
+    sample.click()
+    browser.get_by_text("Annotate", exact=True).click()
+    browser.get_by_text(before, exact=True).last.click()
+    browser.locator("input[role=combobox]").last.click()
+    browser.get_by_role("option", name=after, exact=True).click()
+    time.sleep(3)  # as above
+
+    done = opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "bob", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["decided"] == 1
+    (review,) = [each for each in opened.reviews() if each["reviewer"] == "bob"]
+    assert (review["verdict"], review["labels"], review["note"]) == ("label", [after], f"was {before}")
+    assert len(opened.reviews()) == known + 1
 
 
 def test_what_is_missing_is_said(opened: Opened, tmp_path: Path) -> None:
