@@ -99,6 +99,22 @@ def test_only_samples_whose_card_has_changed_are_written(shelf: Any) -> None:
     assert {labels[each] for each in changed} == {"contamination"}
 
 
+def test_an_update_that_is_stopped_goes_on_where_it_was(shelf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fiftyone_app, "BATCH", 5)
+    cards = [card(number) for number in range(12)]
+
+    def stop(done: int, _of: int) -> None:
+        if done >= 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        shelf.update(cards, key="k", classes=CLASSES, vectors={}, model="m", progress=stop)
+    assert (len(shelf.data), shelf.key) == (5, "")
+    assert update(shelf, cards).added == 7
+    assert (len(set(shelf.data.values("item_id"))), len(shelf.data), shelf.key) == (12, 12, "k")
+    assert "To look at" in shelf.data.list_saved_views()
+
+
 def test_images_that_are_gone_go_and_those_that_moved_are_found(shelf: Any) -> None:
     update(shelf, [card(number) for number in range(4)])
     kept = [replace(card(number, why="moved"), image=f"/elsewhere/{number}.png") for number in range(3)]

@@ -20,7 +20,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-from browser import page  # noqa: E402  (a helper of the tests)
+from browser import open_page  # noqa: E402  (a helper of the tests)
 from mongo import free_port, wait_for  # noqa: E402
 
 COLOURS = 224
@@ -37,7 +37,7 @@ def main() -> None:
         app = subprocess.Popen(command)
         try:
             wait_for(port, 240)
-            with page(1500, 900) as tab:
+            with open_page(width=1500, height=900) as tab:
                 shot = take(tab, f"http://127.0.0.1:{port}")
         finally:
             app.terminate()
