@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterator
 
 from acbench import licences
@@ -44,7 +45,8 @@ def files(folder: Folder, manifest: Manifest) -> Iterator[Finding]:
             continue
         if (size, sha256) != (facts.size, facts.sha256):
             what = f"{size:,} bytes, sha256 {sha256[:12]}…; published were {facts.size:,} bytes, {facts.sha256[:12]}…"
-            yield _wrong(path, "other_bytes", f"it is not the file that was published: {what}")
+            again = f"rm {shlex.quote(file.name)}   and fetch it again; if it stays so, do not use it"
+            yield _wrong(path, "other_bytes", f"it is not the file that was published: {what}", again)
 
 
 def licence(manifest: Manifest) -> Iterator[Finding]:
