@@ -294,7 +294,10 @@ def test_labels_alone_and_ones_own_images(hub: LoopbackHub, tmp_path: Path) -> N
         program = program.replace("path/to/mvtec_ad", str(images))
         program += "print(data[0]['image'].size, data.features['label'].int2str(data[0]['label']))"
         ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment(hub))
-        assert ran.stdout.split() == ["(48,", "48)", "broken_large"], ran.stderr
+        *scored, _, _, _ = said = ran.stdout.split()
+        assert said[-3:] == ["(48,", "48)", "broken_large"], ran.stderr
+        assert len(scored) == (text is readme)
+        assert all(0 < float(share) < 1 for share in scored)
 
 
 def test_nothing_is_published_twice(hub: LoopbackHub, project: Path) -> None:

@@ -435,6 +435,18 @@ class TestForms:
         for one, other in self.forms():
             assert acbench.score(one, other, resamples=0).value("accuracy", "pooled") == pytest.approx(2 / 3)
 
+    def test_of_a_release_what_is_pending_or_of_no_published_class_is_left_out_and_may_be_spoken_of(self) -> None:
+        rows = [
+            {"item_id": "a", "category": "cup", "label": "chip", "labels": ["chip"], "status": "accepted"},
+            {"item_id": "b", "category": "cup", "label": None, "labels": ["chip", "crack"], "status": "accepted"},
+            {"item_id": "c", "category": "cup", "label": None, "labels": [], "status": "pending"},
+        ]
+        found = acbench.score(rows, {"a": "chip", "b": "chip", "c": "good"}, resamples=0)
+        assert found.value("accuracy", "pooled") == 1.0
+        assert found.facts["left_out"] == {"outside the published view": 1, "pending": 1}
+        with pytest.raises(AcbenchError, match="unknown"):
+            acbench.score(rows, {"d": "chip"}, resamples=0)
+
 
 class TestCompare:
     def test_mcnemar_by_hand(self) -> None:

@@ -88,17 +88,25 @@ def truth_of(labels: Any, *, schema: Schema | str | None, view: View, aliases: A
         schema = load_schema(schema)
     if schema is not None:
         return truths.of_labels((_label(row, schema) for row in rows), schema, view=view, aliases=aliases)
-    made = []
+    made, others = [], {}
     for number, row in enumerate(rows):
         found, where = _row(row), f"row {number} of the labels"
-        names, (category, key) = _names(found), _place(found, number)
-        if len(names) != 1:
-            raise AcbenchError(f"{where} has {len(names)} classes", "sets of classes need a schema: schema=…")
-        if found.get("status", "accepted") == "accepted":
+        category, key = _place(found, number)
+        status = found.get("status") or "accepted"
+        if status != "accepted":
+            others[key] = str(status)
+        elif view == "published" and "label" in found:  # a release gives the published class beside the set
+            if found["label"] is None:
+                others[key] = "outside the published view"
+            else:
+                made.append((where, key, category, _names({"label": found["label"]})[0]))
+        elif len(names := _names(found)) == 1:
             made.append((where, key, category, names[0]))
+        else:
+            raise AcbenchError(f"{where} has {len(names)} classes", "sets of classes need a schema: schema=…")
     if not made:
         raise AcbenchError("there are no labels", "give one row an item")
-    return truths.of_rows("labels", made, aliases=aliases)
+    return truths.of_rows("labels", made, aliases=aliases, others=others)
 
 
 def _answers(predictions: Any, truth: Truth) -> tuple[Answers, str]:

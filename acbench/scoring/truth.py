@@ -165,8 +165,12 @@ def of_rows(
     *,
     categories: Collection[str] = (),
     aliases: Aliases = NONE,
+    others: Mapping[str, str] = {},
 ) -> Truth:
-    """The same from rows of (where, id, category, class). Raises TableError for a second row about an item."""
+    """The same from rows of (where, id, category, class). Raises TableError for a second row about an item.
+
+    `others`: id → why it is not scored, of items that may be spoken of all the same.
+    """
     targets: dict[str, Target] = {}
     classes: dict[str, set[str]] = {}
     for where, key, category, label in rows:
@@ -182,8 +186,8 @@ def of_rows(
         view="table",
         targets=tuple(target for _, target in sorted(chosen.items())),
         words=words,
-        left_out={},
-        known=frozenset(targets),
+        left_out=dict(sorted(Counter(others.values()).items())),
+        known=frozenset(targets) | frozenset(others),
         schema=hashed(f"{key}\t{' + '.join(name)}" for key, one in sorted(words.items()) for name in one.axis),
         only=tuple(sorted(categories)),
     )
