@@ -40,9 +40,9 @@ _STYLE = """
 .acb-pictures { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 2px 12px }
 .acb-pictures h4 { opacity: .7 }
 .acb-side .lsf-choices, .acb-side .lsf-choice, .acb-side .lsf-choice__item { margin: 0 !important; padding: 0 }
-.acb-side label { display: flex; position: relative; width: 100%; margin: 0 !important; padding: 3px 26px 3px 0 }
+.acb-side label { display: flex; position: relative; width: 100%; margin: 0 !important; padding: 1px 26px 1px 0 }
 .acb-side label sup { position: absolute; right: 2px; top: 16px; font-size: 12px; font-weight: 600 }
-.acb-side small { display: block; font-size: 12px; font-weight: 400; line-height: 1.25; opacity: .75 }
+.acb-side small { display: block; margin-top: -7px; font-size: 12px; font-weight: 400; line-height: 1.25; opacity: .75 }
 """
 
 

@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+import httpx
+
 from acbench import schema
 from acbench.adapters import label_studio_server as servers
 from acbench.adapters.label_studio import LabelStudio, check
@@ -49,14 +51,19 @@ def main() -> None:
         server, process = servers.start(folder, folder / "pictures", port=PORT, password=None)
         desk = LabelStudio(server.url, server.key, served=folder / "pictures")
         try:
-            rows = measured(desk, items, folder)
+            with httpx.Client(
+                base_url=server.url, headers={"Authorization": f"Token {server.key}"}, timeout=600
+            ) as bare:
+                rows = measured(desk, bare, items, folder)
         finally:
             desk.close()
             servers.stop(process, folder)
     print(table([("", "acbench", "reference", "ratio (goal)"), *rows]))
 
 
-def measured(desk: LabelStudio, items: list[Item], folder: Path) -> list[tuple[str, str, str, str]]:
+def measured(
+    desk: LabelStudio, client: httpx.Client, items: list[Item], folder: Path
+) -> list[tuple[str, str, str, str]]:
     """Both comparisons."""
     pushes, pulls = [], []
     bare = [each.payload() for each in questions(items)]
@@ -70,14 +77,18 @@ def measured(desk: LabelStudio, items: list[Item], folder: Path) -> list[tuple[s
         pushes.append(
             (
                 seconds(lambda ours=ours, note=note: push(desk, ours, questions(items), note)),
-                seconds(lambda place=place: desk._http.send("POST", place, json=bare)),
+                seconds(lambda place=place: client.post(place, json=bare).raise_for_status()),
             )
         )
         export = f"/api/projects/{ours.number}/export"
         pulls.append(
             (
                 seconds(lambda ours=ours: pull(ours, desk.answers(ours), by_id, SCHEMA, [])),
-                seconds(lambda export=export: desk._http.get(export, exportType="JSON", download_all_tasks="true")),
+                seconds(
+                    lambda export=export: client.get(
+                        export, params={"exportType": "JSON", "download_all_tasks": "true"}
+                    ).json()
+                ),
             )
         )
         print(f"take {take + 1}: push {pushes[-1]}, pull {pulls[-1]}", file=sys.stderr)
