@@ -131,7 +131,13 @@ OPTIONS = [
     if isinstance(option, click.Option)
 ]
 ARGUMENTS = {"benchmark": "sample", "file": "queue.csv", "release": "my-org/x", "before": "a", "after": "b"}
-FORMS = {"--llm-url": "http://localhost/v1", "--llm-price": "1/2"}
+FORMS = {
+    "--compare": "mine.csv theirs.csv",
+    "--detector": "none",
+    "--false-alarms": "0.1",
+    "--llm-price": "1/2",
+    "--llm-url": "http://localhost/v1",
+}
 """Values of options that take more than a number."""
 
 
