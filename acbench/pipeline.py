@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from acbench import __version__, editions, proposers, sources, store
 from acbench.calls import Caller
 from acbench.cards import Flag
 from acbench.errors import AcbenchError
 from acbench.ledger import Ledger, digest
+from acbench.maker import Maker, key_of, write_json
 from acbench.project import Bench
 from acbench.proposers import ClipModel, DryRun, Embedder, Paid, Progress
 from acbench.records import Finding, Item, Label, Proposal, Review
@@ -33,10 +33,7 @@ from acbench.stages import summary
 from acbench.stages import triage as ranking
 from acbench.stages import weigh as weighing
 from acbench.stages.flags import Collected
-from acbench.stages.triage import Ranked
-
-if TYPE_CHECKING:
-    from acbench.stages.pictures import Shown
+from acbench.stages.triage import Ranked, by_item
 
 VERSION = f"{__version__}, 1"
 """Part of every key: a new release makes everything anew. Raise the number for a change between releases."""
@@ -59,8 +56,7 @@ class Pipeline:
     bench: Bench
     schema: Schema
     settings: Settings
-    ledger: Ledger
-    run_id: int
+    maker: Maker
     embedder: Embedder
     clip: Callable[[], ClipModel] | None = None
     """Gives the model that `clip` asks; None if none was chosen."""
@@ -69,15 +65,18 @@ class Pipeline:
     retry_errors: bool = False
     """Ask again whoever failed on some images."""
     console: Console
-    made: list[str] = field(default_factory=list)
-    """Artifacts that this run wrote, in order."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is known of files, vectors and calls."""
+        return self.maker.ledger
 
     def relabel(self) -> Report:
         """Do all that can be done now, and say what there is."""
         key = self._queue_key()
         if not self._all_there(key):
             self.queue()
-            self._artifact(self.bench.report, key, lambda path: _write_json(path, self._report()))
+            self.maker.make(self.bench.report, key, lambda path: write_json(path, self._report()))
         return self._kept_report()
 
     # Ingest
@@ -107,8 +106,8 @@ class Pipeline:
         def write_findings(path: Path) -> None:
             store.write(path, found.findings, Finding, key=lambda each: (each.path, each.kind, each.detail))
 
-        self._artifact(self.bench.items, _key_of(found.items), write_items)
-        self._artifact(self.bench.findings, _key_of(found.findings), write_findings)
+        self.maker.make(self.bench.items, key_of(found.items), write_items)
+        self.maker.make(self.bench.findings, key_of(found.findings), write_findings)
         return found
 
     @cached_property
@@ -182,7 +181,7 @@ class Pipeline:
 
         if self.retry_errors and paid and any(each.status == "error" for each in store.read(path, Proposal)):
             path.unlink()  # what was answered is in the ledger
-        self._artifact(path, key, write, unfinished=lambda: bool(paid and paid.unfinished))
+        self.maker.make(path, key, write, unfinished=lambda: bool(paid and paid.unfinished))
         # The answers themselves: those of a paid proposer may change though nothing that it is asked has.
         return digest(key, self.ledger.sha256(self.bench.project.relative(path)))
 
@@ -208,25 +207,17 @@ class Pipeline:
 
     def take_reviews(self, path: Path, reviewer: str | None) -> dict[str, int]:
         """Take in a filled-in queue: all of it, or nothing and a ReviewError. Gives the counts of `review.Taken`."""
-        taken = reviewing.take(path, self.items, self.schema, self.reviews, reviewer=reviewer, shown=self._in_sight())
+        shown = reviewing.in_sight(self.proposals)
+        taken = reviewing.take(path, self.items, self.schema, self.reviews, reviewer=reviewer, shown=shown)
         self.keep_reviews(taken.reviews)
         return taken.counts
 
     def collect(self, flags: Iterable[Flag], reviewer: str) -> Collected:
         """Take in what was marked in a viewer: all of it, or nothing and a ReviewError."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        found = flagging.collect(
-            flags, self.items, self.schema, self.reviews, reviewer=reviewer, when=now, shown=self._in_sight()
-        )
+        shown, now = reviewing.in_sight(self.proposals), datetime.now(UTC).isoformat(timespec="seconds")
+        found = flagging.collect(flags, self.items, self.schema, self.reviews, reviewer=reviewer, when=now, shown=shown)
         self.keep_reviews([*self.reviews, *found.reviews])
         return found
-
-    def _in_sight(self) -> dict[str, tuple[str, ...]]:
-        """item_id → the proposers whose answers a reviewer sees."""
-        return {
-            item: tuple(sorted(each.proposer for each in answers if each.status == "ok"))
-            for item, answers in self.proposals.items()
-        }
 
     def keep_reviews(self, reviews: list[Review]) -> None:
         """Write the reviews that there are, if any were added to those there were."""
@@ -236,9 +227,9 @@ class Pipeline:
 
     def resolve(self) -> str:
         """Write the labels, and what there is to say about them; gives their key."""
-        key = digest(VERSION, resolving.POLICY, self._asked, self._items_key, _key_of(self.reviews), self.schema.digest)
-        self._artifact(self.bench.labels, key, self._write_labels)
-        self._artifact(self.bench.meta, key, self._write_meta)
+        key = digest(VERSION, resolving.POLICY, self._asked, self._items_key, key_of(self.reviews), self.schema.digest)
+        self.maker.make(self.bench.labels, key, self._write_labels)
+        self.maker.make(self.bench.meta, key, self._write_meta)
         if not self.bench.reviews.exists():
             self._write_reviews([])
         return key
@@ -250,11 +241,11 @@ class Pipeline:
 
     def _write_reviews(self, reviews: Sequence[Review]) -> None:
         store.write(self.bench.reviews, reviews, Review, key=lambda each: (each.item_id, each.reviewer, each.round))
-        self.made.append(self.bench.project.relative(self.bench.reviews))
+        self.maker.made.append(self.bench.project.relative(self.bench.reviews))
 
     def _write_labels(self, path: Path) -> None:
         with self.console.stage("resolve") as progress:
-            labels = self._resolved()
+            labels = weighing.resolved(self.ingested.items, self.proposals, by_item(self.reviews), self.schema)
             progress(1, 1)
         # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
         there = store.read(path, Label)
@@ -266,19 +257,10 @@ class Pipeline:
             self._save_hand_edits(path)
         store.write(path, table, Label, key=lambda label: label.image)
 
-    def _resolved(self) -> list[Label]:
-        """Labels by the policy; where people have decided enough, once more with the witnesses weighed."""
-        items, reviews = self.ingested.items, ranking.by_item(self.reviews)
-        labels = resolving.resolve(items, self.proposals, reviews, self.schema)
-        if not reviews:
-            return labels
-        weighed = weighing.weigh(items, self.proposals, {label.item_id: label for label in labels}, self.schema)
-        return resolving.resolve(items, self.proposals, reviews, self.schema, weighed) if weighed else labels
-
     def _save_hand_edits(self, path: Path) -> None:
-        name = self.bench.project.relative(path)
-        if self.ledger.untouched(path, name):
+        if self.maker.untouched(path):
             return
+        name = self.bench.project.relative(path)
         data = path.read_bytes()
         copy = self.bench.work / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
         store.write_bytes(copy, data)
@@ -293,7 +275,7 @@ class Pipeline:
             for answer in answers:
                 by_name.setdefault(answer.proposer, []).append(answer)
         labels = store.read(self.bench.labels, Label)
-        _write_json(path, summary.meta(labels, by_name, self.reviews, self.schema, self.source))
+        write_json(path, summary.meta(labels, by_name, self.reviews, self.schema, self.source))
 
     # Review
 
@@ -313,7 +295,7 @@ class Pipeline:
                 progress(1, 1)
             store.write(path, ranked, Ranked, key=lambda each: each.rank)
 
-        self._artifact(self.bench.triage, key, write)
+        self.maker.make(self.bench.triage, key, write)
         return key
 
     def ranked(self) -> list[Ranked]:
@@ -345,7 +327,7 @@ class Pipeline:
             table = reviewing.queue_csv(waiting, self.items, self.proposals, self.labels(), self.schema, pictures)
             store.write_bytes(path, table)
 
-        self._artifact(self.bench.queue, key, write)
+        self.maker.make(self.bench.queue, key, write)
         return waiting
 
     def _queue_key(self) -> str:
@@ -353,14 +335,9 @@ class Pipeline:
 
     def _unsaved_answers(self) -> int:
         path = self.bench.queue
-        if not path.exists() or self.ledger.untouched(path, self.bench.project.relative(path)):
+        if not path.exists() or self.maker.untouched(path):
             return 0
         return reviewing.unsaved(path, self.items, self.schema, self.reviews)
-
-    def _draw_one(self, shown: Shown, path: Path) -> None:
-        from acbench.stages import pictures
-
-        store.write_bytes(path, pictures.draw(shown, self.ingested.root))
 
     def _draw(self, waiting: Sequence[Ranked]) -> None:
         from acbench.stages import pictures  # brings scipy along, which a run with nothing to draw does not need
@@ -370,10 +347,10 @@ class Pipeline:
             for done, each in enumerate(waiting, start=1):
                 item = self.items[each.item_id]
                 shown = pictures.Shown(item, references.get(item.category), self.proposals.get(item.item_id, ()), each)
-                self._artifact(
+                self.maker.make(
                     self.bench.evidence / f"{item.item_id}.jpg",
                     digest(VERSION, shown.inputs()),
-                    partial(self._draw_one, shown),
+                    partial(pictures.write, shown, self.ingested.root),
                 )
                 progress(done, len(waiting))
 
@@ -391,8 +368,7 @@ class Pipeline:
 
     def _all_there(self, key: str) -> bool:
         """Whether queue, pictures and report stand as the last run left them, from the same inputs."""
-        name = self.bench.project.relative
-        if not all(self.ledger.fresh(path, name(path), key) for path in (self.bench.queue, self.bench.report)):
+        if not all(self.maker.fresh(path, key) for path in (self.bench.queue, self.bench.report)):
             return False
         drawn = {path.name for path in self.bench.evidence.glob("*.jpg")}
         return drawn.issuperset(self._kept_report()["pictures"])
@@ -417,34 +393,4 @@ class Pipeline:
 
     @cached_property
     def _items_key(self) -> str:
-        return _key_of(self.ingested.items)
-
-    def keep(
-        self, path: Path, key: str, write: Callable[[Path], None], *, unfinished: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Write a file of whoever builds on this pipeline, under the same rules: see `_artifact`."""
-        self._artifact(path, key, write, unfinished=unfinished)
-
-    def _artifact(
-        self, path: Path, key: str, write: Callable[[Path], None], *, unfinished: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Write a file unless it is there from the same inputs; what was written in part is written again next time."""
-        name = self.bench.project.relative(path)
-        if self.ledger.fresh(path, name, key):
-            return
-        started = time.monotonic()
-        write(path)
-        kept = f"{key} in part" if unfinished() else key
-        self.ledger.made(path, name, kept, self.run_id, time.monotonic() - started)
-        self.made.append(name)
-
-
-def _key_of(rows: Sequence[object]) -> str:
-    sink = hashlib.blake2b(digest_size=8)
-    for row in rows:
-        sink.update(json.dumps(store.to_json(row), ensure_ascii=False).encode())
-    return sink.hexdigest()
-
-
-def _write_json(path: Path, content: Report) -> None:
-    store.write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+        return key_of(self.ingested.items)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import licences, store
 from acbench.errors import ReleaseError
-from acbench.ledger import digest, sha256_file
+from acbench.ledger import digest
 from acbench.pipeline import VERSION as PIPELINE_VERSION
 from acbench.pipeline import Pipeline
 from acbench.release import manifest as manifests
@@ -96,7 +95,7 @@ class Publisher:
             self._refuse_other(head.manifest)
         made = self._rows(labels, version)
         names = names_of(line.schema)
-        before = len(line.made)
+        before = len(line.maker.made)
         tables = self._tables(made, images)
         manifest = Manifest(
             benchmark=line.schema.benchmark,
@@ -118,7 +117,9 @@ class Publisher:
         manifest = self._texts(manifest, made, changes)
         self._clear({*manifest.files, manifests.NAME})
         base = head.manifest if head else None
-        return Built(folder=self.folder, manifest=manifest, base=base, changes=changes, made=len(line.made) - before)
+        return Built(
+            folder=self.folder, manifest=manifest, base=base, changes=changes, made=len(line.maker.made) - before
+        )
 
     def _images(self, licence: str) -> bool:
         known = licences.get(licence)
@@ -219,13 +220,8 @@ class Publisher:
 
     def _file(self, path: Path, key: str, write: Callable[[Path], None]) -> str:
         """Write a file unless it is there from the same inputs; gives its sha256."""
-        line, name = self.line, self.line.bench.project.relative(path)
-        if not line.ledger.fresh(path, name, key):
-            started = time.monotonic()
-            write(path)
-            line.ledger.made(path, name, key, line.run_id, time.monotonic() - started)
-            line.made.append(name)
-        return line.ledger.sha256(name) or sha256_file(path)
+        self.line.maker.make(path, key, write)
+        return self.line.ledger.sha256(self.line.bench.project.relative(path))
 
     def _clear(self, wanted: set[str]) -> None:
         """Take away what an earlier release left."""

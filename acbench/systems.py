@@ -60,8 +60,8 @@ def predict(line: Pipeline, name: str, given: Setup) -> int:
         facts = {"system": system.name, "localisation": told, "detail": detail, "references": list(system.references)}
         store.write_bytes(path, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
 
-    line.keep(path, key, write, unfinished=lambda: bool(system.unfinished))
-    line.keep(path.with_suffix(".json"), key, write_provenance)
+    line.maker.make(path, key, write, unfinished=lambda: bool(system.unfinished))
+    line.maker.make(path.with_suffix(".json"), key, write_provenance)
     return system.unfinished
 
 

@@ -79,7 +79,7 @@ def relabel(
         else:
             facts = line.relabel()
         bench = line.bench
-        made = list(line.made)
+        made = list(line.maker.made)
     if as_json:
         click.echo(json.dumps({**facts, "reviews": taken, "desk": at_desk}, indent=1, ensure_ascii=False))
     else:

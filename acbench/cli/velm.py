@@ -29,7 +29,6 @@ EPILOG = """\b
 Examples:
   acbench velm mvtec_ac --root ~/data/mvtec_ad --llm gpt-4o --llm-price 2.50/10 --dry-run
   acbench velm mvtec_ac --llm gpt-4o --budget 5
-  acbench score mvtec_ac --system velm
 """
 
 

@@ -176,6 +176,7 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
     from acbench.adapters.openclip import open_clip_model
     from acbench.cli.screen import Screen
     from acbench.ledger import Ledger
+    from acbench.maker import Maker
     from acbench.pipeline import Pipeline
     from acbench.store import sweep
 
@@ -208,8 +209,7 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
                 bench=bench,
                 schema=schema,
                 settings=settings,
-                ledger=ledger,
-                run_id=run_id,
+                maker=Maker(project=place, ledger=ledger, run_id=run_id),
                 embedder=image_model,
                 clip=cache(clip) if settings.clip_model else None,
                 caller=cache(partial(_caller, settings, place.ledger, calls)) if settings.llm else None,
@@ -218,7 +218,8 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
             )
             yield made
             kept.write(bench.settings, settings)
-            ledger.summarise(run_id, f"{len(made.made)} files written" if made.made else "nothing to do")
+            written = len(made.maker.made)
+            ledger.summarise(run_id, f"{written} files written" if written else "nothing to do")
 
 
 CALL_OPTIONS = ("budget", "concurrency", "timeout", "batch", "retry_errors", "no_canary")

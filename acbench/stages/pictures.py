@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from acbench import evidence, imaging
+from acbench import evidence, imaging, store
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.stages.review import says
@@ -70,3 +70,8 @@ def draw(shown: Shown, root: Path) -> bytes:
     drawn = evidence.picture(image, mask, normal, title=shown.item.image, lines=lines)
     drawn.save(sink, "JPEG", quality=QUALITY, subsampling=0)
     return sink.getvalue()
+
+
+def write(shown: Shown, root: Path, path: Path) -> None:
+    """Keep the picture as a file."""
+    store.write_bytes(path, draw(shown, root))

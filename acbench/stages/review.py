@@ -69,6 +69,14 @@ def says(proposal: Proposal) -> str:
     return f"{name}: {JOIN.join(proposal.labels)}" + (f" {share:.2f}" if share is not None else "")
 
 
+def in_sight(proposals: Mapping[str, Sequence[Proposal]]) -> dict[str, tuple[str, ...]]:
+    """item_id → the proposers whose answers a reviewer of the queue sees."""
+    return {
+        item: tuple(sorted(each.proposer for each in answers if each.status == "ok"))
+        for item, answers in proposals.items()
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """What came of reading a file of decisions."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from acbench.records import Item, Label, Proposal
+from acbench.records import Item, Label, Proposal, Review
 from acbench.schema import Schema
-from acbench.stages.resolve import PEOPLE, Weighed, witnesses
+from acbench.stages.resolve import PEOPLE, Weighed, resolve, witnesses
 
 LEAST = 20
 """Decisions of people in a category, below which its witnesses are not weighed."""
@@ -33,6 +33,20 @@ def weigh(
         for item, (label, share) in table.consensus(hidden=frozenset()).items()
         if item not in table.people
     }
+
+
+def resolved(
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    reviews: Mapping[str, Sequence[Review]],
+    schema: Schema,
+) -> list[Label]:
+    """Labels by the policy; where people have decided enough, once more with the witnesses weighed."""
+    labels = resolve(items, proposals, reviews, schema)
+    if not reviews:
+        return labels
+    weighed = weigh(items, proposals, {label.item_id: label for label in labels}, schema)
+    return resolve(items, proposals, reviews, schema, weighed) if weighed else labels
 
 
 def cross_validated(
