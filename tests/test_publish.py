@@ -109,7 +109,7 @@ def test_one_name_has_one_number_in_every_category() -> None:
 def test_an_undecided_image_has_no_label_but_says_who_said_what() -> None:
     (row,) = labelled([decides("ada", item(), "contamination"), decides("bob", item(), "broken_large")])
     assert (row["status"], row["label"], row["labels"]) == ("pending", None, [])
-    assert row["reason"] == "reviewers differ: reviewer-0: contamination; reviewer-1: broken_large"
+    assert row["reason"] == "reviewers differ: reviewer-0 (blind): contamination; reviewer-1 (blind): broken_large"
     assert [(vote["kind"], vote["labels"]) for vote in row["votes"]] == [
         ("person", ["contamination"]),
         ("person", ["broken_large"]),
@@ -168,7 +168,7 @@ def test_no_name_time_or_path_of_a_reviewer_is_anywhere_in_a_release(mvtec: Path
     assert str(mvtec).encode() not in everything
     assert "Lovelace" not in json.dumps(read(built.folder))
     (row,) = (row for row in read(built.folder) if row["decided_by"] == "people")
-    assert re.fullmatch(r"decided by (reviewer-\w{6}): says \1", row["reason"])
+    assert re.fullmatch(r"decided by (reviewer-\w{6}) \(shown\): says \1", row["reason"])
     assert row["votes"][-1]["who"] in row["reason"]
     assert "1 reviewer gave 1 decision" in (built.folder / "README.md").read_text()
     again = build(mvtec, "mvtec_ac", root=mvtec / "images")
