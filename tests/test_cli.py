@@ -110,9 +110,15 @@ def labels(project: Path) -> dict[str, dict[str, Any]]:
 # Help
 
 
+HELP_NAMES = cli.context_settings["help_option_names"]
+"""click keeps a command's help option as it was first asked for, so that everybody has to ask for the real one."""
+
+
 def commands(group: click.Group = cli, parent: click.Context | None = None) -> Iterator[tuple[str, click.Context]]:
     """Every command below a group, by its full name, in a context like that of a real call."""
-    context = parent or click.Context(group, info_name="acbench", auto_envvar_prefix="ACBENCH")
+    context = parent or click.Context(
+        group, info_name="acbench", auto_envvar_prefix="ACBENCH", help_option_names=HELP_NAMES
+    )
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None

@@ -18,7 +18,11 @@ def reference() -> str:
     parts = []
     for names, command in commands(cli, ()):
         context = click.Context(
-            command, info_name=" ".join(("acbench", *names)), max_content_width=100, terminal_width=100
+            command,
+            info_name=name,
+            max_content_width=100,
+            terminal_width=100,
+            help_option_names=cli.context_settings["help_option_names"],
         )
         parts.append(f"<details><summary><code>acbench {' '.join(names)}</code>: {command.get_short_help_str(120)}"
                      f"</summary>\n\n```text\n{command.get_help(context)}\n```\n\n</details>\n")  # fmt: skip
