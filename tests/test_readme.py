@@ -19,7 +19,7 @@ def reference() -> str:
     for names, command in commands(cli, ()):
         context = click.Context(
             command,
-            info_name=name,
+            info_name=" ".join(("acbench", *names)),
             max_content_width=100,
             terminal_width=100,
             help_option_names=cli.context_settings["help_option_names"],
