@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from acbench.errors import StoreError
 
@@ -38,6 +39,14 @@ MIGRATIONS = (
         since REAL NOT NULL, batch_id TEXT, closed INTEGER NOT NULL DEFAULT 0
     );
     """,
+    """
+    CREATE TABLE identity (origin TEXT NOT NULL);
+    INSERT INTO identity VALUES (lower(hex(randomblob(8))));
+    CREATE TABLE merged (
+        origin TEXT NOT NULL, call_id TEXT NOT NULL, sends INTEGER NOT NULL, cost REAL NOT NULL,
+        PRIMARY KEY (origin, call_id)
+    ) WITHOUT ROWID;
+    """,
 )
 """Each entry takes a ledger one version up; never edit one that has shipped."""
 
@@ -57,19 +66,39 @@ class Run:
 
 
 class Ledger:
-    """An open ledger, to be used as a context. Paths of artifacts are kept relative to the project."""
+    """An open ledger, to be used as a context. Paths of artifacts are kept relative to the project.
 
-    def __init__(self, path: Path) -> None:
+    With a `base`, another ledger that nobody writes to, results that are not here are looked for there. It may lie on
+    a file system that many machines share, since it is read without locks. Raises StoreError if it is being written.
+    """
+
+    def __init__(self, path: Path, base: Path | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self._based = base is not None and base.exists()
         try:
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, uri=True)
             with suppress(sqlite3.OperationalError):  # locked: whoever opened it at the same moment sees to it
                 self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._migrate()
+            if base is not None and self._based:
+                self._attach(base)
         except sqlite3.DatabaseError as error:
             raise self._unusable(error) from None
+
+    def _attach(self, base: Path) -> None:
+        log = base.with_name(f"{base.name}-wal")
+        if log.exists() and log.stat().st_size:  # what is in it would not be seen
+            self.close()
+            raise StoreError(
+                f"{base} is in use, or was left by a command that was killed",
+                "wait for the other command to end; or tidy up, then run again: acbench merge BENCHMARK",
+            )
+        self._db.execute("ATTACH DATABASE ? AS base", (f"file:{quote(str(base))}?immutable=1",))
+        if self._version("base") != len(MIGRATIONS):
+            self.close()
+            raise StoreError(f"{base} was written by another acbench", "acbench merge BENCHMARK brings it up to date")
 
     def __enter__(self) -> Self:
         return self
@@ -97,11 +126,16 @@ class Ledger:
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
 
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+    def _version(self, of: str = "main") -> int:
+        return int(self._db.execute(f"PRAGMA {of}.user_version").fetchone()[0])
 
     def close(self) -> None:
         self._db.close()
+
+    @property
+    def origin(self) -> str:
+        """16 hex that no other ledger has."""
+        return str(self._db.execute("SELECT origin FROM main.identity").fetchone()[0])
 
     # Runs
 
@@ -186,7 +220,11 @@ class Ledger:
 
     def file_facts(self) -> dict[str, tuple[str, str]]:
         """Absolute path → (stamp, facts as JSON) of every file seen."""
-        return {path: (mark, facts) for path, mark, facts in self._db.execute("SELECT path, stamp, facts FROM files")}
+        return {
+            path: (mark, facts)
+            for table in self._tables("files")
+            for path, mark, facts in self._db.execute(f"SELECT path, stamp, facts FROM {table}")  # noqa: S608
+        }
 
     def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Remember (absolute path, stamp, facts as JSON) of some files."""
@@ -201,7 +239,8 @@ class Ledger:
         for start in range(0, len(keys), 500):
             part = keys[start : start + 500]
             marks = ",".join("?" * len(part))
-            found.update(self._db.execute(f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", part))  # noqa: S608
+            for table in self._tables("embeddings"):
+                found.update(self._db.execute(f"SELECT key, vector FROM {table} WHERE key IN ({marks})", part))  # noqa: S608
         return found
 
     def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
@@ -215,6 +254,10 @@ class Ledger:
         """What some calls have cost together, upper bound."""
         costs = (self._db.execute("SELECT cost FROM calls WHERE call_id = ?", (each,)).fetchone() for each in call_ids)
         return float(sum(row[0] for row in costs if row is not None))
+
+    def _tables(self, name: str) -> tuple[str, ...]:
+        """Where rows are looked for; what is here comes last, and so wins."""
+        return (f"base.{name}", f"main.{name}") if self._based else (f"main.{name}",)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import __version__, editions, proposers, sources, store
 from acbench.calls import Caller
@@ -34,6 +34,10 @@ from acbench.stages import triage as ranking
 from acbench.stages import weigh as weighing
 from acbench.stages.flags import Collected
 from acbench.stages.triage import Ranked, by_item
+
+if TYPE_CHECKING:
+    from acbench.shard import Shard
+    from acbench.spread import Spread
 
 VERSION = f"{__version__}, 1"
 """Part of every key: a new release makes everything anew. Raise the number for a change between releases."""
@@ -62,6 +66,10 @@ class Pipeline:
     """Gives the model that `clip` asks; None if none was chosen."""
     caller: Callable[[], Caller] | None = None
     """Gives the way to the model that `llm` asks; None if none was chosen."""
+    spread: Spread | None = None
+    """Gives what is dear to other machines; None to do it here."""
+    shard: Shard | None = None
+    """Does a part of the work, and keeps nothing but what the ledger takes."""
     retry_errors: bool = False
     """Ask again whoever failed on some images."""
     console: Console
@@ -89,7 +97,7 @@ class Pipeline:
     @cached_property
     def ingested(self) -> ingesting.Ingested:
         """The dataset as it is on disk now; its items and findings are kept."""
-        root = self._root()
+        root = self.root()
         with self.console.stage("read images") as progress:
             found = ingesting.ingest(
                 self.source,
@@ -98,7 +106,11 @@ class Pipeline:
                 limit=self.settings.limit,
                 cache=self.ledger,
                 progress=progress,
+                engine=self.spread.engine if self.spread else None,
             )
+
+        if self.shard is not None:  # it knows a part of the facts alone
+            return found
 
         def write_items(path: Path) -> None:
             store.write(path, found.items, Item, key=lambda item: item.image)
@@ -115,7 +127,8 @@ class Pipeline:
         """Every item by its id."""
         return {item.item_id: item for item in self.ingested.items}
 
-    def _root(self) -> Path:
+    def root(self) -> Path:
+        """Where the dataset lies."""
         if self.settings.root is not None:
             return Path(self.settings.root)
         render = getattr(self.source, "render", None)
@@ -145,15 +158,19 @@ class Pipeline:
         """Ask some proposers, or the usual ones; gives the key of each one's table."""
         names = names or self.proposer_names()
         # Whoever cannot be asked is better known before hours of other work.
-        built = {name: proposers.build(name, self._setup) for name in names}
+        built = {name: self.proposer(name) for name in names}
         if "clip" in built and self.clip is not None and not self.bench.proposals("clip").exists():
             self.clip().ready()
         return {name: self._ask(proposer, name) for name, proposer in built.items()}
 
     def dry_run(self, names: Sequence[str] | None = None) -> dict[str, DryRun]:
         """What the proposers that cost something would ask, without asking."""
-        built = {name: proposers.build(name, self._setup) for name in names or self.proposer_names()}
+        built = {name: self.proposer(name) for name in names or self.proposer_names()}
         return {name: each.dry_run(self.ingested.items) for name, each in built.items() if isinstance(each, Paid)}
+
+    def proposer(self, name: str) -> proposers.Proposer:
+        """A proposer on this benchmark. Raises AcbenchError if it cannot be asked."""
+        return proposers.build(name, self._setup)
 
     @cached_property
     def _setup(self) -> proposers.Setup:
@@ -174,7 +191,11 @@ class Pipeline:
             if paid:
                 self.console.note(f"{name}: {paid.estimate(self.ingested.items)}")
             with self.console.stage(f"ask {name}") as progress:
-                answers = proposing.propose(proposer, self.ingested.items, progress)
+                if self.spread is None:
+                    answers = proposing.propose(proposer, self.ingested.items, progress)
+                else:
+                    ingested = self.ingested
+                    answers = self.spread.propose(proposer, name, ingested.items, ingested.root, progress)
             store.write(path, answers, Proposal, key=lambda each: each.item_id)
             if paid and paid.unfinished:
                 self.console.note(f"{name}: {paid.unfinished:,} questions were not asked; run again to go on")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
+from acbench.shard import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +51,14 @@ class Project:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the project. Raises AcbenchError, naming the process, if another command does."""
-        self.workspace.mkdir(parents=True, exist_ok=True)
-        with (self.workspace / "lock").open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                raise AcbenchError(
-                    f"another acbench is at work in {self.folder} (process {file.read(20).strip() or 'unknown'})",
-                    "wait for it to end, or give another --project",
-                ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+        """Hold the project. Raises AcbenchError, naming the process, if another command or a shard does."""
+        with _held(self.workspace / "lock", f"another acbench is at work in {self.folder}"):
+            yield
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Keep others from changing the project, as each shard does. Raises AcbenchError if somebody is at it."""
+        with _held(self.workspace / "lock", f"another acbench is at work in {self.folder}", fcntl.LOCK_SH):
             yield
 
 
@@ -128,6 +123,18 @@ class Bench:
         return self.work / "evidence"
 
     @property
+    def shards(self) -> Path:
+        """Folder of what shards have done, until it is merged: one folder each, of a ledger of its own."""
+        return self.work / "shards"
+
+    @contextmanager
+    def shard(self, shard: Shard) -> Iterator[Path]:
+        """Hold one shard; gives the path of its ledger. Raises AcbenchError if another command does."""
+        folder = self.shards / shard.folder
+        with _held(folder / "lock", f"shard {shard} of {self.benchmark} is being worked at"):
+            yield folder / "ledger.sqlite"
+
+    @property
     def desk(self) -> Path:
         """Folder of notes on what is under way to the review desk."""
         return self.work / "desk"
@@ -148,3 +155,22 @@ class Bench:
     @property
     def meta(self) -> Path:
         return self.kept / "labels.meta.json"
+
+
+@contextmanager
+def _held(lock: Path, refusal: str, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, how | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise AcbenchError(
+                f"{refusal} (process {file.read(20).strip() or 'unknown'})",
+                "wait for it to end, or give another --project",
+            ) from None
+        if how == fcntl.LOCK_EX:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+        yield

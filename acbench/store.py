@@ -13,7 +13,7 @@ import sys
 import tempfile
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
@@ -54,6 +54,27 @@ def read(path: Path, kind: type[R]) -> list[R]:
     if not path.exists():
         return []
     return _read_jsonl(path, kind) if path.suffix == ".jsonl" else _read_parquet(path, kind)
+
+
+def write_parts(path: Path, parts: Iterable[Sequence[R]], kind: type[R]) -> int:
+    """Write records part by part, one row group of a `.parquet` table each; gives the number of parts.
+
+    One part is in memory at a time, and `read_part` reads no other: a table to share out work by.
+    """
+    import pyarrow.parquet as pq
+
+    count = 0
+    schema = _arrow_schema(kind)
+    with replacing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as table:
+        for rows in parts:
+            table.write_table(_arrow_table(rows, schema), row_group_size=max(1, len(rows)))
+            count += 1
+    return count
+
+
+def read_part(path: Path, number: int, kind: type[R]) -> list[R]:
+    """The records of one part, counted from 0, of a table that `write_parts` wrote. Raises StoreError."""
+    return _read_parquet(path, kind, number)
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
@@ -184,20 +205,26 @@ def _parquet_bytes(rows: list[Any], kind: type[Any]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = _arrow_schema(kind)
-    columns = [pa.array([_arrow_value(getattr(row, field.name)) for row in rows], type=field.type) for field in schema]
     sink = pa.BufferOutputStream()
-    table = pa.Table.from_arrays(columns, schema=schema)
+    table = _arrow_table(rows, _arrow_schema(kind))
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return bytes(sink.getvalue())
 
 
-def _read_parquet(path: Path, kind: type[R]) -> list[R]:
+def _arrow_table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    columns = [pa.array([_arrow_value(getattr(row, field.name)) for row in rows], type=field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _read_parquet(path: Path, kind: type[R], part: int | None = None) -> list[R]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        table = file.read() if part is None else file.read_row_group(part)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path} is not a readable table: {error}", _mend(path)) from None
     if table.schema.metadata is None or table.schema.metadata.get(b"acbench.record") != kind.__name__.encode():

@@ -52,7 +52,12 @@ def predict(line: Pipeline, name: str, given: Setup) -> int:
 
     def write(path: Path) -> None:
         with line.console.stage(f"run {name}") as progress:
-            answers = _checked(system, items, list(system.predict(items, progress)))
+            found = (
+                list(system.predict(items, progress))
+                if line.spread is None
+                else line.spread.predict(system, name, given, items, progress)
+            )
+            answers = _checked(system, items, found)
         store.write(path, answers, Prediction, key=lambda each: each.item_id)
 
     def write_provenance(path: Path) -> None:

@@ -32,6 +32,16 @@ def import_torch() -> Any:
     return torch
 
 
+def threads() -> int:
+    """Threads that a forward pass on the CPU takes."""
+    return int(import_torch().get_num_threads())
+
+
+def use_threads(count: int) -> None:
+    """Have forward passes take so many: the last bits of what they give depend on it."""
+    import_torch().set_num_threads(count)
+
+
 def device() -> str:
     """`cuda`, `mps` or `cpu`: the fastest that is there."""
     torch = import_torch()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from acbench.records import Item, Prediction
 from acbench.schema import Schema
 from acbench.scoring.truth import Truth
 
-__all__ = ["Baseline", "Options", "PatchModel", "Progress", "Setup", "build", "names"]
+__all__ = ["Baseline", "Divisible", "Options", "PatchModel", "Progress", "Setup", "build", "names"]
 
 
 class PatchModel(Protocol):
@@ -102,6 +102,23 @@ class Baseline(Protocol):
 
     def predict(self, items: Sequence[Item], progress: Progress) -> Iterable[Prediction]:
         """One prediction for each item that is no reference, in any order. A failure is a prediction too."""
+
+
+@runtime_checkable
+class Divisible(Baseline, Protocol):
+    """A baseline that says the same of an item whatever the other items of the test split are."""
+
+    unfinished: int
+    """See `Baseline`."""
+
+    def around(self, items: Sequence[Item]) -> list[Item]:
+        """What has to be among the setup's items for any part of these."""
+
+    def fits(self, items: Sequence[Item]) -> list[Sequence[Item]]:
+        """What is to be given to `settle` before any part is predicted: each part alone, in any order."""
+
+    def settle(self, items: Sequence[Item]) -> None:
+        """Keep in the setup's cache, or take from it, all that does not depend on the single picture."""
 
 
 _GROUP = "acbench.baselines"

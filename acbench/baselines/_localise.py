@@ -8,7 +8,8 @@ declared oracle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -102,31 +103,41 @@ class Localiser:
             return Place(None, None, None, 0.0, error.message)
         return Place(True, None, mask.astype(np.float32), 0.5)
 
+    def fit(self, categories: Collection[str]) -> None:
+        """Fit the detector to categories. What cannot be fitted is told when an item is looked at."""
+        if self._maps is not None:
+            for category in sorted(categories):
+                with suppress(AcbenchError):
+                    self._level(self._maps, category, self._train(category))
+
     def _detected(self, expert: Maps, category: str, items: Sequence[Item]) -> Iterator[tuple[Item, Place]]:
-        # By content, so that no name decides which are held out
-        train = sorted(
-            (
-                each
-                for each in self.setup.items
-                if each.category == category and each.split == "train" and not each.problem
-            ),
-            key=lambda item: item.sha256,
-        )
-        train = [item for item in train if not item.anomalous]
-        normal = expert.normal(train)
-        scores = [float(found.max()) for _, found in expert.of(normal, train) if not isinstance(found, str)]
-        if not scores:
-            raise AcbenchError(
-                f"no normal training image of {category} can be read", f"acbench ingest … --category {category}"
-            )
-        level = threshold(scores, self.setup.options.false_alarms)
-        self._thresholds[category] = level, len(scores)
+        train = self._train(category)
+        level = self._level(expert, category, train)
         for item, found in expert.of(items, train):
             if isinstance(found, str):
                 yield item, Place(None, None, None, level, found)
             else:
                 score = float(found.max())
                 yield item, Place(score > level, score, found, level)
+
+    def _train(self, category: str) -> list[Item]:
+        """A category's normal training items; by content, so that no name decides which are held out."""
+        normal = (each for each in self.setup.items if each.split == "train" and not each.anomalous)
+        there = (each for each in normal if each.category == category and not each.problem)
+        return sorted(there, key=lambda item: item.sha256)
+
+    def _level(self, expert: Maps, category: str, train: Sequence[Item]) -> float:
+        """The threshold."""
+        if category not in self._thresholds:
+            scores = [
+                float(found.max()) for _, found in expert.of(expert.normal(train), train) if not isinstance(found, str)
+            ]
+            if not scores:
+                raise AcbenchError(
+                    f"no normal training image of {category} can be read", f"acbench ingest … --category {category}"
+                )
+            self._thresholds[category] = threshold(scores, self.setup.options.false_alarms), len(scores)
+        return self._thresholds[category][0]
 
 
 def threshold(scores: Sequence[float], false_alarms: float) -> float:

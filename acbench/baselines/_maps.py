@@ -53,7 +53,7 @@ class Maps(Protocol):
 
 @dataclass(slots=True)
 class PatchCoreMaps:
-    """PatchCore on a frozen model. Maps are kept, so that a killed run goes on where it was."""
+    """PatchCore on a frozen model. Banks and maps are kept, so that a killed run goes on where it was."""
 
     root: Path
     model: PatchModel
@@ -93,8 +93,14 @@ class PatchCoreMaps:
 
     def _bank(self, items: Sequence[Item]) -> patchcore.Bank:
         if self._fitted is None or self._fitted[0] != items:
-            rows = np.concatenate([rows for _, rows in self._features(items)])
-            self._fitted = items, patchcore.fit(rows[:, None, None])
+            key = digest(self.name, "bank", [each.sha256 for each in items], length=32)
+            kept = self.cache.embeddings([key])
+            if not kept:
+                rows = np.concatenate([rows for _, rows in self._features(items)])
+                patches = patchcore.fit(rows[:, None, None]).patches
+                kept[key] = np.array(patches.shape, np.float32).tobytes() + patches.tobytes()
+                self.cache.put_embeddings(kept.items())
+            self._fitted = items, patchcore.Bank(_unpacked(kept[key]))
         return self._fitted[1]
 
     def _features(self, items: Sequence[Item], flat: bool = True) -> Iterator[tuple[Item, NDArray[np.float32]]]:

@@ -105,6 +105,20 @@ class Velm:
         bill = self.caller.bill(questions())
         return DryRun(bill, tuple(self._failed.items()), render(example[0]) if example else None)
 
+    # For engines
+
+    def around(self, items: Sequence[Item]) -> list[Item]:
+        """The training items: normal ones are shown and fitted to, and all are part of the name."""
+        return [each for each in self.setup.items if each.split == "train"]
+
+    def fits(self, items: Sequence[Item]) -> list[Sequence[Item]]:
+        """One item of each category: a detector is fitted to a category."""
+        return [[each] for each in {item.category: item for item in items}.values()]
+
+    def settle(self, items: Sequence[Item]) -> None:
+        """Fit the detector to the items' categories."""
+        self.localiser.fit({item.category for item in items})
+
     # Questions
 
     def _questions(self, items: Sequence[Item]) -> Iterator[tuple[str, Question]]:

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from acbench.caller.ledgered import LedgerCaller, describe
@@ -64,10 +65,15 @@ class BatchCaller(LedgerCaller):
     _held: dict[str, float] = field(init=False, default_factory=dict)
     """Call id → dollars set aside."""
 
+    @property
+    def _file(self) -> Path:
+        assert isinstance(self.ledger, Path), "batches are handed in by one machine"
+        return self.ledger
+
     def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Asked]]:
         """Every question by its name, batch by batch. Raises AcbenchError if batches cannot be handed in."""
         names: dict[str, list[str]] = {}
-        with CallLog(self.ledger) as log:
+        with CallLog(self._file) as log:
             self._reattach(log)
             old = {key for batch in log.open_batches(self.model.name) for key in batch.call_ids}
             yield from self._hand_in(log, questions, names)

@@ -18,6 +18,11 @@ class Budget:
     _excess: float = field(init=False, default=1.0)
     _change: threading.Condition = field(init=False, default_factory=threading.Condition, repr=False)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether calls are being made that may still give some of theirs back."""
+        return bool(self._held)
+
     def reserve(self, estimate: float, *, wait: bool = True) -> float | None:
         """Set an upper estimate aside; gives what was set aside, or None if it does not fit any more.
 

@@ -8,13 +8,14 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 
 from acbench.caller.canary import canary
 from acbench.caller.dialer import Dialer
-from acbench.caller.log import Call, CallLog
+from acbench.caller.log import Call, CallLog, Log, OpensLog
 from acbench.calls import Answer, Asked, Bill, CallError, ChatModel, Question, call_id
 from acbench.errors import AcbenchError
 
@@ -34,13 +35,16 @@ class LedgerCaller:
 
     dialer: Dialer
     """Holds the model, the budget and the pace."""
-    ledger: Path
+    ledger: Path | OpensLog
+    """The ledger's file, or what opens a log of calls that is elsewhere."""
     retry_errors: bool = False
     """Ask again what ended in an error in an earlier run."""
     share: float = 1.0
     """Of the model's price that is to be paid."""
     prove_sight: bool = True
     """See that the endpoint looks at pictures before the first question is sent."""
+    once: Callable[[Callable[[], None]], None] = field(default=lambda prove: prove())
+    """Has that seen to by one of those who share a budget. Returns when it has been seen."""
 
     def __post_init__(self) -> None:
         price = self.model.price
@@ -58,14 +62,17 @@ class LedgerCaller:
     def _prove(self) -> None:
         """See `canary`; once, and against the budget."""
         if self.prove_sight:
-            canary(self.model, self.dialer)
+            self.once(lambda: canary(self.model, self.dialer))
             self.prove_sight = False
+
+    def _open(self) -> AbstractContextManager[Log]:
+        return CallLog(self.ledger) if isinstance(self.ledger, Path) else self.ledger()
 
     def bill(self, questions: Iterable[Question]) -> Bill:
         """What asking would take. Nothing is sent; equal questions count once."""
         seen: set[str] = set()
         cached = lost = tokens_in = tokens_out = 0
-        with CallLog(self.ledger) as log:
+        with self._open() as log:
             for question in questions:
                 key = call_id(self.model.name, question)
                 if key in seen:
@@ -96,9 +103,9 @@ class LedgerCaller:
         source = iter(questions)
         more = True
         names: dict[str, list[str]] = {}
-        crew = _Crew(self._answer, self.dialer.concurrency, self.ledger)
+        crew = _Crew(self._answer, self.dialer.concurrency, self._open)
         try:
-            with CallLog(self.ledger) as log:
+            with self._open() as log:
                 while more or names:
                     # Questions may be dear to make, so only a few are made ahead, and none while an answer waits.
                     while more and crew.done.empty() and len(names) < 2 * self.dialer.concurrency:
@@ -130,7 +137,7 @@ class LedgerCaller:
             return Asked(call_id=key, answer=None, error=known.error, cached=True)
         return None
 
-    def _answer(self, job: Job, log: CallLog, owner: str, check: Callable[[], None]) -> Asked:
+    def _answer(self, job: Job, log: Log, owner: str, check: Callable[[], None]) -> Asked:
         key, question = job
         while not log.claim(key, self.model.name, owner, retry=self.retry_errors):
             known = log.call(key)
@@ -174,9 +181,9 @@ def describe(error: CallError) -> str:
 class _Crew:
     """Threads that work off jobs. They are daemons: a process that ends does not wait for an endpoint."""
 
-    work: Callable[[Job, CallLog, str, Callable[[], None]], Asked]
+    work: Callable[[Job, Log, str, Callable[[], None]], Asked]
     size: int
-    ledger: Path
+    open: OpensLog
     done: SimpleQueue[Asked | BaseException] = field(default_factory=SimpleQueue)
     _jobs: SimpleQueue[Job | None] = field(default_factory=SimpleQueue)
     _members: int = 0
@@ -209,7 +216,7 @@ class _Crew:
 
     def _serve(self) -> None:
         try:
-            with CallLog(self.ledger) as log:
+            with self.open() as log:
                 while (job := self._jobs.get()) is not None:
                     self._check()
                     self.done.put(self.work(job, log, self._owner, self._check))

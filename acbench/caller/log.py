@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from acbench.ledger import Ledger, alive
 
@@ -60,14 +63,34 @@ class Batch:
     """When it was made, seconds since 1970."""
 
 
+class Log(Protocol):
+    """Where a caller keeps what it knows of calls. See `CallLog`."""
+
+    def call(self, call_id: str) -> Call | None: ...
+    def claim(self, call_id: str, model: str, owner: str, *, retry: bool = False) -> bool: ...
+    def sending(self, call_id: str) -> None: ...
+    def settle(self, call_id: str, *, answer: str | None = None, error: str | None = None, cost: float) -> None: ...
+    def release(self, call_id: str, *, cost: float) -> None: ...
+
+
+OpensLog = Callable[[], AbstractContextManager[Log]]
+"""Opens one for one thread."""
+
+
 class CallLog(Ledger):
     """The ledger, opened to make calls. Each thread needs its own."""
 
     def call(self, call_id: str) -> Call | None:
         """What is known of a call; None if it was never claimed."""
         names = ("answer", "error", "owner", "since", "sends", "cost")
-        row = self._db.execute(f"SELECT {', '.join(names)} FROM calls WHERE call_id = ?", (call_id,)).fetchone()  # noqa: S608
-        return None if row is None else Call(**dict(zip(names, row, strict=True)))
+        for table in reversed(self._tables("calls")):
+            row = self._db.execute(f"SELECT {', '.join(names)} FROM {table} WHERE call_id = ?", (call_id,)).fetchone()  # noqa: S608
+            if row is not None:
+                known = Call(**dict(zip(names, row, strict=True)))
+                # Nobody writes to a base: whoever made a call there is gone. A batch may still bring its answer.
+                gone = table.startswith("base.") and not known.in_batch
+                return dataclasses.replace(known, owner="") if gone else known
+        return None
 
     def claim(self, call_id: str, model: str, owner: str, *, retry: bool = False) -> bool:
         """Take a call on. False if it has an answer, an error (unless `retry`) or an owner who is still at it."""

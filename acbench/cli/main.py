@@ -16,6 +16,7 @@ COMMANDS = {
     "ingest": ("parts", "Read a dataset: images, masks, and what is wrong with them."),
     "propose": ("parts", "Ask proposers for labels."),
     "review": ("review", "The queue that people decide, out and in."),
+    "merge": ("shards", "Bring together what shards have done."),
     "resolve": ("parts", "Make labels from proposals and reviews."),
     "compare": ("compare", "Proposers side by side: accuracy, agreement, calibration, cost."),
     "velm": ("velm", "Run the baseline: a detector finds the place, a multimodal LLM names the defect."),

@@ -9,22 +9,27 @@ from typing import Any
 import click
 
 from acbench.cli.dry_run import show
+from acbench.cli.shards import told
 from acbench.cli.wire import (
     Command,
     benchmark_argument,
     dataset_options,
     dry_run_option,
+    engine_options,
     json_option,
     of_proposers,
     pipeline,
     project_option,
     proposer_options,
+    shard_option,
 )
 
 
 @click.command(cls=Command, epilog="\b\nExample:\n  acbench ingest mvtec_ac --root ~/data/mvtec_ad")
 @benchmark_argument
 @dataset_options
+@engine_options
+@shard_option
 @json_option
 @project_option
 def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
@@ -32,6 +37,10 @@ def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
     from acbench.store import to_json
 
     with pipeline(project, benchmark, **options) as line:
+        if line.shard:
+            from acbench import shardwork
+
+            return told([shardwork.ingest(line)], line, as_json)
         from acbench.stages.ingest import describe
 
         ingested = line.ingested
@@ -61,6 +70,8 @@ def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
 @dataset_options
 @proposer_options
 @dry_run_option
+@engine_options
+@shard_option
 @json_option
 @project_option
 def propose(benchmark: str, project: Path, names: tuple[str, ...], dry_run: bool, as_json: bool, **options: Any) -> int:
@@ -72,6 +83,10 @@ def propose(benchmark: str, project: Path, names: tuple[str, ...], dry_run: bool
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
             return show(line, as_json, names or None)
+        if line.shard:
+            from acbench import shardwork
+
+            return told(shardwork.propose(line, names or None), line, as_json)
         from acbench.stages.propose import tally
 
         asked = line.propose(names or None)

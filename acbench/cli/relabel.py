@@ -15,6 +15,7 @@ from acbench.cli.wire import (
     benchmark_argument,
     dataset_options,
     dry_run_option,
+    engine_options,
     json_option,
     of_queue,
     pipeline,
@@ -49,6 +50,7 @@ Examples:
     type=click.Choice(["label-studio"]),
     help="Bring home what people decided at the desk first, and put on it what waits for them.",
 )
+@engine_options
 @json_option
 @project_option
 def relabel(

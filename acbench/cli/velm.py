@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from acbench.cli.baseline import answered, detector_options
+from acbench.cli.shards import told
 from acbench.cli.wire import (
     Command,
     benchmark_argument,
     dataset_options,
+    engine_options,
     json_option,
     llm_options,
     of_llm,
     option,
     pipeline,
     project_option,
+    shard_option,
 )
 
 if TYPE_CHECKING:
     from acbench.pipeline import Pipeline
+    from acbench.shardwork import Done
 
 EPILOG = """\b
 Examples:
@@ -49,6 +53,8 @@ Examples:
 )
 @llm_options
 @of_llm("--dry-run", is_flag=True, help="Print what it would cost, with an example question, and ask nobody.")
+@engine_options
+@shard_option
 @json_option
 @project_option
 def velm(
@@ -74,6 +80,8 @@ def velm(
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
             return _dry_run(line, view, choices, as_json)
+        if line.shard:
+            return told([_shard(line, view, choices)], line, as_json)
         path = line.bench.predictions("velm")
         if options["retry_errors"] and any(each.parse == "error" for each in store.read(path, Prediction)):
             path.unlink()  # what was answered is in the ledger
@@ -96,6 +104,15 @@ def velm(
     if left:
         click.echo("Note: run again to ask what is left", err=True)
     return 3 if left or counts["error"] else 0
+
+
+def _shard(line: Pipeline, view: Any, choices: dict[str, Any]) -> Done:
+    from acbench import baselines, shardwork, systems
+    from acbench.adapters.patches import patch_model
+    from acbench.baselines import Options
+
+    given = systems.setup(line, view, None, Options(**choices), lambda: patch_model(line.settings.backbone))
+    return shardwork.predict(line, baselines.build("velm", given), "velm", systems.tested(line))
 
 
 def _dry_run(line: Pipeline, view: Any, choices: dict[str, Any], as_json: bool) -> int:

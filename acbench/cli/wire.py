@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache, partial
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,13 +18,14 @@ from acbench.errors import AcbenchError
 from acbench.project import Project
 
 if TYPE_CHECKING:
-    from acbench.caller import LedgerCaller
-    from acbench.settings import Settings
+    from acbench.caller.log import Log
+    from acbench.models import Calls
+    from acbench.shard import Shard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-SECTIONS = ("Dataset", "Proposers", "Multimodal LLM", "Queue", "Options")
+SECTIONS = ("Dataset", "Proposers", "Multimodal LLM", "Queue", "Many machines", "Options")
 """Of the help of commands with many options, in order."""
 
 
@@ -69,6 +71,7 @@ of_dataset = partial(option, section="Dataset")
 of_proposers = partial(option, section="Proposers")
 of_queue = partial(option, section="Queue")
 of_llm = partial(option, section="Multimodal LLM")
+of_machines = partial(option, section="Many machines")
 
 
 def dataset_options(command: F) -> F:
@@ -162,6 +165,43 @@ def llm_options(command: F) -> F:
     return command
 
 
+def engine_options(command: F) -> F:
+    """Who does what is dear."""
+    options = (
+        of_machines(
+            "--engine",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help="Who reads, looks and asks: this process, or workers of a Ray cluster (RAY_ADDRESS, or one on this"
+            " machine; pip install 'acbench[ray]').",
+        ),
+        of_machines(
+            "--workers",
+            type=click.IntRange(1, 10_000),
+            metavar="N",
+            help="Of ray.  [default: one a GPU, or as many as the cores allow]",
+        ),
+    )
+    for each in reversed(options):
+        command = each(command)
+    return command
+
+
+def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
+    from acbench.shard import Shard
+
+    return None if value is None else Shard.parse(value)
+
+
+shard_option = of_machines(
+    "--shard",
+    metavar="I/N",
+    callback=_shard,
+    help="Do the I-th of N parts only, for `acbench merge` to bring together; it may spend one N-th of --budget.",
+)
+
+
 dry_run_option = of_llm(
     "--dry-run", is_flag=True, help="Print what `llm` would cost, with an example question, and ask nobody."
 )
@@ -170,10 +210,9 @@ dry_run_option = of_llm(
 @contextmanager
 def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
     """A pipeline that holds the project and is recorded as a run. Options not given are those of the last time."""
+    from acbench import models
     from acbench import schema as schemas
     from acbench import settings as kept
-    from acbench.adapters.backbone import backbone
-    from acbench.adapters.openclip import open_clip_model
     from acbench.cli.screen import Screen
     from acbench.ledger import Ledger
     from acbench.maker import Maker
@@ -187,78 +226,75 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
             f"the project folder {place.folder} does not exist", f"mkdir -p {shlex.quote(str(place.folder))}"
         )
     bench = place.bench(schema.benchmark)
-    with place.locked():
-        for folder in (bench.work, bench.kept):
-            sweep(folder)
+    shard: Shard | None = given.pop("shard", None)
+    engine, workers = given.pop("engine", None), given.pop("workers", None)
+    calls = models.Calls(**{name: value for name in CALL_OPTIONS if (value := given.pop(name, None)) is not None})
+    with ExitStack() as stack:
+        if shard is None:
+            stack.enter_context(place.locked())
+            file, base = place.ledger, None
+            for folder in (bench.work, bench.kept):
+                sweep(folder)
+        else:
+            stack.enter_context(place.shared())
+            file, base = stack.enter_context(bench.shard(shard)), place.ledger
+            calls = _shard_calls(calls, shard, engine)
         root = given.pop("root", None)
-        calls = {name: given.pop(name, None) for name in CALL_OPTIONS}
         given["with_"] = tuple(_absolute(name) for name in given.get("with_", ()))
         for name in ("clip_model", "clip_weights", "llm"):
             given[name] = given.get(name) and _absolute(given[name])
-        settings = (kept.read(bench.settings) or kept.Settings(schema=benchmark)).updated(
+        before = kept.read(bench.settings) or kept.Settings(schema=benchmark)
+        settings = before.updated(
             schema=benchmark,
             root=None if root is None else str(root.resolve()),
             **{name: value or None if isinstance(value, tuple) else value for name, value in given.items()},
         )
-        image_model = backbone(settings.backbone)
+        image_model = models.image_model(settings.backbone)
         screen = Screen()
-        clip = partial(open_clip_model, settings.clip_model, settings.clip_weights, tell=screen.note)
         command = shlex.join(["acbench", *sys.argv[1:]])
-        with Ledger(place.ledger) as ledger, ledger.run(command, versions()) as run_id:
-            made = Pipeline(
-                bench=bench,
-                schema=schema,
-                settings=settings,
-                maker=Maker(project=place, ledger=ledger, run_id=run_id),
-                embedder=image_model,
-                clip=cache(clip) if settings.clip_model else None,
-                caller=cache(partial(_caller, settings, place.ledger, calls)) if settings.llm else None,
-                retry_errors=bool(calls["retry_errors"]),
-                console=screen,
-            )
-            yield made
+        ledger = stack.enter_context(Ledger(file, base))
+        run_id = stack.enter_context(ledger.run(command, versions()))
+        made = Pipeline(
+            bench=bench,
+            schema=schema,
+            settings=settings,
+            maker=Maker(project=place, ledger=ledger, run_id=run_id),
+            embedder=image_model,
+            clip=models.clip(settings, tell=screen.note),
+            caller=models.caller(settings, calls, file if base is None else partial(_log, file, base)),
+            retry_errors=calls.retry_errors,
+            shard=shard,
+            console=screen,
+        )
+        if engine == "ray":
+            from acbench.adapters.ray_engine import RayEngine
+            from acbench.spread import Spread
+
+            workforce = stack.enter_context(RayEngine(ledger=file, workers=workers))
+            made.spread = Spread(engine=workforce, schema=schema, settings=settings, calls=calls, note=screen.note)
+        yield made
+        if shard is None or settings != before:
             kept.write(bench.settings, settings)
-            written = len(made.maker.made)
-            ledger.summarise(run_id, f"{written} files written" if written else "nothing to do")
+        written = len(made.maker.made)
+        ledger.summarise(run_id, f"{written} files written" if written else "nothing to do")
 
 
 CALL_OPTIONS = ("budget", "concurrency", "timeout", "batch", "retry_errors", "no_canary")
-"""How this run makes calls; not remembered."""
-LOCAL = "local:"
-"""Marks a model that runs on this machine."""
 
 
-def _caller(settings: Settings, ledger: Path, options: dict[str, Any]) -> LedgerCaller:
-    """The way to the model that `llm` asks. Raises AcbenchError if it cannot be had or options do not agree."""
-    from acbench.caller import BatchCaller, Budget, Dialer, LedgerCaller
-    from acbench.calls import ChatModel, Price
+def _shard_calls(calls: Calls, shard: Shard, engine: str | None) -> Calls:
+    """How one of several shards makes calls: with its part of the budget. Raises AcbenchError for what it cannot do."""
+    if engine == "ray":
+        raise AcbenchError("--shard and --engine ray both divide the work", "take one of them")
+    if calls.batch:
+        raise AcbenchError("--batch hands in questions from one machine", "leave --batch or --shard out")
+    return calls if calls.budget is None else dataclasses.replace(calls, budget=calls.budget / shard.of)
 
-    price = Price(*settings.llm_price) if settings.llm_price else Price()
-    concurrency = options["concurrency"] or 8
-    limit = options["budget"]
-    batches: dict[str, Any] = {}
-    if settings.llm.startswith(LOCAL):
-        from acbench.adapters.chat_transformers import chat_transformers
 
-        if options["batch"]:
-            raise AcbenchError("--batch is for endpoints, and this model runs here", "leave --batch out")
-        model: ChatModel = chat_transformers(settings.llm.removeprefix(LOCAL), batch=concurrency)
-        limit = None  # it costs nothing
-    else:
-        from acbench.adapters.batch_openai import OpenAIBatches
-        from acbench.adapters.chat_openai import chat_openai
+def _log(file: Path, base: Path) -> AbstractContextManager[Log]:
+    from acbench.caller.log import CallLog
 
-        model = chat = chat_openai(
-            settings.llm, settings.llm_url, price=price, timeout=options["timeout"] or 120.0, connections=concurrency
-        )
-        batches = {"door": OpenAIBatches(chat)} if options["batch"] else {}
-    return (BatchCaller if batches else LedgerCaller)(
-        dialer=Dialer(model=model, budget=Budget(limit=limit), concurrency=concurrency),
-        ledger=ledger,
-        retry_errors=bool(options["retry_errors"]),
-        prove_sight=not options["no_canary"],
-        **batches,
-    )
+    return CallLog(file, base)
 
 
 def _absolute(given: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -122,15 +122,36 @@ class DryRun:
 class Paid(Proposer, Protocol):
     """A proposer whose answers cost money or time, each at most once."""
 
-    @property
-    def unfinished(self) -> int:
-        """Questions of the last `propose` that were not asked, as the budget was spent or the endpoint gone."""
+    unfinished: int
+    """Questions of the last `propose` that were not asked, as the budget was spent or the endpoint gone."""
 
     def estimate(self, items: Sequence[Item]) -> Bill:
         """What asking may take at most, soon: kept answers are not looked for."""
 
     def dry_run(self, items: Sequence[Item]) -> DryRun:
         """What `propose` would ask of the same items. Calls nobody."""
+
+
+@runtime_checkable
+class Looking(Proposer, Protocol):
+    """A proposer whose dear part, the vectors of pictures, can be done for some items at a time, and anywhere."""
+
+    def covers(self, items: Sequence[Item]) -> list[Item]:
+        """Those of the items that it looks at."""
+
+    def look(self, items: Sequence[Item], progress: Progress) -> Mapping[str, str]:
+        """Keep in the setup's cache what `propose` will need of each picture. Gives item_id → why there is nothing."""
+
+
+@runtime_checkable
+class Alone(Proposer, Protocol):
+    """A proposer that says the same of an item whatever the other items are."""
+
+    def covers(self, items: Sequence[Item]) -> list[Item]:
+        """Those of the items that it answers for."""
+
+    def around(self, items: Sequence[Item]) -> list[Item]:
+        """What `propose` has to be given besides any part of the items, such as normal ones to show."""
 
 
 _GROUP = "acbench.proposers"

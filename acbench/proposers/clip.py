@@ -69,9 +69,8 @@ class Clip:
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterator[Proposal]:
         """One proposal for each anomalous item, once all are seen; normal ones are not covered."""
-        covered = sorted((item for item in items if item.anomalous), key=lambda item: item.image)
-        self._failed = {item.item_id: item.problem for item in covered if item.problem}
-        self._look([item for item in covered if self._category(item) and not item.problem], progress)
+        covered = self.covers(items)
+        self.look(covered, progress)
         logits = {item.item_id: found for item, found in self._logits(covered)}
         calibration = self._calibration(covered, logits)
         for item in covered:
@@ -83,6 +82,16 @@ class Clip:
                 yield self._row(item, status="abstained", reason=f"the schema has no category {item.category}")
 
     # Pictures
+
+    def covers(self, items: Sequence[Item]) -> list[Item]:
+        """The anomalous ones."""
+        return sorted((item for item in items if item.anomalous), key=lambda item: item.image)
+
+    def look(self, items: Sequence[Item], progress: Progress) -> Mapping[str, str]:
+        """See `Looking`."""
+        self._failed = {item.item_id: item.problem for item in items if item.problem}
+        self._look([item for item in items if self._category(item) and not item.problem], progress)
+        return self._failed
 
     def _look(self, items: Sequence[Item], progress: Progress) -> None:
         """Keep the vectors of all items, batch by batch, drawing pictures while the model computes."""

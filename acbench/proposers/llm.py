@@ -87,7 +87,7 @@ class Llm:
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterator[Proposal]:
         """One proposal for each anomalous item, as answers come; normal ones are not covered."""
-        covered = {item.item_id: item for item in _covered(items)}
+        covered = {item.item_id: item for item in self.covers(items)}
         self.unfinished = 0
         references = self._references(items)
         again: dict[str, _Unusable] = {}
@@ -114,7 +114,7 @@ class Llm:
 
     def estimate(self, items: Sequence[Item]) -> Bill:
         """See `Paid`. One question of each category stands for all of it."""
-        covered = _covered(items)
+        covered = self.covers(items)
         sizes = Counter(item.category for item in covered)
         samples = {item.category: item for item in covered}.values()
         images = {item.item_id: sizes[item.category] for item in samples}
@@ -130,7 +130,7 @@ class Llm:
         example: list[Question] = []
 
         def questions() -> Iterator[Question]:
-            for _, question in self._questions(_covered(items), self._references(items)):
+            for _, question in self._questions(self.covers(items), self._references(items)):
                 if not example:
                     example.append(question)
                 yield question
@@ -139,6 +139,14 @@ class Llm:
         return DryRun(bill, tuple(self._failed.items()), render(example[0]) if example else None)
 
     # Questions
+
+    def covers(self, items: Iterable[Item]) -> list[Item]:
+        """The anomalous ones, category by category: endpoints cache what questions have in common."""
+        return sorted((item for item in items if item.anomalous), key=lambda item: (item.category, item.image))
+
+    def around(self, items: Sequence[Item]) -> list[Item]:
+        """The normal items that are shown."""
+        return [found[0] for found in self._normal(items).values() if found]
 
     def _questions(
         self,
@@ -197,7 +205,11 @@ class Llm:
         return Question(system=_TEXTS.fill("system"), parts=tuple(parts), schema=json_schema(category))
 
     def _references(self, items: Sequence[Item]) -> dict[str, _Shown | None]:
-        """Category → a normal picture from train, the same for all of it, so that endpoints can cache what comes first.
+        """Category → the normal picture that is shown with all of it."""
+        return {category: found[1] if found else None for category, found in self._normal(items).items()}
+
+    def _normal(self, items: Sequence[Item]) -> dict[str, tuple[Item, _Shown] | None]:
+        """Category → a normal item from train, the same for all of it, so that endpoints can cache what comes first.
 
         Chosen by content, since a choice by name would let names into the question. Never a test image: it is scored.
         """
@@ -208,10 +220,10 @@ class Llm:
         categories = {item.category for item in items if item.anomalous}
         return {category: self._first(normal[category]) for category in sorted(categories)}
 
-    def _first(self, items: Iterable[Item]) -> _Shown | None:
+    def _first(self, items: Iterable[Item]) -> tuple[Item, _Shown] | None:
         for item in sorted(items, key=lambda each: each.sha256):
             try:
-                return _whole(imaging.open_image(item.image, self.setup.root))
+                return item, _whole(imaging.open_image(item.image, self.setup.root))
             except AcbenchError:
                 continue  # ingest has reported it; the next one serves as well
         return None
@@ -264,11 +276,6 @@ def render(question: Question) -> Example:
             pictures.append((name, part.data))
             lines.append(f"[{name}]")
     return Example("\n".join(lines) + "\n", tuple(pictures))
-
-
-def _covered(items: Iterable[Item]) -> list[Item]:
-    """Anomalous items, category by category: endpoints cache what questions have in common."""
-    return sorted((item for item in items if item.anomalous), key=lambda item: (item.category, item.image))
 
 
 def _scores(parsed: answers.Parsed, category: Category) -> dict[str, float]:

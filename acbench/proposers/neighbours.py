@@ -9,7 +9,7 @@ folds of a second pass. Items whose dataset label names no class are judged defe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -73,7 +73,7 @@ class Neighbours:
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         """One proposal for each anomalous item; normal ones are not covered."""
-        covered = sorted((item for item in items if item.anomalous), key=lambda item: item.image)
+        covered = self.covers(items)
         self._failed.clear()
         done = 0
         for category in sorted({item.category for item in covered}):
@@ -93,6 +93,17 @@ class Neighbours:
         return {item_id: _unpacked(kept[key])[0] for item_id, key in keys.items() if key in kept}
 
     # Vectors
+
+    def covers(self, items: Sequence[Item]) -> list[Item]:
+        """The anomalous ones."""
+        return sorted((item for item in items if item.anomalous), key=lambda item: item.image)
+
+    def look(self, items: Sequence[Item], progress: Progress) -> Mapping[str, str]:
+        """See `Looking`."""
+        self._failed.clear()
+        for done, _ in enumerate(self._vectors(items), start=1):
+            progress(done, len(items))
+        return self._failed
 
     def _vectors(self, items: Sequence[Item]) -> Iterator[tuple[Item, _Defects | None]]:
         """The vectors of each item, from the cache or from its picture; None, with a reason kept, if that fails."""

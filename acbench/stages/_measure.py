@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from threading import Event
 from typing import NamedTuple, Protocol
 
+from acbench.engine import Engine, Home, Task
 from acbench.errors import ImageError
 from acbench.files import Refused, Tree, read
 from acbench.imaging import probe
@@ -22,6 +24,8 @@ VERSION = 1
 _CHUNK = 8
 """Files a task takes at once: enough to hide the cost of a task, few enough to see progress on a slow
 disk."""
+_PART = 64
+"""Files that a worker of an engine takes at once."""
 _FLUSH = 0.5
 """Seconds of work that are lost if the process is killed."""
 
@@ -67,7 +71,8 @@ class MemoryCache:
         self.facts.update((path, (stamp, facts)) for path, stamp, facts in rows)
 
 
-class _Job(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Job:
     path: str
     real: str
     stamp: str
@@ -79,6 +84,7 @@ def measure(
     cache: HashCache,
     progress: Progress | None = None,
     workers: int | None = None,
+    engine: Engine | None = None,
 ) -> dict[str, Facts]:
     """Path → facts of every file; one that cannot be read has a `problem`, and no file raises.
 
@@ -103,7 +109,8 @@ def measure(
             facts[path] = old
     if progress:
         progress(len(facts), len(paths))
-    with closing(_in_threads(jobs, workers or _workers(), cache)) as finished:
+    work = _in_threads(jobs, workers or _workers(), cache) if engine is None else _on(engine, jobs, cache)
+    with closing(work) as finished:
         for done in finished:
             facts.update(done)
             if progress:
@@ -139,6 +146,18 @@ def _in_threads(jobs: Sequence[_Job], workers: int, cache: HashCache) -> Generat
             cache.put_file_facts(rows)
         raise
     pool.shutdown()
+
+
+def _on(engine: Engine, jobs: Sequence[_Job], cache: HashCache) -> Generator[dict[str, Facts], None, None]:
+    """Facts as they come from the workers of an engine, each in the cache before it is told."""
+    parts = (jobs[start : start + _PART] for start in range(0, len(jobs), _PART))
+    for done in engine.map(Task(start=_measurer, kind=_Job), parts):
+        cache.put_file_facts(_rows(done))
+        yield {job.path: facts for job, facts in done}
+
+
+def _measurer(_home: Home) -> Callable[[Sequence[_Job]], list[tuple[_Job, Facts]]]:
+    return lambda jobs: _measure_some(jobs, Event())
 
 
 def _rows(done: Iterable[tuple[_Job, Facts]]) -> list[_Row]:

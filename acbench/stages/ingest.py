@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from acbench.engine import Engine
 from acbench.records import Finding, Item, item_id
-from acbench.sources import Found, Source, locate
+from acbench.sources import Found, Place, Source, locate
 from acbench.stages._checks import duplicates, mixed
 from acbench.stages._fold import fold
 from acbench.stages._measure import Facts, HashCache, MemoryCache, Progress, measure
@@ -39,27 +40,20 @@ def ingest(
     cache: HashCache | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
+    engine: Engine | None = None,
 ) -> Ingested:
     """Read a data set: every image is hashed, its header read, its mask paired. Raises SourceError for a
     wrong root.
+
+    With an `engine` its workers read the files, else threads of this process do.
 
     `root` may also hold a part of the data set, or be one category's folder. `limit` takes at most so many
     images of each category: the first of each class of each split in turn, then the second of each, and so
     on, so that every class and the training images stay represented, and a larger limit only adds images.
     """
-    place = locate(source, root, categories)
-    found: list[Found] = []
-    findings = list(place.findings)
-    for each in source.scan(place.tree, place.categories):
-        if isinstance(each, Found):
-            found.append(each)
-        else:
-            findings.append(each)
-    findings = list(_maskless(findings, found))
-    chosen = _spread(found, limit)
-    paths = [each.image for each in chosen if each.problem is None]
-    paths += sorted({each.mask for each in chosen if each.mask is not None})
-    facts = measure(place.tree, paths, MemoryCache() if cache is None else cache, progress, workers)
+    place, chosen, findings = _chosen(source, root, categories, limit)
+    paths = _files(chosen)
+    facts = measure(place.tree, paths, MemoryCache() if cache is None else cache, progress, workers, engine)
     items = []
     for each in sorted(chosen, key=lambda one: one.image):
         item, wrong = _item(source, each, facts)
@@ -68,6 +62,45 @@ def ingest(
     findings += duplicates(items)
     findings += mixed(items)
     return Ingested(root=place.root, items=items, findings=fold(findings), limit=limit)
+
+
+def measure_part(
+    source: Source,
+    root: Path,
+    takes: Callable[[str], bool],
+    cache: HashCache,
+    *,
+    categories: Collection[str] | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Facts]:
+    """Read those files of a data set whose paths are taken, for a later `ingest` to find in the cache: path → facts.
+
+    Raises SourceError for a wrong root.
+    """
+    place, chosen, _ = _chosen(source, root, categories, limit)
+    return measure(place.tree, [path for path in _files(chosen) if takes(path)], cache, progress)
+
+
+def _chosen(
+    source: Source, root: Path, categories: Collection[str] | None, limit: int | None
+) -> tuple[Place, list[Found], list[Finding]]:
+    """Where the data set is, what is to be read of it, and what is wrong so far."""
+    place = locate(source, root, categories)
+    found: list[Found] = []
+    findings = list(place.findings)
+    for each in source.scan(place.tree, place.categories):
+        if isinstance(each, Found):
+            found.append(each)
+        else:
+            findings.append(each)
+    return place, _spread(found, limit), list(_maskless(findings, found))
+
+
+def _files(found: Sequence[Found]) -> list[str]:
+    """Paths of all images and masks."""
+    paths = [each.image for each in found if each.problem is None]
+    return paths + sorted({each.mask for each in found if each.mask is not None})
 
 
 def describe(source: Source, ingested: Ingested) -> str:

@@ -23,16 +23,21 @@ class Asked(Protocol):
 
 def propose(proposer: Asked, items: Sequence[Item], progress: Progress) -> list[Proposal]:
     """Every answer of a proposer. Raises AcbenchError if it answers for a stranger, twice, or under another name."""
+    return checked(proposer.name, items, proposer.propose(items, progress))
+
+
+def checked(name: str, items: Sequence[Item], answers: Iterable[Proposal]) -> list[Proposal]:
+    """The answers of the proposer of that name, as they come. Raises as `propose` does."""
     known = {item.item_id for item in items}
-    answers: dict[str, Proposal] = {}
-    for answer in proposer.propose(items, progress):
-        if answer.item_id not in known or answer.item_id in answers or answer.proposer != proposer.name:
+    found: dict[str, Proposal] = {}
+    for answer in answers:
+        if answer.item_id not in known or answer.item_id in found or answer.proposer != name:
             raise AcbenchError(
-                f"{proposer.name} answers for {answer.item_id!r} as {answer.proposer!r}: unknown, or a second time",
+                f"{name} answers for {answer.item_id!r} as {answer.proposer!r}: unknown, or a second time",
                 "this is a fault of the proposer: leave it out with --without",
             )
-        answers[answer.item_id] = answer
-    return list(answers.values())
+        found[answer.item_id] = answer
+    return list(found.values())
 
 
 def tally(proposals: Sequence[Proposal]) -> dict[str, int]:

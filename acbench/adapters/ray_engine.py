@@ -1,0 +1,214 @@
+"""Parts of the work done by workers of a Ray cluster (Moritz et al. 2018, arXiv 1712.05889), through Ray Data.
+
+The cluster is the one that RAY_ADDRESS names, to be used from one of its machines, or one on this machine that lasts as
+long as the command. Workers need this same acbench and the images under the same path or URL. What they compute reaches
+the project's ledger through an actor beside it (`_ray_home`), so that nothing but the images has to be shared.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from acbench import store
+from acbench.adapters._ray_home import Keeper, RemoteHome
+from acbench.adapters.torch_runtime import threads
+from acbench.caller.budget import Budget
+from acbench.engine import Task
+from acbench.errors import AcbenchError
+
+BLOCKS, MOST_BLOCKS = 16, 2_000
+"""Blocks of parts for each worker, and in all: enough for workers to end together, few enough to be made quickly."""
+AHEAD = 2
+"""Blocks that wait for a worker, the one that it does included."""
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""Nothing is reported to Ray's makers, and Ray logs into its own files alone, unless these variables say otherwise."""
+
+
+@dataclass
+class RayEngine:
+    """See `acbench.engine.Engine`. To be used as a context: it leaves the cluster at the end."""
+
+    ledger: Path
+    """The project's, on this machine."""
+    workers: int | None = None
+    """None: one for each GPU, or else for each core."""
+    _connected: bool = field(default=False, init=False)
+
+    def __enter__(self) -> RayEngine:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._connected:
+            import ray
+
+            ray.shutdown()
+
+    def map(self, task: Task, parts: Iterable[Sequence[Any]], budget: Budget | None = None) -> Iterator[Any]:
+        with tempfile.TemporaryDirectory(dir=self.ledger.parent, prefix="parts-") as folder:
+            table = Path(folder) / "parts.parquet"
+            count = store.write_parts(table, parts, task.kind)
+            if count:
+                yield from self._map(task, table, count, budget or Budget())
+
+    def _map(self, task: Task, table: Path, count: int, budget: Budget) -> Iterator[Any]:
+        ray = self._connect()
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        actor = ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=here)
+        size, takes = self._shape(ray, task, count)
+        left = None if budget.limit is None else max(0.0, budget.limit - budget.spent)
+        keeper = actor.remote(str(self.ledger), str(table), task, size, left)
+        try:
+            yield from self._results(ray, keeper, size, takes, count)
+        finally:
+            budget.spent += _asker(ray, keeper)("spent")
+            ray.kill(keeper)
+
+    def _results(self, ray: Any, keeper: Any, size: int, takes: dict[str, Any], count: int) -> Iterator[Any]:
+
+        class Worker(_Worker):
+            """Knows the keeper from where it is defined: what it were given would keep it from being restarted."""
+
+            def ask(self, method: str, *arguments: Any) -> Any:
+                return _asker(ray, keeper)(method, *arguments)
+
+        blocks = min(count, max(BLOCKS * size, 1), MOST_BLOCKS)
+        data = ray.data.from_items([{"part": number} for number in range(count)], override_num_blocks=blocks)
+        pool = ray.data.ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=AHEAD)
+        results = data.map_batches(Worker, batch_size=1, compute=pool, **takes).iter_rows()
+        try:
+            for row in results:
+                value = pickle.loads(row["result"])  # noqa: S301  (made by a worker of this run, over Ray's own pickle)
+                if isinstance(value, _Failure):
+                    raise AcbenchError(value.message, value.hint)
+                yield value
+        except ray.exceptions.RayError as error:
+            raise AcbenchError(
+                f"a worker of Ray failed: {' '.join(str(error).split())[-400:]}",
+                "what was done is kept: run the same command again; Ray's own logs are in /tmp/ray/session_latest/logs",
+            ) from None
+
+    def _shape(self, ray: Any, task: Task, count: int) -> tuple[int, dict[str, Any]]:
+        """How many workers, and what each of them takes."""
+        there = ray.cluster_resources()
+        cores, gpus = int(there.get("CPU", 1)), int(there.get("GPU", 0))
+        takes: dict[str, Any] = {"num_cpus": 1}
+        workers = self.workers or cores
+        if task.models and gpus:
+            takes["num_gpus"] = 1
+            workers = min(self.workers or gpus, gpus)
+        elif task.models:
+            # The last bits of a vector depend on the number of threads: they are to be those of the local engine.
+            blas = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count() or 1)
+            takes["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": blas}}
+            workers = self.workers or max(1, cores // threads())
+        return max(1, min(workers, task.most or workers, count)), takes
+
+    def _connect(self) -> Any:
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+        try:
+            import ray
+            import ray.data
+        except ImportError as error:
+            raise AcbenchError(
+                f"--engine ray needs Ray Data, which is not installed: {error}", "pip install 'acbench[ray]'"
+            ) from None
+        address = os.environ.get("RAY_ADDRESS", "")
+        if address.startswith("ray://"):
+            raise AcbenchError(
+                "RAY_ADDRESS names Ray's client port, which acbench cannot work through",
+                "run acbench on a machine of the cluster, with RAY_ADDRESS=auto; or by: ray job submit",
+            )
+        if not ray.is_initialized():
+            own: dict[str, Any] = {"num_cpus": max(self.workers or 1, os.cpu_count() or 1), "include_dashboard": False}
+            try:
+                with _hushed():
+                    ray.init(
+                        address=address or "local",
+                        log_to_driver=False,
+                        logging_level=logging.ERROR,
+                        **({} if address else own),
+                    )
+            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+                raise AcbenchError(
+                    f"there is no Ray cluster at RAY_ADDRESS={address}: {error}"
+                    if address
+                    else f"Ray does not start on this machine: {error}",
+                    "start one: ray start --head; or unset RAY_ADDRESS to work on this machine alone",
+                ) from None
+            self._connected = True
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        return ray
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Without what compiled code says on stderr: Ray's says that it was told to be quiet."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error that ends the run."""
+
+    message: str
+    hint: str
+
+
+class _Worker:
+    """One actor of the pool."""
+
+    def __init__(self) -> None:
+        self._work: Any = None
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        raise NotImplementedError
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        results = [self._done(int(number)) for number in batch["part"]]
+        return {"result": [pickle.dumps(each) for each in results]}
+
+    def _done(self, number: int) -> Any:
+        try:
+            if self._work is None:
+                task, workers, limit = self.ask("given")
+                self._home = RemoteHome(self.ask, workers, limit)
+                self._home.part = number
+                self._work = task.start(self._home)
+            self._home.part = number
+            return self._work(self.ask("part", number))
+        except AcbenchError as error:
+            return _Failure(error.message, error.hint)
+
+
+def _asker(ray: Any, keeper: Any) -> Any:
+    def ask(method: str, *arguments: Any) -> Any:
+        try:
+            return ray.get(getattr(keeper, method).remote(*arguments))
+        except ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            raise (cause if isinstance(cause, AcbenchError) else error) from None
+
+    return ask

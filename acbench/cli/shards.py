@@ -1,0 +1,76 @@
+"""`acbench merge`, and what a shard tells."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from acbench.cli.wire import Command, benchmark_argument, json_option, project_option
+from acbench.errors import AcbenchError
+from acbench.project import Project
+
+if TYPE_CHECKING:
+    from acbench.pipeline import Pipeline
+    from acbench.shardwork import Done
+
+EPILOG = """\b
+Example, on each of four machines that share a folder, with its number for 1:
+  acbench propose mvtec_ac --with llm --llm gpt-4o --budget 20 --shard 1/4
+Then, on one of them:
+  acbench merge mvtec_ac
+  acbench relabel mvtec_ac
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@benchmark_argument
+@json_option
+@project_option
+def merge(benchmark: str, project: Path, as_json: bool) -> int:
+    """Bring together what shards have read, looked at and asked, once all of them have ended.
+
+    Shards that were killed can be run again, before or after.
+    """
+    from acbench import schema as schemas
+    from acbench import shardwork
+    from acbench.cli.screen import Screen, table
+
+    place = Project(project.resolve())
+    if not place.folder.is_dir():
+        raise AcbenchError(f"the project folder {place.folder} does not exist", "--project FOLDER")
+    with place.locked():
+        merged = shardwork.merge(place.bench(schemas.load(benchmark).benchmark), Screen().note)
+    if as_json:
+        rows = [{"shard": str(shard), **dataclasses.asdict(found)} for shard, found in merged]
+        click.echo(json.dumps(rows, indent=1))
+        return 0
+    if not merged:
+        click.echo("No shard has brought anything since the last merge.")
+        return 0
+    names = ("shard", "files", "vectors", "answers", "failures", "dollars")
+    told_rows = [(f"{shard}", *(f"{value:,.4g}" for value in dataclasses.astuple(found))) for shard, found in merged]
+    click.echo(table([names, *told_rows]))
+    click.echo(f"Next: acbench relabel {shlex.quote(benchmark)}")
+    return 0
+
+
+def told(done: Sequence[Done], line: Pipeline, as_json: bool) -> int:
+    """Print what a shard did; gives the exit status."""
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in done], indent=1, ensure_ascii=False))
+    else:
+        for each in done:
+            of = "" if each.of is None else f" of {each.of:,}"
+            click.echo(f"shard {line.shard}: {each.took:,}{of} {each.what}")
+            for reason, count in each.failed.items():
+                click.echo(f"  {count:,} failed: {reason}")
+            if each.unasked:
+                click.echo(f"  {each.unasked:,} questions were not asked; run again to go on")
+        click.echo(f"Next, when all shards have ended: acbench merge {shlex.quote(line.settings.schema)}")
+    return 3 if any(each.failed or each.unasked for each in done) else 0

@@ -1,0 +1,69 @@
+"""Work that can be done part by part, anywhere: what an engine runs, and what it runs it with.
+
+Without an engine this process does the work, and nothing here is needed. An engine, such as
+`acbench.adapters.ray_engine`, gives each part to one of its workers. Whatever is dear goes through the worker's home,
+the machine that holds the project, and is kept in its ledger as soon as it is known. So a worker may die at any moment,
+and what was done, or paid for, is not done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from acbench.caller.budget import Budget
+from acbench.caller.log import OpensLog
+
+
+class Vectors(Protocol):
+    """Keeps vectors by key."""
+
+    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]: ...
+    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None: ...
+
+
+class Home(Protocol):
+    """The project, as one worker reaches it."""
+
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+
+    @property
+    def vectors(self) -> Vectors: ...
+    @property
+    def log(self) -> OpensLog:
+        """Of calls. A call that another worker is making is not made a second time."""
+
+    @property
+    def budget(self) -> Budget:
+        """The one that all workers share."""
+
+    def once(self, prove: Callable[[], None]) -> None:
+        """Have one of the workers do something, and wait until it is done. Raises what it raises."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What each worker is to do. Travels to it by pickle, so it holds no secrets and nothing that is open."""
+
+    start: Callable[[Home], Callable[[Sequence[Any]], Any]]
+    """Called once by each worker; gives what does one part. An AcbenchError of either ends the run."""
+    kind: type[Any]
+    """The record that parts are made of."""
+    models: bool = False
+    """Whether it computes with a model: such a worker takes a GPU, or as many cores as the local engine would."""
+    most: int | None = None
+    """Workers, at most."""
+
+
+class Engine(Protocol):
+    """Has parts done by several workers."""
+
+    def map(self, task: Task, parts: Iterable[Sequence[Any]], budget: Budget | None = None) -> Iterator[Any]:
+        """What came of each part, in the order in which they are done; the parts themselves are not kept in memory.
+
+        A part whose worker is gone is done again by another one. What the workers spend together stays within what is
+        left of `budget`, and is added to it. Raises AcbenchError, also for what goes wrong in a worker.
+        """
