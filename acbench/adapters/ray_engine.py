@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -53,7 +54,7 @@ class RayEngine:
             ray.shutdown()
 
     def map(self, task: Task, parts: Iterable[Sequence[Any]], budget: Budget | None = None) -> Iterator[Any]:
-        with tempfile.TemporaryDirectory(dir=self.ledger.parent, prefix="parts-") as folder:
+        with tempfile.TemporaryDirectory(prefix="acbench-parts-") as folder:
             table = Path(folder) / "parts.parquet"
             count = store.write_parts(table, parts, task.kind)
             if count:
@@ -110,7 +111,7 @@ class RayEngine:
         elif task.models:
             # The last bits of a vector depend on the number of threads: they are to be those of the local engine.
             blas = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count() or 1)
-            takes["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": blas}}
+            takes["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": blas, "OMP_WAIT_POLICY": "passive"}}
             workers = self.workers or max(1, cores // threads())
         return max(1, min(workers, task.most or workers, count)), takes
 
@@ -130,6 +131,9 @@ class RayEngine:
                 "RAY_ADDRESS names Ray's client port, which acbench cannot work through",
                 "run acbench on a machine of the cluster, with RAY_ADDRESS=auto; or by: ray job submit",
             )
+        host, _, port = address.rpartition(":")
+        if port.isdigit() and not _answers(host, int(port)):  # Ray itself would try for minutes
+            raise AcbenchError(f"nobody answers at RAY_ADDRESS={address}", _START)
         if not ray.is_initialized():
             own: dict[str, Any] = {"num_cpus": max(self.workers or 1, os.cpu_count() or 1), "include_dashboard": False}
             try:
@@ -145,7 +149,7 @@ class RayEngine:
                     f"there is no Ray cluster at RAY_ADDRESS={address}: {error}"
                     if address
                     else f"Ray does not start on this machine: {error}",
-                    "start one: ray start --head; or unset RAY_ADDRESS to work on this machine alone",
+                    _START,
                 ) from None
             self._connected = True
         context = ray.data.DataContext.get_current()
@@ -153,6 +157,17 @@ class RayEngine:
         context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         return ray
+
+
+_START = "start a cluster: ray start --head; or unset RAY_ADDRESS to work on this machine alone"
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=10).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

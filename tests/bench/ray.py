@@ -1,0 +1,166 @@
+"""What giving work to Ray costs and brings, in about ten minutes on two cores.
+
+    python -m tests.bench.ray [--items 10000,100000,1000000]
+
+All through the engine as the stages use it, on a cluster of this machine. The work is a proposer that takes LATENCY
+seconds an item, or none at all, keeps a vector of 2 KB in the ledger and gives a proposal. Scaling is weak: every
+worker gets the same number of items, and the clock runs from the first result on, so the time of one worker is the
+reference. Overhead is that of an item of no latency, beside the same work done by this process. Memory is the peak of
+each process, in processes of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from acbench.adapters.ray_engine import RayEngine
+from acbench.engine import Home, Task
+from acbench.ledger import Ledger
+from acbench.records import Item, Proposal, item_id
+from acbench.spread import LARGEST
+from tests.bench.spine import Row, table
+
+LATENCY = 0.05
+"""Seconds an item; a small model on a processor."""
+EACH = 400
+"""Items of each worker when scaling."""
+WORKERS = (1, 2, 4, 8)
+PLAIN = 20_000
+"""Items of no latency."""
+VECTOR = bytes(2048)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", default="10000,100000,1000000", help="how many items memory is measured with")
+    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.peak:
+        print(json.dumps(peaks(given.peak)))
+        return
+    rows = [*scaling(), overhead(), *memory([int(each) for each in given.items.split(",")])]
+    print(table([("", "acbench", "reference", "ratio (goal)"), *rows]))
+
+
+def items(count: int) -> Iterator[Item]:
+    """Synthetic ones, as they would come from a line of a factory."""
+    for number in range(count):
+        image = f"line/test/unknown/{number:09}.png"
+        yield Item(
+            item_id=item_id("factory", "line", image), dataset="factory", category="line", split="test", image=image,
+            sha256=f"{number:064x}", width=1024, height=1024, mode="RGB", mask=None, mask_sha256=None, anomalous=True,
+            source_labels=("unknown",), licence="CC0-1.0",
+        )  # fmt: skip
+
+
+def parts(of: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    """So many at a time."""
+    while part := list(islice(of, size)):
+        yield part
+
+
+def start(latency: float, home: Home) -> Callable[[Sequence[Item]], Any]:
+    """The work."""
+
+    def work(part: Sequence[Item]) -> tuple[int, int, list[Proposal]]:
+        time.sleep(latency * len(part))
+        home.vectors.put_embeddings((each.sha256, VECTOR) for each in part)
+        return os.getpid(), rss(), [_proposal(each) for each in part]
+
+    return work
+
+
+def _proposal(of: Item) -> Proposal:
+    return Proposal(item_id=of.item_id, proposer="bench@00000000", labels=("unknown",), scores={"unknown": 1.0},
+                    status="ok", saw=("image",), schema_version=1)  # fmt: skip
+
+
+def rss() -> int:
+    """Peak memory of this process, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
+
+
+def run(place: Path, workers: int, count: int, latency: float) -> tuple[float, int, int]:
+    """Seconds from the first result to the last, as if each began with its own; and peaks of workers, MB."""
+    with RayEngine(ledger=place / f"{workers}-{count}.sqlite", workers=workers) as engine:
+        Ledger(engine.ledger).close()
+        size = 4 if latency else LARGEST
+        task = Task(start=partial(start, latency), kind=Item)
+        seen: dict[int, int] = {}
+        got, began = 0, 0.0
+        for pid, peak, found in engine.map(task, parts(items(count), size)):
+            began = began or time.perf_counter() - latency * size
+            seen[pid] = peak
+            got += len(found)
+        seconds = time.perf_counter() - began
+        assert got == count and len(seen) == workers, (got, seen)
+        return seconds, max(seen.values()), len(seen)
+
+
+def scaling() -> Iterator[Row]:
+    """Efficiency of more workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = 0.0
+        for workers in WORKERS:
+            seconds, _, _ = run(Path(folder), workers, EACH * workers, LATENCY)
+            one = one or seconds
+            rate, alone = EACH * workers / seconds, EACH / one
+            what = f"{workers} workers, {LATENCY * 1e3:.0f} ms an item, {EACH} items each: items a second"
+            yield what, f"{rate:.1f}", f"{alone:.1f} × {workers}", f"{rate / alone / workers:.0%} (90 %)"
+
+
+def overhead() -> Row:
+    """What an item costs beside the same work done here."""
+    with tempfile.TemporaryDirectory() as folder:
+        theirs, _, _ = run(Path(folder), 1, PLAIN, 0)
+        with Ledger(Path(folder) / "here.sqlite") as ledger:
+            here: Any = type("Here", (), {"vectors": ledger})
+            work = start(0, here)
+            began = time.perf_counter()
+            for part in parts(items(PLAIN), LARGEST):
+                work(part)
+            ours = time.perf_counter() - began
+    return (
+        f"an item of no latency, of {PLAIN:,}",
+        f"{theirs / PLAIN * 1e6:.0f} µs",
+        f"{ours / PLAIN * 1e6:.0f} µs",
+        f"{(theirs - ours) / PLAIN * 1e6:+.0f} µs",
+    )
+
+
+def memory(counts: Sequence[int]) -> Iterator[Row]:
+    """Peaks with more and more items."""
+    first: dict[str, int] = {}
+    for count in counts:
+        out = subprocess.run(
+            [sys.executable, "-m", "tests.bench.ray", "--peak", str(count)], check=True, capture_output=True, text=True
+        )
+        found = json.loads(out.stdout.splitlines()[-1])
+        first = first or found
+        for who in ("driver", "worker"):
+            what = f"peak memory of the {who}, {count:,} items ({found['seconds']:.0f} s)"
+            yield what, f"{found[who]} MB", f"{first[who]} MB", f"{found[who] / first[who]:.2f} (flat)"
+
+
+def peaks(count: int) -> dict[str, float]:
+    """Of one run in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        seconds, worker, _ = run(Path(folder), 2, count, 0)
+    return {"driver": rss(), "worker": worker, "seconds": seconds}
+
+
+if __name__ == "__main__":
+    main()
