@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from acbench.records import Finding, Item, item_id
+from acbench.roots import Root
 from acbench.sources import Found, Source, locate
 from acbench.stages._checks import duplicates, mixed
 from acbench.stages._fold import fold
@@ -20,7 +20,7 @@ __all__ = ["HashCache", "Ingested", "MemoryCache", "describe", "ingest"]
 class Ingested:
     """A data set as it is on disk."""
 
-    root: Path
+    root: Root
     """What `Item.image` and `Item.mask` are relative to: the folder above the categories."""
     items: list[Item]
     """Sorted by path; those that cannot be used have a `problem`."""
@@ -32,7 +32,7 @@ class Ingested:
 
 def ingest(
     source: Source,
-    root: Path,
+    root: Root,
     *,
     categories: Collection[str] | None = None,
     limit: int | None = None,
