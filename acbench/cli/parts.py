@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from acbench.cli.dry_run import show
+from acbench.cli.out import out_option, send
 from acbench.cli.wire import (
     Command,
     benchmark_argument,
@@ -25,9 +26,10 @@ from acbench.cli.wire import (
 @click.command(cls=Command, epilog="\b\nExample:\n  acbench ingest mvtec_ac --root ~/data/mvtec_ad")
 @benchmark_argument
 @dataset_options
+@out_option
 @json_option
 @project_option
-def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
+def ingest(benchmark: str, project: Path, out: str | None, as_json: bool, **options: Any) -> int:
     """Read a dataset: hash every image, pair its mask by path, and list whatever is wrong."""
     from acbench.store import to_json
 
@@ -36,6 +38,7 @@ def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
 
         ingested = line.ingested
         what = describe(line.source, ingested)
+        send(line, out)
     if as_json:
         rows = [to_json(finding) for finding in ingested.findings]
         click.echo(
@@ -61,9 +64,18 @@ def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
 @dataset_options
 @proposer_options
 @dry_run_option
+@out_option
 @json_option
 @project_option
-def propose(benchmark: str, project: Path, names: tuple[str, ...], dry_run: bool, as_json: bool, **options: Any) -> int:
+def propose(
+    benchmark: str,
+    project: Path,
+    names: tuple[str, ...],
+    dry_run: bool,
+    out: str | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Ask proposers for labels and keep their answers."""
     from acbench import store
     from acbench.cli.screen import table
@@ -76,6 +88,7 @@ def propose(benchmark: str, project: Path, names: tuple[str, ...], dry_run: bool
 
         asked = line.propose(names or None)
         counts = {name: tally(store.read(line.bench.proposals(name), Proposal)) for name in asked}
+        send(line, out, proposers=asked)
     if as_json:
         click.echo(json.dumps(counts, indent=1))
     else:

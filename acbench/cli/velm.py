@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from acbench.cli.baseline import answered, detector_options
+from acbench.cli.out import out_option, send
 from acbench.cli.wire import (
     Command,
     benchmark_argument,
@@ -49,6 +50,7 @@ Examples:
 )
 @llm_options
 @of_llm("--dry-run", is_flag=True, help="Print what it would cost, with an example question, and ask nobody.")
+@out_option
 @json_option
 @project_option
 def velm(
@@ -58,6 +60,7 @@ def velm(
     false_alarms: float,
     view: str,
     dry_run: bool,
+    out: str | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -78,6 +81,7 @@ def velm(
         if options["retry_errors"] and any(each.parse == "error" for each in store.read(path, Prediction)):
             path.unlink()  # what was answered is in the ledger
         left = answered(line, "velm", view, choices)
+        send(line, out, system="velm")
         rows = store.read(path, Prediction)
         dollars = line.ledger.dollars(call for row in rows for call in row.calls)
     counts = {
