@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -20,10 +21,12 @@ _TIME = ("LastModified", "last_modified", "mtime", "modified", "updated", "modif
 """Words by which file systems tell of a file what changes with its content."""
 _GONE = frozenset({"ClientConnectionError", "ConnectionError", "HTTPClientError", "SSHException", "TimeoutError"})
 """Names of errors, or of what they derive from, that are about the connection and not about one file."""
-_STRANGER = re.compile(r"access key|credential|expired|getaddrinfo|signature", re.IGNORECASE)
-"""What drivers say when it is not about one file either."""
+_STRANGER = re.compile(r"access key|credential|expired|signature", re.IGNORECASE)
+"""What drivers say when it is about who asks, which is not about one file either."""
+_PASSING = frozenset({"changed", "unreadable"})
 _BUCKETS = frozenset({"abfs", "abfss", "adl", "az", "gcs", "gs", "oss", "s3", "s3a"})
 """Protocols that have no folders: making one would make the bucket."""
+_CACHES = frozenset({"blockcache", "cached", "filecache", "simplecache"})
 _SECRET = re.compile(r"(KEY|KEY_ID|PASSWORD|SECRET|TOKEN)$")
 _LOGIN = "see that your credentials are where the driver looks for them, such as AWS_ACCESS_KEY_ID or ~/.config/fsspec"
 
@@ -32,9 +35,9 @@ class RemoteTree(Tree):
     """The files below a URL, under the promises of `Tree`.
 
     A folder is listed once. The listing tells sizes and stamps, so that no file is asked about, and reading one takes
-    one request of bounded size. Where a listing tells nothing that changes with a file's content (HTTP), the stamp is
-    empty and nothing is kept of the file. A folder with too many entries is refused once it is listed: fsspec lists
-    all of it.
+    one request of bounded size. Where a listing tells nothing that changes with a file's content (HTTP), or where what
+    is read may be older than what is listed (`filecache::` and its kin), the stamp is empty and nothing is kept. A
+    folder with too many entries is refused once it is listed: fsspec lists all of it.
 
     Raises `Refused` for what is wrong with one file or folder, and RemoteError if there is no answer.
     """
@@ -67,9 +70,17 @@ class RemoteTree(Tree):
         return self._known[path]
 
     def read(self, path: str, limit: int = MAX_BYTES) -> bytes:
-        """All bytes of a file of at most `limit` bytes; lists nothing."""
+        """All bytes of a file of at most `limit` bytes; lists nothing.
+
+        A failure that may pass is a RemoteError here: what reads pictures again would take it for a broken picture.
+        """
         known = self._known.get(path)
-        return self._bytes(path, known.size if known else None, limit)
+        try:
+            return self._bytes(path, known.size if known else None, limit)
+        except Refused as why:
+            if why.kind in _PASSING:
+                raise RemoteError(f"{self.url.of(path)}: {why.message}", why.hint) from None
+            raise
 
     def fetch(self, path: str, located: Located) -> bytes:
         """The same of a file that was located before; `Refused` if it has not as many bytes as it had then."""
@@ -77,6 +88,7 @@ class RemoteTree(Tree):
 
     def _list(self, folder: str) -> list[Entry]:
         system, place = self._place(folder)
+        where = self.url.of(folder) if folder else self.root
         try:
             system.invalidate_cache(place)  # what another user of the file system has seen may be old
             listed = system.ls(place, detail=True)
@@ -84,26 +96,26 @@ class RemoteTree(Tree):
         except (FileNotFoundError, NotADirectoryError):
             return []
         except Exception as error:
-            why = _told(error, self.url.of(folder))
+            why = _told(error, where)
             if why.kind == "missing":
                 return []
             if why.kind == "no_permission":
                 raise why from None
             # Half a data set must not pass for the whole.
-            raise RemoteError(f"{self.url.of(folder)} cannot be listed: {_said(error)}", _AGAIN) from None
+            raise RemoteError(f"{where} cannot be listed: {_said(error)}", _AGAIN) from None
         if len(listed) > MAX_ENTRIES:
             raise too_many(folder or ".")
-        entries = [entry for each in listed if (entry := self._named(folder, place, each, _is_http(system)))]
+        entries = [entry for each in listed if (entry := self._named(folder, place, each, _protocols(system)))]
         return sorted(entries, key=lambda each: (each.name, each.kind))
 
-    def _named(self, folder: str, place: str, info: dict[str, Any], http: bool) -> Entry | None:
+    def _named(self, folder: str, place: str, info: dict[str, Any], protocols: Collection[str]) -> Entry | None:
         """One name of a listing; None for the folder itself."""
         kind, full = info.get("type"), str(info["name"]).lstrip("/")
         above = place.strip("/")
         inside = full.removeprefix(f"{above}/") if above else full
         if kind == "directory":
             inside = inside.removesuffix("/")
-        if http:
+        if "http" in protocols:
             inside = unquote(inside)
             if inside.startswith("?"):  # a list's links that sort it
                 return None
@@ -122,7 +134,8 @@ class RemoteTree(Tree):
                 inside, path, "refused", Refused("not_a_file", f"it is {what}, not a file", "put the file there")
             )
         size = info.get("size")
-        told = [f"{name}={info[name]}" for name in (*_CONTENT, *_TIME) if info.get(name)]
+        words = (*_CONTENT, *_TIME) if _CACHES.isdisjoint(protocols) else ()
+        told = [f"{name}={info[name]}" for name in words if info.get(name)]
         self._known[path] = Located(self.url.of(path), size, f"{size}:{';'.join(told)}" if told else "")
         return Entry(inside, path, "file")
 
@@ -232,8 +245,10 @@ def _told(error: Exception, where: str) -> Refused:
     said = _said(error)
     if isinstance(error, FileNotFoundError) or status in {404, 410}:
         return Refused("missing", "there is no such file")
-    if _GONE & {each.__name__ for each in type(error).__mro__} or _STRANGER.search(str(error)):
-        raise RemoteError(f"{where} cannot be reached: {said}", f"{_AGAIN}; if it goes on, {_LOGIN}") from None
+    if _STRANGER.search(said):
+        raise RemoteError(f"{where} cannot be read: {said}", _LOGIN) from None
+    if _GONE & {each.__name__ for each in type(error).__mro__}:
+        raise RemoteError(f"{where} cannot be reached: {said}", f"see that the address is right; {_AGAIN}") from None
     if isinstance(error, PermissionError) or status in {401, 403}:
         return Refused("no_permission", f"you are not allowed to read it: {said}", _LOGIN)
     if "satisfiable" in said or status == 416:  # not even the first byte is there
@@ -244,9 +259,9 @@ def _told(error: Exception, where: str) -> Refused:
 def _said(error: Exception) -> str:
     """One short line without secrets, which addresses and messages of servers can hold."""
     text = " ".join(str(error).encode("utf-8", "replace").decode().split()) or type(error).__name__
-    for name, value in os.environ.items():
-        if _SECRET.search(name) and len(value) > 5:
-            text = text.replace(value, "•••")
+    secrets = {value for name, value in os.environ.items() if _SECRET.search(name) and len(value) > 5}
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be the beginning of another
+        text = text.replace(secret, "•••")
     text = re.sub(r"//[^@/\s]*@", "//•••@", re.sub(r"\?[^\s'\"]+", "?•••", text))
     return printable(text)[:200]
 

@@ -85,7 +85,7 @@ def _checked(root: Path) -> Path:
 
 def _nothing(root: Url) -> SourceError:
     """What to say where a URL leads to no file: many file systems do not tell an empty folder from none."""
-    hint = "give the folder that holds the data set: --root"
+    hint = "give the folder that holds the data set, and see that host or bucket are right: --root"
     if root.name.lower().endswith(_ARCHIVES):
         hint = f"--root zip://::{root}" if root.name.lower().endswith(".zip") else f"unpack it there, and {hint}"
     return SourceError(f"there is nothing below {root}", hint)
