@@ -427,6 +427,17 @@ class TestElsewhere:
         for row in rows[:3]:
             assert shards._with_images(row, open_tree(toy)) == shards._with_images(row, open_tree(url))
 
+    def test_pictures_of_the_desk(self, url: Url, toy: Path, tmp_path: Path) -> None:
+        from acbench.stages import desk_pictures, pictures
+
+        items = ingest(MVTEC_AD, toy).items
+        for name, root in (("one", toy), ("other", url)):
+            desk_pictures.draw(items[::4], pictures.references(items), root, tmp_path / name)
+        one, other = (
+            {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "other")
+        )
+        assert one == other and one
+
     def test_attached_pictures(self, s3: S3, url: Url, toy: Path) -> None:
         import datasets
 

@@ -143,7 +143,7 @@ def _refuse_remote(line: Any) -> None:
 
     root = root_at(line.settings.root or "")
     if isinstance(root, Url):
-        copy = f"f, p = url_to_fs('{root}'); f.get(p.rstrip('/') + '/', 'COPY/', recursive=True)"
+        copy = f"f, p = url_to_fs({str(root)!r}); f.get(p.rstrip('/') + '/', 'COPY/', recursive=True)"
         raise AcbenchError(
             f"the FiftyOne App shows pictures of this machine only, and the dataset is at {root}",
             "copy it, and name the copy; labels and answers stay as they are:\n"
