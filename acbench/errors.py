@@ -52,3 +52,17 @@ class ImageError(AcbenchError):
 
 class ReleaseError(AcbenchError):
     """A release cannot be made, read or trusted."""
+
+
+class RemoteError(Exception):
+    """A file system elsewhere does not answer: nothing is known of the files that it holds.
+
+    No AcbenchError, since those say what is wrong with one image and become part of its record. This one ends a run.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    __str__ = AcbenchError.__str__

@@ -14,7 +14,7 @@ import stat
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from acbench.errors import AcbenchError
 from acbench.records import Finding
@@ -59,6 +59,17 @@ class Entry:
     refused: Refused | None = None
 
 
+class Located(NamedTuple):
+    """Where a file is, and what tells whether it is still the same."""
+
+    real: str
+    """Absolute path, or URL: what is kept about the file is kept under it."""
+    size: int | None
+    """Bytes; None if that is not known before it is read."""
+    stamp: str
+    """Changes whenever the content does; empty if nothing that does is known: then nothing is kept."""
+
+
 class Tree:
     """The files below one folder.
 
@@ -66,11 +77,18 @@ class Tree:
     that nothing may leave: links are followed as far as they stay inside.
     """
 
+    readers = min(16, (os.cpu_count() or 1) + 2)
+    """How many files to read at once: a few more than there are processors, since some wait for the disk."""
+
     def __init__(self, root: Path, fence: Path | None = None) -> None:
         self.root = os.path.realpath(root)
         self.fence = os.path.realpath(fence or root)
         self._inside = os.path.join(self.fence, "")
         self._folders: dict[str, str] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What it has seen does not travel."""
+        return Tree, (Path(self.root), Path(self.fence))
 
     def entries(self, folder: str = ".") -> list[Entry]:
         """What is in a folder, sorted by name; empty if there is no such folder. Raises `Refused`."""
@@ -80,11 +98,7 @@ class Tree:
                 for each in found:
                     listed.append(each)
                     if len(listed) > MAX_ENTRIES:
-                        raise Refused(
-                            "too_many_files",
-                            f"{folder} holds more than {MAX_ENTRIES:,} entries",
-                            "point --root at the data set itself",
-                        )
+                        raise too_many(folder)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -98,8 +112,8 @@ class Tree:
         except Refused:
             return []
 
-    def locate(self, path: str) -> tuple[str, os.stat_result]:
-        """Where a regular file really is, links resolved, and its stat. Raises `Refused`; opens nothing."""
+    def locate(self, path: str) -> Located:
+        """Where a regular file really is, links resolved. Raises `Refused`; opens nothing."""
         folder, _, name = path.rpartition("/")
         try:
             real = os.path.join(self._folder(folder), name)
@@ -113,11 +127,16 @@ class Tree:
             raise _unreadable(error) from None
         if not stat.S_ISREG(status.st_mode):
             raise _not_a_file(status.st_mode)
-        return real, status
+        stamp = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
+        return Located(real, status.st_size, stamp)
 
     def read(self, path: str, limit: int = MAX_BYTES) -> bytes:
         """All bytes of a regular file of at most `limit` bytes. Raises `Refused`."""
-        return read(self.locate(path)[0], limit)
+        return read(self.locate(path).real, limit)
+
+    def fetch(self, path: str, located: Located) -> bytes:
+        """The same of a file that was located before."""
+        return read(located.real)
 
     def _folder(self, folder: str) -> str:
         """Where a folder really is. Remembered, since every file in it asks."""
@@ -139,8 +158,7 @@ class Tree:
         name = printable(found.name)
         path = name if folder in ("", ".") else f"{folder}/{name}"
         if name != found.name:
-            why = Refused("bad_name", f"its name holds characters that cannot be shown: {name}", "rename it")
-            return Entry(name, path, "refused", why)
+            return Entry(name, path, "refused", bad_name(name))
         try:
             if found.is_symlink():
                 self._resolve(found.path)
@@ -173,17 +191,39 @@ def read(real: str, limit: int = MAX_BYTES) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise _not_a_file(status.st_mode)
             if status.st_size > limit:
-                raise Refused(
-                    "too_large",
-                    f"it has {status.st_size / 2**20:,.0f} MiB; at most {limit / 2**20:,.0f} MiB are read",
-                    "a data set's image is not that large: replace it with the original",
-                )
+                raise too_large(status.st_size, limit)
             data = file.readall()
     except OSError as error:
         raise _unreadable(error) from None
     if not data:
-        raise Refused("empty_file", "the file is empty", "copy it again from the original data set")
+        raise empty()
     return data
+
+
+def too_large(size: int, limit: int) -> Refused:
+    """Why a file of so many bytes is not read."""
+    return Refused(
+        "too_large",
+        f"it has {size / 2**20:,.0f} MiB; at most {limit / 2**20:,.0f} MiB are read",
+        "a data set's image is not that large: replace it with the original",
+    )
+
+
+def empty() -> Refused:
+    """Why a file without bytes is not taken."""
+    return Refused("empty_file", "the file is empty", "copy it again from the original data set")
+
+
+def too_many(folder: str) -> Refused:
+    """Why a folder is not listed."""
+    return Refused(
+        "too_many_files", f"{folder} holds more than {MAX_ENTRIES:,} entries", "point --root at the data set itself"
+    )
+
+
+def bad_name(name: str) -> Refused:
+    """Why a file of that name, which is printable here, is not taken."""
+    return Refused("bad_name", f"its name holds characters that cannot be shown: {name}", "rename it")
 
 
 def printable(name: str) -> str:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from acbench.errors import ImageError
-from acbench.files import Refused, Tree
+from acbench.files import Refused
+from acbench.roots import Root, open_tree
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,7 @@ def probe(data: bytes) -> Header:
     return Header(picture.width, picture.height, picture.mode, str(picture.format))
 
 
-def open_image(path: str | Path, root: str | Path) -> Image.Image:
+def open_image(path: str | Path, root: str | Root) -> Image.Image:
     """The picture at `path`, relative to `root`, as 8-bit RGB in the orientation it is stored in. Raises
     ImageError.
 
@@ -65,7 +66,7 @@ def open_image(path: str | Path, root: str | Path) -> Image.Image:
         return _rgb(_decoded(_read(path, root)))
 
 
-def open_mask(path: str | Path, root: str | Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+def open_mask(path: str | Path, root: str | Root, size: tuple[int, int]) -> NDArray[np.bool_]:
     """The mask at `path`, relative to `root`, as bool[H, W]: True where anomalous. Raises ImageError.
 
     `size` is (width, height) of its image; a mask of another size is an error. Every value but 0 counts:
@@ -91,9 +92,9 @@ def open_mask(path: str | Path, root: str | Path, size: tuple[int, int]) -> NDAr
         return np.asarray(pixels != 0, dtype=np.bool_)
 
 
-def _read(path: str | Path, root: str | Path) -> bytes:
+def _read(path: str | Path, root: str | Root) -> bytes:
     try:
-        return Tree(Path(root)).read(Path(path).as_posix())
+        return open_tree(root).read(Path(path).as_posix())
     except Refused as why:
         raise ImageError(why.message, why.hint) from None
 

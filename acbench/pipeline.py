@@ -21,6 +21,7 @@ from acbench.maker import Maker, key_of, write_json
 from acbench.project import Bench
 from acbench.proposers import ClipModel, DryRun, Embedder, Paid, Progress
 from acbench.records import Finding, Item, Label, Proposal, Review
+from acbench.roots import Root, root_at
 from acbench.schema import Schema
 from acbench.settings import Settings
 from acbench.stages import compare as comparing
@@ -127,10 +128,10 @@ class Pipeline:
         """Every item by its id."""
         return {item.item_id: item for item in self.ingested.items}
 
-    def root(self) -> Path:
+    def root(self) -> Root:
         """Where the dataset lies."""
         if self.settings.root is not None:
-            return Path(self.settings.root)
+            return root_at(self.settings.root)
         render = getattr(self.source, "render", None)
         if render is None:
             raise AcbenchError(

@@ -19,7 +19,7 @@ class Settings:
     schema: str
     """A bundled benchmark's name, or the path of a schema file."""
     root: str | None = None
-    """The dataset's folder; None if the source makes its own."""
+    """The dataset's folder or URL; None if the source makes its own."""
     categories: tuple[str, ...] = ()
     """Only these; all if empty."""
     limit: int | None = None

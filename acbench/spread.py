@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from acbench import baselines, models, proposers
@@ -23,6 +22,7 @@ from acbench.engine import Engine, Home, Task
 from acbench.errors import AcbenchError
 from acbench.proposers import Alone, Looking, Paid, Progress, Proposer
 from acbench.records import Item, Prediction, Proposal
+from acbench.roots import Root
 from acbench.schema import Schema
 from acbench.settings import Settings
 from acbench.stages.propose import checked
@@ -38,7 +38,7 @@ class Recipe:
     schema: Schema
     settings: Settings
     calls: models.Calls
-    root: Path
+    root: Root
     threads: int
     """Of a forward pass on the CPU."""
 
@@ -66,7 +66,7 @@ class Spread:
     note: Callable[[str], None]
 
     def propose(
-        self, proposer: Proposer, name: str, items: Sequence[Item], root: Path, progress: Progress
+        self, proposer: Proposer, name: str, items: Sequence[Item], root: Root, progress: Progress
     ) -> list[Proposal]:
         """Every answer of a proposer, as `stages.propose` gives them. What cannot be divided is done here."""
         if isinstance(proposer, Alone):
@@ -108,7 +108,7 @@ class Spread:
         system.unfinished = unasked
         return answers
 
-    def _recipe(self, root: Path) -> Recipe:
+    def _recipe(self, root: Root) -> Recipe:
         return Recipe(schema=self.schema, settings=self.settings, calls=self.calls, root=root, threads=threads())
 
     @property

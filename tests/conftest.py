@@ -9,6 +9,8 @@ import pytest
 from desks import new_desk as new_desk
 from desks import real_desk as real_desk
 from listings import listing, paths
+from loopback_s3 import bucket as bucket
+from loopback_s3 import s3 as s3
 
 from acbench.testing import full_tree, write_image_anno
 

@@ -79,7 +79,7 @@ class TestFullSize:
     def test_a_second_run_opens_no_file(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cache = MemoryCache()
         first = ingest(MVTEC_AD, full_mvtec_ad, cache=cache)
-        monkeypatch.setattr("acbench.stages._measure.read", None)
+        monkeypatch.setattr("acbench.files.read", None)
         assert ingest(MVTEC_AD, full_mvtec_ad, cache=cache) == first
 
 
@@ -287,7 +287,7 @@ class TestHostile:
                 Path(path).unlink()
             return real(path)
 
-        monkeypatch.setattr("acbench.stages._measure.read", vanishing)
+        monkeypatch.setattr("acbench.files.read", vanishing)
         (bad,) = [each for each in ingest(MVTEC_AD, toy).items if each.problem]
         assert "No such file" in bad.problem
 
@@ -426,7 +426,7 @@ class TestCache:
             seen.append(path)
             return real(path)
 
-        monkeypatch.setattr("acbench.stages._measure.read", noted)
+        monkeypatch.setattr("acbench.files.read", noted)
         (toy / IMAGE).write_bytes(tiny_png("other"))
         second = ingest(MVTEC_AD, toy, cache=cache)
         assert seen == [str(toy / IMAGE)]
@@ -436,7 +436,7 @@ class TestCache:
         cut(toy / IMAGE)
         cache = MemoryCache()
         first = ingest(MVTEC_AD, toy, cache=cache)
-        monkeypatch.setattr("acbench.stages._measure.read", None)
+        monkeypatch.setattr("acbench.files.read", None)
         assert ingest(MVTEC_AD, toy, cache=cache) == first
 
     @pytest.mark.parametrize("facts", ["", "null", "[1", "{}", "[1,2,3,4,5,6,7,8,9]"])
@@ -452,7 +452,7 @@ class TestCache:
         ledger = Ledger(tmp_path / "ledger.sqlite")
         try:
             first = ingest(MVTEC_AD, toy, cache=ledger)
-            monkeypatch.setattr("acbench.stages._measure.read", None)
+            monkeypatch.setattr("acbench.files.read", None)
             assert ingest(MVTEC_AD, toy, cache=ledger) == first
         finally:
             ledger.close()
@@ -477,12 +477,12 @@ class TestCache:
             if done >= 40:
                 signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr("acbench.stages._measure.read", slow)
+        monkeypatch.setattr("acbench.files.read", slow)
         with pytest.raises(KeyboardInterrupt):
             ingest(MVTEC_AD, full_mvtec_ad, cache=cache, progress=interrupted, workers=2)
         kept = len(cache.facts)
         assert 40 <= kept < 100
-        monkeypatch.setattr("acbench.stages._measure.read", real)
+        monkeypatch.setattr("acbench.files.read", real)
         assert len(ingest(MVTEC_AD, full_mvtec_ad, cache=cache).items) == 5354
         assert len(cache.facts) == 5354 + 1258
 
@@ -516,7 +516,7 @@ class TestCache:
     def test_few_files_are_in_memory_at_a_time(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import tracemalloc
 
-        monkeypatch.setattr("acbench.stages._measure.read", lambda path: tiny_png(path) + b"\0" * 2**20)
+        monkeypatch.setattr("acbench.files.read", lambda path: tiny_png(path) + b"\0" * 2**20)
         tracemalloc.start()
         try:
             ingest(MVTEC_AD, full_mvtec_ad, categories=["bottle", "cable"], workers=2)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from acbench.ahead import ahead
-from acbench.errors import ReleaseError
+from acbench.errors import ReleaseError, RemoteError
 from acbench.files import Refused, Tree
+from acbench.roots import Root, open_tree, root_at
+from acbench.urls import is_url
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -21,19 +23,19 @@ _NAMES = ("image", "mask")
 
 
 def attach_images(dataset: D, root: str | Path) -> D:
-    """Add the columns `image` and `mask` from a copy of the source dataset in `root`; gives the new dataset.
+    """Add the columns `image` and `mask` from a copy of the source dataset; gives the new dataset.
 
-    `dataset` is what `load_dataset` gives of a labels-only release. Every file is hashed first; pictures are
-    decoded when they are asked for. An image without a mask gets None. Raises ReleaseError if a file
-    is missing or is not the one that was labelled, and names it.
+    `dataset` is what `load_dataset` gives of a labels-only release, `root` the folder or URL of the source dataset.
+    Every file is hashed first; pictures are decoded when they are asked for. An image without a mask gets None.
+    Raises ReleaseError if a file is missing or is not the one that was labelled, and names it.
     """
     import datasets
 
-    place = Path(root).expanduser()
-    if not place.is_dir():
+    place = root_at(root if isinstance(root, str) and is_url(root) else Path(root).expanduser())
+    if isinstance(place, Path) and not place.is_dir():
         raise ReleaseError(f"{place} is not a folder", "give the folder that holds the dataset's categories")
     if isinstance(dataset, datasets.DatasetDict):
-        return datasets.DatasetDict({split: attach_images(part, place) for split, part in dataset.items()})
+        return datasets.DatasetDict({split: attach_images(part, root) for split, part in dataset.items()})
     if not isinstance(dataset, datasets.Dataset):
         raise ReleaseError(
             f"images cannot be attached to {type(dataset).__name__}",
@@ -46,14 +48,17 @@ def attach_images(dataset: D, root: str | Path) -> D:
         raise ReleaseError(
             f"the dataset has no column {', '.join(sorted(missing))}", "give a labels-only release of acbench"
         )
-    tree = Tree(place)
+    tree = open_tree(place)
     for name in _NAMES:
-        paths = _checked(dataset, name, tree, place)
+        try:
+            paths = _checked(dataset, name, tree, place)
+        except RemoteError as why:
+            raise ReleaseError(why.message, why.hint) from None
         dataset = dataset.add_column(name, paths, feature=datasets.Value("string")).cast_column(name, datasets.Image())
     return dataset
 
 
-def _checked(dataset: Dataset, name: str, tree: Tree, root: Path) -> list[str | None]:
+def _checked(dataset: Dataset, name: str, tree: Tree, root: Root) -> list[str | None]:
     """Where each file is, once all of them are known to be right."""
     wanted = list(zip(dataset[f"{name}_path"], dataset[f"{name}_sha256"], strict=True))
     wrong: list[str] = []
@@ -75,8 +80,9 @@ def _find(path: str | None, sha256: str | None, tree: Tree) -> tuple[str | None,
     if not path or not sha256:
         return None, ""
     try:
-        _same(sha256, tree.read(path))
-        return tree.locate(path)[0], ""
+        located = tree.locate(path)
+        _same(sha256, tree.fetch(path, located))
+        return located.real, ""
     except Refused as why:
         return None, f"{path}: {why.message}"
 

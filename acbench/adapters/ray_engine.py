@@ -24,7 +24,7 @@ from acbench.adapters._ray_home import Keeper, RemoteHome
 from acbench.adapters.torch_runtime import threads
 from acbench.caller.budget import Budget
 from acbench.engine import Task
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, RemoteError
 
 BLOCKS, MOST_BLOCKS = 16, 2_000
 """Blocks of parts for each worker, and in all: enough for workers to end together, few enough to be made quickly."""
@@ -175,7 +175,7 @@ def _hushed() -> Iterator[None]:
     """Without what compiled code says on stderr: Ray's says that it was told to be quiet."""
     sys.stderr.flush()
     kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield
@@ -214,7 +214,7 @@ class _Worker:
                 self._work = task.start(self._home)
             self._home.part = number
             return self._work(self.ask("part", number))
-        except AcbenchError as error:
+        except (AcbenchError, RemoteError) as error:
             return _Failure(error.message, error.hint)
 
 

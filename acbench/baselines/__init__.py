@@ -11,7 +11,6 @@ import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,6 +20,7 @@ from acbench.calls import Caller
 from acbench.errors import AcbenchError
 from acbench.proposers import ClipModel, Embedder, Progress, VectorCache
 from acbench.records import Item, Prediction
+from acbench.roots import Root
 from acbench.schema import Schema
 from acbench.scoring.truth import Truth
 
@@ -64,7 +64,7 @@ class Setup:
 
     schema: Schema
     """With the classes of the view that is scored."""
-    root: Path
+    root: Root
     """Where the images lie."""
     items: Sequence[Item]
     """All items, of both splits."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from acbench.ahead import ahead
 from acbench.baselines._localise import Place, marked
 from acbench.errors import AcbenchError
 from acbench.records import Item
+from acbench.roots import Root
 
 
 class Crop(NamedTuple):
@@ -25,7 +25,7 @@ class Crop(NamedTuple):
     """(S, S): the share of each pixel that is marked."""
 
 
-def crops(places: Iterable[tuple[Item, Place]], root: Path, size: int) -> Iterator[tuple[Item, Place, Crop | str]]:
+def crops(places: Iterable[tuple[Item, Place]], root: Root, size: int) -> Iterator[tuple[Item, Place, Crop | str]]:
     """The crop of each, or why there is none, drawn in threads a little ahead."""
 
     def draw(each: tuple[Item, Place]) -> tuple[Item, Place, Crop | str]:

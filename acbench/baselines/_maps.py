@@ -21,6 +21,7 @@ from acbench.files import Tree
 from acbench.ledger import digest
 from acbench.proposers import VectorCache
 from acbench.records import Item
+from acbench.roots import Root
 
 T = TypeVar("T")
 Map = NDArray[np.float32]
@@ -55,7 +56,7 @@ class Maps(Protocol):
 class PatchCoreMaps:
     """PatchCore on a frozen model. Banks and maps are kept, so that a killed run goes on where it was."""
 
-    root: Path
+    root: Root
     model: PatchModel
     cache: VectorCache
     _failed: dict[str, str] = field(default_factory=dict)

@@ -94,6 +94,7 @@ def _collect(benchmark: str, project: Path, systems: tuple[str, ...], reviewer: 
     if shelf is None:
         raise AcbenchError("this benchmark was never opened in the App", f"acbench app {shlex.quote(benchmark)}")
     with pipeline(project, benchmark) as line, viewer.database_errors():
+        _refuse_remote(line)
         found = line.collect(shelf.flags(), who)
         queue = line.queue()
         where = line.bench.project.relative(line.bench.reviews)
@@ -120,6 +121,7 @@ def _updated(benchmark: str, project: Path, systems: tuple[str, ...]) -> tuple[A
 
     screen = Screen()
     with pipeline(project, benchmark) as line:
+        _refuse_remote(line)
         shelf = viewer.shelf(viewer.dataset_name(line.bench.benchmark, line.bench.project.folder))
         assert shelf is not None, "made if it was not there"
         with viewer.database_errors():
@@ -132,6 +134,22 @@ def _updated(benchmark: str, project: Path, systems: tuple[str, ...]) -> tuple[A
             f" collect them: acbench app {shlex.quote(benchmark)} --collect --reviewer YOUR_NAME"
         )
     return shelf, done
+
+
+def _refuse_remote(line: Any) -> None:
+    """FiftyOne reads pictures from the paths in its database, and knows paths of this machine only."""
+    from acbench.roots import root_at
+    from acbench.urls import Url
+
+    root = root_at(line.settings.root or "")
+    if isinstance(root, Url):
+        copy = f"f, p = url_to_fs({str(root)!r}); f.get(p.rstrip('/') + '/', 'COPY/', recursive=True)"
+        raise AcbenchError(
+            f"the FiftyOne App shows pictures of this machine only, and the dataset is at {root}",
+            "copy it, and name the copy; labels and answers stay as they are:\n"
+            f'    python -c "from fsspec.core import url_to_fs; {copy}"\n'
+            f"    acbench relabel {shlex.quote(line.settings.schema)} --root COPY",
+        )
 
 
 def _show(line: Any, shelf: Any, systems: tuple[str, ...]) -> Updated:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from acbench.cli.wire import of_dataset, of_proposers, option
+from acbench.cli.wire import of_dataset, of_proposers, option, root_option
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def detector_options(command: F) -> F:
 def root_options(command: F) -> F:
     """Where the images lie, if they are needed and no earlier command was told."""
     options = (
-        of_dataset("--root", type=click.Path(path_type=Path), help="The dataset's folder, where a system needs it."),
+        root_option("The dataset's folder or URL, where a system needs it."),
         of_dataset("--limit", type=click.IntRange(min=1), help="At most N images of each category."),
     )
     for each in reversed(options):

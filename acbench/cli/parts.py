@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from acbench.cli.dry_run import show
-from acbench.cli.shards import told
+from acbench.cli.out import out_option, send
+from acbench.cli.shards import is_shard, told
 from acbench.cli.wire import (
     Command,
     benchmark_argument,
@@ -30,14 +31,15 @@ from acbench.cli.wire import (
 @dataset_options
 @engine_options
 @shard_option
+@out_option
 @json_option
 @project_option
-def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
+def ingest(benchmark: str, project: Path, out: str | None, as_json: bool, **options: Any) -> int:
     """Read a dataset: hash every image, pair its mask by path, and list whatever is wrong."""
     from acbench.store import to_json
 
     with pipeline(project, benchmark, **options) as line:
-        if line.shard:
+        if is_shard(line, out):
             from acbench import shardwork
 
             return told([shardwork.ingest(line)], line, as_json)
@@ -45,6 +47,7 @@ def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
 
         ingested = line.ingested
         what = describe(line.source, ingested)
+        send(line, out)
     if as_json:
         rows = [to_json(finding) for finding in ingested.findings]
         click.echo(
@@ -72,9 +75,18 @@ def ingest(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
 @dry_run_option
 @engine_options
 @shard_option
+@out_option
 @json_option
 @project_option
-def propose(benchmark: str, project: Path, names: tuple[str, ...], dry_run: bool, as_json: bool, **options: Any) -> int:
+def propose(
+    benchmark: str,
+    project: Path,
+    names: tuple[str, ...],
+    dry_run: bool,
+    out: str | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Ask proposers for labels and keep their answers."""
     from acbench import store
     from acbench.cli.screen import table
@@ -83,7 +95,7 @@ def propose(benchmark: str, project: Path, names: tuple[str, ...], dry_run: bool
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
             return show(line, as_json, names or None)
-        if line.shard:
+        if is_shard(line, out):
             from acbench import shardwork
 
             return told(shardwork.propose(line, names or None), line, as_json)
@@ -91,6 +103,7 @@ def propose(benchmark: str, project: Path, names: tuple[str, ...], dry_run: bool
 
         asked = line.propose(names or None)
         counts = {name: tally(store.read(line.bench.proposals(name), Proposal)) for name in asked}
+        send(line, out, proposers=asked)
     if as_json:
         click.echo(json.dumps(counts, indent=1))
     else:

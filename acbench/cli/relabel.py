@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from acbench.cli.dry_run import show
+from acbench.cli.out import out_option, send
 from acbench.cli.wire import (
     Command,
     benchmark_argument,
@@ -51,6 +52,7 @@ Examples:
     help="Bring home what people decided at the desk first, and put on it what waits for them.",
 )
 @engine_options
+@out_option
 @json_option
 @project_option
 def relabel(
@@ -60,6 +62,7 @@ def relabel(
     reviewer: str | None,
     review: str | None,
     dry_run: bool,
+    out: str | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -80,6 +83,7 @@ def relabel(
             facts, at_desk, step = cycle(line)
         else:
             facts = line.relabel()
+        send(line, out, proposers=line.proposer_names(), labels=True)
         bench = line.bench
         made = list(line.maker.made)
     if as_json:

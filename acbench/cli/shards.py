@@ -60,6 +60,13 @@ def merge(benchmark: str, project: Path, as_json: bool) -> int:
     return 0
 
 
+def is_shard(line: Pipeline, out: str | None) -> bool:
+    """Whether a part of the work is to be done. Raises AcbenchError if a part is to be sent somewhere."""
+    if line.shard and out:
+        raise AcbenchError("--out sends what is whole, and a shard is a part", "give it to a command after the merge")
+    return line.shard is not None
+
+
 def told(done: Sequence[Done], line: Pipeline, as_json: bool) -> int:
     """Print what a shard did; gives the exit status."""
     if as_json:

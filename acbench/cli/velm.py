@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from acbench.cli.baseline import answered, detector_options
-from acbench.cli.shards import told
+from acbench.cli.out import out_option, send
+from acbench.cli.shards import is_shard, told
 from acbench.cli.wire import (
     Command,
     benchmark_argument,
@@ -55,6 +56,7 @@ Examples:
 @of_llm("--dry-run", is_flag=True, help="Print what it would cost, with an example question, and ask nobody.")
 @engine_options
 @shard_option
+@out_option
 @json_option
 @project_option
 def velm(
@@ -64,6 +66,7 @@ def velm(
     false_alarms: float,
     view: str,
     dry_run: bool,
+    out: str | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -80,12 +83,13 @@ def velm(
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
             return _dry_run(line, view, choices, as_json)
-        if line.shard:
+        if is_shard(line, out):
             return told([_shard(line, view, choices)], line, as_json)
         path = line.bench.predictions("velm")
         if options["retry_errors"] and any(each.parse == "error" for each in store.read(path, Prediction)):
             path.unlink()  # what was answered is in the ledger
         left = answered(line, "velm", view, choices)
+        send(line, out, system="velm")
         rows = store.read(path, Prediction)
         dollars = line.ledger.dollars(call for row in rows for call in row.calls)
     counts = {

@@ -74,10 +74,24 @@ of_llm = partial(option, section="Multimodal LLM")
 of_machines = partial(option, section="Many machines")
 
 
+def place(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A folder or URL; one that holds a password is refused here, so that it is never recorded."""
+    if value:
+        from acbench.roots import root_at
+
+        root_at(value)
+    return value
+
+
+def root_option(text: str) -> Callable[[F], F]:
+    """Where the dataset lies."""
+    return of_dataset("--root", metavar="FOLDER_OR_URL", callback=place, help=text)
+
+
 def dataset_options(command: F) -> F:
     """Which dataset, and how much of it. Each is remembered for the next command."""
     options = (
-        of_dataset("--root", type=click.Path(path_type=Path), help="Its folder."),
+        root_option("Its folder, or its URL of any fsspec file system, such as s3://bucket/mvtec_ad."),
         of_dataset("--category", "categories", multiple=True, help="Only this category; can be repeated."),
         of_dataset("--limit", type=click.IntRange(min=1), help="At most N images of each category."),
     )
@@ -217,6 +231,7 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
     from acbench.ledger import Ledger
     from acbench.maker import Maker
     from acbench.pipeline import Pipeline
+    from acbench.roots import remembered
     from acbench.store import sweep
 
     schema = schemas.load(benchmark)
@@ -246,7 +261,7 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
         before = kept.read(bench.settings) or kept.Settings(schema=benchmark)
         settings = before.updated(
             schema=benchmark,
-            root=None if root is None else str(root.resolve()),
+            root=None if root is None else remembered(root),
             **{name: value or None if isinstance(value, tuple) else value for name, value in given.items()},
         )
         image_model = models.image_model(settings.backbone)

@@ -12,7 +12,6 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from acbench.calls import Bill, Caller
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
+from acbench.roots import Root
 from acbench.schema import Schema
 
 Progress = Callable[[int, int], None]
@@ -76,7 +76,7 @@ class Setup:
     """What a proposer may build on."""
 
     schema: Schema
-    root: Path
+    root: Root
     """Where the images lie."""
     embedder: Embedder
     cache: VectorCache

@@ -128,12 +128,12 @@ class Neighbours:
             return item.problem
         size = self.setup.embedder.size
         try:
-            image = imaging.open_image(self.setup.root / item.image, self.setup.root)
+            image = imaging.open_image(item.image, self.setup.root)
             mask: NDArray[np.bool_]
             if item.mask is None:
                 mask = np.zeros((image.height, image.width), dtype=bool)
             else:
-                mask = imaging.open_mask(self.setup.root / item.mask, self.setup.root, image.size)
+                mask = imaging.open_mask(item.mask, self.setup.root, image.size)
         except AcbenchError as error:
             return error.message
         parts = regions.components(mask) if mask.any() and not self._own_label(item) else []

@@ -39,8 +39,8 @@ class Folder:
     def open(self, path: str) -> BufferedReader:
         """See `Place`."""
         try:
-            real, status = self.tree.locate(path)
-            if status.st_size > MAX_SHARD:
+            real, size, _ = self.tree.locate(path)
+            if (size or 0) > MAX_SHARD:
                 raise ReleaseError(f"{self.name}: {path} is larger than {MAX_SHARD >> 30} GiB", "no release has that")
             return Path(real).open("rb")
         except Refused as why:

@@ -7,12 +7,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from acbench.errors import AcbenchError, SourceError
+from acbench.errors import AcbenchError, RemoteError, SourceError
 from acbench.files import Entry, Refused, Tree, printable
 from acbench.records import Finding
+from acbench.remote import RemoteTree
+from acbench.roots import Root, open_tree
 from acbench.sources._contract import Source
 from acbench.sources._layout import stray
 from acbench.sources._registry import get, names
+from acbench.urls import Url
 
 _ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".zip", ".7z")
 
@@ -28,28 +31,31 @@ class Place:
     """What the root itself holds besides."""
 
     @property
-    def root(self) -> Path:
+    def root(self) -> Root:
         """What the paths of its images are relative to: the folder *above* the categories."""
-        return Path(self.tree.root)
+        return self.tree.url if isinstance(self.tree, RemoteTree) else Path(self.tree.root)
 
 
-def locate(source: Source, root: Path, wanted: Collection[str] | None = None) -> Place:
+def locate(source: Source, root: Root, wanted: Collection[str] | None = None) -> Place:
     """Find the categories of a data set. Raises SourceError, with a hint, if there are none.
 
     `root` may be one category's folder: then paths are relative to the folder above, as in the whole data
     set, and nothing outside `root` is read all the same.
     """
-    _check(root)
-    real = root.resolve()
-    tree = Tree(real)
+    real = root if isinstance(root, Url) else _checked(root)
+    tree = open_tree(real)
     try:
         entries = tree.entries()
     except Refused as why:
         raise SourceError(f"{_shown(root)}: {why.message}", why.hint) from None
+    except RemoteError as why:
+        raise SourceError(why.message, why.hint) from None
+    if isinstance(real, Url) and not entries:
+        raise _nothing(real)
     if real.name and source.is_category(tree, "."):
         if printable(real.name) != real.name:
             raise SourceError(f"the name of {_shown(root)} holds characters that cannot be shown", "rename it")
-        place = Place(Tree(real.parent, fence=real), (real.name,))
+        place = Place(_above(real), (real.name,))
         _choose(place.categories, wanted)
         return Place(place.tree, place.categories, tuple(_strangers(source, place.categories)))
     here = tuple(each.name for each in entries if each.kind == "folder" and source.is_category(tree, each.name))
@@ -61,10 +67,11 @@ def locate(source: Source, root: Path, wanted: Collection[str] | None = None) ->
     return Place(tree, chosen, (*map(stray, out_of_place), *_strangers(source, chosen)))
 
 
-def _check(root: Path) -> None:
+def _checked(root: Path) -> Path:
+    """Where the folder really is. Raises SourceError if there is none."""
     try:
         if root.is_dir():
-            return
+            return root.resolve()
         exists = root.exists()
     except (OSError, ValueError) as error:
         raise SourceError(f"{_shown(root)} cannot be read: {error}", "give the data set's folder: --root") from None
@@ -74,6 +81,21 @@ def _check(root: Path) -> None:
         "unpack it, and give the folder: --root" if root.name.lower().endswith(_ARCHIVES) else "give the folder: --root"
     )
     raise SourceError(f"{_shown(root)} is a file, not a folder", hint)
+
+
+def _nothing(root: Url) -> SourceError:
+    """What to say where a URL leads to no file: many file systems do not tell an empty folder from none."""
+    hint = "give the folder that holds the data set, and see that host or bucket are right: --root"
+    if root.name.lower().endswith(_ARCHIVES):
+        hint = f"--root zip://::{root}" if root.name.lower().endswith(".zip") else f"unpack it there, and {hint}"
+    return SourceError(f"there is nothing below {root}", hint)
+
+
+def _above(category: Root) -> Tree:
+    """The folder above a category, of which only the category is read."""
+    if isinstance(category, Url):
+        return RemoteTree(category.parent, fence=category.name)
+    return Tree(category.parent, fence=category)
 
 
 def _choose(here: tuple[str, ...], wanted: Collection[str] | None) -> tuple[str, ...]:
@@ -105,23 +127,21 @@ def _strangers(source: Source, categories: tuple[str, ...]) -> Iterator[Finding]
         )
 
 
-def _lost(source: Source, root: Path, tree: Tree, entries: Sequence[Entry]) -> SourceError:
+def _lost(source: Source, root: Root, tree: Tree, entries: Sequence[Entry]) -> SourceError:
     """Why there is nothing to read in `root`, and the most likely way out."""
     shown = _shown(root)
     nothing = f"{shown} holds no category of {source.TITLE}"
     for other in _others(source):
         theirs = {each for each in tree.folders() if other.is_category(tree, each)}
         if other.is_category(tree, "."):
-            theirs.add(root.resolve().name)
+            theirs.add(_last(root))
         if theirs & set(source.WHOLE):
             copy = f"a copy of {source.TITLE} in the layout of {other.TITLE}"
             return SourceError(f"{shown} is {copy}, which does not keep its labels", source.HOME)
         if theirs & set(other.WHOLE):
             command = f"acbench relabel {other.BENCHMARK} --root {shown}"
             return SourceError(f"{shown} holds {other.TITLE}, not {source.TITLE}", command)
-    above = [each for each in root.resolve().parents[:2] if source.is_category(Tree(each), ".")]
-    below = [root / each for each in tree.folders()[:100] if _holds(source, root / each)]
-    for each in above + below:
+    for each in _near(source, root, tree):
         return SourceError(nothing, f"did you mean --root {_shown(each)}?")
     for entry in entries:
         if entry.refused is not None and entry.refused.kind == "link_outside":
@@ -129,14 +149,24 @@ def _lost(source: Source, root: Path, tree: Tree, entries: Sequence[Entry]) -> S
     return SourceError(f"{nothing}: no folder in it is laid out as {source.LAYOUT}", source.HOME)
 
 
-def _shown(path: Path) -> str:
-    """A path for a message: bytes that are not UTF-8 would keep it from being printed."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+def _shown(path: Root) -> str:
+    """A root for a message: bytes that are not UTF-8 would keep it from being printed."""
+    return str(path) if isinstance(path, Url) else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _holds(source: Source, folder: Path) -> bool:
-    tree = Tree(folder)
-    return any(source.is_category(tree, each) for each in tree.folders()[:1000])
+def _last(root: Root) -> str:
+    return root.name if isinstance(root, Url) else root.resolve().name
+
+
+def _near(source: Source, root: Root, tree: Tree) -> Iterator[Root]:
+    """Folders above and below in which the data set is, or is a category; a few only where each costs requests."""
+    above: list[Root] = [root.parent, root.parent.parent] if isinstance(root, Url) else [*root.resolve().parents[:2]]
+    yield from (each for each in above if source.is_category(open_tree(each), "."))
+    few = 5 if isinstance(root, Url) else 100
+    for each in tree.folders()[:few]:
+        inside = open_tree(root / each)
+        if any(source.is_category(inside, name) for name in inside.folders()[: few * 10]):
+            yield root / each
 
 
 def _others(source: Source) -> Iterator[Source]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import NamedTuple, Protocol
 
 from acbench.engine import Engine, Home, Task
 from acbench.errors import ImageError
-from acbench.files import Refused, Tree, read
+from acbench.files import Located, Refused, Tree
 from acbench.imaging import probe
 
 VERSION = 1
@@ -48,7 +48,7 @@ class Facts(NamedTuple):
 
 
 class HashCache(Protocol):
-    """Facts of files from earlier runs, as JSON, under absolute path and stamp. `acbench.ledger.Ledger` is
+    """Facts of files from earlier runs, as JSON, under absolute path or URL, and stamp. `acbench.ledger.Ledger` is
     one."""
 
     def file_facts(self) -> Mapping[str, tuple[str, str]]:
@@ -73,9 +73,18 @@ class MemoryCache:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
+    """Of plain values, so that it can be sent to others."""
+
     path: str
     real: str
+    size: int | None
+    mark: str
     stamp: str
+    """What the facts are kept with."""
+
+    @property
+    def located(self) -> Located:
+        return Located(self.real, self.size, self.mark)
 
 
 def measure(
@@ -96,20 +105,20 @@ def measure(
     jobs: list[_Job] = []
     for path in paths:
         try:
-            real, status = tree.locate(path)
+            located = tree.locate(path)
         except Refused as why:
             facts[path] = Facts(problem=why.message, hint=why.hint)
             continue
-        stamp = f"{VERSION}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
-        old_stamp, old_facts = known.get(real, ("", ""))
-        old = _parsed(old_facts) if old_stamp == stamp else None
+        stamp = f"{VERSION}:{located.stamp}" if located.stamp else ""
+        old_stamp, old_facts = known.get(located.real, ("", ""))
+        old = _parsed(old_facts) if stamp and old_stamp == stamp else None
         if old is None:
-            jobs.append(_Job(path, real, stamp))
+            jobs.append(_Job(path, *located, stamp))
         else:
             facts[path] = old
     if progress:
         progress(len(facts), len(paths))
-    work = _in_threads(jobs, workers or _workers(), cache) if engine is None else _on(engine, jobs, cache)
+    work = _in_threads(tree, jobs, workers or tree.readers, cache) if engine is None else _on(engine, tree, jobs, cache)
     with closing(work) as finished:
         for done in finished:
             facts.update(done)
@@ -118,12 +127,14 @@ def measure(
     return facts
 
 
-def _in_threads(jobs: Sequence[_Job], workers: int, cache: HashCache) -> Generator[dict[str, Facts], None, None]:
+def _in_threads(
+    tree: Tree, jobs: Sequence[_Job], workers: int, cache: HashCache
+) -> Generator[dict[str, Facts], None, None]:
     """Facts as they come. The cache is written by this thread alone, every `_FLUSH` seconds and at the end."""
     stop = Event()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="ingest")
     chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
-    running = {pool.submit(_measure_some, chunk, stop) for chunk in chunks}
+    running = {pool.submit(_measure_some, tree, chunk, stop) for chunk in chunks}
     rows: list[_Row] = []
     written = time.monotonic()
     try:
@@ -148,35 +159,35 @@ def _in_threads(jobs: Sequence[_Job], workers: int, cache: HashCache) -> Generat
     pool.shutdown()
 
 
-def _on(engine: Engine, jobs: Sequence[_Job], cache: HashCache) -> Generator[dict[str, Facts], None, None]:
+def _on(engine: Engine, tree: Tree, jobs: Sequence[_Job], cache: HashCache) -> Generator[dict[str, Facts], None, None]:
     """Facts as they come from the workers of an engine, each in the cache before it is told."""
     parts = (jobs[start : start + _PART] for start in range(0, len(jobs), _PART))
-    for done in engine.map(Task(start=_measurer, kind=_Job), parts):
+    for done in engine.map(Task(start=partial(_measurer, tree), kind=_Job), parts):
         cache.put_file_facts(_rows(done))
         yield {job.path: facts for job, facts in done}
 
 
-def _measurer(_home: Home) -> Callable[[Sequence[_Job]], list[tuple[_Job, Facts]]]:
-    return lambda jobs: _measure_some(jobs, Event())
+def _measurer(tree: Tree, _home: Home) -> Callable[[Sequence[_Job]], list[tuple[_Job, Facts]]]:
+    return lambda jobs: _measure_some(tree, jobs, Event())
 
 
 def _rows(done: Iterable[tuple[_Job, Facts]]) -> list[_Row]:
     """For the cache. What failed before its bytes were read is left out: it may go well next time."""
-    return [(job.real, job.stamp, json.dumps(facts)) for job, facts in done if facts.sha256]
+    return [(job.real, job.stamp, json.dumps(facts)) for job, facts in done if facts.sha256 and job.stamp]
 
 
-def _measure_some(jobs: Iterable[_Job], stop: Event) -> list[tuple[_Job, Facts]]:
+def _measure_some(tree: Tree, jobs: Iterable[_Job], stop: Event) -> list[tuple[_Job, Facts]]:
     done = []
     for job in jobs:
         if stop.is_set():
             break
-        done.append((job, _facts(job.real)))
+        done.append((job, _facts(tree, job)))
     return done
 
 
-def _facts(real: str) -> Facts:
+def _facts(tree: Tree, job: _Job) -> Facts:
     try:
-        data = read(real)
+        data = tree.fetch(job.path, job.located)
     except Refused as why:
         return Facts(problem=why.message, hint=why.hint)
     except MemoryError:
@@ -198,8 +209,3 @@ def _parsed(text: str) -> Facts | None:
     except ValueError:
         pass
     return None
-
-
-def _workers() -> int:
-    """A few more than there are processors, since some wait for the disk."""
-    return min(16, (os.cpu_count() or 1) + 2)

@@ -12,6 +12,7 @@ from acbench import evidence, imaging, store
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
 from acbench.records import Item
+from acbench.roots import Root
 
 LONGEST = 1280
 """Longer edge of a picture, pixels: what a screen shows."""
@@ -24,7 +25,7 @@ _EMPTY = (228, 228, 226)
 def draw(
     items: Sequence[Item],
     references: Mapping[str, Item],
-    root: Path,
+    root: Root,
     folder: Path,
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -54,12 +55,12 @@ def _place(folder: Path, item: Item, name: str) -> Path:
     return folder / f"{item.item_id}-{mark}.{name}.jpg"
 
 
-def _pictures(item: Item, root: Path) -> dict[str, Image.Image]:
+def _pictures(item: Item, root: Root) -> dict[str, Image.Image]:
     image = _image(item, root)
     if item.mask is not None:
         try:
-            mask = imaging.open_mask(root / item.mask, root, (item.width, item.height))
-            whole = imaging.open_image(root / item.image, root)
+            mask = imaging.open_mask(item.mask, root, (item.width, item.height))
+            whole = imaging.open_image(item.image, root)
             marked, close = evidence.contour(whole, mask, longest=LONGEST), evidence.close_up(whole, mask)
             return {"image": image, "contour": marked, "crop": close}
         except AcbenchError:  # `ingest` has told of it
@@ -67,9 +68,9 @@ def _pictures(item: Item, root: Path) -> dict[str, Image.Image]:
     return {"image": image, "contour": image, "crop": image}
 
 
-def _image(item: Item, root: Path) -> Image.Image:
+def _image(item: Item, root: Root) -> Image.Image:
     try:
-        image = imaging.open_image(root / item.image, root)
+        image = imaging.open_image(item.image, root)
     except AcbenchError:  # `ingest` has told of it
         return Image.new("RGB", (448, 448), _EMPTY)
     image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from acbench.engine import Engine
 from acbench.records import Finding, Item, item_id
+from acbench.roots import Root
 from acbench.sources import Found, Place, Source, locate
 from acbench.stages._checks import duplicates, mixed
 from acbench.stages._fold import fold
@@ -21,7 +21,7 @@ __all__ = ["HashCache", "Ingested", "MemoryCache", "describe", "ingest"]
 class Ingested:
     """A data set as it is on disk."""
 
-    root: Path
+    root: Root
     """What `Item.image` and `Item.mask` are relative to: the folder above the categories."""
     items: list[Item]
     """Sorted by path; those that cannot be used have a `problem`."""
@@ -33,7 +33,7 @@ class Ingested:
 
 def ingest(
     source: Source,
-    root: Path,
+    root: Root,
     *,
     categories: Collection[str] | None = None,
     limit: int | None = None,
@@ -66,7 +66,7 @@ def ingest(
 
 def measure_part(
     source: Source,
-    root: Path,
+    root: Root,
     takes: Callable[[str], bool],
     cache: HashCache,
     *,
@@ -83,7 +83,7 @@ def measure_part(
 
 
 def _chosen(
-    source: Source, root: Path, categories: Collection[str] | None, limit: int | None
+    source: Source, root: Root, categories: Collection[str] | None, limit: int | None
 ) -> tuple[Place, list[Found], list[Finding]]:
     """Where the data set is, what is to be read of it, and what is wrong so far."""
     place = locate(source, root, categories)

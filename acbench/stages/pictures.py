@@ -13,6 +13,7 @@ from PIL import Image
 from acbench import evidence, imaging, store
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
+from acbench.roots import Root
 from acbench.stages.review import says
 from acbench.stages.triage import Ranked
 
@@ -51,19 +52,19 @@ def references(items: Sequence[Item]) -> dict[str, Item]:
     return {category: item for category, (_, _, item) in chosen.items()}
 
 
-def draw(shown: Shown, root: Path) -> bytes:
+def draw(shown: Shown, root: Root) -> bytes:
     """The picture that a person decides by. What cannot be opened is said in the picture instead of shown."""
     image, mask, normal = Image.new("RGB", (448, 448), (228, 228, 226)), None, None
     lines = shown.lines()
     try:
-        image = imaging.open_image(root / shown.item.image, root)
+        image = imaging.open_image(shown.item.image, root)
         if shown.item.mask is not None:
-            mask = imaging.open_mask(root / shown.item.mask, root, image.size)
+            mask = imaging.open_mask(shown.item.mask, root, image.size)
     except AcbenchError as error:
         lines.append(error.message)
     if shown.reference is not None:
         try:
-            normal = imaging.open_image(root / shown.reference.image, root)
+            normal = imaging.open_image(shown.reference.image, root)
         except AcbenchError as error:
             lines.append(error.message)
     sink = io.BytesIO()
@@ -72,6 +73,6 @@ def draw(shown: Shown, root: Path) -> bytes:
     return sink.getvalue()
 
 
-def write(shown: Shown, root: Path, path: Path) -> None:
+def write(shown: Shown, root: Root, path: Path) -> None:
     """Keep the picture as a file."""
     store.write_bytes(path, draw(shown, root))

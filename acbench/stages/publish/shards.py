@@ -14,6 +14,7 @@ from acbench.ahead import ahead
 from acbench.errors import ReleaseError
 from acbench.files import Refused, Tree
 from acbench.release.manifest import File, shard_path
+from acbench.roots import Root, open_tree
 from acbench.stages.publish.rows import Names, Row
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ class Shard:
     rows: list[Row]
 
 
-def plan(rows: Sequence[Row], names: Names, root: Path, *, images: bool, most: int = SHARD_BYTES) -> list[Shard]:
+def plan(rows: Sequence[Row], names: Names, root: Root, *, images: bool, most: int = SHARD_BYTES) -> list[Shard]:
     """Which rows go into which table: a category and split each, in the order of the rows.
 
     `root`: of the images, of which a table holds `most` bytes.
     """
-    tree = Tree(root)
+    tree = open_tree(root)
     groups: defaultdict[tuple[int, str], list[list[Row]]] = defaultdict(lambda: [[]])
     filled: defaultdict[tuple[int, str], int] = defaultdict(int)
     for row in rows:
@@ -59,7 +60,7 @@ def plan(rows: Sequence[Row], names: Names, root: Path, *, images: bool, most: i
     ]
 
 
-def write(path: Path, shard: Shard, schema: pa.Schema, root: Path, *, images: bool, most: int = GROUP_BYTES) -> None:
+def write(path: Path, shard: Shard, schema: pa.Schema, root: Root, *, images: bool, most: int = GROUP_BYTES) -> None:
     """Write one table, atomically, with `most` bytes of images in a row group.
 
     Raises ReleaseError if an image is not the one that was hashed.
@@ -80,7 +81,7 @@ def write(path: Path, shard: Shard, schema: pa.Schema, root: Path, *, images: bo
             use_content_defined_chunking=True,  # a small change leaves most pages as they are, which a hub stores once
         ) as writer,
     ):
-        for group in _groups(shard.rows, Tree(root), images=images, most=most):
+        for group in _groups(shard.rows, open_tree(root), images=images, most=most):
             batch = pa.RecordBatch.from_pylist(group, schema=schema)
             group.clear()
             writer.write_batch(batch, row_group_size=batch.num_rows)
@@ -142,7 +143,8 @@ def _files(row: Row) -> list[str]:
 
 def _size(tree: Tree, path: str) -> int:
     try:
-        return tree.locate(path)[1].st_size
+        size = tree.locate(path).size
+        return len(tree.read(path)) if size is None else size
     except Refused as why:
         raise ReleaseError(f"{path}: {why.message}", why.hint) from None
 

@@ -1,0 +1,203 @@
+"""Records in another place: whoever finds the manifest finds what it names, whenever the sender dies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import item
+from loopback_s3 import S3, gone_after, status
+
+from acbench import outbox, store
+from acbench.errors import AcbenchError
+from acbench.outbox import Record
+from acbench.records import Item
+from acbench.testing import toy_mvtec_ad
+
+Contents = Callable[[], Mapping[str, bytes]]
+
+
+@pytest.fixture(params=["folder", "file", "s3", "memory"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, s3: S3, bucket: str) -> tuple[str, Contents]:
+    """Where to send to, and what is there."""
+    if request.param == "s3":
+        return f"s3://{bucket}/out/deep", lambda: {
+            key.removeprefix("out/deep/"): data for key, data in s3.objects(bucket).items()
+        }
+    if request.param == "memory":
+        import fsspec
+
+        memory, root = fsspec.filesystem("memory"), f"/{tmp_path.name}"
+        return f"memory:/{root}", lambda: {
+            path.removeprefix(f"{root}/"): memory.cat_file(path) for path in memory.find(root)
+        }
+    folder = tmp_path / "out" / "deep"
+    return ("file://" if request.param == "file" else "") + str(folder), lambda: {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> list[Record]:
+    work = tmp_path / "work"
+    found = [Record(f"{name}.parquet", work / f"{name}.parquet", "Item") for name in ("items", "more", "proposals/x")]
+    for count, each in enumerate(found, start=1):
+        fill(each, count)
+    return [*found, Record("reviews.jsonl", work / "reviews.jsonl", "Review")]
+
+
+def fill(record: Record, count: int) -> None:
+    store.write(record.path, [item(number) for number in range(count)], Item, key=lambda each: each.image)
+
+
+def believed(there: Mapping[str, bytes]) -> list[str]:
+    """What a reader takes from a place: all that the manifest names has to be there, as it says."""
+    named = json.loads(there[outbox.MANIFEST])["records"] if outbox.MANIFEST in there else []
+    for each in named:
+        data = there[each["name"]]
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (each["bytes"], each["sha256"])
+    return [each["name"] for each in named]
+
+
+def test_what_is_there_afterwards(place: tuple[str, Contents], records: list[Record]) -> None:
+    where, contents = place
+    assert outbox.send(where, "toy", records) == (3, 3), "what does not exist is not sent"
+    there = contents()
+    assert there.keys() == {"items.parquet", "more.parquet", "proposals/x.parquet", "records.json"}
+    assert there["items.parquet"] == records[0].path.read_bytes()
+    manifest = json.loads(there["records.json"])
+    assert (manifest["format"], manifest["benchmark"]) == (1, "toy")
+    assert [(each["name"], each["kind"], each["rows"]) for each in manifest["records"]] == [
+        ("items.parquet", "Item", 1),
+        ("more.parquet", "Item", 2),
+        ("proposals/x.parquet", "Item", 3),
+    ]
+    believed(there)
+
+
+def test_only_what_changed_is_sent_again(place: tuple[str, Contents], records: list[Record]) -> None:
+    where, contents = place
+    outbox.send(where, "toy", records)
+    before = contents()
+    assert outbox.send(where, "toy", records[:2]) == (0, 2)
+    assert contents() == before
+    fill(records[1], 9)
+    assert outbox.send(where, "toy", records[:2]) == (1, 2)
+    after = contents()
+    assert sorted(name for name in after if after[name] != before[name]) == ["more.parquet", "records.json"]
+    assert believed(after) == ["items.parquet", "more.parquet", "proposals/x.parquet"], "others stay"
+
+
+class _Killed(BaseException):
+    """As a kill, no error that anybody handles."""
+
+
+def test_killed_after_each_step_the_next_one_finishes(
+    place: tuple[str, Contents], records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, contents = place
+    for attempt in range(2):  # first into an empty place, then over what is there
+        for steps in range(1, 9):
+            for count, record in enumerate(records[:2], start=steps + 10 * attempt):
+                fill(record, count)
+            done = 0
+            for kind in (outbox._LocalFolder, outbox.RemoteFolder):
+
+                def dying(self: Any, name: str, data: bytes, write: Any = kind.write, last: int = steps) -> None:
+                    nonlocal done
+                    if done == last:
+                        raise _Killed
+                    done += 1
+                    write(self, name, data)
+
+                monkeypatch.setattr(kind, "write", dying)
+            try:
+                outbox.send(where, "toy", records)
+            except _Killed:
+                believed(contents())
+            monkeypatch.undo()
+            outbox.send(where, "toy", records)
+            there = contents()
+            assert believed(there) == ["items.parquet", "more.parquet", "proposals/x.parquet"]
+            assert there["items.parquet"] == records[0].path.read_bytes()
+
+
+def test_a_place_that_holds_something_else(place: tuple[str, Contents], records: list[Record]) -> None:
+    where, _ = place
+    outbox.send(where, "toy", records)
+    with pytest.raises(AcbenchError, match="holds records of toy"):
+        outbox.send(where, "other", records)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"records": [3]}', b'{"records": {}}', b"\xff"])
+def test_half_a_manifest_is_none(tmp_path: Path, records: list[Record], damage: bytes) -> None:
+    folder = tmp_path / "out"
+    store.write_bytes(folder / "records.json", damage)
+    assert outbox.send(str(folder), "toy", records) == (3, 3)
+    assert outbox.send(str(folder), "toy", records) == (0, 3)
+
+
+def test_what_goes_wrong_is_said(s3: S3, bucket: str, records: list[Record], tmp_path: Path) -> None:
+    for place, said in (
+        ("s3://no-such-bucket/x", "cannot be written: The specified bucket does not exist"),
+        ("nonsense://x", "no file system"),
+    ):
+        with pytest.raises(AcbenchError, match=said):
+            outbox.send(place, "toy", records)
+    for fault in (status(403, bucket), gone_after(0), status(500, "more.parquet")):
+        with s3.failing(fault), pytest.raises(AcbenchError, match=r"cannot be|not allowed"):
+            outbox.send(f"s3://{bucket}/x", "toy", records)
+    assert outbox.MANIFEST not in s3.objects(bucket)
+    assert outbox.send(f"s3://{bucket}/x", "toy", records) == (3, 3)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="Not a directory"):
+        outbox.send(str(tmp_path / "file" / "out"), "toy", records)
+
+
+def test_requests(s3: S3, bucket: str, records: list[Record]) -> None:
+    outbox.send(f"s3://{bucket}/x", "toy", records)
+    assert s3.counts() == (0, 1, 4)
+    outbox.send(f"s3://{bucket}/x", "toy", records)
+    assert s3.counts() == (0, 1, 0)
+    fill(records[0], 9)
+    outbox.send(f"s3://{bucket}/x", "toy", records)
+    assert s3.counts() == (0, 1, 3)
+
+
+def test_the_commands(s3: S3, bucket: str, tmp_path: Path) -> None:
+    toy = toy_mvtec_ad(tmp_path / "toy")
+    s3.upload(toy, bucket, "mvtec_ad")
+    common = ["mvtec_ac", "--project", str(tmp_path), "--out", f"s3://{bucket}/out"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
+    expected = {"items.parquet", "findings.parquet", "records.json"}
+    for command, more in (
+        (["ingest", "--root", f"s3://{bucket}/mvtec_ad"], set()),
+        (["propose", "--proposer", "source_label"], {"proposals/source_label.parquet"}),
+        (
+            ["relabel", "--without", "neighbours"],
+            {"labels.jsonl", "labels.meta.json", "reviews.jsonl", "proposals/edition.parquet"}
+            | {"proposals/table_mvtec_fs.parquet"},
+        ),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "acbench", *command, *common], env=env, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode in {0, 3}, done.stderr
+        assert f"files sent to s3://{bucket}/out" in done.stderr
+        expected |= more
+        there = {name.removeprefix("out/"): data for name, data in s3.objects(bucket, "out/").items()}
+        assert there.keys() == expected
+        assert set(believed(there)) == expected - {"records.json"}
+    work = tmp_path / ".acbench/mvtec_ac"
+    for name, data in there.items():
+        beside = tmp_path / "annotations/mvtec_ac" / name
+        if name != "records.json":
+            assert data == (beside if beside.exists() else work / name).read_bytes()
+    assert "out" not in json.loads((work / "settings.json").read_text())
