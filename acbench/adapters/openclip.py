@@ -67,6 +67,11 @@ class OpenClipModel:
         return self._ready().size
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether it computes on the CPU. Loads the model."""
+        return self._ready().device == "cpu"
+
+    @property
     def scale(self) -> float:
         """What the model multiplies a cosine with to get a logit. Loads the model."""
         return float(self._ready().net.logit_scale.detach().exp())
@@ -97,7 +102,7 @@ class OpenClipModel:
     def _run(self, run: Callable[[Any], Any], rows: Sequence[NDArray[Any]] | NDArray[Any]) -> Vectors:
         torch = import_torch()
         where = self._ready().device
-        batch = CPU_BATCH if where == "cpu" else BATCH
+        batch = CPU_BATCH if self.on_cpu else BATCH
         found: list[Vectors] = []
         # Images come as fp32, and towers of other libraries mix types once weights are bf16: autocast matches them.
         with torch.inference_mode(), torch.autocast(where, torch.bfloat16, enabled=self.precision == "bf16"):

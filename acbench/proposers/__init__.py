@@ -51,6 +51,10 @@ class ClipModel(Protocol):
         """Edge of the square input, pixels. Loads the model."""
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether it computes on the CPU, and so wants the cores that pictures are drawn on. Loads the model."""
+
+    @property
     def scale(self) -> float:
         """What the model multiplies a cosine with to get a logit. Loads the model."""
 
