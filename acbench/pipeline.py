@@ -137,7 +137,8 @@ class Pipeline:
         if not editions.is_own(self.bench.project.annotations) and editions.folder(self.bench.benchmark).is_dir():
             names.append("edition")
         names = list(dict.fromkeys([*names, *self.settings.with_]))
-        if unknown := sorted(set(self.settings.without) - {*names, *proposers.names()}):
+        strangers = set(self.settings.without) - set(names)
+        if unknown := sorted(strangers and strangers - set(proposers.names())):
             raise AcbenchError(f"--without {unknown[0]}: no such proposer is asked here", f"asked: {', '.join(names)}")
         return [name for name in names if name not in self.settings.without]
 

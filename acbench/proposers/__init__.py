@@ -148,11 +148,13 @@ def names() -> list[str]:
 def build(name: str, setup: Setup) -> Proposer:
     """A proposer by name, such as `neighbours` or `table:mvtec_fs`. Raises AcbenchError listing the known ones."""
     module_name, _, argument = name.partition(":")
-    if module_name not in names():
+    own = module_name in _own()
+    # Looking for entry points reads the metadata of every installed package.
+    if not own and module_name not in names():
         raise AcbenchError(f"there is no proposer {name!r}", f"one of {', '.join(names())}")
     module: Any
     try:
-        if module_name in _own():
+        if own:
             module = importlib.import_module(f"{__name__}.{module_name}")
         else:
             (entry,) = entry_points(group=_GROUP, name=module_name)
