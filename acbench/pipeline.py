@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import __version__, editions, proposers, sources, store
-from acbench.calls import Caller
-from acbench.cards import Flag
 from acbench.errors import AcbenchError
 from acbench.ledger import Ledger, digest
 from acbench.maker import Maker, key_of, write_json
@@ -34,6 +32,10 @@ from acbench.stages import triage as ranking
 from acbench.stages import weigh as weighing
 from acbench.stages.flags import Collected
 from acbench.stages.triage import Ranked, by_item
+
+if TYPE_CHECKING:
+    from acbench.calls import Caller
+    from acbench.cards import Flag
 
 VERSION = f"{__version__}, 1"
 """Part of every key: a new release makes everything anew. Raise the number for a change between releases."""

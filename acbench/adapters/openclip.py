@@ -7,18 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from acbench.adapters._open_clip_door import Checkpoint, edges, normalisation
 from acbench.adapters.torch_runtime import device, import_torch
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
 
-Pixels = NDArray[np.uint8]
-Vectors = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+    Vectors = NDArray[np.float32]
+
 Precision = Literal["fp32", "bf16"]
 
 BATCH, CPU_BATCH = 32, 8
@@ -100,6 +102,8 @@ class OpenClipModel:
         return self._run(lambda rows: loaded.net.encode_text(rows, normalize=True), tokens)
 
     def _run(self, run: Callable[[Any], Any], rows: Sequence[NDArray[Any]] | NDArray[Any]) -> Vectors:
+        import numpy as np  # slow to import, and a run with nothing to compute only asks for the name
+
         torch = import_torch()
         where = self._ready().device
         batch = CPU_BATCH if self.on_cpu else BATCH

@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from acbench.calls import Bill, Caller
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.schema import Schema
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from acbench.calls import Bill, Caller
 
 Progress = Callable[[int, int], None]
 """Told (done, of how many) as work goes on."""
@@ -168,4 +170,4 @@ def build(name: str, setup: Setup) -> Proposer:
 
 
 def _own() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(__path__)}
+    return {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}
