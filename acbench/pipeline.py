@@ -21,21 +21,19 @@ from acbench.proposers import ClipModel, DryRun, Embedder, Paid, Progress
 from acbench.records import Finding, Item, Label, Proposal, Review
 from acbench.schema import Schema
 from acbench.settings import Settings
-from acbench.stages import compare as comparing
-from acbench.stages import flags as flagging
+
+# Stages without a part in any key are imported where they are used: a run with nothing to do does not come to them.
 from acbench.stages import ingest as ingesting
 from acbench.stages import propose as proposing
 from acbench.stages import resolve as resolving
 from acbench.stages import review as reviewing
-from acbench.stages import summary
 from acbench.stages import triage as ranking
-from acbench.stages import weigh as weighing
-from acbench.stages.flags import Collected
 from acbench.stages.triage import Ranked, by_item
 
 if TYPE_CHECKING:
     from acbench.calls import Caller
     from acbench.cards import Flag
+    from acbench.stages.flags import Collected
 
 VERSION = f"{__version__}, 1"
 """Part of every key: a new release makes everything anew. Raise the number for a change between releases."""
@@ -217,6 +215,8 @@ class Pipeline:
 
     def collect(self, flags: Iterable[Flag], reviewer: str) -> Collected:
         """Take in what was marked in a viewer: all of it, or nothing and a ReviewError."""
+        from acbench.stages import flags as flagging
+
         shown, now = reviewing.in_sight(self.proposals), datetime.now(UTC).isoformat(timespec="seconds")
         found = flagging.collect(flags, self.items, self.schema, self.reviews, reviewer=reviewer, when=now, shown=shown)
         self.keep_reviews([*self.reviews, *found.reviews])
@@ -247,6 +247,8 @@ class Pipeline:
         self.maker.made.append(self.bench.project.relative(self.bench.reviews))
 
     def _write_labels(self, path: Path) -> None:
+        from acbench.stages import weigh as weighing
+
         with self.console.stage("resolve") as progress:
             labels = weighing.resolved(self.ingested.items, self.proposals, by_item(self.reviews), self.schema)
             progress(1, 1)
@@ -273,6 +275,8 @@ class Pipeline:
         )
 
     def _write_meta(self, path: Path) -> None:
+        from acbench.stages import summary
+
         by_name: dict[str, list[Proposal]] = {}
         for answers in self.proposals.values():
             for answer in answers:
@@ -308,6 +312,8 @@ class Pipeline:
 
     def waiting(self) -> list[Ranked]:
         """The part of the ranking that people should see and have not decided."""
+        from acbench.stages import flags as flagging
+
         labels, ranked = self.labels(), self.ranked()
         queue = [each for each in ranked if each.why != "settled" and labels[each.item_id].decided_by != "people"]
         again = {item: review for item, review in flagging.asked_again(self.reviews).items() if item in labels}
@@ -359,6 +365,8 @@ class Pipeline:
 
     def compare(self, people_only: bool | None = None) -> dict[str, Any]:
         """Figures of each proposer: see `stages.compare`. By default judged by people, if they decided anything."""
+        from acbench.stages import compare as comparing
+
         labels = self.labels()
         if people_only is None:
             people_only = any(label.decided_by == resolving.PEOPLE for label in labels.values())
@@ -381,6 +389,8 @@ class Pipeline:
         return report
 
     def _report(self) -> Report:
+        from acbench.stages import summary
+
         items = self.ingested.items
         return summary.report(
             dataset=ingesting.describe(self.source, self.ingested),
