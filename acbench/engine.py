@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from acbench.caller.budget import Budget
-from acbench.caller.log import OpensLog
+if TYPE_CHECKING:
+    from acbench.caller.budget import Budget
+    from acbench.caller.log import OpensLog
 
 
 class Vectors(Protocol):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from acbench.errors import ImageError
 from acbench.files import Refused
@@ -20,16 +19,12 @@ from acbench.roots import Root, open_tree
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image, ImageFile
 
 MAX_PIXELS = 100_000_000
 """A picture with more pixels is taken for a decompression bomb. The largest of MVTec-AD and VisA has 1.5
 million."""
 
-_READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
-    (b"BM", BmpImagePlugin.BmpImageFile),
-)
 _AGAIN = "copy it again from the original data set"
 _CONVERT = "save it as PNG"
 
@@ -105,7 +100,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     Pillow's classes are called directly: `Image.open` would try every format it knows, and warn about a large
     picture instead of refusing it.
     """
-    reader = next((reader for magic, reader in _READERS if data.startswith(magic)), None)
+    reader = next((reader for magic, reader in _readers() if data.startswith(magic)), None)
     if reader is None:
         raise ImageError("it is not a PNG, JPEG or BMP, whatever its name says", _CONVERT)
     file = io.BytesIO(data)
@@ -123,6 +118,19 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     if not _complete(data, picture, file.tell()):
         raise ImageError(f"the end of the {picture.format} is missing: the file was cut off", _AGAIN)
     return picture
+
+
+@cache
+def _readers() -> tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]:
+    """How a file of each format begins, and Pillow's reader of it."""
+    # A run with no new picture to open does not need them.
+    from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin
+
+    return (
+        (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+        (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
+        (b"BM", BmpImagePlugin.BmpImageFile),
+    )
 
 
 def _complete(data: bytes, picture: ImageFile.ImageFile, position: int) -> bool:
@@ -153,6 +161,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
         return picture
     if picture.mode.startswith("I"):  # Pillow would clip at 255 instead of scaling
         import numpy as np
+        from PIL import Image
 
         return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert(
             "RGB"

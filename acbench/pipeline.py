@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import __version__, editions, proposers, sources, store
-from acbench.calls import Caller
-from acbench.cards import Flag
 from acbench.errors import AcbenchError
 from acbench.ledger import Ledger, digest
 from acbench.maker import Maker, key_of, write_json
@@ -24,21 +22,21 @@ from acbench.records import Finding, Item, Label, Proposal, Review
 from acbench.roots import Root, root_at
 from acbench.schema import Schema
 from acbench.settings import Settings
-from acbench.stages import compare as comparing
-from acbench.stages import flags as flagging
+
+# Stages without a part in any key are imported where they are used: a run with nothing to do does not come to them.
 from acbench.stages import ingest as ingesting
 from acbench.stages import propose as proposing
 from acbench.stages import resolve as resolving
 from acbench.stages import review as reviewing
-from acbench.stages import summary
 from acbench.stages import triage as ranking
-from acbench.stages import weigh as weighing
-from acbench.stages.flags import Collected
 from acbench.stages.triage import Ranked, by_item
 
 if TYPE_CHECKING:
+    from acbench.calls import Caller
+    from acbench.cards import Flag
     from acbench.shard import Shard
     from acbench.spread import Spread
+    from acbench.stages.flags import Collected
 
 VERSION = f"{__version__}, 1"
 """Part of every key: a new release makes everything anew. Raise the number for a change between releases."""
@@ -151,7 +149,8 @@ class Pipeline:
         if not editions.is_own(self.bench.project.annotations) and editions.folder(self.bench.benchmark).is_dir():
             names.append("edition")
         names = list(dict.fromkeys([*names, *self.settings.with_]))
-        if unknown := sorted(set(self.settings.without) - {*names, *proposers.names()}):
+        strangers = set(self.settings.without) - set(names)
+        if unknown := sorted(strangers and strangers - set(proposers.names())):
             raise AcbenchError(f"--without {unknown[0]}: no such proposer is asked here", f"asked: {', '.join(names)}")
         return [name for name in names if name not in self.settings.without]
 
@@ -236,6 +235,8 @@ class Pipeline:
 
     def collect(self, flags: Iterable[Flag], reviewer: str) -> Collected:
         """Take in what was marked in a viewer: all of it, or nothing and a ReviewError."""
+        from acbench.stages import flags as flagging
+
         shown, now = reviewing.in_sight(self.proposals), datetime.now(UTC).isoformat(timespec="seconds")
         found = flagging.collect(flags, self.items, self.schema, self.reviews, reviewer=reviewer, when=now, shown=shown)
         self.keep_reviews([*self.reviews, *found.reviews])
@@ -266,6 +267,8 @@ class Pipeline:
         self.maker.made.append(self.bench.project.relative(self.bench.reviews))
 
     def _write_labels(self, path: Path) -> None:
+        from acbench.stages import weigh as weighing
+
         with self.console.stage("resolve") as progress:
             labels = weighing.resolved(self.ingested.items, self.proposals, by_item(self.reviews), self.schema)
             progress(1, 1)
@@ -292,6 +295,8 @@ class Pipeline:
         )
 
     def _write_meta(self, path: Path) -> None:
+        from acbench.stages import summary
+
         by_name: dict[str, list[Proposal]] = {}
         for answers in self.proposals.values():
             for answer in answers:
@@ -327,6 +332,8 @@ class Pipeline:
 
     def waiting(self) -> list[Ranked]:
         """The part of the ranking that people should see and have not decided."""
+        from acbench.stages import flags as flagging
+
         labels, ranked = self.labels(), self.ranked()
         queue = [each for each in ranked if each.why != "settled" and labels[each.item_id].decided_by != "people"]
         again = {item: review for item, review in flagging.asked_again(self.reviews).items() if item in labels}
@@ -378,6 +385,8 @@ class Pipeline:
 
     def compare(self, people_only: bool | None = None) -> dict[str, Any]:
         """Figures of each proposer: see `stages.compare`. By default judged by people, if they decided anything."""
+        from acbench.stages import compare as comparing
+
         labels = self.labels()
         if people_only is None:
             people_only = any(label.decided_by == resolving.PEOPLE for label in labels.values())
@@ -400,6 +409,8 @@ class Pipeline:
         return report
 
     def _report(self) -> Report:
+        from acbench.stages import summary
+
         items = self.ingested.items
         return summary.report(
             dataset=ingesting.describe(self.source, self.ingested),

@@ -88,7 +88,10 @@ def cut(image: Image.Image, box: Box, size: int) -> NDArray[np.uint8]:
     """
     part = box.within(*image.size)
     fit = _fit(box, part, size)
-    pixels = image.convert("RGB").crop(part).resize((fit.width, fit.height), Image.Resampling.BICUBIC)
+    # Pillow copies even where nothing is to be done, and a copy of a large picture takes as long as resizing it.
+    colours = image if image.mode == "RGB" else image.convert("RGB")
+    inside = colours if part == (0, 0, *image.size) else colours.crop(part)
+    pixels = inside.resize((fit.width, fit.height), Image.Resampling.BICUBIC)
     return np.pad(np.asarray(pixels), (*_around(fit, size), (0, 0)), mode="edge")
 
 

@@ -19,13 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from PIL import Image
+from typing import TYPE_CHECKING, Any
 
 from acbench.errors import SourceError
 from acbench.records import GOOD
+
+if TYPE_CHECKING:
+    import numpy as np
 
 VERSION = "1"
 """Changes with anything that changes a pixel or a path."""
@@ -155,7 +155,11 @@ def _render_into(stage: Path, progress: Callable[[int, int], None] | None) -> No
 
 def _take(stage: Path, shot: Shot) -> None:
     """Draw one picture, and its mask if it shows something. Depends on nothing but its path."""
-    from acbench import sample_art  # brings scipy along, which a sample that is there already does not need
+    # They bring scipy along, which a sample that is there already does not need.
+    import numpy as np
+    from PIL import Image
+
+    from acbench import sample_art
 
     pixels, mask = sample_art.draw(_rng(shot.image), shot.category, shot.shows)
     Image.fromarray(pixels).save(stage / shot.image, compress_level=2)
@@ -164,6 +168,8 @@ def _take(stage: Path, shot: Shot) -> None:
 
 
 def _rng(key: str) -> np.random.Generator:
+    import numpy as np
+
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()))
 
 

@@ -68,5 +68,7 @@ def read(path: Path) -> Settings | None:
 
 
 def write(path: Path, settings: Settings) -> None:
-    """Keep settings."""
-    store.write_bytes(path, (json.dumps(store.to_json(settings), indent=1) + "\n").encode())
+    """Keep settings, unless they are kept already."""
+    data = (json.dumps(store.to_json(settings), indent=1) + "\n").encode()
+    if not path.exists() or path.read_bytes() != data:
+        store.write_bytes(path, data)

@@ -113,7 +113,7 @@ def sweep(folder: Path) -> None:
 def to_json(row: object) -> dict[str, Any]:
     """A record as JSON-ready values, in the order of its fields."""
     assert dataclasses.is_dataclass(row) and not isinstance(row, type)
-    return {field.name: _plain(getattr(row, field.name)) for field in dataclasses.fields(row)}
+    return {name: _plain(getattr(row, name)) for name in _names(type(row))}
 
 
 def from_json(value: Any, kind: type[R]) -> R:
@@ -144,6 +144,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(sorted(value.items()))
     return value
+
+
+@functools.cache
+def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @functools.cache

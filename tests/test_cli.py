@@ -363,6 +363,21 @@ def test_nothing_is_done_twice(relabelled: Path, project: Path) -> None:
     )
 
 
+def test_a_run_with_nothing_to_do_imports_nothing_heavy_and_writes_no_file(project: Path) -> None:
+    assert acbench("relabel", "sample", "--project", project).status == 0  # reads the images where they lie now
+    before = {path: path.stat().st_ino for path in project.rglob("*.*") if "ledger" not in path.name}
+    code = f"""
+import sys
+from acbench.cli.main import cli
+cli.main(["relabel", "sample", "--project", {str(project)!r}], standalone_mode=False)
+print(*({HEAVY!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "nothing was done" in done.stderr
+    assert done.stdout.splitlines()[-1] == "yaml"  # for the label schema
+    assert {path: path.stat().st_ino for path in project.rglob("*.*") if "ledger" not in path.name} == before
+
+
 def test_with_the_queue_filled_in_the_labels_are_the_truth(project: Path) -> None:
     truth = {image: " + ".join(shown) for image, shown in sample.truth().items()}
     reviewed = {row["image"] for row in rows(project)}

@@ -63,6 +63,7 @@ class Colours:
     name = "colours@00000000"
     size = 8
     scale = 8.0
+    on_cpu = True
 
     def __init__(self) -> None:
         self.seen = 0
@@ -495,6 +496,29 @@ class TestAnswers:
         stranger = item(category="teapot")
         said = ask(setup(wood, Colours()), [stranger])
         assert said[stranger.image].reason == "the schema has no category teapot"
+
+    @pytest.mark.parametrize("on_cpu", [True, False])
+    def test_pictures_are_drawn_ahead_unless_the_model_needs_the_cores(
+        self, wood: Path, monkeypatch: pytest.MonkeyPatch, on_cpu: bool
+    ) -> None:
+        opened: list[object] = []
+        drawn_before: list[int] = []
+
+        class Watched(Colours):
+            def images(self, crops: Sequence[Any]) -> Any:
+                drawn_before.append(len(opened))
+                return super().images(crops)
+
+        def open_image(*which: Any) -> Any:
+            opened.append(which)
+            return original(*which)
+
+        original, model = imaging.open_image, Watched()
+        model.on_cpu = on_cpu
+        monkeypatch.setattr(clip.imaging, "open_image", open_image)
+        said = ask(setup(wood, model), found(wood))
+        assert (drawn_before == [16, 32]) is on_cpu
+        assert len(opened) == 32 and said == ask(setup(wood, Colours()), found(wood))
 
     def test_the_order_of_the_images_does_not_matter(self, toy: Path, tiny: OpenClipModel) -> None:
         items = found(toy)

@@ -7,21 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from acbench.adapters._open_clip_door import Checkpoint, edges, normalisation
 from acbench.adapters.torch_runtime import device, import_torch
 from acbench.errors import AcbenchError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+    Weights = NDArray[np.float32]
+    Vectors = NDArray[np.float32]
+
 DEFAULT = "efficientnet-lite0"
 """Comes inside a package of the default install (ImageNet weights, Apache-2.0), so it needs no network."""
-
-Pixels = NDArray[np.uint8]
-Weights = NDArray[np.float32]
-Vectors = NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class Backbone:
         A model with a feature map is averaged over the defect; one without gives its vector of the whole crop.
         A crop's vector does not depend on what else is in the call: batches always have the same shape.
         """
+        import numpy as np  # slow to import, and a run with nothing to compute only asks for the name
+
         torch = import_torch()
         where = device()
         batch = 1 if where == "cpu" else 32  # on a CPU larger batches were measured to be no faster
@@ -155,6 +158,8 @@ def _renamed(state: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
 
 def _stack(torch: Any, arrays: Sequence[Any], rows: int) -> Any:
     """A tensor of exactly `rows` rows; missing ones are zeros."""
+    import numpy as np
+
     block = np.zeros((rows, *arrays[0].shape), arrays[0].dtype)
     block[: len(arrays)] = np.stack(arrays)
     return torch.from_numpy(block)

@@ -7,18 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from acbench.adapters._open_clip_door import Checkpoint, edges, normalisation
 from acbench.adapters.torch_runtime import device, import_torch
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
 
-Pixels = NDArray[np.uint8]
-Vectors = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+    Vectors = NDArray[np.float32]
+
 Precision = Literal["fp32", "bf16"]
 
 BATCH, CPU_BATCH = 32, 8
@@ -67,6 +69,11 @@ class OpenClipModel:
         return self._ready().size
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether it computes on the CPU. Loads the model."""
+        return self._ready().device == "cpu"
+
+    @property
     def scale(self) -> float:
         """What the model multiplies a cosine with to get a logit. Loads the model."""
         return float(self._ready().net.logit_scale.detach().exp())
@@ -95,9 +102,11 @@ class OpenClipModel:
         return self._run(lambda rows: loaded.net.encode_text(rows, normalize=True), tokens)
 
     def _run(self, run: Callable[[Any], Any], rows: Sequence[NDArray[Any]] | NDArray[Any]) -> Vectors:
+        import numpy as np  # slow to import, and a run with nothing to compute only asks for the name
+
         torch = import_torch()
         where = self._ready().device
-        batch = CPU_BATCH if where == "cpu" else BATCH
+        batch = CPU_BATCH if self.on_cpu else BATCH
         found: list[Vectors] = []
         # Images come as fp32, and towers of other libraries mix types once weights are bf16: autocast matches them.
         with torch.inference_mode(), torch.autocast(where, torch.bfloat16, enabled=self.precision == "bf16"):

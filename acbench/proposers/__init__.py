@@ -12,16 +12,18 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from acbench.calls import Bill, Caller
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.roots import Root
 from acbench.schema import Schema
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from acbench.calls import Bill, Caller
 
 Progress = Callable[[int, int], None]
 """Told (done, of how many) as work goes on."""
@@ -49,6 +51,10 @@ class ClipModel(Protocol):
     @property
     def size(self) -> int:
         """Edge of the square input, pixels. Loads the model."""
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it computes on the CPU, and so wants the cores that pictures are drawn on. Loads the model."""
 
     @property
     def scale(self) -> float:
@@ -165,11 +171,13 @@ def names() -> list[str]:
 def build(name: str, setup: Setup) -> Proposer:
     """A proposer by name, such as `neighbours` or `table:mvtec_fs`. Raises AcbenchError listing the known ones."""
     module_name, _, argument = name.partition(":")
-    if module_name not in names():
+    own = module_name in _own()
+    # Looking for entry points reads the metadata of every installed package.
+    if not own and module_name not in names():
         raise AcbenchError(f"there is no proposer {name!r}", f"one of {', '.join(names())}")
     module: Any
     try:
-        if module_name in _own():
+        if own:
             module = importlib.import_module(f"{__name__}.{module_name}")
         else:
             (entry,) = entry_points(group=_GROUP, name=module_name)
@@ -183,4 +191,4 @@ def build(name: str, setup: Setup) -> Proposer:
 
 
 def _own() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(__path__)}
+    return {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}

@@ -20,11 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from typing import TYPE_CHECKING, NamedTuple
 
 from acbench import answers, imaging, templates
 from acbench.ahead import ahead
@@ -35,6 +31,11 @@ from acbench.proposers import DryRun, Example, Progress, Proposer, Setup
 from acbench.records import GOOD, Item, Proposal
 from acbench.schema import Category
 from acbench.schema.render import json_schema, prompt_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
 
 EDGE = 448
 """Longer edge of a picture, pixels; smaller images stay as they are. A multiple of 14, 28 and 32, the patches of usual
@@ -294,6 +295,8 @@ def _scores(parsed: answers.Parsed, category: Category) -> dict[str, float]:
 
 
 def _whole(image: Image.Image) -> _Shown:
+    from PIL import Image  # a run with all answers there does not need it
+
     scale = min(1.0, EDGE / max(image.size))
     width, height = (max(1, round(side * scale)) for side in image.size)
     return _encoded(image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
@@ -304,6 +307,8 @@ def _close_up(image: Image.Image, mask: NDArray[np.bool_]) -> tuple[_Shown, str,
 
     None if that is not CLOSER.
     """
+    from PIL import Image
+
     from acbench import regions  # brings scipy along
 
     parts = regions.components(mask)

@@ -13,16 +13,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from acbench import imaging
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
 from acbench.proposers import Progress, Setup
 from acbench.records import GOOD, Item, Proposal, label_set
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from acbench.proposers._held_out import HeldOut, Vector
 
 FOLDS = 5
 REPEATS = 3
@@ -36,8 +39,6 @@ MARGIN = 0.2
 NEAREST = 5
 CHUNK = 16
 """Images decoded ahead of the model at a time; bounds memory."""
-
-Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,10 @@ class Neighbours:
 
     def _crops(self, item: Item) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]] | str:
         """Crops and coverages: first of the whole region, then of each defect if the label is open; or what failed."""
-        from acbench import regions  # brings scipy along, which a run with nothing to draw does not need
+        # They bring scipy along, which a run with nothing to draw does not need.
+        import numpy as np
+
+        from acbench import regions
 
         if item.problem:
             return item.problem
@@ -144,6 +148,8 @@ class Neighbours:
         ]
 
     def _embed(self, item: Item, crops: list[tuple[NDArray[np.uint8], NDArray[np.float32]]]) -> None:
+        import numpy as np
+
         vectors = self.setup.embedder.embed([crop for crop, _ in crops], [area for _, area in crops])
         # One row, so that a killed run leaves all of an item's vectors or none.
         head = np.array([len(vectors), vectors.shape[1]], dtype=np.float32)
@@ -177,7 +183,7 @@ class Neighbours:
             why = f"too few images to compare with: {LEAST} of each of two classes are needed, there are {there}"
             yield from (self._silent(item, self._failed.get(item.item_id), why) for item in items)
             return
-        model = _Model(
+        model = _model(
             [vectors[item.item_id].whole for item, _ in trained],
             [classes.index(label) for _, label in trained],
         )
@@ -187,7 +193,7 @@ class Neighbours:
                 yield self._silent(item, self._failed[item.item_id], "")
             elif item.item_id in known:
                 number = own[item.item_id]
-                yield self._answer(item, classes, model.held_out[number][None], model.nearest(number), vectors)
+                yield self._answer(item, classes, model.held_out[number][None], model.nearest(number, NEAREST), vectors)
             elif label := self._own_label(item):
                 yield self._silent(item, None, f"`{label}` has {sizes[label]} images here, at least {LEAST} are needed")
             else:
@@ -205,8 +211,9 @@ class Neighbours:
         """`rows` (P, K): class probabilities of each part of the item."""
         mean = rows.mean(axis=0).round(6)
         scores = {label: float(value) for label, value in zip(classes, mean, strict=True)}
-        ordered = np.sort(rows, axis=1)
-        undecided = int((ordered[:, -1] - ordered[:, -2] < MARGIN).sum())
+        from acbench.proposers._held_out import leads
+
+        undecided = int((leads(rows) < MARGIN).sum())
         labels = label_set(classes[best] for best in rows.argmax(axis=1))
         if nearest is None:
             rationale = f"of {len(rows)} defects: " + ", ".join(
@@ -249,78 +256,16 @@ class Neighbours:
 
 def _unpacked(kept: bytes) -> Vector:
     """The vectors (N, D) of one item, the whole region's first."""
+    import numpy as np
+
     flat = np.frombuffer(kept, dtype=np.float32)
     return flat[2:].reshape(int(flat[0]), int(flat[1]))
 
 
-class _Model:
-    """Out-of-fold class probabilities of labelled vectors, and those of further vectors."""
+def _model(vectors: Sequence[Vector], labels: Sequence[int]) -> HeldOut:
+    from acbench.proposers._held_out import HeldOut
 
-    def __init__(self, vectors: Sequence[Vector], labels: Sequence[int]) -> None:
-        features = np.asarray(vectors, dtype=np.float64)
-        self.labels = np.asarray(labels)
-        self._mean, self._scale = features.mean(axis=0), features.std(axis=0) + 1e-6
-        # A rotation into the span of the data changes no logistic regression with L2 penalty, and no distance,
-        # but leaves as many features as images.
-        standard = self._standard(features)
-        _, _, self._axes = np.linalg.svd(standard, full_matrices=False)
-        self._features = standard @ self._axes.T
-        self.classes = int(self.labels.max()) + 1
-        first = self._out_of_fold(seed=0, suspects=np.zeros(len(labels), dtype=bool))
-        self.suspects = _suspects(self.labels, first)
-        self.held_out = np.mean([self._out_of_fold(seed, self.suspects) for seed in range(1, REPEATS + 1)], axis=0)
-
-    def predict(self, vectors: Sequence[Vector]) -> NDArray[np.float64]:
-        """Class probabilities (N, K) of vectors that were not trained on."""
-        keep = _keeping_classes(np.ones(len(self.labels), dtype=bool), self.suspects, self.labels)
-        model = self._fit(keep)
-        probabilities: NDArray[np.float64] = model.predict_proba(self._standard(np.asarray(vectors)) @ self._axes.T)
-        return probabilities
-
-    def nearest(self, number: int) -> list[int]:
-        """Labels of the nearest other images, by cosine."""
-        unit = self._features / np.linalg.norm(self._features, axis=1, keepdims=True).clip(1e-12)
-        similar = unit @ unit[number]
-        similar[number] = -np.inf
-        return [int(self.labels[other]) for other in np.argsort(-similar, kind="stable")[:NEAREST]]
-
-    def _standard(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        scaled: NDArray[np.float64] = (features - self._mean) / self._scale / np.sqrt(len(self._mean))
-        return scaled
-
-    def _out_of_fold(self, seed: int, suspects: NDArray[np.bool_]) -> NDArray[np.float64]:
-        from sklearn.model_selection import StratifiedKFold
-
-        folds = min(FOLDS, int(np.bincount(self.labels).min()))
-        result = np.zeros((len(self.labels), self.classes))
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        for train, test in splitter.split(self._features, self.labels):
-            chosen = np.zeros(len(self.labels), dtype=bool)
-            chosen[train] = True
-            result[test] = self._fit(_keeping_classes(chosen, suspects, self.labels)).predict_proba(
-                self._features[test]
-            )
-        return result
-
-    def _fit(self, chosen: NDArray[np.bool_]) -> Any:
-        from sklearn.linear_model import LogisticRegression
-
-        return LogisticRegression(C=STRENGTH, max_iter=2000).fit(self._features[chosen], self.labels[chosen])
-
-
-def _keeping_classes(chosen: NDArray[np.bool_], suspects: NDArray[np.bool_], labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """`chosen` without `suspects`, except that no class loses its last image."""
-    kept = chosen & ~suspects
-    for label in set(labels[chosen]) - set(labels[kept]):
-        kept |= chosen & (labels == label)
-    return kept
-
-
-def _suspects(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-    from cleanlab.filter import find_label_issues
-
-    found: NDArray[np.bool_] = find_label_issues(labels, probabilities, n_jobs=1)
-    return found
+    return HeldOut(vectors, labels, folds=FOLDS, repeats=REPEATS, strength=STRENGTH)
 
 
 def build(setup: Setup, argument: str = "") -> Neighbours:

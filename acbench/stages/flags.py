@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from acbench.cards import Flag
 from acbench.errors import ReviewError
 from acbench.records import GOOD, Item, Review, Verdict, label_set
 from acbench.schema import Category, Schema, fold
 from acbench.stages.resolve import JOIN, current_reviews
 from acbench.stages.review import VERDICTS
 from acbench.stages.triage import UNKNOWN, Ranked, by_item
+
+if TYPE_CHECKING:
+    from acbench.cards import Flag
 
 RECHECK = "recheck"
 DESK = "fiftyone"

@@ -15,8 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from acbench.metrics import Rate, rate
 from acbench.records import GOOD, Item, Label, Proposal, Review
 from acbench.schema import Category, Schema
@@ -147,6 +145,7 @@ def _confident_learning(
     quality: dict[str, float] = {}
     suspects: set[str] = set()
     for (_, _, classes), members in sorted(rows.items()):
+        import numpy as np  # slow to import, as are the others; only a new ranking needs them
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
 

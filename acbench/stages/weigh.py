@@ -7,16 +7,19 @@ with people. It concerns images with one class; where people have decided too li
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from acbench.records import Item, Label, Proposal, Review
 from acbench.schema import Schema
 from acbench.stages.resolve import PEOPLE, Weighed, resolve, witnesses
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LEAST = 20
 """Decisions of people in a category, below which its witnesses are not weighed."""
@@ -76,6 +79,7 @@ class _Table:
 
     def consensus(self, hidden: frozenset[str]) -> dict[str, tuple[str, float]]:
         """Item → likeliest class and its probability, with people's decisions on `hidden` items left out."""
+        import numpy as np  # slow to import, as are the others; only new decisions need them
         import pandas as pd
         from cleanlab.multiannotator import get_label_quality_multiannotator_ensemble
 
@@ -89,7 +93,7 @@ class _Table:
         if len(columns) < 2 or len(classes) < 2:
             return {}
         numbers = [
-            [classes.index(everyone[item][name]) if name in everyone[item] else np.nan for name in columns]
+            [classes.index(everyone[item][name]) if name in everyone[item] else math.nan for name in columns]
             for item in rows
         ]
         models = np.stack([self._matrix(shares, rows, classes) for shares in self.shares.values()])
@@ -114,6 +118,8 @@ class _Table:
         shares: Mapping[str, Mapping[str, float]], rows: Sequence[str], classes: Sequence[str]
     ) -> NDArray[np.float64]:
         """Probabilities (N, K); uniform where the witness is silent."""
+        import numpy as np
+
         table = np.array([[shares.get(item, {}).get(label, 0.0) for label in classes] for item in rows])
         table[table.sum(axis=1) == 0] = 1.0
         table += 1e-6

@@ -158,7 +158,7 @@ class Trial:
             proposer = neighbours.Neighbours(self.setup)
             vectors = [each.whole for _, each in proposer._vectors([item for item, _ in members]) if each is not None]
             numbers = [number for _, number in members]
-            model = neighbours._Model(vectors, numbers)
+            model = neighbours._model(vectors, numbers)
             once = model._out_of_fold(seed=0, suspects=np.zeros(len(numbers), dtype=bool))
             scores = get_label_quality_scores(np.array(numbers), once, method=method)
             found |= {item.item_id: float(score) for (item, _), score in zip(members, scores, strict=True)}

@@ -1,0 +1,92 @@
+"""Out-of-fold class probabilities: what a linear classifier says of each vector that it was not fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+
+
+class HeldOut:
+    """Out-of-fold class probabilities of labelled vectors, and those of further vectors."""
+
+    def __init__(
+        self, vectors: Sequence[Vector], labels: Sequence[int], *, folds: int, repeats: int, strength: float
+    ) -> None:
+        """`repeats`: fold assignments averaged in the second pass. `strength`: C of scikit-learn."""
+        self._folds, self._strength = folds, strength
+        features = np.asarray(vectors, dtype=np.float64)
+        self.labels = np.asarray(labels)
+        self._mean, self._scale = features.mean(axis=0), features.std(axis=0) + 1e-6
+        # A rotation into the span of the data changes no logistic regression with L2 penalty, and no distance,
+        # but leaves as many features as images.
+        standard = self._standard(features)
+        _, _, self._axes = np.linalg.svd(standard, full_matrices=False)
+        self._features = standard @ self._axes.T
+        self.classes = int(self.labels.max()) + 1
+        first = self._out_of_fold(seed=0, suspects=np.zeros(len(labels), dtype=bool))
+        self.suspects = _suspects(self.labels, first)
+        self.held_out = np.mean([self._out_of_fold(seed, self.suspects) for seed in range(1, repeats + 1)], axis=0)
+
+    def predict(self, vectors: Sequence[Vector]) -> NDArray[np.float64]:
+        """Class probabilities (N, K) of vectors that were not trained on."""
+        keep = _keeping_classes(np.ones(len(self.labels), dtype=bool), self.suspects, self.labels)
+        model = self._fit(keep)
+        probabilities: NDArray[np.float64] = model.predict_proba(self._standard(np.asarray(vectors)) @ self._axes.T)
+        return probabilities
+
+    def nearest(self, number: int, most: int) -> list[int]:
+        """Labels of the nearest other images, by cosine, at most so many."""
+        unit = self._features / np.linalg.norm(self._features, axis=1, keepdims=True).clip(1e-12)
+        similar = unit @ unit[number]
+        similar[number] = -np.inf
+        return [int(self.labels[other]) for other in np.argsort(-similar, kind="stable")[:most]]
+
+    def _standard(self, features: NDArray[Any]) -> NDArray[np.float64]:
+        scaled: NDArray[np.float64] = (features - self._mean) / self._scale / np.sqrt(len(self._mean))
+        return scaled
+
+    def _out_of_fold(self, seed: int, suspects: NDArray[np.bool_]) -> NDArray[np.float64]:
+        from sklearn.model_selection import StratifiedKFold
+
+        folds = min(self._folds, int(np.bincount(self.labels).min()))
+        result = np.zeros((len(self.labels), self.classes))
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        for train, test in splitter.split(self._features, self.labels):
+            chosen = np.zeros(len(self.labels), dtype=bool)
+            chosen[train] = True
+            result[test] = self._fit(_keeping_classes(chosen, suspects, self.labels)).predict_proba(
+                self._features[test]
+            )
+        return result
+
+    def _fit(self, chosen: NDArray[np.bool_]) -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression(C=self._strength, max_iter=2000).fit(self._features[chosen], self.labels[chosen])
+
+
+def leads(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much the likeliest class of each row (N, K) leads the second."""
+    ordered = np.sort(rows, axis=1)
+    lead: NDArray[np.float64] = ordered[:, -1] - ordered[:, -2]
+    return lead
+
+
+def _keeping_classes(chosen: NDArray[np.bool_], suspects: NDArray[np.bool_], labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """`chosen` without `suspects`, except that no class loses its last image."""
+    kept = chosen & ~suspects
+    for label in set(labels[chosen]) - set(labels[kept]):
+        kept |= chosen & (labels == label)
+    return kept
+
+
+def _suspects(labels: NDArray[Any], probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    from cleanlab.filter import find_label_issues
+
+    found: NDArray[np.bool_] = find_label_issues(labels, probabilities, n_jobs=1)
+    return found
