@@ -39,12 +39,13 @@ class Recipe:
     settings: Settings
     calls: models.Calls
     root: Root
-    threads: int
-    """Of a forward pass on the CPU."""
+    threads: int | None
+    """Of a forward pass on the CPU; None where there is none."""
 
     def shared(self, home: Home) -> dict[str, Any]:
         """What proposers and baselines build on, the same for both, in a worker."""
-        use_threads(self.threads)
+        if self.threads is not None:
+            use_threads(self.threads)
         each = dataclasses.replace(self.calls, concurrency=max(1, self.calls.concurrency // home.workers))
         return {
             "root": self.root,
@@ -70,7 +71,7 @@ class Spread:
     ) -> list[Proposal]:
         """Every answer of a proposer, as `stages.propose` gives them. What cannot be divided is done here."""
         if isinstance(proposer, Alone):
-            recipe, budget = self._recipe(root), self._budget(proposer)
+            recipe, budget = self._recipe(root, computes=self._local), self._budget(proposer)
             around = proposer.around(items)
             task = Task(start=partial(_answers, recipe, name, around), kind=Item, models=self._local, most=self._most)
             answers: list[Proposal] = []
@@ -108,8 +109,14 @@ class Spread:
         system.unfinished = unasked
         return answers
 
-    def _recipe(self, root: Root) -> Recipe:
-        return Recipe(schema=self.schema, settings=self.settings, calls=self.calls, root=root, threads=threads())
+    def _recipe(self, root: Root, *, computes: bool = True) -> Recipe:
+        return Recipe(
+            schema=self.schema,
+            settings=self.settings,
+            calls=self.calls,
+            root=root,
+            threads=threads() if computes else None,
+        )
 
     @property
     def _local(self) -> bool:
