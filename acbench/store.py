@@ -56,25 +56,23 @@ def read(path: Path, kind: type[R]) -> list[R]:
     return _read_jsonl(path, kind) if path.suffix == ".jsonl" else _read_parquet(path, kind)
 
 
-def write_parts(path: Path, parts: Iterable[Sequence[R]], kind: type[R]) -> int:
-    """Write records part by part, one row group of a `.parquet` table each; gives the number of parts.
+def write_parts(path: Path, parts: Iterable[Sequence[Any]]) -> list[int]:
+    """Write records part by part, one a line; gives where in the file each part begins, and where the last one ends.
 
     One part is in memory at a time, and `read_part` reads no other: a table to share out work by.
     """
-    import pyarrow.parquet as pq
-
-    count = 0
-    schema = _arrow_schema(kind)
-    with replacing(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as table:
+    offsets = [0]
+    with replacing(path) as file:
         for rows in parts:
-            table.write_table(_arrow_table(rows, schema), row_group_size=max(1, len(rows)))
-            count += 1
-    return count
+            offsets.append(offsets[-1] + file.write(b"".join(map(_line, rows))))
+    return offsets
 
 
-def read_part(path: Path, number: int, kind: type[R]) -> list[R]:
-    """The records of one part, counted from 0, of a table that `write_parts` wrote. Raises StoreError."""
-    return _read_parquet(path, kind, number)
+def read_part(path: Path, begin: int, end: int, kind: type[R]) -> list[R]:
+    """The records between two offsets of a table that `write_parts` wrote."""
+    with path.open("rb") as file:
+        file.seek(begin)
+        return [from_json(_parsed(line.decode()), kind) for line in file.read(end - begin).splitlines()]
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
@@ -223,13 +221,12 @@ def _arrow_table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _read_parquet(path: Path, kind: type[R], part: int | None = None) -> list[R]:
+def _read_parquet(path: Path, kind: type[R]) -> list[R]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-        table = file.read() if part is None else file.read_row_group(part)
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StoreError(f"{path} is not a readable table: {error}", _mend(path)) from None
     if table.schema.metadata is None or table.schema.metadata.get(b"acbench.record") != kind.__name__.encode():

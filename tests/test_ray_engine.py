@@ -22,6 +22,7 @@ import psutil
 import pytest
 from commands import acbench, command, environment, made
 from loopback_llm import PRICE_IN, PRICE_OUT, Loopback, refusal, text_of
+from loopback_s3 import S3
 from PIL import Image
 
 from acbench import store
@@ -116,6 +117,15 @@ class TestTheSameBytes:
         # In the second project each question was asked once more, of another ledger, and no more than that
         assert set(questions_of(endpoint).values()) == {2}
 
+    def test_of_images_on_s3(self, s3: S3, bucket: str, wood: Path, tmp_path: Path) -> None:
+        s3.upload(wood, bucket, "mvtec_ad")
+        acbench(tmp_path / "here", "relabel", "mvtec_ac", "--root", wood)
+        acbench(tmp_path / "there", "relabel", "mvtec_ac", "--root", f"s3://{bucket}/mvtec_ad", *RAY, **NICE)
+        here, there = made(tmp_path / "here"), made(tmp_path / "there")
+        settings = ".acbench/mvtec_ac/settings.json"
+        assert here.pop(settings) != there.pop(settings)
+        assert there == here
+
     def test_of_clip(self, wood: Path, tmp_path: Path) -> None:
         torch = import_torch()
         import open_clip
@@ -134,7 +144,7 @@ class TestTheSameBytes:
         (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": normal}))
         given = ("propose", "mvtec_ac", "--proposer", "clip", "--root", wood, "--clip-model", f"local-dir:{folder}")
         acbench(tmp_path / "here", *given)
-        acbench(tmp_path / "there", *given, *RAY, **NICE)
+        acbench(tmp_path / "there", *given, "--engine", "ray", "--workers", "2", **NICE)
         assert made(tmp_path / "there") == made(tmp_path / "here")
 
 
@@ -283,17 +293,19 @@ class TestMoney:
 
 
 class TestRefused:
-    def test_without_ray(self, tmp_path: Path) -> None:
+    def test_without_ray(self, wood: Path, tmp_path: Path) -> None:
         (tmp_path / "ray.py").write_text("raise ImportError('there is no ray')")
-        said = acbench(tmp_path / "p", "ingest", "sample", *RAY, status=1, PYTHONPATH=str(tmp_path))
+        said = acbench(tmp_path / "p", "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, PYTHONPATH=str(tmp_path))
         assert "pip install 'acbench[ray]'" in said
 
-    def test_an_address_of_the_client(self, tmp_path: Path) -> None:
-        said = acbench(tmp_path, "ingest", "sample", *RAY, status=1, RAY_ADDRESS="ray://127.0.0.1:10001")
+    def test_an_address_of_the_client(self, wood: Path, tmp_path: Path) -> None:
+        said = acbench(
+            tmp_path, "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, RAY_ADDRESS="ray://127.0.0.1:10001"
+        )
         assert "on a machine of the cluster" in said
 
-    def test_no_cluster(self, tmp_path: Path) -> None:
-        said = acbench(tmp_path, "ingest", "sample", *RAY, status=1, RAY_ADDRESS="127.0.0.1:1")
+    def test_no_cluster(self, wood: Path, tmp_path: Path) -> None:
+        said = acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, RAY_ADDRESS="127.0.0.1:1")
         assert "RAY_ADDRESS=127.0.0.1:1" in said and "unset RAY_ADDRESS" in said
 
     def test_batches(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
@@ -301,13 +313,8 @@ class TestRefused:
         assert "leave --batch or --engine out" in said and not endpoint.requests
 
 
-def start_raising(home: Home) -> Any:
-    def work(rows: Sequence[Finding]) -> Any:
-        if rows[0].path == "7":
-            raise AcbenchError("seven is refused", "leave it out")
-        return rows[0].path
-
-    return work
+def start_nothing(home: Home) -> Callable[[Sequence[Finding]], None]:
+    return lambda rows: None
 
 
 class TestKeeper:
@@ -316,10 +323,9 @@ class TestKeeper:
     @pytest.fixture
     def keeper(self, tmp_path: Path) -> Keeper:
         rows = [[Finding(path=str(number), kind="k", detail="d")] for number in range(9)]
-        store.write_parts(tmp_path / "t.parquet", rows, Finding)
-        return Keeper(
-            str(tmp_path / "l.sqlite"), str(tmp_path / "t.parquet"), Task(start=start_raising, kind=Finding), 2, 1.0
-        )
+        offsets = store.write_parts(tmp_path / "t.jsonl", rows)
+        task = Task(start=start_nothing, kind=Finding)
+        return Keeper(str(tmp_path / "l.sqlite"), str(tmp_path / "t.jsonl"), offsets, task, 2, 1.0)
 
     def home(self, keeper: Keeper, part: int) -> RemoteHome:
         home = RemoteHome(lambda method, *arguments: getattr(keeper, method)(*arguments), 2, 1.0)

@@ -6,6 +6,7 @@ import json
 import os
 import random
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,12 @@ class TestDamagedJsonl:
         path = tmp_path / "r.jsonl"
         store.write(path, [decides("a", item(), "b", note="1\n2\r3\u20284\x855")], Review, key=by_text)
         assert path.read_bytes().count(b"\n") == 1
+
+
+class TestParts:
+    def test_each_is_read_without_the_others(self, tmp_path: Path) -> None:
+        parts = [[item(1), item(2, image="ü\u2028.png")], [], [item(3, sha256="")]]
+        offsets = store.write_parts(tmp_path / "p.jsonl", iter(parts))
+        found = [store.read_part(tmp_path / "p.jsonl", *ends, Item) for ends in pairwise(offsets)]
+        assert found == parts
+        assert store.write_parts(tmp_path / "p.jsonl", []) == [0]

@@ -31,10 +31,12 @@ class Keeper:
     worker: then its calls are given back, and its dollars count as spent.
     """
 
-    def __init__(self, ledger: str, table: str, task: Task, workers: int, limit: float | None) -> None:
+    def __init__(
+        self, ledger: str, table: str, offsets: Sequence[int], task: Task, workers: int, limit: float | None
+    ) -> None:
         self.task, self.workers = task, workers
         self.budget = Budget(limit=limit)
-        self._table = Path(table)
+        self._table, self._offsets = Path(table), offsets
         self._ledger = CallLog(Path(ledger))
         self._held: defaultdict[int, list[float]] = defaultdict(list)
         self._claims: defaultdict[int, set[str]] = defaultdict(set)
@@ -60,7 +62,8 @@ class Keeper:
                 f"{BEGINNINGS} workers ended in the middle of part {number}",
                 "most likely they ran out of memory: take fewer --workers",
             )
-        return store.read_part(self._table, number, self.task.kind)
+        begin, end = self._offsets[number : number + 2]
+        return store.read_part(self._table, begin, end, self.task.kind)
 
     # The ledger
 

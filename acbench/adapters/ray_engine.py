@@ -55,12 +55,13 @@ class RayEngine:
 
     def map(self, task: Task, parts: Iterable[Sequence[Any]], budget: Budget | None = None) -> Iterator[Any]:
         with tempfile.TemporaryDirectory(prefix="acbench-parts-") as folder:
-            table = Path(folder) / "parts.parquet"
-            count = store.write_parts(table, parts, task.kind)
-            if count:
-                yield from self._map(task, table, count, budget or Budget())
+            table = Path(folder) / "parts.jsonl"
+            offsets = store.write_parts(table, parts)
+            if len(offsets) > 1:
+                yield from self._map(task, table, offsets, budget or Budget())
 
-    def _map(self, task: Task, table: Path, count: int, budget: Budget) -> Iterator[Any]:
+    def _map(self, task: Task, table: Path, offsets: list[int], budget: Budget) -> Iterator[Any]:
+        count = len(offsets) - 1
         ray = self._connect()
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -68,15 +69,17 @@ class RayEngine:
         actor = ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=here)
         size, takes = self._shape(ray, task, count)
         left = None if budget.limit is None else max(0.0, budget.limit - budget.spent)
-        keeper = actor.remote(str(self.ledger), str(table), task, size, left)
+        keeper = actor.remote(str(self.ledger), str(table), offsets, task, size, left)
         try:
             yield from self._results(ray, keeper, size, takes, count)
         finally:
-            budget.spent += _asker(ray, keeper)("spent")
-            ray.kill(keeper)
+            try:
+                budget.spent += _asker(ray, keeper)("spent")
+                ray.kill(keeper)
+            except ray.exceptions.RayError:  # with the cluster gone nobody knows, so all of it counts as spent
+                budget.spent += left or 0.0
 
     def _results(self, ray: Any, keeper: Any, size: int, takes: dict[str, Any], count: int) -> Iterator[Any]:
-
         class Worker(_Worker):
             """Knows the keeper from where it is defined: what it were given would keep it from being restarted."""
 
@@ -104,7 +107,7 @@ class RayEngine:
         there = ray.cluster_resources()
         cores, gpus = int(there.get("CPU", 1)), int(there.get("GPU", 0))
         takes: dict[str, Any] = {"num_cpus": 1}
-        workers = self.workers or cores
+        workers = min(self.workers or cores, cores)  # Ray would wait for room for more
         if task.models and gpus:
             takes["num_gpus"] = 1
             workers = min(self.workers or gpus, gpus)
@@ -112,7 +115,7 @@ class RayEngine:
             # The last bits of a vector depend on the number of threads: they are to be those of the local engine.
             blas = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count() or 1)
             takes["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": blas, "OMP_WAIT_POLICY": "passive"}}
-            workers = self.workers or max(1, cores // threads())
+            workers = workers if self.workers else max(1, cores // threads())
         return max(1, min(workers, task.most or workers, count)), takes
 
     def _connect(self) -> Any:
