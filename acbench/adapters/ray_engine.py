@@ -26,7 +26,7 @@ from acbench.caller.budget import Budget
 from acbench.engine import Task
 from acbench.errors import AcbenchError, RemoteError
 
-BLOCKS, MOST_BLOCKS = 16, 2_000
+BLOCKS, MOST_BLOCKS = 32, 2_000
 """Blocks of parts for each worker, and in all: enough for workers to end together, few enough to be made quickly."""
 AHEAD = 2
 """Blocks that wait for a worker, the one that it does included."""
