@@ -143,6 +143,7 @@ FORMS = {
     "--false-alarms": "0.1",
     "--llm-price": "1/2",
     "--llm-url": "http://localhost/v1",
+    "--shard": "1/2",
 }
 """Values of options that take more than a number."""
 

@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from acbench.pipeline import Pipeline
     from acbench.shardwork import Done
 
-EPILOG = """\b
-Example, on each of four machines that share a folder, with its number for 1:
-  acbench propose mvtec_ac --with llm --llm gpt-4o --budget 20 --shard 1/4
-Then, on one of them:
-  acbench merge mvtec_ac
-  acbench relabel mvtec_ac
-"""
+EPILOG = "\b\nExample, after `acbench propose mvtec_ac --shard 1/4` to `4/4`:\n  acbench merge mvtec_ac"
 
 
 @click.command(cls=Command, epilog=EPILOG)
