@@ -6,6 +6,7 @@ import json
 import random
 import sqlite3
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -239,6 +240,7 @@ class TestTrouble:
         )  # fmt: skip
         while not endpoint.requests:
             assert process.poll() is None
+            time.sleep(0.05)
         same = acbench(tmp_path / "p", *asks, "--root", wood, "--shard", "1/2", status=1)
         assert "shard 1/2 of mvtec_ac is being worked at (process " in same
         for other in (("merge", "mvtec_ac"), ("relabel", "mvtec_ac", "--root", wood)):
