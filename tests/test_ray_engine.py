@@ -106,7 +106,7 @@ class TestTheSameBytes:
     def test_of_real_bottles(self, mvtec_ad_root: Path, tmp_path: Path, endpoint: Loopback) -> None:
         """Vectors of two models, answers, and a detector's maps."""
         price = f"{PRICE_IN}/{PRICE_OUT}"
-        data = ("--root", mvtec_ad_root, "--category", "bottle", "--limit", "16")
+        data = ("--root", mvtec_ad_root, "--category", "bottle", "--limit", "40")
         llm = ("--llm", "toy", "--llm-url", endpoint.url, "--llm-price", price)
         for project, engine in (("here", ()), ("there", RAY)):
             place = tmp_path / project
@@ -192,6 +192,7 @@ class TestKilled:
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, out + err
         assert kills == 2 and "Traceback" not in err
+        assert "raylet" not in out and out.count("\n") == 2, "what became of workers is no result"
         assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
         counts = sorted(questions_of(endpoint).values())
         assert len(counts) == 24 and sum(counts) <= 2 * 24 + kills, "one question was under way at each kill, at most"

@@ -14,7 +14,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class RayEngine:
     workers: int | None = None
     """None: one for each GPU, or else for each core."""
     _connected: bool = field(default=False, init=False)
+    _elsewhere: ExitStack = field(default_factory=ExitStack, init=False)
+    """Keeps stdout for results: Ray prints there what became of workers."""
 
     def __enter__(self) -> RayEngine:
         return self
@@ -52,6 +54,7 @@ class RayEngine:
             import ray
 
             ray.shutdown()
+        self._elsewhere.close()
 
     def map(self, task: Task, parts: Iterable[Sequence[Any]], budget: Budget | None = None) -> Iterator[Any]:
         with tempfile.TemporaryDirectory(prefix="acbench-parts-") as folder:
@@ -155,6 +158,7 @@ class RayEngine:
                     _START,
                 ) from None
             self._connected = True
+            self._elsewhere.enter_context(redirect_stdout(sys.stderr))
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False

@@ -92,6 +92,8 @@ def propose(
     from acbench.cli.screen import table
     from acbench.records import Proposal
 
+    if dry_run:  # it asks nobody, and prints while the project is held
+        options["engine"] = "local"
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
             return show(line, as_json, names or None)

@@ -72,6 +72,8 @@ def relabel(
 
     Works like make: what is there already is not done again, and it can be stopped and run again at any moment.
     """
+    if dry_run:  # it asks nobody, and prints while the project is held
+        options["engine"] = "local"
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
             return show(line, as_json)

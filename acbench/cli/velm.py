@@ -80,6 +80,8 @@ def velm(
 
     switches = {name: not options.pop(f"no_{name}") for name in ("reference", "contour", "descriptions", "strategy")}
     choices: dict[str, Any] = {"detector": detector, "false_alarms": false_alarms, **switches}
+    if dry_run:  # it asks nobody, and prints while the project is held
+        options["engine"] = "local"
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
             return _dry_run(line, view, choices, as_json)
