@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from acbench.caller.log import OpensLog
 
 
-class Vectors(Protocol):
-    """Keeps vectors by key."""
+class VectorCache(Protocol):
+    """Keeps vectors between runs."""
 
     def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]: ...
     def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None: ...
@@ -32,7 +32,7 @@ class Home(Protocol):
         """How many there are."""
 
     @property
-    def vectors(self) -> Vectors: ...
+    def vectors(self) -> VectorCache: ...
     @property
     def log(self) -> OpensLog:
         """Of calls. A call that another worker is making is not made a second time."""

@@ -6,7 +6,6 @@ merges. A dear result that the project's ledger knows is not computed again.
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -107,10 +106,10 @@ def merge(bench: Bench, tell: Callable[[str], None]) -> list[tuple[Shard, Merged
     found = []
     with MergingLedger(bench.project.ledger) as ledger:
         for folder in sorted(bench.shards.glob("*-of-*")):
-            number, of = re.fullmatch(r"(\d+)-of-(\d+)", folder.name).groups()  # type: ignore[union-attr]
+            shard = Shard.parse(folder.name.replace("-of-", "/"))
             file = folder / "ledger.sqlite"
             if file.exists():
-                found.append((Shard(int(number), int(of)), ledger.merge(file)))
+                found.append((shard, ledger.merge(file)))
                 with Ledger(file) as other:
                     origin = other.origin
                 shutil.rmtree(folder)

@@ -13,7 +13,7 @@ import pickle
 import socket
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,11 +83,14 @@ class RayEngine:
                 budget.spent += left or 0.0
 
     def _results(self, ray: Any, keeper: Any, size: int, takes: dict[str, Any], count: int) -> Iterator[Any]:
-        class Worker(_Worker):
+        class Worker:
             """Knows the keeper from where it is defined: what it were given would keep it from being restarted."""
 
-            def ask(self, method: str, *arguments: Any) -> Any:
-                return _asker(ray, keeper)(method, *arguments)
+            def __init__(self) -> None:
+                self._own = _Worker(_asker(ray, keeper))
+
+            def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+                return self._own(batch)
 
         blocks = min(count, max(BLOCKS * size, 1), MOST_BLOCKS)
         data = ray.data.from_items([{"part": number} for number in range(count)], override_num_blocks=blocks)
@@ -202,11 +205,9 @@ class _Failure:
 class _Worker:
     """One actor of the pool."""
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
         self._work: Any = None
-
-    def ask(self, method: str, *arguments: Any) -> Any:
-        raise NotImplementedError
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         results = [self._done(int(number)) for number in batch["part"]]
@@ -215,12 +216,12 @@ class _Worker:
     def _done(self, number: int) -> Any:
         try:
             if self._work is None:
-                task, workers, limit = self.ask("given")
-                self._home = RemoteHome(self.ask, workers, limit)
+                task, workers, limit = self._ask("given")
+                self._home = RemoteHome(self._ask, workers, limit)
                 self._home.part = number
                 self._work = task.start(self._home)
             self._home.part = number
-            return self._work(self.ask("part", number))
+            return self._work(self._ask("part", number))
         except (AcbenchError, RemoteError) as error:
             return _Failure(error.message, error.hint)
 

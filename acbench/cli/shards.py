@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acbench.cli.wire import Command, benchmark_argument, json_option, project_option
+from acbench.cli.wire import Command, benchmark_argument, existing, json_option, project_option
 from acbench.errors import AcbenchError
-from acbench.project import Project
 
 if TYPE_CHECKING:
     from acbench.pipeline import Pipeline
@@ -35,9 +34,7 @@ def merge(benchmark: str, project: Path, as_json: bool) -> int:
     from acbench import shardwork
     from acbench.cli.screen import Screen, table
 
-    place = Project(project.resolve())
-    if not place.folder.is_dir():
-        raise AcbenchError(f"the project folder {place.folder} does not exist", "--project FOLDER")
+    place = existing(project)
     with place.locked():
         merged = shardwork.merge(place.bench(schemas.load(benchmark).benchmark), Screen().note)
     if as_json:

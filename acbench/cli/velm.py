@@ -27,6 +27,7 @@ from acbench.cli.wire import (
 )
 
 if TYPE_CHECKING:
+    from acbench.baselines import Setup
     from acbench.pipeline import Pipeline
     from acbench.shardwork import Done
 
@@ -112,22 +113,26 @@ def velm(
     return 3 if left or counts["error"] else 0
 
 
-def _shard(line: Pipeline, view: Any, choices: dict[str, Any]) -> Done:
-    from acbench import baselines, shardwork, systems
+def _setup(line: Pipeline, view: Any, choices: dict[str, Any]) -> Setup:
+    from acbench import systems
     from acbench.adapters.patches import patch_model
     from acbench.baselines import Options
 
-    given = systems.setup(line, view, None, Options(**choices), lambda: patch_model(line.settings.backbone))
-    return shardwork.predict(line, baselines.build("velm", given), "velm", systems.tested(line))
+    return systems.setup(line, view, None, Options(**choices), lambda: patch_model(line.settings.backbone))
+
+
+def _shard(line: Pipeline, view: Any, choices: dict[str, Any]) -> Done:
+    from acbench import baselines, shardwork, systems
+
+    system = baselines.build("velm", _setup(line, view, choices))
+    return shardwork.predict(line, system, "velm", systems.tested(line))
 
 
 def _dry_run(line: Pipeline, view: Any, choices: dict[str, Any], as_json: bool) -> int:
     from acbench import store, systems
-    from acbench.adapters.patches import patch_model
-    from acbench.baselines import Options, velm
+    from acbench.baselines import velm
 
-    given = systems.setup(line, view, None, Options(**choices), lambda: patch_model(line.settings.backbone))
-    system = velm.build(given)
+    system = velm.build(_setup(line, view, choices))
     with line.console.stage("detect") as progress:
         found = system.dry_run(systems.tested(line), progress)
     folder = line.bench.work / "dry-run" / "velm"

@@ -221,6 +221,16 @@ dry_run_option = of_llm(
 )
 
 
+def existing(folder: Path) -> Project:
+    """The project in a folder. Raises AcbenchError if there is no such folder."""
+    found = Project(folder.resolve())
+    if not found.folder.is_dir():
+        raise AcbenchError(
+            f"the project folder {found.folder} does not exist", f"mkdir -p {shlex.quote(str(found.folder))}"
+        )
+    return found
+
+
 @contextmanager
 def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
     """A pipeline that holds the project and is recorded as a run. Options not given are those of the last time."""
@@ -235,11 +245,7 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
     from acbench.store import sweep
 
     schema = schemas.load(benchmark)
-    place = Project(project.resolve())
-    if not place.folder.is_dir():
-        raise AcbenchError(
-            f"the project folder {place.folder} does not exist", f"mkdir -p {shlex.quote(str(place.folder))}"
-        )
+    place = existing(project)
     bench = place.bench(schema.benchmark)
     shard: Shard | None = given.pop("shard", None)
     engine, workers = given.pop("engine", None), given.pop("workers", None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from acbench.engine import VectorCache as VectorCache
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.roots import Root
@@ -68,13 +69,6 @@ class ClipModel(Protocol):
 
     def texts(self, prompts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors (N, D) of prompts; each does not depend on the others."""
-
-
-class VectorCache(Protocol):
-    """Keeps vectors between runs."""
-
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]: ...
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
