@@ -200,8 +200,7 @@ class RemoteFolder:
                 system.makedirs(place.rpartition("/")[0], exist_ok=True)
             system.pipe_file(place, data)
         except Exception as error:
-            reason = "that file system cannot be written to" if isinstance(error, NotImplementedError) else _said(error)
-            raise RemoteError(f"{self.url.of(name)} cannot be written: {reason}", f"{_AGAIN}; {_LOGIN}") from None
+            raise RemoteError(f"{self.url.of(name)} cannot be written: {_said(error)}", f"{_AGAIN}; {_LOGIN}") from None
 
 
 _AGAIN = "run the same command again: what was done is kept"

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,9 @@ def test_half_a_manifest_is_none(tmp_path: Path, records: list[Record], damage: 
 
 
 def test_what_goes_wrong_is_said(s3: S3, bucket: str, records: list[Record], tmp_path: Path) -> None:
+    tarfile.open(tmp_path / "x.tar", "w").close()
     for place, said in (
+        (f"tar://r::file://{tmp_path}/x.tar", "cannot be written: Read-only"),
         ("s3://no-such-bucket/x", "cannot be written: The specified bucket does not exist"),
         ("nonsense://x", "no file system"),
     ):
