@@ -163,6 +163,18 @@ class Pipeline:
             self.clip().ready()
         return {name: self._ask(proposer, name) for name, proposer in built.items()}
 
+    def tallies(self, names: Sequence[str] | None = None) -> dict[str, dict[str, int]]:
+        """Ask as `propose` does, and give how many answers of each status there are from each proposer."""
+        asked = self.propose(names)
+
+        def write(path: Path) -> None:
+            tables = {name: store.read(self.bench.proposals(name), Proposal) for name in asked}
+            write_json(path, {name: proposing.tally(answers) for name, answers in tables.items()})
+
+        self.maker.make(self.bench.tallies, digest(VERSION, asked), write)
+        counts: dict[str, dict[str, int]] = json.loads(self.bench.tallies.read_text(encoding="utf-8"))
+        return counts
+
     def dry_run(self, names: Sequence[str] | None = None) -> dict[str, DryRun]:
         """What the proposers that cost something would ask, without asking."""
         built = {name: self.proposer(name) for name in names or self.proposer_names()}

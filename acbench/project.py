@@ -101,6 +101,11 @@ class Bench:
         mark = "" if name == proposer.replace(":", "_") else f"_{digest(proposer, length=8)}"
         return self.work / "proposals" / f"{name[-60:]}{mark}.parquet"
 
+    @property
+    def tallies(self) -> Path:
+        """How the proposers asked last answered."""
+        return self.work / "proposals" / "tallies.json"
+
     def predictions(self, system: str) -> Path:
         """The table of one scored system; what it was made with lies beside it, as `.json`."""
         return self.work / "predictions" / f"{system}.parquet"

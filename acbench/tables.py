@@ -67,5 +67,6 @@ def _check_header(path: Path, names: list[str], needed: Collection[str], any_of:
         raise TableError(f"{path} has no column {', '.join(missing)}; {there}", "name the column in the first line")
     if any_of and not set(any_of) & set(names):
         raise TableError(f"{path} has no column {' or '.join(any_of)}; {there}", "name the column in the first line")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    # Spreadsheet programs save empty columns beside the table.
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise TableError(f"{path} has the column {', '.join(twice)[:300]} twice", "keep one of them")

@@ -379,6 +379,22 @@ print(*({HEAVY!r} & set(sys.modules)))
     assert {path: path.stat().st_ino for path in project.rglob("*.*") if "ledger" not in path.name} == before
 
 
+def test_proposers_that_have_answered_are_counted_without_reading_their_tables(project: Path) -> None:
+    first = acbench("propose", "sample", "--project", project)
+    code = f"""
+import sys
+from acbench.cli.main import cli
+cli.main(["propose", "sample", "--project", {str(project)!r}], standalone_mode=False)
+print(*({HEAVY!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == first.out + "yaml\n"
+    table = next((project / WORK / "proposals").glob("source_label.parquet"))
+    table.unlink()
+    assert acbench("propose", "sample", "--project", project).out == first.out
+    assert table.exists()
+
+
 def test_with_the_queue_filled_in_the_labels_are_the_truth(project: Path) -> None:
     truth = {image: " + ".join(shown) for image, shown in sample.truth().items()}
     reviewed = {row["image"] for row in rows(project)}

@@ -13,9 +13,10 @@ from helpers import BOTTLE, MVTEC_AC, decides, item, says
 from acbench.errors import ReviewError
 from acbench.records import Item, Review
 from acbench.stages.resolve import resolve
-from acbench.stages.review import COLUMNS, MAX_BYTES, Taken, queue_csv, take, unsaved
+from acbench.stages.review import COLUMNS, Taken, queue_csv, take, unsaved
 from acbench.stages.review import says as in_words
 from acbench.stages.triage import triage
+from acbench.tables import MAX_BYTES
 
 ITEMS = {each.item_id: each for each in (item(number) for number in range(3))}
 FIRST, SECOND, THIRD = ITEMS
@@ -228,13 +229,17 @@ class TestRefusals:
         (tmp_path / "q").write_text(header)
         assert why in refused(tmp_path / "q")
 
+    def test_empty_columns_beside_the_table_are_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "q").write_text(f"item_id;label;reviewer;;\n{FIRST};good;ann;;\n")
+        assert [each.item_id for each in taken(tmp_path / "q").reviews] == [FIRST]
+
     @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
     def test_a_file_that_is_not_utf8_is_refused(self, tmp_path: Path, encoding: str) -> None:
         path = saved(tmp_path / "q", filled({FIRST: "good"}, note="größer"), encoding=encoding)
         assert "not UTF-8" in refused(path)
 
     def test_a_file_that_is_not_there_or_too_large_is_refused(self, tmp_path: Path) -> None:
-        assert "No such file" in refused(tmp_path / "none")
+        assert "is not there" in refused(tmp_path / "none")
         with (tmp_path / "large").open("wb") as large:
             large.truncate(MAX_BYTES + 1)
         assert "larger than 64 MiB" in refused(tmp_path / "large")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from acbench import sources
 from acbench.errors import AcbenchError, SourceError
 from acbench.files import Refused
 from acbench.records import Finding
-from acbench.sources import Found, Source, _image_anno, _registry, mvtec_ad, visa
+from acbench.sources import Found, Source, _image_anno, mvtec_ad, visa
 from acbench.testing import toy_mvtec_ad, toy_visa
 
 STATIC: tuple[Source, ...] = (mvtec_ad, visa)
@@ -126,11 +127,11 @@ class TestRegistry:
     def test_other_packages_add_theirs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         points = EntryPoints(
             [
-                EntryPoint("mine", "acbench.sources.visa", sources.GROUP),
-                EntryPoint("broken", "no.such.module", sources.GROUP),
+                EntryPoint("mine", "acbench.sources.visa", "acbench.sources"),
+                EntryPoint("broken", "no.such.module", "acbench.sources"),
             ]
         )
-        monkeypatch.setattr(_registry, "entry_points", lambda **wanted: points.select(**wanted))
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda **wanted: points.select(**wanted))
         assert {"mine", "broken", "visa"} <= set(sources.names())
         assert sources.get("mine") is sources.get("visa")
         with pytest.raises(AcbenchError, match="'broken' cannot be loaded: No module named 'no'"):

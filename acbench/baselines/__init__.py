@@ -6,18 +6,15 @@ under the entry-point group `acbench.baselines`. Modules whose names begin with 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acbench.calls import Caller
-from acbench.errors import AcbenchError
+from acbench.plugins import Plugins
 from acbench.proposers import ClipModel, Embedder, Progress, VectorCache
 from acbench.records import Item, Prediction
 from acbench.roots import Root
@@ -121,33 +118,15 @@ class Divisible(Baseline, Protocol):
         """Keep in the setup's cache, or take from it, all that does not depend on the single picture."""
 
 
-_GROUP = "acbench.baselines"
+_PLUGINS = Plugins(__name__, "baseline")
 
 
 def names() -> list[str]:
     """Every baseline there is, found without importing any."""
-    return sorted(_own() | set(entry_points(group=_GROUP).names))
+    return _PLUGINS.names()
 
 
 def build(name: str, setup: Setup) -> Baseline:
     """A baseline by name. Raises AcbenchError listing the known ones."""
-    own = name in _own()
-    if not own and name not in names():  # looking for entry points reads the metadata of every installed package
-        raise AcbenchError(f"there is no baseline {name!r}", f"one of {', '.join(names())}")
-    module: Any
-    try:
-        if own:
-            module = importlib.import_module(f"{__name__}.{name}")
-        else:
-            (entry,) = entry_points(group=_GROUP, name=name)
-            module = entry.load()
-    except Exception as error:
-        raise AcbenchError(
-            f"the baseline {name!r} cannot be loaded: {error}", "reinstall the package it comes from"
-        ) from error
-    baseline: Baseline = module.build(setup)
+    baseline: Baseline = _PLUGINS.load(name).build(setup)
     return baseline
-
-
-def _own() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}

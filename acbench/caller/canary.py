@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image
-
 from acbench.caller.dialer import Dialer
 from acbench.calls import ChatModel, Picture, Question
 from acbench.errors import AcbenchError
@@ -38,6 +36,8 @@ def canary(model: ChatModel, dialer: Dialer | None = None) -> None:
 
 def question(colour: str) -> Question:
     """Of one plain picture."""
+    from PIL import Image  # runs that ask nothing new do without
+
     file = io.BytesIO()
     Image.new("RGB", (EDGE, EDGE), COLOURS[colour]).save(file, "PNG")
     return Question(

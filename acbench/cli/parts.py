@@ -88,9 +88,7 @@ def propose(
     **options: Any,
 ) -> int:
     """Ask proposers for labels and keep their answers."""
-    from acbench import store
     from acbench.cli.screen import table
-    from acbench.records import Proposal
 
     if dry_run:  # it asks nobody, and prints while the project is held
         options["engine"] = "local"
@@ -101,11 +99,8 @@ def propose(
             from acbench import shardwork
 
             return told(shardwork.propose(line, names or None), line, as_json)
-        from acbench.stages.propose import tally
-
-        asked = line.propose(names or None)
-        counts = {name: tally(store.read(line.bench.proposals(name), Proposal)) for name in asked}
-        send(line, out, proposers=asked)
+        counts = line.tallies(names or None)
+        send(line, out, proposers=counts)
     if as_json:
         click.echo(json.dumps(counts, indent=1))
     else:

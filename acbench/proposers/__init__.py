@@ -7,15 +7,12 @@ group `acbench.proposers`.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from acbench.engine import VectorCache as VectorCache
-from acbench.errors import AcbenchError
+from acbench.plugins import Plugins
 from acbench.records import Item, Proposal
 from acbench.roots import Root
 from acbench.schema import Schema
@@ -154,35 +151,16 @@ class Alone(Proposer, Protocol):
         """What `propose` has to be given besides any part of the items, such as normal ones to show."""
 
 
-_GROUP = "acbench.proposers"
+_PLUGINS = Plugins(__name__, "proposer")
 
 
 def names() -> list[str]:
     """Every proposer there is, found without importing any."""
-    return sorted(_own() | set(entry_points(group=_GROUP).names))
+    return _PLUGINS.names()
 
 
 def build(name: str, setup: Setup) -> Proposer:
     """A proposer by name, such as `neighbours` or `table:mvtec_fs`. Raises AcbenchError listing the known ones."""
-    module_name, _, argument = name.partition(":")
-    own = module_name in _own()
-    # Looking for entry points reads the metadata of every installed package.
-    if not own and module_name not in names():
-        raise AcbenchError(f"there is no proposer {name!r}", f"one of {', '.join(names())}")
-    module: Any
-    try:
-        if own:
-            module = importlib.import_module(f"{__name__}.{module_name}")
-        else:
-            (entry,) = entry_points(group=_GROUP, name=module_name)
-            module = entry.load()
-    except Exception as error:
-        raise AcbenchError(
-            f"the proposer {module_name!r} cannot be loaded: {error}", "reinstall the package it comes from"
-        ) from error
-    proposer: Proposer = module.build(setup, argument)
+    module, _, argument = name.partition(":")
+    proposer: Proposer = _PLUGINS.load(module).build(setup, argument)
     return proposer
-
-
-def _own() -> set[str]:
-    return {module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")}

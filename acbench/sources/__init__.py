@@ -6,6 +6,6 @@ Third parties add theirs through the entry-point group `acbench.sources`.
 
 from acbench.sources._contract import Found, Source
 from acbench.sources._place import Place, locate
-from acbench.sources._registry import GROUP, get, names
+from acbench.sources._registry import get, names
 
-__all__ = ["GROUP", "Found", "Place", "Source", "get", "locate", "names"]
+__all__ = ["Found", "Place", "Source", "get", "locate", "names"]

@@ -11,18 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from acbench.errors import ReviewError
+from acbench.errors import ReviewError, TableError
 from acbench.records import GOOD, Item, Label, Proposal, Review, Verdict, label_set
 from acbench.schema import Category, Schema, fold
 from acbench.stages.resolve import JOIN, current_reviews, short_name
 from acbench.stages.triage import Ranked, by_item
+from acbench.tables import Row, read_csv
 
 COLUMNS = ("rank", "item_id", "image", "why", "detail", "source", "proposals", "current", "classes", "evidence",
            "label", "note", "reviewer")  # fmt: skip
 NEEDED = ("item_id", "label")
 VERDICTS: tuple[Verdict, ...] = ("unsure", "bad_image", "bad_mask")
-MAX_BYTES = 64 << 20
-MAX_CELL = 10_000
 
 
 def queue_csv(
@@ -219,41 +218,11 @@ def _same(one: Review, other: Review) -> bool:
     return bool(decision(one) == decision(other))
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line, row) of a CSV file with commas, semicolons or tabs, as spreadsheet programs save them."""
+def _rows(path: Path) -> list[Row]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ReviewError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give a filled-in queue.csv")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ReviewError(f"cannot read {path}: {error.strerror}", "check the path given to --reviews") from None
-    except UnicodeDecodeError:
-        raise ReviewError(f"{path} is not UTF-8", "save it as CSV UTF-8") from None
-    if "\0" in text:
-        raise ReviewError(f"{path} is not a text file", "save it as CSV UTF-8")
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        names = list(reader.fieldnames or ())
-        missing = [name for name in NEEDED if name not in names]
-        if missing:
-            raise ReviewError(
-                f"{path} has no column {', '.join(missing)}; it has {', '.join(names) or 'none'}"[:500],
-                "keep the header of queue.csv as it is",
-            )
-        if twice := [name for name in COLUMNS if names.count(name) > 1]:
-            raise ReviewError(f"{path} has the column {', '.join(twice)} twice", "keep one of them")
-        rows = []
-        for row in reader:
-            if None in row or None in row.values():
-                raise ReviewError(f"{path}, line {reader.line_num}: not as many cells as the header", "mend the line")
-            if any(len(value) > MAX_CELL for value in row.values()):
-                raise ReviewError(f"{path}, line {reader.line_num}: a cell is over {MAX_CELL} characters", "shorten it")
-            rows.append((reader.line_num, row))
-    except csv.Error as error:
-        raise ReviewError(f"{path}, line {reader.line_num + 1}: not CSV: {error}", "mend the line") from None
-    return rows
+        return read_csv(path, NEEDED)
+    except TableError as error:
+        raise ReviewError(error.message, error.hint) from None
 
 
 def _inert(value: object) -> str:
