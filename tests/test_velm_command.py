@@ -162,7 +162,7 @@ class TestMoney:
         self, toy: tuple[Path, Path], tmp_path: Path, endpoint: Loopback
     ) -> None:
         arguments = toy_run(toy, endpoint, "--no-canary")
-        bill = json.loads(acbench(tmp_path, *arguments, "--dry-run", "--json"))
+        bill = json.loads(acbench(tmp_path, *arguments, "--dry-run", "--json"))["velm"]
         assert bill["calls"] == 12 and bill["cost"] > 0
         acbench(tmp_path, *arguments, "--budget", str(bill["cost"] / 8), status=3)
         part = questions(endpoint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,17 @@ from acbench import store
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
-    from acbench.pipeline import Pipeline
+    from acbench.project import Bench
+    from acbench.proposers import DryRun
 
 
-def show(line: Pipeline, as_json: bool, names: tuple[str, ...] | None = None) -> int:
-    """Print the bills of a pipeline's paid proposers, and write the pictures of an example question."""
-    found = line.dry_run(names)
+def show(bench: Bench, found: Mapping[str, DryRun], as_json: bool) -> int:
+    """Print the bills of whoever would ask, by name, and write the pictures of an example question of each."""
     if not found:
         raise AcbenchError("nobody who is asked here costs anything", "--with llm --llm MODEL")
     facts: dict[str, Any] = {}
     for name, dry in found.items():
-        folder = line.bench.work / "dry-run" / name
+        folder = bench.work / "dry-run" / name
         if dry.example:
             for title, data in dry.example.pictures:
                 store.write_bytes(folder / title, data)
@@ -40,7 +41,7 @@ def show(line: Pipeline, as_json: bool, names: tuple[str, ...] | None = None) ->
     return 0
 
 
-def _tell(name: str, dry: Any, folder: Path) -> None:
+def _tell(name: str, dry: DryRun, folder: Path) -> None:
     if dry.example:
         click.echo(f"One question of {name}; its pictures lie in {folder}\n")
         click.echo(dry.example.text)

@@ -94,7 +94,7 @@ def propose(
         options["engine"] = "local"
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
-            return show(line, as_json, names or None)
+            return show(line.bench, line.dry_run(names or None), as_json)
         if is_shard(line, out):
             from acbench import shardwork
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from acbench.cli.baseline import answered, detector_options
+from acbench.cli.dry_run import show
 from acbench.cli.out import out_option, send
 from acbench.cli.shards import is_shard, told
 from acbench.cli.wire import (
@@ -29,6 +29,7 @@ from acbench.cli.wire import (
 if TYPE_CHECKING:
     from acbench.baselines import Setup
     from acbench.pipeline import Pipeline
+    from acbench.proposers import DryRun
     from acbench.shardwork import Done
 
 EPILOG = """\b
@@ -85,7 +86,7 @@ def velm(
         options["engine"] = "local"
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
-            return _dry_run(line, view, choices, as_json)
+            return show(line.bench, {"velm": _dry_run(line, view, choices)}, as_json)
         if is_shard(line, out):
             return told([_shard(line, view, choices)], line, as_json)
         path = line.bench.predictions("velm")
@@ -128,26 +129,10 @@ def _shard(line: Pipeline, view: Any, choices: dict[str, Any]) -> Done:
     return shardwork.predict(line, system, "velm", systems.tested(line))
 
 
-def _dry_run(line: Pipeline, view: Any, choices: dict[str, Any], as_json: bool) -> int:
-    from acbench import store, systems
+def _dry_run(line: Pipeline, view: Any, choices: dict[str, Any]) -> DryRun:
+    from acbench import systems
     from acbench.baselines import velm
 
     system = velm.build(_setup(line, view, choices))
     with line.console.stage("detect") as progress:
-        found = system.dry_run(systems.tested(line), progress)
-    folder = line.bench.work / "dry-run" / "velm"
-    if found.example:
-        for title, data in found.example.pictures:
-            store.write_bytes(folder / title, data)
-        store.write_bytes(folder / "question.txt", found.example.text.encode())
-    if as_json:
-        unasked = [{"item_id": item, "why": why} for item, why in found.unasked]
-        click.echo(json.dumps({**dataclasses.asdict(found.bill), "unasked": unasked}, indent=1, ensure_ascii=False))
-        return 0
-    if found.example:
-        click.echo(f"One question; its pictures lie in {folder}\n\n{found.example.text}")
-    click.echo(f"velm: {found.bill}")
-    for item, why in found.unasked:
-        click.echo(f"! {item} cannot be asked about: {why}")
-    click.echo("Nothing was asked.")
-    return 0
+        return system.dry_run(systems.tested(line), progress)
