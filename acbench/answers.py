@@ -9,7 +9,6 @@ characters before anybody sees it, and no more is done with it.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +62,7 @@ def parse(text: str, category: Category) -> Parsed:
         confidence, reason, seen = found["confidence"], found["reason"], found.get("text_in_image", False)
         if isinstance(confidence, bool) or not isinstance(confidence, int | float):
             raise _Wrong("unparsable: `confidence` is not a number")
-        if not (math.isfinite(confidence) and 0 <= confidence <= 1):
+        if not 0 <= confidence <= 1:  # false of NaN too
             raise _Wrong("unparsable: `confidence` is not between 0 and 1")
         if not isinstance(reason, str):
             raise _Wrong("unparsable: `reason` is not text")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acbench.metrics import kappa
+from acbench.records import JOIN
 
 BOOTSTRAPS = 500
 LEAST = 30
@@ -101,23 +102,29 @@ def fleiss_kappa(rows: Sequence[Sequence[Answer]]) -> Estimate | None:
     return _estimate(table, lambda part: float(kappa_of(part)))
 
 
-def cohen_kappa(one: Sequence[Answer], other: Sequence[Answer]) -> Estimate | None:
-    """Cohen's kappa (1960) of two raters of the same images; None where it is not defined."""
-    value = kappa([" + ".join(each) for each in one], [" + ".join(each) for each in other])
+def cohen_kappa(one: Sequence[Answer], other: Sequence[Answer], images: Sequence[str] | None = None) -> Estimate | None:
+    """Cohen's kappa (1960) of pairs of answers about the same images; None where it is not defined.
+
+    `images`: which image each pair is about, if an image may have several pairs.
+    """
+    value = kappa([JOIN.join(each) for each in one], [JOIN.join(each) for each in other])
     if value is None:
         return None
     answers = {answer: number for number, answer in enumerate(sorted({*one, *other}))}
-    table = np.zeros((len(answers), len(answers)))
-    for a, b in zip(one, other, strict=True):
-        table[answers[a], answers[b]] += 1
-    # Resampling images is drawing their cells anew.
-    drawn = np.random.default_rng(0).multinomial(len(one), table.ravel() / len(one), BOOTSTRAPS)
-    shares = drawn.reshape(-1, *table.shape) / len(one)
-    observed = np.trace(shares, axis1=1, axis2=2)
-    expected = (shares.sum(axis=1) * shares.sum(axis=2)).sum(axis=1)
+    cells = np.array([answers[a] * len(answers) + answers[b] for a, b in zip(one, other, strict=True)])
+    of = np.unique(np.arange(len(one)) if images is None else np.array(images), return_inverse=True)[1]
+    count = int(of.max()) + 1
+    draw = np.random.default_rng(0)
+    figures = np.empty(BOOTSTRAPS)
     with np.errstate(invalid="ignore", divide="ignore"):
-        low, high = _ends((observed - expected) / (1 - expected))
-    return Estimate(value, low, high, len(one))
+        for row in range(BOOTSTRAPS):
+            times = np.bincount(draw.integers(0, count, count), minlength=count)[of]  # how often each pair is drawn
+            table = np.bincount(cells, weights=times, minlength=len(answers) ** 2).reshape(len(answers), -1)
+            shares = table / table.sum()
+            expected = shares.sum(axis=0) @ shares.sum(axis=1)
+            figures[row] = (np.trace(shares) - expected) / (1 - expected)
+    low, high = _ends(figures)
+    return Estimate(value, low, high, count)
 
 
 def alternative_annotator(

@@ -42,9 +42,9 @@ class Refused(AcbenchError):
         super().__init__(message, hint)
         self.kind = kind
 
-    def finding(self, path: str, *, failed: bool = True) -> Finding:
+    def finding(self, path: str) -> Finding:
         """The same as a row of a report."""
-        return Finding(path=path, kind=self.kind, detail=self.message, hint=self.hint, failed=failed)
+        return Finding(path=path, kind=self.kind, detail=self.message, hint=self.hint, failed=True)
 
 
 @dataclass(frozen=True, slots=True)

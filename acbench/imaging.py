@@ -7,10 +7,12 @@ and pages, is left out on purpose.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from acbench.errors import ImageError
 from acbench.files import Refused
@@ -50,6 +52,16 @@ def probe(data: bytes) -> Header:
     return Header(picture.width, picture.height, picture.mode, str(picture.format))
 
 
+def decode(data: bytes) -> Image.Image:
+    """A whole picture file, decoded, in its own mode. Raises ImageError."""
+    picture = _open(data)
+    try:
+        picture.load()
+    except Exception as error:  # MemoryError as well
+        raise ImageError(f"its pixels are damaged: {_reason(error)}", _AGAIN) from None
+    return picture
+
+
 def open_image(path: str | Path, root: str | Root) -> Image.Image:
     """The picture at `path`, relative to `root`, as 8-bit RGB in the orientation it is stored in. Raises
     ImageError.
@@ -58,7 +70,7 @@ def open_image(path: str | Path, root: str | Root) -> Image.Image:
     to the upper eight, so that pictures of one series stay comparable. Transparency is dropped.
     """
     with _told(path):
-        return _rgb(_decoded(_read(path, root)))
+        return _rgb(decode(_read(path, root)))
 
 
 def open_mask(path: str | Path, root: str | Root, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -79,7 +91,7 @@ def open_mask(path: str | Path, root: str | Root, size: tuple[int, int]) -> NDAr
                 f"the mask is {header.width}×{header.height}, its image {size[0]}×{size[1]}",
                 "pair it with the image that it was drawn on",
             )
-        picture = _decoded(data)
+        picture = decode(data)
         pixels = np.asarray(picture)
         if pixels.ndim == 3:
             colours = pixels[..., :-1] if picture.mode in {"RGBA", "LA", "La", "PA", "RGBa"} else pixels
@@ -147,15 +159,6 @@ def _complete(data: bytes, picture: ImageFile.ImageFile, position: int) -> bool:
     return len(data) >= int.from_bytes(data[10:14], "little") + stride * picture.height
 
 
-def _decoded(data: bytes) -> ImageFile.ImageFile:
-    picture = _open(data)
-    try:
-        picture.load()
-    except Exception as error:
-        raise ImageError(f"its pixels are damaged: {_reason(error)}", _AGAIN) from None
-    return picture
-
-
 def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "RGB":
         return picture
@@ -176,16 +179,12 @@ def _reason(error: Exception) -> str:
     return (text or type(error).__name__)[:200]
 
 
-class _told:
+@contextmanager
+def _told(path: str | Path) -> Iterator[None]:
     """Puts the path before the message of an ImageError."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, ImageError):
-            raise ImageError(f"{self.path}: {error.message}", error.hint) from None
-        if isinstance(error, MemoryError | ValueError | OSError):
-            raise ImageError(f"{self.path}: cannot be decoded: {error}", _AGAIN) from None
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{path}: {error.message}", error.hint) from None
+    except (MemoryError, ValueError, OSError) as error:
+        raise ImageError(f"{path}: cannot be decoded: {error}", _AGAIN) from None

@@ -62,11 +62,6 @@ def get(spdx: str) -> Licence | None:
     return KNOWN.get(spdx)
 
 
-def of_card(hub: str) -> Licence | None:
-    """A licence as a card of the Hub spells it; None if it is not listed."""
-    return next((each for each in KNOWN.values() if each.hub == hub), None)
-
-
 def laxer(made: str, source: str) -> bool:
     """Whether `made` lets people do what `source` does not: SPDX ids of labels and of what they were made from.
 

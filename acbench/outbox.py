@@ -116,7 +116,7 @@ def _there(folder: Folder, place: str, benchmark: str) -> dict[str, dict[str, An
         found = json.loads(folder.read(MANIFEST) or b"{}")
         owner, version, records = (
             found.get("benchmark", benchmark),
-            found.get("format", FORMAT),
+            int(found.get("format", FORMAT)),
             found.get("records", ()),
         )
         entries = {str(each["name"]): dict(each) for each in records}

@@ -50,10 +50,10 @@ class Bank:
         return distances
 
 
-def fit(features: Features, *, seed: int = 0) -> Bank:
+def fit(features: Features) -> Bank:
     """The bank of the patches (N, h, w, D) of N normal pictures."""
     rows = features.reshape(-1, features.shape[-1])
-    return Bank(rows[coreset(rows, max(LEAST, round(SHARE * len(rows))), seed=seed)])
+    return Bank(rows[coreset(rows, max(LEAST, round(SHARE * len(rows))))])
 
 
 def coreset(rows: Features, size: int, *, seed: int = 0) -> NDArray[np.int64]:

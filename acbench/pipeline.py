@@ -18,7 +18,7 @@ from acbench.ledger import Ledger, digest
 from acbench.maker import Maker, key_of, write_json
 from acbench.project import Bench
 from acbench.proposers import ClipModel, DryRun, Embedder, Paid, Progress
-from acbench.records import Finding, Item, Label, Proposal, Review
+from acbench.records import PEOPLE, Finding, Item, Label, Proposal, Review
 from acbench.roots import Root, root_at
 from acbench.schema import Schema
 from acbench.settings import Settings
@@ -320,7 +320,7 @@ class Pipeline:
 
     def triage(self) -> str:
         """Rank the items; gives the key of the ranking."""
-        key = digest(VERSION, self._asked, self.settings.audit, self.settings.seed, self.schema.digest)
+        key = digest(VERSION, self._asked, self._items_key, self.settings.audit, self.settings.seed, self.schema.digest)
 
         def write(path: Path) -> None:
             with self.console.stage("rank") as progress:
@@ -347,7 +347,7 @@ class Pipeline:
         from acbench.stages import flags as flagging
 
         labels, ranked = self.labels(), self.ranked()
-        queue = [each for each in ranked if each.why != "settled" and labels[each.item_id].decided_by != "people"]
+        queue = [each for each in ranked if each.why != "settled" and labels[each.item_id].decided_by != PEOPLE]
         again = {item: review for item, review in flagging.asked_again(self.reviews).items() if item in labels}
         return flagging.flagged_first(queue, ranked, again)
 
@@ -401,7 +401,7 @@ class Pipeline:
 
         labels = self.labels()
         if people_only is None:
-            people_only = any(label.decided_by == resolving.PEOPLE for label in labels.values())
+            people_only = any(label.decided_by == PEOPLE for label in labels.values())
         items = self.ingested.items
         return comparing.compare(
             items, self.proposals, labels, self.schema, people_only=people_only, cost=self.ledger.dollars

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from acbench.records import short_name
+
 COLOURS = ("#3266a8", "#d1722c", "#4b9460", "#a8465a", "#7a64a3", "#8a7a55", "#5a9aa8", "#777777")
 
 
@@ -51,10 +53,10 @@ def _accuracy(axes: Any, facts: dict[str, Any], names: list[str], colour: dict[s
 def _agreement(axes: Any, facts: dict[str, Any], names: list[str]) -> None:
     axes.set_title("Cohen's kappa of each two")
     table = [[float("nan")] * len(names) for _ in names]
-    for pair, found in facts["agreement"].items():
-        one, _, other = pair.partition(" and ")
+    for found in facts["agreement"]:
         if found["kappa"] is not None:
-            table[names.index(one)][names.index(other)] = table[names.index(other)][names.index(one)] = found["kappa"]
+            one, other = names.index(found["one"]), names.index(found["other"])
+            table[one][other] = table[other][one] = found["kappa"]
     axes.imshow(table, vmin=0, vmax=1, cmap="Blues")
     for row, line in enumerate(table):
         for column, value in enumerate(line):
@@ -131,7 +133,7 @@ def _kept(axes: Any, proposers: dict[str, Any]) -> None:
                 axes.plot(same["value"], row + shift, "o", color=colour)
     for sight, colour in marks.items():
         axes.plot([], [], "o-", color=colour, label=f"{sight} to them" if sight == "shown" else "not in sight")
-    axes.set_yticks(range(len(proposers)), [name.partition("@")[0] for name in proposers])
+    axes.set_yticks(range(len(proposers)), [short_name(name) for name in proposers])
     axes.set_xlim(0, 1.02)
     axes.set_ylim(max(len(proposers), 1) - 0.5, -0.5)
     axes.legend(loc="lower left", frameon=False)

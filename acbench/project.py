@@ -168,14 +168,18 @@ def _held(lock: Path, refusal: str, how: int = fcntl.LOCK_EX) -> Iterator[None]:
     with lock.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, how | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
+            told = file.read(20).strip()  # by who holds it alone; several who share it leave no name
+            who = f" (process {told})" if told else ""
+            raise AcbenchError(f"{refusal}{who}", "wait for it to end, or give another --project") from None
+        except OSError as error:
             raise AcbenchError(
-                f"{refusal} (process {file.read(20).strip() or 'unknown'})",
-                "wait for it to end, or give another --project",
+                f"{lock.parent} lies on a file system that knows no locks: {error.strerror}",
+                "give a --project on another disk",
             ) from None
+        file.truncate(0)
         if how == fcntl.LOCK_EX:
-            file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
         yield

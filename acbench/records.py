@@ -13,6 +13,10 @@ from typing import Literal
 
 GOOD = "good"
 """The class id of a normal image, in every category."""
+JOIN = " + "
+"""Between the class ids of a set, wherever people read it."""
+PEOPLE = "people"
+"""Who decided a label, if people did; and what a proposer saw, if people made its answers."""
 
 Split = Literal["train", "test"]
 ProposalStatus = Literal["ok", "abstained", "error"]
@@ -28,6 +32,11 @@ def item_id(dataset: str, category: str, image: str) -> str:
     """
     digest = hashlib.blake2b(image.encode(), digest_size=6).hexdigest()
     return f"{dataset}-{category}-{digest}"
+
+
+def short_name(proposer: str) -> str:
+    """The name of a proposer, `NAME@HASH`, without its hash."""
+    return proposer.rpartition("@")[0] or proposer
 
 
 def label_set(labels: Iterable[str]) -> tuple[str, ...]:

@@ -37,14 +37,14 @@ def setup(
 
 
 def tested(line: Pipeline) -> list[Item]:
-    """The items of the test split whose category the schema has in the published benchmark or at all."""
+    """The items of the test split whose category the schema has."""
     return [item for item in line.ingested.items if item.split == "test" and line.schema.category(item.category)]
 
 
 def predict(line: Pipeline, name: str, given: Setup) -> int:
     """Have a baseline answer for every test item, unless it has; gives how many were not asked about.
 
-    A second run asks only what is open. Raises AcbenchError if it answers for a stranger, twice, or not at all.
+    A second run asks only what is open. Raises AcbenchError if it answers for a stranger or twice.
     """
     system, items = baselines.build(name, given), tested(line)
     path = line.bench.predictions(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
@@ -68,5 +69,5 @@ def _check_header(path: Path, names: list[str], needed: Collection[str], any_of:
     if any_of and not set(any_of) & set(names):
         raise TableError(f"{path} has no column {' or '.join(any_of)}; {there}", "name the column in the first line")
     # Spreadsheet programs save empty columns beside the table.
-    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(names).items() if name and count > 1):
         raise TableError(f"{path} has the column {', '.join(twice)[:300]} twice", "keep one of them")

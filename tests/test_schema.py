@@ -318,5 +318,3 @@ class TestRender:
 
 def test_a_category_that_is_not_there_is_none() -> None:
     assert MVTEC_AC.category("teapot") is None
-    assert BOTTLE.class_name("broken_large") == "Large breakage"
-    assert BOTTLE.class_name("unheard_of") == "unheard_of"

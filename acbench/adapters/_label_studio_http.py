@@ -117,8 +117,10 @@ class Http:
         answer = self._send("POST", "/api/token/refresh/", json={"refresh": self._key})
         if answer.status_code >= 400:
             raise self._refusal("POST", "/api/token/refresh/", answer)
-        access = self._json(answer).get("access")
-        self._authorization = f"Bearer {access}"
+        found = self._json(answer)
+        if not isinstance(found, dict) or not isinstance(found.get("access"), str):
+            raise DeskError(f"{self.url} is not a Label Studio: it gives no access token", "check LABEL_STUDIO_URL")
+        self._authorization = f"Bearer {found['access']}"
 
     def _refusal(self, method: str, path: str, answer: httpx.Response) -> DeskError:
         said = _said(answer).replace(self._key, "…")

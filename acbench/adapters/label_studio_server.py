@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,11 +139,10 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     while time.monotonic() < until:
         if process.poll() is not None:
             raise DeskError(f"Label Studio ended at once ({process.returncode})", f"see why: tail {log}")
-        try:
+        with suppress(httpx.TransportError):
             if httpx.get(f"{url}/api/version", timeout=5, trust_env=False).status_code == 200:
                 return
-        except httpx.TransportError:
-            time.sleep(0.2)
+        time.sleep(0.2)
     raise DeskError(f"Label Studio did not come up in {START:.0f} s", f"see why: tail {log}")
 
 

@@ -84,7 +84,7 @@ class RayEngine:
 
     def _results(self, ray: Any, keeper: Any, size: int, takes: dict[str, Any], count: int) -> Iterator[Any]:
         class Worker:
-            """Knows the keeper from where it is defined: what it were given would keep it from being restarted."""
+            """Takes the keeper from the scope around it: Ray does not restart an actor whose arguments are lost."""
 
             def __init__(self) -> None:
                 self._own = _Worker(_asker(ray, keeper))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ class Place(NamedTuple):
     """Why there is nothing; empty if there is something."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Localiser:
     """See the module."""
 
@@ -56,7 +57,7 @@ class Localiser:
         if self.setup.options.detector not in {ORACLE, NONE}:
             self._maps = maps(self.setup)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """8 hex of all that decides what it says."""
         train = [item.sha256 for item in self.setup.items if item.split == "train"]

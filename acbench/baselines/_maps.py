@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -52,7 +53,7 @@ class Maps(Protocol):
         """The map of each item of one category, or why there is none, in the items' order."""
 
 
-@dataclass(slots=True)
+@dataclass
 class PatchCoreMaps:
     """PatchCore on a frozen model. Banks and maps are kept, so that a killed run goes on where it was."""
 
@@ -63,7 +64,7 @@ class PatchCoreMaps:
     _fitted: tuple[Sequence[Item], patchcore.Bank] | None = None
     """The last bank, and what it was made of: categories come one after the other."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"patchcore:{self.model.name}:{digest(1, patchcore.SHARE, patchcore.LEAST, HELD_OUT, length=8)}"
 
@@ -128,7 +129,7 @@ class PatchCoreMaps:
         return digest(self.name, [each.sha256 for each in bank], item.sha256, length=32)
 
 
-@dataclass(slots=True)
+@dataclass
 class HeatmapFiles:
     """Maps that somebody else computed: a folder with the dataset's own paths, as .npy, .tiff or .png.
 
@@ -142,7 +143,7 @@ class HeatmapFiles:
         if not self.folder.is_dir():
             raise AcbenchError(f"there is no folder {self.folder}", "--detector heatmaps:FOLDER")
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Of the folder's content: path, size and time of each file."""
         files = sorted(path for path in self.folder.rglob("*") if path.suffix.lower() in SUFFIXES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ BATCH = 16
 """Crops looked at, and then kept, at a time."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Clip:
     """See the module."""
 
@@ -38,7 +39,7 @@ class Clip:
     unfinished: int = 0
     _texts: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def name(self) -> str:
         told = [prompts(category) for category in self.setup.schema.categories.values()]
         return f"clip@{digest(1, self.model.name, self.localiser.key, told, length=8)}"

@@ -12,6 +12,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,9 @@ from acbench.baselines._localise import NONE, Localiser, Place
 from acbench.baselines._maps import chunks
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
-from acbench.records import GOOD, Item, Prediction
+from acbench.records import GOOD, JOIN, Item, Prediction
 from acbench.scoring.truth import Truth
-from acbench.scoring.views import JOIN, Answer
+from acbench.scoring.views import Answer
 
 BATCH = 16
 """Crops looked at, and then kept, at a time."""
@@ -34,7 +35,7 @@ Shots = Mapping[str, Mapping[Answer, Sequence[Item]]]
 """Category → class → pictures."""
 
 
-@dataclass(slots=True)
+@dataclass
 class FewShot:
     """See the module."""
 
@@ -47,7 +48,7 @@ class FewShot:
     def __post_init__(self) -> None:
         self._shots = _draw(self.truth, self.setup)
 
-    @property
+    @cached_property
     def name(self) -> str:
         options = self.setup.options
         chosen = (options.shots, options.seed, self.references, self.truth.hashes)

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from acbench.baselines import Baseline, Progress, Setup
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
-from acbench.records import Item, Prediction
+from acbench.records import JOIN, Item, Prediction
 from acbench.scoring.truth import Truth
-from acbench.scoring.views import JOIN, Answer
+from acbench.scoring.views import Answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Majority:
     """See the module."""
 
@@ -26,7 +27,7 @@ class Majority:
     references: Sequence[str] = ()
     unfinished: int = 0
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"majority@{digest(self.truth.hashes, length=8)}"
 

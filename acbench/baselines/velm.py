@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 
 from PIL import Image
@@ -37,7 +38,7 @@ QUALITY = 92
 _TEXTS = templates.read("velm")
 
 
-@dataclass(slots=True)
+@dataclass
 class Velm:
     """See the module."""
 
@@ -50,7 +51,7 @@ class Velm:
     _failed: dict[str, str] = field(default_factory=dict)
     """item_id → why no question can be made of it."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         options = self.setup.options
         switches = (options.reference, options.contour, options.descriptions, options.strategy)

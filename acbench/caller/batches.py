@@ -188,6 +188,8 @@ class BatchCaller(LedgerCaller):
         amount = self._held.pop(key, 0.0)
         if isinstance(result, Answer):
             cost, answer, error = self.share * self.model.price.of(result.tokens_in, result.tokens_out), result, ""
+            if not result.tokens_in:  # without a usage it counts as estimated
+                cost = max(cost, amount)
         else:
             cost, answer, error = amount if result.may_cost else 0.0, None, describe(result)
         if amount:

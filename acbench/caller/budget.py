@@ -14,8 +14,10 @@ class Budget:
     """Dollars; None for no limit."""
     spent: float = field(init=False, default=0.0)
     """Dollars, upper bound: a call that may have been charged for counts in full."""
-    _held: list[float] = field(init=False, default_factory=list)
+    _held: list[tuple[float, float]] = field(init=False, default_factory=list)
+    """What was set aside, and the excess that was in it."""
     _excess: float = field(init=False, default=1.0)
+    """How many times its estimate a call has cost at most."""
     _change: threading.Condition = field(init=False, default_factory=threading.Condition, repr=False)
 
     @property
@@ -31,8 +33,8 @@ class Budget:
         with self._change:
             while True:
                 amount = estimate * self._excess
-                if self.limit is None or self.spent + sum(self._held) + amount <= self.limit:
-                    self._held.append(amount)
+                if self.limit is None or self.spent + sum(held for held, _ in self._held) + amount <= self.limit:
+                    self._held.append((amount, self._excess))
                     return amount
                 if not wait or not self._held:
                     return None
@@ -41,8 +43,9 @@ class Budget:
     def settle(self, amount: float, actual: float) -> None:
         """End a reservation. An estimate that was too low makes all later ones larger by as much."""
         with self._change:
-            self._held.remove(amount)
+            held = next(each for each in self._held if each[0] == amount)
+            self._held.remove(held)
             self.spent += actual
-            if amount > 0 and actual > amount:
-                self._excess *= actual / amount
+            if amount > 0:
+                self._excess = max(self._excess, held[1] * actual / amount)
             self._change.notify_all()

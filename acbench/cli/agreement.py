@@ -20,6 +20,7 @@ def report(benchmark: str, project: Path, as_json: bool) -> int:
     from acbench import store
     from acbench.cli.screen import table
     from acbench.plots import agreement as drawn
+    from acbench.records import short_name
     from acbench.stages.agreement import agreement
     from acbench.stages.triage import by_item
 
@@ -53,7 +54,7 @@ def report(benchmark: str, project: Path, as_json: bool) -> int:
     if pairs:
         click.echo("\n" + table([("two people", "images", "same", "Cohen's kappa"), *pairs]))
     proposers = [
-        (name.partition("@")[0], *map(_interval, (one["shown"]["same"], one["blind"]["same"], one["kappa"])),
+        (short_name(name), *map(_interval, (one["shown"]["same"], one["blind"]["same"], one["kappa"])),
          _alternative(one["alternative"]))
         for name, one in facts["proposers"].items()
     ]  # fmt: skip

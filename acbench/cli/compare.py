@@ -38,8 +38,8 @@ def compare(benchmark: str, project: Path, truth: str | None, as_json: bool) -> 
     head = ("proposer", "answered", "accuracy", "kappa", "calibration error", "dollars", "per right label")
     click.echo(table([head, *(_row(name, found) for name, found in facts["proposers"].items())]))
     pairs = [
-        (pair, f"{each['images']:,}", _number(each["same"]), _number(each["kappa"]))
-        for pair, each in facts["agreement"].items()
+        (f"{each['one']} and {each['other']}", f"{each['images']:,}", _number(each["same"]), _number(each["kappa"]))
+        for each in facts["agreement"]
     ]
     if pairs:
         click.echo("\n" + table([("agreement of", "images", "same", "kappa"), *pairs]))

@@ -107,7 +107,7 @@ def relabel(
 
 def _next(benchmark: str, facts: dict[str, Any], queue: str) -> str:
     if not facts["queue"]["waiting"]:
-        return f"nothing waits for people. The labels stand: acbench status {benchmark}"
+        return f"nothing waits for people. The labels stand: acbench status {facts['benchmark']}"
     command = f"acbench relabel {shlex.quote(benchmark)} --reviews {shlex.quote(queue)} --reviewer YOUR_NAME"
     return f"look at the pictures in the queue's column `evidence`, fill in `label`, then\n  {command}"
 

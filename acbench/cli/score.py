@@ -256,6 +256,7 @@ def _write(found: Scored, folder: Path) -> list[Path]:
 
 def _tell(found: Scored, where: str, written: list[Path]) -> None:
     from acbench.cli.screen import table
+    from acbench.files import printable
     from acbench.scoring import show
 
     facts = found.facts
@@ -268,7 +269,7 @@ def _tell(found: Scored, where: str, written: list[Path]) -> None:
     click.echo(f"No usable answer, counted as wrong: {show.unusable(facts)}")
     spoken = [row for row in facts["unusable"] if row["why"] != "missing"]
     for row in spoken[: show.FIRST]:
-        click.echo(f"  {row['image']}: {row['why']}: {row['answer'][:80]!r}")
+        click.echo(f"  {printable(row['image'])}: {row['why']}: {row['answer'][:80]!r}")
     if len(spoken) > show.FIRST:
         click.echo(f"  and {len(spoken) - show.FIRST:,} more: --json")
     if facts["answers_not_scored"]:

@@ -261,9 +261,10 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
             file, base = stack.enter_context(bench.shard(shard)), place.ledger
             calls = _shard_calls(calls, shard, engine)
         root = given.pop("root", None)
-        given["with_"] = tuple(_absolute(name) for name in given.get("with_", ()))
-        for name in ("clip_model", "clip_weights", "llm"):
-            given[name] = given.get(name) and _absolute(given[name])
+        for name in ("with_", "without"):
+            given[name] = tuple(_absolute(each, "file:") for each in given.get(name, ()))
+        for name, mark in (("clip_model", "local-dir:"), ("clip_weights", ""), ("llm", "local:"), ("backbone", "@")):
+            given[name] = given.get(name) and _absolute(given[name], mark)
         before = kept.read(bench.settings) or kept.Settings(schema=benchmark)
         settings = before.updated(
             schema=benchmark,
@@ -318,11 +319,12 @@ def _log(file: Path, base: Path) -> AbstractContextManager[Log]:
     return CallLog(file, base)
 
 
-def _absolute(given: str) -> str:
-    """A file or folder, alone or as in `file:PATH`, as it can be remembered."""
-    kind, colon, path = given.rpartition(":")
-    there = Path(path).exists() if kind in {"", "local", "local-dir"} else kind == "file"
-    return f"{kind}{colon}{Path(path).resolve()}" if there else given
+def _absolute(given: str, mark: str) -> str:
+    """The same, but the file or folder after the mark, if there is one, so that it can be remembered."""
+    head, _, path = given.partition(mark) if mark else ("", "", given)
+    # Without a mark it may be a name as well, and a folder of that name says nothing.
+    there = bool(path) and (Path(path).exists() if mark else Path(path).is_file())
+    return f"{head}{mark}{Path(path).resolve()}" if there else given
 
 
 def versions() -> dict[str, str]:

@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -56,7 +57,7 @@ class _Calibration(NamedTuple):
     """So many labelled images there were; with fewer than LEAST the temperature is 1."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Clip:
     """See the module."""
 
@@ -65,7 +66,7 @@ class Clip:
     _failed: dict[str, str] = field(default_factory=dict)
     """item_id → why its picture cannot be seen."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         decides = (self.model.name, _TEXTS.source, VIEWS, self.setup.schema.digest, MARGIN, LEAST)
         return f"clip@{digest(*decides, length=8)}"

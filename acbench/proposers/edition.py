@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from acbench.editions import edition_labels, reviewed
 from acbench.ledger import digest
 from acbench.proposers import Progress, Proposer, Setup
-from acbench.records import Item, Label, Proposal
+from acbench.records import PEOPLE, Item, Label, Proposal
 from acbench.schema import Schema
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Edition:
     """See the module."""
 
@@ -23,7 +24,7 @@ class Edition:
     labels: tuple[Label, ...]
     """Those that people decided."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         rows = [(label.item_id, label.labels) for label in self.labels]
         return f"edition@{digest(rows, self.schema.digest, length=8)}"
@@ -39,7 +40,7 @@ class Edition:
                     proposer=self.name,
                     labels=label.labels,
                     rationale=f"the bundled edition: {label.reason}",
-                    saw=("people",),
+                    saw=(PEOPLE,),
                     schema_version=self.schema.version,
                 )
 
@@ -48,5 +49,5 @@ def build(setup: Setup, argument: str = "") -> Proposer:
     """The bundled edition of the schema's benchmark; it may have nothing to say."""
     benchmark = setup.schema.benchmark
     labels = edition_labels(benchmark) if reviewed(benchmark) else []  # thousands of rows that repeat others
-    decided = (label for label in labels if label.decided_by == "people" and label.status == "accepted")
+    decided = (label for label in labels if label.decided_by == PEOPLE and label.status == "accepted")
     return Edition(setup.schema, tuple(decided))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from acbench.answers import published_class, tidy
@@ -28,7 +29,7 @@ SHOWN = 200
 """Characters of an unknown answer that are repeated."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class File:
     """See the module."""
 
@@ -37,12 +38,12 @@ class File:
     content: str
     """Digest of the file."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"file:{self.path.stem}@{digest(self.content, self.schema.digest, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
-        """One proposal for each item with a row. Raises TableError for a row about an unknown item, or a second one."""
+        """One proposal for each item with a row. Raises TableError for a second row, or if none is about any item."""
         by_id, by_image = {item.item_id: item for item in items}, {item.image: item for item in items}
         seen: dict[str, int] = {}
         rows = read_csv(self.path, (), any_of=("labels", "answer"))

@@ -19,6 +19,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,7 +70,7 @@ class _Unusable(NamedTuple):
     problem: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Llm:
     """See the module."""
 
@@ -80,7 +81,7 @@ class Llm:
     _failed: dict[str, str] = field(default_factory=dict)
     """item_id → why no question can be made of it. Filled by whichever thread draws the questions."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         told = [(prompt_text(each), json_schema(each)) for each in self.setup.schema.categories.values()]
         decides = (self.caller.model.name, _TEXTS.source, ENCODING, self.setup.schema.digest, told)

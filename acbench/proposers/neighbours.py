@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ STRENGTH = 10.0
 MARGIN = 0.2
 """Abstain if the best class leads the second by less."""
 NEAREST = 5
+_VERSION = "1"
+"""Raise it when the same model is to give other vectors."""
 CHUNK = 16
 """Images decoded ahead of the model at a time; bounds memory."""
 
@@ -50,20 +53,19 @@ class _Defects:
     masked: bool
 
 
-@dataclass(slots=True)
+@dataclass
 class Neighbours:
     """See the module."""
 
     setup: Setup
-    _version: str = "1"
     _failed: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def name(self) -> str:
         decides = (
             self.setup.embedder.name,
             self.setup.schema.digest,
-            self._version,
+            _VERSION,
             FOLDS,
             REPEATS,
             LEAST,
@@ -89,7 +91,7 @@ class Neighbours:
 
     def known(self, items: Sequence[Item]) -> dict[str, Vector]:
         """item_id → vector of the whole anomalous region, of those anomalous items whose vectors are kept already."""
-        keys = {item.item_id: self._key(item, "head") for item in items if item.anomalous}
+        keys = {item.item_id: self._key(item) for item in items if item.anomalous}
         kept = self.setup.cache.embeddings(list(keys.values()))
         return {item_id: _unpacked(kept[key])[0] for item_id, key in keys.items() if key in kept}
 
@@ -111,8 +113,8 @@ class Neighbours:
         stream = iter(items)
         with ThreadPoolExecutor(max_workers=2) as pool:
             while chunk := list(islice(stream, CHUNK)):
-                heads = self.setup.cache.embeddings([self._key(item, "head") for item in chunk])
-                todo = [item for item in chunk if self._key(item, "head") not in heads]
+                heads = self.setup.cache.embeddings([self._key(item) for item in chunk])
+                todo = [item for item in chunk if self._key(item) not in heads]
                 for item, crops in zip(todo, pool.map(self._crops, todo), strict=True):
                     if isinstance(crops, str):
                         self._failed[item.item_id] = crops
@@ -153,16 +155,16 @@ class Neighbours:
         vectors = self.setup.embedder.embed([crop for crop, _ in crops], [area for _, area in crops])
         # One row, so that a killed run leaves all of an item's vectors or none.
         head = np.array([len(vectors), vectors.shape[1]], dtype=np.float32)
-        self.setup.cache.put_embeddings([(self._key(item, "head"), np.concatenate([head, vectors.ravel()]).tobytes())])
+        self.setup.cache.put_embeddings([(self._key(item), np.concatenate([head, vectors.ravel()]).tobytes())])
 
     def _cached(self, item: Item) -> _Defects:
-        key = self._key(item, "head")
+        key = self._key(item)
         vectors = _unpacked(self.setup.cache.embeddings([key])[key])
         return _Defects(whole=vectors[0], parts=tuple(vectors[1:]), masked=item.mask is not None)
 
-    def _key(self, item: Item, part: str) -> str:
+    def _key(self, item: Item) -> str:
         opened = "each" if not self._own_label(item) else "one"
-        return digest(self.setup.embedder.name, self._version, item.sha256, item.mask_sha256, opened, part, length=32)
+        return digest(self.setup.embedder.name, _VERSION, item.sha256, item.mask_sha256, opened, "head", length=32)
 
     def _own_label(self, item: Item) -> str | None:
         """The one class that the dataset's label names, if it names exactly one."""

@@ -10,23 +10,24 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from acbench.editions import witness_text, witnesses
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
 from acbench.proposers import Progress, Proposer, Setup
-from acbench.records import Item, Proposal, label_set
+from acbench.records import PEOPLE, Item, Proposal, label_set
 from acbench.schema import Category, Schema
 
 SAW: Mapping[str, tuple[str, ...]] = {
-    "mvtec_fs": ("image", "mask", "people"),
-    "visa_ac": ("source_label", "people"),
+    "mvtec_fs": ("image", "mask", PEOPLE),
+    "visa_ac": ("source_label", PEOPLE),
 }
 """What the makers of each bundled table started from. VisA-AC refined the dataset's own labels, so it is no second
 witness beside them; MVTec-FS named the connected components of the masks anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """See the module."""
 
@@ -34,7 +35,7 @@ class Table:
     title: str
     text: str
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.title}@{digest(self.text, self.schema.digest, length=8)}"
 

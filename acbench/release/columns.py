@@ -61,8 +61,3 @@ IMAGES = tuple(each.name for each in COLUMNS if each.kind == "image")
 def columns(*, images: bool) -> tuple[Column, ...]:
     """The columns of a release with images or, if not `images`, of labels only."""
     return tuple(each for each in COLUMNS if images or each.kind != "image")
-
-
-def label_columns() -> tuple[str, ...]:
-    """Names of the columns that are small: all but the images."""
-    return tuple(each.name for each in columns(images=False))

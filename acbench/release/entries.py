@@ -83,11 +83,11 @@ def entry(row: Mapping[str, Any], categories: tuple[str, ...], classes: tuple[st
     return Entry(
         item_id=row["item_id"],
         image=row["image_path"],
-        category=categories[row["category"]],
+        category=_named(categories, row["category"]),
         split=row["split"],
         anomalous=row["anomalous"],
-        label=None if row["label"] is None else classes[row["label"]],
-        labels=tuple(classes[each] for each in row["labels"]),
+        label=None if row["label"] is None else _named(classes, row["label"]),
+        labels=tuple(_named(classes, each) for each in row["labels"]),
         source_labels=tuple(row["source_labels"]),
         status=row["status"],
         decided_by=row["decided_by"],
@@ -95,6 +95,13 @@ def entry(row: Mapping[str, Any], categories: tuple[str, ...], classes: tuple[st
         agreement=row["agreement"],
         sha256=row["image_sha256"],
     )
+
+
+def _named(names: tuple[str, ...], number: int) -> str:
+    """The name of that number. Raises IndexError; a negative one counts from no end."""
+    if number < 0:
+        raise IndexError(f"there is no class or category of the number {number}")
+    return names[number]
 
 
 def of_rows(rows: list[dict[str, Any]], categories: tuple[str, ...], classes: tuple[str, ...]) -> Iterator[Entry]:

@@ -159,6 +159,9 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     rest = store.from_json({**content, "previous": None, "files": {}}, Manifest)
     if not VERSION.fullmatch(rest.version):
         raise ValueError("`version` is not MAJOR.MINOR.PATCH")
+    told = [value for value in store.to_json(rest).values() if isinstance(value, str)]
+    if not all(each.isprintable() for each in (*told, *rest.categories, *rest.classes)):
+        raise ValueError("a name or title holds characters that cannot be printed")
     for names in (rest.categories, rest.classes):
         if len(names) > MAX_NAMES or len(set(names)) != len(names):
             raise ValueError("a name is there twice, or too many are")

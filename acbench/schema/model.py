@@ -97,10 +97,6 @@ class Category:
         """Ids of the defect classes in the schema's order, without `good`."""
         return tuple(one.id for one in self.classes)
 
-    def class_name(self, class_id: str) -> str:
-        """The display name of a class id; the id itself if unknown."""
-        return next((one.name for one in self.classes if one.id == class_id), class_id)
-
     def parse(self, text: str) -> str | None:
         """The class id that `text` names: an id, name or alias, case and punctuation folded. Never the nearest."""
         wanted = fold(text)

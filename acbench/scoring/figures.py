@@ -106,8 +106,8 @@ def figures(counted: Mapping[str, Cells], *, resamples: int, seed: int) -> dict[
         table = np.stack([values[name] for name in METRICS])
         ends = _ends(table[:, 1:]) if resamples else np.full((2, len(METRICS)), np.nan)
         for row, name in enumerate(METRICS):
-            low, high = (None, None) if name.startswith("floor") else map(_number, ends[:, row])
-            found[name][scope] = Figure(_number(table[row, 0]), low, high, sizes[scope][name])
+            low, high = (None, None) if name.startswith("floor") else map(defined, ends[:, row])
+            found[name][scope] = Figure(defined(table[row, 0]), low, high, sizes[scope][name])
     return found
 
 
@@ -261,7 +261,8 @@ def _ends(table: Floats) -> Floats:
     return ends
 
 
-def _number(value: float) -> float | None:
+def defined(value: float) -> float | None:
+    """A figure for JSON, which has no NaN."""
     return None if np.isnan(value) else round(float(value), 12)
 
 

@@ -87,7 +87,9 @@ def truth_of(labels: Any, *, schema: Schema | str | None, view: View, aliases: A
     if isinstance(schema, str):
         schema = load_schema(schema)
     if schema is not None:
-        return truths.of_labels((_label(row, schema) for row in rows), schema, view=view, aliases=aliases)
+        return truths.of_labels(
+            (_label(row, number, schema) for number, row in enumerate(rows)), schema, view=view, aliases=aliases
+        )
     made, others = [], {}
     for number, row in enumerate(rows):
         found, where = _row(row), f"row {number} of the labels"
@@ -163,11 +165,11 @@ def _row(row: Any) -> Mapping[str, Any]:
     raise AcbenchError(f"a row is {type(row).__name__}", "give records, mappings, columns, or a Dataset")
 
 
-def _label(row: Any, schema: Schema) -> Label:
+def _label(row: Any, number: int, schema: Schema) -> Label:
     if isinstance(row, Label):
         return row
     found = _row(row)
-    category, key = _place(found, 0)
+    category, key = _place(found, number)
     image = found.get("image") if isinstance(found.get("image"), str) else None
     if image is None or image.partition("/")[0] != category:
         image = f"{category}/{key}"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from acbench.answers import tidy
 from acbench.errors import TableError
+from acbench.records import JOIN
 from acbench.scoring.truth import Target, Truth, hashed, key_of
 from acbench.scoring.views import Answer
 from acbench.scoring.vocabulary import MOST, Parse
@@ -125,9 +126,10 @@ class _Reader:
         said = row[column]
         if column == "labels" and not isinstance(said, str) and not said and row.get("raw"):
             said = row["raw"]
-        failed = row.get("parse") == "error"
-        status, labels = ("error", ()) if failed else self._parse(target.category, said)
-        raw = said if isinstance(said, str) else "" if status == "empty" else " + ".join(map(str, _listed(said)))
+        # What bundled systems answered was read when it came; of these two, the text beside them tells nothing more.
+        told = row.get("parse")
+        status, labels = (told, ()) if told in ("error", "empty") else self._parse(target.category, said)
+        raw = said if isinstance(said, str) else "" if status == "empty" else JOIN.join(map(str, _listed(said)))
         return Said(raw, labels, status)
 
     def _parse(self, category: str, said: object) -> tuple[Parse, Answer]:

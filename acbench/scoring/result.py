@@ -11,12 +11,12 @@ from typing import Any
 from acbench import __version__
 from acbench.answers import tidy
 from acbench.errors import AcbenchError
-from acbench.records import GOOD, Score
+from acbench.records import GOOD, JOIN, Score
 from acbench.scoring.figures import METRICS, UNUSABLE, Cells, Figure, by_class, cells, figures
 from acbench.scoring.predictions import SHOWN, Answers
 from acbench.scoring.severity import severity
 from acbench.scoring.truth import Truth
-from acbench.scoring.views import JOIN, Answer
+from acbench.scoring.views import Answer
 
 RESAMPLES = 1_000
 WORDS = {"unknown": "unparsed", "empty": "abstained", "error": "failed", "missing": "missing"}

@@ -138,7 +138,9 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def _signed(found: Mapping[str, float]) -> str:
+def _signed(found: Mapping[str, float | None]) -> str:
+    if found["value"] is None or found["low"] is None or found["high"] is None:
+        return "–" if found["value"] is None else f"{100 * found['value']:+.1f}"
     return f"{100 * found['value']:+.1f} ({100 * found['low']:+.1f} to {100 * found['high']:+.1f})"
 
 

@@ -70,10 +70,12 @@ class Truth:
         }
 
     def without(self, item_ids: Collection[str], why: str) -> Truth:
-        """The same without some items, which are counted as left out."""
+        """The same without some items, which are counted as left out. Raises AcbenchError if none is left."""
         there = [target for target in self.targets if target.item_id in item_ids]
         kept = tuple(target for target in self.targets if target.item_id not in item_ids)
-        left_out = {**self.left_out, why: len(there)} if there else self.left_out
+        if not kept:
+            raise AcbenchError(f"no item is left to be scored: all are {why}", "score images that it has not seen")
+        left_out = Counter(self.left_out) + Counter({why: len(there)})
         return dataclasses.replace(self, targets=kept, left_out=left_out)
 
 

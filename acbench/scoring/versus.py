@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from acbench.records import GOOD
-from acbench.scoring.figures import outcome
+from acbench.scoring.figures import defined, outcome
 from acbench.scoring.predictions import Said
 from acbench.scoring.truth import Truth
 
@@ -66,7 +66,7 @@ def versus(
     }
 
 
-def _interval(values: Any) -> dict[str, float]:
+def _interval(values: Any) -> dict[str, float | None]:
     low, high = np.nanquantile(values[1:], (0.025, 0.975)) if len(values) > 1 else (np.nan, np.nan)
     found = {"value": values[0], "low": low, "high": high}
-    return {name: round(float(value), 12) for name, value in found.items()}
+    return {name: defined(value) for name, value in found.items()}

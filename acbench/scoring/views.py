@@ -14,9 +14,6 @@ View = Literal["published", "sets"]
 Answer = tuple[str, ...]
 """A sorted set of class ids of a view; `(good,)` for a normal image. The published view has one an image."""
 
-JOIN = " + "
-"""Between the class ids of a set, wherever people read it."""
-
 
 def answer_of(labels: Answer, category: Category, view: View) -> Answer | None:
     """What is true of an image with this label set, in a view; None if it has no place there."""

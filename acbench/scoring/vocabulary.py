@@ -54,7 +54,7 @@ class Words:
         if isinstance(said, str):
             return self._text(said)
         if isinstance(said, Iterable):
-            names = [each for each in said if isinstance(each, str)]
+            names = [str(each) for each in said if each is not None]
             return self._text(names[0]) if len(names) == 1 else self._set(names) if names else ("empty", ())
         return self._text(str(said))
 

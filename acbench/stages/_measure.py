@@ -201,7 +201,7 @@ def _facts(tree: Tree, job: _Job) -> Facts:
 
 
 def _parsed(text: str) -> Facts | None:
-    """Facts as `_kept` wrote them, or None if it is anything else."""
+    """Facts as they were kept, or None if it is anything else."""
     try:
         match json.loads(text):
             case [str(sha256), int(width), int(height), str(mode), str(kind), str(problem), str(hint)]:

@@ -141,14 +141,20 @@ def _proposers(proposals: Mapping[str, Sequence[Proposal]], decided: Sequence[Re
         found[name] = {
             "shown": _kept(shown, own),
             "blind": _kept(unseen, own),
-            "kappa": _plain(cohen_kappa([_answer(each) for each in unseen], [own[each.item_id] for each in unseen])),
+            "kappa": _plain(
+                cohen_kappa(
+                    [_answer(each) for each in unseen],
+                    [own[each.item_id] for each in unseen],
+                    [each.item_id for each in unseen],
+                )
+            ),
             "alternative": alternative_annotator(people, own),
         }
     return {name: figures for name, figures in found.items() if figures["shown"]["n"] or figures["blind"]["n"]}
 
 
 def _kept(reviews: Sequence[Review], said: Mapping[str, Answer]) -> dict[str, Any]:
-    """How often people decided what a proposer had said."""
+    """How often people decided what a proposer had said: `n` decisions, of which several may be about one image."""
     same = rate(sum(_answer(review) == said[review.item_id] for review in reviews), len(reviews))
     if same is None:
         return {"n": 0, "same": None}

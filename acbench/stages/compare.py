@@ -8,9 +8,8 @@ from itertools import combinations
 from typing import Any
 
 from acbench.metrics import calibration, kappa, rate
-from acbench.records import Item, Label, Proposal
+from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, short_name
 from acbench.schema import Schema
-from acbench.stages.resolve import JOIN, PEOPLE, short_name
 from acbench.stages.weigh import cross_validated
 
 CONFUSIONS = 5
@@ -43,7 +42,7 @@ def compare(
     asked: dict[str, dict[str, Proposal]] = {}
     for answers in proposals.values():
         for answer in answers:
-            asked.setdefault(short_name(answer), {})[answer.item_id] = answer
+            asked.setdefault(short_name(answer.proposer), {})[answer.item_id] = answer
     said = {
         name: {
             item: JOIN.join(answer.labels) for item, answer in rows.items() if answer.status == "ok" and item in truth
@@ -71,7 +70,9 @@ def compare(
             }
             for name, rows in said.items()
         },
-        "agreement": {f"{one} and {other}": _agreement(said[one], said[other]) for one, other in combinations(said, 2)},
+        "agreement": [
+            {"one": one, "other": other, **_agreement(said[one], said[other])} for one, other in combinations(said, 2)
+        ],
     }
 
 

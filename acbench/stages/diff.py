@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from acbench.records import JOIN
 from acbench.release.entries import Entry
 
 Kind = Literal["added", "removed", "image", "split", "labels", "single", "status"]
@@ -70,7 +71,7 @@ def counts(changes: list[Change]) -> dict[str, int]:
 
 def said(entry: Entry) -> str:
     """A label in words."""
-    return " + ".join(entry.labels) or entry.status
+    return JOIN.join(entry.labels) or entry.status
 
 
 def _kind(old: Entry | None, new: Entry | None) -> Kind | None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from acbench.errors import ReviewError
-from acbench.records import GOOD, Item, Review, Verdict, label_set
+from acbench.records import GOOD, JOIN, Item, Review, Verdict, label_set
 from acbench.schema import Category, Schema, fold
-from acbench.stages.resolve import JOIN, current_reviews
+from acbench.stages.resolve import current_reviews
 from acbench.stages.review import VERDICTS
 from acbench.stages.triage import UNKNOWN, Ranked, by_item
 
@@ -84,7 +84,8 @@ def collect(
             problems.append(f"{item.image}: {said}")
             continue
         taken.append(replace(flag, tags=ours))
-        last = next(iter(current_reviews(history.get(item.item_id, ()))), None)
+        earlier_ones = history.get(item.item_id, ())
+        last = next(iter(current_reviews(earlier_ones)), None)
         if last is not None and (last.verdict, last.labels, last.note) == (said.verdict, said.labels, said.note):
             counts["same"] += 1
             continue
@@ -93,7 +94,7 @@ def collect(
             Review(
                 item_id=item.item_id,
                 reviewer=reviewer,
-                round=last.round + 1 if last else 1,
+                round=max((each.round for each in earlier_ones), default=0) + 1,
                 verdict=said.verdict,
                 labels=said.labels,
                 note=said.note,

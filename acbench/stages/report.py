@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acbench.records import GOOD, Item, Label, Proposal
+from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, Proposal, short_name
 from acbench.schema import Category, Schema
-from acbench.stages.resolve import JOIN, short_name
 from acbench.stages.review import says
 from acbench.stages.triage import Ranked
 
@@ -117,7 +116,7 @@ def _categories(items: Mapping[str, Item], labels: Mapping[str, Label]) -> list[
                 "category": category,
                 "images": len(mine),
                 **{name: status[name] for name in ("accepted", "pending", "excluded")},
-                "people": sum(label.decided_by == "people" for label in mine),
+                "people": sum(label.decided_by == PEOPLE for label in mine),
                 "classes": sorted(classes.items(), key=lambda pair: (pair[0] == GOOD, -pair[1], pair[0])),
             }
         )
@@ -135,7 +134,7 @@ def _confusions(
             continue
         for answer in answers:
             said = _said(answer.labels) if answer.status == "ok" else f"({answer.status})"
-            counts.setdefault((short_name(answer), item.category), Counter())[_said(label.labels), said] += 1
+            counts.setdefault((short_name(answer.proposer), item.category), Counter())[_said(label.labels), said] += 1
     tables = []
     for (proposer, category), found in sorted(counts.items()):
         rows = sorted({label for label, _ in found})

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from acbench.records import GOOD, Item, Label, LabelStatus, Proposal, Review, label_set
+from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, LabelStatus, Proposal, Review, label_set, short_name
 from acbench.schema import Category, Schema
 
 POLICY = "witnesses-2"
@@ -29,11 +29,7 @@ POLICY = "witnesses-2"
 MAJORITY = 2 / 3
 """Share of the deciding reviewers, from which on their decision stands though others differ."""
 
-JOIN = " + "
-"""Between class ids, and between names, where people read them."""
-
 NOBODY = "nobody"
-PEOPLE = "people"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +127,7 @@ def witnesses(proposals: Iterable[Proposal], category: Category | None = None) -
             voices.append([each])
     return [
         Witness(
-            names=tuple(short_name(each) for each in voice),
+            names=tuple(short_name(each.proposer) for each in voice),
             labels=voice[0].labels,
             by_people=PEOPLE in voice[0].saw,
             from_source=_from_source(voice[0]),
@@ -140,11 +136,6 @@ def witnesses(proposals: Iterable[Proposal], category: Category | None = None) -
         )
         for voice in voices
     ]
-
-
-def short_name(proposal: Proposal) -> str:
-    """The proposer's name without its hash."""
-    return proposal.proposer.partition("@")[0]
 
 
 def current_reviews(reviews: Iterable[Review]) -> list[Review]:
@@ -223,7 +214,7 @@ def _sight(review: Review) -> str:
 
 
 def _silence(proposals: Sequence[Proposal]) -> _Outcome:
-    why = "; ".join(f"{short_name(each)}: {each.reason}" for each in sorted(proposals, key=_rank))
+    why = "; ".join(f"{short_name(each.proposer)}: {each.reason}" for each in sorted(proposals, key=_rank))
     return _Outcome("pending", (), NOBODY, f"no witness names a class ({why or 'none was asked'})")
 
 
@@ -285,5 +276,5 @@ def _alike(one: tuple[str, ...], other: tuple[str, ...], category: Category | No
 
 def _rank(proposal: Proposal) -> tuple[int, str]:
     """The dataset's own label first, then those who started from it, then the others."""
-    order = 0 if short_name(proposal) == "source_label" else 1 if _from_source(proposal) else 2
+    order = 0 if short_name(proposal.proposer) == "source_label" else 1 if _from_source(proposal) else 2
     return order, proposal.proposer

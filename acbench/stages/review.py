@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from acbench.errors import ReviewError, TableError
-from acbench.records import GOOD, Item, Label, Proposal, Review, Verdict, label_set
+from acbench.records import GOOD, JOIN, Item, Label, Proposal, Review, Verdict, label_set, short_name
 from acbench.schema import Category, Schema, fold
-from acbench.stages.resolve import JOIN, current_reviews, short_name
+from acbench.stages.resolve import current_reviews
 from acbench.stages.triage import Ranked, by_item
 from acbench.tables import Row, read_csv
 
@@ -61,7 +61,7 @@ def queue_csv(
 
 def says(proposal: Proposal) -> str:
     """One proposal in a few words."""
-    name = short_name(proposal)
+    name = short_name(proposal.proposer)
     if proposal.status != "ok":
         return f"{name}: – ({proposal.reason})"
     share = proposal.scores.get(proposal.labels[0]) if len(proposal.labels) == 1 else None

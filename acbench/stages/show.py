@@ -8,9 +8,8 @@ from pathlib import Path
 
 from acbench.cards import FORMAT, Card, Named, Value
 from acbench.ledger import digest
-from acbench.records import GOOD, Item, Label, Prediction, Proposal, Review
+from acbench.records import GOOD, JOIN, Item, Label, Prediction, Proposal, Review, short_name
 from acbench.schema import Category, Schema
-from acbench.stages.resolve import JOIN, short_name
 from acbench.stages.triage import Ranked, by_item
 
 
@@ -49,7 +48,10 @@ def cards(
             {
                 **_judged(item, labels[item.item_id], decided.get(item.item_id, ()), schema.category(item.category)),
                 **_placed(places.get(item.item_id), queue.get(item.item_id)),
-                **{f"proposal_{_plain(short_name(each))}": _proposed(each) for each in proposals.get(item.item_id, ())},
+                **{
+                    f"proposal_{_plain(short_name(each.proposer))}": _proposed(each)
+                    for each in proposals.get(item.item_id, ())
+                },
                 **{
                     f"prediction_{_plain(name)}": _predicted(rows[item.item_id])
                     for name, rows in answers.items()

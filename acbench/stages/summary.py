@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from acbench.records import GOOD, Finding, Item, Label, Proposal, Review
+from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, Review
 from acbench.schema import Schema
 from acbench.sources import Source
 from acbench.stages.propose import tally
@@ -88,7 +88,7 @@ def report(
         "witnesses": {name: tally(answers) for name, answers in sorted(by_proposer.items())},
         "queue": {"waiting": len(waiting), **_whys(waiting), "ranked": _whys(ranked)},
         "labels": status_counts(labels.values()),
-        "decided_by_people": sum(label.decided_by == "people" for label in labels.values()),
+        "decided_by_people": sum(label.decided_by == PEOPLE for label in labels.values()),
         "published": published(labels.values(), schema),
         "audit": {"asked": asked, "answered": error.n if error else 0,
                   "error": None if error is None else {"value": error.value, "low": error.low, "high": error.high}},

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from acbench.metrics import Rate, rate
-from acbench.records import GOOD, Item, Label, Proposal, Review
+from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review
 from acbench.schema import Category, Schema
 from acbench.stages.resolve import resolve_item, witnesses
 
@@ -106,7 +106,7 @@ def unseen_error(ranked: Iterable[Ranked], machine: Mapping[str, Label], final: 
 
     `machine`: the labels without reviews; `final`: the labels with them.
     """
-    audited = [each.item_id for each in ranked if each.why == "audit" and final[each.item_id].decided_by == "people"]
+    audited = [each.item_id for each in ranked if each.why == "audit" and final[each.item_id].decided_by == PEOPLE]
     return rate(sum(machine[each].labels != final[each].labels for each in audited), len(audited))
 
 

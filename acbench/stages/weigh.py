@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from acbench.records import Item, Label, Proposal, Review
+from acbench.records import PEOPLE, Item, Label, Proposal, Review
 from acbench.schema import Schema
-from acbench.stages.resolve import PEOPLE, Weighed, resolve, witnesses
+from acbench.stages.resolve import Weighed, resolve, witnesses
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from typing import Any
 
 from acbench import licences, templates
 from acbench.metrics import kappa
-from acbench.records import GOOD
+from acbench.records import GOOD, JOIN, PEOPLE, short_name
 from acbench.release import columns
 from acbench.release.entries import Entry
 from acbench.release.manifest import Manifest
@@ -60,7 +60,7 @@ def _front(facts: Facts) -> dict[str, Any]:
     manifest = facts.manifest
     licence = licences.get(manifest.licence)
     terms = {"license": licence.hub} if licence else {"license": "other", "license_name": manifest.licence.lower()}
-    by_people = any(each.decided_by == "people" for each in facts.entries)
+    by_people = any(each.decided_by == PEOPLE for each in facts.entries)
     return {
         **terms,
         "pretty_name": manifest.title,
@@ -150,7 +150,7 @@ def _made(facts: Facts, texts: Texts) -> Iterable[str]:
     votes = _people(facts)
     if votes:
         blind = sum(vote["blind"] for vote in votes)
-        decided = sum(each.decided_by == "people" for each in facts.entries)
+        decided = sum(each.decided_by == PEOPLE for each in facts.entries)
         people = (
             f"People: {_count(len({vote['who'] for vote in votes}), 'reviewer')} gave {_count(len(votes), 'decision')},"
             f" {blind:,} of them blind, that is with no proposal in sight. {_count(decided, 'label')}"
@@ -179,13 +179,13 @@ def _agreement(facts: Facts, texts: Texts) -> Iterable[str]:
     for row in facts.rows:
         if not row["anomalous"]:
             continue
-        people = {" + ".join(sorted(vote["labels"])) for vote in row["votes"]
+        people = {JOIN.join(sorted(vote["labels"])) for vote in row["votes"]
                   if vote["kind"] == "person" and vote["said"] == "label"}  # fmt: skip
         if len(people) == 1:
-            voices["people"][row["item_id"]] = people.pop()
+            voices[PEOPLE][row["item_id"]] = people.pop()
         for vote in row["votes"]:
             if vote["kind"] != "person" and vote["said"] == "label":
-                voices[vote["who"].partition("@")[0]][row["item_id"]] = " + ".join(sorted(vote["labels"]))
+                voices[short_name(vote["who"])][row["item_id"]] = JOIN.join(sorted(vote["labels"]))
     anomalous = [each for each in facts.entries if each.anomalous]
     alone = sum(each.status == "accepted" and each.agreement is None for each in anomalous)
     agreed = sum(each.status == "accepted" and each.agreement is not None for each in anomalous)
@@ -240,7 +240,7 @@ def _source_changes(facts: Facts, texts: Texts) -> Iterable[str]:
 
 
 def _change(change: Any) -> str:
-    into = " + ".join(change.into)
+    into = JOIN.join(change.into)
     return {
         "merge": f"is merged into `{into}`",
         "rename": f"is called `{into}`",
@@ -288,7 +288,7 @@ def _classes(facts: Facts, texts: Texts) -> Iterable[str]:
         own = {name for name, _, _ in named}
         for one in category.published:
             if one.id not in own:
-                sets = "; ".join(" + ".join(each) for each in one.sets)
+                sets = "; ".join(JOIN.join(each) for each in one.sets)
                 named.append((one.id, one.name, one.definition or f"In `label` only: {sets}."))
         rows = [
             [str(numbers[name]), f"`{name}`", title, f"{multi[key, name]:,}", f"{single[key, name]:,}", text]
@@ -341,7 +341,7 @@ def _licence(facts: Facts, texts: Texts) -> Iterable[str]:
         terms += " Changed here: labels were mapped, checked and regrouped as described above."
     name = licence.name if licence else facts.manifest.licence
     yield texts.fill("licence", name=name, url=licence.url if licence else "#licence", terms=terms)
-    asked = sorted({vote["who"].partition("@")[0] for row in facts.rows for vote in row["votes"]})
+    asked = sorted({short_name(vote["who"]) for row in facts.rows for vote in row["votes"]})
     if credits := [texts.fill(f"credit_{name}") for name in asked if f"credit_{name}" in texts.sections]:
         yield "\n".join(f"- {each}" for each in credits)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from acbench.errors import ReleaseError
-from acbench.records import GOOD, Item, Label, Proposal, Review
+from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review, short_name
 from acbench.schema import Schema
-from acbench.stages.resolve import PEOPLE, current_reviews, resolve_item
+from acbench.stages.resolve import current_reviews, resolve_item
 
 Row = dict[str, Any]
 """Column → value; classes are numbers."""
@@ -137,25 +137,21 @@ def _public(proposal: Proposal) -> Row:
 
 
 def _kind(proposal: Proposal) -> str:
-    if _short(proposal) == "source_label":
+    if short_name(proposal.proposer) == "source_label":
         return "dataset"
     if PEOPLE in proposal.saw:
         return "table"
     return "file" if proposal.proposer.startswith("file:") else "model"
 
 
-def _short(proposal: Proposal) -> str:
-    return proposal.proposer.partition("@")[0]
-
-
 def _public_name(proposer: str) -> str:
     """Files of answers are named after their path, which may tell whose they are."""
-    name, at, mark = proposer.partition("@")
+    name, at, mark = proposer.rpartition("@")
     return f"file{at}{mark}" if name.startswith("file:") else proposer
 
 
 def _without_files(text: str, proposals: Iterable[Proposal]) -> str:
     for each in proposals:
-        if (name := _short(each)).startswith("file:"):
+        if (name := short_name(each.proposer)).startswith("file:"):
             text = text.replace(name, _public_name(each.proposer))
     return text
