@@ -89,6 +89,7 @@ class TestUselessAnswers:
             (said().replace("0.8", "NaN"), "NaN is not JSON"),
             (said().replace("0.8", "-Infinity"), "-Infinity is not JSON"),
             (said().replace("0.8", "1e999"), "between 0 and 1"),
+            (said().replace("0.8", "1" + "0" * 400), "between 0 and 1"),
             (said(reason=None), "`reason` is not text"),
             (said(reason=["a"]), "`reason` is not text"),
             (said(text_in_image="no"), "neither true nor false"),

@@ -197,6 +197,14 @@ class TestBudget:
         budget.settle(amount, 3)
         assert budget.reserve(1) == 3
 
+    def test_several_that_were_too_low_at_once_correct_it_no_more_than_one(self) -> None:
+        budget = Budget(limit=100)
+        amounts = [budget.reserve(1) for _ in range(8)]
+        for amount in amounts:
+            assert amount is not None
+            budget.settle(amount, 2)
+        assert budget.reserve(1) == 2
+
     def test_it_holds_for_many_at_once(self) -> None:
         budget = Budget(limit=1.0)
         worst = []

@@ -497,6 +497,34 @@ def test_settings_are_remembered(here: Acbench, tmp_path: Path) -> None:
     assert json.loads(more.out)["images"]["all"] == 2 * json.loads(first.out)["images"]["all"]
 
 
+def test_a_folder_named_like_a_proposer_or_a_model_says_nothing(
+    here: Acbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("clip", "ViT-L-14", "openai", "gpt-4o"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "said.csv").write_text("image,labels\n")
+    root = toy_mvtec_ad(tmp_path / "root")
+    monkeypatch.chdir(tmp_path)
+    chosen = ("--clip-model", "ViT-L-14", "--clip-weights", "openai", "--llm", "gpt-4o", "--with", "file:said.csv")
+    asked = ("--proposer", "source_label", "--root", root, "--category", "bottle", *chosen)
+    assert here("propose", "mvtec_ac", *asked).status == 0
+    kept = json.loads((tmp_path / ".acbench/mvtec_ac/settings.json").read_text())
+    assert [kept[name] for name in ("clip_model", "clip_weights", "llm")] == ["ViT-L-14", "openai", "gpt-4o"]
+    assert kept["with_"] == [f"file:{tmp_path / 'said.csv'}"]
+
+
+def test_with_every_proposer_left_out_another_part_of_the_dataset_is_another_ranking(
+    here: Acbench, tmp_path: Path
+) -> None:
+    root = toy_mvtec_ad(tmp_path / "root")
+    without = [
+        word for name in ("source_label", "neighbours", "table:mvtec_fs", "edition") for word in ("--without", name)
+    ]
+    for part in (("--category", "bottle", "--category", "screw"), ("--category", "screw", "--limit", "2")):
+        done = here("relabel", "mvtec_ac", "--root", root, *without, *part, "--project", tmp_path)
+        assert done.status == 0, done.err
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -86,6 +86,14 @@ class TestKappa:
         assert found.low < found.value < found.high
         assert found.high - found.low < 0.25
 
+    def test_an_image_with_several_pairs_is_one_image(self) -> None:
+        once = cohen_kappa(ONE, TWO)
+        images = [f"{number:03}" for number in range(200)]
+        twice = cohen_kappa(ONE * 2, TWO * 2, images * 2)
+        assert once is not None and twice is not None and once.low is not None and twice.low is not None
+        assert twice.n == 200
+        assert (twice.value, twice.low, twice.high) == pytest.approx((once.value, once.low, once.high), abs=1e-12)
+
     def test_fleiss_of_two_is_near_cohens(self) -> None:
         cohen, fleiss = cohen_kappa(ONE, TWO), fleiss_kappa(list(zip(ONE, TWO, strict=True)))
         assert cohen is not None and fleiss is not None

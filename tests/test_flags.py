@@ -99,6 +99,13 @@ def test_the_same_mark_again_is_no_new_row() -> None:
     assert other.round == 2
 
 
+def test_a_decision_after_one_that_was_withdrawn_is_a_round_of_its_own() -> None:
+    first = taken(flag("contamination")).reviews
+    history = [*first, replace(first[0], round=2, verdict="withdrawn", labels=(), when=LATER)]
+    (again,) = taken(flag("contamination"), earlier=history, when=LATER).reviews
+    assert again.round == 3
+
+
 def test_other_tags_alone_say_nothing() -> None:
     found = taken(flag("train", "nice picture"))
     assert found.reviews == [] and found.taken == ()

@@ -293,6 +293,9 @@ class TestAnswers:
             (None, "abstained"),
             (float("nan"), "abstained"),
             ([], "abstained"),
+            ([None], "abstained"),
+            ([7], "unparsed"),
+            (["surface pitting", 7], "unparsed"),
         ],
     )
     def test_published_names(self, said: Any, meant: str) -> None:
@@ -301,6 +304,13 @@ class TestAnswers:
         confusion = found.facts["confusion"]["candle"]
         row = confusion["counts"][confusion["true"].index("chunk-of-wax-missing")]
         assert dict(zip(confusion["answered"], row, strict=True))[meant] == 1 == sum(row)
+
+    def test_what_a_bundled_system_read_itself_is_not_read_again(self) -> None:
+        one = label(0, "chunk-of-wax-missing", category="candle")
+        raw = '{"reason": "unclear", "labels": [], "confidence": 0, "text_in_image": false}'
+        said = Prediction(item_id=one.item_id, system="velm@1", raw=raw, labels=(), parse="empty")
+        found = acbench.score([one], [said], schema=VISA_AC, resamples=0)
+        assert found.facts["unusable"][0]["why"] == "abstained"
 
     @pytest.mark.parametrize("said", ["bubble + discolor", "discolor;bubble", ["bubble", "discolor"], "dark spot"])
     def test_a_set_that_a_published_class_stands_for_is_that_class(self, said: Any) -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 from releases import build, check, rehash, told, wrong
 
 from acbench.errors import ReleaseError
+from acbench.stages.verify.duplicates import thumbnail
 from acbench.testing import toy_visa
 
 FIELD = {"@type": "cr:Field", "@id": "x/y", "dataType": "sc:Text", "source": {"fileObject": {"@id": "nosuch"}}}
@@ -65,6 +66,23 @@ def test_what_was_built_is_sound(sound: Path) -> None:
     assert not verified.failed, verified.findings
     assert verified.statuses == {"accepted": 22, "pending": 2}
     assert verified.classes["candle"]["chunk-of-wax-missing"] == 4
+
+
+def test_a_picture_that_breaks_in_the_middle_has_no_thumbnail() -> None:
+    file = io.BytesIO()
+    Image.effect_noise((600, 600), 100).save(file, "PNG")
+    data = bytearray(file.getvalue())
+    second = data.index(b"IDAT", data.index(b"IDAT") + 4)
+    data[second : second + 4] = b"\x00\x01\x02\x03"
+    assert thumbnail(bytes(data)) is None
+
+
+@pytest.mark.parametrize("what", ["title", "licence", "classes"])
+def test_a_manifest_that_would_write_on_the_terminal_is_refused(release: Path, what: str) -> None:
+    evil = "\x1b[2J"
+    manifest(release, **{what: ["good", evil] if what == "classes" else evil})
+    with pytest.raises(ReleaseError, match="cannot be printed"):
+        check(release)
 
 
 @pytest.mark.parametrize("path", ["README.md", "croissant.json", TABLE])
@@ -133,6 +151,8 @@ def test_a_licence_that_is_laxer_than_the_images_is_found(release: Path) -> None
         (lambda row, n: {**row, "category": 1}, "misplaced"),
         (lambda row, n: {**row, "split": "train"}, "misplaced"),
         (lambda row, n: {**row, "label": 9_999}, "row"),
+        (lambda row, n: {**row, "label": -1, "labels": [-1]}, "row"),
+        (lambda row, n: {**row, "category": -1}, "row"),
         (lambda row, n: {**row, "labels": []}, "label"),
         (lambda row, n: {**row, "labels": [0, 1]}, "label"),
         (lambda row, n: {**row, "status": "pending"}, "label"),
