@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from acbench import __version__, editions, proposers, sources, store
 from acbench.errors import AcbenchError
 from acbench.ledger import Ledger, digest
 from acbench.maker import Maker, key_of, write_json
+from acbench.progress import Console
 from acbench.project import Bench
-from acbench.proposers import ClipModel, DryRun, Embedder, Paid, Progress
+from acbench.proposers import ClipModel, DryRun, Embedder, Paid
 from acbench.records import PEOPLE, Finding, Item, Label, Proposal, Review
 from acbench.roots import Root, root_at
 from acbench.schema import Schema
@@ -43,13 +43,6 @@ VERSION = f"{__version__}, 1"
 
 Report = dict[str, Any]
 """What `acbench relabel --json` prints: see `stages.summary.report`."""
-
-
-class Console(Protocol):
-    """Where progress is told."""
-
-    def stage(self, title: str) -> AbstractContextManager[Progress]: ...
-    def note(self, text: str) -> None: ...
 
 
 @dataclass(kw_only=True)

@@ -20,7 +20,8 @@ from acbench.baselines import Baseline, Divisible
 from acbench.caller import Budget, LedgerCaller
 from acbench.engine import Engine, Home, Task
 from acbench.errors import AcbenchError
-from acbench.proposers import Alone, Looking, Paid, Progress, Proposer
+from acbench.progress import Progress
+from acbench.proposers import Alone, Looking, Paid, Proposer
 from acbench.records import Item, Prediction, Proposal
 from acbench.roots import Root
 from acbench.schema import Schema

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,12 @@ from acbench.adapters import _fiftyone_brain as brain
 from acbench.adapters import _fiftyone_look as look
 from acbench.cards import FIELDS, FORMAT, Card, Flag, Named
 from acbench.errors import AcbenchError
+from acbench.progress import Progress
 
 BATCH = 500
 """Samples written at a time."""
 WAIT = 5
 """Seconds that a database has to answer."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from acbench.calls import Caller
 from acbench.plugins import Plugins
-from acbench.proposers import ClipModel, Embedder, Progress, VectorCache
+from acbench.progress import Progress
+from acbench.proposers import ClipModel, Embedder, VectorCache
 from acbench.records import Item, Prediction
 from acbench.roots import Root
 from acbench.schema import Schema
 from acbench.scoring.truth import Truth
 
-__all__ = ["Baseline", "Divisible", "Options", "PatchModel", "Progress", "Setup", "build", "names"]
+__all__ = ["Baseline", "Divisible", "Options", "PatchModel", "Setup", "build", "names"]
 
 
 class PatchModel(Protocol):

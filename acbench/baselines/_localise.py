@@ -23,7 +23,7 @@ from acbench.baselines import Setup
 from acbench.baselines._maps import Map, Maps, maps
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
-from acbench.proposers import Progress
+from acbench.progress import Progress
 from acbench.records import Item
 
 ORACLE, NONE = "oracle", "none"

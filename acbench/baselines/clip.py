@@ -13,12 +13,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from acbench.baselines import Baseline, Progress, Setup
+from acbench.baselines import Baseline, Setup
 from acbench.baselines._crops import Crop, crops
 from acbench.baselines._localise import Localiser, Place
 from acbench.baselines._maps import chunks
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
+from acbench.progress import Progress
 from acbench.proposers import ClipModel
 from acbench.proposers.clip import prompts
 from acbench.records import GOOD, Item, Prediction

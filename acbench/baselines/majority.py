@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from acbench.baselines import Baseline, Progress, Setup
+from acbench.baselines import Baseline, Setup
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
+from acbench.progress import Progress
 from acbench.records import JOIN, Item, Prediction
 from acbench.scoring.truth import Truth
 from acbench.scoring.views import Answer

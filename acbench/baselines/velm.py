@@ -20,11 +20,12 @@ from PIL import Image
 
 from acbench import answers, imaging, templates
 from acbench.ahead import ahead
-from acbench.baselines import Progress, Setup
+from acbench.baselines import Setup
 from acbench.baselines._localise import Localiser, Place, marked
 from acbench.calls import Asked, Caller, Picture, Question
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
+from acbench.progress import Progress
 from acbench.proposers import DryRun
 from acbench.proposers.llm import render
 from acbench.records import GOOD, Item, Prediction

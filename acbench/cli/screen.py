@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from acbench.proposers import Progress
+from acbench.progress import Progress
 
 SHOWN = 3
 """So many findings are shown on the screen after a relabel."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from acbench.engine import VectorCache as VectorCache
 from acbench.plugins import Plugins
+from acbench.progress import Progress
 from acbench.records import Item, Proposal
 from acbench.roots import Root
 from acbench.schema import Schema
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from acbench.calls import Bill, Caller
-
-Progress = Callable[[int, int], None]
-"""Told (done, of how many) as work goes on."""
 
 
 class Embedder(Protocol):

@@ -26,7 +26,8 @@ from acbench import imaging, templates
 from acbench.ahead import ahead
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
-from acbench.proposers import ClipModel, Progress, Proposer, Setup
+from acbench.progress import Progress
+from acbench.proposers import ClipModel, Proposer, Setup
 from acbench.records import GOOD, Item, Proposal
 from acbench.schema import Category
 

@@ -11,7 +11,8 @@ from functools import cached_property
 
 from acbench.editions import edition_labels, reviewed
 from acbench.ledger import digest
-from acbench.proposers import Progress, Proposer, Setup
+from acbench.progress import Progress
+from acbench.proposers import Proposer, Setup
 from acbench.records import PEOPLE, Item, Label, Proposal
 from acbench.schema import Schema
 

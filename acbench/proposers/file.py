@@ -19,7 +19,8 @@ from pathlib import Path
 from acbench.answers import published_class, tidy
 from acbench.errors import AcbenchError, TableError
 from acbench.ledger import digest
-from acbench.proposers import Progress, Proposer, Setup
+from acbench.progress import Progress
+from acbench.proposers import Proposer, Setup
 from acbench.proposers.table import class_sets
 from acbench.records import GOOD, Item, Proposal, label_set
 from acbench.schema import Category, Schema

@@ -28,7 +28,8 @@ from acbench.ahead import ahead
 from acbench.calls import Asked, Bill, Caller, Picture, Question
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
-from acbench.proposers import DryRun, Example, Progress, Proposer, Setup
+from acbench.progress import Progress
+from acbench.proposers import DryRun, Example, Proposer, Setup
 from acbench.records import GOOD, Item, Proposal
 from acbench.schema import Category
 from acbench.schema.render import json_schema, prompt_text

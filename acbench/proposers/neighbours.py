@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from acbench import imaging
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
-from acbench.proposers import Progress, Setup
+from acbench.progress import Progress
+from acbench.proposers import Setup
 from acbench.records import GOOD, Item, Proposal, label_set
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from acbench.proposers import Progress, Proposer, Setup
+from acbench.progress import Progress
+from acbench.proposers import Proposer, Setup
 from acbench.records import Item, Proposal
 from acbench.schema import Schema
 

@@ -15,7 +15,8 @@ from functools import cached_property
 from acbench.editions import witness_text, witnesses
 from acbench.errors import AcbenchError
 from acbench.ledger import digest
-from acbench.proposers import Progress, Proposer, Setup
+from acbench.progress import Progress
+from acbench.proposers import Proposer, Setup
 from acbench.records import PEOPLE, Item, Proposal, label_set
 from acbench.schema import Category, Schema
 

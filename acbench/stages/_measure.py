@@ -18,6 +18,7 @@ from acbench.engine import Engine, Home, Task
 from acbench.errors import ImageError
 from acbench.files import Located, Refused, Tree
 from acbench.imaging import probe
+from acbench.progress import Progress
 
 VERSION = 1
 """Raise it when the same bytes would give other facts: cached ones are then computed again."""
@@ -30,8 +31,6 @@ _FLUSH = 0.5
 """Seconds of work that are lost if the process is killed."""
 
 _Row = tuple[str, str, str]
-Progress = Callable[[int, int], None]
-"""Called with the number of files done and of all."""
 
 
 class Facts(NamedTuple):

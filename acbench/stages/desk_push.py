@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from acbench import store
 from acbench.desk import Desk, Key, Project, Standing, Task
 from acbench.errors import LostConnection, StoreError
+from acbench.progress import Progress
 
 BATCH = 1000
 """Tasks in one request, at most."""
@@ -28,8 +29,6 @@ SETTLE = 30.0
 TRIES = 3
 """So many lost connections in a row are borne."""
 _PAUSE = 0.5
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 
 from acbench.engine import Engine
+from acbench.progress import Progress
 from acbench.records import Finding, Item, item_id
 from acbench.roots import Root
 from acbench.sources import Found, Place, Source, locate
 from acbench.stages._checks import duplicates, mixed
 from acbench.stages._fold import fold
-from acbench.stages._measure import Facts, HashCache, MemoryCache, Progress, measure
+from acbench.stages._measure import Facts, HashCache, MemoryCache, measure
 
 __all__ = ["HashCache", "Ingested", "MemoryCache", "describe", "ingest"]
 

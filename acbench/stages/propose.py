@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from acbench.errors import AcbenchError
+from acbench.progress import Progress
 from acbench.records import Item, Proposal
-
-Progress = Callable[[int, int], None]
-"""Told (done, of how many) as work goes on."""
 
 
 class Asked(Protocol):

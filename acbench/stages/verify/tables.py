@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import imaging
 from acbench.errors import ImageError, ReleaseError
+from acbench.progress import Progress
 from acbench.records import GOOD, Finding
 from acbench.release.columns import IMAGES
 from acbench.release.entries import MAX_ROWS, Entry, entry
@@ -22,8 +23,6 @@ MAX_GROUP = 1 << 30
 """Bytes of one row group in memory; ours have at most 64 MiB and one image."""
 MOST = 20
 """So many findings of a kind in one table are told."""
-
-Progress = Callable[[int, int], None]
 
 
 class Tables(Protocol):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from acbench.progress import Progress
 from acbench.records import GOOD, Finding
 from acbench.release.entries import Entry, manifest
 from acbench.release.folder import Folder
 from acbench.release.manifest import CARD, CROISSANT, Manifest
 from acbench.stages.verify import duplicates, files, tables
-from acbench.stages.verify.tables import Progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
