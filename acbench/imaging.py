@@ -99,6 +99,22 @@ def open_mask(path: str | Path, root: str | Root, size: tuple[int, int]) -> NDAr
         return np.asarray(pixels != 0, dtype=np.bool_)
 
 
+def within(picture: Image.Image, longest: int) -> Image.Image:
+    """The picture as RGB, shrunk if its longer edge has more than `longest` pixels."""
+    from PIL import Image  # runs that draw nothing new do without
+
+    scale = min(1.0, longest / max(picture.size))
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+
+
+def jpeg(picture: Image.Image, quality: int) -> bytes:
+    """The picture as a JPEG file whose colours are as sharp as its brightness: defects are often red on red."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality, subsampling=0)
+    return file.getvalue()
+
+
 def _read(path: str | Path, root: str | Root) -> bytes:
     try:
         return open_tree(root).read(Path(path).as_posix())

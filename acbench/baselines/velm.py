@@ -10,7 +10,6 @@ the proposer `llm`.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -158,7 +157,7 @@ class Velm:
             shown = evidence.contour(image, mask, longest=EDGE)
             parts += [_TEXTS.fill("contour", number=next(numbers)), _encoded(shown)]
         else:
-            parts += [_TEXTS.fill("query", number=next(numbers)), _encoded(_small(image))]
+            parts += [_TEXTS.fill("query", number=next(numbers)), _encoded(image)]
         ids = ", ".join(f"`{each}`" for each in category.class_ids)
         parts.append(_TEXTS.fill("task", ids=ids, good=GOOD))
         return Question(system=_TEXTS.fill("system"), parts=tuple(parts), schema=json_schema(category))
@@ -187,7 +186,7 @@ class Velm:
             wanted = item.category in categories and item.category not in found
             if wanted and item.split == "train" and not item.anomalous and not item.problem:
                 try:
-                    found[item.category] = _encoded(_small(imaging.open_image(item.image, self.setup.root)))
+                    found[item.category] = _encoded(imaging.open_image(item.image, self.setup.root))
                 except AcbenchError:
                     continue  # ingest has reported it; the next one serves as well
         return found
@@ -208,16 +207,8 @@ class Velm:
         return Prediction(**{"labels": (), "parse": "ok", **fixed, **values})  # type: ignore[arg-type]
 
 
-def _small(image: Image.Image) -> Image.Image:
-    scale = min(1.0, EDGE / max(image.size))
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    return image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
-
-
 def _encoded(image: Image.Image) -> Picture:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=QUALITY, subsampling=0)
-    return Picture(data=file.getvalue(), media_type="image/jpeg")
+    return Picture(data=imaging.jpeg(imaging.within(image, EDGE), QUALITY), media_type="image/jpeg")
 
 
 def build(setup: Setup) -> Velm:

@@ -14,7 +14,6 @@ is spread. An abstention is even over all. It ranks images, and `acbench compare
 
 from __future__ import annotations
 
-import io
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -297,11 +296,7 @@ def _scores(parsed: answers.Parsed, category: Category) -> dict[str, float]:
 
 
 def _whole(image: Image.Image) -> _Shown:
-    from PIL import Image  # a run with all answers there does not need it
-
-    scale = min(1.0, EDGE / max(image.size))
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    return _encoded(image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
+    return _encoded(imaging.within(image, EDGE))
 
 
 def _close_up(image: Image.Image, mask: NDArray[np.bool_]) -> tuple[_Shown, str, float] | None:
@@ -326,9 +321,8 @@ def _close_up(image: Image.Image, mask: NDArray[np.bool_]) -> tuple[_Shown, str,
 
 
 def _encoded(image: Image.Image) -> _Shown:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=QUALITY, subsampling=0)
-    return _Shown(Picture(data=file.getvalue(), media_type="image/jpeg"), f"{image.width} × {image.height}")
+    picture = Picture(data=imaging.jpeg(image, QUALITY), media_type="image/jpeg")
+    return _Shown(picture, f"{image.width} × {image.height}")
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:

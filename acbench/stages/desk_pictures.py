@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -78,6 +77,4 @@ def _image(item: Item, root: Root) -> Image.Image:
 
 
 def _save(path: Path, picture: Image.Image) -> None:
-    sink = io.BytesIO()
-    picture.save(sink, "JPEG", quality=QUALITY, subsampling=0)
-    store.write_bytes(path, sink.getvalue())
+    store.write_bytes(path, imaging.jpeg(picture, QUALITY))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,10 +66,8 @@ def draw(shown: Shown, root: Root) -> bytes:
             normal = imaging.open_image(shown.reference.image, root)
         except AcbenchError as error:
             lines.append(error.message)
-    sink = io.BytesIO()
     drawn = evidence.picture(image, mask, normal, title=shown.item.image, lines=lines)
-    drawn.save(sink, "JPEG", quality=QUALITY, subsampling=0)
-    return sink.getvalue()
+    return imaging.jpeg(drawn, QUALITY)
 
 
 def write(shown: Shown, root: Root, path: Path) -> None:
