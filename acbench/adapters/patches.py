@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acbench.adapters.backbone import _LITE0, DEFAULT, _bundled_weights, _local, _timm_net, backbone
+from acbench.adapters.backbone import DEFAULT, backbone, timm_network
 from acbench.adapters.torch_runtime import device, import_torch
 from acbench.errors import AcbenchError
 
@@ -65,19 +65,11 @@ def patch_model(spec: str = DEFAULT) -> PatchModel:
 
     Raises AcbenchError for another kind of backbone.
     """
-    family, _, rest = spec.partition(":")
-    known = backbone(spec)
-    if spec == DEFAULT:
-        return PatchModel(_named(known.name), known.size, lambda: _timm_net(_LITE0, _bundled_weights(), in_order=True))
-    if family != "timm":
+    known, network = backbone(spec), timm_network(spec)
+    if network is None:
         raise AcbenchError(f"patchcore cannot take features of {spec}", f"--backbone {DEFAULT} or timm:MODEL")
-    model, _, weights = rest.partition("@")
-    path = _local(weights, spec) if weights else None
-    return PatchModel(_named(known.name), known.size, lambda: _middle(_timm_net(model, path, in_order=False), model))
-
-
-def _named(name: str) -> str:
-    return f"{name}:strides {'+'.join(map(str, STRIDES))}"
+    name = f"{known.name}:strides {'+'.join(map(str, STRIDES))}"
+    return PatchModel(name, known.size, lambda: _middle(network.load(), network.model))
 
 
 def _middle(net: Any, model: str) -> Any:

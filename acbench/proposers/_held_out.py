@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,17 +35,25 @@ class HeldOut:
 
     def predict(self, vectors: Sequence[Vector]) -> NDArray[np.float64]:
         """Class probabilities (N, K) of vectors that were not trained on."""
-        keep = _keeping_classes(np.ones(len(self.labels), dtype=bool), self.suspects, self.labels)
-        model = self._fit(keep)
-        probabilities: NDArray[np.float64] = model.predict_proba(self._standard(np.asarray(vectors)) @ self._axes.T)
+        new = self._standard(np.asarray(vectors)) @ self._axes.T
+        probabilities: NDArray[np.float64] = self._whole.predict_proba(new)
         return probabilities
 
     def nearest(self, number: int, most: int) -> list[int]:
         """Labels of the nearest other images, by cosine, at most so many."""
-        unit = self._features / np.linalg.norm(self._features, axis=1, keepdims=True).clip(1e-12)
-        similar = unit @ unit[number]
+        similar = self._directions @ self._directions[number]
         similar[number] = -np.inf
         return [int(self.labels[other]) for other in np.argsort(-similar, kind="stable")[:most]]
+
+    @cached_property
+    def _whole(self) -> Any:
+        return self._fit(_keeping_classes(np.ones(len(self.labels), dtype=bool), self.suspects, self.labels))
+
+    @cached_property
+    def _directions(self) -> NDArray[np.float64]:
+        lengths = np.linalg.norm(self._features, axis=1, keepdims=True)
+        unit: NDArray[np.float64] = self._features / lengths.clip(1e-12)
+        return unit
 
     def _standard(self, features: NDArray[Any]) -> NDArray[np.float64]:
         scaled: NDArray[np.float64] = (features - self._mean) / self._scale / np.sqrt(len(self._mean))

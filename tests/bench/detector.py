@@ -102,9 +102,11 @@ def theirs(ratio: float) -> Any:
     torch = import_torch()
     from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
-    from acbench.adapters.backbone import _LITE0, _bundled_weights, _timm_net
+    from acbench.adapters.backbone import DEFAULT, timm_network
 
-    full = _timm_net(_LITE0, _bundled_weights(), in_order=True)
+    network = timm_network(DEFAULT)
+    assert network is not None
+    full = network.load()
     model = PatchcoreModel(backbone=_LITE0, layers=LAYERS, pre_trained=False)
     features = model.feature_extractor.feature_extractor
     features.load_state_dict({name: full.state_dict()[name] for name in features.state_dict()})
