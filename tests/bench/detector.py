@@ -107,7 +107,7 @@ def theirs(ratio: float) -> Any:
     network = timm_network(DEFAULT)
     assert network is not None
     full = network.load()
-    model = PatchcoreModel(backbone=_LITE0, layers=LAYERS, pre_trained=False)
+    model = PatchcoreModel(backbone=network.model, layers=LAYERS, pre_trained=False)
     features = model.feature_extractor.feature_extractor
     features.load_state_dict({name: full.state_dict()[name] for name in features.state_dict()})
     mean, std = (torch.tensor(full.default_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
