@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from acbench import store
 from acbench.desk import Desk, Project, Wanted
 from acbench.pipeline import Pipeline
 from acbench.records import Item
@@ -40,7 +42,10 @@ def push(line: Pipeline, desk: Desk, plan: Plan, check: Callable[[str], Check]) 
     `check` gives the judge of predictions for a form. Nothing is sent before every prediction of a category is judged.
     """
     reviews = by_item(line.reviews)
-    picked = desk_tasks.chosen(line.waiting(), line.labels(), reviews, queue=plan.queue, turn=plan.turn)
+    undecided = desk_pull.undecided(line.bench.undecided)
+    picked = desk_tasks.chosen(
+        line.waiting(), line.labels(), reviews, queue=plan.queue, turn=plan.turn, undecided=undecided
+    )
     by_category: defaultdict[str, list[tuple[Ranked, int]]] = defaultdict(list)
     for ranked, turn in picked:
         by_category[line.items[ranked.item_id].category].append((ranked, turn))
@@ -68,6 +73,7 @@ def pull(line: Pipeline, desk: Desk) -> Pulled:
             progress(done, len(names))
     total = desk_pull.merge(parts, reviews)
     line.keep_reviews(total.reviews)
+    store.write_bytes(line.bench.undecided, json.dumps(sorted(total.undecided)).encode())
     return total
 
 

@@ -145,6 +145,11 @@ class Bench:
         return self.work / "desk"
 
     @property
+    def undecided(self) -> Path:
+        """Tasks of the review desk that people have worked on without deciding, as of the last pull."""
+        return self.desk / "undecided.json"
+
+    @property
     def pictures(self) -> Path:
         """Folder of pictures that the review desk shows, one folder a category."""
         return self.project.desk / "pictures" / self.benchmark

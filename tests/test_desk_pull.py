@@ -119,6 +119,14 @@ def test_a_table_and_a_desk_count_rounds_together() -> None:
     assert [row.labels for row in current_reviews(result.reviews)] == [("broken_small",)]
 
 
+def test_an_image_is_undecided_once_as_many_as_are_wanted_have_said_nothing() -> None:
+    two = replace(PROJECT, annotators=2)
+    nothing, decision = said(1, skipped=True), said(2, "good", by="bob")
+    for made, left in (((nothing,), False), ((nothing, said(2, by="bob")), True), ((nothing, decision), False)):
+        result = pull(two, [task(*made)], ITEMS, MVTEC_AC, [], now=NOW)
+        assert result.undecided == ({(BOTTLE.item_id, 1)} if left else set())
+
+
 @pytest.mark.parametrize(
     ("found", "kind"),
     [
@@ -138,6 +146,7 @@ def test_a_table_and_a_desk_count_rounds_together() -> None:
 def test_what_is_no_decision_is_counted_and_never_guessed(found: Annotation, kind: str) -> None:
     result = pulled([task(found)])
     assert result.reviews == []
+    assert result.undecided == {(BOTTLE.item_id, 1)}
     assert counted(result) == {kind: 1}
     assert bool(result.remarks) == (kind != "skipped")
     assert all("task 1 (bottle/test/contamination/000.png), annotation 1 by ada: " in each for each in result.remarks)

@@ -58,6 +58,11 @@ class TestChosen:
         assert picked(reviews, queue="disputed") == [("disputed", 1), ("unnamed", 3), ("audit", 1)]
         assert picked(reviews)[1] == ("unnamed", 3)
 
+    def test_what_was_looked_at_and_not_decided_is_put_up_again(self) -> None:
+        undecided = {(ITEMS[0].item_id, 1), (ITEMS[0].item_id, 2), (ITEMS[1].item_id, 3)}
+        assert picked(undecided=undecided)[:2] == [("disputed", 3), ("unnamed", 1)]
+        assert picked(undecided=undecided, turn=1)[0] == ("disputed", 1)
+
 
 class TestBlind:
     def test_the_share_is_drawn_by_the_image_and_the_seed_alone(self) -> None:

@@ -139,6 +139,9 @@ def test_from_queue_to_labels(
     assert {name: count for name, count in again.items() if count} == {"same": 2, "skipped": 1}
     report = json.loads(acbench(project, "review", "report", benchmark, "--json"))
     assert report["images"] == 2
+    again = json.loads(acbench(project, "review", "push", benchmark, "--json"))
+    assert sum(each["sent"] for each in again.values()) == 1, "what was skipped is put up again"
+    assert "0 tasks put on the desk" in acbench(project, "review", "push", benchmark)
 
 
 def test_relabel_pulls_and_pushes_as_part_of_its_cycle(place: tuple[Path, RealDesk]) -> None:

@@ -221,6 +221,8 @@ ALWAYS = ("new", "changed", "withdrawn", "same")
 def pulled_words(result: Pulled) -> str:
     """What came of a pull, in words; what a person should look at stands on lines of its own."""
     words = ", ".join(f"{result.counts[k]:,} {w}" for k, w in WORDS.items() if result.counts[k] or k in ALWAYS)
+    if result.undecided:
+        words += f"; {len(result.undecided):,} images were looked at and not decided: the next push puts them up again"
     return "\n".join([*(f"! {remark}" for remark in result.remarks), words])
 
 

@@ -6,14 +6,17 @@ running it twice changes nothing. What cannot be understood is counted and told,
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from acbench.desk import Annotation, Answered, Project
+from acbench.desk import Annotation, Answered, Key, Project
+from acbench.errors import StoreError
 from acbench.records import GOOD, Item, Review, Verdict, label_set
 from acbench.schema import Category, Schema
 from acbench.schema.form import CONTROL, NOTE, VERDICTS
@@ -43,6 +46,8 @@ class Pulled:
     """By the words in `COUNTS`."""
     remarks: list[str] = field(default_factory=list)
     """What a person should look at, in sentences."""
+    undecided: set[Key] = field(default_factory=set)
+    """Tasks that as many people as are wanted have skipped, or left with nothing that decides."""
 
     def remark(self, kind: str, text: str) -> None:
         """Count something that could not be taken, and say so."""
@@ -87,10 +92,10 @@ def pull(
             result.remark("unknown_item", f"task {task.number}: no item {key[0][:80]!r} in this dataset")
         else:
             tasks.add(key)
-            for each in task.annotations:
-                decision = _review(result, task, each, items[key[0]], key[1], schema, project)
-                if decision is not None:
-                    live[decision.desk] = decision
+            made = [_review(result, task, each, items[key[0]], key[1], schema, project) for each in task.annotations]
+            live |= {decision.desk: decision for decision in made if decision is not None}
+            if len(made) >= project.annotators and not any(made):
+                result.undecided.add(key)
     for desk, review in sorted(live.items(), key=lambda pair: (pair[1].when, _order(pair[0]))):
         known = last.get(desk)
         if known is not None and _same(known, review):
@@ -118,7 +123,18 @@ def merge(parts: Iterable[Pulled], reviews: list[Review]) -> Pulled:
     for part in parts:
         total.counts.update(part.counts)
         total.remarks += part.remarks
+        total.undecided |= part.undecided
     return total
+
+
+def undecided(path: Path) -> set[Key]:
+    """What the last pull kept as `Pulled.undecided`. Raises StoreError if that is damaged."""
+    if not path.exists():
+        return set()
+    try:
+        return {(str(item), int(turn)) for item, turn in json.loads(path.read_bytes())}
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"{path} is damaged: {error}", f"rm {path}, then: acbench review pull") from None
 
 
 def last_round(reviews: Iterable[Review]) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Literal
 
-from acbench.desk import Task
+from acbench.desk import Key, Task
 from acbench.errors import DeskError
 from acbench.records import Item, Label, Proposal, Review
 from acbench.schema import Schema
@@ -31,11 +31,13 @@ def chosen(
     *,
     queue: Queue = "all",
     turn: int | None = None,
+    undecided: Container[Key] = (),
 ) -> list[tuple[Ranked, int]]:
     """Which of the waiting images are put to people, and in which round.
 
-    Where people have decided without a clear outcome, it is the round after their last one; elsewhere the first; or
-    `turn` for all. `disputed`: where people or witnesses differ. `audit`: the sample of labels accepted unseen.
+    Where people have decided without a clear outcome, it is the round after their last one; elsewhere the first that is
+    not `undecided`: worked on, with nothing that decides; or `turn` for all. `disputed`: where people or witnesses
+    differ. `audit`: the sample of labels accepted unseen.
     """
     found = []
     for each in waiting:
@@ -45,7 +47,10 @@ def chosen(
             continue
         if queue == "audit" and each.why != "audit":
             continue
-        found.append((each, turn or (last_round(reviews[each.item_id]) + 1 if open_question else 1)))
+        due = last_round(reviews[each.item_id]) + 1 if open_question else 1
+        while (each.item_id, due) in undecided:
+            due += 1
+        found.append((each, turn or due))
     return found
 
 
