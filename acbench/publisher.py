@@ -84,6 +84,11 @@ class Publisher:
     def build(self) -> Built:
         """Write the release folder. Raises ReleaseError if its licences, version or images forbid it, or HubError."""
         line = self.line
+        if line.settings.root is None and not hasattr(line.source, "render"):
+            raise ReleaseError(
+                f"where is {line.source.TITLE}? A release holds the hash of every image, even if it holds labels only",
+                f"add --root FOLDER to the command; {line.source.TITLE} is at {line.source.HOME}",
+            )
         labels, items = line.labels(), list(line.items.values())
         if not items:
             raise ReleaseError("there is no image to release", f"acbench relabel {line.settings.schema}")
@@ -142,7 +147,10 @@ class Publisher:
         if there.version == version:
             return version, there.previous
         if _numbers(version) < _numbers(there.version):
-            raise ReleaseError(f"version {there.version} is published already", f"give a later one than {version}")
+            raise ReleaseError(
+                f"version {there.version} is published already",
+                f"give a later one than that: --version {manifests.following(there.version)}",
+            )
         return version, Previous(version=there.version, commit=head.tags.get(there.tag, head.commit))
 
     def _refuse_other(self, there: Manifest) -> None:

@@ -247,6 +247,12 @@ def test_an_error_is_one_message_with_a_way_out(
     assert ("\n  → " in done.err) == (status == 1)
 
 
+def test_a_project_in_which_nothing_was_done_says_what_to_do(here: Acbench, tmp_path: Path) -> None:
+    assert here("relabel", "mvtec_ac", "--project", tmp_path).status == 1  # it has no images, but a ledger now
+    assert here("status", "--project", tmp_path).out == "nothing yet; acbench relabel sample\n"
+    assert json.loads(here("status", "--json", "--project", tmp_path).out) == {}
+
+
 def test_a_schema_with_errors_is_not_used_and_they_are_listed_by_line(here: Acbench, tmp_path: Path) -> None:
     schema = tmp_path / "mine.yaml"
     known = Path(__file__).parent.parent / "label_schemas" / "sample.yaml"

@@ -40,7 +40,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ("publish visa_ac --repo nonsense", 1, "'nonsense' is no repository"),
         ("publish visa_ac --dry-run --version 1.0", 1, "--version 1.0 is not MAJOR.MINOR.PATCH"),
         ("publish nosuch --dry-run", 1, "no bundled benchmark 'nosuch'"),
-        ("publish mvtec_ac --dry-run", 1, "where is MVTec-AD"),
+        ("publish mvtec_ac --dry-run", 1, "where is MVTec-AD? A release holds the hash of every image"),
+        ("publish mvtec_ac --dry-run", 1, "add --root FOLDER to the command"),
         ("verify nosuch", 1, "neither a folder nor ORG/NAME"),
         ("verify images", 1, "images: release.json: there is no such file"),
         ("verify release --revision v1.0.0", 2, "--revision goes with a repository"),
@@ -67,12 +68,23 @@ def test_a_dry_run_shows_the_card_and_the_folder(
 ) -> None:
     assert run(monkeypatch, "publish", "visa_ac", "--dry-run", "--project", str(project)) == 0
     out = capsys.readouterr().out
-    assert out.startswith("# VisA-AC\n")
-    assert "config_name" not in out
+    card = (project / ".acbench/visa_ac/release/README.md").read_text(encoding="utf-8")
+    assert out.startswith(card)
+    assert card.startswith("---\nlicense: ") and "\n---\n\n# VisA-AC\n" in card
     assert out.endswith("Nothing was uploaded.\n")
     assert run(monkeypatch, "publish", "visa_ac", "--dry-run", "--json", "--project", str(project)) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["tag"], facts["commit"], facts["failed"], facts["images"]) == ("v1.0.0", None, False, True)
+
+
+def test_a_release_is_made_of_bundled_labels_and_a_folder_of_images(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("publish", "visa_ac", "--dry-run", "--json", "--project", str(tmp_path))
+    assert run(monkeypatch, *command, "--root", str(project / "images")) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 16
+    assert run(monkeypatch, *command) == 0  # the folder is remembered
+    capsys.readouterr()
 
 
 def test_diff_lists_what_changed(
@@ -86,4 +98,6 @@ def test_diff_lists_what_changed(
     assert run(monkeypatch, "diff", release, str(smaller.folder), "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["counts"] == {"removed": 8}
+    assert run(monkeypatch, "diff", release, str(smaller.folder)) == 0
+    assert "\n8 images removed\n" in capsys.readouterr().out
     assert {change["category"] for change in facts["changes"]} == {"pcb4"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from acbench.release.entries import Entry
-from acbench.stages.diff import Change, counts, diff
+from acbench.stages.diff import Change, counts, diff, summary
 
 CHIPPED = Entry(
     item_id="one", image="cup/test/chip/000.png", category="cup", split="test", anomalous=True, label="chip",
@@ -50,3 +50,7 @@ def test_images_come_and_go() -> None:
         ("two", "added", "", "chip"),
     ]
     assert counts(changes) == {"added": 1, "removed": 1}
+    assert summary(changes) == "1 image added, 1 image removed"
+    assert summary([*changes, changes[0], *changed(labels=("crack",))]) == (
+        "1 image added, 2 images removed, 1 label changed"
+    )

@@ -86,6 +86,20 @@ def stamps(shelf: Any) -> dict[str, Any]:
     return dict(zip(*shelf.data.values(["item_id", "last_modified_at"]), strict=True))
 
 
+def test_what_fiftyone_says_leaves_stdout_to_results(database: str) -> None:
+    code = """
+import logging
+from acbench.adapters import fiftyone_app
+fiftyone_app.connect()
+for name in ("fiftyone", "fiftyone.core.odm.database", "eta"):
+    logging.getLogger(name).warning("You are running the oldest supported major version of MongoDB.")
+print("{}")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "{}\n", done.stderr
+    assert done.stderr.count("oldest supported") >= 3
+
+
 def test_only_samples_whose_card_has_changed_are_written(shelf: Any) -> None:
     done = update(shelf, [card(number) for number in range(20)])
     assert (done.added, done.changed, done.removed) == (20, 0, 0)

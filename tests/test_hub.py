@@ -249,8 +249,9 @@ def test_from_release_to_release(hub: LoopbackHub, project: Path) -> None:
     assert "--version 1.1.0" in refused.stderr
     publish(hub, project, "--version", "1.1.0")
     card = hub.repos[REPO].head.files["README.md"].data.decode()
-    assert "### Against 1.0.0\n\n1 other labels." in card
-    assert "version 1.1.0 is published already" in publish(hub, project, "--version", "1.0.9", status=1).stderr
+    assert "### Against 1.0.0\n\n1 label changed." in card
+    older = publish(hub, project, "--version", "0.9.0", status=1).stderr
+    assert "version 1.1.0 is published already\n  → give a later one than that: --version 1.2.0" in older
     done = acbench(hub, "diff", f"{REPO}@v1.0.0", REPO, "--json")
     (change,) = json.loads(done.stdout)["changes"]
     assert (change["image"], change["after"]) == (IMAGE, LABEL)

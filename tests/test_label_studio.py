@@ -131,7 +131,7 @@ def test_from_queue_to_labels(
     assert all(row["seconds"] > 0 and row["when"] and row["desk"].startswith("label-studio:") for row in kept.values())
     labels = {row["item_id"]: row for row in rows(project / "annotations" / benchmark / "labels.jsonl")}
     for task, label in zip(tasks[:2], (chosen, meant), strict=True):
-        sight = "blind" if task["data"]["blind"] else "shown"
+        sight = "blind" if task["data"]["blind"] else "saw proposals"
         found = labels[task["data"]["item_id"]]
         assert (found["labels"], found["decided_by"]) == ([label], "people")
         assert found["reason"] == f"decided by acbench ({sight})"

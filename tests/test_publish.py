@@ -168,7 +168,7 @@ def test_no_name_time_or_path_of_a_reviewer_is_anywhere_in_a_release(mvtec: Path
     assert str(mvtec).encode() not in everything
     assert "Lovelace" not in json.dumps(read(built.folder))
     (row,) = (row for row in read(built.folder) if row["decided_by"] == "people")
-    assert re.fullmatch(r"decided by (reviewer-\w{6}) \(shown\): says \1", row["reason"])
+    assert re.fullmatch(r"decided by (reviewer-\w{6}) \(saw proposals\): says \1", row["reason"])
     assert row["votes"][-1]["who"] in row["reason"]
     assert "1 reviewer gave 1 decision" in (built.folder / "README.md").read_text()
     again = build(mvtec, "mvtec_ac", root=mvtec / "images")
@@ -298,6 +298,46 @@ def test_the_card_tells_what_a_researcher_asks(visa: Path) -> None:
     assert "This is the first release." in text
     assert "SPot-the-Difference" in text and "2505.02626" in text
     assert "$" not in text.split("---\n", 2)[2]
+
+
+@pytest.mark.parametrize(
+    ("decided", "head", "limit", "creators"),
+    [
+        (1, "1 of 6 anomalous labels was decided by people", "the other 5.", ["machine-generated"]),
+        (3, "3 of 6 anomalous labels were decided by people", "the other 3.", ["machine-generated"]),
+        (4, "4 of 6 anomalous labels were decided by people", "the other 2.",
+         ["expert-generated", "machine-generated"]),
+        (6, "", "", ["expert-generated"]),
+    ],
+)  # fmt: skip
+def test_the_card_says_how_many_labels_people_decided(
+    mvtec: Path, decided: int, head: str, limit: str, creators: list[str]
+) -> None:
+    answers = {
+        f"bottle/test/{name}/{index:03}.png": f"{name}|"
+        for name in ("broken_large", "contamination", "broken_small")
+        for index in range(2)
+    }
+    toy_mvtec_ad(mvtec / "images", {"bottle": ["broken_small"]})
+    review(mvtec, "ada", **dict(list(answers.items())[:decided]))
+    built = build(mvtec, "mvtec_ac", root=mvtec / "images", categories=("bottle",))
+    text = (built.folder / "README.md").read_text()
+    assert "No person has" not in text
+    assert f"{decided} of 6 anomalous labels {'was' if decided == 1 else 'were'} decided by people." in text
+    assert (f"> **{head}.** The others stand on the source dataset's word" in text) == bool(head)
+    assert (f"- {head}. Errors of the source's labels can still be in {limit}\n" in text) == bool(head)
+    assert front(built.folder)["annotations_creators"] == creators
+
+
+def test_the_card_counts_classes_in_one_way(visa: Path) -> None:
+    kept = [row for row in read(visa / ".acbench/visa_ac/release") if row["anomalous"] and row["status"] == "accepted"]
+    several = {(row["category"], each) for row in kept for each in row["labels"]}
+    single = [(row["category"], row["label"]) for row in kept if row["label"] is not None]
+    text = (visa / ".acbench/visa_ac/release/README.md").read_text()
+    assert (len(set(single)), len(single), len(several)) == (1, 2, 4)
+    assert " · 1 class of defect to predict in 2 images · " in text
+    assert "`label` has 1 class of defect and `labels` has 4, on accepted test images" in text
+    assert "- 4 of the 4 classes in `labels` have fewer than 10 test images" in text
 
 
 # The manifest

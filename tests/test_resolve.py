@@ -67,7 +67,7 @@ class TestRule2People:
         found = label([SOURCE], reviews)
         assert (found.status, found.labels, found.decided_by) == ("accepted", ("contamination",), "people")
         assert found.agreement == pytest.approx(2 / 3, abs=1e-4)
-        assert found.reason == "decided by ann (blind), cem (shown), 2 of 3"
+        assert found.reason == "decided by ann (blind), cem (saw proposals), 2 of 3"
 
     def test_three_of_five_are_no_such_majority(self) -> None:
         names = ("ann", "bob", "cem", "dot", "eve")

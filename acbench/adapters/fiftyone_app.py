@@ -18,6 +18,7 @@ from typing import Any
 
 from acbench.adapters import _fiftyone_brain as brain
 from acbench.adapters import _fiftyone_look as look
+from acbench.adapters import _stdout
 from acbench.cards import FIELDS, FORMAT, Card, Flag, Named
 from acbench.errors import AcbenchError
 from acbench.progress import Progress
@@ -67,17 +68,21 @@ class _There:
 
 
 def connect() -> Any:
-    """The module `fiftyone`, with a database that answers. Raises AcbenchError if there is none."""
+    """The module `fiftyone`, with a database that answers. Raises AcbenchError if there is none.
+
+    FiftyOne logs to stdout by default; imported here first, it logs to stderr.
+    """
     os.environ.setdefault("FIFTYONE_DO_NOT_TRACK", "true")
     if uri := os.environ.get("FIFTYONE_DATABASE_URI"):
         _ping(uri)
     try:
-        import fiftyone as fo
-        import fiftyone.core.odm as odm
+        with _stdout.for_results():
+            import fiftyone as fo
+            import fiftyone.core.odm as odm
 
-        fo.config.show_progress_bars = False
-        logging.getLogger("fiftyone").setLevel(logging.WARNING)
-        odm.get_db_conn()
+            fo.config.show_progress_bars = False
+            logging.getLogger("fiftyone").setLevel(logging.WARNING)
+            odm.get_db_conn()
     except Exception as error:
         raise AcbenchError(
             f"FiftyOne has no database: {_first_line(error)}",

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from acbench.adapters import _stdout
 from acbench.adapters.fiftyone_app import Shelf
 from acbench.errors import AcbenchError
 
@@ -33,14 +34,18 @@ def see_that_free(port: int) -> None:
 
 @contextmanager
 def app(shelf: Shelf, port: int, *, browser: bool) -> Iterator[Any]:
-    """The App on one dataset, as long as the context lasts. Gives the session; opens a browser if asked to."""
+    """The App on one dataset, as long as the context lasts. Gives the session; opens a browser if asked to.
+
+    What FiftyOne prints meanwhile, from whichever thread, goes to stderr.
+    """
     see_that_free(port)
     children = _children()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     session: Any = None
     try:
-        session = _launched(shelf, port, browser)
-        yield session
+        with _stdout.for_results():
+            session = _launched(shelf, port, browser)
+            yield session
     finally:
         with suppress(Exception):  # whatever state it is in: its processes are ended below
             if session is not None:

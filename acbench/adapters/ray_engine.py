@@ -14,12 +14,13 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from acbench import store
+from acbench.adapters import _stdout
 from acbench.adapters._ray_home import Keeper, RemoteHome
 from acbench.adapters.torch_runtime import threads
 from acbench.caller.budget import Budget
@@ -161,7 +162,7 @@ class RayEngine:
                     _START,
                 ) from None
             self._connected = True
-            self._elsewhere.enter_context(redirect_stdout(sys.stderr))
+            self._elsewhere.enter_context(_stdout.for_results())
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False

@@ -76,7 +76,7 @@ def app(
             click.echo(f"From another machine: ssh -N -L {port}:127.0.0.1:{port} USER@THIS_MACHINE", err=True)
         _wait(session)
     again = shlex.join(["acbench", "app", benchmark, "--collect", "--reviewer", "YOUR_NAME"])
-    click.echo(f"Next, if you marked anything: {again}")
+    click.echo(f"Next, if you marked anything: {again}", err=as_json)
     return 0
 
 

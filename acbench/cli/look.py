@@ -36,6 +36,8 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
+    if not found:
+        click.echo("nothing yet; acbench relabel sample")
     for name, facts in found.items():
         counts = facts["labels"]
         stand = f"{label_counts(counts)}, {facts['waiting']:,} wait for people" if counts else "no labels yet"

@@ -12,7 +12,7 @@ from acbench import __version__
 from acbench.errors import AcbenchError, RemoteError
 
 COMMANDS = {
-    "relabel": ("relabel", "Do all that can be done now: the main job."),
+    "relabel": ("relabel", "From images to labels: read, propose, rank for people, decide."),
     "ingest": ("parts", "Read a dataset: images, masks, and what is wrong with them."),
     "propose": ("parts", "Ask proposers for labels."),
     "review": ("review", "The queue that people decide, out and in."),

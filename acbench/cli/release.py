@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.cli.wire import benchmark_argument, json_option, option, pipeline, project_option
+from acbench.cli.wire import Command, benchmark_argument, json_option, option, pipeline, project_option, root_option
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SHOWN = 5
 
 PUBLISH = """\b
 Examples:
-  acbench publish mvtec_ac --dry-run
+  acbench publish mvtec_ac --root ~/data/mvtec_ad --dry-run
   acbench publish mvtec_ac --repo my-org/mvtec-ac
   acbench publish visa_ac --repo my-org/visa-ac --labels-only --version 1.1.0
 """
@@ -40,21 +40,27 @@ Examples:
 """
 
 
-@click.command(epilog=PUBLISH)
+@click.command(cls=Command, epilog=PUBLISH)
 @benchmark_argument
+@root_option("The dataset's folder or URL, whose images are hashed.  [default: that of the last command]")
 @option("--repo", metavar="ORG/NAME", help="Dataset repository on the Hub; made if it is not there.")
 @option("--dry-run", is_flag=True, help="Build and check the release folder, show the card, upload nothing.")
 @option(
     "--labels-only", is_flag=True, help="Leave the images out.  [default: if their licence asks for more than credit]"
 )
 @option("--with-images", is_flag=True, help="Put the images in, if their licence lets anybody do so.")
-@option("--version", metavar="MAJOR.MINOR.PATCH", help="Of the release.  [default: the published one, or 1.0.0]")
+@option(
+    "--version",
+    metavar="MAJOR.MINOR.PATCH",
+    help="Of the release; other labels need a later one.  [default: the published one, or 1.0.0]",
+)
 @option("--private", is_flag=True, help="If the repository is made now, make it private.")
 @json_option
 @project_option
 def publish(
     benchmark: str,
     project: Path,
+    root: str | None,
     repo: str | None,
     dry_run: bool,
     labels_only: bool,
@@ -81,7 +87,7 @@ def publish(
         raise click.UsageError("give --repo ORG/NAME, or --dry-run to see what would be published")
     hub = Repository(repo) if repo else None
     images = True if with_images else False if labels_only else None
-    with pipeline(project, benchmark) as line:
+    with pipeline(project, benchmark, root=root) as line:
         tables, describer = Tables(), Croissant()
         built = Publisher(
             line=line, tables=tables, describer=describer, hub=hub, version=version, images=images
@@ -113,7 +119,7 @@ def publish(
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return 0
     if dry_run:
-        click.echo(_without_yaml((built.folder / "README.md").read_text(encoding="utf-8")))
+        click.echo((built.folder / "README.md").read_text(encoding="utf-8"))
     _tell(checked.findings)
     kind = "with images" if built.manifest.images else "labels only"
     click.echo(
@@ -190,7 +196,7 @@ def diff(before: str, after: str, as_json: bool) -> int:
     if not changes:
         click.echo("No label changed.")
         return 0
-    click.echo(", ".join(f"{number:,} {comparing.TITLES[kind]}" for kind, number in counts.items()) + "\n")
+    click.echo(f"{comparing.summary(changes)}\n")
     lines = [("image", "before", "now", "reason")]
     lines += [(each.image, each.before or "–", each.after or "–", each.reason) for each in changes]
     click.echo(table([tuple(map(printable, line)) for line in lines]))
@@ -258,7 +264,3 @@ def _tell(findings: list[Finding]) -> None:
     for kind, number in told.items():
         if number > SHOWN:
             click.echo(f"! and {number - SHOWN:,} more of {kind}: --json lists them")
-
-
-def _without_yaml(card: str) -> str:
-    return card.split("\n---\n", 1)[-1].strip()

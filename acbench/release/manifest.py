@@ -105,6 +105,12 @@ class Manifest:
         return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
 
+def following(version: str) -> str:
+    """The next version for other labels: 1.2.3 → 1.3.0."""
+    major, minor, _ = version.split(".")
+    return f"{major}.{int(minor) + 1}.0"
+
+
 def shard(path: str) -> tuple[str, str] | None:
     """(category, split) of a table by its path; None if it is none."""
     match = _SHARD.fullmatch(path)

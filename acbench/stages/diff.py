@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,21 +12,21 @@ from acbench.release.entries import Entry
 
 Kind = Literal["added", "removed", "image", "split", "labels", "single", "status"]
 
-TITLES: Mapping[str, str] = {
-    "added": "new images",
-    "removed": "images that are gone",
-    "image": "other image under the same id",
-    "split": "other split or category",
-    "labels": "other labels",
-    "single": "other class in the single-label benchmark",
-    "status": "other status",
+WORDS: Mapping[Kind, tuple[str, str]] = {
+    "added": ("image added", "images added"),
+    "removed": ("image removed", "images removed"),
+    "image": ("image file changed under the same id", "image files changed under the same id"),
+    "split": ("split or category changed", "splits or categories changed"),
+    "labels": ("label changed", "labels changed"),
+    "single": ("class in the single-label benchmark changed", "classes in the single-label benchmark changed"),
+    "status": ("status changed", "statuses changed"),
 }
-"""Kinds of change in the order in which they are told."""
+"""Kinds of change in the order in which they are told: of one, and of several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One image that is not as it was; of several changes, the first of `TITLES`."""
+    """One image that is not as it was; of several changes, the first of `WORDS`."""
 
     item_id: str
     image: str
@@ -63,10 +63,15 @@ def diff(before: Mapping[str, Entry], after: Mapping[str, Entry]) -> list[Change
     return sorted(changes, key=lambda each: (each.image, each.item_id))
 
 
-def counts(changes: list[Change]) -> dict[str, int]:
+def counts(changes: Sequence[Change]) -> dict[Kind, int]:
     """How many changes there are of each kind, in order, without those of which there are none."""
     found: Counter[str] = Counter(each.kind for each in changes)
-    return {kind: found[kind] for kind in TITLES if kind in found}
+    return {kind: found[kind] for kind in WORDS if kind in found}
+
+
+def summary(changes: Sequence[Change]) -> str:
+    """How many changes there are of each kind, in words: `1 image added, 4 labels changed`."""
+    return ", ".join(f"{number:,} {WORDS[kind][number != 1]}" for kind, number in counts(changes).items())
 
 
 def said(entry: Entry) -> str:

@@ -210,7 +210,7 @@ def _by_people(current: Sequence[Review], category: Category, schema: Schema) ->
 
 def _sight(review: Review) -> str:
     """The reviewer, and whether proposals were in sight."""
-    return f"{review.reviewer} ({'shown' if review.shown else 'blind'})"
+    return f"{review.reviewer} ({'saw proposals' if review.shown else 'blind'})"
 
 
 def _silence(proposals: Sequence[Proposal]) -> _Outcome:

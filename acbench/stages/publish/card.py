@@ -17,7 +17,8 @@ from acbench.release.manifest import Manifest
 from acbench.schema import Schema
 from acbench.schema.model import fold
 from acbench.sources import Source
-from acbench.stages.diff import TITLES, Change, counts, said
+from acbench.stages.diff import Change, said
+from acbench.stages.diff import summary as summarised
 from acbench.stages.publish.rows import Row
 
 SHOWN = 50
@@ -60,17 +61,25 @@ def _front(facts: Facts) -> dict[str, Any]:
     manifest = facts.manifest
     licence = licences.get(manifest.licence)
     terms = {"license": licence.hub} if licence else {"license": "other", "license_name": manifest.licence.lower()}
-    by_people = any(each.decided_by == PEOPLE for each in facts.entries)
     return {
         **terms,
         "pretty_name": manifest.title,
         "task_categories": ["image-classification"],
         "task_ids": ["multi-class-image-classification", "multi-label-image-classification"],
-        "annotations_creators": ["expert-generated", "machine-generated"] if by_people else ["machine-generated"],
+        "annotations_creators": _creators(_checked(facts)),
         "source_datasets": ["original" if manifest.source in ("sample", "folders") else "extended"],
         "size_categories": [_size(manifest.rows)],
         "tags": ["anomaly-detection", "anomaly-classification", "industrial-inspection", "acbench"],
     }
+
+
+def _creators(checked: _Checked) -> list[str]:
+    """Who made the labels, in the Hub's words: people are named once they have decided most of them."""
+    if checked.labels and checked.by_people == checked.labels:
+        return ["expert-generated"]
+    if 2 * checked.by_people > checked.labels:
+        return ["expert-generated", "machine-generated"]
+    return ["machine-generated"]
 
 
 def _size(rows: int) -> str:
@@ -85,16 +94,14 @@ Section = Callable[[Facts, Texts], Iterable[str]]
 def _head(facts: Facts, texts: Texts) -> Iterable[str]:
     manifest = facts.manifest
     licence = licences.get(manifest.licence)
-    used = {(each.category, label) for each in facts.entries for label in each.labels if label != GOOD}
     categories = {each.category for each in facts.entries}
-    single = sum(each.label is not None and each.anomalous for each in facts.entries)
+    single = _single(facts)
     summary = " · ".join(
         (
             f"version {manifest.version}",
             _count(manifest.rows, "image"),
             _count(len(categories), "category", "categories"),
-            f"{len(used):,} classes of defect",
-            f"{single:,} anomalous images with one class to predict",
+            f"{_count(len(single), 'class', 'classes')} of defect to predict in {_count(single.total(), 'image')}",
             "with the images" if manifest.images else "labels only",
             licence.name if licence else manifest.licence,
         )
@@ -102,8 +109,11 @@ def _head(facts: Facts, texts: Texts) -> Iterable[str]:
     yield texts.fill("head", title=manifest.title, about=" ".join(facts.schema.about.split()), summary=summary)
     if not facts.whole:
         yield texts.fill("part", what=facts.dataset[0].upper() + facts.dataset[1:])
+    checked = _checked(facts)
     if not _people(facts):
         yield texts.fill("nobody")
+    elif checked.by_people < checked.labels:
+        yield texts.fill("some", decided=checked)
 
 
 def _use(facts: Facts, texts: Texts) -> Iterable[str]:
@@ -150,11 +160,9 @@ def _made(facts: Facts, texts: Texts) -> Iterable[str]:
     votes = _people(facts)
     if votes:
         blind = sum(vote["blind"] for vote in votes)
-        decided = sum(each.decided_by == PEOPLE for each in facts.entries)
         people = (
             f"People: {_count(len({vote['who'] for vote in votes}), 'reviewer')} gave {_count(len(votes), 'decision')},"
-            f" {blind:,} of them blind, that is with no proposal in sight. {_count(decided, 'label')}"
-            f" {'was' if decided == 1 else 'were'} decided by people."
+            f" {blind:,} of them blind, that is with no proposal in sight. {_checked(facts)}."
         )
     else:
         people = "People: none has looked yet."
@@ -258,7 +266,7 @@ def _previous_changes(facts: Facts, texts: Texts) -> Iterable[str]:
     if not facts.changes:
         yield texts.fill("changes_previous", version=previous.version, summary="No label changed.", table="")
         return
-    summary = ", ".join(f"{number:,} {TITLES[kind]}" for kind, number in counts(list(facts.changes)).items())
+    summary = summarised(facts.changes)
     shown = facts.changes[:SHOWN]
     rows = [[f"`{each.image}`", each.before or "–", each.after or "–", each.reason] for each in shown]
     if len(facts.changes) > SHOWN:
@@ -296,7 +304,13 @@ def _classes(facts: Facts, texts: Texts) -> Iterable[str]:
         ]
         table = _table(["number", "class", "name", "in `labels`", "in `label`", "definition"], rows)
         parts.append(_folded(f"{category.name}: {_count(len(rows) - 1, 'class', 'classes')} and normal", table))
-    yield texts.fill("classes", count=len(numbers), table="\n\n".join(parts))
+    yield texts.fill(
+        "classes",
+        count=f"{len(numbers):,}",
+        single=_count(len(_single(facts)), "class of defect", "classes of defect"),
+        several=f"{len(_several(facts)):,}",
+        table="\n\n".join(parts),
+    )
 
 
 def _columns(facts: Facts, texts: Texts) -> Iterable[str]:
@@ -309,17 +323,21 @@ def _columns(facts: Facts, texts: Texts) -> Iterable[str]:
 
 
 def _limits(facts: Facts, texts: Texts) -> Iterable[str]:
-    few = Counter((each.category, label) for each in facts.entries
-                  if each.split == "test" and each.status == "accepted" for label in each.labels)  # fmt: skip
-    small = sum(number < 10 for number in few.values())
+    several, checked = _several(facts), _checked(facts)
+    small = sum(number < 10 for number in several.values())
     lines = [
-        f"{_count(small, 'class', 'classes')} of {len(few):,} (category and class) {'has' if small == 1 else 'have'}"
-        " fewer than 10 test images: intervals of such classes are wide.",
         "Anomalous images are all in the split `test`, as in the source: the benchmark is for methods that have not"
         " been trained on its defects.",
     ]
+    if small:
+        lines.insert(0, f"{small:,} of the {_count(len(several), 'class', 'classes')} in `labels`"
+                        f" {'has' if small == 1 else 'have'} fewer than 10 test images:"
+                        " intervals of such classes are wide.")  # fmt: skip
     if not _people(facts):
         lines.insert(0, "No person has checked a label. Errors of the source's labels are still in it.")
+    elif checked.by_people < checked.labels:
+        lines.insert(0, f"{checked}. Errors of the source's labels can still be in the other"
+                        f" {checked.labels - checked.by_people:,}.")  # fmt: skip
     duplicates = Counter(each.sha256 for each in facts.entries if each.sha256)
     if repeated := sum(number - 1 for number in duplicates.values() if number > 1):
         lines.append(
@@ -361,6 +379,39 @@ _SECTIONS: tuple[Section, ...] = (
 def _people(facts: Facts) -> list[dict[str, Any]]:
     """Every vote of a person."""
     return [vote for row in facts.rows for vote in row["votes"] if vote["kind"] == "person"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """How far people have come."""
+
+    labels: int
+    """Accepted labels of anomalous images."""
+    by_people: int
+    """Of them, those that people decided."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.by_people:,} of {_count(self.labels, 'anomalous label')}"
+            f" {'was' if self.by_people == 1 else 'were'} decided by people"
+        )
+
+
+def _checked(facts: Facts) -> _Checked:
+    decided_by = [each.decided_by for each in facts.entries if each.anomalous and each.status == "accepted"]
+    return _Checked(len(decided_by), decided_by.count(PEOPLE))
+
+
+def _single(facts: Facts) -> Counter[tuple[str, str]]:
+    """(category, class of defect) → anomalous images that have it in `label`."""
+    return Counter((each.category, each.label) for each in facts.entries
+                   if each.anomalous and each.label not in (None, GOOD))  # fmt: skip
+
+
+def _several(facts: Facts) -> Counter[tuple[str, str]]:
+    """(category, class of defect) → accepted test images that have it in `labels`."""
+    tested = (each for each in facts.entries if each.split == "test" and each.status == "accepted")
+    return Counter((each.category, label) for each in tested for label in each.labels if label != GOOD)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

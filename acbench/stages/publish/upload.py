@@ -94,7 +94,7 @@ class Upload:
         if there is None or not self.holds(there):
             raise ReleaseError(
                 f"{self.manifest.tag} of {self.hub.repo} is another release than this one",
-                f"give a new number: --version {_next(self.manifest.version)}",
+                f"give a new number: --version {manifests.following(self.manifest.version)}",
             )
         return commit
 
@@ -135,8 +135,3 @@ def content_ids(path: Path) -> set[str]:
         blob = hashlib.sha1(f"blob {size}\0".encode() + path.read_bytes(), usedforsecurity=False)
         found.add(f"git:{blob.hexdigest()}")
     return found
-
-
-def _next(version: str) -> str:
-    major, minor, _ = version.split(".")
-    return f"{major}.{int(minor) + 1}.0"
