@@ -7,6 +7,7 @@ import gzip
 import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from acbench import editions, schema
 from acbench.errors import AcbenchError
 from acbench.records import GOOD, Label, Prediction, Score
 from acbench.scoring import show
+from acbench.scoring.figures import Cells, figures
 from acbench.scoring.result import Scored
 
 VISA_AC = schema.load("visa_ac")
@@ -246,6 +248,57 @@ class TestIntervals:
             low, high = np.quantile(values, (0.025, 0.975))
             each = found[name]["cup"]
             assert (each["low"], each["high"]) == pytest.approx((low, high), abs=0.03), name
+
+    def test_a_class_that_a_resample_misses_stays_as_it_is(self) -> None:
+        """Rare classes that are never answered, in each of fourteen categories: all is called good."""
+        each = (*[GOOD] * 20, *"abcde")
+        truth, categories = [*each] * 14, [key for key in "ABCDEFGHIJKLMN" for _ in each]
+        found = score(truth, [GOOD] * len(truth), categories, resamples=300).facts["scores"]["macro_f1"]
+        for scope in ("mean", "pooled"):
+            assert found[scope]["value"] == pytest.approx(40 / 45 / 6)
+            assert found[scope]["low"] <= found[scope]["value"] <= found[scope]["high"]
+
+    def test_a_category_that_a_resample_misses_stays_as_it_is(self) -> None:
+        """All twenty normal images of the first are false alarms; the others have one each, which is none."""
+        truth = [GOOD, "chip"] * 20 + [GOOD, "chip", "chip"] * 13
+        categories = ["A"] * 40 + [key for key in "BCDEFGHIJKLMN" for _ in range(3)]
+        said = ["chip", GOOD] * 20 + truth[40:]
+        found = score(truth, said, categories, resamples=300).facts["scores"]
+        for name in ("false_alarms", "missed"):
+            each = found[name]["mean"]
+            assert each["value"] == pytest.approx(1 / 14)
+            assert each["low"] <= each["value"] <= each["high"], name
+        rows = [
+            {"item_id": f"i{n}", "category": c, "label": t}
+            for n, (t, c) in enumerate(zip(truth, categories, strict=True))
+        ]
+        one, other = ({f"i{n}": a for n, a in enumerate(column)} for column in (said, truth))
+        for each in (scopes["mean"] for scopes in acbench.compare(rows, one, other)["difference"].values()):
+            assert each["low"] <= each["value"] <= each["high"]
+
+    def test_nearly_every_interval_holds_its_value(self) -> None:
+        """Of 200 random benchmarks, some of them of many classes with one image each."""
+        held: Counter[bool] = Counter()
+        for seed in range(200):
+            for scopes in figures(self.counted(seed), resamples=200, seed=0).values():
+                for each in scopes.values():
+                    if each.value is not None and each.low is not None and each.high is not None:
+                        held[each.low - 1e-9 <= each.value <= each.high + 1e-9] += 1
+        assert held.total() > 10_000 and held[False] <= 3
+
+    @staticmethod
+    def counted(seed: int) -> dict[str, Cells]:
+        """Category → truth and answers of a system that is right now and then, or calls everything good."""
+        generator = random.Random(seed)
+        right = generator.choice((0.0, 0.3, 0.7, 0.95, 1.0))
+        counted: dict[str, Cells] = {}
+        for key in "ABCDEFGHIJKLMN"[: generator.choice((1, 6, 14))]:
+            classes = [(GOOD,), *((name,) for name in "abcdef"[: generator.randint(1, 6)])]
+            counted[key] = Counter()
+            for one in (one for one in classes for _ in range(generator.choice((1, 1, 2, 30)))):
+                other = generator.choice(classes) if right else (GOOD,)
+                counted[key][one, one if generator.random() < right else other] += 1
+        return counted
 
     def test_the_seed_decides_them_and_nothing_else(self) -> None:
         truth, said, categories = TestAgainstScikitLearn.table(2)

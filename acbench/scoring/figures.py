@@ -5,6 +5,9 @@ multinomial distribution: the same bootstrap, at a cost that does not grow with 
 within each category, the intervals are the 2.5 and 97.5 percentiles (Efron and Tibshirani 1993, chapter 13), and the
 order of the items plays no part.
 
+Every resample has the classes and categories of the data. One of which it happens to draw no item keeps the value that
+it has in the data: left out, or counted as 0, it would pull every resample the same way, away from the value.
+
 An item is *called normal* if the answer is `good`; no usable answer calls nothing normal. Of the items in a scope:
 
 - `accuracy`: right answers, of all items, normal ones included;
@@ -96,8 +99,8 @@ def figures(counted: Mapping[str, Cells], *, resamples: int, seed: int) -> dict[
     ]
     parts = [table.sums(drawn) for table, drawn in zip(tables, rows, strict=True)]
     scopes = {name: part.metrics() for name, part in zip(counted, parts, strict=True)}
-    mean = {name: _mean([scope[name] for scope in scopes.values()]) for name in METRICS}
-    scopes = {MEAN: mean, POOLED: _pooled(parts).metrics(), **scopes}
+    means = {name: mean(np.stack([scope[name] for scope in scopes.values()])) for name in METRICS}
+    scopes = {MEAN: means, POOLED: _pooled(parts).metrics(), **scopes}
     sizes = {name: part.sizes() for name, part in zip(counted, parts, strict=True)}
     whole = {name: sum(size[name] for size in sizes.values()) for name in METRICS}
     sizes = {MEAN: whole, POOLED: whole, **sizes}
@@ -160,7 +163,7 @@ class _Sums:
                 "accuracy": observed,
                 "accuracy_anomalous": at["right_anomalous"] / at["anomalous"],
                 "accuracy_detected": at["right_anomalous"] / at["detected"],
-                "macro_f1": _mean(list(f1.T)),
+                "macro_f1": mean(f1.T),
                 "kappa": np.where(1 - chance > 1e-12, (observed - chance) / (1 - chance), np.nan),
                 "jaccard": at["jaccard"] / at["all"],
                 "jaccard_anomalous": at["jaccard_anomalous"] / at["anomalous"],
@@ -243,13 +246,14 @@ def _drawn(counts: NDArray[np.int64], resamples: int, seed: tuple[int, int]) -> 
     return random.multinomial(counts.sum(), counts / counts.sum(), size=resamples)
 
 
-def _mean(values: Sequence[Floats]) -> Floats:
-    """Row by row, of those that are defined."""
-    table = np.stack(values)
-    there = ~np.isnan(table)
-    with np.errstate(invalid="ignore"):
-        mean: Floats = np.where(there, table, 0).sum(axis=0) / there.sum(axis=0)
-    return mean
+def mean(table: Floats) -> Floats:
+    """(R,): the mean of (parts, R) over the parts that the data, the first column, define. Where a resample does not
+    define one of them, its value in the data stands in; all is nan if there is none."""
+    there = table[~np.isnan(table[:, 0])]
+    if not len(there):
+        return np.full(table.shape[1], np.nan)
+    found: Floats = np.where(np.isnan(there), there[:, :1], there).mean(axis=0)
+    return found
 
 
 def _ends(table: Floats) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from acbench.records import GOOD
-from acbench.scoring.figures import defined, outcome
+from acbench.scoring.figures import defined, mean, outcome
 from acbench.scoring.predictions import Said
 from acbench.scoring.truth import Truth
 
@@ -44,7 +44,7 @@ def versus(
         shares = {"accuracy": table[:, 0] / table[:, 1], "accuracy_anomalous": table[:, 2] / table[:, 3]}
         whole = table.sum(axis=0)
         differences = {
-            name: {"mean": np.nanmean(share, axis=0), "pooled": whole[2 * row] / whole[2 * row + 1]}
+            name: {"mean": mean(share), "pooled": whole[2 * row] / whole[2 * row + 1]}
             for row, (name, share) in enumerate(shares.items())
             if np.isfinite(share[:, 0]).any()
         }
