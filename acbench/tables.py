@@ -10,6 +10,10 @@ from pathlib import Path
 
 from acbench.errors import TableError
 
+IMAGE = ("image", "image_path")
+"""Columns that may hold an image's path relative to the dataset's root: our releases have the second."""
+ANSWERS = ("labels", "label", "prediction", "answer", "raw")
+"""Columns that may hold what somebody says an image shows."""
 MAX_BYTES = 64 << 20
 """Of a file."""
 MAX_CELL = 10_000

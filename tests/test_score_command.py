@@ -15,6 +15,7 @@ from listings import DATA
 from PIL import Image
 
 from acbench.cli.main import main
+from acbench.testing import toy_mvtec_ad
 
 
 class Done:
@@ -70,7 +71,10 @@ def test_the_published_answers_print_the_published_figure(here: Acbench, gpt4o: 
     assert done.status == 0, done.err
     (row,) = [line for line in done.out.splitlines() if line.startswith("  anomalies only")]
     assert row.split()[2] == "57.1" and " 55.7 (" in row and row.split()[-1] == "929"
-    assert "962 missing" in done.out and "271 pending" in done.out
+    assert "962 missing" in done.out and "271 pending" in done.out and "a part" not in done.out
+    assert "0000.JPG: missing\n" in done.out and "  and 959 more: --json" in done.out
+    (compared,) = [line for line in done.out.splitlines() if line.startswith("Comparable")]
+    assert "  split " in compared and "predictions" not in compared
     folder = tmp_path / ".acbench/visa_ac/scores/gpt4o"
     assert {path.name for path in folder.iterdir()} == {"score.json", "score.md", "confusion.png", "classes.png"}
     for name in ("confusion.png", "classes.png"):
@@ -115,6 +119,26 @@ def test_two_systems_side_by_side(here: Acbench, gpt4o: Path, tmp_path: Path) ->
     assert facts["mcnemar"]["only_second_right"] == 0 < facts["mcnemar"]["only_first_right"]
 
 
+class TestPart:
+    """Whoever scores on a part of a benchmark is told so."""
+
+    def test_one_category(self, here: Acbench, gpt4o: Path, tmp_path: Path) -> None:
+        done = here("score", "visa_ac", "--predictions", gpt4o, "--category", "candle", "--category", "pcb1")
+        counts = json.loads((tmp_path / ".acbench/visa_ac/scores/gpt4o/score.json").read_text())["counts"]["pooled"]
+        assert f"published view, candle, pcb1 alone, a part: {counts['items']} of 1,891" in done.out
+
+    def test_a_copy_with_fewer_images_than_the_edition(self, here: Acbench, tmp_path: Path) -> None:
+        root = toy_mvtec_ad(tmp_path / "toy")
+        assert here("relabel", "mvtec_ac", "--root", root, "--without", "neighbours").status == 0
+        labels = [json.loads(line) for line in Path("annotations/mvtec_ac/labels.jsonl").read_text().splitlines()]
+        with Path("a.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("image_path", "label"))
+            writer.writerows((each["image"], "good") for each in labels)
+        facts = json.loads(here("score", "mvtec_ac", "--predictions", "a.csv", "--json").out)
+        assert facts["part"] == {"items": facts["items"], "of": 1_652} and facts["items"] < 30
+
+
 class TestTable:
     """Anybody's table in place of a benchmark."""
 
@@ -156,6 +180,8 @@ class TestBadInput:
             ("a.csv", b"\x89PNG\r\n\x1a\n\x00", "is not UTF-8"),
             ("a.csv", b"item_id,note\nx,y\n", "has no column labels or label or prediction or answer or raw"),
             ("a.csv", b"id,label\nx,good\n", "there is no column item_id or image"),
+            ("a.csv", b"image,label\n", "truth.csv: no answers"),
+            ("a.csv", b"image,label\ncup/b.png,1\ncup/c.png,2\n", "none of the 2 answers about scored images names a"),
             ("a.csv", b"item_id,label\n,good\n", "line 2: it does not say which item"),
             ("a.csv", b"image,label\ncup/z.png,good\n", "line 2: cup/z.png is no item of truth.csv"),
             ("a.csv", b"image,label\ncup/a.png,good\ncup/a.png,chip\n", "has an answer already, "),
@@ -181,15 +207,18 @@ class TestBadInput:
             "cup/b.png": "chip " * 20_000,
             "cup/c.png": "Ignore the rubric.\x1b[31m <b>good</b>\u202e",
             "plate/a.png": "gut",
+            "cup/d.png": "good",
         }
+        with truth.open("a", encoding="utf-8") as file:
+            file.write("cup,d.png,good\n")
         with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerows([("image", "answer"), *said.items()])
         done = here("score", "--truth", truth, "--predictions", tmp_path / "a.csv")
-        assert done.status == 0 and "4 unparsed, 0 abstained" in done.out
+        assert done.status == 3 and "4 unparsed, 0 abstained" in done.out
         assert "\x1b" not in done.out and "\u202e" not in done.out and len(done.out) < 6_000
         facts = json.loads(here("score", "--truth", truth, "--predictions", tmp_path / "a.csv", "--json").out)
-        assert [row["image"] for row in facts["unusable"]] == sorted(said)
+        assert [row["image"] for row in facts["unusable"]] == sorted(said.keys() - {"cup/d.png"})
         assert max(len(row["answer"]) for row in facts["unusable"]) == 200
 
     def test_a_million_rows_about_nothing(self, truth: Path, tmp_path: Path) -> None:
@@ -215,7 +244,7 @@ class TestBadInput:
 class TestNamesOfOnesOwn:
     def test_they_are_read_from_a_file(self, here: Acbench, truth: Path, tmp_path: Path) -> None:
         (tmp_path / "names.csv").write_text("category,name,class\ncup,Abplatzung,chip\n")
-        (tmp_path / "a.csv").write_text("image,label\ncup/b.png,abplatzung\n")
+        (tmp_path / "a.csv").write_text("image,label\ncup/b.png,abplatzung\ncup/a.png,chip\n")
         arguments = ("score", "--truth", truth, "--predictions", tmp_path / "a.csv", "--json")
         for more, right in (((), 0), (("--aliases", tmp_path / "names.csv"), 1)):
             assert json.loads(here(*arguments, *more).out)["counts"]["pooled"]["right"] == right

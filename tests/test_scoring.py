@@ -195,7 +195,8 @@ class TestByHand:
         ]
 
     def test_it_is_in_the_order_of_the_schema(self) -> None:
-        (found,) = acbench.score([label(0, GOOD)], {}, schema="mvtec_ac", resamples=0).facts["confusion"].values()
+        one = label(0, GOOD)
+        (found,) = acbench.score([one], {one.item_id: "good"}, schema="mvtec_ac").facts["confusion"].values()
         assert found["true"] == [GOOD, *schema.load("mvtec_ac").categories["bottle"].class_ids]
 
     def test_a_category_without_anomalies_has_no_figure_for_them(self) -> None:
@@ -352,8 +353,9 @@ class TestAnswers:
         ],
     )
     def test_published_names(self, said: Any, meant: str) -> None:
-        one = label(0, "chunk-of-wax-missing", category="candle")
-        found = acbench.score([one], [{"item_id": one.item_id, "answer": said}], schema=VISA_AC, resamples=0)
+        one, other = label(0, "chunk-of-wax-missing", category="candle"), label(1, GOOD, category="candle")
+        answers = [{"item_id": one.item_id, "answer": said}, {"item_id": other.item_id, "answer": "good"}]
+        found = acbench.score([one, other], answers, schema=VISA_AC, resamples=0)
         confusion = found.facts["confusion"]["candle"]
         row = confusion["counts"][confusion["true"].index("chunk-of-wax-missing")]
         assert dict(zip(confusion["answered"], row, strict=True))[meant] == 1 == sum(row)
@@ -374,8 +376,9 @@ class TestAnswers:
         )
 
     def test_good_and_a_defect_exclude_each_other(self) -> None:
-        one = label(0, "bubble", category="capsules")
-        found = acbench.score([one], {one.item_id: "good; bubble"}, schema=VISA_AC, view="sets", resamples=0)
+        one, other = (label(n, "bubble", category="capsules") for n in range(2))
+        said = {one.item_id: "good; bubble", other.item_id: "bubble"}
+        found = acbench.score([one, other], said, schema=VISA_AC, view="sets", resamples=0)
         assert found.facts["unusable"][0]["why"] == "unparsed"
 
     def test_part_of_a_set_is_not_right_but_near(self) -> None:
@@ -409,9 +412,10 @@ class TestContract:
 
     def test_a_set_without_a_published_class_is_left_out_of_that_view_alone(self) -> None:
         one = [label(0, "broken_small", "contamination"), label(1, GOOD)]
-        found = acbench.score(one, {}, schema="mvtec_ac", resamples=0).facts
+        said = {one[1].item_id: "good"}
+        found = acbench.score(one, said, schema="mvtec_ac", resamples=0).facts
         assert (found["items"], found["left_out"]) == (1, {"outside the published view": 1})
-        assert acbench.score(one, {}, schema="mvtec_ac", view="sets", resamples=0).facts["items"] == 2
+        assert acbench.score(one, said, schema="mvtec_ac", view="sets", resamples=0).facts["items"] == 2
 
     @pytest.mark.parametrize(
         ("labels", "answers", "why"),
@@ -437,19 +441,21 @@ class TestContract:
 
     def test_references_are_not_scored(self) -> None:
         labels = [label(n, GOOD) for n in range(3)]
-        found = acbench.score(labels, {}, schema="mvtec_ac", references=[labels[0].item_id], resamples=0).facts
+        said, references = {labels[1].item_id: "good"}, [labels[0].item_id]
+        found = acbench.score(labels, said, schema="mvtec_ac", references=references, resamples=0).facts
         assert (found["items"], found["left_out"], found["references"]) == (2, {"references of the system": 1}, 1)
 
     def test_two_results_are_comparable_or_visibly_not(self) -> None:
         labels = [label(0, GOOD), label(1, "contamination")]
+        said = {labels[0].item_id: "good"}
         hashes = [
             acbench.score(these, answers, schema="mvtec_ac", view=view, resamples=0).facts["hashes"]
             for these, answers, view in (
-                (labels, {}, "published"),
-                (labels, {labels[0].item_id: "good"}, "published"),
-                ([labels[0], label(1, "broken_small")], {}, "published"),
-                (labels[:1], {}, "published"),
-                (labels, {}, "sets"),
+                (labels, said, "published"),
+                (labels, {labels[0].item_id: "contamination"}, "published"),
+                ([labels[0], label(1, "broken_small")], said, "published"),
+                (labels[:1], said, "published"),
+                (labels, said, "sets"),
             )
         ]
         differ = [{name for name in hashes[0] if hashes[0][name] != each[name]} for each in hashes]
@@ -462,6 +468,36 @@ class TestContract:
         assert (one.value, one.n, one.n_unparsed, one.system) == (0.5, 2, 1, "unnamed")
 
 
+class TestNothingToScore:
+    """A file that was made or read wrongly is no bad method: it is an error that says what was there."""
+
+    ROWS = (
+        {"item_id": "a", "category": "cup", "label": "chip", "status": "accepted"},
+        {"item_id": "b", "category": "cup", "label": "crack", "status": "accepted"},
+        {"item_id": "c", "category": "cup", "label": None, "status": "pending"},
+    )
+
+    @pytest.mark.parametrize(
+        ("said", "why"),
+        [
+            ({"a": 1, "b": 2}, r"none of the 2 answers about scored images names a class; a has '1'\n.*int2str"),
+            ({"a": "", "b": "Riss"}, r"b has 'Riss'\n  → of cup: good, chip, crack$"),
+            ({"a": None}, "none of the 1 answers"),
+            ({"c": "chip"}, "none of the 1 answers is about a scored image\n  → answer for images such as a$"),
+            ({}, "no answers"),
+            ([], "no answers"),
+        ],
+    )
+    def test_it_is_an_error(self, said: Any, why: str) -> None:
+        with pytest.raises(AcbenchError, match=why):
+            acbench.score(self.ROWS, said)
+        with pytest.raises(AcbenchError, match=why):
+            acbench.compare(self.ROWS, {"a": "chip"}, said)
+
+    def test_one_usable_answer_is_a_score(self) -> None:
+        assert acbench.score(self.ROWS, {"a": 1, "b": "crack"}).value("accuracy") == 0.5
+
+
 class TestForms:
     """The same score from every form of labels and predictions."""
 
@@ -470,6 +506,7 @@ class TestForms:
 
     def forms(self) -> Iterator[tuple[Any, Any]]:
         from datasets import ClassLabel, Dataset, Features, Value
+        from pandas import DataFrame
 
         ids = [each.item_id for each in self.LABELS]
         names = [each.labels[0] for each in self.LABELS]
@@ -485,6 +522,13 @@ class TestForms:
         features = Features(item_id=Value("string"), category=Value("string"), label=ClassLabel(names=numbered))
         dataset = Dataset.from_dict({**columns, "label": [numbered.index(each) for each in names]}, features=features)
         yield dataset, [{"item_id": key, "label": said} for key, said in zip(ids, self.SAID, strict=True)]
+        yield DataFrame(columns), DataFrame({"item_id": ids, "prediction": list(self.SAID)})
+        paths = [each.image for each in self.LABELS]
+        rows = [{**row, "image_path": path} for row, path in zip(dataset.to_list(), paths, strict=True)]
+        yield (
+            [{**row, "label": numbered[row["label"]]} for row in rows],
+            [{"image_path": path, "answer": said} for path, said in zip(paths, self.SAID, strict=True)],
+        )
 
     def test_they_agree(self) -> None:
         found = [
@@ -509,6 +553,42 @@ class TestForms:
         assert found.facts["left_out"] == {"outside the published view": 1, "pending": 1}
         with pytest.raises(AcbenchError, match="d is no item"):
             acbench.score(rows, {"d": "chip"}, resamples=0)
+
+    def test_numbers_of_classes_are_no_names(self) -> None:
+        (_, _), (_, _), (_, _), (dataset, answers), *_ = self.forms()
+        with pytest.raises(
+            AcbenchError, match="`label` is the number 2, and numbers are no names\n  → give the Dataset"
+        ):
+            acbench.score(dataset.to_pandas(), answers)
+
+    def test_all_splits_at_once_are_none(self) -> None:
+        from datasets import DatasetDict
+
+        (_, _), (_, _), (_, _), (dataset, answers), *_ = self.forms()
+        both = DatasetDict({"train": dataset, "test": dataset})
+        for labels, said in ((both, answers), (dataset, both)):
+            with pytest.raises(AcbenchError, match=r"2 splits of a data set: train, test\n.*split=\"test\""):
+                acbench.score(labels, said)
+
+    def test_the_training_split_is_not_scored(self) -> None:
+        rows = [
+            {"item_id": key, "category": "bottle", "label": GOOD, "labels": [GOOD], "split": split}
+            for key, split in (("a", "train"), ("b", "test"))
+        ]
+        for name in (None, "mvtec_ac"):
+            found = acbench.score(rows, {"a": "good", "b": "good"}, schema=name, resamples=0).facts
+            assert (found["items"], found["left_out"]) == (1, {"of the training split": 1})
+            with pytest.raises(AcbenchError, match=r"all labels are of the split train.*\n.*split=\"test\""):
+                acbench.score(rows[:1], {"a": "good"}, schema=name)
+
+
+def test_printed_it_is_what_the_command_prints() -> None:
+    found = score(["chip", "chip", "good"], ["chip", "?", None])
+    text = str(found)
+    assert text.startswith("unnamed on labels: 3 images (2 anomalous)") and "macro-F1" in text
+    assert "  i1: unparsed: '?'" in text and "  i2: missing" in text
+    assert repr(found).startswith("<Scored unnamed on labels: 3 images") and "\n" not in repr(found)
+    assert f"predictions {found.facts['hashes']['predictions']}" not in text + show.markdown(found.facts)
 
 
 class TestCompare:
@@ -541,7 +621,8 @@ class TestCompare:
 
 
 def test_markdown_shows_a_stranger_s_words_as_words() -> None:
-    text = show.markdown(score(["chip"], ["| <script>alert(1)</script> [x](http://e.vil) `a` |"]).facts)
+    said = ["| <script>alert(1)</script> [x](http://e.vil) `a` |", "chip"]
+    text = show.markdown(score(["chip", "chip"], said).facts)
     (row,) = [line for line in text.splitlines() if "unparsed" in line and "script" in line]
     assert "<" not in row and "[x](" not in row.replace("\\[x\\]\\(", "") and row.replace("\\|", "").count("|") == 4
 

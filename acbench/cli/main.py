@@ -59,7 +59,7 @@ Examples:
 Every option can also be set by a variable: `--root` of `relabel` by ACBENCH_RELABEL_ROOT, `--project` of all
 commands by ACBENCH_PROJECT.
 
-Exit status: 0 done, 1 error, 2 wrong usage, 3 done but some images could not be used.
+Exit status: 0 done, 1 error, 2 wrong usage, 3 done but some images or answers could not be used.
 """
 
 

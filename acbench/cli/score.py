@@ -236,7 +236,7 @@ def _show(
         click.echo(show.markdown(found.facts), nl=False)
     else:
         _tell(found, where, written)
-    return 0
+    return 3 if answers.failed else 0
 
 
 def _write(found: Scored, folder: Path) -> list[Path]:
@@ -255,26 +255,9 @@ def _write(found: Scored, folder: Path) -> list[Path]:
 
 
 def _tell(found: Scored, where: str, written: list[Path]) -> None:
-    from acbench.cli.screen import table
-    from acbench.files import printable
     from acbench.scoring import show
 
-    facts = found.facts
-    click.echo(f"{show.headline(facts)}\nTruth: {where}\n")
-    click.echo(table(show.summary(facts)))
-    click.echo("\n" + table(show.categories(facts)))
-    click.echo("\nIn percent; kappa and F1 times 100; intervals of 95 %.")
-    if "severity" in facts:
-        click.echo("\n" + table(show.severity(facts)))
-    click.echo(f"No usable answer, counted as wrong: {show.unusable(facts)}")
-    spoken = [row for row in facts["unusable"] if row["why"] != "missing"]
-    for row in spoken[: show.FIRST]:
-        click.echo(f"  {printable(row['image'])}: {row['why']}: {row['answer'][:80]!r}")
-    if len(spoken) > show.FIRST:
-        click.echo(f"  and {len(spoken) - show.FIRST:,} more: --json")
-    if facts["answers_not_scored"]:
-        click.echo(f"{facts['answers_not_scored']:,} answers are about images that are not scored")
-    click.echo(f"Comparable with what has the same: {show.comparability(facts)}")
+    click.echo(show.text(found.facts, f"Truth: {where}"))
     for path in written:
         click.echo(f"  {path}")
 
@@ -300,6 +283,7 @@ def _compare(
             truth = truth.without(made_by.references, REFERENCES)
         paths.append(path)
     one, other = (reading.match(reading.read(path), truth) for path in paths)
+    status = 3 if one.failed or other.failed else 0
     names = [path.stem for path in paths]
     facts = {
         "benchmark": truth.benchmark,
@@ -311,7 +295,7 @@ def _compare(
     }
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
-        return 0
+        return status
     test = facts["mcnemar"]
     click.echo(f"{truth.benchmark}: {facts['items']:,} images, {truth.view} view\n")
     click.echo(table(show.versus(facts, *names)))
@@ -319,4 +303,4 @@ def _compare(
         f"\nIn points; intervals of 95 %. Only {names[0]} is right on {test['only_first_right']:,} images,"
         f" only {names[1]} on {test['only_second_right']:,}: McNemar's exact p = {test['p']:.2g}"
     )
-    return 0
+    return status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import textwrap
 import time
@@ -12,6 +11,8 @@ from typing import Any
 
 import click
 
+from acbench.aligned import table as table
+from acbench.aligned import width
 from acbench.progress import Progress
 
 SHOWN = 3
@@ -51,15 +52,6 @@ class Screen:
         click.echo(f"Note: {text}", err=True)
 
 
-def table(rows: Sequence[Sequence[object]]) -> str:
-    """Rows as aligned columns; what does not fit the screen is cut off with a mark."""
-    texts = [[str(cell) for cell in row] for row in rows]
-    columns = max(map(len, texts), default=0)
-    widths = [max((len(row[column]) for row in texts), default=0) for column in range(columns)]
-    lines = ("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in texts)
-    return "\n".join(line if len(line) <= width() else line[: width() - 1] + "…" for line in lines)
-
-
 def facts_table(rows: Sequence[tuple[str, str]]) -> str:
     """Names and sentences; long sentences go on below themselves."""
     left = max(len(name) for name, _ in rows) + 4
@@ -70,11 +62,6 @@ def facts_table(rows: Sequence[tuple[str, str]]) -> str:
             f"  {head}".ljust(left) + part for head, part in zip([name, *[""] * len(wrapped)], wrapped, strict=False)
         ]
     return "\n".join(lines)
-
-
-def width() -> int:
-    """Characters a line: the screen's, within reason."""
-    return max(60, min(shutil.get_terminal_size((110, 24)).columns, 160))
 
 
 def label_counts(counts: dict[str, int]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from acbench import editions, sources, store
 from acbench.errors import AcbenchError
@@ -23,32 +24,45 @@ class Labelled:
     """What they are, for people."""
     split_of: Callable[[str], Split]
     """Image → split."""
+    edition: tuple[Label, ...] = ()
+    """Those of the bundled edition, if there is one: labels of fewer images are of a part of the benchmark."""
 
     def truth(self, schema: Schema, *, view: View, categories: Collection[str] = (), aliases: Aliases = NONE) -> Truth:
         """Of the test split."""
-        truth = of_labels(
-            self.labels,
+        truth = self._of(self.labels, schema, view, categories, aliases)
+        check_aliases(aliases, truth)
+        whole = len(truth.targets) if not categories else len(self._of(self.labels, schema, view).targets)
+        with suppress(AcbenchError):  # a schema of one's own, of the same name, may not know the edition's classes
+            whole = max(whole, len(self._of(self.edition, schema, view).targets))
+        return truth if whole == len(truth.targets) else replace(truth, part=(len(truth.targets), whole))
+
+    def _of(
+        self,
+        labels: Iterable[Label],
+        schema: Schema,
+        view: View,
+        categories: Collection[str] = (),
+        aliases: Aliases = NONE,
+    ) -> Truth:
+        return of_labels(
+            labels,
             schema,
             view=view,
             scored=lambda label: self.split_of(label.image) == "test",
             categories=categories,
             aliases=aliases,
         )
-        check_aliases(aliases, truth)
-        return truth
 
 
 def labelled(bench: Bench, schema: Schema) -> Labelled:
     """The project's own labels if there are any, else the bundled edition's. Raises AcbenchError if there are none."""
     labels, where = store.read(bench.labels, Label), f"the labels in {bench.labels}"
+    edition = editions.edition_labels(bench.benchmark)
     if not labels:
-        labels, where = (
-            editions.edition_labels(bench.benchmark),
-            f"the edition of {schema.title} that comes with acbench",
-        )
+        labels, where = edition, f"the edition of {schema.title} that comes with acbench"
     if not labels:
         raise AcbenchError(f"there are no labels of {schema.benchmark}", f"acbench relabel {schema.benchmark}")
-    return Labelled(tuple(labels), where, _split_of(bench, schema))
+    return Labelled(tuple(labels), where, _split_of(bench, schema), tuple(edition))
 
 
 def _split_of(bench: Bench, schema: Schema) -> Callable[[str], Split]:

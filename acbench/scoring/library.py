@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from acbench.errors import AcbenchError
@@ -16,8 +17,9 @@ from acbench.scoring.result import RESAMPLES, Provenance, Scored, scored
 from acbench.scoring.truth import NONE, Aliases, Truth
 from acbench.scoring.versus import versus
 from acbench.scoring.views import View
+from acbench.tables import ANSWERS, IMAGE
 
-_COLUMNS = ("item_id", "image", "category", "label", "labels", "status", "prediction", "answer", "raw", "parse")
+_COLUMNS = ("item_id", *IMAGE, "category", "split", *ANSWERS, "status", "parse")
 """Of rows: others, such as pictures, are not looked at."""
 
 
@@ -38,15 +40,16 @@ def score(
 ) -> Scored:
     """Score what a system answered.
 
-    `labels`: `Label` records, rows (mappings), columns (a mapping of lists) or a `datasets.Dataset`. Every one that is
-    accepted is scored. Rows have `item_id`, `category`, and `label` or `labels`; numbers of a ClassLabel as its
-    names.
+    `labels`: `Label` records, rows (mappings), columns (a mapping of lists), a `datasets.Dataset` or a
+    `pandas.DataFrame`. Every one that is accepted is scored, unless its `split` is `train`. Rows have `item_id` (or
+    `image` or `image_path`), `category`, and `label` or `labels`. A Dataset knows the names of its ClassLabels.
 
-    `predictions`: `Prediction` records; rows or columns with `item_id` and an answer; or a mapping, item_id → answer.
+    `predictions`: `Prediction` records; any of these with `item_id` and an answer; or a mapping, item_id → answer.
 
     `schema`: the label schema, its name or path. Without one the classes are those that occur in `labels`.
 
-    Raises AcbenchError for an unknown item, a second row, or a label outside the schema, and names it.
+    Raises AcbenchError for an unknown item, a second row, or a label outside the schema, and names it; or if no answer
+    can be used.
     """
     truth = truth_of(labels, schema=schema, view=view, aliases=aliases).without(references, "references of the system")
     answers, found = _answers(predictions, truth)
@@ -84,16 +87,31 @@ def compare(
 def truth_of(labels: Any, *, schema: Schema | str | None, view: View, aliases: Aliases) -> Truth:
     """The truth that any of the forms of `labels` tells."""
     rows = list(_rows(labels))
+    trained = [number for number, row in enumerate(rows) if isinstance(row, Mapping) and row.get("split") == "train"]
+    if trained and len(trained) == len(rows):
+        raise AcbenchError("all labels are of the split train, which is not scored", TEST)
     if isinstance(schema, str):
         schema = load_schema(schema)
+    truth = _truth(rows, schema, view, aliases)
+    if not trained:
+        return truth
+    return truth.without({_place(rows[number], number)[1] for number in trained}, "of the training split")
+
+
+TEST = 'give the test split: load_dataset(…, split="test")'
+
+
+def _truth(rows: Sequence[Any], schema: Schema | None, view: View, aliases: Aliases) -> Truth:
     if schema is not None:
         return truths.of_labels(
             (_label(row, number, schema) for number, row in enumerate(rows)), schema, view=view, aliases=aliases
         )
-    made, others = [], {}
+    made, others, images = [], {}, {}
     for number, row in enumerate(rows):
         found, where = _row(row), f"row {number} of the labels"
         category, key = _place(found, number)
+        if image := reading.image_of(found):
+            images[key] = truths.key_of(category, image)
         status = found.get("status") or "accepted"
         if status != "accepted":
             others[key] = str(status)
@@ -108,11 +126,11 @@ def truth_of(labels: Any, *, schema: Schema | str | None, view: View, aliases: A
             raise AcbenchError(f"{where} has {len(names)} classes", "sets of classes need a schema: schema=…")
     if not made:
         raise AcbenchError("there are no labels", "give one row an item")
-    return truths.of_rows("labels", made, aliases=aliases, others=others)
+    return truths.of_rows("labels", made, aliases=aliases, others=others, images=images)
 
 
 def _answers(predictions: Any, truth: Truth) -> tuple[Answers, str]:
-    if isinstance(predictions, Mapping) and not _is_columns(predictions):
+    if isinstance(predictions, Mapping) and not _is_columns(predictions) and not _is_splits(predictions):
         rows: Iterable[Any] = ({"item_id": key, "answer": said} for key, said in predictions.items())
     else:
         rows = _rows(predictions)
@@ -127,11 +145,17 @@ def _answers(predictions: Any, truth: Truth) -> tuple[Answers, str]:
 
 
 def _rows(given: Any) -> Iterator[Any]:
+    if isinstance(given, Mapping) and _is_splits(given):
+        raise AcbenchError(f"these are {len(given)} splits of a data set: {', '.join(map(str, given))}", TEST)
     if hasattr(given, "select_columns"):  # a Dataset: without its pictures, which would be decoded
         columns = [name for name in _COLUMNS if name in given.column_names and not _is_picture(given.features[name])]
         features = {name: given.features[name] for name in columns}
         for row in given.select_columns(columns):
             yield {name: _named(value, features[name]) for name, value in row.items()}
+    elif hasattr(given, "to_dict") and hasattr(given, "columns"):  # a DataFrame
+        frame = given[[name for name in given.columns if name in _COLUMNS]].astype(object)
+        for row in frame.where(frame.notna(), None).to_dict("records"):
+            yield {name: value.tolist() if hasattr(value, "tolist") else value for name, value in row.items()}
     elif isinstance(given, Mapping):
         columns = [name for name in given if name in _COLUMNS]
         yield from (
@@ -142,7 +166,12 @@ def _rows(given: Any) -> Iterator[Any]:
 
 
 def _is_columns(given: Mapping[str, Any]) -> bool:
-    return "item_id" in given or "image" in given
+    return any(name in given for name in ("item_id", *IMAGE))
+
+
+def _is_splits(given: Mapping[str, Any]) -> bool:
+    """Whether it is a DatasetDict."""
+    return any(hasattr(part, "select_columns") for part in given.values())
 
 
 def _is_picture(feature: Any) -> bool:
@@ -162,7 +191,7 @@ def _row(row: Any) -> Mapping[str, Any]:
         return row
     if isinstance(row, Label | Prediction):
         return {name: getattr(row, name) for name in row.__slots__}
-    raise AcbenchError(f"a row is {type(row).__name__}", "give records, mappings, columns, or a Dataset")
+    raise AcbenchError(f"a row is {type(row).__name__}", "give records, mappings, columns, a Dataset or a DataFrame")
 
 
 def _label(row: Any, number: int, schema: Schema) -> Label:
@@ -170,8 +199,8 @@ def _label(row: Any, number: int, schema: Schema) -> Label:
         return row
     found = _row(row)
     category, key = _place(found, number)
-    image = found.get("image") if isinstance(found.get("image"), str) else None
-    if image is None or image.partition("/")[0] != category:
+    image = reading.image_of(found)
+    if image.partition("/")[0] != category:
         image = f"{category}/{key}"
     return Label(
         item_id=key,
@@ -190,12 +219,22 @@ def _label(row: Any, number: int, schema: Schema) -> Label:
 
 def _place(row: Mapping[str, Any], number: int) -> tuple[str, str]:
     """Category and id of a row."""
-    image = row["image"] if isinstance(row.get("image"), str) else ""
+    for name in ("category", "label", "labels"):
+        if any(isinstance(each, Integral) for each in _listed(row.get(name))):
+            raise AcbenchError(
+                f"row {number} of the labels: `{name}` is the number {row[name]}, and numbers are no names",
+                "give the Dataset itself, which knows their names, or its features[…].int2str(number)",
+            )
+    image = reading.image_of(row)
     category = str(row.get("category") or image.partition("/")[0])
     key = row.get("item_id") or (truths.key_of(category, image) if image else None)
     if not isinstance(key, str):
         raise AcbenchError(f"row {number} of the labels has no item_id", "name the item in `item_id` or `image`")
     return category, key
+
+
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _names(row: Mapping[str, Any]) -> list[str]:

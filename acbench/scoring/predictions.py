@@ -1,9 +1,9 @@
 """What a system answered, from a file or from rows in memory, joined to the truth by id: never by position.
 
-CSV, JSONL or parquet. An item is named by `item_id`, or by `image`, its path relative to the dataset's root (of a
-table: `category` and `image`). The answer stands in the first of the columns `labels`, `label`, `prediction`, `answer`,
-`raw` that the file has: a class id, a list of them, or the raw text (`scoring.vocabulary` reads it). Our own tables of
-Prediction records have `item_id`, `labels`, `raw`, and `parse`.
+CSV, JSONL or parquet. An item is named by `item_id`, or by `image` or `image_path`, its path relative to the dataset's
+root (of a table: `category` and `image`). The answer stands in the first of the columns `labels`, `label`,
+`prediction`, `answer`, `raw` that the file has: a class id, a list of them, or the raw text (`scoring.vocabulary`
+reads it). Our own tables of Prediction records have `item_id`, `labels`, `raw`, and `parse`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from acbench.records import JOIN
 from acbench.scoring.truth import Target, Truth, hashed, key_of
 from acbench.scoring.views import Answer
 from acbench.scoring.vocabulary import MOST, Parse
-from acbench.tables import read_csv
+from acbench.tables import ANSWERS, IMAGE, read_csv
 
-ANSWERS = ("labels", "label", "prediction", "answer", "raw")
-"""Columns that may hold the answer, the first that is there."""
 MAX_BYTES = 256 << 20
 """Of a file of JSON lines or a parquet file."""
 MAX_CELL = 131_072
 """Characters of a cell of a CSV file; a longer one is refused, whatever it says."""
 SHOWN = 200
 """Characters of an answer that are kept."""
+MOST_NAMES = 8
+"""Classes that an error names."""
 
 Row = tuple[str, Mapping[str, Any]]
 """Where it stands, and its values by column."""
@@ -52,6 +52,11 @@ class Answers:
     """Of scored items alone; an item without one is missing."""
     unscored: int
     """Answers about items that are known but not scored: pending, excluded, of training, of another category."""
+
+    @property
+    def failed(self) -> int:
+        """How many name no class, or say that the system failed. To abstain is no failure."""
+        return sum(one.parse in ("unknown", "error") for one in self.by_item.values())
 
     @property
     def hash(self) -> str:
@@ -78,9 +83,10 @@ def read(path: Path) -> Iterator[Row]:
 
 
 def match(rows: Iterable[Row], truth: Truth) -> Answers:
-    """Rows joined to the truth and read. Raises TableError for an unknown item, a second row, or a missing column."""
+    """Rows joined to the truth and read. Raises TableError for an unknown item, a second row, a missing column, or if
+    not one row is an answer about a scored item: then they were made or read wrongly, and a score would hide it."""
     targets = {target.item_id: target for target in truth.targets}
-    by_image = {target.image: target for target in truth.targets} if truth.view != "table" else {}
+    by_image = {target.image: target for target in truth.targets}
     found: dict[str, Said] = {}
     seen: dict[str, str] = {}
     reader = _Reader(truth)
@@ -98,16 +104,42 @@ def match(rows: Iterable[Row], truth: Truth) -> Answers:
         seen[key] = where
         if target is not None:
             found[key] = reader.read(where, row, target)
-    return Answers(found, len(seen) - len(found))
+    answers = Answers(found, len(seen) - len(found))
+    _check_usable(answers, truth)
+    return answers
+
+
+def _check_usable(answers: Answers, truth: Truth) -> None:
+    if not answers.by_item:
+        there = (
+            f"none of the {answers.unscored:,} answers is about a scored image" if answers.unscored else "no answers"
+        )
+        raise TableError(f"{truth.benchmark}: {there}", f"answer for images such as {truth.targets[0].image}")
+    if any(one.parse == "ok" for one in answers.by_item.values()):
+        return
+    heard = [(target, answers.by_item[target.item_id]) for target in truth.targets if target.item_id in answers.by_item]
+    target, said = next((each for each in heard if each[1].raw.strip()), heard[0])
+    names = [JOIN.join(answer) for answer in truth.words[target.category].axis]
+    number = "; of a ClassLabel the name, features[…].int2str(number)" if said.raw.strip().isdigit() else ""
+    raise TableError(
+        f"{truth.benchmark}: none of the {len(heard):,} answers about scored images names a class;"
+        f" {target.image} has {tidy(said.raw, 80)!r}",
+        f"of {target.category}: {', '.join(names[:MOST_NAMES])}{', …' * (len(names) > MOST_NAMES)}{number}",
+    )
+
+
+def image_of(row: Mapping[str, Any]) -> str:
+    """The path of a row's image; empty if it has none. A picture is no path."""
+    return next((row[name] for name in IMAGE if isinstance(row.get(name), str)), "")
 
 
 def _key(where: str, row: Mapping[str, Any], truth: Truth) -> str:
-    name, image = row.get("item_id"), row.get("image")
+    name, image = row.get("item_id"), image_of(row)
     if isinstance(name, str) and name.strip():
         return name
-    if isinstance(image, str) and image.strip():
+    if image.strip():
         return key_of(str(row.get("category") or ""), image) if truth.view == "table" else image
-    if {"item_id", "image"} & row.keys():
+    if {"item_id", *IMAGE} & row.keys():
         raise TableError(f"{where}: it does not say which item it is about", "fill in `item_id` or `image`")
     raise TableError(f"{where}: there is no column item_id or image", "name the item in one of them")
 
@@ -165,7 +197,7 @@ def _parquet(path: Path) -> Iterator[Row]:
 
     try:
         file = pq.ParquetFile(path)
-        names = {"item_id", "image", "category", "parse", *ANSWERS} & set(file.schema_arrow.names)
+        names = {"item_id", *IMAGE, "category", "parse", *ANSWERS} & set(file.schema_arrow.names)
         number = 0
         for batch in file.iter_batches(batch_size=4096, columns=sorted(names)):
             for row in batch.to_pylist():

@@ -12,6 +12,7 @@ from acbench import __version__
 from acbench.answers import tidy
 from acbench.errors import AcbenchError
 from acbench.records import GOOD, JOIN, Score
+from acbench.scoring import show
 from acbench.scoring.figures import METRICS, UNUSABLE, Cells, Figure, by_class, cells, figures
 from acbench.scoring.predictions import SHOWN, Answers
 from acbench.scoring.severity import severity
@@ -39,11 +40,20 @@ class Provenance:
     """Ids of all items that the system was shown with their class or as normal."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scored:
-    """The score of one system. `facts` is what `acbench score --json` prints; see README.md for its keys."""
+    """The score of one system. `facts` is what `acbench score --json` prints; see README.md for its keys.
+
+    Printed, it is what `acbench score` prints.
+    """
 
     facts: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return show.text(self.facts)
+
+    def __repr__(self) -> str:
+        return f"<Scored {show.headline(self.facts)}; accuracy {show.number(self.value('accuracy'))}>"
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -109,6 +119,7 @@ def scored(
         "leaderboard": leaderboard,
         "hashes": {**truth.hashes, "predictions": answers.hash},
         "items": len(truth.targets),
+        "part": None if truth.part is None else dict(zip(("items", "of"), truth.part, strict=True)),
         "left_out": dict(truth.left_out),
         "answers_not_scored": answers.unscored,
         "bootstrap": {"resamples": resamples, "seed": seed, "level": 0.95},

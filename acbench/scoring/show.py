@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from acbench.aligned import table
+from acbench.files import printable
+
 TITLES = {
     "accuracy": "accuracy",
     "accuracy_anomalous": "anomalies only",
@@ -31,7 +34,7 @@ SINGLE = tuple(name for name in TITLES if not name.startswith("jaccard"))
 """Where every item has one class, Jaccard is accuracy."""
 UNUSABLE = ("unparsed", "abstained", "failed", "missing")
 FIRST = 3
-"""So many answers without a class are shown on the screen."""
+"""So many answers without a class, and so many images without an answer, are shown on the screen."""
 
 Facts = Mapping[str, Any]
 
@@ -40,6 +43,10 @@ def headline(facts: Facts) -> str:
     """One sentence."""
     counts = facts["counts"]["pooled"]
     what = f"{counts['items']:,} images ({counts['anomalous']:,} anomalous), {facts['view']} view"
+    if facts["categories"] != "all":
+        what += f", {', '.join(facts['categories'])} alone"
+    if facts["part"]:
+        what += f", a part: {facts['part']['items']:,} of {facts['part']['of']:,}"
     left = "; ".join(f"{count:,} {why}" for why, count in facts["left_out"].items())
     return f"{facts['system']} on {facts['benchmark']}: {what}" + (f"; not scored: {left}" if left else "")
 
@@ -70,9 +77,29 @@ def unusable(facts: Facts) -> str:
     return ", ".join(f"{counts[name]:,} {name}" for name in UNUSABLE)
 
 
+def text(facts: Facts, *more: str) -> str:
+    """The screen. `more`: lines below the first."""
+    lines = [headline(facts), *more, "", table(summary(facts)), "", table(categories(facts)), ""]
+    lines.append("In percent; kappa and F1 times 100; intervals of 95 %.")
+    if "severity" in facts:
+        lines += ["", table(severity(facts))]
+    lines.append(f"No usable answer, counted as wrong: {unusable(facts)}")
+    spoken = [row for row in facts["unusable"] if row["why"] != "missing"]
+    missing = [row for row in facts["unusable"] if row["why"] == "missing"]
+    for rows in (spoken, missing):
+        for row in rows[:FIRST]:
+            answer = f": {row['answer'][:80]!r}" if rows is spoken else ""
+            lines.append(f"  {printable(row['image'])}: {row['why']}{answer}")
+        if len(rows) > FIRST:
+            lines.append(f"  and {len(rows) - FIRST:,} more: --json")
+    if facts["answers_not_scored"]:
+        lines.append(f"{facts['answers_not_scored']:,} answers are about images that are not scored")
+    return "\n".join([*lines, f"Comparable with what has the same: {comparability(facts)}"])
+
+
 def comparability(facts: Facts) -> str:
-    """What two results have to share."""
-    hashes = "  ".join(f"{name} {value}" for name, value in facts["hashes"].items())
+    """What two results have to share; the hash of the answers is no part of it."""
+    hashes = "  ".join(f"{name} {value}" for name, value in facts["hashes"].items() if name != "predictions")
     told = facts["localisation"].replace("_", " ") + (
         f" ({facts['localisation_detail']})" if facts["localisation_detail"] else ""
     )

@@ -17,7 +17,7 @@ from acbench.schema import Category, Schema, fold
 from acbench.schema.model import NORMAL_LABELS
 from acbench.scoring.views import Answer, View, answer_of
 from acbench.scoring.vocabulary import Words, of_classes, of_schema
-from acbench.tables import read_csv
+from acbench.tables import IMAGE, read_csv
 
 Aliases = Mapping[str, Mapping[str, str]]
 """Category → a method's own name → class."""
@@ -53,6 +53,8 @@ class Truth:
     """Version and digest of the label schema; of a table, a hash of its classes."""
     only: tuple[str, ...] = ()
     """Categories that the truth was narrowed to; all if empty."""
+    part: tuple[int, int] | None = None
+    """How many items of the benchmark it is about, and how many it would be; None if that is the same, or unknown."""
 
     @property
     def categories(self) -> list[str]:
@@ -144,16 +146,17 @@ def _checked(label: Label, category: Category | None, schema: Schema) -> Categor
 
 
 def of_table(path: Path, *, categories: Collection[str] = (), aliases: Aliases = NONE) -> Truth:
-    """The truth in anybody's CSV table: `category`, `image`, `label`, the class or `good`.
+    """The truth in anybody's CSV table: `category`, `image` (or `image_path`), `label`, the class or `good`.
 
     An image without a category before it in its path gets it: items are known as `category/image`. Raises TableError
     for an empty cell or a second row about an image, naming the line.
     """
     rows = []
-    for line, row in read_csv(path, ("category", "image", "label")):
-        if empty := [name for name in ("category", "image", "label") if not row[name].strip()]:
+    for line, row in read_csv(path, ("category", "label"), any_of=IMAGE):
+        image = next(name for name in IMAGE if name in row)
+        if empty := [name for name in ("category", image, "label") if not row[name].strip()]:
             raise TableError(f"{path}, line {line}: `{empty[0]}` is empty", "every image needs its class, or `good`")
-        key = key_of(row["category"], row["image"])
+        key = key_of(row["category"], row[image])
         rows.append((f"{path}, line {line}", key, row["category"], row["label"]))
     if not rows:
         raise TableError(f"{path} has no rows", "one row an image: category,image,label")
@@ -168,10 +171,12 @@ def of_rows(
     categories: Collection[str] = (),
     aliases: Aliases = NONE,
     others: Mapping[str, str] = {},
+    images: Mapping[str, str] = {},
 ) -> Truth:
     """The same from rows of (where, id, category, class). Raises TableError for a second row about an item.
 
-    `others`: id → why it is not scored, of items that may be spoken of all the same.
+    `others`: id → why it is not scored, of items that may be spoken of all the same. `images`: id → path of the image,
+    where it has another one.
     """
     targets: dict[str, Target] = {}
     classes: dict[str, set[str]] = {}
@@ -180,7 +185,7 @@ def of_rows(
             raise TableError(f"{where}: {tidy(key, 200)} has a row already", "keep one of them")
         label = GOOD if fold(label) in NORMAL_LABELS else label.strip()
         classes.setdefault(category, set()).add(label)
-        targets[key] = Target(key, key, category, (label,))
+        targets[key] = Target(key, images.get(key, key), category, (label,))
     words = of_classes(classes, aliases)
     chosen = {key: each for key, each in targets.items() if not categories or each.category in categories}
     return Truth(
@@ -189,7 +194,7 @@ def of_rows(
         targets=tuple(target for _, target in sorted(chosen.items())),
         words=words,
         left_out=dict(sorted(Counter(others.values()).items())),
-        known=frozenset(targets) | frozenset(others),
+        known=frozenset(targets) | frozenset(others) | frozenset(images.values()),
         schema=hashed(f"{key}\t{' + '.join(name)}" for key, one in sorted(words.items()) for name in one.axis),
         only=tuple(sorted(categories)),
     )
