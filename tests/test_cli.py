@@ -221,7 +221,7 @@ print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr)
         ("relabel sample --backbone timm:nosuch@{project}/nosuch", 1, "there is no file"),
         ("relabel sample --reviews {project}/nosuch", 1, "is not there"),
         ("relabel sample --reviews {project}/.acbench/sample/triage.parquet", 1, "not UTF-8"),
-        ("relabel sample --limit 0", 2, "--limit"),
+        ("relabel sample --limit -1", 2, "--limit"),
         ("relabel sample --audit 7", 2, "--audit"),
         ("relabel {project}/broken.yaml", 1, "broken.yaml"),
         ("relabel {project}/nosuch.yaml", 1, "nosuch.yaml"),
@@ -529,6 +529,16 @@ def test_with_every_proposer_left_out_another_part_of_the_dataset_is_another_ran
     for part in (("--category", "bottle", "--category", "screw"), ("--category", "screw", "--limit", "2")):
         done = here("relabel", "mvtec_ac", "--root", root, *without, *part, "--project", tmp_path)
         assert done.status == 0, done.err
+
+
+def test_a_restriction_can_be_taken_back(here: Acbench, tmp_path: Path) -> None:
+    root = toy_mvtec_ad(tmp_path / "root")
+    ingest = ("ingest", "mvtec_ac", "--project", tmp_path, "--json")
+    whole = json.loads(here(*ingest, "--root", root).out)["items"]
+    part = json.loads(here(*ingest, "--category", "bottle", "--limit", "1").out)["items"]
+    assert json.loads(here(*ingest).out)["items"] == part < whole
+    assert json.loads(here(*ingest, "--category", "all", "--limit", "0").out)["items"] == whole
+    assert json.loads(here(*ingest).out)["items"] == whole
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What README.md and acbench/cli/README.md say is so. `python tests/test_readme.py` brings what is generated up to date."""
+"""What README.md and acbench/cli/README.md say is so. `python tests/test_readme.py` renews what is generated."""
 
 from __future__ import annotations
 

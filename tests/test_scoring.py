@@ -361,11 +361,12 @@ class TestAnswers:
         assert dict(zip(confusion["answered"], row, strict=True))[meant] == 1 == sum(row)
 
     def test_what_a_bundled_system_read_itself_is_not_read_again(self) -> None:
-        one = label(0, "chunk-of-wax-missing", category="candle")
+        one, two = (label(number, "chunk-of-wax-missing", category="candle") for number in range(2))
         raw = '{"reason": "unclear", "labels": [], "confidence": 0, "text_in_image": false}'
         said = Prediction(item_id=one.item_id, system="velm@1", raw=raw, labels=(), parse="empty")
-        found = acbench.score([one], [said], schema=VISA_AC, resamples=0)
-        assert found.facts["unusable"][0]["why"] == "abstained"
+        other = Prediction(item_id=two.item_id, system="velm@1", raw="", labels=two.labels, parse="ok")
+        found = acbench.score([one, two], [said, other], schema=VISA_AC, resamples=0)
+        assert [each["why"] for each in found.facts["unusable"]] == ["abstained"]
 
     @pytest.mark.parametrize("said", ["bubble + discolor", "discolor;bubble", ["bubble", "discolor"], "dark spot"])
     def test_a_set_that_a_published_class_stands_for_is_that_class(self, said: Any) -> None:

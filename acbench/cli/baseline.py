@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from acbench.cli.wire import of_dataset, of_proposers, option, root_option
+from acbench.cli.wire import of_proposers, option
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
@@ -47,17 +47,6 @@ def detector_options(command: F) -> F:
             help="Share of normal training images that the detector's threshold lets through as anomalous.",
         ),
         of_proposers("--backbone", metavar="MODEL", help=BACKBONE),
-    )
-    for each in reversed(options):
-        command = each(command)
-    return command
-
-
-def root_options(command: F) -> F:
-    """Where the images lie, if they are needed and no earlier command was told."""
-    options = (
-        root_option("The dataset's folder or URL, where a system needs it."),
-        of_dataset("--limit", type=click.IntRange(min=1), help="At most N images of each category."),
     )
     for each in reversed(options):
         command = each(command)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.cli.baseline import detector_options, root_options
-from acbench.cli.wire import Command, json_option, of_proposers, option, project_option
+from acbench.cli.baseline import detector_options
+from acbench.cli.wire import Command, json_option, of_proposers, option, project_option, root_option
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ Examples:
     show_default=True,
     help="The published benchmark's classes, one an image, or label sets as they are.",
 )
-@option("--category", "categories", multiple=True, help="Only this category; can be repeated.")
+@option("--category", "categories", multiple=True, help="Score only this category; can be repeated.")
 @option(
     "--aliases",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -88,7 +88,7 @@ Examples:
 @of_proposers("--clip-model", metavar="MODEL", help="Model of `clip`, as for relabel.")
 @of_proposers("--clip-weights", metavar="TAG_OR_FILE", help="Its weights, if MODEL is a name of open_clip.")
 @detector_options
-@root_options
+@root_option("The dataset's folder or URL, where a system needs it and no earlier command was told.")
 @option("--markdown", is_flag=True, help="Print Markdown.")
 @json_option
 @project_option
@@ -156,7 +156,8 @@ def _run(benchmark: str, system: str, project: Path, options: dict[str, Any]) ->
     from acbench.cli.baseline import answered
     from acbench.cli.wire import pipeline
 
-    kept = {name: options[name] for name in ("root", "limit", "categories", "backbone", "clip_model", "clip_weights")}
+    # What is scored is no part of it: a project is not narrowed by asking for one category's figures.
+    kept = {name: options[name] for name in ("root", "backbone", "clip_model", "clip_weights")}
     with pipeline(project, benchmark, **kept) as line:
         choices = {name: options[name] for name in ("detector", "false_alarms", "shots", "seed")}
         answered(line, system, options["view"], choices)

@@ -92,8 +92,10 @@ def dataset_options(command: F) -> F:
     """Which dataset, and how much of it. Each is remembered for the next command."""
     options = (
         root_option("Its folder, or its URL of any fsspec file system, such as s3://bucket/mvtec_ad."),
-        of_dataset("--category", "categories", multiple=True, help="Only this category; can be repeated."),
-        of_dataset("--limit", type=click.IntRange(min=1), help="At most N images of each category."),
+        of_dataset(
+            "--category", "categories", multiple=True, help="Only this category; can be repeated; `all` for all."
+        ),
+        of_dataset("--limit", type=click.IntRange(min=0), help="At most N images of each category; 0 for all."),
     )
     for each in reversed(options):
         command = each(command)
@@ -266,10 +268,16 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
         for name, mark in (("clip_model", "local-dir:"), ("clip_weights", ""), ("llm", "local:"), ("backbone", "@")):
             given[name] = given.get(name) and _absolute(given[name], mark)
         before = kept.read(bench.settings) or kept.Settings(schema=benchmark)
-        settings = before.updated(
+        whole: dict[str, Any] = {"categories": ()} if given.get("categories") == ("all",) else {}
+        whole |= {"limit": None} if given.get("limit") == 0 else {}
+        settings = dataclasses.replace(before, **whole).updated(
             schema=benchmark,
             root=None if root is None else remembered(root),
-            **{name: value or None if isinstance(value, tuple) else value for name, value in given.items()},
+            **{
+                name: value or None if isinstance(value, tuple) else value
+                for name, value in given.items()
+                if name not in whole
+            },
         )
         image_model = models.image_model(settings.backbone)
         screen = Screen()
