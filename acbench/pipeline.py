@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acbench import __version__, editions, proposers, sources, store
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, ReviewError
 from acbench.ledger import Ledger, digest
 from acbench.maker import Maker, key_of, write_json
 from acbench.progress import Console
@@ -238,12 +238,20 @@ class Pipeline:
         self.keep_reviews(taken.reviews)
         return taken.counts
 
-    def collect(self, flags: Iterable[Flag], reviewer: str) -> Collected:
-        """Take in what was marked in a viewer: all of it, or nothing and a ReviewError."""
+    def collect(self, flags: Iterable[Flag], reviewer: str, *, sure: bool = False) -> Collected:
+        """Take in what was marked in a viewer: all of it, or nothing and a ReviewError.
+
+        What looks like a slip is an error too, unless somebody is `sure`.
+        """
         from acbench.stages import flags as flagging
 
         shown, now = reviewing.in_sight(self.proposals), datetime.now(UTC).isoformat(timespec="seconds")
         found = flagging.collect(flags, self.items, self.schema, self.reviews, reviewer=reviewer, when=now, shown=shown)
+        if not sure and (why := flagging.slip(found.reviews, self.items)):
+            raise ReviewError(
+                f"{why}, so nothing was taken",
+                "if that is meant, run the command again with --yes; if not, take the tag off in the App",
+            )
         self.keep_reviews([*self.reviews, *found.reviews])
         return found
 

@@ -11,7 +11,7 @@ from helpers import MVTEC_AC, decides, item
 from acbench.cards import Flag
 from acbench.errors import ReviewError
 from acbench.records import Review
-from acbench.stages.flags import Collected, asked_again, collect
+from acbench.stages.flags import MANY, Collected, asked_again, collect, slip
 
 ONE, TWO = item(1, "broken_large"), item(2, "contamination")
 ITEMS = {each.item_id: each for each in (ONE, TWO)}
@@ -104,6 +104,17 @@ def test_a_decision_after_one_that_was_withdrawn_is_a_round_of_its_own() -> None
     history = [*first, replace(first[0], round=2, verdict="withdrawn", labels=(), when=LATER)]
     (again,) = taken(flag("contamination"), earlier=history, when=LATER).reviews
     assert again.round == 3
+
+
+def test_many_images_with_one_mark_look_like_a_slip() -> None:
+    items = {each.item_id: each for each in (item(number) for number in range(MANY + 1))}
+    marked = [decides("ada", each, "contamination") for each in items.values()]
+    assert slip(marked, items) == f"{MANY + 1} images are marked contamination, 0 of them training images"
+    assert slip(marked[:MANY], items) == ""
+    normal = replace(item(0), split="train", anomalous=False)
+    one = {normal.item_id: normal}
+    assert slip(marked[:1], one) == "training images, which are normal, are marked contamination (1 of them)"
+    assert slip([decides("ada", normal, "good")], one) == ""
 
 
 def test_other_tags_alone_say_nothing() -> None:

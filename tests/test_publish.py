@@ -329,6 +329,15 @@ def test_the_card_says_how_many_labels_people_decided(
     assert front(built.folder)["annotations_creators"] == creators
 
 
+def test_the_card_tells_of_a_normal_image_that_is_none(mvtec: Path) -> None:
+    toy_mvtec_ad(mvtec / "images", {"bottle": ["broken_small"]})
+    review(mvtec, "ada", **{"bottle/test/good/000.png": "contamination|"})
+    built = build(mvtec, "mvtec_ac", root=mvtec / "images", categories=("bottle",))
+    text = (built.folder / "README.md").read_text()
+    assert "Of the images that the source calls normal, 1 is not `good` here." in text
+    assert "| bottle | `good` | `contamination` | 1 |" in text
+
+
 def test_the_card_counts_classes_in_one_way(visa: Path) -> None:
     kept = [row for row in read(visa / ".acbench/visa_ac/release") if row["anomalous"] and row["status"] == "accepted"]
     several = {(row["category"], each) for row in kept for each in row["labels"]}

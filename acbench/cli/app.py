@@ -38,6 +38,7 @@ In the App, tag an image with a class (or `good`, `bad_image`, `bad_mask`) to de
 @option("--update", "only_update", is_flag=True, help="Bring the FiftyOne dataset up to date, and open nothing.")
 @option("--collect", is_flag=True, help="Turn what was marked in the App into reviews, and open nothing.")
 @option("--reviewer", metavar="NAME", help="Who marked it; needed by --collect.")
+@option("--yes", is_flag=True, help="Collect even what looks like a slip: many images with one mark.")
 @json_option
 @project_option
 def app(
@@ -49,6 +50,7 @@ def app(
     only_update: bool,
     collect: bool,
     reviewer: str | None,
+    yes: bool,
     as_json: bool,
 ) -> int:
     """Look at a benchmark in the FiftyOne App.
@@ -59,7 +61,7 @@ def app(
     from acbench.adapters import fiftyone_server as server
 
     if collect:
-        return _collect(benchmark, project, systems, reviewer, as_json)
+        return _collect(benchmark, project, systems, reviewer, yes, as_json)
     if not only_update:
         server.see_that_free(port)
     shelf, done = _updated(benchmark, project, systems)
@@ -80,7 +82,9 @@ def app(
     return 0
 
 
-def _collect(benchmark: str, project: Path, systems: tuple[str, ...], reviewer: str | None, as_json: bool) -> int:
+def _collect(
+    benchmark: str, project: Path, systems: tuple[str, ...], reviewer: str | None, yes: bool, as_json: bool
+) -> int:
     from acbench import schema as schemas
     from acbench.adapters import fiftyone_app as viewer
     from acbench.cli.screen import Screen
@@ -95,8 +99,9 @@ def _collect(benchmark: str, project: Path, systems: tuple[str, ...], reviewer: 
         raise AcbenchError("this benchmark was never opened in the App", f"acbench app {shlex.quote(benchmark)}")
     with pipeline(project, benchmark) as line, viewer.database_errors():
         _refuse_remote(line)
-        found = line.collect(shelf.flags(), who)
-        queue = line.queue()
+        found = line.collect(shelf.flags(), who, sure=yes)
+        line.relabel()  # so that status and report tell of it
+        queue = line.waiting()
         where = line.bench.project.relative(line.bench.reviews)
         shelf.settle(found.taken)
         _show(line, shelf, systems)

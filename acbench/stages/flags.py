@@ -7,6 +7,7 @@ queue, before all others, until somebody decides it. Other tags are people's own
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 RECHECK = "recheck"
 DESK = "fiftyone"
 """How the desk of a review from the viewer begins."""
+MANY = 20
+"""More images with one mark in one go are taken for a slip: the App tags all in sight if nothing is selected."""
 MAX_NOTE = 1000
 """Characters of a note; the rest of a tag is cut off."""
 
@@ -112,6 +115,21 @@ def collect(
             "mend them in the App, then collect again",
         )
     return Collected(reviews=reviews, taken=tuple(taken), counts=counts, other_tags=tuple(sorted(others)))
+
+
+def slip(reviews: Iterable[Review], items: Mapping[str, Item]) -> str:
+    """Why new reviews look as if somebody had tagged all in sight by mistake; empty if they do not."""
+    by_mark: defaultdict[str, list[Item]] = defaultdict(list)
+    for each in reviews:
+        mark = JOIN.join(each.labels) or (RECHECK if each.verdict == "unsure" else each.verdict)
+        by_mark[mark].append(items[each.item_id])
+    for mark, marked in by_mark.items():
+        train = sum(item.split == "train" for item in marked)
+        if len(marked) > MANY:
+            return f"{len(marked):,} images are marked {mark}, {train:,} of them training images"
+        if train and mark not in (GOOD, RECHECK, "bad_image"):
+            return f"training images, which are normal, are marked {mark} ({train:,} of them)"
+    return ""
 
 
 def asked_again(reviews: Iterable[Review]) -> dict[str, Review]:

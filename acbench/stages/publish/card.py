@@ -219,17 +219,23 @@ def _agreement(facts: Facts, texts: Texts) -> Iterable[str]:
 
 def _source_changes(facts: Facts, texts: Texts) -> Iterable[str]:
     moved: Counter[tuple[str, str, str]] = Counter()
+    changed: Counter[bool] = Counter()
+    """Anomalous as the source has it, or normal → how many have another label here."""
     for each in facts.entries:
         now = each.status if each.status == "excluded" else said(each)
         kept = {fold(label) for label in each.source_labels} == {fold(label) for label in each.labels}
-        if each.anomalous and (each.status == "excluded" or not kept):
+        if each.status == "excluded" or not kept:
+            changed[each.anomalous] += 1
             moved[each.category, ", ".join(each.source_labels) or "none", now] += 1
-    same = sum(each.anomalous for each in facts.entries) - moved.total()
+    same = sum(each.anomalous for each in facts.entries) - changed[True]
     summary = (
-        f"{same:,} anomalous images keep the name that the source gives them; {moved.total():,} do not."
-        if moved
+        f"{same:,} anomalous images keep the name that the source gives them; {changed[True]:,} do not."
+        if changed[True]
         else "Every anomalous image keeps the name that the source gives it."
     )
+    if changed[False]:
+        are = _are(changed[False])
+        summary += f" Of the images that the source calls normal, {changed[False]:,} {are} not `{GOOD}` here."
     rows = [[key, f"`{old}`", f"`{new}`", f"{number:,}"] for (key, old, new), number in sorted(moved.items())]
     table = _table(["category", "source label", "label here", "images"], rows)
     yield texts.fill(
