@@ -388,7 +388,9 @@ class Pipeline:
         with self.console.stage("draw evidence") as progress:
             for done, each in enumerate(waiting, start=1):
                 item = self.items[each.item_id]
-                shown = pictures.Shown(item, references.get(item.category), self.proposals.get(item.item_id, ()), each)
+                shown = pictures.Shown(
+                    item, pictures.beside(item, references), self.proposals.get(item.item_id, ()), each
+                )
                 self.maker.make(
                     self.bench.evidence / f"{item.item_id}.jpg",
                     digest(VERSION, shown.inputs()),

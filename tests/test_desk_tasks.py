@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -121,13 +122,24 @@ class TestPictures:
         items = ingest(get("mvtec_ad"), root).items
         return desk_pictures.draw(items, pictures.references(items), root, tmp_path / "desk")
 
+    def test_a_normal_image_is_not_shown_beside_itself(self) -> None:
+        normal = [replace(item(number), anomalous=False) for number in range(3)]
+        found = pictures.references(normal)
+        shown = [pictures.beside(each, found) for each in (*normal, ITEMS[3])]
+        assert all(
+            other is not None and other.item_id != each.item_id for each, other in zip(normal, shown, strict=False)
+        )
+        assert shown[3] == found["bottle"][0]
+        assert pictures.beside(normal[0], pictures.references(normal[:1])) is None
+
     def test_there_are_four_an_image_and_one_reference_for_all(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:
         for paths in drawn.values():
             assert {*paths, "proposals"} == set(FIELDS)
             for path in paths.values():
                 with Image.open(path) as picture:
                     assert picture.format == "JPEG"
-        assert len({paths["reference"] for paths in drawn.values()}) == 1
+        counted = Counter(paths["reference"] for paths in drawn.values())
+        assert sorted(counted.values()) == [1, len(drawn) - 1], "and another one beside itself"
 
     def test_no_name_tells_the_label(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:
         names = " ".join(path.name for paths in drawn.values() for path in paths.values())

@@ -12,6 +12,7 @@ from acbench.errors import AcbenchError
 from acbench.ledger import digest
 from acbench.records import Item
 from acbench.roots import Root
+from acbench.stages.pictures import beside
 
 LONGEST = 1280
 """Longer edge of a picture, pixels: what a screen shows."""
@@ -23,7 +24,7 @@ _EMPTY = (228, 228, 226)
 
 def draw(
     items: Sequence[Item],
-    references: Mapping[str, Item],
+    references: Mapping[str, Sequence[Item]],
     root: Root,
     folder: Path,
     *,
@@ -31,8 +32,8 @@ def draw(
 ) -> dict[str, dict[str, Path]]:
     """Draw what is not there yet; gives each item's pictures: `image`, `contour`, `crop` and `reference`.
 
-    `references`: category → a normal image of it. An image without a mask is shown whole in every place; what cannot
-    be read is a grey field.
+    `references`: see `stages.pictures`; where there is no other normal image, a grey field is shown. An image without a
+    mask is shown whole in every place; what cannot be read is a grey field too.
     """
     found: dict[str, dict[str, Path]] = {}
     for done, item in enumerate(items, start=1):
@@ -40,10 +41,10 @@ def draw(
         if not all(path.exists() for path in paths.values()):
             for name, picture in _pictures(item, root).items():
                 _save(paths[name], picture)
-        normal = references.get(item.category, item)
-        paths["reference"] = _place(folder, normal, "reference")
+        normal = beside(item, references)
+        paths["reference"] = _place(folder, normal, "reference") if normal else folder / "no-reference.jpg"
         if not paths["reference"].exists():
-            _save(paths["reference"], _image(normal, root))
+            _save(paths["reference"], _image(normal, root) if normal else _nothing())
         found[item.item_id] = paths
         progress(done, len(items))
     return found
@@ -71,9 +72,13 @@ def _image(item: Item, root: Root) -> Image.Image:
     try:
         image = imaging.open_image(item.image, root)
     except AcbenchError:  # `ingest` has told of it
-        return Image.new("RGB", (448, 448), _EMPTY)
+        return _nothing()
     image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
     return image
+
+
+def _nothing() -> Image.Image:
+    return Image.new("RGB", (448, 448), _EMPTY)
 
 
 def _save(path: Path, picture: Image.Image) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 
 from PIL import Image
@@ -40,15 +42,25 @@ class Shown:
         return self.item.image, self.item.sha256, self.item.mask_sha256, normal, self.lines()
 
 
-def references(items: Sequence[Item]) -> dict[str, Item]:
-    """Category → the normal image to show beside a defect: one of train where there is one, always the same."""
-    chosen: dict[str, tuple[bool, str, Item]] = {}
+def references(items: Sequence[Item]) -> dict[str, list[Item]]:
+    """Category → the normal images to show beside others, the first first: of train if there are any; always the same.
+
+    Two of them, since none is shown beside itself.
+    """
+    normal: defaultdict[str, list[Item]] = defaultdict(list)
     for item in items:
         if not item.anomalous and not item.problem:
-            rank = (item.split != "train", hashlib.blake2b(item.image.encode()).hexdigest(), item)
-            if item.category not in chosen or rank[:2] < chosen[item.category][:2]:
-                chosen[item.category] = rank
-    return {category: item for category, (_, _, item) in chosen.items()}
+            normal[item.category].append(item)
+    return {category: nsmallest(2, there, key=_turn) for category, there in normal.items()}
+
+
+def _turn(item: Item) -> tuple[bool, str]:
+    return item.split != "train", hashlib.blake2b(item.image.encode()).hexdigest()
+
+
+def beside(item: Item, normal: Mapping[str, Sequence[Item]]) -> Item | None:
+    """The normal image to show beside an item, of `references`; None if there is no other."""
+    return next((each for each in normal.get(item.category, ()) if each.item_id != item.item_id), None)
 
 
 def draw(shown: Shown, root: Root) -> bytes:
