@@ -109,7 +109,7 @@ def within(picture: Image.Image, longest: int) -> Image.Image:
 
 
 def jpeg(picture: Image.Image, quality: int) -> bytes:
-    """The picture as a JPEG file whose colours are as sharp as its brightness: defects are often red on red."""
+    """The picture as a JPEG file, without chroma subsampling: it would blur a thin red outline."""
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()

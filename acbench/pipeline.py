@@ -11,13 +11,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acbench import __version__, editions, proposers, sources, store
+from acbench import proposers, sources, store
+from acbench.asking import VERSION, Asking, usual
 from acbench.errors import AcbenchError, ReviewError
 from acbench.ledger import Ledger, digest
 from acbench.maker import Maker, key_of, write_json
 from acbench.progress import Console
 from acbench.project import Bench
-from acbench.proposers import ClipModel, DryRun, Embedder, Paid
+from acbench.proposers import ClipModel, Embedder
 from acbench.records import PEOPLE, Finding, Item, Label, Proposal, Review
 from acbench.roots import Root, root_at
 from acbench.schema import Schema
@@ -25,7 +26,6 @@ from acbench.settings import Settings
 
 # Stages without a part in any key are imported where they are used: a run with nothing to do does not come to them.
 from acbench.stages import ingest as ingesting
-from acbench.stages import propose as proposing
 from acbench.stages import resolve as resolving
 from acbench.stages import review as reviewing
 from acbench.stages import triage as ranking
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from acbench.shard import Shard
     from acbench.spread import Spread
     from acbench.stages.flags import Collected
-
-VERSION = f"{__version__}, 1"
-"""Part of every key: a new release makes everything anew. Raise the number for a change between releases."""
 
 Report = dict[str, Any]
 """What `acbench relabel --json` prints: see `stages.summary.report`."""
@@ -136,49 +133,27 @@ class Pipeline:
     # Propose
 
     def proposer_names(self) -> list[str]:
-        """The usual proposers with the settings' additions and omissions."""
-        tables = [f"table:{name}" for name in editions.witnesses(self.bench.benchmark)]
-        names = ["source_label", "neighbours", *tables]
-        if not editions.is_own(self.bench.project.annotations) and editions.folder(self.bench.benchmark).is_dir():
-            names.append("edition")
-        names = list(dict.fromkeys([*names, *self.settings.with_]))
-        strangers = set(self.settings.without) - set(names)
-        if unknown := sorted(strangers and strangers - set(proposers.names())):
-            raise AcbenchError(f"--without {unknown[0]}: no such proposer is asked here", f"asked: {', '.join(names)}")
-        return [name for name in names if name not in self.settings.without]
-
-    def propose(self, names: Sequence[str] | None = None) -> dict[str, str]:
-        """Ask some proposers, or the usual ones; gives the key of each one's table."""
-        names = names or self.proposer_names()
-        # Whoever cannot be asked is better known before hours of other work.
-        built = {name: self.proposer(name) for name in names}
-        if "clip" in built and self.clip is not None and not self.bench.proposals("clip").exists():
-            self.clip().ready()
-        return {name: self._ask(proposer, name) for name, proposer in built.items()}
-
-    def tallies(self, names: Sequence[str] | None = None) -> dict[str, dict[str, int]]:
-        """Ask as `propose` does, and give how many answers of each status there are from each proposer."""
-        asked = self.propose(names)
-
-        def write(path: Path) -> None:
-            tables = {name: store.read(self.bench.proposals(name), Proposal) for name in asked}
-            write_json(path, {name: proposing.tally(answers) for name, answers in tables.items()})
-
-        self.maker.make(self.bench.tallies, digest(VERSION, asked), write)
-        counts: dict[str, dict[str, int]] = json.loads(self.bench.tallies.read_text(encoding="utf-8"))
-        return counts
-
-    def dry_run(self, names: Sequence[str] | None = None) -> dict[str, DryRun]:
-        """What the proposers that cost something would ask, without asking."""
-        built = {name: self.proposer(name) for name in names or self.proposer_names()}
-        return {name: each.dry_run(self.ingested.items) for name, each in built.items() if isinstance(each, Paid)}
-
-    def proposer(self, name: str) -> proposers.Proposer:
-        """A proposer on this benchmark. Raises AcbenchError if it cannot be asked."""
-        return proposers.build(name, self._setup)
+        """See `asking.usual`."""
+        return usual(self.bench, self.settings)
 
     @cached_property
-    def _setup(self) -> proposers.Setup:
+    def asking(self) -> Asking:
+        """The proposers, over the dataset as it is on disk now."""
+        return Asking(
+            bench=self.bench,
+            settings=self.settings,
+            maker=self.maker,
+            setup=self.setup,
+            items=self.ingested.items,
+            items_key=self._items_key,
+            spread=self.spread,
+            retry_errors=self.retry_errors,
+            console=self.console,
+        )
+
+    @cached_property
+    def setup(self) -> proposers.Setup:
+        """What proposers may build on."""
         return proposers.Setup(
             schema=self.schema,
             root=self.ingested.root,
@@ -188,32 +163,9 @@ class Pipeline:
             caller=self.caller,
         )
 
-    def _ask(self, proposer: proposers.Proposer, name: str) -> str:
-        path, paid = self.bench.proposals(name), proposer if isinstance(proposer, Paid) else None
-        key = digest(VERSION, proposer.name, self._items_key)
-
-        def write(path: Path) -> None:
-            if paid:
-                self.console.note(f"{name}: {paid.estimate(self.ingested.items)}")
-            with self.console.stage(f"ask {name}") as progress:
-                if self.spread is None:
-                    answers = proposing.propose(proposer, self.ingested.items, progress)
-                else:
-                    ingested = self.ingested
-                    answers = self.spread.propose(proposer, name, ingested.items, ingested.root, progress)
-            store.write(path, answers, Proposal, key=lambda each: each.item_id)
-            if paid and paid.unfinished:
-                self.console.note(f"{name}: {paid.unfinished:,} questions were not asked; run again to go on")
-
-        if self.retry_errors and paid and any(each.status == "error" for each in store.read(path, Proposal)):
-            path.unlink()  # what was answered is in the ledger
-        self.maker.make(path, key, write, unfinished=lambda: bool(paid and paid.unfinished))
-        # The answers themselves: those of a paid proposer may change though nothing that it is asked has.
-        return digest(key, self.ledger.sha256(self.bench.project.relative(path)))
-
     @cached_property
     def _asked(self) -> dict[str, str]:
-        return self.propose()
+        return self.asking.propose()
 
     @cached_property
     def proposals(self) -> dict[str, list[Proposal]]:

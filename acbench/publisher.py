@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from acbench import licences, store
+from acbench import licences, maker, store
 from acbench.errors import ReleaseError
 from acbench.ledger import digest
-from acbench.pipeline import VERSION as PIPELINE_VERSION
 from acbench.pipeline import Pipeline
 from acbench.release import manifest as manifests
 from acbench.release.entries import entries, of_rows
@@ -22,7 +21,8 @@ from acbench.release.manifest import File, Manifest, Previous
 from acbench.stages import diff
 from acbench.stages.ingest import describe
 from acbench.stages.publish import pseudonyms, shards
-from acbench.stages.publish.card import Facts, card
+from acbench.stages.publish.card import card
+from acbench.stages.publish.facts import Facts
 from acbench.stages.publish.rows import Row, names_of, rows
 from acbench.stages.resolve import POLICY
 from acbench.stages.triage import by_item
@@ -30,8 +30,8 @@ from acbench.stages.triage import by_item
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = f"{PIPELINE_VERSION}, 1"
-"""Part of every key: see `pipeline.VERSION`."""
+VERSION = f"{maker.VERSION}, 1"
+"""Part of every key: see `maker.VERSION`."""
 
 FIRST = "1.0.0"
 

@@ -11,6 +11,9 @@ from typing import Any
 from acbench import store
 from acbench.errors import StoreError
 
+ALL = "all"
+"""In place of a category: every one. No category is called so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -45,11 +48,15 @@ class Settings:
     """Of the audit sample."""
 
     def updated(self, **given: Any) -> Settings:
-        """These settings with those given (not None) in place of the old ones; another LLM has another price."""
+        """These settings with those given (not None) in place of the old ones; another LLM has another price.
+
+        `categories` that are (`ALL`,) and a `limit` of 0 take a restriction back.
+        """
+        given |= {"categories": ()} if given.get("categories") == (ALL,) else {}
         new = dataclasses.replace(self, **{name: value for name, value in given.items() if value is not None})
         if (new.llm, new.llm_url) != (self.llm, self.llm_url) and given.get("llm_price") is None:
             new = dataclasses.replace(new, llm_price=())
-        return new
+        return dataclasses.replace(new, limit=new.limit or None)
 
 
 def read(path: Path) -> Settings | None:

@@ -63,7 +63,7 @@ def propose(line: Pipeline, names: Sequence[str] | None = None) -> list[Done]:
     shard, items = _shard(line), line.ingested.items
     done = []
     for name in names or line.proposer_names():
-        proposer = line.proposer(name)
+        proposer = line.asking.proposer(name)
         if not isinstance(proposer, Alone | Looking):
             continue
         all_of_them = proposer.covers(items)

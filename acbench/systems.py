@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from acbench import baselines, store
+from acbench.asking import VERSION
 from acbench.baselines import Baseline, Options, PatchModel, Setup
 from acbench.errors import AcbenchError, StoreError
 from acbench.ledger import digest
-from acbench.pipeline import VERSION, Pipeline
+from acbench.pipeline import Pipeline
 from acbench.records import Item, Prediction
 from acbench.scoring.result import Provenance
 from acbench.scoring.truth import Truth

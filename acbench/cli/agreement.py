@@ -18,7 +18,7 @@ from acbench.cli.wire import benchmark_argument, json_option, pipeline, project_
 def report(benchmark: str, project: Path, as_json: bool) -> int:
     """How far people agree, what proposals do to them, and whether a proposer could be one of them."""
     from acbench import store
-    from acbench.cli.screen import table
+    from acbench.aligned import table
     from acbench.plots import agreement as drawn
     from acbench.records import short_name
     from acbench.stages.agreement import agreement

@@ -160,18 +160,17 @@ def _refuse_remote(line: Any) -> None:
 def _show(line: Any, shelf: Any, systems: tuple[str, ...]) -> Updated:
     """Bring the dataset up to date, unless it is."""
     from acbench.adapters.fiftyone_app import Updated
-    from acbench.proposers import Setup, neighbours
+    from acbench.proposers import neighbours
 
     key = _key(line, systems)
     if shelf.key == key:
         return Updated()
-    setup = Setup(schema=line.schema, root=line.ingested.root, embedder=line.embedder, cache=line.ledger)
     with line.console.stage("update the App") as progress:
         done: Updated = shelf.update(
             _cards(line, systems),
             key=key,
             classes=_classes(line),
-            vectors=neighbours.build(setup).known(line.ingested.items),
+            vectors=neighbours.build(line.setup).known(line.ingested.items),
             model=line.embedder.name,
             progress=progress,
         )

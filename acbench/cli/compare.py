@@ -24,7 +24,8 @@ from acbench.cli.wire import benchmark_argument, json_option, pipeline, project_
 def compare(benchmark: str, project: Path, truth: str | None, as_json: bool) -> int:
     """Proposers side by side: accuracy, agreement, calibration, cost per right label, and where they fail."""
     from acbench import store
-    from acbench.cli.screen import Screen, table
+    from acbench.aligned import table
+    from acbench.cli.screen import Screen
     from acbench.plots import comparison
 
     with pipeline(project, benchmark) as line:

@@ -21,7 +21,8 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
 
     Without BENCHMARK: all that the project knows.
     """
-    from acbench.cli.screen import label_counts, table
+    from acbench.aligned import table
+    from acbench.cli.screen import label_counts
     from acbench.ledger import Ledger
     from acbench.project import Project
 
@@ -93,7 +94,7 @@ def runs(limit: int, project: Path, as_json: bool) -> int:
     """The last commands in this project, newest first, and what became of them."""
     import dataclasses
 
-    from acbench.cli.screen import table
+    from acbench.aligned import table
     from acbench.ledger import Ledger
     from acbench.project import Project
 

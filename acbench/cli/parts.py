@@ -88,18 +88,18 @@ def propose(
     **options: Any,
 ) -> int:
     """Ask proposers for labels and keep their answers."""
-    from acbench.cli.screen import table
+    from acbench.aligned import table
 
     if dry_run:  # it asks nobody, and prints while the project is held
         options["engine"] = "local"
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
-            return show(line.bench, line.dry_run(names or None), as_json)
+            return show(line.bench, line.asking.dry_run(names or None), as_json)
         if is_shard(line, out):
             from acbench import shardwork
 
             return told(shardwork.propose(line, names or None), line, as_json)
-        counts = line.tallies(names or None)
+        counts = line.asking.tallies(names or None)
         send(line, out, proposers=counts)
     if as_json:
         click.echo(json.dumps(counts, indent=1))

@@ -76,7 +76,7 @@ def relabel(
         options["engine"] = "local"
     with pipeline(project, benchmark, **options) as line:
         if dry_run:
-            return show(line.bench, line.dry_run(), as_json)
+            return show(line.bench, line.asking.dry_run(), as_json)
         taken = line.take_reviews(reviews, reviewer) if reviews else None
         at_desk, step = None, ""
         if review:

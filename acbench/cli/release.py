@@ -152,7 +152,7 @@ def verify(release: str, revision: str | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(_facts(checked), indent=1, ensure_ascii=False))
         return 3 if checked.failed else 0
-    from acbench.cli.screen import table
+    from acbench.aligned import table
 
     found = checked.manifest
     labels = ", ".join(f"{number:,} {status}" for status, number in checked.statuses.items())
@@ -177,7 +177,7 @@ def diff(before: str, after: str, as_json: bool) -> int:
 
     Each is a folder or ORG/NAME[@REVISION]. Of a repository only the columns with labels are fetched.
     """
-    from acbench.cli.screen import table
+    from acbench.aligned import table
     from acbench.files import printable
     from acbench.release.entries import entries, manifest
     from acbench.stages import diff as comparing

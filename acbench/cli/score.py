@@ -59,7 +59,7 @@ Examples:
     show_default=True,
     help="The published benchmark's classes, one an image, or label sets as they are.",
 )
-@option("--category", "categories", multiple=True, help="Score only this category; can be repeated.")
+@option("--category", "categories", multiple=True, help="Score only this category; can be repeated; `all` for all.")
 @option(
     "--aliases",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -115,8 +115,7 @@ def score(
     _check(benchmark, predictions, system, truth, pair)
     if benchmark and system and system != "velm":
         _run(benchmark, system, project, options)
-    if benchmark and system:
-        options["categories"] = options["categories"] or _remembered(benchmark, project)
+    options["categories"] = _categories(options["categories"], benchmark if system else None, project)
     target, where = _truth(benchmark, truth, project, options)
     if pair:
         return _compare(target, pair, benchmark, project, as_json, options)
@@ -163,11 +162,13 @@ def _run(benchmark: str, system: str, project: Path, options: dict[str, Any]) ->
         answered(line, system, options["view"], choices)
 
 
-def _remembered(benchmark: str, project: Path) -> tuple[str, ...]:
-    """The categories that the project's commands are about; all if empty."""
+def _categories(given: tuple[str, ...], run: str | None, project: Path) -> tuple[str, ...]:
+    """Those to score, all if empty. A system that is run on a benchmark has seen those that the project is about."""
     from acbench import settings
 
-    kept = settings.read(_bench(project, benchmark).settings)
+    if given or run is None:
+        return () if given == (settings.ALL,) else given
+    kept = settings.read(_bench(project, run).settings)
     return kept.categories if kept else ()
 
 
@@ -271,7 +272,7 @@ def _compare(
     as_json: bool,
     options: dict[str, Any],
 ) -> int:
-    from acbench.cli.screen import table
+    from acbench.aligned import table
     from acbench.scoring import predictions as reading
     from acbench.scoring import show
     from acbench.scoring.versus import versus

@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from acbench.aligned import table as table
-from acbench.aligned import width
+from acbench.aligned import table, width
 from acbench.progress import Progress
 
 SHOWN = 3

@@ -32,7 +32,8 @@ def merge(benchmark: str, project: Path, as_json: bool) -> int:
     """
     from acbench import schema as schemas
     from acbench import shardwork
-    from acbench.cli.screen import Screen, table
+    from acbench.aligned import table
+    from acbench.cli.screen import Screen
 
     place = existing(project)
     with place.locked():

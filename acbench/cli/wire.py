@@ -268,16 +268,10 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
         for name, mark in (("clip_model", "local-dir:"), ("clip_weights", ""), ("llm", "local:"), ("backbone", "@")):
             given[name] = given.get(name) and _absolute(given[name], mark)
         before = kept.read(bench.settings) or kept.Settings(schema=benchmark)
-        whole: dict[str, Any] = {"categories": ()} if given.get("categories") == ("all",) else {}
-        whole |= {"limit": None} if given.get("limit") == 0 else {}
-        settings = dataclasses.replace(before, **whole).updated(
+        settings = before.updated(
             schema=benchmark,
             root=None if root is None else remembered(root),
-            **{
-                name: value or None if isinstance(value, tuple) else value
-                for name, value in given.items()
-                if name not in whole
-            },
+            **{name: value or None if isinstance(value, tuple) else value for name, value in given.items()},
         )
         image_model = models.image_model(settings.backbone)
         screen = Screen()

@@ -59,7 +59,7 @@ def labelled(bench: Bench, schema: Schema) -> Labelled:
     labels, where = store.read(bench.labels, Label), f"the labels in {bench.labels}"
     edition = editions.edition_labels(bench.benchmark)
     if not labels:
-        labels, where = edition, f"the edition of {schema.title} that comes with acbench"
+        labels, edition, where = edition, [], f"the edition of {schema.title} that comes with acbench"
     if not labels:
         raise AcbenchError(f"there are no labels of {schema.benchmark}", f"acbench relabel {schema.benchmark}")
     return Labelled(tuple(labels), where, _split_of(bench, schema), tuple(edition))
