@@ -21,6 +21,7 @@ from acbench.stages import propose as proposing
 
 if TYPE_CHECKING:
     from acbench.spread import Spread
+
 VERSION = f"{__version__}, 1"
 """Part of every key: a new release makes everything anew. Raise the number for a change between releases."""
 

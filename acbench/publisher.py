@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from acbench import licences, maker, store
+from acbench import asking, licences, store
 from acbench.errors import ReleaseError
 from acbench.ledger import digest
 from acbench.pipeline import Pipeline
@@ -30,8 +30,8 @@ from acbench.stages.triage import by_item
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = f"{maker.VERSION}, 1"
-"""Part of every key: see `maker.VERSION`."""
+VERSION = f"{asking.VERSION}, 1"
+"""Part of every key: see `asking.VERSION`."""
 
 FIRST = "1.0.0"
 

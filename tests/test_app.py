@@ -169,6 +169,23 @@ def test_a_tag_set_by_a_click_comes_back_once(opened: Opened, browser: Any) -> N
     clear_view(browser)
 
 
+def test_a_mark_on_all_in_sight_is_taken_for_a_slip(opened: Opened) -> None:
+    def everywhere(do: str) -> None:
+        code = f"import fiftyone as fo; fo.load_dataset(fo.list_datasets()[0]).{do}('bad_image')"
+        subprocess.run([sys.executable, "-c", code], env=opened.env, check=True, capture_output=True, timeout=START)
+
+    before = opened.reviews()
+    everywhere("tag_samples")
+    refused = opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy")
+    assert refused.returncode == 1
+    assert f"{IMAGES} images are marked bad_image, 6 of them training images, so nothing was taken" in refused.stderr
+    assert "--yes" in refused.stderr and opened.reviews() == before
+    everywhere("untag_samples")
+    assert (
+        json.loads(opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy", "--json").stdout)["decided"] == 0
+    )
+
+
 def test_a_class_given_under_annotate_decides(opened: Opened, browser: Any) -> None:
     known = len(opened.reviews())
     before, after = "broken_large", "contamination"

@@ -18,8 +18,9 @@ from loopback_llm import PRICE_IN, PRICE_OUT, Fault, Loopback, refusal, text_of
 from acbench.adapters.batch_openai import OpenAIBatches
 from acbench.adapters.chat_openai import chat_openai
 from acbench.caller import BatchCaller, Budget, Dialer, LedgerCaller
+from acbench.caller.batches import BatchEnd
 from acbench.caller.log import CallLog
-from acbench.calls import Asked, CallError, Picture, Price, Question, call_id
+from acbench.calls import Answer, Asked, CallError, Picture, Price, Question, call_id
 from acbench.errors import AcbenchError
 from acbench.testing import tiny_png
 
@@ -104,6 +105,23 @@ class TestOneRun:
         asked = list(caller().ask([(f"name {n}", one) for n in range(4)]))
         assert sorted(name for name, _ in asked) == [f"name {n}" for n in range(4)]
         assert server.paid.total() == 1
+
+    def test_an_answer_that_does_not_say_what_it_took_counts_as_estimated(
+        self, caller: Callable[..., BatchCaller]
+    ) -> None:
+        class Silent(OpenAIBatches):
+            def end(self, batch_id: str) -> BatchEnd | None:
+                found = OpenAIBatches.end(self, batch_id)
+                silent = ((key, replace(each, tokens_in=0, tokens_out=0) if isinstance(each, Answer) else each)
+                          for key, each in (found.results if found else ()))  # fmt: skip
+                return found and replace(found, results=tuple(silent))
+
+        maker = caller()
+        maker.door = Silent(maker.door.chat)  # type: ignore[attr-defined]
+        asked = questions(3)
+        estimate = maker.bill(question for _, question in asked).cost
+        assert estimate and all(each.answer for _, each in maker.ask(asked))
+        assert sum(kept(maker).values()) == pytest.approx(estimate)
 
     def test_the_bill_is_halved_too(self, caller: Callable[..., BatchCaller]) -> None:
         maker = caller()

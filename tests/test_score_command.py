@@ -139,6 +139,19 @@ class TestPart:
         assert facts["part"] == {"items": facts["items"], "of": 1_620} and facts["items"] < 30
 
 
+def test_scoring_a_category_changes_nothing_of_the_project(here: Acbench, tmp_path: Path) -> None:
+    root = toy_mvtec_ad(tmp_path / "toy")
+    assert here("relabel", "mvtec_ac", "--root", root, "--without", "neighbours").status == 0
+    work = tmp_path / ".acbench/mvtec_ac"
+    before = [(work / name).read_bytes() for name in ("settings.json", "items.parquet")]
+    part, whole = (
+        json.loads(here("score", "mvtec_ac", "--system", "majority", *more, "--json").out)["items"]
+        for more in (("--category", "bottle"), ("--category", "all"))
+    )
+    assert 0 < part < whole
+    assert [(work / name).read_bytes() for name in ("settings.json", "items.parquet")] == before
+
+
 class TestTable:
     """Anybody's table in place of a benchmark."""
 
