@@ -20,7 +20,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote
 
 import uvicorn
-from loopback_xet import Cas, Xorbs
+from loopback_xet import Cas, Xorbs, flipped, unpacked
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -100,7 +100,7 @@ class Fault:
     lost: bool = False
     """Do it, and let the connection break before the answer."""
     flip: bool = False
-    """Change one byte of the answer's body."""
+    """Change one byte of the answer's body, such that nothing in its format tells."""
     before: Callable[[], object] | None = None
     """Happens first."""
     times: int = 1
@@ -188,9 +188,7 @@ class LoopbackHub:
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"99")]})
             return  # uvicorn ends the connection
         if fault and fault.flip and len(response.body) > 200:
-            data = bytearray(response.body)
-            data[len(data) // 2] ^= 1
-            response.body = bytes(data)
+            response.body = flipped(response.body, check=unpacked if raw.startswith("/xorb/") else bytes)
         await response(scope, receive, send)
 
     def _fault(self, method: str, path: str) -> Fault | None:
