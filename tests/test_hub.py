@@ -466,3 +466,14 @@ def test_what_is_not_there_is_said(hub: LoopbackHub, built: Path, what: str) -> 
     done = acbench(hub, *arguments)
     assert done.returncode == 1
     assert "\n  → " in done.stderr
+
+
+def test_answers_are_scored_against_the_release_of_a_tag(hub: LoopbackHub, built: Path, tmp_path: Path) -> None:
+    upload(hub, built)
+    hub.repos[REPO].add("emptied", {})
+    answers = tmp_path / "answers.csv"
+    answers.write_text(f"image,label\n{IMAGE},good\n")
+    done = acbench(hub, "score", "--truth", f"{REPO}@v1.0.0", "--predictions", answers, "--view", "sets")
+    assert done.returncode == 0, done.stderr
+    assert f"Truth: VisA-AC 1.0.0, {REPO}@v1.0.0\n" in done.stdout
+    assert "2 pending" in done.stdout

@@ -244,7 +244,7 @@ class TestBadInput:
         assert done.returncode == 1 and "line 2: cup/0.png is no item of truth.csv" in done.stderr
 
     @pytest.mark.parametrize(
-        "arguments", [(), ("visa_ac",), ("visa_ac", "--truth", "x", "--predictions", "y"), ("--predictions", "y")]
+        "arguments", [(), ("visa_ac",), ("visa_ac", "--truth", "x.csv", "--predictions", "y"), ("--predictions", "y")]
     )
     def test_too_little_or_too_much_is_wrong_usage(self, here: Acbench, arguments: tuple[str, ...]) -> None:
         assert here("score", *arguments).status == 2

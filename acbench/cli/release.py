@@ -182,7 +182,7 @@ def diff(before: str, after: str, as_json: bool) -> int:
     from acbench.release.entries import entries, manifest
     from acbench.stages import diff as comparing
 
-    places = [_place(each) for each in (before, after)]
+    places = [place_of(each) for each in (before, after)]
     found = [manifest(place) for place in places]
     changes = comparing.diff(*(entries(place, one) for place, one in zip(places, found, strict=True)))
     counts = comparing.counts(changes)
@@ -216,7 +216,8 @@ def _facts(checked: Verified) -> dict[str, Any]:
     return facts(checked)
 
 
-def _place(text: str) -> Place:
+def place_of(text: str) -> Place:
+    """A release to read labels from: a folder, or ORG/NAME[@REVISION]."""
     from acbench.adapters.hub import Repository, looks_like_repo
     from acbench.release.folder import Folder
 
@@ -224,7 +225,7 @@ def _place(text: str) -> Place:
         return Folder(Path(text))
     repo, _, revision = text.partition("@")
     if not looks_like_repo(repo):
-        raise AcbenchError(f"{text} is neither a folder nor ORG/NAME", "acbench diff my-org/mvtec-ac@v1.0.0 FOLDER")
+        raise AcbenchError(f"{text} is neither a folder nor ORG/NAME", "give a release, such as my-org/mvtec-ac@v1.0.0")
     return Repository(repo).place(revision or None)
 
 

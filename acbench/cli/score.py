@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from acbench.cli.baseline import detector_options
+from acbench.cli.release import place_of
 from acbench.cli.wire import Command, json_option, of_proposers, option, project_option, root_option
 from acbench.errors import AcbenchError
 
@@ -22,6 +25,7 @@ Examples:
   acbench score visa_ac --predictions answers.csv
   acbench score visa_ac --compare mine.csv theirs.csv
   acbench score mvtec_ac --system few_shot --root ~/data/mvtec_ad
+  acbench score --truth my-org/visa-ac@v1.0.0 --predictions answers.csv
   acbench score --truth labels.csv --predictions answers.csv
 """
 
@@ -41,9 +45,14 @@ Examples:
 )
 @option(
     "--truth",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Anybody's table in place of a benchmark: CSV with `category`, `image` and `label`.",
+    metavar="RELEASE_OR_FILE",
+    help="In place of the project's labels: a release (folder or ORG/NAME[@REVISION]), or anybody's table, CSV with"
+    " `category`, `image` and `label`.",
+)
+@option(
+    "--name",
+    metavar="NAME",
+    help="What the system is called, and the folder of its score.  [default: the file's name, or the system's]",
 )
 @option(
     "--compare",
@@ -96,7 +105,8 @@ def score(
     benchmark: str | None,
     predictions: Path | None,
     system: str | None,
-    truth: Path | None,
+    truth: str | None,
+    name: str | None,
     pair: tuple[str, str] | None,
     out: Path | None,
     markdown: bool,
@@ -112,7 +122,7 @@ def score(
     from acbench.scoring import predictions as reading
     from acbench.scoring.result import Provenance
 
-    _check(benchmark, predictions, system, truth, pair)
+    _check(benchmark, predictions, system, truth, pair, name)
     if benchmark and system and system != "velm":
         _run(benchmark, system, project, options)
     options["categories"] = _categories(options["categories"], benchmark if system else None, project)
@@ -120,17 +130,17 @@ def score(
     if pair:
         return _compare(target, pair, benchmark, project, as_json, options)
     if predictions:
-        name, made_by = (
-            predictions.stem,
-            Provenance(system=predictions.stem, localisation=options["localisation"] or "not_stated"),
-        )
+        made_by = Provenance(system=predictions.stem, localisation=options["localisation"] or "not_stated")
     else:
         assert system is not None and benchmark is not None, "checked before"
-        name, (predictions, made_by) = system, _answers_of(system, benchmark, project)
+        predictions, made_by = _answers_of(system, benchmark, project)
     target = target.without(made_by.references, REFERENCES)
     answers = reading.match(reading.read(predictions), target)
-    folder = out or (None if benchmark is None else _bench(project, benchmark).score(name))
-    return _show(target, answers, made_by, where, folder, options, as_json=as_json, markdown=markdown)
+    if out is None and benchmark is not None and truth is None:
+        out = _bench(project, benchmark).score(name or system or predictions.stem)
+    if name:
+        made_by = dataclasses.replace(made_by, system=name)
+    return _show(target, answers, made_by, where, out, options, as_json=as_json, markdown=markdown)
 
 
 REFERENCES = "references of the system"
@@ -140,15 +150,31 @@ def _check(
     benchmark: str | None,
     predictions: Path | None,
     system: str | None,
-    truth: Path | None,
+    truth: str | None,
     pair: tuple[str, str] | None,
+    name: str | None,
 ) -> None:
-    if (benchmark is None) == (truth is None):
-        raise click.UsageError("give a benchmark, or --truth FILE")
+    if benchmark is None and truth is None:
+        raise click.UsageError("give a benchmark, or --truth RELEASE_OR_FILE")
     if sum(map(bool, (predictions, system, pair))) != 1:
         raise click.UsageError("give --predictions FILE, --system NAME, or --compare A B")
     if truth and system:
-        raise click.UsageError("--system goes with a benchmark: a table has no images")
+        raise click.UsageError("--system goes with a project's labels, not with --truth, which has no images")
+    if benchmark and truth and _is_table(truth):
+        raise click.UsageError("a table has classes of its own: give either the benchmark or --truth FILE")
+    if name is not None and (pair or not name.strip()):
+        raise click.UsageError("--name goes with one system, and is not empty")
+    context = click.get_current_context()
+    for name in ("detector", "false_alarms"):
+        given = context.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+        if system == "velm" and given:
+            flag = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"the answers of velm are kept: {flag} goes with `acbench velm`, which asks anew")
+
+
+def _is_table(truth: str) -> bool:
+    """Whether it is a file, or was meant as one, and no release."""
+    return Path(truth).is_file() or Path(truth).suffix.lower() in {".csv", ".tsv"}
 
 
 def _run(benchmark: str, system: str, project: Path, options: dict[str, Any]) -> None:
@@ -190,21 +216,25 @@ def _bench(project: Path, benchmark: str) -> Any:
     return place.bench(schemas.load(benchmark).benchmark)
 
 
-def _truth(benchmark: str | None, table: Path | None, project: Path, options: dict[str, Any]) -> tuple[Truth, str]:
+def _truth(benchmark: str | None, given: str | None, project: Path, options: dict[str, Any]) -> tuple[Truth, str]:
     """The truth, and what it is, for people."""
     from acbench import schema as schemas
     from acbench.scoring.benchmark import labelled
+    from acbench.scoring.released import of_release
     from acbench.scoring.truth import check_aliases, of_table, read_aliases
 
+    categories = options["categories"]
     aliases = read_aliases(options["aliases"]) if options["aliases"] else {}
-    if table is not None:
-        found = of_table(table, categories=options["categories"], aliases=aliases)
+    if given is not None and _is_table(given):
+        found = of_table(Path(given), categories=categories, aliases=aliases)
         check_aliases(aliases, found)
-        return found, f"the table {table}"
-    assert benchmark is not None, "checked before"
-    labels = labelled(_bench(project, benchmark), schema := schemas.load(benchmark))
-    truth = labels.truth(schema, view=options["view"], categories=options["categories"], aliases=aliases)
-    return truth, labels.where
+        return found, f"the table {given}"
+    schema = schemas.load(benchmark) if benchmark else None
+    if given is not None:
+        return of_release(place_of(given), schema, view=options["view"], categories=categories, aliases=aliases)
+    assert benchmark is not None and schema is not None, "checked before"
+    labels = labelled(_bench(project, benchmark), schema)
+    return labels.truth(schema, view=options["view"], categories=categories, aliases=aliases), labels.where
 
 
 def _show(

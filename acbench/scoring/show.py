@@ -48,7 +48,8 @@ def headline(facts: Facts) -> str:
     if facts["part"]:
         what += f", a part: {facts['part']['items']:,} of {facts['part']['of']:,}"
     left = "; ".join(f"{count:,} {why}" for why, count in facts["left_out"].items())
-    return f"{facts['system']} on {facts['benchmark']}: {what}" + (f"; not scored: {left}" if left else "")
+    said = f"{facts['system']} on {facts['benchmark']}: {what}" + (f"; not scored: {left}" if left else "")
+    return printable(said)
 
 
 def summary(facts: Facts) -> list[tuple[str, ...]]:
@@ -67,7 +68,7 @@ def categories(facts: Facts) -> list[tuple[str, ...]]:
     for key, counts in facts["counts"].items():
         if key != "pooled":
             values = (number(facts["scores"][name][key]["value"]) for name in metrics)
-            rows.append((key, f"{counts['items']:,}", *values, str(sum(counts[name] for name in UNUSABLE))))
+            rows.append((printable(key), f"{counts['items']:,}", *values, str(sum(counts[name] for name in UNUSABLE))))
     return rows
 
 
@@ -94,7 +95,8 @@ def text(facts: Facts, *more: str) -> str:
             lines.append(f"  and {len(rows) - FIRST:,} more: --json")
     if facts["answers_not_scored"]:
         lines.append(f"{facts['answers_not_scored']:,} answers are about images that are not scored")
-    return "\n".join([*lines, f"Comparable with what has the same: {comparability(facts)}"])
+    lines.append(f"Comparable with what has the same: {comparability(facts)}")
+    return "\n".join(lines)
 
 
 def comparability(facts: Facts) -> str:

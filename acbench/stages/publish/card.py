@@ -97,7 +97,7 @@ def _use(facts: Facts, texts: Texts) -> Iterable[str]:
         home=facts.source.HOME,
         source=manifest.source,
     )
-    yield texts.fill("score", repo=facts.repo)
+    yield texts.fill("score", repo=facts.repo, tag=manifest.tag)
 
 
 def _task(facts: Facts, texts: Texts) -> Iterable[str]:

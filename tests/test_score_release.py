@@ -1,0 +1,122 @@
+"""Scoring against a release, which is what the others have."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from releases import build
+
+from acbench.cli.main import main
+from acbench.records import Label
+from acbench.store import read
+from acbench.testing import toy_visa
+
+Score = Callable[..., str]
+RELEASE = ".acbench/visa_ac/release"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a release of it, and answers. Not to be changed."""
+    project = tmp_path_factory.mktemp("project")
+    build(project, root=toy_visa(project / "images"))
+    labels = read(project / "annotations/visa_ac/labels.jsonl", Label)
+    lines = [f"{label.image},{' + '.join(label.labels) or 'good'}\n" for label in labels]
+    (project / "answers.csv").write_text("".join(["image,label\n", *lines]))
+    return project
+
+
+@pytest.fixture
+def score(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Score:
+    """Run the command in the project's folder; gives its output, or what it said if it ends otherwise than told."""
+
+    def run(*arguments: str, status: int = 0) -> str:
+        monkeypatch.chdir(project)
+        monkeypatch.setattr(sys, "argv", ["acbench", "score", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert ended.value.code == status, said.err
+        return said.out if status == 0 else said.err
+
+    return run
+
+
+ANSWERS = ("--predictions", "answers.csv")
+
+
+@pytest.mark.parametrize("view", ["published", "sets"])
+@pytest.mark.parametrize("more", [(), ("--category", "pcb4")])
+def test_a_release_scores_as_the_project_it_is_of(score: Score, view: str, more: tuple[str, ...]) -> None:
+    of_project, of_release = (
+        json.loads(score(*given, *ANSWERS, *more, "--view", view, "--json"))
+        for given in (("visa_ac",), ("--truth", RELEASE))
+    )
+    assert of_project["counts"]["pooled"]["items"] > 0
+    assert of_project.pop("part") and of_release.pop("part") is None  # a release is whole as it is
+    assert of_release == of_project
+
+
+def test_it_is_named_and_leaves_nothing_unless_told(score: Score, project: Path, tmp_path: Path) -> None:
+    before = sorted(project.rglob("*"))
+    assert f"Truth: VisA-AC 1.0.0, {RELEASE}\n" in score("--truth", RELEASE, *ANSWERS)
+    assert sorted(project.rglob("*")) == before
+    score("visa_ac", "--truth", RELEASE, *ANSWERS, "--out", str(tmp_path / "score"))
+    assert (tmp_path / "score" / "score.json").is_file()
+
+
+def test_without_its_schema_the_published_classes_are_known(score: Score, project: Path, tmp_path: Path) -> None:
+    for path in (project / RELEASE).rglob("*"):
+        if path.is_file():
+            copy = tmp_path / path.relative_to(project / RELEASE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    manifest = json.loads((tmp_path / "release.json").read_bytes())
+    (tmp_path / "release.json").write_text(json.dumps({**manifest, "schema_digest": "0" * 16}))
+    whole, bare = (json.loads(score("--truth", str(each), *ANSWERS, "--json")) for each in (RELEASE, tmp_path))
+    assert bare["scores"]["accuracy"]["pooled"] == whole["scores"]["accuracy"]["pooled"]
+    assert (
+        bare["hashes"]["labels"] == whole["hashes"]["labels"] and bare["hashes"]["schema"] != whole["hashes"]["schema"]
+    )
+    assert "without its schema: class ids alone are known" in score("--truth", str(tmp_path), *ANSWERS)
+    assert "sets of classes need the schema" in score("--truth", str(tmp_path), *ANSWERS, "--view", "sets", status=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("--truth", "images"), 1, "images: release.json: there is no such file"),
+        (("--truth", "nosuch"), 1, "neither a folder nor ORG/NAME"),
+        (("--truth", "no/such.csv"), 1, "no/such.csv"),
+        (("mvtec_ac", "--truth", RELEASE), 1, "is a release of visa_ac, not of mvtec_ac"),
+        (("--truth", RELEASE, "--category", "teapot"), 1, "there is no category 'teapot'"),
+    ],
+)
+def test_what_is_no_release_is_said(score: Score, arguments: tuple[str, ...], status: int, message: str) -> None:
+    assert message in score(*arguments, *ANSWERS, status=status)
+
+
+def test_a_name_keeps_scores_apart(score: Score, project: Path) -> None:
+    folder = project / ".acbench/visa_ac/scores"
+    for name in ("mine", "theirs/../x"):
+        assert score("visa_ac", *ANSWERS, "--name", name).startswith(f"{name} on visa_ac: ")
+    assert {path.name for path in folder.iterdir()} >= {"mine", "theirs_.._x"}
+    assert json.loads((folder / "mine" / "score.json").read_text())["system"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("visa_ac", *ANSWERS, "--name", " "),
+        ("visa_ac", "--compare", "a.csv", "b.csv", "--name", "x"),
+        ("visa_ac", "--system", "velm", "--detector", "oracle"),
+        ("visa_ac", "--system", "velm", "--false-alarms", "0.1"),
+        ("visa_ac", "--truth", "x.csv", *ANSWERS),
+    ],
+)
+def test_what_would_be_ignored_is_wrong_usage(score: Score, arguments: tuple[str, ...]) -> None:
+    assert "Usage: " in score(*arguments, status=2)
