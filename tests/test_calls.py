@@ -420,6 +420,21 @@ class TestAsking:
         with pytest.raises(ZeroDivisionError):
             list(caller(Scripted(script)).ask(questions(3)))
 
+    def test_what_was_paid_before_it_ended_otherwise_is_kept(
+        self, caller: Callable[..., LedgerCaller], tmp_path: Path
+    ) -> None:
+        def script(text: str, attempt: int) -> str:
+            if attempt == 0:
+                raise CallError("timeout", "late", may_cost=True)
+            raise ZeroDivisionError
+
+        asking = caller(model := Scripted(script))
+        with pytest.raises(ZeroDivisionError):
+            list(asking.ask([("a", QUESTION)]))
+        with CallLog(tmp_path / "ledger.sqlite") as log:
+            known = log.call(call_id(model.name, QUESTION))
+        assert known and known.cost == asking.dialer.budget.spent == pytest.approx(2 * PRICE.of(1_000, 400))
+
 
 class TestCanary:
     @pytest.mark.parametrize("said", ["red", '{"colour": "blue"}', "", "both red and blue", "green"])

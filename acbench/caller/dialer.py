@@ -44,8 +44,17 @@ class Dialer:
     def __post_init__(self) -> None:
         self.pace = Pace(most=self.concurrency, clock=self.clock, sleep=self.sleep)
 
-    def dial(self, question: Question, sending: Callable[[], None] = lambda: None) -> Outcome:
-        """Ask; `sending` is told before each attempt, and may raise to stop. CallErrors are in the outcome."""
+    def dial(
+        self,
+        question: Question,
+        sending: Callable[[], None] = lambda: None,
+        charged: Callable[[float], None] = lambda dollars: None,
+    ) -> Outcome:
+        """Ask; CallErrors are in the outcome.
+
+        `sending` is told before each attempt, and may raise to stop. `charged` is told after each what it may have
+        cost, also of one that ends with another exception.
+        """
         estimate = self.model.price.of(self.model.tokens(question), question.max_tokens)
         cost, failures = 0.0, 0
         while True:
@@ -70,6 +79,7 @@ class Dialer:
                     return Outcome(answer=answer, sends=failures + 1, cost=cost + spent)
                 finally:
                     self.budget.settle(amount, spent)
+                    charged(spent)
                 if failure.kind == "rate_limit":
                     self.pace.throttled(started, failure.retry_after)
             cost += spent

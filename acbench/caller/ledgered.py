@@ -153,10 +153,11 @@ class LedgerCaller:
             check()
             log.sending(key)
 
+        charges: list[float] = []
         try:
-            outcome = self.dialer.dial(question, sending)
+            outcome = self.dialer.dial(question, sending, charges.append)
         except BaseException:
-            log.release(key, cost=0)
+            log.release(key, cost=sum(charges))
             raise
         if outcome.answer is not None:
             log.settle(key, answer=json.dumps(dataclasses.asdict(outcome.answer)), cost=outcome.cost)
