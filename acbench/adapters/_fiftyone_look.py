@@ -10,7 +10,7 @@ from typing import Any
 from acbench.adapters import _fiftyone_brain as brain
 from acbench.cards import FIELDS, Card, Named
 
-VERSION = "1"
+VERSION = "2"
 """Raise it when the look changes: datasets that are there are dressed anew."""
 GOOD_COLOUR, SILENT_COLOUR, ANOMALY_COLOUR = "#9aa0a6", "#5f6368", "#ff2d2d"
 MARKED = range(1, 256)
@@ -126,7 +126,7 @@ def _colours(fo: Any, named: Sequence[str], cards: Sequence[Card]) -> Any:
     mask: dict[str, Any] = {"path": "mask", "fieldColor": ANOMALY_COLOUR, "maskTargetsColors": marked}
     return fo.ColorScheme(
         color_by="value",
-        opacity=0.25,
+        opacity=0.45,
         fields=[
             *({"path": name, "colorByAttribute": "label", "valueColors": shades} for name in named),
             mask,
