@@ -124,7 +124,7 @@ class Pipeline:
         if render is None:
             raise AcbenchError(
                 f"where is {self.source.TITLE}?",
-                f"acbench relabel {self.settings.schema} --root FOLDER   ({self.source.HOME})",
+                f"acbench relabel {self.schema.argument} --root FOLDER   ({self.source.HOME})",
             )
         with self.console.stage("render the sample") as progress:
             root: Path = render(self.bench.work / "images", progress=progress)
@@ -312,7 +312,7 @@ class Pipeline:
         if unsaved := self._unsaved_answers():
             self.console.note(
                 f"{self.bench.queue} holds {unsaved:,} answers that are not taken in, so it stays as it is."
-                f" Take them in: acbench relabel {self.settings.schema} --reviews {self.bench.queue}"
+                f" Take them in: acbench relabel {self.schema.argument} --reviews {self.bench.queue}"
             )
             return waiting
 

@@ -91,7 +91,7 @@ class Publisher:
             )
         labels, items = line.labels(), list(line.items.values())
         if not items:
-            raise ReleaseError("there is no image to release", f"acbench relabel {line.settings.schema}")
+            raise ReleaseError("there is no image to release", f"acbench relabel {line.schema.argument}")
         licences.one_for_all(line.schema.licence, (item.licence for item in items))
         images = self._images(items[0].licence)
         head = self.hub.at() if self.hub else None

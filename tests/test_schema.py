@@ -197,7 +197,9 @@ class TestHostileFiles:
 
     def test_a_file_of_ones_own_is_read(self, tmp_path: Path) -> None:
         (tmp_path / "own.yaml").write_text(TOY)
-        assert schema.load(str(tmp_path / "own.yaml")).categories["cup"].class_ids == ("chip", "crack")
+        own = schema.load(path := str(tmp_path / "own.yaml"))
+        assert own.categories["cup"].class_ids == ("chip", "crack")
+        assert (own.argument, schema.load("visa_ac").argument) == (path, "visa_ac")
 
     def test_the_digest_changes_with_the_content_only(self) -> None:
         def digest(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -67,7 +68,7 @@ def answered(line: Pipeline, name: str, view: Any, choices: dict[str, Any]) -> i
     return systems.predict(line, name, given)
 
 
-def predictions_of(bench: Any, name: str) -> Path:
+def predictions_of(bench: Any, benchmark: str, name: str) -> Path:
     """The table of a system that has answered. Raises AcbenchError if it has not."""
     from acbench.baselines import names
 
@@ -75,8 +76,6 @@ def predictions_of(bench: Any, name: str) -> Path:
     if name not in names():
         raise AcbenchError(f"there is no file {name}, and no system of that name", f"systems: {', '.join(names())}")
     if not path.exists():
-        command = (
-            f"acbench velm {bench.benchmark}" if name == "velm" else f"acbench score {bench.benchmark} --system {name}"
-        )
-        raise AcbenchError(f"{name} has not answered yet", command)
+        command = "acbench velm {}" if name == "velm" else f"acbench score {{}} --system {name}"
+        raise AcbenchError(f"{name} has not answered yet", command.format(shlex.quote(benchmark)))
     return path

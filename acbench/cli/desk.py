@@ -142,7 +142,7 @@ def cycle(line: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
         facts = line.relabel()
         pushed = push_to(line, found)
     said = f"{pulled_words(pulled)}; {pushed_words(pushed, found.url)}"
-    again = f"acbench relabel {line.settings.schema} --review label-studio"
+    again = f"acbench relabel {line.schema.argument} --review label-studio"
     step = f"decide at {found.url}, then\n  {again}" if pushed else "nothing waits for people"
     result = {"pulled": pulled_facts(pulled), "pushed": {key: to_json(each) for key, each in pushed.items()}}
     return facts, result, f"{step}\n\nDesk: {said}"

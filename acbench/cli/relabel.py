@@ -97,8 +97,9 @@ def relabel(
             click.echo(f"Reviews: {review_counts(taken)}\n")
         here = Path().resolve()
         queue, labels = (_short(path, here) for path in (bench.queue, bench.labels))
-        click.echo(report(facts, queue=queue, labels=labels, next_step=step or _next(benchmark, facts, queue)))
-        if not made:
+        step = step or _next(benchmark, facts, queue)
+        click.echo(report(facts, benchmark, queue=queue, labels=labels, next_step=step))
+        if not made and not review:
             click.echo("Nothing had changed, so nothing was done.", err=True)
     failed = facts["images"]["unusable"] > 0 or any(finding["failed"] for finding in facts["findings"])
     failed |= any(tally["error"] for tally in facts["witnesses"].values())
@@ -107,7 +108,7 @@ def relabel(
 
 def _next(benchmark: str, facts: dict[str, Any], queue: str) -> str:
     if not facts["queue"]["waiting"]:
-        return f"nothing waits for people. The labels stand: acbench status {facts['benchmark']}"
+        return f"nothing waits for people. The labels stand: acbench status {shlex.quote(benchmark)}"
     command = f"acbench relabel {shlex.quote(benchmark)} --reviews {shlex.quote(queue)} --reviewer YOUR_NAME"
     return f"look at the pictures in the queue's column `evidence`, fill in `label`, then\n  {command}"
 

@@ -202,7 +202,7 @@ def _answers_of(system: str, benchmark: str, project: Path) -> tuple[Path, Prove
     from acbench.cli.baseline import predictions_of
     from acbench.systems import provenance
 
-    path = predictions_of(_bench(project, benchmark), system)
+    path = predictions_of(_bench(project, benchmark), benchmark, system)
     return path, provenance(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import textwrap
 import time
@@ -76,7 +77,7 @@ def review_counts(counts: dict[str, int]) -> str:
 REVIEW_WORDS = {"new": "new", "changed": "changed", "same": "known already", "empty": "rows without an answer"}
 
 
-def report(facts: dict[str, Any], *, queue: str, labels: str, next_step: str) -> str:
+def report(facts: dict[str, Any], benchmark: str, *, queue: str, labels: str, next_step: str) -> str:
     """The screen after a relabel."""
     images, waiting, counts = facts["images"], facts["queue"], facts["labels"]
     why = ", ".join(
@@ -86,7 +87,7 @@ def report(facts: dict[str, Any], *, queue: str, labels: str, next_step: str) ->
     )
     findings = [f"! {finding['path']}: {finding['detail']}" for finding in facts["findings"]]
     if len(findings) > SHOWN:
-        findings[SHOWN:] = [f"! and {len(findings) - SHOWN} more: acbench ingest {facts['benchmark']}"]
+        findings[SHOWN:] = [f"! and {len(findings) - SHOWN} more: acbench ingest {shlex.quote(benchmark)}"]
     witnesses = [f"{name.partition('@')[0]} {_tally(tally)}" for name, tally in facts["witnesses"].items()]
     queued = f"{waiting['waiting']:,} of {images['all']:,} images want eyes"
     rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,7 @@ def velm(
         click.echo(json.dumps({**counts, "predictions": str(path)}, indent=1))
     else:
         click.echo(", ".join(f"{value:,.4g} {name.replace('_', ' ')}" for name, value in counts.items()))
-        click.echo(f"{path}\nNext: acbench score {benchmark} --system velm")
+        click.echo(f"{path}\nNext: acbench score {shlex.quote(benchmark)} --system velm")
     if left:
         click.echo("Note: run again to ask what is left", err=True)
     return 3 if left or counts["error"] else 0

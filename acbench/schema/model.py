@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from acbench.records import GOOD, label_set
@@ -165,6 +166,13 @@ class Schema:
     categories: Mapping[str, Category]
     digest: str
     """8 hex of the content: two schemas with the same digest say the same."""
+    given: str = field(default="", compare=False)
+    """The path of its file, if it is one of the user's own."""
+
+    @property
+    def argument(self) -> str:
+        """What a command to type next has to name: the bundled benchmark, or the file."""
+        return shlex.quote(self.given or self.benchmark)
 
     def category(self, key: str) -> Category | None:
         """The category of that folder name, or None."""

@@ -81,7 +81,7 @@ def load(name_or_path: str) -> Schema:
             f"{title} is not a usable schema:\n{shown}",
             f"acbench schema check {name_or_path}  lists everything",
         )
-    return schema
+    return schema if name_or_path in names() else dataclasses.replace(schema, given=name_or_path)
 
 
 def parse(text: str) -> tuple[Schema | None, list[Problem]]:

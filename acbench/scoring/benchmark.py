@@ -61,7 +61,7 @@ def labelled(bench: Bench, schema: Schema) -> Labelled:
     if not labels:
         labels, edition, where = edition, [], f"the edition of {schema.title} that comes with acbench"
     if not labels:
-        raise AcbenchError(f"there are no labels of {schema.benchmark}", f"acbench relabel {schema.benchmark}")
+        raise AcbenchError(f"there are no labels of {schema.benchmark}", f"acbench relabel {schema.argument}")
     return Labelled(tuple(labels), where, _split_of(bench, schema), tuple(edition))
 
 
@@ -74,7 +74,7 @@ def _split_of(bench: Bench, schema: Schema) -> Callable[[str], Split]:
 
     def split_of(image: str) -> Split:
         if image not in items:
-            raise AcbenchError(f"which split is {image} in?", f"acbench ingest {schema.benchmark} --root FOLDER")
+            raise AcbenchError(f"which split is {image} in?", f"acbench ingest {schema.argument} --root FOLDER")
         return items[image].split
 
     return split_of

@@ -117,9 +117,7 @@ def of_labels(
             continue
         targets[label.item_id] = Target(label.item_id, label.image, key, wanted)
     if not targets:
-        raise AcbenchError(
-            f"no item of {schema.benchmark} has an accepted label", f"acbench relabel {schema.benchmark}"
-        )
+        raise AcbenchError(f"no item of {schema.benchmark} has an accepted label", f"acbench relabel {schema.argument}")
     return Truth(
         benchmark=schema.benchmark,
         view=view,

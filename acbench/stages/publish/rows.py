@@ -46,7 +46,7 @@ def rows(
     if strangers := sorted({item.category for item in items} - set(names.categories)):
         raise ReleaseError(
             f"the schema has no category {strangers[0]}, but the dataset does",
-            f"leave it out: acbench relabel {schema.benchmark} --category …   or add it to the schema",
+            f"leave it out: acbench relabel {schema.argument} --category …   or add it to the schema",
         )
     categories = {name: number for number, name in enumerate(names.categories)}
     classes = {name: number for number, name in enumerate(names.classes)}
@@ -111,7 +111,7 @@ def _by_pseudonyms(item: Item, label: Label, people: Sequence[Review], schema: S
     if (again.labels, again.status) != (label.labels, label.status):
         raise ReleaseError(
             f"the label of {item.image} is not what its reviews say",
-            f"make the labels anew: acbench resolve {schema.benchmark}",
+            f"make the labels anew: acbench resolve {schema.argument}",
         )
     return again
 
