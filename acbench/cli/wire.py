@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from acbench.project import Project
 if TYPE_CHECKING:
     from acbench.caller.log import Log
     from acbench.models import Calls
+    from acbench.settings import Settings
     from acbench.shard import Shard
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -275,6 +276,8 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
         )
         image_model = models.image_model(settings.backbone)
         screen = Screen()
+        if narrowed := _narrowed(settings, given):
+            screen.note(f"only a part, as told before: {narrowed}")
         command = shlex.join(["acbench", *sys.argv[1:]])
         ledger = stack.enter_context(Ledger(file, base))
         run_id = stack.enter_context(ledger.run(command, versions()))
@@ -301,6 +304,17 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
             kept.write(bench.settings, settings)
         written = len(made.maker.made)
         ledger.summarise(run_id, f"{written} files written" if written else "nothing to do")
+
+
+def _narrowed(settings: Settings, given: Mapping[str, Any]) -> str:
+    """What an earlier command left out that this one does not name, and how to take it back."""
+    categories = "" if given.get("categories") else " ".join(f"--category {each}" for each in settings.categories)
+    limit = f"--limit {settings.limit}" if settings.limit and given.get("limit") is None else ""
+    if not (categories or limit):
+        return ""
+    told = " ".join(filter(None, (categories, limit)))
+    back = " ".join(filter(None, ("--category all" if categories else "", "--limit 0" if limit else "")))
+    return f"{told}; for all: acbench relabel {shlex.quote(settings.schema)} {back}"
 
 
 CALL_OPTIONS = ("budget", "concurrency", "timeout", "batch", "retry_errors", "no_canary")
