@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.cli.wire import of_proposers, option
+from acbench.cli.options import of_proposers, option, together
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
     from acbench.pipeline import Pipeline
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 BACKBONE = "Image model of the detector and of `few_shot`: efficientnet-lite0, timm:MODEL[@FILE].  [default: bundled]"
 
@@ -29,29 +26,25 @@ def _detector(ctx: click.Context, param: click.Parameter, value: str) -> str:
     raise click.BadParameter("patchcore, heatmaps:FOLDER, oracle or none", ctx, param)
 
 
-def detector_options(command: F) -> F:
-    """Who says what is anomalous, and where."""
-    options = (
-        option(
-            "--detector",
-            default="patchcore",
-            show_default=True,
-            callback=_detector,
-            metavar="DETECTOR",
-            help="patchcore, heatmaps:FOLDER (maps of your own, by the images' paths), oracle (ground truth), none.",
-        ),
-        option(
-            "--false-alarms",
-            type=click.FloatRange(0, 0.5),
-            default=0.05,
-            show_default=True,
-            help="Share of normal training images that the detector's threshold lets through as anomalous.",
-        ),
-        of_proposers("--backbone", metavar="MODEL", help=BACKBONE),
-    )
-    for each in reversed(options):
-        command = each(command)
-    return command
+detector_options = together(
+    option(
+        "--detector",
+        default="patchcore",
+        show_default=True,
+        callback=_detector,
+        metavar="DETECTOR",
+        help="patchcore, heatmaps:FOLDER (maps of your own, by the images' paths), oracle (ground truth), none.",
+    ),
+    option(
+        "--false-alarms",
+        type=click.FloatRange(0, 0.5),
+        default=0.05,
+        show_default=True,
+        help="Share of normal training images that the detector's threshold lets through as anomalous.",
+    ),
+    of_proposers("--backbone", metavar="MODEL", help=BACKBONE),
+)
+"""Who says what is anomalous, and where."""
 
 
 def answered(line: Pipeline, name: str, view: Any, choices: dict[str, Any]) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from acbench.cli.wire import benchmark_argument, json_option, pipeline, project_option
+from acbench.cli.options import benchmark_argument, json_option, project_option
+from acbench.cli.wire import pipeline
 
 
 @click.command(epilog="\b\nExample:\n  acbench compare sample")

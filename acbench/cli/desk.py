@@ -6,14 +6,15 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.cli.wire import benchmark_argument, json_option, option, pipeline, project_option
+from acbench.cli.options import benchmark_argument, json_option, option, project_option, together
+from acbench.cli.wire import pipeline
 from acbench.errors import AcbenchError, DeskError
 from acbench.project import Project
 
@@ -23,36 +24,30 @@ if TYPE_CHECKING:
     from acbench.stages.desk_pull import Pulled
     from acbench.stages.desk_push import Pushed
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 QUEUES = ("all", "disputed", "audit")
 URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 
 
-def push_options(command: F) -> F:
-    """What is put on the desk."""
-    options = (
-        option("--round", "turn", type=click.IntRange(min=1), help="Of the tasks.  [default: the one each is due]"),
-        option(
-            "--queue",
-            type=click.Choice(QUEUES),
-            default="all",
-            show_default=True,
-            help="All that waits; only where people or witnesses differ; only the audit sample.",
-        ),
-        option(
-            "--blind",
-            type=click.FloatRange(0, 1),
-            default=0.1,
-            show_default=True,
-            help="Share of the tasks without proposals, drawn by the seed.",
-        ),
-        option("--annotators", type=click.IntRange(1, 100), help="People each image is put to.  [default: 1]"),
-        option("--restore-form", is_flag=True, help="Put back a form that was edited by hand."),
-    )
-    for each in reversed(options):
-        command = each(command)
-    return command
+push_options = together(
+    option("--round", "turn", type=click.IntRange(min=1), help="Of the tasks.  [default: the one each is due]"),
+    option(
+        "--queue",
+        type=click.Choice(QUEUES),
+        default="all",
+        show_default=True,
+        help="All that waits; only where people or witnesses differ; only the audit sample.",
+    ),
+    option(
+        "--blind",
+        type=click.FloatRange(0, 1),
+        default=0.1,
+        show_default=True,
+        help="Share of the tasks without proposals, drawn by the seed.",
+    ),
+    option("--annotators", type=click.IntRange(1, 100), help="People each image is put to.  [default: 1]"),
+    option("--restore-form", is_flag=True, help="Put back a form that was edited by hand."),
+)
+"""What is put on the desk."""
 
 
 @click.command(epilog="\b\nExample:\n  acbench review serve")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from acbench.cli.wire import json_option, option, project_option
+from acbench.cli.options import json_option, option, project_option
 from acbench.errors import AcbenchError, StoreError
 
 

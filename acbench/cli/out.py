@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from acbench.cli.wire import option, place
+from acbench.cli.options import option, place
 
 if TYPE_CHECKING:
     from acbench.pipeline import Pipeline

@@ -9,9 +9,7 @@ from typing import Any
 import click
 
 from acbench.cli.dry_run import show
-from acbench.cli.out import out_option, send
-from acbench.cli.shards import is_shard, told
-from acbench.cli.wire import (
+from acbench.cli.options import (
     Command,
     benchmark_argument,
     dataset_options,
@@ -19,11 +17,13 @@ from acbench.cli.wire import (
     engine_options,
     json_option,
     of_proposers,
-    pipeline,
     project_option,
     proposer_options,
     shard_option,
 )
+from acbench.cli.out import out_option, send
+from acbench.cli.shards import is_shard, told
+from acbench.cli.wire import pipeline
 
 
 @click.command(cls=Command, epilog="\b\nExample:\n  acbench ingest mvtec_ac --root ~/data/mvtec_ad")

@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from acbench.cli.dry_run import show
-from acbench.cli.out import out_option, send
-from acbench.cli.wire import (
+from acbench.cli.options import (
     Command,
     benchmark_argument,
     dataset_options,
@@ -19,10 +18,11 @@ from acbench.cli.wire import (
     engine_options,
     json_option,
     of_queue,
-    pipeline,
     project_option,
     proposer_options,
 )
+from acbench.cli.out import out_option, send
+from acbench.cli.wire import pipeline
 
 EPILOG = """\b
 Examples:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.cli.wire import Command, benchmark_argument, json_option, option, pipeline, project_option, root_option
+from acbench.cli.options import Command, benchmark_argument, json_option, option, project_option, root_option
+from acbench.cli.wire import pipeline
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from acbench.cli.wire import benchmark_argument, json_option, option, pipeline, project_option
+from acbench.cli.options import benchmark_argument, json_option, option, project_option
+from acbench.cli.wire import pipeline
 
 
 @click.command(epilog="\b\nExample:\n  acbench report sample --out report.html")

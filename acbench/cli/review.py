@@ -9,7 +9,8 @@ import click
 
 from acbench.cli.agreement import report
 from acbench.cli.desk import pull, push, serve
-from acbench.cli.wire import benchmark_argument, json_option, option, pipeline, project_option
+from acbench.cli.options import benchmark_argument, json_option, option, project_option
+from acbench.cli.wire import pipeline
 
 
 @click.group()

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from acbench.cli.wire import json_option, option
+from acbench.cli.options import json_option, option
 from acbench.errors import SchemaError
 
 

@@ -11,8 +11,8 @@ import click
 from click.core import ParameterSource
 
 from acbench.cli.baseline import detector_options
+from acbench.cli.options import Command, json_option, of_proposers, option, project_option, root_option
 from acbench.cli.release import place_of
-from acbench.cli.wire import Command, json_option, of_proposers, option, project_option, root_option
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:

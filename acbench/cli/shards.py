@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acbench.cli.wire import Command, benchmark_argument, existing, json_option, project_option
+from acbench.cli.options import Command, benchmark_argument, json_option, project_option
+from acbench.cli.wire import existing
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:

@@ -11,9 +11,7 @@ import click
 
 from acbench.cli.baseline import answered, detector_options
 from acbench.cli.dry_run import show
-from acbench.cli.out import out_option, send
-from acbench.cli.shards import is_shard, told
-from acbench.cli.wire import (
+from acbench.cli.options import (
     Command,
     benchmark_argument,
     dataset_options,
@@ -22,10 +20,12 @@ from acbench.cli.wire import (
     llm_options,
     of_llm,
     option,
-    pipeline,
     project_option,
     shard_option,
 )
+from acbench.cli.out import out_option, send
+from acbench.cli.shards import is_shard, told
+from acbench.cli.wire import pipeline
 
 if TYPE_CHECKING:
     from acbench.baselines import Setup
