@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from acbench.cli.options import benchmark_argument, json_option, option, project_option, together
-from acbench.cli.wire import pipeline
-from acbench.errors import AcbenchError, DeskError
+from acbench.cli.wire import existing, pipeline
+from acbench.errors import DeskError
 from acbench.project import Project
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def serve(project: Path, port: int, as_json: bool) -> int:
     """
     from acbench.adapters import label_studio_server as servers
 
-    place = _place(project)
+    place = existing(project)
     pictures = place.desk / "pictures"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo("Starting Label Studio; the first time takes half a minute …", err=True)
@@ -224,10 +224,3 @@ def pulled_words(result: Pulled) -> str:
 def pulled_facts(result: Pulled) -> dict[str, Any]:
     """The same as JSON-ready values."""
     return {**{name: result.counts[name] for name in WORDS}, "remarks": result.remarks}
-
-
-def _place(project: Path) -> Project:
-    place = Project(project.resolve())
-    if not place.folder.is_dir():
-        raise AcbenchError(f"the project folder {place.folder} does not exist", "make it, or leave --project out")
-    return place

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from acbench.cli.baseline import detector_options
 from acbench.cli.options import Command, json_option, of_proposers, option, project_option, root_option
 from acbench.cli.release import place_of
-from acbench.errors import AcbenchError
+from acbench.cli.wire import existing
 
 if TYPE_CHECKING:
     from acbench.scoring.predictions import Answers
@@ -208,12 +208,8 @@ def _answers_of(system: str, benchmark: str, project: Path) -> tuple[Path, Prove
 
 def _bench(project: Path, benchmark: str) -> Any:
     from acbench import schema as schemas
-    from acbench.project import Project
 
-    place = Project(project.resolve())
-    if not place.folder.is_dir():
-        raise AcbenchError(f"the project folder {place.folder} does not exist", "give an existing --project")
-    return place.bench(schemas.load(benchmark).benchmark)
+    return existing(project).bench(schemas.load(benchmark).benchmark)
 
 
 def _truth(benchmark: str | None, given: str | None, project: Path, options: dict[str, Any]) -> tuple[Truth, str]:
