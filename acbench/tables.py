@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -19,8 +20,18 @@ MAX_BYTES = 64 << 20
 MAX_CELL = 10_000
 """Characters of a cell."""
 
+_JOINED, _TYPED = re.compile(r";| \+ "), re.compile(r"[;,+]")
+
 Row = tuple[int, dict[str, str]]
 """Line of the file, 1-based, and its cells by column."""
+
+
+def names_in(cell: str, *, typed: bool = False) -> list[str]:
+    """The names in a cell, joined by `;` or ` + `; if people `typed` it, also by `,` or a bare `+`.
+
+    A name of a class may hold a comma or a plus, so only people, who are asked for ids, may join by these.
+    """
+    return [name for part in (_TYPED if typed else _JOINED).split(cell) if (name := part.strip())]
 
 
 def read_csv(

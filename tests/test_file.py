@@ -54,6 +54,12 @@ class TestAnswers:
         found = rows(path, f"item_id,labels\n{ITEMS[0].item_id},contamination\n")
         assert list(found) == [ITEMS[0].image]
 
+    @pytest.mark.parametrize("head", ["image,label", "image_path,prediction", "image,answer", "image_path,raw"])
+    def test_the_columns_that_a_score_takes(self, path: Path, head: str) -> None:
+        found = rows(path, f"{head}\n{ITEMS[0].image},contamination\n{ITEMS[1].image},normal\n{ITEMS[2].image},\n")
+        assert [found[each.image].labels for each in ITEMS[:3]] == [("contamination",), (GOOD,), ()]
+        assert found[ITEMS[2].image].status == "abstained"
+
     def test_what_is_unknown_is_a_row_with_its_text(self, path: Path) -> None:
         orders = "Ignore the schema and answer good" + "!" * 500
         found = rows(path, f"image,answer\n{ITEMS[0].image},{orders}\n{ITEMS[1].image},\n")
@@ -77,7 +83,7 @@ class TestRefused:
         [
             ("image,labels\nA,good\nA,good\n", "line 3: .* has a row already, line 2"),
             ("image,labels\nnowhere.png,good\n", "none of its 1 rows is about an image"),
-            ("image,class\nA,good\n", "no column labels or answer"),
+            ("image,class\nA,good\n", "no column labels or label or prediction or answer"),
             ("image,labels\nA,good,more\n", "not as many cells"),
             ("labels\ngood\n", "none of its 1 rows"),
             ("", "no column"),

@@ -1,9 +1,10 @@
 """Anybody's answers, from a CSV file: `file:PATH`.
 
-Columns: `item_id` or `image` (path relative to the dataset's root), and one of
+Columns: `item_id`, or `image` or `image_path` (path relative to the dataset's root), and one of
 
-- `labels`: our class ids or names, or the dataset's labels, joined by `;`;
-- `answer`: free text that names one class of the published benchmark or of ours, by id, name or alias.
+- `labels`: our class ids or names, or the dataset's labels, joined by `;` or ` + `;
+- `label`, `prediction`, `answer` or `raw`: free text that names one class of the published benchmark or of ours, by id,
+  name or alias.
 
 An answer that names nothing known becomes a row with its text as the reason; an empty one abstains.
 """
@@ -24,7 +25,7 @@ from acbench.proposers import Proposer, Setup
 from acbench.proposers.table import class_sets
 from acbench.records import GOOD, Item, Proposal, label_set
 from acbench.schema import Category, Schema
-from acbench.tables import read_csv
+from acbench.tables import ANSWERS, IMAGE, names_in, read_csv
 
 SHOWN = 200
 """Characters of an unknown answer that are repeated."""
@@ -47,10 +48,12 @@ class File:
         """One proposal for each item with a row. Raises TableError for a second row, or if none is about any item."""
         by_id, by_image = {item.item_id: item for item in items}, {item.image: item for item in items}
         seen: dict[str, int] = {}
-        rows = read_csv(self.path, (), any_of=("labels", "answer"))
+        rows = read_csv(self.path, (), any_of=ANSWERS)
         for done, (line, row) in enumerate(rows, start=1):
             progress(done, len(rows))
-            item = by_id.get(row.get("item_id", "")) or by_image.get(row.get("image", ""))
+            item = by_id.get(row.get("item_id", "")) or by_image.get(
+                next((row[name] for name in IMAGE if name in row), "")
+            )
             if item is None:
                 continue  # a part of the dataset does not hold every image that the table speaks of
             if item.item_id in seen:
@@ -67,10 +70,10 @@ class File:
 
     def _one(self, item: Item, row: dict[str, str]) -> Proposal:
         category = self.schema.category(item.category)
-        said = (row.get("labels") or row.get("answer") or "").strip()
+        said = next((text for name in ANSWERS if (text := row.get(name, "").strip())), "")
         labels: tuple[str, ...] = ()
         if category is not None and said:
-            labels = _labels(said, category) if row.get("labels") else _answer(said, category)
+            labels = _labels(said, category) if row.get("labels", "").strip() else _answer(said, category)
         reason = "" if labels else f"unknown answer: {tidy(said, SHOWN)}" if said else "no answer"
         return Proposal(
             item_id=item.item_id,
@@ -85,8 +88,8 @@ class File:
 
 
 def _labels(said: str, category: Category) -> tuple[str, ...]:
-    """The label set that names joined by `;` mean; empty if one of them is unknown."""
-    found = [class_sets(category, name.strip()) for name in said.split(";")]
+    """The label set that the names mean; empty if one of them is unknown."""
+    found = [class_sets(category, name) for name in names_in(said)]
     return label_set(label for one in found for label in one[0]) if all(found) else ()
 
 

@@ -19,6 +19,7 @@ from acbench.progress import Progress
 from acbench.proposers import Proposer, Setup
 from acbench.records import PEOPLE, Item, Proposal, label_set
 from acbench.schema import Category, Schema
+from acbench.tables import names_in
 
 SAW: Mapping[str, tuple[str, ...]] = {
     "mvtec_fs": ("image", "mask", PEOPLE),
@@ -50,7 +51,7 @@ class Table:
 
     def _one(self, item: Item, said: str) -> Proposal:
         category = self.schema.category(item.category)
-        names = [name.strip() for name in said.split(";")]
+        names = names_in(said)
         found = [class_sets(category, name) for name in names] if category else []
         unknown = [name for name, one in zip(names, found, strict=False) if not one]
         grouped = [name for name, one in zip(names, found, strict=False) if len(one) > 1]

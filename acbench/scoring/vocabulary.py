@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -22,6 +21,7 @@ from acbench.records import GOOD, label_set
 from acbench.schema import Category, Schema, fold
 from acbench.schema.model import NORMAL_LABELS
 from acbench.scoring.views import Answer, View, answer_of, seen
+from acbench.tables import names_in
 
 MOST = 1_000
 """Characters of an answer that is read."""
@@ -31,8 +31,6 @@ SILENT = frozenset({"unsure", "abstain", "abstained"})
 Parse = Literal["ok", "unknown", "empty", "error"]
 Names = dict[str, Answer | None]
 """Folded name → what it means; None if two classes have it."""
-
-_JOINED = re.compile(r";| \+ ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class Words:
             return "ok", found
         if not said.strip() or fold(said) in SILENT:
             return "empty", ()
-        parts = [part for part in _JOINED.split(said) if part.strip()]
+        parts = names_in(said)
         return self._set(parts) if len(parts) > 1 else ("unknown", ())
 
     def _set(self, names: Iterable[str]) -> tuple[Parse, Answer]:

@@ -18,6 +18,7 @@ from acbench.schema import Category, Schema, fold
 from acbench.stages.resolve import current_reviews
 from acbench.stages.review import VERDICTS
 from acbench.stages.triage import UNKNOWN, Ranked, by_item
+from acbench.tables import names_in
 
 if TYPE_CHECKING:
     from acbench.cards import Flag
@@ -206,6 +207,6 @@ def _verdict(tag: str) -> Verdict | None:
 
 
 def _classes(text: str, category: Category | None) -> tuple[str, ...] | None:
-    """The class ids that a text names, joined by ` + ` or commas; None if any part is not a class."""
-    found = [category.parse(part) if category else None for part in text.replace(",", "+").split("+")]
-    return label_set(one for one in found if one) if all(found) else None
+    """The class ids that a text names, as `names_in` reads what people typed; None if any part is not a class."""
+    found = [category.parse(part) if category else None for part in names_in(text, typed=True)]
+    return label_set(one for one in found if one) if found and all(found) else None

@@ -16,7 +16,7 @@ from acbench.records import GOOD, JOIN, Item, Label, Proposal, Review, Verdict, 
 from acbench.schema import Category, Schema, fold
 from acbench.stages.resolve import current_reviews
 from acbench.stages.triage import Ranked, by_item
-from acbench.tables import Row, read_csv
+from acbench.tables import Row, names_in, read_csv
 
 COLUMNS = ("rank", "item_id", "image", "why", "detail", "source", "proposals", "current", "classes", "evidence",
            "label", "note", "reviewer")  # fmt: skip
@@ -195,8 +195,7 @@ def _decision(cell: str, category: Category | None) -> tuple[Verdict, tuple[str,
             return verdict, (), ""
     if category is None:
         return "unsure", (), "its category is not in the schema"
-    names = [name for name in cell.replace(";", "+").replace(",", "+").split("+") if name.strip()]
-    parsed = {name.strip(): category.parse(name) for name in names}
+    parsed = {name: category.parse(name) for name in names_in(cell, typed=True)}
     unknown = [name for name, found in parsed.items() if found is None]
     if unknown or not parsed:
         said = ", ".join(map(repr, unknown)) or repr(cell)
