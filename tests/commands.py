@@ -67,11 +67,11 @@ def start(
     return subprocess.Popen(whole, stdout=pipe, stderr=pipe, text=True, env=environment(**env))
 
 
-def finish(process: subprocess.Popen[str], status: int = 0) -> Done:
+def finish(process: subprocess.Popen[str], status: int = 0, seconds: float = 500) -> Done:
     """Wait for its end."""
     with process:
         try:
-            out, err = process.communicate(timeout=500)
+            out, err = process.communicate(timeout=seconds)
         finally:
             process.kill()
     assert process.returncode == status, out + err
@@ -92,7 +92,7 @@ def killed(process: subprocess.Popen[str], seconds: float) -> bool:
 
 def acbench(project: Path | None, *arguments: object, status: int = 0, **env: str) -> Done:
     """Run a command in a process of its own."""
-    return finish(start(project, *arguments, **env), status)
+    return finish(start(project, *arguments, program=ACBENCH, **env), status)
 
 
 def python(code: str, *arguments: object, **env: str) -> Done:

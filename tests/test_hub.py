@@ -150,7 +150,7 @@ def uploading(hub: LoopbackHub, project: Path, mode: str = "lfs", **env: str) ->
 
 def upload(hub: LoopbackHub, project: Path, mode: str = "lfs", *, status: int = 0, **env: str) -> str:
     """An upload from start to end; gives what it said."""
-    said = finish(uploading(hub, project, mode, **env), status).said
+    said = finish(uploading(hub, project, mode, **env), status, seconds=120).said
     assert TOKEN not in said
     return said
 

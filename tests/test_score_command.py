@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import acbench, here
+from commands import finish, here, start
 from listings import DATA
 from PIL import Image
 
@@ -15,8 +15,8 @@ from acbench.testing import toy_mvtec_ad
 
 
 @pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Commands are run in an empty one."""
+def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where commands are run."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -210,7 +210,7 @@ class TestBadInput:
         with path.open("w", encoding="utf-8") as file:
             file.write("image,label\n")
             file.writelines(f"cup/{number}.png,good\n" for number in range(1_000_000))
-        done = acbench(None, "score", "--truth", truth, "--predictions", path, status=1)
+        done = finish(start(None, "score", "--truth", truth, "--predictions", path), 1, seconds=120)
         assert "line 2: cup/0.png is no item of truth.csv" in done.err
 
     @pytest.mark.parametrize(
