@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import random
 import re
@@ -20,7 +18,7 @@ import numpy as np
 import pytest
 from commands import Done, here, start
 from helpers import MVTEC_AC
-from loopback_llm import Fault, Loopback, choice, mark_of, refusal, text_of
+from loopback_llm import Fault, Loopback, choice, colour_of, mark_of, pictures, refusal, text_of
 from PIL import Image, ImageChops
 
 from acbench import imaging, proposers, sources, templates
@@ -56,16 +54,6 @@ def says(*labels: str, **change: Any) -> Answers:
 def in_turn(*texts: str) -> Answers:
     """The first text to a first question, the second to a correction."""
     return lambda body: texts["An earlier answer" in text_of(body)]
-
-
-def pictures(body: dict[str, Any]) -> list[Image.Image]:
-    urls = [part["image_url"]["url"] for part in body["messages"][-1]["content"] if part["type"] == "image_url"]
-    return [Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB") for url in urls]
-
-
-def colour_of(picture: Image.Image) -> str:
-    red, _, blue = picture.getpixel((9, 9))  # type: ignore[misc]
-    return "red" if red > blue else "blue"
 
 
 def commented(png: bytes, comment: str) -> bytes:
@@ -566,21 +554,11 @@ def test_killed_at_random_moments_no_kept_answer_is_paid_again(tmp_path: Path, s
     chance = random.Random(3)
     server.latency = 0.03
     server.plan = lambda number, text: chance.choice([None, None, None, refusal(500), Fault(reset=True)])
-    command = [
-        "propose",
-        "mvtec_ac",
-        "--proposer",
-        "llm",
-        "--root",
-        root,
-        *model(server),
-        "--no-canary",
-        "--retry-errors",
-    ]
+    asks = ("propose", "mvtec_ac", "--proposer", "llm", "--root", root, *model(server), "--no-canary", "--retry-errors")
     settled: dict[str, int] = {}
     kills, status, out = 0, -1, ""
     while status != 0:
-        process = start(project, *command, "--json")
+        process = start(project, *asks, "--json")
         enough = len(server.requests) + chance.randint(5, 25)
         while process.poll() is None and (kills == 4 or len(server.requests) < enough):
             time.sleep(0.002)
