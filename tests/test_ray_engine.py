@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
 import random
@@ -16,14 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from commands import acbench, command, environment, finish, made, start
-from loopback_llm import PRICE_IN, PRICE_OUT, Loopback, refusal, text_of
+from loopback_llm import PRICE_IN, PRICE_OUT, Loopback, last_class, refusal, text_of
 from loopback_s3 import S3
-from PIL import Image
 
 from acbench import store
 from acbench.adapters._ray_home import BEGINNINGS, Keeper, RemoteHome
@@ -44,21 +40,8 @@ VELM = ".acbench/mvtec_ac/predictions/velm.parquet"
 @pytest.fixture
 def endpoint() -> Iterator[Loopback]:
     with Loopback() as here:
-        here.answer = answer
+        here.answer = last_class
         yield here
-
-
-def answer(body: dict[str, Any]) -> str:
-    """Always the last class; to the question whether it sees, the colour."""
-    parts = body["messages"][-1]["content"]
-    properties = body["response_format"]["json_schema"]["schema"]["properties"]
-    if "colour" in properties:
-        (url,) = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
-        picture = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
-        red, _, blue = picture.getpixel((5, 5))  # type: ignore[misc]
-        return json.dumps({"colour": "red" if red > blue else "blue"})
-    label = properties["labels"]["items"]["enum"][-1]
-    return json.dumps({"reason": "r", "labels": [label], "confidence": 0.9, "text_in_image": False})
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +222,7 @@ class TestKilled:
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        assert "run the same command again" in finish(process, 130).err
+        assert "run the same command again" in finish(process, 130, seconds=60).err
         endpoint.latency = 0
         acbench(tmp_path / "p", *asks(wood, endpoint, *RAY), **NICE)
         assert {each.status for each in store.read(tmp_path / "p" / LLM, Proposal)} == {"ok"}
