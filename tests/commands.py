@@ -1,38 +1,121 @@
-"""acbench as a process of its own."""
+"""acbench as people run it: as a process of its own or, where that is enough, in this one."""
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acbench.cli.main import main
 
 DIARY = (".acbench/ledger.sqlite", ".acbench/lock")
+ACBENCH = ("-m", "acbench")
+SETTINGS = ("ACBENCH_", "FIFTYONE_", "HF_", "LABEL_STUDIO_")
+"""How variables begin that set options."""
 
 
-def command(project: Path, *arguments: str | Path, program: tuple[str, ...] = ("-m", "acbench")) -> list[str]:
+@dataclass(frozen=True)
+class Done:
+    """What came of a command."""
+
+    status: int
+    out: str
+    err: str
+
+    def __post_init__(self) -> None:
+        assert "Traceback" not in self.said and "a fault of acbench itself" not in self.said, self.said
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+    @property
+    def facts(self) -> Any:
+        """What it printed for --json."""
+        return json.loads(self.out)
+
+
+def command(project: Path | None, *arguments: object, program: tuple[str, ...] = ACBENCH) -> list[str]:
     """What to run."""
-    return [sys.executable, *program, *map(str, arguments), "--project", str(project)]
+    where = [] if project is None else ["--project", str(project)]
+    return [sys.executable, *program, *map(str, arguments), *where]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The usual one, without what would set options of acbench.
+    """The usual one, without what would set options of acbench and of what it talks to.
 
     Threads that wait let others run: several processes at once would else keep each other from it.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     return kept | {"OMP_WAIT_POLICY": "passive"} | more
 
 
-def acbench(project: Path, *arguments: str | Path, status: int = 0, **env: str) -> str:
-    """Run a command; gives its output, with what it said on stderr after it."""
-    project.mkdir(exist_ok=True)
-    done = subprocess.run(
-        command(project, *arguments), capture_output=True, text=True, timeout=500, env=environment(**env)
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr and "a fault of acbench itself" not in done.stderr
-    return done.stdout + done.stderr
+def start(
+    project: Path | None, *arguments: object, program: tuple[str, ...] = ACBENCH, **env: str
+) -> subprocess.Popen[str]:
+    """A command at work, to be given to `finish` or `killed`."""
+    if project is not None:
+        project.mkdir(exist_ok=True)
+    pipe, whole = subprocess.PIPE, command(project, *arguments, program=program)
+    return subprocess.Popen(whole, stdout=pipe, stderr=pipe, text=True, env=environment(**env))
+
+
+def finish(process: subprocess.Popen[str], status: int = 0, seconds: float = 500) -> Done:
+    """Wait for its end."""
+    with process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        finally:
+            process.kill()
+    assert process.returncode == status, out + err
+    return Done(status, out, err)
+
+
+def killed(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether it was killed after so many seconds; if not, it had come to a good end before."""
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return True
+    assert process.returncode == 0
+    return False
+
+
+def acbench(project: Path | None, *arguments: object, status: int = 0, **env: str) -> Done:
+    """Run a command in a process of its own."""
+    return finish(start(project, *arguments, program=ACBENCH, **env), status)
+
+
+def python(code: str, *arguments: object, **env: str) -> Done:
+    """Run a program in a process of its own."""
+    return finish(start(None, *arguments, program=("-c", code), **env))
+
+
+def here(*arguments: object, **env: str) -> Done:
+    """Run a command in this process: quick, for what ends early."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
+    with pytest.raises(SystemExit) as ended, pytest.MonkeyPatch.context() as patch:
+        for name in os.environ.keys() - environment().keys():
+            patch.delenv(name)
+        for name, value in env.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["acbench", *map(str, arguments)])
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
+        main()
+    assert isinstance(ended.value.code, int)
+    for stream in (out, err):
+        stream.seek(0)
+    return Done(ended.value.code, out.read(), err.read())
 
 
 def made(project: Path) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import socket
 import subprocess
@@ -60,10 +59,9 @@ def wait_for(port: int, seconds: float = START) -> None:
             time.sleep(0.05)
 
 
-def environment(uri: str, home: Path) -> dict[str, str]:
-    """The variables of a process that uses this database, and nothing of the user's FiftyOne."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ACBENCH_", "FIFTYONE_"))}
-    return kept | {
+def variables(uri: str, home: Path) -> dict[str, str]:
+    """What a process has to know to use this database, and nothing of the user's FiftyOne."""
+    return {
         "HOME": str(home),
         "FIFTYONE_DATABASE_URI": uri,
         "FIFTYONE_DATABASE_NAME": "acbench_tests",

@@ -7,7 +7,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import Any
 
 import pytest
 from browser import chromium, open_page
-from mongo import environment, free_port, mongod, program, wait_for
+from commands import Done, acbench, command, environment, python
+from mongo import free_port, mongod, program, variables, wait_for
 
 from acbench.testing import toy_mvtec_ad
 
@@ -36,10 +36,9 @@ class Opened:
     env: dict[str, str]
     url: str
 
-    def acbench(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """What came of a command on the same project and database."""
-        command = [sys.executable, "-m", "acbench", *arguments, "--project", str(self.project)]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=START)
+    def acbench(self, *arguments: object, status: int = 0) -> Done:
+        """Run a command on the same project and database."""
+        return acbench(self.project, *arguments, status=status, **self.env)
 
     def reviews(self) -> list[dict[str, Any]]:
         lines = (self.project / "annotations/mvtec_ac/reviews.jsonl").read_text(encoding="utf-8").splitlines()
@@ -60,13 +59,12 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     root = toy_mvtec_ad(project / "images", each=6)
     with mongod(project) as uri:
         port = free_port()
-        found = Opened(project, environment(uri, project), f"http://127.0.0.1:{port}")
-        relabelled = found.acbench("relabel", "mvtec_ac", "--root", str(root))
-        assert relabelled.returncode in {0, 3}, relabelled.stderr
-        command = [sys.executable, "-m", "acbench", "app", "mvtec_ac", "--remote", "--port", str(port)]
+        found = Opened(project, variables(uri, project), f"http://127.0.0.1:{port}")
+        found.acbench("relabel", "mvtec_ac", "--root", root)
+        opening = command(project, "app", "mvtec_ac", "--remote", "--port", port)
         log = project / "app.log"
         with log.open("wb") as out:
-            app = subprocess.Popen([*command, "--project", str(project)], env=found.env, stdout=out, stderr=out)
+            app = subprocess.Popen(opening, env=environment(**found.env), stdout=out, stderr=out)
         try:
             wait_for(port, START)
             yield found
@@ -151,8 +149,7 @@ def test_a_tag_set_by_a_click_comes_back_once(opened: Opened, browser: Any) -> N
     time.sleep(2)  # the App tells of no end of its request
 
     first = opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "ada")
-    assert first.returncode == 0, first.stderr
-    assert "0 decisions, 1 to be seen again" in first.stdout
+    assert "0 decisions, 1 to be seen again" in first.out
     (review,) = opened.reviews()
     assert (review["reviewer"], review["verdict"], review["note"]) == ("ada", "unsure", "a scratch?")
     assert review["desk"].startswith("fiftyone:acbench-mvtec_ac-")
@@ -162,7 +159,7 @@ def test_a_tag_set_by_a_click_comes_back_once(opened: Opened, browser: Any) -> N
     assert len(opened.queue()) in {before, before + 1}
 
     again = opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "ada", "--json")
-    assert json.loads(again.stdout)["recheck"] == 0
+    assert again.facts["recheck"] == 0
     assert opened.reviews() == [review]
     choose_view(browser, "asked-again")
     samples(browser, 1)
@@ -171,19 +168,15 @@ def test_a_tag_set_by_a_click_comes_back_once(opened: Opened, browser: Any) -> N
 
 def test_a_mark_on_all_in_sight_is_taken_for_a_slip(opened: Opened) -> None:
     def everywhere(do: str) -> None:
-        code = f"import fiftyone as fo; fo.load_dataset(fo.list_datasets()[0]).{do}('bad_image')"
-        subprocess.run([sys.executable, "-c", code], env=opened.env, check=True, capture_output=True, timeout=START)
+        python(f"import fiftyone as fo; fo.load_dataset(fo.list_datasets()[0]).{do}('bad_image')", **opened.env)
 
     before = opened.reviews()
     everywhere("tag_samples")
-    refused = opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy")
-    assert refused.returncode == 1
-    assert f"{IMAGES} images are marked bad_image, 6 of them training images, so nothing was taken" in refused.stderr
-    assert "--yes" in refused.stderr and opened.reviews() == before
+    refused = opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy", status=1)
+    assert f"{IMAGES} images are marked bad_image, 6 of them training images, so nothing was taken" in refused.err
+    assert "--yes" in refused.err and opened.reviews() == before
     everywhere("untag_samples")
-    assert (
-        json.loads(opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy", "--json").stdout)["decided"] == 0
-    )
+    assert opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy", "--json").facts["decided"] == 0
 
 
 def test_a_class_given_under_annotate_decides(opened: Opened, browser: Any) -> None:
@@ -197,27 +190,24 @@ def test_a_class_given_under_annotate_decides(opened: Opened, browser: Any) -> N
     browser.get_by_role("option", name=after, exact=True).click()
     time.sleep(3)  # as above
 
-    done = opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "bob", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["decided"] == 1
+    assert opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "bob", "--json").facts["decided"] == 1
     (review,) = [each for each in opened.reviews() if each["reviewer"] == "bob"]
     assert (review["verdict"], review["labels"], review["note"]) == ("label", [after], f"was {before}")
     assert len(opened.reviews()) == known + 1
 
 
 def test_what_is_missing_is_said(opened: Opened, tmp_path: Path) -> None:
-    nobody = opened.acbench("app", "mvtec_ac", "--collect")
-    assert nobody.returncode == 1 and "--reviewer YOUR_NAME" in nobody.stderr
-    taken = opened.acbench("app", "mvtec_ac", "--port", opened.url.rpartition(":")[2])
-    assert taken.returncode == 1 and "cannot be used" in taken.stderr
-    unknown = opened.acbench("app", "mvtec_ac", "--update", "--predictions", "velm")
-    assert unknown.returncode == 1 and "there are no predictions of 'velm'" in unknown.stderr
-    elsewhere = Opened(tmp_path, opened.env, "").acbench("app", "sample", "--collect", "--reviewer", "ada")
-    assert elsewhere.returncode == 1 and "was never opened in the App" in elsewhere.stderr
+    nobody = opened.acbench("app", "mvtec_ac", "--collect", status=1)
+    assert "--reviewer YOUR_NAME" in nobody.err
+    taken = opened.acbench("app", "mvtec_ac", "--port", opened.url.rpartition(":")[2], status=1)
+    assert "cannot be used" in taken.err
+    unknown = opened.acbench("app", "mvtec_ac", "--update", "--predictions", "velm", status=1)
+    assert "there are no predictions of 'velm'" in unknown.err
+    elsewhere = acbench(tmp_path, "app", "sample", "--collect", "--reviewer", "ada", status=1, **opened.env)
+    assert "was never opened in the App" in elsewhere.err
     env = opened.env | {"FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{free_port()}"}
-    dead = Opened(opened.project, env, "").acbench("app", "mvtec_ac", "--update")
-    assert dead.returncode == 1 and "no MongoDB answers" in dead.stderr
-    assert "Traceback" not in nobody.stderr + taken.stderr + unknown.stderr + elsewhere.stderr + dead.stderr
+    dead = acbench(opened.project, "app", "mvtec_ac", "--update", status=1, **env)
+    assert "no MongoDB answers" in dead.err
 
 
 def test_images_that_moved_and_that_are_gone_are_repaired(opened: Opened) -> None:
@@ -225,9 +215,8 @@ def test_images_that_moved_and_that_are_gone_are_repaired(opened: Opened) -> Non
     moved = images.rename(opened.project / "moved")
     gone = sorted((moved / "bottle/test/good").glob("*.png"))[0]
     gone.unlink()
-    relabelled = opened.acbench("relabel", "mvtec_ac", "--root", str(moved))
-    assert relabelled.returncode in {0, 3}, relabelled.stderr
-    done = json.loads(opened.acbench("app", "mvtec_ac", "--update", "--json").stdout)
+    opened.acbench("relabel", "mvtec_ac", "--root", moved)
+    done = opened.acbench("app", "mvtec_ac", "--update", "--json").facts
     assert done["removed"] == 1 and done["changed"] == done["images"], done
-    again = json.loads(opened.acbench("app", "mvtec_ac", "--update", "--json").stdout)
+    again = opened.acbench("app", "mvtec_ac", "--update", "--json").facts
     assert (again["added"], again["changed"], again["removed"]) == (0, 0, 0)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import json
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import here
 from helpers import MVTEC_AC
 from PIL import Image
 
@@ -22,7 +22,6 @@ from acbench.adapters.chat_transformers import TransformersChat, Weights, chat_t
 from acbench.adapters.torch_runtime import import_torch
 from acbench.caller import Dialer, LedgerCaller, canary
 from acbench.calls import CallError, Picture, Question, call_id
-from acbench.cli.main import cli
 from acbench.errors import AcbenchError
 from acbench.proposers.llm import Llm
 from acbench.records import Proposal
@@ -308,17 +307,14 @@ class TestAsAWitness:
         one: Path,
         toy: tuple[Path, Callable[[Path], Llm]],
         tmp_path: Path,
-        capsys: pytest.CaptureFixture[str],
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         root, _ = toy
-        common = ["propose", "mvtec_ac", "--root", str(root), "--project", str(tmp_path), "--proposer", "llm"]
+        common = ["propose", "mvtec_ac", "--root", root, "--project", tmp_path, "--proposer", "llm"]
         ask = [*common, "--llm", f"local:{one}", "--no-canary", "--concurrency", "4", "--json"]
-        monkeypatch.setattr(sys, "argv", ["acbench", *ask])
-        assert cli.main(ask, standalone_mode=False) == 3
-        assert json.loads(capsys.readouterr().out) == {"llm": {"ok": 0, "abstained": 0, "error": 4}}
-        with pytest.raises(AcbenchError, match="runs here"):
-            cli.main([*ask, "--batch"], standalone_mode=False)
+        done = here(*ask)
+        assert (done.status, done.facts) == (3, {"llm": {"ok": 0, "abstained": 0, "error": 4}})
+        refused = here(*ask, "--batch")
+        assert refused.status == 1 and "runs here" in refused.err
 
 
 def test_ids_of_calls_tell_models_apart(one: Path) -> None:

@@ -8,66 +8,29 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from click.core import ParameterSource
+from commands import acbench, here, python
 
 from acbench import sample
-from acbench.cli.main import cli, main
+from acbench.cli.main import cli
 from acbench.testing import toy_mvtec_ad
 
 HEAVY = {"numpy", "pandas", "torch", "pyarrow", "PIL", "yaml", "scipy", "sklearn", "cleanlab", "tqdm", "openai"}
 WORK = Path(".acbench/sample")
 KEPT = Path("annotations/sample")
-Acbench = Callable[..., "Done"]
-
-
-class Done:
-    """What came of a command."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-        assert "Traceback" not in out + err
-        assert "a fault of acbench itself" not in err, err
-
-
-def acbench(*arguments: str | Path) -> Done:
-    """Run a command in a process of its own."""
-    command = [sys.executable, "-m", "acbench", *map(str, arguments)]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Acbench:
-    """Run a command in this process: quick, for what ends early."""
-
-    def run(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["acbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Done(ended.value.code, *capsys.readouterr())
-
-    for name in [name for name in os.environ if name.startswith("ACBENCH_")]:
-        monkeypatch.delenv(name)
-    return run
 
 
 @pytest.fixture(scope="module")
 def relabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the sample was relabelled. Not to be changed."""
     project = tmp_path_factory.mktemp("relabelled")
-    done = acbench("relabel", "sample", "--project", project)
-    assert done.status == 0, done.err
-    assert "Next: look at the pictures" in done.out
+    assert "Next: look at the pictures" in acbench(project, "relabel", "sample").out
     return project
 
 
@@ -197,8 +160,7 @@ for words in {[name.split()[1:] for name in COMMANDS]!r}:
     cli.main([*words, "--help"], standalone_mode=False)
 print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.split() == []
+    assert python(code).err.split() == []
 
 
 # Errors
@@ -236,7 +198,7 @@ print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr)
     ],
 )
 def test_an_error_is_one_message_with_a_way_out(
-    here: Acbench, project: Path, monkeypatch: pytest.MonkeyPatch, command: str, status: int, message: str
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: str, status: int, message: str
 ) -> None:
     (project / "broken.yaml").write_text("benchmark: broken\nclasses: [1, 2\n", encoding="utf-8")
     monkeypatch.chdir(project)
@@ -247,26 +209,26 @@ def test_an_error_is_one_message_with_a_way_out(
     assert ("\n  → " in done.err) == (status == 1)
 
 
-def test_a_project_in_which_nothing_was_done_says_what_to_do(here: Acbench, tmp_path: Path) -> None:
+def test_a_project_in_which_nothing_was_done_says_what_to_do(tmp_path: Path) -> None:
     assert here("relabel", "mvtec_ac", "--project", tmp_path).status == 1  # it has no images, but a ledger now
     assert here("status", "--project", tmp_path).out == "nothing yet; acbench relabel sample\n"
-    assert json.loads(here("status", "--json", "--project", tmp_path).out) == {}
+    assert here("status", "--json", "--project", tmp_path).facts == {}
 
 
-def test_a_schema_with_errors_is_not_used_and_they_are_listed_by_line(here: Acbench, tmp_path: Path) -> None:
+def test_a_schema_with_errors_is_not_used_and_they_are_listed_by_line(tmp_path: Path) -> None:
     schema = tmp_path / "mine.yaml"
     known = Path(__file__).parent.parent / "label_schemas" / "sample.yaml"
     schema.write_text(re.sub("^source: sample$", "source: sample\nfoo: 1", known.read_text(), flags=re.M))
     checked = here("schema", "check", schema, "--json")
     assert checked.status == 1
-    assert any("foo" in problem["message"] + problem["where"] for problem in json.loads(checked.out))
+    assert any("foo" in problem["message"] + problem["where"] for problem in checked.facts)
     done = here("relabel", schema, "--project", tmp_path)
     assert done.status == 1
     assert "foo" in done.err
 
 
 @pytest.mark.parametrize("name", [".acbench", "annotations"])
-def test_a_project_that_cannot_be_written_is_said(here: Acbench, rendered: Path, name: str) -> None:
+def test_a_project_that_cannot_be_written_is_said(rendered: Path, name: str) -> None:
     shutil.rmtree(rendered / name, ignore_errors=True)
     (rendered / name).touch()
     done = here("relabel", "sample", "--without", "neighbours", "--project", rendered)
@@ -275,7 +237,7 @@ def test_a_project_that_cannot_be_written_is_said(here: Acbench, rendered: Path,
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_project_without_leave_to_write_is_said(here: Acbench, tmp_path: Path) -> None:
+def test_a_project_without_leave_to_write_is_said(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     done = here("relabel", "sample", "--project", tmp_path)
     tmp_path.chmod(0o700)
@@ -285,7 +247,7 @@ def test_a_project_without_leave_to_write_is_said(here: Acbench, tmp_path: Path)
 
 @pytest.mark.parametrize("command", ["relabel sample", "status sample", "runs"])
 @pytest.mark.parametrize("damage", ["another file", "holes"])
-def test_a_damaged_ledger_is_said(here: Acbench, project: Path, command: str, damage: str) -> None:
+def test_a_damaged_ledger_is_said(project: Path, command: str, damage: str) -> None:
     ledger = project / ".acbench/ledger.sqlite"
     data = bytearray(ledger.read_bytes() if damage == "holes" else b"no ledger")
     for start in range(2 * 4096, len(data), 4096):
@@ -309,9 +271,7 @@ def test_a_damaged_ledger_is_said(here: Acbench, project: Path, command: str, da
         (KEPT / "reviews.jsonl", "junk", "relabel sample"),
     ],
 )
-def test_a_damaged_file_is_named_and_stays(
-    here: Acbench, project: Path, name: Path, content: str, command: str
-) -> None:
+def test_a_damaged_file_is_named_and_stays(project: Path, name: Path, content: str, command: str) -> None:
     (project / name).write_text(content, encoding="utf-8")
     done = here(*command.split(), "--project", project)
     assert done.status == 1
@@ -326,7 +286,7 @@ def test_what_a_machine_can_remake_is_remade_when_damaged(project: Path, relabel
     for name in names:
         (project / name).write_bytes(b"junk")
     (project / KEPT / "labels.meta.json").unlink()
-    assert acbench("relabel", "sample", "--project", project).status == 0
+    acbench(project, "relabel", "sample")
     for name in (*names, KEPT / "labels.meta.json"):
         assert (project / name).read_bytes() == (relabelled / name).read_bytes(), name
 
@@ -334,18 +294,17 @@ def test_what_a_machine_can_remake_is_remade_when_damaged(project: Path, relabel
 def test_an_unreadable_image_is_excluded_with_its_reason_and_the_rest_goes_on(project: Path) -> None:
     image = "washer/test/dent/003.png"
     (project / WORK / "images" / image).write_bytes(b"no picture")
-    done = acbench("relabel", "sample", "--project", project)
-    assert done.status == 3
+    done = acbench(project, "relabel", "sample", status=3)
     assert f"! {image}: " in done.out
     row = labels(project)[image]
     assert row["status"] == "excluded"
     assert "it is not a PNG" in row["reason"]
     assert len(labels(project)) == 152
-    assert acbench("relabel", "sample", "--project", project).status == 3
-    assert acbench("ingest", "sample", "--project", project).status == 3
+    acbench(project, "relabel", "sample", status=3)
+    acbench(project, "ingest", "sample", status=3)
 
 
-def test_a_mask_that_cannot_be_used_is_a_failure_too(here: Acbench, tmp_path: Path) -> None:
+def test_a_mask_that_cannot_be_used_is_a_failure_too(tmp_path: Path) -> None:
     root = toy_mvtec_ad(tmp_path / "root")
     next(root.rglob("*_mask.png")).write_bytes(b"no picture")
     for command in ("ingest mvtec_ac", "relabel mvtec_ac --without neighbours"):
@@ -362,16 +321,15 @@ def test_the_planted_errors_stand_first(relabelled: Path) -> None:
 
 
 def test_nothing_is_done_twice(relabelled: Path, project: Path) -> None:
-    done = acbench("relabel", "sample", "--project", project)
-    assert done.status == 0
+    done = acbench(project, "relabel", "sample")
     assert "nothing was done" in done.err
-    assert done.out.replace(str(project), "") == acbench("relabel", "sample", "--project", relabelled).out.replace(
+    assert done.out.replace(str(project), "") == acbench(relabelled, "relabel", "sample").out.replace(
         str(relabelled), ""
     )
 
 
 def test_a_run_with_nothing_to_do_imports_nothing_heavy_and_writes_no_file(project: Path) -> None:
-    assert acbench("relabel", "sample", "--project", project).status == 0  # reads the images where they lie now
+    acbench(project, "relabel", "sample")  # reads the images where they lie now
     before = {path: path.stat().st_ino for path in project.rglob("*.*") if "ledger" not in path.name}
     code = f"""
 import sys
@@ -379,25 +337,24 @@ from acbench.cli.main import cli
 cli.main(["relabel", "sample", "--project", {str(project)!r}], standalone_mode=False)
 print(*({HEAVY!r} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "nothing was done" in done.stderr
-    assert done.stdout.splitlines()[-1] == "yaml"  # for the label schema
+    done = python(code)
+    assert "nothing was done" in done.err
+    assert done.out.splitlines()[-1] == "yaml"  # for the label schema
     assert {path: path.stat().st_ino for path in project.rglob("*.*") if "ledger" not in path.name} == before
 
 
 def test_proposers_that_have_answered_are_counted_without_reading_their_tables(project: Path) -> None:
-    first = acbench("propose", "sample", "--project", project)
+    first = acbench(project, "propose", "sample")
     code = f"""
 import sys
 from acbench.cli.main import cli
 cli.main(["propose", "sample", "--project", {str(project)!r}], standalone_mode=False)
 print(*({HEAVY!r} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == first.out + "yaml\n"
+    assert python(code).out == first.out + "yaml\n"
     table = next((project / WORK / "proposals").glob("source_label.parquet"))
     table.unlink()
-    assert acbench("propose", "sample", "--project", project).out == first.out
+    assert acbench(project, "propose", "sample").out == first.out
     assert table.exists()
 
 
@@ -405,8 +362,7 @@ def test_with_the_queue_filled_in_the_labels_are_the_truth(project: Path) -> Non
     truth = {image: " + ".join(shown) for image, shown in sample.truth().items()}
     reviewed = {row["image"] for row in rows(project)}
     queue = fill(project, truth)
-    done = acbench("relabel", "sample", "--reviews", queue, "--reviewer", "ada", "--project", project)
-    assert done.status == 0, done.err
+    done = acbench(project, "relabel", "sample", "--reviews", queue, "--reviewer", "ada")
     assert f"Reviews: {len(reviewed)} new, 0 changed" in done.out
     found = labels(project)
     assert {image: found[image]["labels"] for image in sample.truth()} == {
@@ -416,7 +372,7 @@ def test_with_the_queue_filled_in_the_labels_are_the_truth(project: Path) -> Non
     assert re.search(r"error of the labels nobody looks at: 0\.0% \(95 % interval 0\.0% to \d", done.out)
     assert rows(project) == []
     assert "nothing waits for people" in done.out
-    again = acbench("relabel", "sample", "--reviews", queue, "--reviewer", "ada", "--project", project)
+    again = acbench(project, "relabel", "sample", "--reviews", queue, "--reviewer", "ada")
     assert "Reviews: 0 new, 0 changed, 0 known already" in again.out
 
 
@@ -426,11 +382,9 @@ def test_an_audited_error_counts(project: Path) -> None:
     truth[audited[0]] = "unsure"
     wrong = next(image for image in audited[1:] if truth[image] != "good")
     truth[wrong] = "good"
-    done = acbench(
-        "review", "take", "sample", fill(project, truth), "--reviewer", "ada", "--json", "--project", project
-    )
-    assert json.loads(done.out) == {"new": len(audited), "changed": 0, "same": 0, "empty": 25 - len(audited)}
-    audit = json.loads(acbench("relabel", "sample", "--json", "--project", project).out)["audit"]
+    taken = acbench(project, "review", "take", "sample", fill(project, truth), "--reviewer", "ada", "--json")
+    assert taken.facts == {"new": len(audited), "changed": 0, "same": 0, "empty": 25 - len(audited)}
+    audit = acbench(project, "relabel", "sample", "--json").facts["audit"]
     assert audit["answered"] == len(audited) - 1
     assert audit["error"]["value"] == pytest.approx(1 / (len(audited) - 1))
     assert audit["error"]["low"] < audit["error"]["value"] < audit["error"]["high"]
@@ -440,13 +394,12 @@ def test_answers_that_are_not_taken_in_are_never_overwritten(project: Path) -> N
     first = rows(project)[0]["image"]
     for answer in ("dent", "no such class"):
         kept = fill(project, {first: answer}).read_bytes()
-        done = acbench("relabel", "sample", "--audit", "0.3", "--project", project)
-        assert done.status == 0
+        done = acbench(project, "relabel", "sample", "--audit", "0.3")
         assert "holds 1 answers that are not taken in" in done.err
         assert (project / WORK / "queue.csv").read_bytes() == kept
 
 
-def test_a_wrong_line_takes_nothing_in(here: Acbench, project: Path) -> None:
+def test_a_wrong_line_takes_nothing_in(project: Path) -> None:
     first, second, *_ = (row["image"] for row in rows(project))
     queue = fill(project, {first: "dent + scratch", second: "no such class"})
     kept = queue.read_bytes()
@@ -462,7 +415,7 @@ def test_hand_edits_of_the_labels_are_saved_aside_and_said(project: Path, relabe
     path = project / KEPT / "labels.jsonl"
     edited = path.read_text(encoding="utf-8").replace('["dent"]', '["chip"]')
     path.write_text(edited, encoding="utf-8")
-    done = acbench("relabel", "sample", "--project", project)
+    done = acbench(project, "relabel", "sample")
     assert "give a review" in done.err
     (copy,) = (project / WORK).glob("labels-before-*.jsonl")
     assert copy.name in done.err
@@ -472,27 +425,25 @@ def test_hand_edits_of_the_labels_are_saved_aside_and_said(project: Path, relabe
 
 def test_labels_that_an_earlier_project_left_are_no_hand_edits(project: Path, relabelled: Path) -> None:
     (project / ".acbench/ledger.sqlite").unlink()
-    done = acbench("resolve", "sample", "--without", "neighbours", "--project", project)
+    done = acbench(project, "resolve", "sample", "--without", "neighbours")
     assert "give a review" in done.err
     (project / ".acbench/ledger.sqlite").unlink()
-    again = acbench("resolve", "sample", "--project", project)
-    assert again.status == 0
-    assert "give a review" not in again.err
+    assert "give a review" not in acbench(project, "resolve", "sample").err
 
 
 def test_labels_of_images_that_are_not_in_the_folder_stay(rendered: Path) -> None:
-    command = ("relabel", "sample", "--without", "neighbours", "--project", rendered)
-    assert acbench(*command, "--category", "fabric").status == 0
+    command = ("relabel", "sample", "--without", "neighbours")
+    acbench(rendered, *command, "--category", "fabric")
     first = labels(rendered)
     assert {image.partition("/")[0] for image in first} == {"fabric"}
-    done = acbench(*command, "--category", "washer")
+    done = acbench(rendered, *command, "--category", "washer")
     assert f"{len(first)} labels of images that are not in this folder stay" in done.err
     both = labels(rendered)
     assert len(both) == 2 * len(first)
     assert {image: both[image] for image in first} == first
 
 
-def test_settings_are_remembered(here: Acbench, tmp_path: Path) -> None:
+def test_settings_are_remembered(tmp_path: Path) -> None:
     root = toy_mvtec_ad(tmp_path / "root")
     first = here("relabel", "mvtec_ac", "--root", root, "--without", "neighbours", "--category", "bottle", "--json",
                  "--project", tmp_path)  # fmt: skip
@@ -500,11 +451,11 @@ def test_settings_are_remembered(here: Acbench, tmp_path: Path) -> None:
     assert (first.status, again.status) == (0, 0)
     assert again.out == first.out
     more = here("relabel", "mvtec_ac", "--json", "--category", "screw", "--category", "bottle", "--project", tmp_path)
-    assert json.loads(more.out)["images"]["all"] == 2 * json.loads(first.out)["images"]["all"]
+    assert more.facts["images"]["all"] == 2 * first.facts["images"]["all"]
 
 
 def test_a_folder_named_like_a_proposer_or_a_model_says_nothing(
-    here: Acbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("clip", "ViT-L-14", "openai", "gpt-4o"):
         (tmp_path / name).mkdir()
@@ -519,9 +470,7 @@ def test_a_folder_named_like_a_proposer_or_a_model_says_nothing(
     assert kept["with_"] == [f"file:{tmp_path / 'said.csv'}"]
 
 
-def test_with_every_proposer_left_out_another_part_of_the_dataset_is_another_ranking(
-    here: Acbench, tmp_path: Path
-) -> None:
+def test_with_every_proposer_left_out_another_part_of_the_dataset_is_another_ranking(tmp_path: Path) -> None:
     root = toy_mvtec_ad(tmp_path / "root")
     without = [
         word for name in ("source_label", "neighbours", "table:mvtec_fs", "edition") for word in ("--without", name)
@@ -531,14 +480,14 @@ def test_with_every_proposer_left_out_another_part_of_the_dataset_is_another_ran
         assert done.status == 0, done.err
 
 
-def test_a_restriction_can_be_taken_back(here: Acbench, tmp_path: Path) -> None:
+def test_a_restriction_can_be_taken_back(tmp_path: Path) -> None:
     root = toy_mvtec_ad(tmp_path / "root")
     ingest = ("ingest", "mvtec_ac", "--project", tmp_path, "--json")
-    whole = json.loads(here(*ingest, "--root", root).out)["items"]
-    part = json.loads(here(*ingest, "--category", "bottle", "--limit", "1").out)["items"]
-    assert json.loads(here(*ingest).out)["items"] == part < whole
-    assert json.loads(here(*ingest, "--category", "all", "--limit", "0").out)["items"] == whole
-    assert json.loads(here(*ingest).out)["items"] == whole
+    whole = here(*ingest, "--root", root).facts["items"]
+    part = here(*ingest, "--category", "bottle", "--limit", "1").facts["items"]
+    assert here(*ingest).facts["items"] == part < whole
+    assert here(*ingest, "--category", "all", "--limit", "0").facts["items"] == whole
+    assert here(*ingest).facts["items"] == whole
 
 
 @pytest.mark.parametrize(
@@ -555,8 +504,8 @@ def test_a_restriction_can_be_taken_back(here: Acbench, tmp_path: Path) -> None:
         "schema check sample",
     ],
 )
-def test_json_is_json(here: Acbench, project: Path, command: str) -> None:
+def test_json_is_json(project: Path, command: str) -> None:
     extra = [] if command.startswith("schema") else ["--project", project]
     done = here(*command.split(), "--json", *extra)
     assert done.status == 0
-    json.loads(done.out)
+    assert done.facts is not None

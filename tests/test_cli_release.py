@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
+from commands import here
 from releases import build
 
-from acbench.cli.main import main
 from acbench.testing import toy_visa
 
 
@@ -21,15 +19,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tmp_path_factory.mktemp("project")
     build(project, root=toy_visa(project / "images"))
     return project
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """The exit status of a command."""
-    monkeypatch.setattr(sys, "argv", ["acbench", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
 
 
 @pytest.mark.parametrize(
@@ -50,54 +39,45 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     ],
 )
 def test_an_error_is_one_message_with_a_way_out(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, status: int,
-    message: str,
-) -> None:  # fmt: skip
-    monkeypatch.chdir(project)
-    monkeypatch.setenv("ACBENCH_PROJECT", str(project))
-    words = [".acbench/visa_ac/release" if word == "release" else word for word in shlex.split(command)]
-    assert run(monkeypatch, *words) == status
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("Error: ") == 1
-    assert ("\n  → " in error) == (status == 1)
-
-
-def test_a_dry_run_shows_the_card_and_the_folder(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: str, status: int, message: str
 ) -> None:
-    assert run(monkeypatch, "publish", "visa_ac", "--dry-run", "--project", str(project)) == 0
-    out = capsys.readouterr().out
+    monkeypatch.chdir(project)
+    words = [".acbench/visa_ac/release" if word == "release" else word for word in shlex.split(command)]
+    done = here(*words, ACBENCH_PROJECT=str(project))
+    assert done.status == status
+    assert message in done.err
+    assert done.err.count("Error: ") == 1
+    assert ("\n  → " in done.err) == (status == 1)
+
+
+def test_a_dry_run_shows_the_card_and_the_folder(project: Path) -> None:
+    shown = here("publish", "visa_ac", "--dry-run", "--project", project)
+    assert shown.status == 0
     card = (project / ".acbench/visa_ac/release/README.md").read_text(encoding="utf-8")
-    assert out.startswith(card)
+    assert shown.out.startswith(card)
     assert card.startswith("---\nlicense: ") and "\n---\n\n# VisA-AC\n" in card
-    assert out.endswith("Nothing was uploaded.\n")
-    assert run(monkeypatch, "publish", "visa_ac", "--dry-run", "--json", "--project", str(project)) == 0
-    facts = json.loads(capsys.readouterr().out)
+    assert shown.out.endswith("Nothing was uploaded.\n")
+    told = here("publish", "visa_ac", "--dry-run", "--json", "--project", project)
+    assert told.status == 0
+    facts = told.facts
     assert (facts["tag"], facts["commit"], facts["failed"], facts["images"]) == ("v1.0.0", None, False, True)
 
 
-def test_a_release_is_made_of_bundled_labels_and_a_folder_of_images(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ("publish", "visa_ac", "--dry-run", "--json", "--project", str(tmp_path))
-    assert run(monkeypatch, *command, "--root", str(project / "images")) == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == 16
-    assert run(monkeypatch, *command) == 0  # the folder is remembered
-    capsys.readouterr()
+def test_a_release_is_made_of_bundled_labels_and_a_folder_of_images(project: Path, tmp_path: Path) -> None:
+    command = ("publish", "visa_ac", "--dry-run", "--json", "--project", tmp_path)
+    done = here(*command, "--root", project / "images")
+    assert (done.status, done.facts["rows"]) == (0, 16)
+    assert here(*command).status == 0  # the folder is remembered
 
 
-def test_diff_lists_what_changed(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    release = str(project / ".acbench/visa_ac/release")
-    assert run(monkeypatch, "diff", release, release) == 0
-    assert capsys.readouterr().out.endswith("No label changed.\n")
+def test_diff_lists_what_changed(project: Path, tmp_path: Path) -> None:
+    release = project / ".acbench/visa_ac/release"
+    same = here("diff", release, release)
+    assert same.status == 0 and same.out.endswith("No label changed.\n")
     shutil.copytree(project / "images", tmp_path / "images", ignore=shutil.ignore_patterns("pcb4"))
     smaller = build(tmp_path, root=tmp_path / "images")
-    assert run(monkeypatch, "diff", release, str(smaller.folder), "--json") == 0
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["counts"] == {"removed": 8}
-    assert run(monkeypatch, "diff", release, str(smaller.folder)) == 0
-    assert "\n8 images removed\n" in capsys.readouterr().out
-    assert {change["category"] for change in facts["changes"]} == {"pcb4"}
+    told = here("diff", release, smaller.folder, "--json")
+    assert (told.status, told.facts["counts"]) == (0, {"removed": 8})
+    assert {change["category"] for change in told.facts["changes"]} == {"pcb4"}
+    shown = here("diff", release, smaller.folder)
+    assert shown.status == 0 and "\n8 images removed\n" in shown.out

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -15,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from commands import here, python
 from helpers import MVTEC_AC, item
 from loopback_llm import Loopback
 from PIL import Image
@@ -23,7 +22,6 @@ from acbench import imaging, proposers, regions, schema, sources
 from acbench.adapters import _open_clip_door as door
 from acbench.adapters.openclip import OpenClipModel, open_clip_model
 from acbench.adapters.torch_runtime import import_torch
-from acbench.cli.main import main
 from acbench.errors import AcbenchError
 from acbench.proposers import Setup, clip
 from acbench.records import GOOD, Item, Proposal
@@ -243,12 +241,11 @@ class TestModel:
         assert told == {"tiny:w", "tiny-clip", "ViT-B/32:openai"}
 
     def test_its_name_costs_no_import_of_torch(self, folder: Path) -> None:
-        code = (
+        python(
             "import sys; from acbench.adapters.openclip import open_clip_model\n"
             f"print(open_clip_model({f'local-dir:{folder}'!r}, tell=print).name)\n"
             "assert not {'torch', 'open_clip', 'huggingface_hub'} & set(sys.modules)"
         )
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
     def test_vectors_that_are_no_numbers_are_not_kept(self, tmp_path: Path, weights: Path) -> None:
         state = torch.load(weights, weights_only=True)
@@ -600,26 +597,20 @@ def order(of: Proposal) -> str:
     return max(of.scores, key=lambda each: of.scores[each])
 
 
-def test_from_the_command_line_beside_an_llm(
-    toy: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_from_the_command_line_beside_an_llm(toy: Path, folder: Path, tmp_path: Path) -> None:
     """Both look, the labels come of all witnesses, and `compare` shows who said what at which price."""
     project = tmp_path / "project"
     project.mkdir()
 
-    def acbench(*arguments: str) -> dict[str, Any]:
-        whole = ["acbench", arguments[0], "mvtec_ac", "--project", str(project), "--json", *arguments[1:]]
-        monkeypatch.setattr(sys, "argv", whole)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 0
-        facts: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return facts
+    def acbench(command: str, *arguments: object) -> Any:
+        done = here(command, "mvtec_ac", "--project", project, "--json", *arguments)
+        assert done.status == 0
+        return done.facts
 
     with Loopback() as server:
         looks = ["--with", "clip", "--clip-model", f"local-dir:{folder}", "--with", "llm", "--llm", "m"]
         facts = acbench(
-            "relabel", "--root", str(toy), "--without", "neighbours", *looks, "--llm-url", server.url, "--no-canary"
+            "relabel", "--root", toy, "--without", "neighbours", *looks, "--llm-url", server.url, "--no-canary"
         )
         assert acbench("relabel", "--no-canary") == facts
         assert len(server.requests) == 10

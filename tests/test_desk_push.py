@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import killed, python, start
 from desks import RealDesk, annotate, desk_at
 from helpers import BOTTLE
 from proxy import DROP, LATE, lossy_proxy
@@ -178,19 +177,14 @@ def test_a_later_round_waits_for_the_earlier_one(real_desk: RealDesk, note: Note
 
 def test_a_client_killed_at_random_moments(real_desk: RealDesk, tmp_path: Path) -> None:
     random_numbers = random.Random(4)
-    command = [sys.executable, "-c", PUSHING, real_desk.url, real_desk.key, str(tmp_path), str(Path(__file__).parent)]
-    killed = 0
+    program, arguments = ("-c", PUSHING), (real_desk.url, real_desk.key, tmp_path, Path(__file__).parent)
+    kills = 0
     for _ in range(8):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        try:
-            process.wait(random_numbers.uniform(0, 0.6))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            killed += 1
-        process.communicate()
-    subprocess.run(command, check=True, timeout=120, capture_output=True)
-    assert killed > 2
+        pushing = start(None, *arguments, program=program)
+        assert pushing.stdout is not None and pushing.stdout.readline() == "ready\n"
+        kills += killed(pushing, random_numbers.uniform(0, 0.6))
+    python(PUSHING, *arguments)
+    assert kills > 2
     assert on_the_desk(real_desk, real_desk.desk().open(wanted("killed"))) == each_once(600)
 
 

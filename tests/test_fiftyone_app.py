@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import Done, python
 from helpers import item
-from mongo import environment, free_port, mongod, program
+from mongo import free_port, mongod, program, variables
 
 from acbench import cards as formats
 from acbench.adapters import fiftyone_app, fiftyone_server
@@ -34,7 +33,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     place = tmp_path_factory.mktemp("database")
     before = dict(os.environ)
     with mongod(place) as uri:
-        os.environ.update(environment(uri, place))
+        os.environ.update(variables(uri, place))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fiftyone_app.connect()
@@ -86,18 +85,20 @@ def stamps(shelf: Any) -> dict[str, Any]:
     return dict(zip(*shelf.data.values(["item_id", "last_modified_at"]), strict=True))
 
 
-def test_what_fiftyone_says_leaves_stdout_to_results(database: str) -> None:
-    code = """
+def test_what_fiftyone_says_leaves_stdout_to_results(database: str, tmp_path: Path) -> None:
+    done = python(
+        """
 import logging
 from acbench.adapters import fiftyone_app
 fiftyone_app.connect()
 for name in ("fiftyone", "fiftyone.core.odm.database", "eta"):
     logging.getLogger(name).warning("You are running the oldest supported major version of MongoDB.")
 print("{}")
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.stdout == "{}\n", done.stderr
-    assert done.stderr.count("oldest supported") >= 3
+""",
+        **variables(database, tmp_path),
+    )
+    assert done.out == "{}\n", done.err
+    assert done.err.count("oldest supported") >= 3
 
 
 def test_only_samples_whose_card_has_changed_are_written(shelf: Any) -> None:
@@ -218,24 +219,22 @@ def test_a_dataset_of_an_older_format_is_written_anew_and_keeps_tags(
         update(shelf, [card(0), card(1)])
 
 
-def connect_elsewhere(uri: str, home: Path) -> subprocess.CompletedProcess[str]:
+def connect_elsewhere(uri: str, home: Path) -> Done:
     """What becomes of a connection in a process of its own."""
     code = "from acbench.adapters.fiftyone_app import connect, AcbenchError\ntry: connect()\n" \
         "except AcbenchError as error: print(error)"  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment(uri, home), capture_output=True, text=True, timeout=120
-    )
+    return python(code, **variables(uri, home))
 
 
 def test_a_database_that_does_not_answer_is_said_without_its_password(tmp_path: Path) -> None:
     done = connect_elsewhere(f"mongodb://ada:s3cret@127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=500", tmp_path)
-    assert "no MongoDB answers where FIFTYONE_DATABASE_URI points" in done.stdout
-    assert "s3cret" not in done.stdout + done.stderr
-    assert "unset FIFTYONE_DATABASE_URI" in done.stdout
+    assert "no MongoDB answers where FIFTYONE_DATABASE_URI points" in done.out
+    assert "s3cret" not in done.said
+    assert "unset FIFTYONE_DATABASE_URI" in done.out
 
 
 def test_something_that_is_no_address_is_said_too(tmp_path: Path) -> None:
-    assert "no MongoDB answers" in connect_elsewhere("mongodb://:::", tmp_path).stdout
+    assert "no MongoDB answers" in connect_elsewhere("mongodb://:::", tmp_path).out
 
 
 def test_a_database_that_dies_is_an_error_with_a_way_out(tmp_path: Path) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from commands import here
 from helpers import MVTEC_AC, item
 from listings import DATA
 
 from acbench import editions, schema, store
-from acbench.cli.main import main
 from acbench.errors import AcbenchError, TableError
 from acbench.project import Project
 from acbench.proposers.file import File
@@ -100,19 +98,14 @@ class TestRefused:
             proposers.build("file:nowhere.csv", None)  # type: ignore[arg-type]
 
 
-def test_gpt_4o_s_published_answers_replay(
-    full_visa: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_gpt_4o_s_published_answers_replay(full_visa: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """929 answers of VELM's run (arXiv 2505.02626) on VisA-AC: 517 name the published class, 55.65 %."""
     with gzip.open(DATA / "visa_gpt4o_answers.csv.gz") as packed:
         (tmp_path / "gpt4o.csv").write_bytes(packed.read())
     monkeypatch.chdir(tmp_path)
-    command = ["acbench", "propose", "visa_ac", "--root", str(full_visa), "--proposer", "file:gpt4o.csv", "--json"]
-    monkeypatch.setattr(sys, "argv", command)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
-    assert json.loads(capsys.readouterr().out) == {"file:gpt4o.csv": {"ok": 929, "abstained": 0, "error": 0}}
+    done = here("propose", "visa_ac", "--root", full_visa, "--proposer", "file:gpt4o.csv", "--json")
+    assert done.status == 0
+    assert done.facts == {"file:gpt4o.csv": {"ok": 929, "abstained": 0, "error": 0}}
     bench = Project(tmp_path).bench("visa_ac")
     image = {each.item_id: each.image for each in store.read(bench.items, Item)}
     said = {image[row.item_id]: row.labels for row in store.read(bench.proposals("file:gpt4o.csv"), Proposal)}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from commands import acbench
 from listings import paths
 
 from acbench import schema, store
@@ -22,9 +20,7 @@ FILES = ("labels.jsonl", "labels.meta.json", "reviews.jsonl")
 
 def relabel(benchmark: str, root: Path, project: Path) -> None:
     # A project whose annotations are the bundled ones is where the editions are maintained: no edition is a witness.
-    command = [sys.executable, "-m", "acbench", "relabel", benchmark, "--root", str(root), "--project", str(project)]
-    command += ["--without", "neighbours", "--without", "edition"]
-    subprocess.run(command, check=True, capture_output=True, timeout=300, env=os.environ)
+    acbench(project, "relabel", benchmark, "--root", root, "--without", "neighbours", "--without", "edition")
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Done, acbench, finish, killed, python, start
 from loopback_hub import TOKEN, Blob, LoopbackHub
 
 from acbench.records import item_id
@@ -83,9 +82,7 @@ def visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose labels stand, with images that may be passed on. Not to be changed."""
     project = tmp_path_factory.mktemp("visa")
     toy_visa(project / "images")
-    done = acbench(None, "relabel", "visa_ac", "--root", project / "images", "--without", "neighbours",
-                   "--project", project)  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    acbench(project, "relabel", "visa_ac", "--root", project / "images", "--without", "neighbours")
     return project
 
 
@@ -93,9 +90,7 @@ def visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a release of it. Not to be changed."""
     project = copied(visa, tmp_path_factory.mktemp("built") / "project")
-    done = acbench(None, "publish", "visa_ac", "--dry-run", "--project", project)
-    assert done.returncode == 0, done.stderr
-    assert "Nothing was uploaded." in done.stdout
+    assert "Nothing was uploaded." in acbench(project, "publish", "visa_ac", "--dry-run").out
     return project
 
 
@@ -104,8 +99,7 @@ def later(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with the next release, in which somebody decided an image. Not to be changed."""
     project = copied(visa, tmp_path_factory.mktemp("later") / "project")
     relabelled(project)
-    done = acbench(None, "publish", "visa_ac", "--dry-run", "--version", "1.1.0", "--project", project)
-    assert done.returncode == 0, done.stderr
+    acbench(project, "publish", "visa_ac", "--dry-run", "--version", "1.1.0")
     return project
 
 
@@ -120,15 +114,12 @@ def copied(project: Path, place: Path) -> Path:
     return place
 
 
-def environment(hub: LoopbackHub | None, mode: str = "lfs", token: str | None = TOKEN) -> dict[str, str]:
-    """Of a client on a machine that has never seen a hub."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("ACBENCH_", "HF_"))}
-    if hub is not None:
-        home = Path(os.environ["PYTEST_HOMES"]) / str(random.getrandbits(64))
-        env |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
-        env |= {"HF_TOKEN": token} if token else {}
-        env |= {"HF_HUB_DISABLE_XET": "1"} if mode == "lfs" else {}
-    return env
+def machine(hub: LoopbackHub, mode: str = "lfs", token: str = TOKEN) -> dict[str, str]:
+    """Variables of one that has never seen a hub."""
+    home = Path(os.environ["PYTEST_HOMES"]) / str(random.getrandbits(64))
+    env = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    env |= {"HF_TOKEN": token} if token else {}
+    return env | ({"HF_HUB_DISABLE_XET": "1"} if mode == "lfs" else {})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -138,49 +129,37 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def acbench(hub: LoopbackHub | None, *arguments: object, mode: str = "lfs",
-            **env: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
-    """A command in a process of its own."""
-    command = [sys.executable, "-m", "acbench", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(hub, mode) | env, timeout=300)
-    assert "Traceback" not in done.stderr, done.stderr
-    assert TOKEN not in done.stdout + done.stderr
+def online(hub: LoopbackHub, project: Path | None, *arguments: str, mode: str = "lfs", status: int = 0,
+           **env: str) -> Done:  # fmt: skip
+    """Run a command on such a machine."""
+    done = acbench(project, *arguments, status=status, **machine(hub, mode) | env)
+    assert TOKEN not in done.said
     return done
 
 
-def publish(hub: LoopbackHub, project: Path, *more: str, mode: str = "lfs",
-            status: int = 0, **env: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
-    done = acbench(hub, "publish", "visa_ac", "--repo", REPO, "--project", project, *more, mode=mode, **env)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
+def publish(hub: LoopbackHub, project: Path, *more: str, status: int = 0, **env: str) -> Done:
+    return online(hub, project, "publish", "visa_ac", "--repo", REPO, *more, status=status, **env)
 
 
-def start(hub: LoopbackHub, project: Path, mode: str = "lfs", **env: str) -> subprocess.Popen[str]:
+def uploading(hub: LoopbackHub, project: Path, mode: str = "lfs", **env: str) -> subprocess.Popen[str]:
     """An upload at work."""
     known = json.dumps(REPO in hub.repos)  # what was there when the release was built
-    command = [sys.executable, "-c", UPLOADER, REPO, str(project / ".acbench/visa_ac/release"), known]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment(hub, mode) | env)
+    release = project / ".acbench/visa_ac/release"
+    return start(None, REPO, release, known, program=("-c", UPLOADER), **machine(hub, mode) | env)
 
 
 def upload(hub: LoopbackHub, project: Path, mode: str = "lfs", *, status: int = 0, **env: str) -> str:
     """An upload from start to end; gives what it said."""
-    process = start(hub, project, mode, **env)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == status, out + err
-    assert "Traceback" not in err
-    assert TOKEN not in out + err
-    return out + err
+    said = finish(uploading(hub, project, mode, **env), status, seconds=120).said
+    assert TOKEN not in said
+    return said
 
 
 def load(hub: LoopbackHub, config: str | None = None, revision: str | None = None, *, streaming: bool = False,
          mode: str = "lfs", path: str = "") -> dict[str, Any]:  # fmt: skip
     """What `datasets` makes of it, on a machine that has never seen it."""
-    env = environment(hub, mode, token=None) | ({"PYTHONPATH": path} if path else {})
-    asked = json.dumps([REPO, config, revision, streaming])
-    done = subprocess.run([sys.executable, "-c", READER, asked], capture_output=True, text=True, env=env, timeout=300)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    env = machine(hub, mode, token="") | ({"PYTHONPATH": path} if path else {})
+    found: dict[str, Any] = python(READER, json.dumps([REPO, config, revision, streaming]), **env).facts
     return found
 
 
@@ -211,8 +190,7 @@ def relabelled(project: Path) -> None:
     """Let somebody decide an image otherwise."""
     queue = project / "decisions.csv"
     queue.write_text(f"item_id,label\n{item_id('visa', 'candle', IMAGE)},{LABEL}\n", encoding="utf-8")
-    done = acbench(None, "review", "take", "visa_ac", queue, "--reviewer", "ada", "--project", project)
-    assert done.returncode == 0, done.stderr
+    acbench(project, "review", "take", "visa_ac", queue, "--reviewer", "ada")
 
 
 # A release and what others make of it
@@ -244,26 +222,24 @@ def test_what_was_published_is_what_others_load(
 def test_from_release_to_release(hub: LoopbackHub, project: Path) -> None:
     publish(hub, project)
     relabelled(project)
-    refused = publish(hub, project, status=1)
-    assert f"v1.0.0 of {REPO} is another release" in refused.stderr
-    assert "--version 1.1.0" in refused.stderr
+    refused = publish(hub, project, status=1).err
+    assert f"v1.0.0 of {REPO} is another release" in refused
+    assert "--version 1.1.0" in refused
     publish(hub, project, "--version", "1.1.0")
     card = hub.repos[REPO].head.files["README.md"].data.decode()
     assert "### Against 1.0.0\n\n1 label changed." in card
-    older = publish(hub, project, "--version", "0.9.0", status=1).stderr
+    older = publish(hub, project, "--version", "0.9.0", status=1).err
     assert "version 1.1.0 is published already\n  → give a later one than that: --version 1.2.0" in older
-    done = acbench(hub, "diff", f"{REPO}@v1.0.0", REPO, "--json")
-    (change,) = json.loads(done.stdout)["changes"]
+    done = online(hub, None, "diff", f"{REPO}@v1.0.0", REPO, "--json")
+    (change,) = done.facts["changes"]
     assert (change["image"], change["after"]) == (IMAGE, LABEL)
     assert change["reason"].startswith("decided by reviewer-")
-    assert "ada" not in done.stdout
+    assert "ada" not in done.out
 
 
 def test_verify_finds_a_release_sound(hub: LoopbackHub, built: Path, mode: str) -> None:
     upload(hub, built, mode)
-    done = acbench(hub, "verify", REPO, "--revision", "v1.0.0", mode=mode)
-    assert done.returncode == 0, done.stdout
-    assert "Sound" in done.stdout
+    assert "Sound" in online(hub, None, "verify", REPO, "--revision", "v1.0.0", mode=mode).out
 
 
 def test_an_older_major_version_of_datasets_reads_the_same(hub: LoopbackHub, built: Path, mode: str) -> None:
@@ -282,11 +258,8 @@ def test_an_older_major_version_of_datasets_reads_the_same(hub: LoopbackHub, bui
 
 def test_labels_alone_and_ones_own_images(hub: LoopbackHub, tmp_path: Path) -> None:
     images = toy_mvtec_ad(tmp_path / "images")
-    options = ("--project", tmp_path)
-    acbench(None, "relabel", "mvtec_ac", "--root", images, "--without", "neighbours", *options)
-    done = acbench(hub, "publish", "mvtec_ac", "--repo", "my-org/mvtec-ac", *options)
-    assert done.returncode == 0, done.stderr
-    assert "labels only" in done.stdout
+    acbench(tmp_path, "relabel", "mvtec_ac", "--root", images, "--without", "neighbours")
+    assert "labels only" in online(hub, tmp_path, "publish", "mvtec_ac", "--repo", "my-org/mvtec-ac").out
     card = hub.repos["my-org/mvtec-ac"].head.files["README.md"].data.decode()
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     for text in (card, readme):
@@ -294,16 +267,15 @@ def test_labels_alone_and_ones_own_images(hub: LoopbackHub, tmp_path: Path) -> N
         assert "attach_images" in program
         program = program.replace("path/to/mvtec_ad", str(images))
         program += "print(data[0]['image'].size, data.features['label'].int2str(data[0]['label']))"
-        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment(hub))
-        *scored, _, _, _ = said = ran.stdout.split()
-        assert said[-3:] == ["(48,", "48)", "broken_large"], ran.stderr
+        *scored, _, _, _ = said = python(program, **machine(hub)).out.split()
+        assert said[-3:] == ["(48,", "48)", "broken_large"]
         assert len(scored) == (text is readme)
         assert all(0 < float(share) < 1 for share in scored)
 
 
 def test_nothing_is_published_twice(hub: LoopbackHub, project: Path) -> None:
     publish(hub, project)
-    assert "was there already" in publish(hub, project).stdout
+    assert "was there already" in publish(hub, project).out
     assert "again" in upload(hub, project)
     assert_whole(hub, project)
 
@@ -312,9 +284,8 @@ def test_files_that_somebody_added_are_gone_with_the_next_release(hub: LoopbackH
     publish(hub, project)
     head = hub.repos[REPO].head
     hub.repos[REPO].add("my file", {**head.files, "data/candle/evil.py": Blob(b"print(1)", False)})
-    found = acbench(hub, "verify", REPO)
-    assert found.returncode == 3
-    assert "data/candle/evil.py: it is no part of a release, and was not fetched" in found.stdout
+    found = online(hub, None, "verify", REPO, status=3).out
+    assert "data/candle/evil.py: it is no part of a release, and was not fetched" in found
     publish(hub, project, "--version", "1.0.1")
     assert "data/candle/evil.py" not in hub.repos[REPO].head.files
 
@@ -361,7 +332,7 @@ def test_no_access_is_said_and_a_rerun_with_access_does_the_rest(
 
 
 def test_a_wrong_token_and_no_token(hub: LoopbackHub, project: Path, built: Path) -> None:
-    refused = publish(hub, project, status=1, HF_TOKEN="hf_wrong").stderr
+    refused = publish(hub, project, status=1, HF_TOKEN="hf_wrong").err
     assert "refuses access" in refused
     assert "hf_wrong" not in refused
     assert "HF_TOKEN" in upload(hub, built, status=1, HF_TOKEN="")
@@ -369,7 +340,7 @@ def test_a_wrong_token_and_no_token(hub: LoopbackHub, project: Path, built: Path
 
 
 def test_a_hub_that_is_down_or_wants_too_much_patience_is_said(hub: LoopbackHub, project: Path, built: Path) -> None:
-    down = publish(hub, project, status=1, HF_ENDPOINT="http://127.0.0.1:9").stderr
+    down = publish(hub, project, status=1, HF_ENDPOINT="http://127.0.0.1:9").err
     assert "does not answer" in down
     hub.fault("POST", COMMIT, status=429, headers={"Retry-After": "7200"})
     assert "7,200 s" in upload(hub, built, status=1)
@@ -385,7 +356,7 @@ def test_killed_at_a_moment_a_rerun_publishes_once(hub: LoopbackHub, built: Path
     mode = "xet" if moment.startswith("/v1/") else "lfs"
     running: list[subprocess.Popen[str]] = []
     hub.fault(method, moment, before=lambda: running[0].kill())
-    running.append(start(hub, built, mode))
+    running.append(uploading(hub, built, mode))
     running[0].communicate(timeout=120)
     assert running[0].returncode == -signal.SIGKILL
     upload(hub, built, mode)
@@ -393,12 +364,9 @@ def test_killed_at_a_moment_a_rerun_publishes_once(hub: LoopbackHub, built: Path
 
 
 def test_killed_at_random_moments_a_rerun_publishes_once(hub: LoopbackHub, project: Path) -> None:
-    command = [sys.executable, "-m", "acbench", "publish", "visa_ac", "--repo", REPO, "--project", str(project)]
     for seed in range(4):
-        process = subprocess.Popen(command, env=environment(hub), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(random.Random(seed).uniform(1, 6))
-        process.kill()
-        process.wait()
+        publishing = start(project, "publish", "visa_ac", "--repo", REPO, **machine(hub))
+        killed(publishing, random.Random(seed).uniform(1, 6))
         repo = hub.repos.get(REPO)
         assert repo is None or len(repo.commits) < 2 or len(repo.head.files) > 5
     publish(hub, project)
@@ -406,7 +374,7 @@ def test_killed_at_random_moments_a_rerun_publishes_once(hub: LoopbackHub, proje
 
 
 def test_of_two_publishers_one_wins_and_the_other_is_told(hub: LoopbackHub, built: Path, later: Path) -> None:
-    both = [start(hub, place) for place in (later, built)]
+    both = [uploading(hub, place) for place in (later, built)]
     said = ["".join(process.communicate(timeout=300)) for process in both]
     codes = [process.returncode for process in both]
     assert sorted(codes) == [0, 1], said
@@ -445,13 +413,12 @@ def test_a_byte_that_flips_on_the_way_down_is_found(hub: LoopbackHub, built: Pat
     fault = hub.fault("GET", "/cdn/" if mode == "lfs" else "/xorb/", flip=True)
     home = {"HF_HOME": str(tmp_path)}
     for _ in range(2):  # the second time from the cache, which is what load_dataset uses
-        found = acbench(hub, "verify", REPO, mode=mode, **home)
-        assert found.returncode == 3, found.stdout
-        assert "it is not the file that was published" in found.stdout
+        found = online(hub, None, "verify", REPO, mode=mode, status=3, **home).out
+        assert "it is not the file that was published" in found
     assert not fault.times
-    for path in re.findall(r"→ rm (\S+)   and fetch it again", found.stdout):
+    for path in re.findall(r"→ rm (\S+)   and fetch it again", found):
         Path(path).unlink()
-    assert acbench(hub, "verify", REPO, mode=mode, **home).returncode == 0
+    online(hub, None, "verify", REPO, mode=mode, **home)
 
 
 @pytest.mark.parametrize("what", ["no such repo", "no such revision", "no release"])
@@ -463,9 +430,7 @@ def test_what_is_not_there_is_said(hub: LoopbackHub, built: Path, what: str) -> 
         "no such revision": ("verify", REPO, "--revision", "v9.9.9"),
         "no release": ("verify", REPO),
     }[what]
-    done = acbench(hub, *arguments)
-    assert done.returncode == 1
-    assert "\n  → " in done.stderr
+    assert "\n  → " in online(hub, None, *arguments, status=1).err
 
 
 def test_answers_are_scored_against_the_release_of_a_tag(hub: LoopbackHub, built: Path, tmp_path: Path) -> None:
@@ -473,7 +438,7 @@ def test_answers_are_scored_against_the_release_of_a_tag(hub: LoopbackHub, built
     hub.repos[REPO].add("emptied", {})
     answers = tmp_path / "answers.csv"
     answers.write_text(f"image,label\n{IMAGE},good\n")
-    done = acbench(hub, "score", "--truth", f"{REPO}@v1.0.0", "--predictions", answers, "--view", "sets")
-    assert done.returncode == 0, done.stderr
-    assert f"Truth: VisA-AC 1.0.0, {REPO}@v1.0.0\n" in done.stdout
-    assert "2 pending" in done.stdout
+    release = f"{REPO}@v1.0.0"
+    out = online(hub, None, "score", "--truth", release, "--predictions", answers, "--view", "sets").out
+    assert f"Truth: VisA-AC 1.0.0, {release}\n" in out
+    assert "2 pending" in out

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import commands
 import pytest
+from commands import Done, killed, made, start
 
 RELABEL = ("relabel", "sample", "--category", "washer", "--limit", "30")
 WORK = Path(".acbench/sample")
@@ -49,33 +49,11 @@ main()
 """acbench, but killed after so many steps: a file is written, then the ledger is told."""
 
 
-def start(project: Path, *arguments: str, program: tuple[str, ...] = ("-m", "acbench")) -> subprocess.Popen[str]:
-    """A command at work."""
-    project.mkdir(exist_ok=True)
-    command = [sys.executable, *program, *arguments, "--project", str(project)]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
-
-
-def finish(process: subprocess.Popen[str], *, status: int = 0) -> str:
-    """Wait for its end; gives what it said."""
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == status, err
-    assert "Traceback" not in err
-    assert "is not as the last run here left it" not in err
-    return out + err
-
-
-def killed(process: subprocess.Popen[str], seconds: float) -> bool:
-    """Whether it was killed after so many seconds; if not, it had come to a good end before."""
-    try:
-        process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return True
-    assert process.returncode == 0
-    return False
+def finish(process: subprocess.Popen[str], status: int = 0) -> Done:
+    """Wait for its end; what was done before it does not look edited."""
+    done = commands.finish(process, status)
+    assert "is not as the last run here left it" not in done.err
+    return done
 
 
 def wait_for(path: Path) -> None:
@@ -86,16 +64,8 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
-def files(project: Path) -> dict[str, bytes]:
-    """Path → content of everything in a project but its diary and its lock."""
-    found = (path for path in project.rglob("*") if path.is_file())
-    named = {path.relative_to(project).as_posix(): path for path in found}
-    return {name: path.read_bytes() for name, path in sorted(named.items())
-            if not name.startswith((".acbench/ledger.sqlite", ".acbench/lock"))}  # fmt: skip
-
-
 def assert_same(project: Path, expected: dict[str, bytes]) -> None:
-    found = files(project)
+    found = made(project)
     assert list(found) == list(expected)
     assert [name for name, content in found.items() if content != expected[name]] == []
 
@@ -133,7 +103,7 @@ def answered(whole: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_killed_at_any_moment_a_run_goes_on_to_the_same_end(whole: Path, tmp_path: Path) -> None:
-    expected = files(whole)
+    expected = made(whole)
     project = tmp_path / "project"
     for seconds in RENDERING:
         assert killed(start(project, *RELABEL), seconds)
@@ -148,7 +118,7 @@ def test_killed_at_any_moment_a_run_goes_on_to_the_same_end(whole: Path, tmp_pat
             renew(project)
     finish(start(project, *RELABEL))
     assert_same(project, expected)
-    runs = json.loads(finish(start(project, "runs", "--json")))
+    runs = finish(start(project, "runs", "--json")).facts
     assert runs[0]["outcome"] == "done"
     assert ends or [run["outcome"] for run in runs].count("killed") > len(WORKING) / 2
 
@@ -159,7 +129,7 @@ def test_killed_after_each_step_a_run_goes_on_to_the_same_end(whole: Path, tmp_p
     for project in (one, other):
         shutil.copytree(whole / WORK / "images", project / WORK / "images")
     finish(start(one, *few))
-    expected = files(one)
+    expected = made(one)
     steps, done = 0, False
     while not done:
         for step in (1, 2):  # 2: recorded, so that the next run goes one file further
@@ -178,7 +148,7 @@ def test_killed_while_it_takes_reviews_in_each_decision_is_there_once(answered: 
     project = Path(shutil.copytree(answered, tmp_path / "project"))
     queue = WORK / "queue.csv"
     finish(start(answered, *RELABEL, "--reviews", str(answered / queue), "--reviewer", "ada"))
-    expected = files(answered)
+    expected = made(answered)
     decisions = [json.loads(line) for line in expected["annotations/sample/reviews.jsonl"].splitlines()]
     assert len({(each["item_id"], each["round"]) for each in decisions}) == len(decisions) > 8
     assert {each["round"] for each in decisions} == {1}
@@ -196,13 +166,13 @@ def test_it_can_be_stopped_and_meanwhile_nobody_else_gets_in(whole: Path, tmp_pa
         shutil.copytree(whole / WORK / "images", project / WORK / "images")
     process = start(project, *RELABEL)
     wait_for(project / ".acbench/lock")
-    other = finish(start(project, *RELABEL), status=1)
+    other = finish(start(project, *RELABEL), status=1).err
     assert f"another acbench is at work in {project} (process {process.pid})" in other
     time.sleep(1 if moment == "rendering" else 2)
     process.send_signal(signal.SIGINT)
-    assert "Stopped. What was done is kept" in finish(process, status=130)
-    (run,) = json.loads(finish(start(project, "runs", "--json")))
+    assert "Stopped. What was done is kept" in finish(process, status=130).err
+    (run,) = finish(start(project, "runs", "--json")).facts
     assert run["outcome"] == "stopped"
     if moment == "embedding":
         finish(start(project, *RELABEL))
-        assert_same(project, files(whole))
+        assert_same(project, made(whole))

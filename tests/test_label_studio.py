@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 
 import pytest
 from browser import open_page
+from commands import acbench, finish, killed, start
 from desks import PASSWORD, RealDesk, annotate, desk_at, free_port, require_label_studio
 from helpers import BOTTLE
 from playwright.sync_api import expect
@@ -31,16 +29,6 @@ from acbench.testing import toy_mvtec_ad, toy_visa
 BENCHMARKS = {"mvtec_ac": toy_mvtec_ad, "visa_ac": toy_visa}
 PCB4 = f"VisA-AC: {schema.load('visa_ac').categories['pcb4'].name}"
 RELABEL = ("--without", "neighbours", "--audit", "1")
-
-
-def acbench(project: Path, *arguments: str, status: int = 0, **variables: str) -> str:
-    """What a command says on stdout; on stderr if it is meant to fail."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("ACBENCH_", "LABEL_STUDIO_"))}
-    command = [sys.executable, "-m", "acbench", *arguments, "--project", str(project)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**clean, **variables})
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr if status else done.stdout
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -105,11 +93,11 @@ def test_from_queue_to_labels(
     place: tuple[Path, RealDesk], benchmark: str, title: str, chosen: str, name: str, key: str, meant: str
 ) -> None:
     project, desk = place
-    waiting = json.loads(acbench(project, "review", "queue", benchmark, "--json"))
-    pushed = json.loads(acbench(project, "review", "push", benchmark, "--blind", "0.5", "--json"))
+    waiting = acbench(project, "review", "queue", benchmark, "--json").facts
+    pushed = acbench(project, "review", "push", benchmark, "--blind", "0.5", "--json").facts
     assert sum(each["sent"] for each in pushed.values()) == len(waiting) > 7
     assert 0 < sum(each["blind"] for each in pushed.values()) < len(waiting)
-    assert "0 tasks put on the desk" in acbench(project, "review", "push", benchmark)
+    assert "0 tasks put on the desk" in acbench(project, "review", "push", benchmark).out
     number, tasks = tasks_of(desk, title)
     for task in tasks:
         assert bool(task["data"]["shown"]) == bool(task["predictions"]) == (not task["data"]["blind"])
@@ -123,7 +111,7 @@ def test_from_queue_to_labels(
         picture = client.get(tasks[0]["data"]["crop"])
         assert (picture.status_code, picture.headers["content-type"]) == (200, "image/jpeg")
     decide_in_the_browser(desk, number, name, key)
-    pulled = json.loads(acbench(project, "review", "pull", benchmark, "--json"))
+    pulled = acbench(project, "review", "pull", benchmark, "--json").facts
     assert {name: count for name, count in pulled.items() if count} == {"new": 2, "skipped": 1}
     kept = {row["item_id"]: row for row in rows(project / "annotations" / benchmark / "reviews.jsonl")}
     assert [kept[task["data"]["item_id"]]["labels"] for task in tasks[:2]] == [[chosen], [meant]]
@@ -135,24 +123,24 @@ def test_from_queue_to_labels(
         found = labels[task["data"]["item_id"]]
         assert (found["labels"], found["decided_by"]) == ([label], "people")
         assert found["reason"] == f"decided by acbench ({sight})"
-    again = json.loads(acbench(project, "review", "pull", benchmark, "--json"))
+    again = acbench(project, "review", "pull", benchmark, "--json").facts
     assert {name: count for name, count in again.items() if count} == {"same": 2, "skipped": 1}
-    report = json.loads(acbench(project, "review", "report", benchmark, "--json"))
+    report = acbench(project, "review", "report", benchmark, "--json").facts
     assert report["images"] == 2
-    again = json.loads(acbench(project, "review", "push", benchmark, "--json"))
+    again = acbench(project, "review", "push", benchmark, "--json").facts
     assert sum(each["sent"] for each in again.values()) == 1, "what was skipped is put up again"
-    assert "0 tasks put on the desk" in acbench(project, "review", "push", benchmark)
+    assert "0 tasks put on the desk" in acbench(project, "review", "push", benchmark).out
 
 
 def test_relabel_pulls_and_pushes_as_part_of_its_cycle(place: tuple[Path, RealDesk]) -> None:
     project, desk = place
     command = ("relabel", "mvtec_ac", *RELABEL, "--review", "label-studio", "--json")
-    first = json.loads(acbench(project, *command))
+    first = acbench(project, *command).facts
     _, tasks = tasks_of(desk, "MVTec-AC: Screw")
     assert len(tasks) == 6
     with desk.client() as client:
         annotate(client, tasks[-1]["id"], "good")
-    second = json.loads(acbench(project, *command))
+    second = acbench(project, *command).facts
     assert second["desk"]["pulled"]["new"] == 1
     assert second["desk"]["pushed"]["screw"]["sent"] == 0
     assert second["decided_by_people"] == first["decided_by_people"] + 1
@@ -168,7 +156,7 @@ def test_people_who_differ_are_put_to_one_more(place: tuple[Path, RealDesk]) -> 
         bob = answer.json()["id"]
         annotate(client, tasks[0]["id"], "missing", completed_by=bob)
     acbench(project, "review", "pull", "visa_ac")
-    pushed = json.loads(acbench(project, "review", "push", "visa_ac", "--queue", "disputed", "--json"))
+    pushed = acbench(project, "review", "push", "visa_ac", "--queue", "disputed", "--json").facts
     assert pushed["pcb4"]["sent"] == 1
     _, tasks = tasks_of(desk, PCB4)
     assert tasks[-1]["data"]["round"] == 2
@@ -189,15 +177,9 @@ def test_a_pull_killed_at_random_moments_loses_and_doubles_nothing(
     with desk.client() as client:
         for task in tasks:
             annotate(client, task["id"], "good")
-    command = [sys.executable, "-m", "acbench", "review", "pull", "mvtec_ac", "--project", str(project)]
     numbers = random.Random(6)
     for _ in range(6):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(numbers.uniform(0.3, 2))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        killed(start(project, "review", "pull", "mvtec_ac"), numbers.uniform(0.3, 2))
     acbench(project, "review", "pull", "mvtec_ac")
     found = rows(project / "annotations" / "mvtec_ac" / "reviews.jsonl")
     desks = [row["desk"] for row in found]
@@ -218,19 +200,17 @@ def test_a_server_killed_while_it_is_read_is_told_and_nothing_is_written(
     with desk_at(new_desk, project / ".acbench" / "desk") as own:
         environment = {"LABEL_STUDIO_URL": own.url, "LABEL_STUDIO_API_KEY": own.key}
         acbench(project, "review", "push", "mvtec_ac", **environment)
-        numbers, pull = random.Random(7), ("-m", "acbench", "review", "pull", "mvtec_ac", "--project", str(project))
+        numbers = random.Random(7)
         for _ in range(3):
-            process = subprocess.Popen(
-                [sys.executable, *pull], stderr=subprocess.PIPE, env={**os.environ, **environment}
-            )
+            process = start(project, "review", "pull", "mvtec_ac", **environment)
             time.sleep(numbers.uniform(0.5, 1.5))
             own.kill()
             _, said = process.communicate(timeout=120)
-            assert process.returncode == 0 or b"\n  \xe2\x86\x92 " in said, said
+            assert process.returncode == 0 or "\n  → " in said, said
             assert path.read_bytes() == before
             own.restart()
         own.kill()
-        told = acbench(project, "review", "pull", "mvtec_ac", status=1, **environment)
+        told = acbench(project, "review", "pull", "mvtec_ac", status=1, **environment).err
         assert "no Label Studio answers at" in told and "acbench review serve" in told
         own.restart()
         acbench(project, "review", "pull", "mvtec_ac")
@@ -244,18 +224,18 @@ class TestWhatGoesWrong:
         shutil.copytree(place[0] / "annotations", project / "annotations")
         root = str(place[0] / "data" / "mvtec_ac")
         acbench(project, "ingest", "mvtec_ac", "--root", root)
-        said = acbench(project, "review", "push", "mvtec_ac", status=1)
+        said = acbench(project, "review", "push", "mvtec_ac", status=1).err
         assert "there is no review desk\n  → start one and leave it running: acbench review serve" in said
 
     def test_a_wrong_key(self, place: tuple[Path, RealDesk]) -> None:
         project, desk = place
         wrong = {"LABEL_STUDIO_URL": desk.url, "LABEL_STUDIO_API_KEY": "0" * 40}
-        said = acbench(project, "review", "pull", "mvtec_ac", status=1, **wrong)
+        said = acbench(project, "review", "pull", "mvtec_ac", status=1, **wrong).err
         assert "refuses the key in LABEL_STUDIO_API_KEY" in said and "Account & Settings" in said
         assert "0" * 40 not in said
 
     def test_a_key_that_is_not_there(self, place: tuple[Path, RealDesk]) -> None:
-        said = acbench(place[0], "review", "pull", "mvtec_ac", status=1, LABEL_STUDIO_URL="http://127.0.0.1:9")
+        said = acbench(place[0], "review", "pull", "mvtec_ac", status=1, LABEL_STUDIO_URL="http://127.0.0.1:9").err
         assert "LABEL_STUDIO_API_KEY is not set" in said
 
     @pytest.mark.parametrize("url", ["localhost:8080", "ftp://x", "http://ada:secret@localhost", "http://"])
@@ -288,7 +268,7 @@ class TestWhatGoesWrong:
             LabelStudio(url, "x", served=None)
 
     def test_the_program_is_missing(self, tmp_path: Path) -> None:
-        said = acbench(tmp_path, "review", "serve", status=1, PATH=str(tmp_path))
+        said = acbench(tmp_path, "review", "serve", status=1, PATH=str(tmp_path)).err
         assert f"Label Studio is not installed\n  → {servers.INSTALL}" in said
 
     def test_a_form_edited_by_hand(self, real_desk: RealDesk) -> None:
@@ -378,23 +358,20 @@ class TestServe:
         require_label_studio()
         shutil.copytree(new_desk, tmp_path / ".acbench" / "desk")
         port = free_port()
-        command = [sys.executable, "-m", "acbench", "review", "serve", "--port", str(port), "--project", str(tmp_path)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = start(tmp_path, "review", "serve", "--port", port)
         assert process.stdout is not None
         assert process.stdout.readline() == f"http://127.0.0.1:{port}\n"
         assert servers.USER in process.stdout.readline()
         found = servers.running(tmp_path / ".acbench" / "desk")
         assert found is not None and found[0] == f"http://127.0.0.1:{port}"
-        said = acbench(tmp_path, "review", "serve", "--port", str(free_port()), status=1)
+        said = acbench(tmp_path, "review", "serve", "--port", str(free_port()), status=1).err
         assert "is up already" in said
         process.terminate()
-        out, err = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert found[1] not in out + err
+        assert found[1] not in finish(process, 130, seconds=30).said
         assert servers.running(tmp_path / ".acbench" / "desk") is None
 
     def test_a_port_in_use(self, real_desk: RealDesk, tmp_path: Path) -> None:
-        said = acbench(tmp_path, "review", "serve", "--port", str(real_desk.port), status=1)
+        said = acbench(tmp_path, "review", "serve", "--port", str(real_desk.port), status=1).err
         assert f"port {real_desk.port} is in use" in said
 
     def test_nothing_but_pictures_is_shown(self, real_desk: RealDesk) -> None:

@@ -6,12 +6,12 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import finish, start
 
 from acbench.errors import StoreError
 from acbench.ledger import MIGRATIONS, Ledger, digest
@@ -32,9 +32,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def opening(code: str, *arguments: object) -> subprocess.Popen[str]:
+    return start(None, *arguments, program=("-c", OPEN + code))
 
 
 class TestOpening:
@@ -79,10 +78,11 @@ class TestOpening:
         assert "broken" not in caught.value.hint
 
     def test_processes_that_open_it_at_the_same_moment_all_get_in(self, tmp_path: Path) -> None:
-        code = OPEN + "    ledger.put_embeddings((f'{sys.argv[3]}-{n}', b'v') for n in range(200))"
+        code = "    ledger.put_embeddings((f'{sys.argv[3]}-{n}', b'v') for n in range(200))"
         moment = time.time() + 1
-        others = [python(code, tmp_path / "l", moment, number) for number in range(4)]
-        assert [other.communicate() and other.returncode for other in others] == [0] * 4
+        others = [opening(code, tmp_path / "l", moment, number) for number in range(4)]
+        for other in others:
+            finish(other)
         with Ledger(tmp_path / "l") as ledger:
             assert len(ledger.embeddings([f"{n}-{m}" for n in range(4) for m in range(200)])) == 800
 
@@ -104,7 +104,7 @@ class TestRuns:
         assert ledger.runs()[0].outcome == outcome
 
     def test_a_process_is_running_until_it_is_killed(self, ledger: Ledger) -> None:
-        other = python(OPEN + "    print('ready', flush=True); time.sleep(60)", ledger.path, 0)
+        other = opening("    print('ready', flush=True); time.sleep(60)", ledger.path, 0)
         assert other.stdout is not None and other.stdout.readline() == "ready\n"
         assert ledger.runs()[0].outcome == "running"
         other.send_signal(signal.SIGKILL)

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Done, here
 from helpers import MVTEC_AC
 from llama_cpp_server import write_projector
 
 from acbench import sample
 from acbench.adapters.chat_openai import chat_openai
 from acbench.calls import CallError, Picture, Question
-from acbench.cli.main import main
 from acbench.records import GOOD
 from acbench.testing import tiny_png
 
@@ -97,30 +97,24 @@ class TestAsked:
         url: str,
         data: tuple[str, Path, list[str]],
         tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
     ) -> None:
         benchmark, root, options = data
         project = tmp_path / "project"
         project.mkdir()
 
-        def acbench(*arguments: str) -> tuple[int, str, str]:
-            what = [benchmark, "--project", str(project), "--proposer", "llm", "--root", str(root), *options]
-            how = ["--llm", "smollm2", "--llm-url", url, "--timeout", str(PATIENCE), "--concurrency", "1", "--json"]
-            monkeypatch.setattr(sys, "argv", ["acbench", "propose", *what, *how, *arguments])
-            with pytest.raises(SystemExit) as ended:
-                main()
-            assert isinstance(ended.value.code, int)
-            return (ended.value.code, *capsys.readouterr())
+        def acbench(*arguments: str) -> Done:
+            what = [benchmark, "--project", project, "--proposer", "llm", "--root", root, *options]
+            how = ["--llm", "smollm2", "--llm-url", url, "--timeout", PATIENCE, "--concurrency", "1", "--json"]
+            return here("propose", *what, *how, *arguments)
 
-        status, _, told = acbench()
-        assert status == 1
-        assert "does not see images" in told and "--mmproj" in told
+        blind = acbench()
+        assert blind.status == 1
+        assert "does not see images" in blind.err and "--mmproj" in blind.err
         assert not calls(project)
-        status, out, told = acbench("--no-canary")
-        counts = json.loads(out)["llm"]
+        done = acbench("--no-canary")
+        counts = done.facts["llm"]
         assert sum(counts.values()) == 2 or benchmark == "sample"
-        assert status == (3 if counts["error"] else 0), told
+        assert done.status == (3 if counts["error"] else 0), done.err
         for answer, error in calls(project):
             assert not error
             said = json.loads(answer)
@@ -131,7 +125,8 @@ class TestAsked:
                 assert isinstance(found["text_in_image"], bool)
                 if benchmark == "mvtec_ac":
                     assert set(found["labels"]) <= {GOOD, *MVTEC_AC.categories["bottle"].class_ids}
-        assert acbench("--no-canary")[:2] == (status, out), "the same again, and nobody is asked"
+        again = acbench("--no-canary")
+        assert (again.status, again.out) == (done.status, done.out), "the same again, and nobody is asked"
 
 
 def calls(project: Path) -> list[tuple[str, str]]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import os
 import random
 import re
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,15 +16,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import Done, here, start
 from helpers import MVTEC_AC
-from loopback_llm import Fault, Loopback, choice, mark_of, refusal, text_of
+from loopback_llm import Fault, Loopback, choice, colour_of, mark_of, pictures, refusal, text_of
 from PIL import Image, ImageChops
 
 from acbench import imaging, proposers, sources, templates
 from acbench.adapters.chat_openai import chat_openai
 from acbench.caller import Budget, Dialer, LedgerCaller
 from acbench.calls import Price
-from acbench.cli.main import main
 from acbench.proposers import llm
 from acbench.proposers.llm import EDGE, Llm
 from acbench.records import GOOD, Item, Proposal
@@ -59,16 +54,6 @@ def says(*labels: str, **change: Any) -> Answers:
 def in_turn(*texts: str) -> Answers:
     """The first text to a first question, the second to a correction."""
     return lambda body: texts["An earlier answer" in text_of(body)]
-
-
-def pictures(body: dict[str, Any]) -> list[Image.Image]:
-    urls = [part["image_url"]["url"] for part in body["messages"][-1]["content"] if part["type"] == "image_url"]
-    return [Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB") for url in urls]
-
-
-def colour_of(picture: Image.Image) -> str:
-    red, _, blue = picture.getpixel((9, 9))  # type: ignore[misc]
-    return "red" if red > blue else "blue"
 
 
 def commented(png: bytes, comment: str) -> bytes:
@@ -393,39 +378,17 @@ class TestFaults:
         assert {image: mended[image] for image in good} == good
 
 
-class Done:
-    """What came of a command."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-        assert "Traceback" not in out + err
-        assert "a fault of acbench itself" not in err, err
-
-
 class TestCommandLine:
     @pytest.fixture
-    def run(
-        self,
-        bench: Bench,
-        server: Loopback,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> Callable[..., Done]:
+    def run(self, bench: Bench, server: Loopback, tmp_path: Path) -> Callable[..., Done]:
         """`acbench propose mvtec_ac --proposer llm …`; what is remembered is not given again."""
-        for name in [name for name in os.environ if name.startswith("ACBENCH_")]:
-            monkeypatch.delenv(name)
+        project = tmp_path / "project"
+        project.mkdir()
 
         def run(*arguments: str, remembered: bool = False, command: str = "propose") -> Done:
-            what = [] if remembered else ["--root", str(bench.root), *model(server)]
+            what = [] if remembered else ["--root", bench.root, *model(server)]
             who = ["--proposer", "llm"] if command == "propose" else []
-            whole = [command, "mvtec_ac", "--project", str(tmp_path / "project"), *who, *what, *arguments]
-            monkeypatch.setattr(sys, "argv", ["acbench", *whole])
-            (tmp_path / "project").mkdir(exist_ok=True)
-            with pytest.raises(SystemExit) as ended:
-                main()
-            assert isinstance(ended.value.code, int)
-            return Done(ended.value.code, *capsys.readouterr())
+            return here(command, "mvtec_ac", "--project", project, *who, *what, *arguments)
 
         return run
 
@@ -443,14 +406,14 @@ class TestCommandLine:
         ]
         for path in folder.glob("*.jpg"):
             Image.open(path).load()
-        facts = json.loads(run("--dry-run", "--json", remembered=True).out)
+        facts = run("--dry-run", "--json", remembered=True).facts
         assert (facts["llm"]["calls"], facts["llm"]["example"]) == (4, str(folder))
         assert not server.requests
 
     def test_it_sees_first_that_the_endpoint_looks(self, run: Callable[..., Done], server: Loopback) -> None:
         done = run("--json")
         assert done.status == 0, done.err
-        assert json.loads(done.out) == {"llm": {"ok": 4, "abstained": 0, "error": 0}}
+        assert done.facts == {"llm": {"ok": 4, "abstained": 0, "error": 0}}
         assert "at most $" in done.err
         assert ["Which colour" in text_of(body) for body in server.requests] == [True, True, *[False] * 4]
         assert run("--json", remembered=True).status == 0
@@ -470,11 +433,11 @@ class TestCommandLine:
         done = run("--budget", "0.02", "--json")
         assert done.status == 3, done.err
         assert 0 < server.dollars <= 0.02
-        counts = json.loads(done.out)["llm"]
+        counts = done.facts["llm"]
         assert counts["error"] and "questions were not asked; run again to go on" in done.err
         assert run("--budget", "0", "--json", remembered=True).status == 1, "not even enough to see whether it looks"
         done = run("--json", "--no-canary", remembered=True)
-        assert json.loads(done.out) == {"llm": {"ok": 4, "abstained": 0, "error": 0}}
+        assert done.facts == {"llm": {"ok": 4, "abstained": 0, "error": 0}}
         assert set(server.charged.values()) == {1}
 
     def test_a_budget_needs_a_price(self, run: Callable[..., Done], server: Loopback) -> None:
@@ -492,21 +455,21 @@ class TestCommandLine:
     def test_errors_are_asked_again_on_demand(self, run: Callable[..., Done], server: Loopback) -> None:
         server.plan = lambda number, text: refusal(400, "cannot decode image") if number in (2, 3) else None
         done = run("--no-canary", "--json", "--concurrency", "1")
-        counts = json.loads(done.out)["llm"]
+        counts = done.facts["llm"]
         assert (done.status, counts) == (3, {"ok": 2, "abstained": 0, "error": 2})
         asked = len(server.requests)
-        assert json.loads(run("--json", remembered=True).out)["llm"] == counts
+        assert run("--json", remembered=True).facts["llm"] == counts
         assert len(server.requests) == asked
         done = run("--retry-errors", "--no-canary", "--json", remembered=True)
-        assert (done.status, json.loads(done.out)["llm"]["ok"]) == (0, 4)
+        assert (done.status, done.facts["llm"]["ok"]) == (0, 4)
         assert len(server.requests) == asked + 2
 
     def test_batches_cost_half(self, run: Callable[..., Done], server: Loopback) -> None:
-        whole = json.loads(run("--dry-run", "--json").out)["llm"]["cost"]
-        half = json.loads(run("--dry-run", "--json", "--batch", remembered=True).out)["llm"]["cost"]
+        whole = run("--dry-run", "--json").facts["llm"]["cost"]
+        half = run("--dry-run", "--json", "--batch", remembered=True).facts["llm"]["cost"]
         assert half == pytest.approx(whole / 2)
         done = run("--batch", "--no-canary", "--json", remembered=True)
-        assert json.loads(done.out) == {"llm": {"ok": 4, "abstained": 0, "error": 0}}
+        assert done.facts == {"llm": {"ok": 4, "abstained": 0, "error": 0}}
         assert len(server.batches) == 1 and not server.requests
 
     def test_comparing_tells_calls_and_dollars(self, run: Callable[..., Done], server: Loopback) -> None:
@@ -514,7 +477,7 @@ class TestCommandLine:
         asked = [body for body in server.requests if "Which colour" not in text_of(body)]
         paid = sum(server.charged[mark_of(body)] for body in asked)
         done = run("--json", remembered=True, command="compare")
-        found = json.loads(done.out)["proposers"]["llm"]
+        found = done.facts["proposers"]["llm"]
         assert found["calls"] == paid == 4
         canary = [body for body in server.requests if "Which colour" in text_of(body)]
         tokens = [server.complete(body)["usage"] for body in canary]
@@ -587,18 +550,15 @@ def answered(ledger: Path) -> set[str]:
 def test_killed_at_random_moments_no_kept_answer_is_paid_again(tmp_path: Path, server: Loopback) -> None:
     root = toy_mvtec_ad(tmp_path / "data", BOTTLE, each=30)
     project = tmp_path / "project"
-    project.mkdir()
     ledger = project / ".acbench/ledger.sqlite"
     chance = random.Random(3)
     server.latency = 0.03
     server.plan = lambda number, text: chance.choice([None, None, None, refusal(500), Fault(reset=True)])
-    what = ["propose", "mvtec_ac", "--proposer", "llm", "--root", str(root), "--project", str(project)]
-    command = [sys.executable, "-m", "acbench", *what, *model(server), "--no-canary", "--retry-errors", "--json"]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
+    asks = ("propose", "mvtec_ac", "--proposer", "llm", "--root", root, *model(server), "--no-canary", "--retry-errors")
     settled: dict[str, int] = {}
     kills, status, out = 0, -1, ""
     while status != 0:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+        process = start(project, *asks, "--json")
         enough = len(server.requests) + chance.randint(5, 25)
         while process.poll() is None and (kills == 4 or len(server.requests) < enough):
             time.sleep(0.002)

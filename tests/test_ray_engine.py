@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
 import random
@@ -16,14 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from commands import acbench, command, environment, made
-from loopback_llm import PRICE_IN, PRICE_OUT, Loopback, refusal, text_of
+from commands import acbench, command, environment, finish, made, start
+from loopback_llm import PRICE_IN, PRICE_OUT, Loopback, last_class, refusal, text_of
 from loopback_s3 import S3
-from PIL import Image
 
 from acbench import store
 from acbench.adapters._ray_home import BEGINNINGS, Keeper, RemoteHome
@@ -44,21 +40,8 @@ VELM = ".acbench/mvtec_ac/predictions/velm.parquet"
 @pytest.fixture
 def endpoint() -> Iterator[Loopback]:
     with Loopback() as here:
-        here.answer = answer
+        here.answer = last_class
         yield here
-
-
-def answer(body: dict[str, Any]) -> str:
-    """Always the last class; to the question whether it sees, the colour."""
-    parts = body["messages"][-1]["content"]
-    properties = body["response_format"]["json_schema"]["schema"]["properties"]
-    if "colour" in properties:
-        (url,) = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
-        picture = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
-        red, _, blue = picture.getpixel((5, 5))  # type: ignore[misc]
-        return json.dumps({"colour": "red" if red > blue else "blue"})
-    label = properties["labels"]["items"]["enum"][-1]
-    return json.dumps({"reason": "r", "labels": [label], "confidence": 0.9, "text_in_image": False})
 
 
 @pytest.fixture(scope="module")
@@ -85,21 +68,20 @@ class TestTheSameBytes:
     def test_of_the_sample(self, tmp_path: Path) -> None:
         """Ingest, vectors, everything after, and again; and the screen says the same."""
         here, there = tmp_path / "here", tmp_path / "there"
-        said = acbench(here, "relabel", "sample")
-        same = acbench(there, "relabel", "sample", *RAY, **NICE)
+        said = acbench(here, "relabel", "sample").said
+        same = acbench(there, "relabel", "sample", *RAY, **NICE).said
         assert made(there) == made(here)
         assert (
             said.partition("Next:")[0].replace(str(here), "P").splitlines()[:8]
             == same.replace(str(there), "P").partition("Next:")[0].splitlines()[:8]
         )
-        again = acbench(there, "relabel", "sample", *RAY, **NICE)
-        assert "Nothing had changed" in again
+        assert "Nothing had changed" in acbench(there, "relabel", "sample", *RAY, **NICE).said
         assert made(there) == made(here)
 
     def test_of_a_full_tree(self, full_mvtec_ad: Path, tmp_path: Path) -> None:
         given = ("ingest", "mvtec_ac", "--root", full_mvtec_ad)
-        here = acbench(tmp_path / "here", *given)
-        there = acbench(tmp_path / "there", *given, *RAY, **NICE)
+        here = acbench(tmp_path / "here", *given).said
+        there = acbench(tmp_path / "there", *given, *RAY, **NICE).said
         assert made(tmp_path / "there") == made(tmp_path / "here")
         assert "all of mvtec_ad: 5,354 of 5,354 images" in here and here.splitlines()[0] == there.splitlines()[0]
 
@@ -179,19 +161,14 @@ class TestKilled:
         before = len(endpoint.requests)
         endpoint.latency = 0.6
         project, kills = tmp_path / "there", 0
-        project.mkdir()
-        process = subprocess.Popen(
-            command(project, *asks(wood, endpoint, *RAY, "--concurrency", "3")),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**NICE),
-        )  # fmt: skip
+        process = start(project, *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE)
         while process.poll() is None and kills < 2:
             if len(endpoint.requests) > before + 4 + 5 * kills:
                 os.kill(random.Random(kills).choice(workers_of(process)), signal.SIGKILL)
                 kills += 1
             time.sleep(0.05)
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, out + err
-        assert kills == 2 and "Traceback" not in err
+        out = finish(process).out
+        assert kills == 2
         assert "raylet" not in out and out.count("\n") == 2, "what became of workers is no result"
         assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
         counts = sorted(questions_of(endpoint).values())
@@ -228,35 +205,24 @@ class TestKilled:
         with cluster(nodes=2) as (address, lose):
             before = len(endpoint.requests)
             project = tmp_path / "there"
-            project.mkdir()
-            process = subprocess.Popen(
-                command(project, *asks(wood, endpoint, *RAY, "--concurrency", "3")),
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                env=environment(**NICE, RAY_ADDRESS=address),
-            )  # fmt: skip
+            process = start(project, *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE, RAY_ADDRESS=address)
             while process.poll() is None and len(endpoint.requests) < before + 6:
                 time.sleep(0.05)
             assert process.poll() is None
             lose()
-            out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, out + err
+            finish(process)
         assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
 
     def test_stopped_by_ctrl_c_it_ends_soon_and_goes_on_later(
         self, wood: Path, tmp_path: Path, endpoint: Loopback
     ) -> None:
         endpoint.latency = 0.5
-        tmp_path.joinpath("p").mkdir()
-        process = subprocess.Popen(
-            command(tmp_path / "p", *asks(wood, endpoint, *RAY, "--concurrency", "3")),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**NICE),
-        )  # fmt: skip
+        process = start(tmp_path / "p", *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE)
         while len(endpoint.requests) < 6:
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == 130 and "run the same command again" in err and "Traceback" not in err
+        assert "run the same command again" in finish(process, 130, seconds=60).err
         endpoint.latency = 0
         acbench(tmp_path / "p", *asks(wood, endpoint, *RAY), **NICE)
         assert {each.status for each in store.read(tmp_path / "p" / LLM, Proposal)} == {"ok"}
@@ -266,7 +232,7 @@ class TestMoney:
     def test_a_budget_holds_for_all_workers_together(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
         limit = 0.06
         endpoint.latency = 0.1
-        said = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--budget", f"{limit}"), status=3, **NICE)
+        said = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--budget", f"{limit}"), status=3, **NICE).said
         assert 0 < endpoint.dollars <= limit
         assert "questions were not asked; run again to go on" in said and "failed: budget:" in said
         part = len(questions_of(endpoint))
@@ -290,7 +256,7 @@ class TestMoney:
 
     def test_a_key_that_is_refused_stops_all(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
         endpoint.plan = lambda number, text: refusal(401, "no such key")
-        said = acbench(tmp_path, *asks(wood, endpoint, *RAY), status=1, OPENAI_API_KEY="sk-secret-key", **NICE)
+        said = acbench(tmp_path, *asks(wood, endpoint, *RAY), status=1, OPENAI_API_KEY="sk-secret-key", **NICE).said
         assert "no such key" in said and "sk-secret-key" not in said
         assert len(endpoint.requests) <= 6
 
@@ -298,22 +264,21 @@ class TestMoney:
 class TestRefused:
     def test_without_ray(self, wood: Path, tmp_path: Path) -> None:
         (tmp_path / "ray.py").write_text("raise ImportError('there is no ray')")
-        said = acbench(tmp_path / "p", "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, PYTHONPATH=str(tmp_path))
-        assert "pip install 'acbench[ray]'" in said
+        done = acbench(tmp_path / "p", "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, PYTHONPATH=str(tmp_path))
+        assert "pip install 'acbench[ray]'" in done.err
 
     def test_an_address_of_the_client(self, wood: Path, tmp_path: Path) -> None:
-        said = acbench(
-            tmp_path, "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, RAY_ADDRESS="ray://127.0.0.1:10001"
-        )
-        assert "on a machine of the cluster" in said
+        address = "ray://127.0.0.1:10001"
+        done = acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, RAY_ADDRESS=address)
+        assert "on a machine of the cluster" in done.err
 
     def test_no_cluster(self, wood: Path, tmp_path: Path) -> None:
-        said = acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, RAY_ADDRESS="127.0.0.1:1")
-        assert "RAY_ADDRESS=127.0.0.1:1" in said and "unset RAY_ADDRESS" in said
+        done = acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, RAY_ADDRESS="127.0.0.1:1")
+        assert "RAY_ADDRESS=127.0.0.1:1" in done.err and "unset RAY_ADDRESS" in done.err
 
     def test_batches(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
-        said = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--batch"), status=1, **NICE)
-        assert "leave --batch or --engine out" in said and not endpoint.requests
+        done = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--batch"), status=1, **NICE)
+        assert "leave --batch or --engine out" in done.err and not endpoint.requests
 
 
 def start_nothing(home: Home) -> Callable[[Sequence[Finding]], None]:

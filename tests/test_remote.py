@@ -6,8 +6,6 @@ import functools
 import http.server
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -18,6 +16,7 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+from commands import acbench, made, python
 from fsspec.implementations.memory import MemoryFileSystem
 from loopback_s3 import S3, cut, gone_after, status
 
@@ -181,14 +180,9 @@ class TestSame:
 
 
 def relabelled(project: Path, *arguments: str) -> dict[str, bytes]:
-    """What a run leaves behind, but for its diary and its lock."""
-    project.mkdir()
-    env = {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
-    command = [sys.executable, "-m", "acbench", "relabel", *arguments, "--project", str(project)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    paths = [path for path in project.rglob("*") if path.is_file() and path.parent.name != ".acbench"]
-    return {path.relative_to(project).as_posix(): path.read_bytes() for path in paths}
+    """What a run leaves behind."""
+    acbench(project, "relabel", *arguments)
+    return made(project)
 
 
 class TestRequests:
@@ -452,7 +446,7 @@ class TestElsewhere:
             attach_images(datasets.Dataset.from_list([row]), str(url))
 
 
-def test_the_app_says_how_to_copy(s3: S3, url: Url, tmp_path: Path) -> None:
+def test_the_app_says_how_to_copy(s3: S3, url: Url, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from acbench.cli.app import _refuse_remote
     from acbench.settings import Settings
 
@@ -460,25 +454,22 @@ def test_the_app_says_how_to_copy(s3: S3, url: Url, tmp_path: Path) -> None:
     with pytest.raises(AcbenchError) as caught:
         _refuse_remote(line)
     command = next(each for each in caught.value.hint.splitlines() if "python -c" in each).strip()
-    code = command.partition('"')[2].rpartition('"')[0]
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=120)
+    monkeypatch.chdir(tmp_path)
+    python(command.partition('"')[2].rpartition('"')[0])
     assert ingest(MVTEC_AD, tmp_path / "COPY").items == ingest(MVTEC_AD, url).items
 
 
 def test_help_and_local_runs_do_not_know_fsspec(toy: Path) -> None:
-    code = (
+    python(
         "import sys; from pathlib import Path; import acbench.cli.main, acbench.cli.parts, acbench.cli.wire\n"
         "from acbench import sources; from acbench.stages.ingest import ingest\n"
         f"ingest(sources.get('mvtec_ad'), Path({str(toy)!r}))\n"
         "assert 'fsspec' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_a_url_with_a_password_is_refused_before_it_is_kept(tmp_path: Path) -> None:
     for option in ("--root", "--out"):
-        command = [sys.executable, "-m", "acbench", "ingest", "mvtec_ac", option, "s3://k:hunter2@b/x"]
-        done = subprocess.run([*command, "--project", str(tmp_path)], capture_output=True, text=True, timeout=60)
-        assert done.returncode == 1
-        assert "hunter2" not in done.stdout + done.stderr
+        refused = acbench(tmp_path, "ingest", "mvtec_ac", option, "s3://k:hunter2@b/x", status=1)
+        assert "hunter2" not in refused.said
         assert list(tmp_path.iterdir()) == []

@@ -4,47 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import finish, here, start
 from listings import DATA
 from PIL import Image
 
-from acbench.cli.main import main
 from acbench.testing import toy_mvtec_ad
 
 
-class Done:
-    """What came of a command."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-        assert "Traceback" not in out + err
-        assert "a fault of acbench itself" not in err, err
-
-
-Acbench = Callable[..., Done]
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Acbench:
-    """Run a command in this process, in an empty folder."""
-
-    def run(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["acbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert isinstance(ended.value.code, int)
-        return Done(ended.value.code, *capsys.readouterr())
-
-    for name in [name for name in os.environ if name.startswith("ACBENCH_")]:
-        monkeypatch.delenv(name)
+@pytest.fixture(autouse=True)
+def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where commands are run."""
     monkeypatch.chdir(tmp_path)
-    return run
 
 
 @pytest.fixture
@@ -66,7 +39,7 @@ def truth(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_published_answers_print_the_published_figure(here: Acbench, gpt4o: Path, tmp_path: Path) -> None:
+def test_the_published_answers_print_the_published_figure(gpt4o: Path, tmp_path: Path) -> None:
     done = here("score", "visa_ac", "--predictions", gpt4o)
     assert done.status == 0, done.err
     (row,) = [line for line in done.out.splitlines() if line.startswith("  anomalies only")]
@@ -82,18 +55,18 @@ def test_the_published_answers_print_the_published_figure(here: Acbench, gpt4o: 
             assert min(picture.size) > 500
     facts = json.loads((folder / "score.json").read_text())
     assert facts["scores"]["accuracy_anomalous"]["pooled"]["value"] == pytest.approx(517 / 929)
-    assert json.loads(here("score", "visa_ac", "--predictions", gpt4o, "--json").out) == facts
+    assert here("score", "visa_ac", "--predictions", gpt4o, "--json").facts == facts
     assert here("score", "visa_ac", "--predictions", gpt4o, "--markdown").out == (folder / "score.md").read_text()
 
 
-def test_shuffled_lines_give_the_same_bytes(here: Acbench, gpt4o: Path) -> None:
+def test_shuffled_lines_give_the_same_bytes(gpt4o: Path) -> None:
     first = here("score", "visa_ac", "--predictions", gpt4o, "--json").out
     head, *lines = gpt4o.read_text().splitlines(keepends=True)
     gpt4o.write_text("".join([head, *reversed(lines)]))
     assert here("score", "visa_ac", "--predictions", gpt4o, "--json").out == first
 
 
-def test_every_kind_of_file_gives_the_same_score(here: Acbench, gpt4o: Path, tmp_path: Path) -> None:
+def test_every_kind_of_file_gives_the_same_score(gpt4o: Path, tmp_path: Path) -> None:
     import pandas as pd
 
     table = pd.read_csv(gpt4o, keep_default_na=False)
@@ -106,7 +79,7 @@ def test_every_kind_of_file_gives_the_same_score(here: Acbench, gpt4o: Path, tmp
     assert len(outputs) == 1
 
 
-def test_two_systems_side_by_side(here: Acbench, gpt4o: Path, tmp_path: Path) -> None:
+def test_two_systems_side_by_side(gpt4o: Path, tmp_path: Path) -> None:
     better = tmp_path / "better.csv"
     rows = list(csv.DictReader(gpt4o.read_text(encoding="utf-8").splitlines()))
     with better.open("w", encoding="utf-8", newline="") as file:
@@ -115,19 +88,19 @@ def test_two_systems_side_by_side(here: Acbench, gpt4o: Path, tmp_path: Path) ->
         writer.writerows({**row, "answer": "good" if row["answer"] == "bent pin" else row["answer"]} for row in rows)
     done = here("score", "visa_ac", "--compare", gpt4o, better)
     assert done.status == 0 and "gpt4o minus better" in done.out and "McNemar's exact p" in done.out
-    facts = json.loads(here("score", "visa_ac", "--compare", gpt4o, better, "--json").out)
+    facts = here("score", "visa_ac", "--compare", gpt4o, better, "--json").facts
     assert facts["mcnemar"]["only_second_right"] == 0 < facts["mcnemar"]["only_first_right"]
 
 
 class TestPart:
     """Whoever scores on a part of a benchmark is told so."""
 
-    def test_one_category(self, here: Acbench, gpt4o: Path, tmp_path: Path) -> None:
+    def test_one_category(self, gpt4o: Path, tmp_path: Path) -> None:
         done = here("score", "visa_ac", "--predictions", gpt4o, "--category", "candle", "--category", "pcb1")
         counts = json.loads((tmp_path / ".acbench/visa_ac/scores/gpt4o/score.json").read_text())["counts"]["pooled"]
         assert f"published view, candle, pcb1 alone, a part: {counts['items']} of 1,891" in done.out
 
-    def test_a_copy_with_fewer_images_than_the_edition(self, here: Acbench, tmp_path: Path) -> None:
+    def test_a_copy_with_fewer_images_than_the_edition(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy")
         assert here("relabel", "mvtec_ac", "--root", root, "--without", "neighbours").status == 0
         labels = [json.loads(line) for line in Path("annotations/mvtec_ac/labels.jsonl").read_text().splitlines()]
@@ -135,17 +108,17 @@ class TestPart:
             writer = csv.writer(file)
             writer.writerow(("image_path", "label"))
             writer.writerows((each["image"], "good") for each in labels)
-        facts = json.loads(here("score", "mvtec_ac", "--predictions", "a.csv", "--json").out)
+        facts = here("score", "mvtec_ac", "--predictions", "a.csv", "--json").facts
         assert facts["part"] == {"items": facts["items"], "of": 1_620} and facts["items"] < 30
 
 
-def test_scoring_a_category_changes_nothing_of_the_project(here: Acbench, tmp_path: Path) -> None:
+def test_scoring_a_category_changes_nothing_of_the_project(tmp_path: Path) -> None:
     root = toy_mvtec_ad(tmp_path / "toy")
     assert here("relabel", "mvtec_ac", "--root", root, "--without", "neighbours").status == 0
     work = tmp_path / ".acbench/mvtec_ac"
     before = [(work / name).read_bytes() for name in ("settings.json", "items.parquet")]
     part, whole = (
-        json.loads(here("score", "mvtec_ac", "--system", "majority", *more, "--json").out)["items"]
+        here("score", "mvtec_ac", "--system", "majority", *more, "--json").facts["items"]
         for more in (("--category", "bottle"), ("--category", "all"))
     )
     assert 0 < part < whole
@@ -155,16 +128,16 @@ def test_scoring_a_category_changes_nothing_of_the_project(here: Acbench, tmp_pa
 class TestTable:
     """Anybody's table in place of a benchmark."""
 
-    def test_by_category_and_image(self, here: Acbench, truth: Path, tmp_path: Path) -> None:
+    def test_by_category_and_image(self, truth: Path, tmp_path: Path) -> None:
         answers = tmp_path / "mine.csv"
         answers.write_text("category;image;label\ncup;a.png;GOOD\ncup;c.png;Long-Crack\nplate;a.png;chip\n")
-        facts = json.loads(here("score", "--truth", truth, "--predictions", answers, "--json").out)
+        facts = here("score", "--truth", truth, "--predictions", answers, "--json").facts
         counts = facts["counts"]["pooled"]
         assert (counts["items"], counts["right"], counts["unparsed"], counts["missing"]) == (4, 2, 1, 1)
         assert facts["confusion"]["cup"]["true"] == ["good", "chip", "long crack"]
         assert not (tmp_path / ".acbench").exists()
 
-    def test_pictures_where_asked_for(self, here: Acbench, truth: Path, tmp_path: Path) -> None:
+    def test_pictures_where_asked_for(self, truth: Path, tmp_path: Path) -> None:
         here("score", "--truth", truth, "--predictions", truth, "--out", tmp_path / "out")
         assert (tmp_path / "out/confusion.png").exists()
 
@@ -178,7 +151,7 @@ class TestTable:
             ("category,image,label\n", "has no rows"),
         ],
     )
-    def test_what_is_no_truth_is_refused(self, here: Acbench, tmp_path: Path, content: str, why: str) -> None:
+    def test_what_is_no_truth_is_refused(self, tmp_path: Path, content: str, why: str) -> None:
         path = tmp_path / "t.csv"
         path.write_text(content)
         done = here("score", "--truth", path, "--predictions", path)
@@ -206,15 +179,13 @@ class TestBadInput:
         ],
     )
     def test_it_is_an_error_that_says_where(
-        self, here: Acbench, truth: Path, tmp_path: Path, name: str, content: bytes, why: str
+        self, truth: Path, tmp_path: Path, name: str, content: bytes, why: str
     ) -> None:
         (tmp_path / name).write_bytes(content)
         done = here("score", "--truth", truth, "--predictions", tmp_path / name)
         assert done.status == 1 and why in done.err and done.out == ""
 
-    def test_answers_that_say_something_else_are_wrong_and_shown(
-        self, here: Acbench, truth: Path, tmp_path: Path
-    ) -> None:
+    def test_answers_that_say_something_else_are_wrong_and_shown(self, truth: Path, tmp_path: Path) -> None:
         said = {
             "cup/a.png": "NaN",
             "cup/b.png": "chip " * 20_000,
@@ -230,7 +201,7 @@ class TestBadInput:
         done = here("score", "--truth", truth, "--predictions", tmp_path / "a.csv")
         assert done.status == 3 and "4 unparsed, 0 abstained" in done.out
         assert "\x1b" not in done.out and "\u202e" not in done.out and len(done.out) < 6_000
-        facts = json.loads(here("score", "--truth", truth, "--predictions", tmp_path / "a.csv", "--json").out)
+        facts = here("score", "--truth", truth, "--predictions", tmp_path / "a.csv", "--json").facts
         assert [row["image"] for row in facts["unusable"]] == sorted(said.keys() - {"cup/d.png"})
         assert max(len(row["answer"]) for row in facts["unusable"]) == 200
 
@@ -239,30 +210,29 @@ class TestBadInput:
         with path.open("w", encoding="utf-8") as file:
             file.write("image,label\n")
             file.writelines(f"cup/{number}.png,good\n" for number in range(1_000_000))
-        command = [sys.executable, "-m", "acbench", "score", "--truth", str(truth), "--predictions", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
-        assert done.returncode == 1 and "line 2: cup/0.png is no item of truth.csv" in done.stderr
+        done = finish(start(None, "score", "--truth", truth, "--predictions", path), 1, seconds=120)
+        assert "line 2: cup/0.png is no item of truth.csv" in done.err
 
     @pytest.mark.parametrize(
         "arguments", [(), ("visa_ac",), ("visa_ac", "--truth", "x.csv", "--predictions", "y"), ("--predictions", "y")]
     )
-    def test_too_little_or_too_much_is_wrong_usage(self, here: Acbench, arguments: tuple[str, ...]) -> None:
+    def test_too_little_or_too_much_is_wrong_usage(self, arguments: tuple[str, ...]) -> None:
         assert here("score", *arguments).status == 2
 
-    def test_an_unknown_category_is_named(self, here: Acbench, gpt4o: Path) -> None:
+    def test_an_unknown_category_is_named(self, gpt4o: Path) -> None:
         done = here("score", "visa_ac", "--predictions", gpt4o, "--category", "teapot")
         assert done.status == 1 and "there is no category 'teapot'" in done.err
 
 
 class TestNamesOfOnesOwn:
-    def test_they_are_read_from_a_file(self, here: Acbench, truth: Path, tmp_path: Path) -> None:
+    def test_they_are_read_from_a_file(self, truth: Path, tmp_path: Path) -> None:
         (tmp_path / "names.csv").write_text("category,name,class\ncup,Abplatzung,chip\n")
         (tmp_path / "a.csv").write_text("image,label\ncup/b.png,abplatzung\ncup/a.png,chip\n")
         arguments = ("score", "--truth", truth, "--predictions", tmp_path / "a.csv", "--json")
         for more, right in (((), 0), (("--aliases", tmp_path / "names.csv"), 1)):
-            assert json.loads(here(*arguments, *more).out)["counts"]["pooled"]["right"] == right
+            assert here(*arguments, *more).facts["counts"]["pooled"]["right"] == right
 
-    def test_of_a_category_that_is_not_there(self, here: Acbench, truth: Path, tmp_path: Path) -> None:
+    def test_of_a_category_that_is_not_there(self, truth: Path, tmp_path: Path) -> None:
         (tmp_path / "names.csv").write_text("category,name,class\nmug,Abplatzung,chip\n")
         done = here("score", "--truth", truth, "--predictions", truth, "--aliases", tmp_path / "names.csv")
         assert done.status == 1 and "aliases: no category 'mug'" in done.err
@@ -278,7 +248,7 @@ class TestLeaderboard:
         ],
     )
     def test_what_is_no_fair_entry_is_refused(
-        self, here: Acbench, gpt4o: Path, tmp_path: Path, more: tuple[str, ...], why: str
+        self, gpt4o: Path, tmp_path: Path, more: tuple[str, ...], why: str
     ) -> None:
         answers = gpt4o
         if "--category" in more:
@@ -291,7 +261,7 @@ class TestLeaderboard:
         done = here("score", "visa_ac", "--predictions", answers, "--leaderboard", *more)
         assert done.status == 1 and why in done.err
 
-    def test_a_fair_one_says_what_it_is(self, here: Acbench, gpt4o: Path) -> None:
+    def test_a_fair_one_says_what_it_is(self, gpt4o: Path) -> None:
         done = here("score", "visa_ac", "--predictions", gpt4o, "--leaderboard", "--localisation", "detector", "--json")
-        facts = json.loads(done.out)
+        facts = done.facts
         assert (facts["leaderboard"], facts["localisation"]) == (True, "detector")

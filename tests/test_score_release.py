@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import here
 from releases import build
 
-from acbench.cli.main import main
 from acbench.records import Label
 from acbench.store import read
 from acbench.testing import toy_visa
@@ -31,17 +30,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def score(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Score:
+def score(project: Path, monkeypatch: pytest.MonkeyPatch) -> Score:
     """Run the command in the project's folder; gives its output, or what it said if it ends otherwise than told."""
 
     def run(*arguments: str, status: int = 0) -> str:
         monkeypatch.chdir(project)
-        monkeypatch.setattr(sys, "argv", ["acbench", "score", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert ended.value.code == status, said.err
-        return said.out if status == 0 else said.err
+        done = here("score", *arguments)
+        assert done.status == status, done.said
+        return done.out if status == 0 else done.err
 
     return run
 

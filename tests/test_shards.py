@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import random
 import sqlite3
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from commands import acbench, command, environment, made
+from commands import acbench, killed, made, start
 from hypothesis import given
 from hypothesis import strategies as st
 from loopback_llm import PRICE_IN, PRICE_OUT, Loopback
@@ -147,7 +145,7 @@ def in_shards(project: Path, *arguments: str | Path, of: int = 3, status: int = 
     project.mkdir(exist_ok=True)
     with ThreadPoolExecutor() as pool:
         shards = [("--shard", f"{number}/{of}") for number in range(1, of + 1)]
-        return list(pool.map(lambda shard: acbench(project, *arguments, *shard, status=status), shards))
+        return list(pool.map(lambda shard: acbench(project, *arguments, *shard, status=status).said, shards))
 
 
 class TestMerged:
@@ -157,7 +155,7 @@ class TestMerged:
         acbench(there, "ingest", "sample")  # the sample is drawn: others have theirs on disk
         for stage in ("ingest", "propose"):
             in_shards(there, stage, "sample")
-            assert "Next: acbench relabel sample" in acbench(there, "merge", "sample")
+            assert "Next: acbench relabel sample" in acbench(there, "merge", "sample").said
         assert not list((there / ".acbench/sample/shards").iterdir())
         assert not list(there.rglob("neighbours*")), "shards write no tables"
         with sqlite3.connect(there / ".acbench/ledger.sqlite") as ledger:
@@ -188,7 +186,7 @@ class TestMerged:
         assert 0 < endpoint.dollars - first <= 0.06
         acbench(there, "merge", "mvtec_ac")
         in_shards(there, *asks, of=2)  # another division of what is left
-        table = json.loads(acbench(there, "merge", "mvtec_ac", "--json"))
+        table = acbench(there, "merge", "mvtec_ac", "--json").facts
         assert [row["shard"] for row in table] == ["1/2", "2/2"] and sum(row["answers"] for row in table) > 0
         acbench(there, *asks)
         assert len(endpoint.requests) == 44
@@ -213,15 +211,8 @@ class TestTrouble:
         asks = ("propose", "mvtec_ac", "--proposer", "llm", "--llm", "toy", "--llm-url", endpoint.url, *LLM)
         whole = ("--root", wood, "--concurrency", "2", "--shard", "1/1")
         endpoint.latency, kills, generator = 0.3, 0, random.Random(0)
-        (tmp_path / "p").mkdir()
         for _ in range(4):
-            process = subprocess.Popen(command(tmp_path / "p", *asks, *whole), stdout=-3, stderr=-3, env=environment())
-            try:
-                process.communicate(timeout=generator.uniform(1.5, 3))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                kills += 1
+            kills += killed(start(tmp_path / "p", *asks, *whole), generator.uniform(1.5, 3))
             if kills == 2:
                 acbench(tmp_path / "p", "merge", "mvtec_ac")
         endpoint.latency = 0
@@ -233,30 +224,26 @@ class TestTrouble:
     def test_nobody_else_while_a_shard_is_at_work(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
         asks = ("propose", "mvtec_ac", "--proposer", "llm", "--llm", "toy", "--llm-url", endpoint.url, *LLM)
         endpoint.latency = 2
-        (tmp_path / "p").mkdir()
-        process = subprocess.Popen(
-            command(tmp_path / "p", *asks, "--root", wood, "--shard", "1/2", "--concurrency", "1"),
-            stdout=-3, stderr=-3, env=environment(),
-        )  # fmt: skip
+        process = start(tmp_path / "p", *asks, "--root", wood, "--shard", "1/2", "--concurrency", "1")
         while not endpoint.requests:
             assert process.poll() is None
             time.sleep(0.05)
         same = acbench(tmp_path / "p", *asks, "--root", wood, "--shard", "1/2", status=1)
-        assert "shard 1/2 of mvtec_ac is being worked at (process " in same
+        assert "shard 1/2 of mvtec_ac is being worked at (process " in same.err
         for other in (("merge", "mvtec_ac"), ("relabel", "mvtec_ac", "--root", wood)):
-            assert "another acbench is at work" in acbench(tmp_path / "p", *other, status=1)
+            assert "another acbench is at work" in acbench(tmp_path / "p", *other, status=1).err
         process.kill()
         process.communicate()
 
     def test_missing_ones_are_named(self, wood: Path, tmp_path: Path) -> None:
         acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, "--shard", "2/3")
-        assert "of 3 shards, 2 brought nothing: 1, 3" in acbench(tmp_path, "merge", "mvtec_ac")
-        assert "No shard has brought anything" in acbench(tmp_path, "merge", "mvtec_ac")
+        assert "of 3 shards, 2 brought nothing: 1, 3" in acbench(tmp_path, "merge", "mvtec_ac").said
+        assert "No shard has brought anything" in acbench(tmp_path, "merge", "mvtec_ac").said
 
     def test_what_does_not_go_together(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
         llm = ("--llm", "toy", "--llm-url", endpoint.url)
         asks = ("propose", "mvtec_ac", "--root", wood, "--proposer", "llm", *llm, "--shard", "1/2")
-        assert "leave --batch or --shard out" in acbench(tmp_path, *asks, "--batch", status=1)
-        assert "take one of them" in acbench(tmp_path, *asks, "--engine", "ray", status=1)
-        assert "3/8" in acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, "--shard", "9/8", status=1)
+        assert "leave --batch or --shard out" in acbench(tmp_path, *asks, "--batch", status=1).err
+        assert "take one of them" in acbench(tmp_path, *asks, "--engine", "ray", status=1).err
+        assert "3/8" in acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, "--shard", "9/8", status=1).err
         assert not endpoint.requests

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from loopback_llm import PRICE_IN, PRICE_OUT, Loopback
+from commands import acbench, killed, start
+from loopback_llm import PRICE_IN, PRICE_OUT, Loopback, last_class
 from PIL import Image
 
 from acbench import store
@@ -24,47 +20,11 @@ from acbench.testing import toy_mvtec_ad
 PREDICTIONS = ".acbench/mvtec_ac/predictions/velm.parquet"
 
 
-def answer(body: dict[str, Any]) -> str:
-    """A good answer, always the last class; to the question whether it sees, the colour."""
-    parts = body["messages"][-1]["content"]
-    properties = body["response_format"]["json_schema"]["schema"]["properties"]
-    if "colour" in properties:
-        return json.dumps({"colour": _colour(parts)})
-    label = properties["labels"]["items"]["enum"][-1]
-    return json.dumps({"reason": "r", "labels": [label], "confidence": 0.9, "text_in_image": False})
-
-
-def _colour(parts: list[dict[str, Any]]) -> str:
-    import base64
-    import io
-
-    (url,) = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
-    red, _, blue = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB").getpixel((5, 5))
-    return "red" if red > blue else "blue"
-
-
 @pytest.fixture
 def endpoint() -> Iterator[Loopback]:
     with Loopback() as here:
-        here.answer = answer
+        here.answer = last_class
         yield here
-
-
-def command(project: Path, *arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "acbench", *map(str, arguments), "--project", str(project)]
-
-
-def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("ACBENCH_")}
-
-
-def acbench(project: Path, *arguments: str | Path, status: int = 0) -> str:
-    """Run a command in a process of its own; gives its output."""
-    project.mkdir(exist_ok=True)
-    done = subprocess.run(command(project, *arguments), capture_output=True, text=True, timeout=500, env=environment())
-    assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr and "a fault of acbench itself" not in done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -107,16 +67,16 @@ def test_real_bottles_with_a_real_detector(mvtec_ad_root: Path, tmp_path: Path, 
             target.write_bytes(path.read_bytes())
     project = tmp_path / "project"
     llm = ("--llm", "toy", "--llm-url", endpoint.url, "--llm-price", "1/1")
-    told = acbench(project, "velm", "mvtec_ac", "--root", root, *llm, "--dry-run")
+    told = acbench(project, "velm", "mvtec_ac", "--root", root, *llm, "--dry-run").out
     assert "Nothing was asked." in told and "at most $" in told and not endpoint.requests
     assert {path.suffix for path in (project / ".acbench/mvtec_ac/dry-run/velm").iterdir()} == {".txt", ".jpg"}
-    facts = json.loads(acbench(project, "velm", "mvtec_ac", "--json"))
+    facts = acbench(project, "velm", "mvtec_ac", "--json").facts
     rows = store.read(project / PREDICTIONS, Prediction)
     defects = {each.item_id for each in rows if each.calls}
     assert facts["images"] == len(rows) == facts["called_normal"] + facts["asked"]
     assert len(defects) == questions(endpoint) > 8
     acbench(project, "relabel", "mvtec_ac", "--without", "neighbours")
-    score = json.loads(acbench(project, "score", "mvtec_ac", "--system", "velm", "--json"))
+    score = acbench(project, "score", "mvtec_ac", "--system", "velm", "--json").facts
     assert score["counts"]["pooled"]["items"] == len(rows)
     assert score["scores"]["missed"]["pooled"]["value"] <= 0.2
     assert score["localisation"] == "detector" and "patchcore:efficientnet-lite0@" in score["localisation_detail"]
@@ -136,17 +96,8 @@ class TestKilled:
         endpoint.paid.clear()
         endpoint.latency = 0.3
         project, generator, kills = tmp_path / "killed", random.Random(0), 0
-        project.mkdir()
         for _ in range(4):
-            process = subprocess.Popen(
-                command(project, *toy_run(toy, endpoint)), stdout=-3, stderr=-3, env=environment()
-            )
-            try:
-                process.communicate(timeout=generator.uniform(1.5, 5))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                kills += 1
+            kills += killed(start(project, *toy_run(toy, endpoint)), generator.uniform(1.5, 5))
         endpoint.latency = 0
         acbench(project, *toy_run(toy, endpoint))
         assert (project / PREDICTIONS).read_bytes() == expected
@@ -162,7 +113,7 @@ class TestMoney:
         self, toy: tuple[Path, Path], tmp_path: Path, endpoint: Loopback
     ) -> None:
         arguments = toy_run(toy, endpoint, "--no-canary")
-        bill = json.loads(acbench(tmp_path, *arguments, "--dry-run", "--json"))["velm"]
+        bill = acbench(tmp_path, *arguments, "--dry-run", "--json").facts["velm"]
         assert bill["calls"] == 12 and bill["cost"] > 0
         acbench(tmp_path, *arguments, "--budget", str(bill["cost"] / 8), status=3)
         part = questions(endpoint)
@@ -183,11 +134,9 @@ def test_an_oracle_is_recorded_and_no_leaderboard_entry(
     acbench(tmp_path, "velm", "mvtec_ac", "--root", root, "--detector", "oracle", *llm)
     acbench(tmp_path, "relabel", "mvtec_ac", "--without", "neighbours")
     score = ("score", "mvtec_ac", "--system", "velm")
-    assert json.loads(acbench(tmp_path, *score, "--json"))["localisation"] == "ground_truth"
-    done = subprocess.run(
-        command(tmp_path, *score, "--leaderboard"), capture_output=True, text=True, env=environment(), timeout=60
-    )
-    assert done.returncode == 1 and "that is an oracle, and no leaderboard entry" in done.stderr
+    assert acbench(tmp_path, *score, "--json").facts["localisation"] == "ground_truth"
+    refused = acbench(tmp_path, *score, "--leaderboard", status=1)
+    assert "that is an oracle, and no leaderboard entry" in refused.err
 
 
 class TestSystems:
@@ -197,7 +146,7 @@ class TestSystems:
         root, maps = toy
         acbench(tmp_path, "relabel", "mvtec_ac", "--root", root, "--without", "neighbours", "--category", "wood")
         score = ("score", "mvtec_ac", "--json", "--system")
-        majority = json.loads(acbench(tmp_path, *score, "majority"))
+        majority = acbench(tmp_path, *score, "majority").facts
         assert majority["scores"]["accuracy"] == {
             **majority["scores"]["accuracy"],
             "pooled": {**majority["scores"]["accuracy"]["pooled"], "value": 6 / 16},
@@ -205,15 +154,14 @@ class TestSystems:
         assert majority["scores"]["floor"]["pooled"]["value"] == 6 / 16 and majority["categories"] == ["wood"]
         few = (*score, "few_shot", "--shots", "2", "--detector", f"heatmaps:{maps}")
         first = acbench(tmp_path, *few)
-        facts = json.loads(first)
+        facts = first.facts
         assert facts["left_out"] == {"references of the system": 4} and facts["references"] == 4
         assert facts["localisation"] == "detector" and facts["counts"]["pooled"]["missing"] == 0
-        assert acbench(tmp_path, *few) == first
-        assert json.loads(acbench(tmp_path, "runs", "--json"))[0]["summary"] == "nothing to do"
-        pair = json.loads(acbench(tmp_path, "score", "mvtec_ac", "--compare", "few_shot", "majority", "--json"))
+        assert acbench(tmp_path, *few).out == first.out
+        assert acbench(tmp_path, "runs", "--json").facts[0]["summary"] == "nothing to do"
+        pair = acbench(tmp_path, "score", "mvtec_ac", "--compare", "few_shot", "majority", "--json").facts
         assert pair["items"] == 12
 
     def test_one_that_has_to_be_asked_first_says_so(self, toy: tuple[Path, Path], tmp_path: Path) -> None:
-        arguments = command(tmp_path, "score", "mvtec_ac", "--system", "velm")
-        done = subprocess.run(arguments, capture_output=True, text=True, env=environment(), timeout=60)
-        assert done.returncode == 1 and "velm has not answered yet\n  → acbench velm mvtec_ac" in done.stderr
+        done = acbench(tmp_path, "score", "mvtec_ac", "--system", "velm", status=1)
+        assert "velm has not answered yet\n  → acbench velm mvtec_ac" in done.err

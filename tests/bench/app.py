@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mongo import environment, mongod
+from mongo import mongod, variables
 
 from acbench.cards import Card, Named
 from acbench.ledger import digest
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--changed", type=int, default=100)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, mongod(Path(folder)) as uri:
-        os.environ.update(environment(uri, Path(folder)))
+        os.environ.update(variables(uri, Path(folder)))
         from acbench.adapters import fiftyone_app
 
         fiftyone_app.connect()
