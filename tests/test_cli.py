@@ -485,9 +485,12 @@ def test_a_restriction_can_be_taken_back(tmp_path: Path) -> None:
     ingest = ("ingest", "mvtec_ac", "--project", tmp_path, "--json")
     whole = here(*ingest, "--root", root).facts["items"]
     part = here(*ingest, "--category", "bottle", "--limit", "1").facts["items"]
-    assert here(*ingest).facts["items"] == part < whole
+    again = here(*ingest)
+    assert again.facts["items"] == part < whole
+    assert "--category bottle --limit 1; for all: acbench relabel mvtec_ac --category all --limit 0" in again.err
+    assert "only a part" not in here(*ingest, "--category", "bottle", "--limit", "1").err
     assert here(*ingest, "--category", "all", "--limit", "0").facts["items"] == whole
-    assert here(*ingest).facts["items"] == whole
+    assert (whole_again := here(*ingest)).facts["items"] == whole and "only a part" not in whole_again.err
 
 
 @pytest.mark.parametrize(
