@@ -107,13 +107,14 @@ def contour(image: Image.Image, mask: Mask, *, longest: int | None = None) -> Im
     return Image.fromarray(pixels)
 
 
-def close_up(image: Image.Image, mask: Mask) -> Image.Image:
-    """The anomaly alone, `PANEL` pixels high, RGB: between four small corners, in up to four tiles if it is scattered.
+def close_up(image: Image.Image, mask: Mask, *, edge: int = PANEL) -> Image.Image:
+    """The anomaly alone, `edge` pixels wide and high, RGB: between four small corners, in up to four tiles if it is
+    scattered.
 
     Raises ValueError if the mask is not of the image's size.
     """
     _check(image, mask)
-    return _close_up(image.convert("RGB"), _tiles(mask))
+    return _close_up(image.convert("RGB"), _tiles(mask, edge), edge)
 
 
 def outline(mask: Mask, width: int) -> Mask:
@@ -142,19 +143,19 @@ def _outlined(image: Image.Image, mask: Mask, tiles: Sequence[_Tile]) -> Image.I
     return _within(Image.fromarray(pixels))
 
 
-def _tiles(mask: Mask) -> list[_Tile]:
-    """What to see close up: one square around all that is marked, or the largest components one by one where
-    that shows them no smaller. Nothing if nothing is marked."""
+def _tiles(mask: Mask, edge: int = PANEL) -> list[_Tile]:
+    """What to see close up on a panel of that size: one square around all that is marked, or the largest components
+    one by one where that shows them no smaller. Nothing if nothing is marked."""
     parts = components(mask)
     if not parts:
         return []
-    whole, half = square(mask), (PANEL - _SEAM) // 2
+    whole, half = square(mask), (edge - _SEAM) // 2
     tiles = [_Tile(square(part), (half, half), _bounds(part)) for part in parts[:4]]
     if len(tiles) == 1 or 2 * max(tile.box.width for tile in tiles) > whole.width:
-        return [_Tile(whole, (PANEL, PANEL), _bounds(mask))]
+        return [_Tile(whole, (edge, edge), _bounds(mask))]
     if len(tiles) > 2:
         return tiles
-    wide = (PANEL, half)
+    wide = (edge, half)
     return [tile._replace(box=_widened(tile.box, mask.shape[1], wide[0] / wide[1]), size=wide) for tile in tiles]
 
 
@@ -171,11 +172,11 @@ def _widened(box: Box, width: int, aspect: float) -> Box:
     return box._replace(left=left, right=left + wide)
 
 
-def _close_up(image: Image.Image, tiles: Sequence[_Tile]) -> Image.Image:
+def _close_up(image: Image.Image, tiles: Sequence[_Tile], edge: int = PANEL) -> Image.Image:
     """The tiles in reading order. No line touches the anomaly; four small corners show where it is."""
     if not tiles:
         return _notice("The mask is empty:", "nothing is marked as anomalous.")
-    panel = Image.new("RGB", (PANEL, PANEL), _PAPER if len(tiles) > 1 else _BARS)
+    panel = Image.new("RGB", (edge, edge), _PAPER if len(tiles) > 1 else _BARS)
     x = y = 0
     for tile in tiles:
         width, height = tile.size
@@ -189,7 +190,7 @@ def _close_up(image: Image.Image, tiles: Sequence[_Tile]) -> Image.Image:
         place = x + (width - fitted[0]) // 2, y + (height - fitted[1]) // 2
         panel.paste(Image.fromarray(pixels), place)
         x += width + _SEAM
-        if x >= PANEL:
+        if x >= edge:
             x, y = 0, y + height + _SEAM
     return panel
 

@@ -20,7 +20,8 @@ from proxy import DROP, LATE, lossy_proxy
 
 from acbench.desk import Project, Task, Wanted
 from acbench.errors import DeskError, LostConnection, StoreError
-from acbench.schema.form import instructions, label_studio_form
+from acbench.schema.form import label_studio_form
+from acbench.schema.guide import instructions
 from acbench.stages.desk_push import Note, push
 
 SETTLE = 2.5

@@ -16,7 +16,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from acbench import schema, sources
 from acbench.errors import SchemaError
 from acbench.records import GOOD
-from acbench.schema import Category, form, lint, render
+from acbench.schema import Category, form, guide, lint, render
 from acbench.schema.read import MAX_BYTES, parse, source_text
 
 BUNDLED = {name: schema.load(name) for name in schema.names()}
@@ -296,7 +296,7 @@ class TestRender:
         LabelInterface(found).validate()
         assert "<Text " not in found
         assert "<script" not in Xml.fromstring(found).findall(".//Choice")[0].attrib["html"]
-        assert "<script" not in form.instructions(category)
+        assert "<script" not in guide.instructions(category)
 
     @pytest.mark.parametrize("category", CATEGORIES)
     def test_the_json_schema_is_one_and_takes_these_classes_only(self, category: Category) -> None:
