@@ -87,6 +87,8 @@ def wanted(line: Pipeline, category: Category, annotators: int | None = None) ->
         title=f"{line.schema.title}: {category.name}"[:50],
         form=label_studio_form(category),
         instructions=instructions(category),
+        words=f"{line.schema.title}: which kinds of defect do these images of {category.name} show?"
+        " For annotators: press Label All Tasks.",
         annotators=annotators,
     )
 

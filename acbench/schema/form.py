@@ -17,9 +17,9 @@ from acbench.schema.model import Category
 VERDICTS = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
 """What an annotator can say instead of a class."""
 MEANING = {
-    "unsure": "You cannot tell, and somebody else is asked.",
-    "bad_image": "Nobody can tell from this picture, and it is left out.",
-    "bad_mask": "Not the anomaly is marked, or not all of it, and the image is left out.",
+    "unsure": "You cannot tell; somebody else is asked.",
+    "bad_image": "Nobody can tell from this picture; it is left out.",
+    "bad_mask": "Another place is marked than the anomaly; the image is left out.",
 }
 """What each of them says and does."""
 

@@ -36,6 +36,12 @@ STYLE = """
 .acb-side label { display: flex; position: relative; width: 100%; margin: 0 !important; padding: 1px 26px 1px 0 }
 .acb-side label sup { position: absolute; right: 2px; top: 16px; font-size: 12px; font-weight: 600 }
 .acb-side small { display: block; margin-top: -7px; font-size: 12px; font-weight: 400; line-height: 1.25; opacity: .75 }
-.acb-clash h4 { color: #b3261e; font-weight: 600 }
+.acb-clash h4 { color: #c62828 !important; font-weight: 600 }
 .acb-clash [data-testid="textarea-control"] { display: none }
+
+.acb-guide { white-space: normal }
+.acb-guide h3 { margin: 18px 0 4px; font-size: 16px; font-weight: 600 }
+.acb-guide p { margin: 0 0 6px }
+.acb-guide td { padding: 6px 12px 6px 0; border-top: 1px solid rgba(128, 128, 128, .3) }
+.acb-guide i { font-style: normal; opacity: .7 }
 """

@@ -1,13 +1,14 @@
 """The page of instructions of a category's project in Label Studio (HTML): how to decide, and every class in full.
 
-Label Studio takes margins and bullets from all tags, so what has to look like something says so itself.
+Label Studio takes `style` from every tag, and margins and bullets from all lists. So this is a table, which is one
+without any style, and `form_style` makes it look better where the form is on the page.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from acbench.records import GOOD
 from acbench.schema.form import MEANING, VERDICTS, keys
@@ -20,34 +21,46 @@ _KEYS = (
     "Ctrl + mouse wheel over a picture enlarges it. Shift + drag then moves it.",
     "What others propose stays folded until you ask for it.",
 )
-_ITEM = "margin: 0 0 .5em"
-_FADED = "opacity: .75"
-_KEY = "border: 1px solid; border-radius: 3px; padding: 0 .35em; font-size: .8em; opacity: .75"
 
 
 def instructions(category: Category) -> str:
-    """The page. Texts of a schema are escaped: nobody's markup gets through."""
+    """The page."""
     key = keys(category)
     classes = [_class(GOOD, "Normal", category.normal, "", key)]
     classes += [_class(one.id, one.name, one.definition, one.not_this, key) for one in category.classes]
     classes += [_class(verdict, name, MEANING[verdict], "", key) for verdict, name in VERDICTS.items()]
     before, steps = _steps(category.guide)
-    decide = _paragraph(before) + (_list("ol", "decimal", map(html.escape, steps)) if steps else "")
-    return "\n".join(
+    decide = [_row(f"{number}.", _text(step)) for number, step in enumerate(steps, start=1)]
+    return "".join(
         [
-            _titled("What you see", _paragraph(category.object)),
-            _titled("How to decide", decide),
-            _titled("What there is to choose", _list("ul", "none", classes)),
-            _titled("Keys and mouse", _list("ul", "disc", _KEYS)),
+            '<div class="acb-guide">',
+            _section("What you see", _text(category.object)),
+            _section("How to decide", _text(before), decide),
+            _section("What there is to choose", "", classes),
+            _section("Keys and mouse", "<br>".join(map(_text, _KEYS))),
+            "</div>",
         ]
     )
 
 
+def _section(title: str, text: str, rows: Sequence[str] = ()) -> str:
+    table = f"<table><tbody>{''.join(rows)}</tbody></table>" if rows else ""
+    return f"<h3>{title}</h3>{f'<p>{text}</p>' if text else ''}{table}"
+
+
+def _row(head: str, text: str) -> str:
+    return f'<tr><td valign="top"><b>{head}</b></td><td>{text}</td></tr>'
+
+
 def _class(alias: str, name: str, text: str, not_this: str, key: Mapping[str, str]) -> str:
-    """The name stands out, with its key; what it is not stands back."""
-    shown = f' <span style="{_KEY}">{html.escape(key[alias])}</span>' if key[alias] else ""
-    more = f'<br/><span style="{_FADED}">{html.escape(not_this)}</span>' if not_this else ""
-    return f'<b style="font-size: 1.1em">{html.escape(name)}</b>{shown}<br/>{html.escape(text)}{more}'
+    """Its name and its key at the left; what it is, and what it is not, at the right."""
+    more = f"<br><i>{_text(not_this)}</i>" if not_this else ""
+    return _row(f"{_text(name)}{f' [{key[alias]}]' if key[alias] else ''}", _text(text) + more)
+
+
+def _text(text: str) -> str:
+    """Nobody's markup gets through. Label Studio keeps quotes as they are, so they stay."""
+    return html.escape(text, quote=False)
 
 
 def _steps(guide: str) -> tuple[str, list[str]]:
@@ -60,20 +73,5 @@ def _steps(guide: str) -> tuple[str, list[str]]:
     if len(starts) < 2:
         return guide, []
     ends = [each.start() for each in starts[1:]] + [len(guide)]
-    return guide[: starts[0].start()].strip(), [
-        guide[each.end() : end].strip() for each, end in zip(starts, ends, strict=True)
-    ]
-
-
-def _titled(title: str, content: str) -> str:
-    return f'<p style="margin: 0 0 .3em; font-size: 1.15em"><b>{title}</b></p>\n{content}'
-
-
-def _paragraph(text: str) -> str:
-    return f'<p style="margin: 0 0 1em">{html.escape(text)}</p>' if text else ""
-
-
-def _list(tag: str, bullet: str, items: Iterable[str]) -> str:
-    rows = "\n".join(f'<li style="{_ITEM}">{each}</li>' for each in items)
-    indent = "1.6em" if bullet != "none" else "0"
-    return f'<{tag} style="list-style: {bullet}; margin: 0 0 1em; padding-left: {indent}">\n{rows}\n</{tag}>'
+    asked = [guide[start.end() : end].strip() for start, end in zip(starts, ends, strict=True)]
+    return guide[: starts[0].start()].strip(), asked
