@@ -19,7 +19,7 @@ VERDICTS = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"
 MEANING = {
     "unsure": "You cannot tell; somebody else is asked.",
     "bad_image": "Nobody can tell from this picture; it is left out.",
-    "bad_mask": "Another place is marked than the anomaly; the image is left out.",
+    "bad_mask": "The marked place is wrong; the image is left out.",
 }
 """What each of them says and does."""
 

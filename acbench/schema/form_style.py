@@ -6,7 +6,8 @@ another version calls them otherwise, those rules do nothing and the page still 
 
 from __future__ import annotations
 
-# Label Studio shows no picture higher than 100vh - 194px, so a square close-up is as wide as that at most.
+# Label Studio shows no picture higher than 100vh - 194px, so a square close-up is as wide as that at most. Beside it
+# there is room for two square ones, on top of each other; they take no more than a third, so that it is the largest.
 STYLE = """
 .acb { display: grid; grid-template-columns: minmax(0, 1fr) minmax(320px, 27%); gap: 18px; align-items: start }
 .acb h4 { margin: 2px 0 !important; font-size: 14px; line-height: 20px; font-weight: 500 }
@@ -16,7 +17,7 @@ STYLE = """
 .lsf-sidepanels:has(.acb) { padding: 0 !important }
 .lsf-sidepanels:has(.acb) .lsf-sidepanels__wrapper { display: none }
 
-.acb-pictures { display: grid; grid-template-columns: minmax(0, calc(100vh - 194px)) minmax(200px, calc(50vh - 124px));
+.acb-pictures { display: grid; grid-template-columns: minmax(0, calc(100vh - 194px)) minmax(0, min(50vh - 124px, 33%));
   gap: 12px; align-items: start }
 .acb-pictures h4 { opacity: .75 }
 .acb-more { display: grid; gap: 2px }
@@ -35,8 +36,10 @@ STYLE = """
 .acb-side .lsf-choices, .acb-side .lsf-choice, .acb-side .lsf-choice__item { margin: 0 !important; padding: 0 }
 .acb-side label { display: flex; position: relative; width: 100%; margin: 0 !important; padding: 1px 26px 1px 0 }
 .acb-side label sup { position: absolute; right: 2px; top: 16px; font-size: 12px; font-weight: 600 }
-.acb-side small { display: block; margin-top: -7px; font-size: 12px; font-weight: 400; line-height: 1.25; opacity: .75 }
-.acb-clash h4 { color: #c62828 !important; font-weight: 600 }
+.acb-side small { display: block; margin: -7px 0 -5px; font-size: 12px; font-weight: 400; line-height: 1.25;
+  opacity: .75 }
+.acb-clash h4 { margin-top: 8px !important; color: #c62828 !important; font-weight: 600 }
+.acb-side [data-testid="textarea-control"] { margin-top: 10px !important }
 .acb-clash [data-testid="textarea-control"] { display: none }
 
 .acb-guide { white-space: normal }

@@ -27,7 +27,7 @@ ASKED: Mapping[Why, str] = {
     "disputed": "proposals differ",
     "suspect": "its label in the dataset may be a mistake",
     "unnamed": "nothing names a class for it",
-    "uncertain": "a proposal could not be made with certainty",
+    "uncertain": "a proposer could not tell",
     "audit": "it was drawn at random, as a check",
 }
 """Why an image is in the queue, in words that tell no label: not the proposed one, nor the dataset's."""
@@ -113,7 +113,7 @@ def _asked(ranked: Ranked, *, blind: bool, reviewed: bool) -> str:
     """One line for the annotator; empty if there is nothing to say. A blind task does not tell even what is thought of
     proposals."""
     if blind:
-        return "Asked without proposals: drawn at random, to see how far they sway people."
+        return "Asked without proposals: it was drawn at random for that."
     why = "people have not settled it yet" if reviewed else ASKED.get(ranked.why, "")
     return f"Asked because {why}." if why else ""
 
