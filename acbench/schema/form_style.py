@@ -31,7 +31,7 @@ STYLE = """
 .acb-pictures:not(:has(.acb-alone h4:not(:empty))) .acb-if-alone { display: none }
 .acb-pictures:has(.acb-alone h4:not(:empty)) .acb-unless-alone { display: none }
 
-.acb-side { position: sticky; top: 0 }
+.acb-side { position: sticky; top: 0; max-height: calc(100vh - 116px); overflow-y: auto }
 .acb-asked h4 { font-size: 12px; font-weight: 400; opacity: .75 }
 .acb-side .lsf-choices, .acb-side .lsf-choice, .acb-side .lsf-choice__item { margin: 0 !important; padding: 0 }
 .acb-side label { display: flex; position: relative; width: 100%; margin: 0 !important; padding: 1px 26px 1px 0 }
