@@ -38,7 +38,7 @@ STYLE = """
 .acb-side label sup { position: absolute; right: 2px; top: 16px; font-size: 12px; font-weight: 600 }
 .acb-side small { display: block; margin: -7px 0 -5px; font-size: 12px; font-weight: 400; line-height: 1.25;
   opacity: .75 }
-.acb-clash h4 { margin-top: 8px !important; color: #c62828 !important; font-weight: 600 }
+.acb-clash h4 { margin-top: 8px !important; color: #d93636 !important; font-weight: 600 }
 .acb-side [data-testid="textarea-control"] { margin-top: 10px !important }
 .acb-clash [data-testid="textarea-control"] { display: none }
 
