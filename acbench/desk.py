@@ -27,6 +27,8 @@ class Wanted:
     """Labelling configuration, XML."""
     instructions: str
     """HTML."""
+    words: str = ""
+    """What it is and who it is for, in a line or two."""
     annotators: int | None = None
     """People an image is put to; None leaves it as it is, and 1 in a new project."""
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from acbench import store
 from acbench.desk import Desk, Project, Wanted
 from acbench.pipeline import Pipeline
-from acbench.records import Item
+from acbench.records import Item, Review
 from acbench.schema import Category
-from acbench.schema.form import instructions, label_studio_form
+from acbench.schema.form import label_studio_form
+from acbench.schema.guide import instructions
 from acbench.stages import desk_pictures, desk_pull, desk_push, desk_tasks, pictures
 from acbench.stages.desk_pull import Pulled
 from acbench.stages.desk_push import Note, Pushed
 from acbench.stages.desk_tasks import Check, Queue
+from acbench.stages.resolve import current_reviews
 from acbench.stages.triage import Ranked, by_item
 
 
@@ -55,7 +57,7 @@ def push(line: Pipeline, desk: Desk, plan: Plan, check: Callable[[str], Check]) 
         if category is None:
             line.console.note(f"{len(members):,} images of {key} are not put on the desk: the schema has no {key}")
         else:
-            result[key] = _push(line, desk, plan, category, members, check)
+            result[key] = _push(line, desk, plan, category, members, reviews, check)
     return result
 
 
@@ -85,6 +87,8 @@ def wanted(line: Pipeline, category: Category, annotators: int | None = None) ->
         title=f"{line.schema.title}: {category.name}"[:50],
         form=label_studio_form(category),
         instructions=instructions(category),
+        words=f"{line.schema.title}: which kinds of defect do these images of {category.name} show?"
+        " For annotators: press Label All Tasks.",
         annotators=annotators,
     )
 
@@ -95,6 +99,7 @@ def _push(
     plan: Plan,
     category: Category,
     members: Sequence[tuple[Ranked, int]],
+    reviews: Mapping[str, Sequence[Review]],
     check: Callable[[str], Check],
 ) -> Pushed:
     project = desk.open(wanted(line, category, plan.annotators), restore_form=plan.restore_form)
@@ -110,6 +115,7 @@ def _push(
             line.schema,
             blind=desk_tasks.is_blind(ranked.item_id, turn, plan.blind, line.settings.seed),
             check=judge,
+            reviewed=bool(current_reviews(reviews.get(ranked.item_id, ()))),
         )
         for ranked, turn in members
     ]
@@ -119,7 +125,7 @@ def _push(
 
 
 def _pictures(line: Pipeline, desk: Desk, project: Project, items: Sequence[Item]) -> dict[str, dict[str, str]]:
-    """Item → picture → its address on the desk."""
+    """Item → picture → its address on the desk; and what the page has to know of them."""
     with line.console.stage("draw pictures") as progress:
         drawn = desk_pictures.draw(
             items,
@@ -129,4 +135,7 @@ def _pictures(line: Pipeline, desk: Desk, project: Project, items: Sequence[Item
             progress=progress,
         )
     addresses = desk.pictures(project, {path for paths in drawn.values() for path in paths.values()})
-    return {item: {name: addresses[path] for name, path in paths.items()} for item, paths in drawn.items()}
+    return {
+        item: {**{name: addresses[path] for name, path in paths.items()}, **desk_pictures.marks(paths)}
+        for item, paths in drawn.items()
+    }

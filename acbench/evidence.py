@@ -7,41 +7,32 @@ pixels.
 
 from __future__ import annotations
 
-import unicodedata
-from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage  # type: ignore[import-untyped, unused-ignore]
 
+from acbench import lettering
 from acbench.regions import Box, Mask, bounds, components, square
 
 PANEL = 448
 """Height of a panel, in pixels: three of them fit on a screen."""
-ROWS = 6
-"""At most so many rows of text stand below the panels."""
 
 _NARROWEST, _WIDEST = 0.6, 1.6
 """Aspects of a panel. VisA's images are 1.5; one that is longer still gets bars."""
 _MARGIN, _BETWEEN, _SEAM = 24, 20, 4
 """Around everything; between panels; between the tiles of one panel."""
-_TITLE, _TEXT, _CAPTION = 22, 17, 15
+_TEXT, _CAPTION = 17, 15
 """Sizes of type."""
 _LINE = 2
 """Width of the red line on a panel."""
-_READ = 1000
-"""So many characters of a text are looked at: a model may have gone on without end."""
 
 _PAPER, _BARS = (246, 246, 244), (226, 226, 223)
 _INK, _FADED = (28, 28, 30), (100, 100, 104)
 _RED, _DARK, _WHITE = (255, 24, 24), (16, 0, 0), (255, 255, 255)
-
-_PLAIN = str.maketrans({"×": "x", "–": "-", "—": "-", "‑": "-", "−": "-", "→": "->", "≤": "<=", "≥": ">="})
-"""The built-in font knows little more than ASCII."""
 
 Size = tuple[int, int]
 """Width and height, as Pillow has it."""
@@ -73,23 +64,25 @@ def picture(
     """All that a person needs to name a defect, in one landscape RGB picture.
 
     From the left: the whole image with the anomaly outlined; the anomaly close up between four small corners,
-    in up to four tiles if it is scattered; `reference`, a normal image of the same category. A missing mask
-    or reference is said in words. Above them stands `title`, below them `lines`: look first, then read what
-    others say. Panels begin at the same height in all pictures: nothing jumps when one flips through many.
+    in up to four tiles if it is scattered; `reference`, a normal image of the same category. Without a mask
+    there is no close-up; that, and a missing reference, is said in words. Above them stands `title`, below them
+    `lines`: look first, then read what others say. Panels begin at the same height in all pictures: nothing
+    jumps when one flips through many.
 
     Raises ValueError if the mask is not of the image's size.
     """
     image = image.convert("RGB")
     if mask is None:
-        whole = _Panel("Whole image", _shown(image))
-        close = _Panel("Close-up", _notice("No mask: the source does not say", "where the anomaly is."))
+        panels = [_Panel("Whole image; no mask marks a place in it", _shown(image))]
     else:
         _check(image, mask)
         tiles = _tiles(mask)
-        whole = _Panel(f"Whole image, {_share(mask)} marked", _outlined(image, mask, tiles))
-        close = _Panel(_zoom(image, tiles), _close_up(image, tiles))
+        panels = [
+            _Panel(f"Whole image, {_share(mask)} marked", _outlined(image, mask, tiles)),
+            _Panel(_zoom(image, tiles), _close_up(image, tiles)),
+        ]
     normal = _notice("No normal image to compare with.") if reference is None else _shown(reference)
-    return _page([whole, close, _Panel("Normal image, to compare", normal)], title, lines)
+    return _page([*panels, _Panel("Normal image, to compare", normal)], title, lines)
 
 
 def contour(image: Image.Image, mask: Mask, *, longest: int | None = None) -> Image.Image:
@@ -107,13 +100,14 @@ def contour(image: Image.Image, mask: Mask, *, longest: int | None = None) -> Im
     return Image.fromarray(pixels)
 
 
-def close_up(image: Image.Image, mask: Mask) -> Image.Image:
-    """The anomaly alone, `PANEL` pixels high, RGB: between four small corners, in up to four tiles if it is scattered.
+def close_up(image: Image.Image, mask: Mask, *, edge: int = PANEL) -> Image.Image:
+    """The anomaly alone, `edge` pixels wide and high, RGB: between four small corners, in up to four tiles if it is
+    scattered.
 
     Raises ValueError if the mask is not of the image's size.
     """
     _check(image, mask)
-    return _close_up(image.convert("RGB"), _tiles(mask))
+    return _close_up(image.convert("RGB"), _tiles(mask, edge), edge)
 
 
 def outline(mask: Mask, width: int) -> Mask:
@@ -142,19 +136,19 @@ def _outlined(image: Image.Image, mask: Mask, tiles: Sequence[_Tile]) -> Image.I
     return _within(Image.fromarray(pixels))
 
 
-def _tiles(mask: Mask) -> list[_Tile]:
-    """What to see close up: one square around all that is marked, or the largest components one by one where
-    that shows them no smaller. Nothing if nothing is marked."""
+def _tiles(mask: Mask, edge: int = PANEL) -> list[_Tile]:
+    """What to see close up on a panel of that size: one square around all that is marked, or the largest components
+    one by one where that shows them no smaller. Nothing if nothing is marked."""
     parts = components(mask)
     if not parts:
         return []
-    whole, half = square(mask), (PANEL - _SEAM) // 2
+    whole, half = square(mask), (edge - _SEAM) // 2
     tiles = [_Tile(square(part), (half, half), _bounds(part)) for part in parts[:4]]
     if len(tiles) == 1 or 2 * max(tile.box.width for tile in tiles) > whole.width:
-        return [_Tile(whole, (PANEL, PANEL), _bounds(mask))]
+        return [_Tile(whole, (edge, edge), _bounds(mask))]
     if len(tiles) > 2:
         return tiles
-    wide = (PANEL, half)
+    wide = (edge, half)
     return [tile._replace(box=_widened(tile.box, mask.shape[1], wide[0] / wide[1]), size=wide) for tile in tiles]
 
 
@@ -171,11 +165,11 @@ def _widened(box: Box, width: int, aspect: float) -> Box:
     return box._replace(left=left, right=left + wide)
 
 
-def _close_up(image: Image.Image, tiles: Sequence[_Tile]) -> Image.Image:
+def _close_up(image: Image.Image, tiles: Sequence[_Tile], edge: int = PANEL) -> Image.Image:
     """The tiles in reading order. No line touches the anomaly; four small corners show where it is."""
     if not tiles:
         return _notice("The mask is empty:", "nothing is marked as anomalous.")
-    panel = Image.new("RGB", (PANEL, PANEL), _PAPER if len(tiles) > 1 else _BARS)
+    panel = Image.new("RGB", (edge, edge), _PAPER if len(tiles) > 1 else _BARS)
     x = y = 0
     for tile in tiles:
         width, height = tile.size
@@ -189,17 +183,20 @@ def _close_up(image: Image.Image, tiles: Sequence[_Tile]) -> Image.Image:
         place = x + (width - fitted[0]) // 2, y + (height - fitted[1]) // 2
         panel.paste(Image.fromarray(pixels), place)
         x += width + _SEAM
-        if x >= PANEL:
+        if x >= edge:
             x, y = 0, y + height + _SEAM
     return panel
 
 
 def _zoom(image: Image.Image, tiles: Sequence[_Tile]) -> str:
     """The caption of the close-up."""
-    if len(tiles) != 1:
-        return f"Close-up of the {len(tiles)} largest places" if tiles else "Close-up"
-    part = tiles[0].box.within(*image.size)
-    times = PANEL / max(part.width, part.height) * image.width / _panel(image.size)[0]
+    if not tiles:
+        return "Close-up"
+    shown = _panel(image.size)[0] / image.width
+    parts = [(tile.size, tile.box.within(*image.size)) for tile in tiles]
+    times = max(min(width / part.width, height / part.height) for (width, height), part in parts) / shown
+    if len(tiles) > 1:
+        return f"Close-up of the {len(tiles)} largest places, up to {times:.1f} times as large"
     return f"Close-up, {times:.1f} times as large" if times >= 1.1 else "The same, without the outline"
 
 
@@ -210,7 +207,7 @@ def _notice(*rows: str) -> Image.Image:
         (PANEL // 2, PANEL // 2),
         "\n".join(rows),
         _FADED,
-        _font(_TEXT),
+        lettering.font(_TEXT),
         anchor="mm",
         align="center",
         spacing=8,
@@ -312,89 +309,20 @@ def _within(image: Image.Image) -> Image.Image:
 
 def _page(panels: Sequence[_Panel], title: str, lines: Sequence[str]) -> Image.Image:
     width = sum(panel.image.width for panel in panels) + _BETWEEN * (len(panels) - 1)
-    rows = _rows(lines, width)
+    width = max(width, 2 * PANEL + _BETWEEN)  # room for text, beside one narrow panel or two
+    rows = lettering.rows(lines, _TEXT, width)
     top = _MARGIN + 72
     below = _MARGIN + (26 * len(rows) + 12 if rows else 0)
     page = Image.new("RGB", (width + 2 * _MARGIN, top + PANEL + below), _PAPER)
     draw = ImageDraw.Draw(page)
     # "ls" hangs text on its baseline, so that words with and without descenders stand level
-    draw.text((_MARGIN, _MARGIN + 17), _line(title, _TITLE, width), _INK, _font(_TITLE), anchor="ls")
+    draw.text((_MARGIN, _MARGIN + 17), lettering.line(title, _TEXT, width), _FADED, lettering.font(_TEXT), anchor="ls")
     x = _MARGIN
     for panel in panels:
-        caption = _line(panel.caption, _CAPTION, panel.image.width)
-        draw.text((x, top - 10), caption, _FADED, _font(_CAPTION), anchor="ls")
+        caption = lettering.line(panel.caption, _CAPTION, panel.image.width)
+        draw.text((x, top - 10), caption, _FADED, lettering.font(_CAPTION), anchor="ls")
         page.paste(panel.image, (x, top))
         x += panel.image.width + _BETWEEN
     for index, row in enumerate(rows):
-        draw.text((_MARGIN, top + PANEL + 34 + 26 * index), row, _INK, _font(_TEXT), anchor="ls")
+        draw.text((_MARGIN, top + PANEL + 34 + 26 * index), row, _INK, lettering.font(_TEXT), anchor="ls")
     return page
-
-
-def _rows(lines: Sequence[str], width: int) -> list[str]:
-    """The lines wrapped to `ROWS` rows. Each has one at least: a long one cannot push out those below it."""
-    texts = [text for text in map(_readable, lines[: 10 * ROWS]) if text]
-    if len(texts) > ROWS:
-        texts[ROWS - 1 :] = [f"… and {len(texts) - ROWS + 1} more"]
-    rows: list[str] = []
-    spare = ROWS - len(texts)
-    for text in texts:
-        wrapped = _wrapped(text, _TEXT, width, 1 + spare)
-        spare -= len(wrapped) - 1
-        rows += wrapped
-    return rows
-
-
-def _line(text: str, size: int, width: int) -> str:
-    return "".join(_wrapped(_readable(text), size, width, 1))
-
-
-def _wrapped(text: str, size: int, width: int, most: int) -> list[str]:
-    """At most `most` rows that fit `width` pixels, broken at spaces where there are any."""
-    rows: list[str] = []
-    while text and len(rows) < most:
-        end = _fitting(text, size, width)
-        if end < len(text) and len(rows) == most - 1:
-            rows.append(text[: _fitting(text, size, width - _font(size).getlength("…"))].rstrip() + "…")
-            break
-        if end < len(text):
-            end = text.rfind(" ", 1, end + 1) if " " in text[1 : end + 1] else max(end, 1)
-        rows.append(text[:end].rstrip())
-        text = text[end:].lstrip()
-    return rows
-
-
-def _fitting(text: str, size: int, width: float) -> int:
-    """How many characters fit into so many pixels."""
-    font = _font(size)
-    return max(0, bisect_right(range(len(text) + 1), width, key=lambda end: font.getlength(text[:end])) - 1)
-
-
-def _readable(text: str) -> str:
-    """The text in characters that the font has, on one line, with no control character left."""
-    text = unicodedata.normalize("NFC", text[:_READ]).translate(_PLAIN)
-    return " ".join("".join(map(_glyph, text)).split())[:_READ]
-
-
-@lru_cache(maxsize=4096)
-def _glyph(character: str) -> str:
-    """The character; or its plain letters, as `e` for an accented one; or its code, as `\\u65e5`."""
-    if character.isspace():
-        return " "
-    plain = "".join(part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part))
-    for candidate in (character, plain):
-        if candidate and all(map(_drawn, candidate)):
-            return candidate
-    return character.encode("unicode_escape").decode("ascii")
-
-
-def _drawn(character: str) -> bool:
-    """Whether the font has a glyph for it. A noncharacter shows what it draws when it has none."""
-    font, none = _font(_TEXT), "\uffff"
-    return character.isprintable() and bytes(font.getmask(character)) != bytes(font.getmask(none))
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
-    return font

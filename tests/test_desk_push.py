@@ -19,7 +19,8 @@ from proxy import DROP, LATE, lossy_proxy
 
 from acbench.desk import Project, Task, Wanted
 from acbench.errors import DeskError, LostConnection, StoreError
-from acbench.schema.form import instructions, label_studio_form
+from acbench.schema.form import label_studio_form
+from acbench.schema.guide import instructions
 from acbench.stages.desk_push import Note, push
 
 SETTLE = 2.5
@@ -197,16 +198,16 @@ def test_a_server_killed_at_random_moments(own_desk: RealDesk, note: Note) -> No
         timer.start()
         try:
             desk = own_desk.desk()
-            push(desk, desk.open(wanted("server")), tasks(600), note, batch=BATCH, settle=SETTLE)
+            push(desk, desk.open(wanted("server")), tasks(1200), note, batch=BATCH, settle=SETTLE)
         except LostConnection as error:
             lost += 1
             assert error.hint
         timer.join()
         own_desk.restart()
     desk = own_desk.desk()
-    push(desk, desk.open(wanted("server")), tasks(600), note, batch=BATCH, settle=SETTLE)
+    push(desk, desk.open(wanted("server")), tasks(1200), note, batch=BATCH, settle=SETTLE)
     assert lost > 1
-    assert on_the_desk(own_desk, project) == each_once(600)
+    assert on_the_desk(own_desk, project) == each_once(1200)
 
 
 def test_a_damaged_note_is_told(real_desk: RealDesk, note: Note) -> None:

@@ -84,6 +84,31 @@ class TestBlind:
         assert (found.data["blind"], found.data["shown"]) == (True, [])
 
 
+class TestAsked:
+    @pytest.mark.parametrize("blind", [False, True])
+    @pytest.mark.parametrize("why", [*WHYS, "uncertain", "flagged"])
+    def test_it_is_told_why_and_no_label(self, why: Why, blind: bool) -> None:
+        ranked = replace(WAITING[0], why=why, detail="looks unlike the other contamination")
+        proposals = [says(ITEMS[0], "source_label", "contamination"), says(ITEMS[0], "clip", "broken_small")]
+        found = task(ranked, 1, ITEMS[0], proposals, PICTURES, MVTEC_AC, blind=blind, check=JUDGE).data["asked"]
+        assert found.startswith("Asked ") and len(found) < 80
+        words = found.casefold()
+        names = {each for one in CATEGORY.classes for each in (one.id, one.name, *one.source)}
+        assert not any(name.casefold() in words for name in (*names, "good", "normal", "bottle", ITEMS[0].image))
+
+    def test_all_blind_tasks_are_told_the_same(self) -> None:
+        found = {
+            task(each, 1, ITEMS[0], [], PICTURES, MVTEC_AC, blind=True, check=JUDGE, reviewed=reviewed).data["asked"]
+            for each in WAITING
+            for reviewed in (False, True)
+        }
+        assert len(found) == 1
+
+    def test_where_people_have_not_settled_it_that_is_the_reason(self) -> None:
+        found = task(WAITING[0], 2, ITEMS[0], [], PICTURES, MVTEC_AC, blind=False, check=JUDGE, reviewed=True)
+        assert found.data["asked"] == "Asked because people have not settled it yet."
+
+
 class TestTask:
     def test_it_holds_all_that_the_form_shows_and_pull_needs(self) -> None:
         machine = says(ITEMS[0], "neighbours", "broken_small", scores={"broken_small": 0.7, "contamination": 0.3})
@@ -140,6 +165,35 @@ class TestPictures:
                     assert picture.format == "JPEG"
         counted = Counter(paths["reference"] for paths in drawn.values())
         assert sorted(counted.values()) == [1, len(drawn) - 1], "and another one beside itself"
+
+    def test_where_no_place_is_marked_there_is_one_picture(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:
+        marked = {name: desk_pictures.marks(paths) for name, paths in drawn.items()}
+        counts = Counter(marks["unmarked"] for marks in marked.values())
+        assert set(counts) == {"", "yes"}
+        for name, paths in drawn.items():
+            own = {paths[each] for each in ("image", "contour", "crop")}
+            assert len(own) == (1 if marked[name]["unmarked"] else 3)
+        assert {marks["alone"] for marks in marked.values()} == {""}
+
+    def test_a_close_up_is_larger_than_any_screen_shows_the_rest(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:
+        paths = next(paths for paths in drawn.values() if not desk_pictures.marks(paths)["unmarked"])
+        with Image.open(paths["crop"]) as picture:
+            assert picture.size == (desk_pictures.CLOSE, desk_pictures.CLOSE)
+
+    def test_without_a_normal_image_that_is_marked(self, tmp_path: Path) -> None:
+        root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
+        items = ingest(get("mvtec_ad"), root).items[:1]
+        (paths,) = desk_pictures.draw(items, {}, root, tmp_path / "desk").values()
+        assert desk_pictures.marks(paths)["alone"] == "yes"
+
+    def test_a_tall_image_is_shown_in_full_between_bars(self, tmp_path: Path) -> None:
+        Image.new("RGB", (100, 800), (0, 0, 200)).save(tmp_path / "tall.png")
+        tall = replace(item(), image="tall.png", mask=None, width=100, height=800)
+        (paths,) = desk_pictures.draw([tall], {}, tmp_path, tmp_path / "desk").values()
+        with Image.open(paths["image"]) as picture:
+            assert picture.size == (640, 800)
+            pixel = picture.convert("RGB").getpixel((320, 400))
+            assert isinstance(pixel, tuple) and pixel[2] > 150
 
     def test_no_name_tells_the_label(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:
         names = " ".join(path.name for paths in drawn.values() for path in paths.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from browser import open_page
 from commands import acbench, finish, killed, start
 from desks import PASSWORD, RealDesk, annotate, desk_at, free_port, require_label_studio
 from helpers import BOTTLE
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from proxy import answering
 from test_desk_push import tasks, wanted
 
@@ -24,6 +25,7 @@ from acbench.adapters import label_studio_server as servers
 from acbench.adapters.label_studio import LabelStudio, check
 from acbench.errors import DeskError, LostConnection
 from acbench.schema.form import label_studio_form
+from acbench.schema.guide import instructions
 from acbench.testing import toy_mvtec_ad, toy_visa
 
 BENCHMARKS = {"mvtec_ac": toy_mvtec_ad, "visa_ac": toy_visa}
@@ -54,6 +56,34 @@ def tasks_of(desk: RealDesk, title: str) -> tuple[int, list[dict[str, Any]]]:
         return number, found.json()["tasks"]
 
 
+def what_does_not_go_together_is_not_submitted(page: Page, key: str) -> None:
+    """With Normal or Unsure besides, Ctrl+Enter brings a warning and sends nothing; then the key takes it away."""
+    other = "u" if key == "0" else "0"
+    sent: list[str] = []
+    page.on("request", lambda asked: sent.append(asked.url) if asked.method == "POST" else None)
+    page.keyboard.press(other)
+    expect(page.locator(".acb-clash h4:visible")).to_have_text(re.compile("goes with nothing else"))
+    page.keyboard.press("Control+Enter")
+    warning = page.get_by_role("dialog")
+    expect(warning).to_contain_text("goes with nothing else")
+    warning.get_by_role("button").click()
+    expect(warning).to_have_count(0)
+    page.keyboard.press(other)
+    expect(page.locator(".acb-clash h4:visible")).to_have_count(0)
+    assert not [url for url in sent if url.partition("?")[0].endswith("/annotations")]
+
+
+def look_closer(page: Page) -> None:
+    """As the page says: Ctrl + mouse wheel."""
+    picture = page.locator(".acb-close .lsf-image img")
+    before = picture.evaluate("each => each.style.width")
+    page.locator(".acb-close .konvajs-content").hover()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    expect(picture).not_to_have_css("width", before)
+
+
 def decide_in_the_browser(desk: RealDesk, project: int, name: str, key: str) -> None:
     """Log in, go to the next task, look at it, choose with the mouse, twice with the key, and submit."""
     with open_page() as page:
@@ -69,12 +99,15 @@ def decide_in_the_browser(desk: RealDesk, project: int, name: str, key: str) -> 
         )
         assert not page.locator(".ant-collapse-content-active").count(), "proposals are in one's face"
         assert not page.locator(".acb-side input:checked").count(), "the form is filled in"
+        expect(page.locator(".acb-asked h4")).to_have_text(re.compile("^Asked "))
+        look_closer(page)
         box = page.locator(f".acb-side input[name='{name}']")
         box.click()
         expect(box).to_be_checked()
         for checked in (False, True):
             page.keyboard.press(key)
             expect(box).to_be_checked(checked=checked)
+        what_does_not_go_together_is_not_submitted(page, key)
         with page.expect_response(
             lambda answer: answer.request.method == "POST" and "annotations" in answer.url
         ) as sent:
@@ -300,6 +333,18 @@ def test_a_newer_schema_changes_the_form_of_a_project_that_nobody_edited(real_de
     newer = label_studio_form(BOTTLE).replace("Contamination", "Foreign matter")
     second = desk.open(wanted("newer", form=newer, annotators=3))
     assert (second.number, second.form_is_ours, second.annotators) == (first.number, True, 3)
+
+
+def test_a_project_says_what_it_is_and_is_found_by_its_line_alone(real_desk: RealDesk) -> None:
+    desk = real_desk.desk()
+    words = "Test: what do these show? [acbench test/another form 00000000]"
+    first = desk.open(wanted("words", words=words))
+    with real_desk.client() as client:
+        row = client.get(f"/api/projects/{first.number}/").json()
+    assert row["description"].startswith("Test: what do these show? (")
+    assert row["expert_instruction"] == instructions(BOTTLE), "else every push would change it"
+    assert desk.find("test/another") is None
+    assert desk.open(wanted("words")).number == first.number
 
 
 def test_a_draft_is_work_and_no_decision(real_desk: RealDesk) -> None:

@@ -16,7 +16,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from acbench import schema, sources
 from acbench.errors import SchemaError
 from acbench.records import GOOD
-from acbench.schema import Category, form, lint, render
+from acbench.schema import Category, form, guide, lint, render
 from acbench.schema.read import MAX_BYTES, parse, source_text
 
 BUNDLED = {name: schema.load(name) for name in schema.names()}
@@ -298,7 +298,61 @@ class TestRender:
         LabelInterface(found).validate()
         assert "<Text " not in found
         assert "<script" not in Xml.fromstring(found).findall(".//Choice")[0].attrib["html"]
-        assert "<script" not in form.instructions(category)
+        assert "<script" not in guide.instructions(category)
+
+    @pytest.mark.parametrize("category", CATEGORIES)
+    def test_what_does_not_go_together_brings_up_a_field_that_nobody_can_fill_in(self, category: Category) -> None:
+        found = Xml.fromstring(form.label_studio_form(category))
+        clashes = set()
+        for outer in found.iterfind(".//View[@whenChoiceValue]"):
+            for inner in outer.iterfind("./View[@whenChoiceValue]"):
+                (field,) = inner.iterfind("TextArea")
+                assert (field.get("required"), bool(field.get("requiredMessage"))) == ("true", True)
+                assert {outer.get("whenTagName"), inner.get("whenTagName")} == {form.CONTROL}
+                others = (inner.get("whenChoiceValue") or "").split(",")
+                clashes |= {frozenset((outer.get("whenChoiceValue"), other)) for other in others}
+        alone = (GOOD, *form.VERDICTS)
+        everything = (*alone, *category.class_ids)
+        assert clashes == {frozenset((one, other)) for one in alone for other in everything if one != other}
+        assert len(list(found.iter("Choices"))) == 1, "a second one would get keys"
+
+    def test_the_looks_survive_the_way_into_the_page(self) -> None:
+        (style,) = Xml.fromstring(form.label_studio_form(BOTTLE)).iter("Style")
+        assert style.text and not set("<>&") & set(style.text)
+
+    def test_what_a_task_may_lack_is_shown_by_headers_alone(self) -> None:
+        """A header of a field that is not there is empty; any other tag shows an error."""
+        for each in Xml.fromstring(form.label_studio_form(BOTTLE)).iter():
+            if each.get("value") in {f"${name}" for name in (form.ASKED, form.UNMARKED, form.ALONE)}:
+                assert each.tag == "Header"
+
+    @pytest.mark.parametrize("category", CATEGORIES)
+    def test_the_guide_lists_questions_and_choices(self, category: Category) -> None:
+        page = Xml.fromstring(guide.instructions(category).replace("<br>", "<br/>"))
+        text = " ".join("".join(page.itertext()).split())
+        for one in category.classes:
+            assert one.definition in text and one.not_this in text
+        heads = ["".join(each.itertext()) for each in page.iter("b")]
+        chosen = [f"{one.name} [{form.keys(category)[one.id]}]" for one in category.classes]
+        assert [each for each in heads if each in chosen] == chosen
+        asked = [each for each in heads if each.rstrip(".").isdigit()]
+        assert asked == [f"{n}." for n in range(1, len(asked) + 1)] and len(asked) > 1
+
+    @pytest.mark.parametrize(
+        ("text", "before", "steps"),
+        [
+            ("look at it", "look at it", []),
+            ("1. only one question", "1. only one question", []),
+            (
+                "First. 1. Is it? Else to 2. 2. 1.5 wide? Then 3. 3. No.",
+                "First.",
+                ["Is it? Else to 2.", "1.5 wide? Then 3.", "No."],
+            ),
+            ("1. a. 3. b. 2. c.", "", ["a. 3. b.", "c."]),
+        ],
+    )
+    def test_questions_are_told_by_their_numbers(self, text: str, before: str, steps: list[str]) -> None:
+        assert guide._steps(text) == (before, steps)
 
     @pytest.mark.parametrize("category", CATEGORIES)
     def test_the_json_schema_is_one_and_takes_these_classes_only(self, category: Category) -> None:

@@ -104,8 +104,9 @@ class LabelStudio:
 
     def _settings(self, wanted: Wanted) -> dict[str, Any]:
         return {
-            "description": f"Made by acbench, which finds it by this line: [acbench {quote(wanted.name)} form"
-            f" {_form_digest(wanted.form)}]",
+            # brackets in the words could be taken for the line that the project is found by
+            "description": f"{wanted.words.replace('[', '(').replace(']', ')')}\nacbench finds it by this line:"
+            f" [acbench {quote(wanted.name)} form {_form_digest(wanted.form)}]".lstrip(),
             "label_config": wanted.form,
             "expert_instruction": wanted.instructions,
             "show_instruction": False,

@@ -12,14 +12,20 @@ from acbench.errors import AcbenchError
 from acbench.ledger import digest
 from acbench.records import Item
 from acbench.roots import Root
+from acbench.schema.form import ALONE, UNMARKED
 from acbench.stages.pictures import beside
 
 LONGEST = 1280
 """Longer edge of a picture, pixels: what a screen shows."""
+CLOSE = 900
+"""Edge of a close-up, pixels: the largest thing on the page."""
+TALLEST = 1.25
+"""Height of a picture by its width; a taller image gets bars beside it, since all of it is to be seen at once."""
 QUALITY = 90
-_VERSION = 1
+_VERSION = 2
 """Part of every name. Raise it when pictures are drawn differently."""
 _EMPTY = (228, 228, 226)
+_NO_REFERENCE = "no-reference.jpg"
 
 
 def draw(
@@ -32,17 +38,14 @@ def draw(
 ) -> dict[str, dict[str, Path]]:
     """Draw what is not there yet; gives each item's pictures: `image`, `contour`, `crop` and `reference`.
 
-    `references`: see `stages.pictures`; where there is no other normal image, a grey field is shown. An image without a
-    mask is shown whole in every place; what cannot be read is a grey field too.
+    `references`: see `stages.pictures`; where there is no other normal image, it is a grey field. Where no place is
+    marked, three of them are one and the same file: `marks` tells. What cannot be read is a grey field too.
     """
     found: dict[str, dict[str, Path]] = {}
     for done, item in enumerate(items, start=1):
-        paths = {name: _place(folder, item, name) for name in ("image", "contour", "crop")}
-        if not all(path.exists() for path in paths.values()):
-            for name, picture in _pictures(item, root).items():
-                _save(paths[name], picture)
+        paths = _drawn(item, root, folder)
         normal = beside(item, references)
-        paths["reference"] = _place(folder, normal, "reference") if normal else folder / "no-reference.jpg"
+        paths["reference"] = _place(folder, normal, "reference") if normal else folder / _NO_REFERENCE
         if not paths["reference"].exists():
             _save(paths["reference"], _image(normal, root) if normal else _nothing())
         found[item.item_id] = paths
@@ -50,22 +53,35 @@ def draw(
     return found
 
 
-def _place(folder: Path, item: Item, name: str) -> Path:
-    mark = digest(_VERSION, item.sha256, item.mask_sha256, length=8)
-    return folder / f"{item.item_id}-{mark}.{name}.jpg"
+def marks(paths: Mapping[str, Path]) -> dict[str, str]:
+    """What the page has to know of an item's pictures, by the names in `schema.form`: text, empty for no."""
+    return {
+        UNMARKED: "yes" if paths["contour"] == paths["image"] else "",
+        ALONE: "yes" if paths["reference"].name == _NO_REFERENCE else "",
+    }
 
 
-def _pictures(item: Item, root: Root) -> dict[str, Image.Image]:
-    image = _image(item, root)
-    if item.mask is not None:
+def _drawn(item: Item, root: Root, folder: Path) -> dict[str, Path]:
+    """The item's own pictures, drawn if need be."""
+    image, contour, crop = (_place(folder, item, name) for name in ("image", "contour", "crop"))
+    if not image.exists():
+        _save(image, _image(item, root))
+    if item.mask is not None and not (contour.exists() and crop.exists()):
         try:
             mask = imaging.open_mask(item.mask, root, (item.width, item.height))
             whole = imaging.open_image(item.image, root)
-            marked, close = evidence.contour(whole, mask, longest=LONGEST), evidence.close_up(whole, mask)
-            return {"image": image, "contour": marked, "crop": close}
         except AcbenchError:  # `ingest` has told of it
             return {"image": image, "contour": image, "crop": image}
-    return {"image": image, "contour": image, "crop": image}
+        _save(contour, _upright(evidence.contour(whole, mask, longest=LONGEST)))
+        _save(crop, evidence.close_up(whole, mask, edge=CLOSE))
+    if item.mask is None:
+        contour = crop = image
+    return {"image": image, "contour": contour, "crop": crop}
+
+
+def _place(folder: Path, item: Item, name: str) -> Path:
+    mark = digest(_VERSION, item.sha256, item.mask_sha256, length=8)
+    return folder / f"{item.item_id}-{mark}.{name}.jpg"
 
 
 def _image(item: Item, root: Root) -> Image.Image:
@@ -74,7 +90,17 @@ def _image(item: Item, root: Root) -> Image.Image:
     except AcbenchError:  # `ingest` has told of it
         return _nothing()
     image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
-    return image
+    return _upright(image)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image between bars, if it is taller than a page shows."""
+    width = round(image.height / TALLEST)
+    if image.width >= width:
+        return image
+    page = Image.new("RGB", (width, image.height), _EMPTY)
+    page.paste(image, ((width - image.width) // 2, 0))
+    return page
 
 
 def _nothing() -> Image.Image:

@@ -11,16 +11,26 @@ from acbench.desk import Key, Task
 from acbench.errors import DeskError
 from acbench.records import Item, Label, Proposal, Review
 from acbench.schema import Schema
+from acbench.schema.form import ASKED as ASKED_FIELD
 from acbench.schema.form import CONTROL, OBJECT
 from acbench.stages.desk_pull import last_round
 from acbench.stages.resolve import current_reviews
 from acbench.stages.review import says
-from acbench.stages.triage import Ranked
+from acbench.stages.triage import Ranked, Why
 
 Queue = Literal["disputed", "all", "audit"]
 Check = Callable[[Mapping[str, Any]], Sequence[str]]
 """What is wrong with a prediction, judged by the form that it is for."""
 
+ASKED: Mapping[Why, str] = {
+    "flagged": "somebody wants it looked at again",
+    "disputed": "proposals differ",
+    "suspect": "its label in the dataset may be a mistake",
+    "unnamed": "nothing names a class for it",
+    "uncertain": "a proposer could not tell",
+    "audit": "it was drawn at random, as a check",
+}
+"""Why an image is in the queue, in words that tell no label: not the proposed one, nor the dataset's."""
 HIDDEN = "<p>Nobody's proposal is shown for this image.</p>"
 
 
@@ -70,8 +80,10 @@ def task(
     *,
     blind: bool,
     check: Check,
+    reviewed: bool = False,
 ) -> Task:
-    """One image as a task; `pictures` are addresses by the names in `schema.form.FIELDS`.
+    """One image as a task; `pictures` are addresses by the names in `schema.form.FIELDS`, with `desk_pictures.marks`.
+    `reviewed`: whether people have looked at it before, without a clear outcome.
 
     Raises DeskError, naming the item, for a prediction that the form cannot hold.
     """
@@ -89,11 +101,21 @@ def task(
         "blind": blind,
         "shown": [] if blind else sorted(each.proposer for each in answered),
         "why": "" if blind else ranked.why,
+        ASKED_FIELD: _asked(ranked, blind=blind, reviewed=reviewed),
         "schema": schema.version,
         **pictures,
         "proposals": HIDDEN if blind else "".join(map(_in_html, proposals)) or "<p>Nobody proposes anything.</p>",
     }
     return Task(item_id=item.item_id, round=turn, data=data, predictions=predictions)
+
+
+def _asked(ranked: Ranked, *, blind: bool, reviewed: bool) -> str:
+    """One line for the annotator; empty if there is nothing to say. A blind task does not tell even what is thought of
+    proposals."""
+    if blind:
+        return "Asked without proposals: it was drawn at random for that."
+    why = "people have not settled it yet" if reviewed else ASKED.get(ranked.why, "")
+    return f"Asked because {why}." if why else ""
 
 
 def _prediction(proposal: Proposal) -> dict[str, Any]:

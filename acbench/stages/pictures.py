@@ -20,6 +20,8 @@ from acbench.stages.triage import Ranked
 
 QUALITY = 88
 """Of JPEG, without chroma subsampling: it would blur the outline."""
+_VERSION = 2
+"""Raise it when pictures are drawn differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Shown:
     def inputs(self) -> tuple[object, ...]:
         """Everything that decides the picture."""
         normal = self.reference.sha256 if self.reference else None
-        return self.item.image, self.item.sha256, self.item.mask_sha256, normal, self.lines()
+        return _VERSION, self.item.image, self.item.sha256, self.item.mask_sha256, normal, self.lines()
 
 
 def references(items: Sequence[Item]) -> dict[str, list[Item]]:

@@ -23,7 +23,8 @@ from acbench.adapters import label_studio_server as servers
 from acbench.adapters.label_studio import LabelStudio, check
 from acbench.desk import Task, Wanted
 from acbench.records import Item, Proposal, item_id
-from acbench.schema.form import instructions, label_studio_form
+from acbench.schema.form import label_studio_form
+from acbench.schema.guide import instructions
 from acbench.stages.desk_pull import pull
 from acbench.stages.desk_push import Note, push
 from acbench.stages.desk_tasks import task
