@@ -195,6 +195,14 @@ def test_a_class_given_under_annotate_decides(opened: Opened, browser: Any) -> N
     assert (review["verdict"], review["labels"], review["note"]) == ("label", [after], f"was {before}")
     assert len(opened.reviews()) == known + 1
 
+    view = f"fo.load_dataset(fo.list_datasets()[0]).match({{'item_id': {review['item_id']!r}}})"
+    python(f"import fiftyone as fo; {view}.tag_samples('undo')", **opened.env)
+    assert "1 taken back" in opened.acbench("app", "mvtec_ac", "--collect", "--reviewer", "bob").out
+    back = opened.reviews()[-1]
+    assert (back["verdict"], back["desk"], back["round"]) == ("withdrawn", review["desk"], 2)
+    seen = python(f"import fiftyone as fo; one = {view}.first(); print(one.label.label, one.tags)", **opened.env)
+    assert seen.out == f"{before} []\n"
+
 
 def test_what_is_missing_is_said(opened: Opened, tmp_path: Path) -> None:
     nobody = opened.acbench("app", "mvtec_ac", "--collect", status=1)

@@ -12,6 +12,7 @@ from acbench.cards import Flag
 from acbench.errors import ReviewError
 from acbench.records import Review
 from acbench.stages.flags import MANY, Collected, asked_again, collect, slip
+from acbench.stages.resolve import current_reviews
 
 ONE, TWO = item(1, "broken_large"), item(2, "contamination")
 ITEMS = {each.item_id: each for each in (ONE, TWO)}
@@ -31,7 +32,7 @@ def taken(*flags: Flag, earlier: list[Review] | None = None, when: str = NOON, r
 
 def test_a_class_as_a_tag_decides() -> None:
     found = taken(flag("contamination", "for the talk"))
-    assert found.counts == {"decided": 1, "recheck": 0, "same": 0}
+    assert found.counts == {"decided": 1, "recheck": 0, "undone": 0, "same": 0}
     assert found.other_tags == ("for the talk",)
     assert found.taken[0].tags == ("contamination",)
     assert found.reviews == [
@@ -82,6 +83,9 @@ def test_another_class_in_the_label_decides() -> None:
         (flag("good", "contamination"), "does not go with"),
         (flag("bad_image", "contamination"), "its tags say both bad_image and contamination"),
         (flag("recheck", item_id="gone"), "no such image"),
+        (flag("undo"), "ada has decided nothing about it in the App"),
+        (flag("undo", "contamination"), "it says undo, and more"),
+        (flag("undo", changed="contamination"), "it says undo, and more"),
     ],
 )
 def test_one_mark_that_cannot_be_taken_stops_all(wrong: Flag, says: str) -> None:
@@ -104,6 +108,26 @@ def test_a_decision_after_one_that_was_withdrawn_is_a_round_of_its_own() -> None
     history = [*first, replace(first[0], round=2, verdict="withdrawn", labels=(), when=LATER)]
     (again,) = taken(flag("contamination"), earlier=history, when=LATER).reviews
     assert again.round == 3
+
+
+def test_a_decision_is_taken_back_once() -> None:
+    first = taken(flag("contamination")).reviews
+    elsewhere = replace(first[0], desk="csv", labels=("broken_small",), round=2)
+    back = taken(flag("Undo"), earlier=[*first, elsewhere], when=LATER)
+    (review,) = back.reviews
+    assert (review.verdict, review.labels, review.round) == ("withdrawn", (), 3)
+    assert review.desk == first[0].desk and back.counts["undone"] == 1
+    assert current_reviews([*first, elsewhere, review]) == [elsewhere]
+    again = taken(flag("undo"), earlier=[*first, elsewhere, review], when=LATER)
+    assert again.reviews == [] and again.taken and again.counts["same"] == 1
+
+
+def test_each_place_where_it_was_decided_is_taken_back() -> None:
+    first = taken(flag("contamination")).reviews
+    second = taken(flag("good", place="acbench/6a"), earlier=first, when=LATER).reviews
+    back = taken(flag("undo"), earlier=[*first, *second], when=LATER).reviews
+    assert {each.desk for each in back} == {"fiftyone:acbench/5f", "fiftyone:acbench/6a"}
+    assert current_reviews([*first, *second, *back]) == []
 
 
 def test_many_images_with_one_mark_look_like_a_slip() -> None:

@@ -25,7 +25,8 @@ Examples:
   acbench app sample --collect --reviewer ada
 
 In the App, tag an image with a class (or `good`, `bad_image`, `bad_mask`) to decide it, with `recheck` or
-`recheck: why` to see it again; or put another class into its label. Then collect.
+`recheck: why` to see it again, with `undo` to take back what you decided about it there; or put another class into
+its label. Then collect.
 """
 
 
@@ -111,6 +112,7 @@ def _collect(
         click.echo(json.dumps(counts))
         return 0
     said = f"{counts['decided']:,} decisions, {counts[RECHECK]:,} to be seen again, {counts['same']:,} known already"
+    said += f", {counts['undone']:,} taken back" if counts["undone"] else ""
     click.echo(f"{said} → {where}")
     click.echo(f"{counts['waiting']:,} images wait for people → {line.bench.project.relative(line.bench.queue)}")
     if found.other_tags:

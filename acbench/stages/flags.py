@@ -2,7 +2,8 @@
 
 A tag that is a class of the image's category decides its label, several decide a set. `good`, `bad_image`, `bad_mask`
 and `unsure` decide as in the queue. `recheck`, or `recheck: why`, asks for another look: the image is in the next
-queue, before all others, until somebody decides it. Other tags are people's own business.
+queue, before all others, until somebody decides it. `undo` takes back what the reviewer decided about the image in the
+viewer. Other tags are people's own business.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from acbench.tables import names_in
 if TYPE_CHECKING:
     from acbench.cards import Flag
 
-RECHECK = "recheck"
+RECHECK, UNDO = "recheck", "undo"
 DESK = "fiftyone"
 """How the desk of a review from the viewer begins."""
 MANY = 20
@@ -41,7 +42,7 @@ class Collected:
     taken: tuple[Flag, ...]
     """The flags that said something, with only those tags that did."""
     counts: dict[str, int]
-    """`decided`, `recheck`, and `same`: known already."""
+    """`decided`, `recheck`, `undone`, and `same`: known already."""
     other_tags: tuple[str, ...]
     """Tags that are neither a class nor a word of ours."""
 
@@ -49,8 +50,9 @@ class Collected:
 @dataclass(frozen=True, slots=True)
 class _Said:
     verdict: Verdict
-    labels: tuple[str, ...]
-    note: str
+    labels: tuple[str, ...] = ()
+    note: str = ""
+    counts_as: str = "decided"
 
 
 def collect(
@@ -71,7 +73,7 @@ def collect(
     reviews: list[Review] = []
     taken: list[Flag] = []
     others: set[str] = set()
-    counts = {"decided": 0, RECHECK: 0, "same": 0}
+    counts = {"decided": 0, RECHECK: 0, "undone": 0, "same": 0}
     problems: list[str] = []
     for flag in sorted(flags, key=lambda each: each.item_id):
         item = items.get(flag.item_id)
@@ -87,26 +89,35 @@ def collect(
         if isinstance(said, str):
             problems.append(f"{item.image}: {said}")
             continue
-        taken.append(replace(flag, tags=ours))
         earlier_ones = history.get(item.item_id, ())
+        desks = [f"{DESK}:{flag.place}"]
+        if said.verdict == "withdrawn":
+            desks = _standing(earlier_ones)
+            if not any(each.desk.startswith(DESK) for each in earlier_ones):
+                problems.append(f"{item.image}: {reviewer} has decided nothing about it in the App")
+                continue
+        taken.append(replace(flag, tags=ours))
         last = next(iter(current_reviews(earlier_ones)), None)
-        if last is not None and (last.verdict, last.labels, last.note) == (said.verdict, said.labels, said.note):
+        known = last is not None and (last.verdict, last.labels, last.note) == (said.verdict, said.labels, said.note)
+        if known or not desks:
             counts["same"] += 1
             continue
-        counts[RECHECK if any(_is_recheck(tag) for tag in ours) else "decided"] += 1
-        reviews.append(
+        counts[said.counts_as] += 1
+        turn = max((each.round for each in earlier_ones), default=0) + 1
+        reviews += (
             Review(
                 item_id=item.item_id,
                 reviewer=reviewer,
-                round=max((each.round for each in earlier_ones), default=0) + 1,
+                round=turn,
                 verdict=said.verdict,
                 labels=said.labels,
                 note=said.note,
                 shown=shown.get(item.item_id, ()),
                 when=when,
-                desk=f"{DESK}:{flag.place}",
+                desk=desk,
                 schema_version=schema.version,
             )
+            for desk in desks
         )
     if problems:
         listed = "\n".join(f"  {each}" for each in problems[:20])
@@ -116,6 +127,15 @@ def collect(
             "mend them in the App, then collect again",
         )
     return Collected(reviews=reviews, taken=tuple(taken), counts=counts, other_tags=tuple(sorted(others)))
+
+
+def _standing(reviews: Iterable[Review]) -> list[str]:
+    """The places in the viewer where a person's decision stands."""
+    rows: defaultdict[str, list[Review]] = defaultdict(list)
+    for each in reviews:
+        if each.desk.startswith(DESK):
+            rows[each.desk].append(each)
+    return sorted(desk for desk, found in rows.items() if current_reviews(found))
 
 
 def slip(reviews: Iterable[Review], items: Mapping[str, Item]) -> str:
@@ -128,7 +148,7 @@ def slip(reviews: Iterable[Review], items: Mapping[str, Item]) -> str:
         train = sum(item.split == "train" for item in marked)
         if len(marked) > MANY:
             return f"{len(marked):,} images are marked {mark}, {train:,} of them training images"
-        if train and mark not in (GOOD, RECHECK, "bad_image"):
+        if train and mark not in (GOOD, RECHECK, "bad_image", "withdrawn"):
             return f"training images, which are normal, are marked {mark} ({train:,} of them)"
     return ""
 
@@ -167,6 +187,9 @@ def flagged_first(queue: Sequence[Ranked], ranked: Sequence[Ranked], again: Mapp
 
 def _said(flag: Flag, category: Category | None) -> _Said | str:
     """The decision, or what is wrong with it."""
+    if any(map(_is_undo, flag.tags)):
+        alone = len(flag.tags) == 1 and flag.changed is None
+        return _Said("withdrawn", counts_as="undone") if alone else f"it says {UNDO}, and more: collect one at a time"
     named: dict[str, tuple[str, ...]] = {}
     for tag in flag.tags:
         if not _is_recheck(tag) and not _verdict(tag):
@@ -183,23 +206,27 @@ def _said(flag: Flag, category: Category | None) -> _Said | str:
     if rechecks := [tag for tag in flag.tags if _is_recheck(tag)]:
         why = "; ".join(text for tag in rechecks if (text := tag.partition(":")[2].strip()))
         maybe = f"perhaps {JOIN.join(labels)}" if labels else ""
-        return _Said("unsure", (), "; ".join(filter(None, (why, maybe)))[:MAX_NOTE])
+        return _Said("unsure", note="; ".join(filter(None, (why, maybe)))[:MAX_NOTE], counts_as=RECHECK)
     verdicts = sorted({verdict for tag in flag.tags if (verdict := _verdict(tag))})
     if len(verdicts) + bool(labels) > 1:
         return f"its tags say both {' and '.join([*verdicts, *([JOIN.join(labels)] if labels else [])])}"
     if verdicts:
-        return _Said(verdicts[0], (), "")
+        return _Said(verdicts[0])
     if GOOD in labels and len(labels) > 1:
         return f"{GOOD} does not go with a defect"
     return _Said("label", labels, f"was {flag.given}" if flag.given and flag.given != JOIN.join(labels) else "")
 
 
 def _is_ours(tag: str, category: Category | None) -> bool:
-    return _is_recheck(tag) or _verdict(tag) is not None or _classes(tag, category) is not None
+    return _is_recheck(tag) or _is_undo(tag) or _verdict(tag) is not None or _classes(tag, category) is not None
 
 
 def _is_recheck(tag: str) -> bool:
     return fold(tag.partition(":")[0]) == RECHECK
+
+
+def _is_undo(tag: str) -> bool:
+    return fold(tag) == UNDO
 
 
 def _verdict(tag: str) -> Verdict | None:
