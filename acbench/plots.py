@@ -119,7 +119,11 @@ def _alphas(axes: Any, rows: dict[str, Any]) -> None:
             axes.text(0.02, row, "not defined", va="center", fontsize=9, color="#777777")
     axes.set_yticks(range(len(rows)), [f"{name} ({found['shared']:,})" for name, found in rows.items()])
     axes.set_xlim(-0.2, 1.02)
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+SIGHT = {"shown": "in sight", "blind": "hidden"}
+"""How a proposal is to those who decide, in words."""
 
 
 def _kept(axes: Any, proposers: dict[str, Any]) -> None:
@@ -132,16 +136,17 @@ def _kept(axes: Any, proposers: dict[str, Any]) -> None:
                 axes.plot([same["low"], same["high"]], [row + shift] * 2, color=colour, linewidth=1.5)
                 axes.plot(same["value"], row + shift, "o", color=colour)
     for sight, colour in marks.items():
-        axes.plot([], [], "o-", color=colour, label=f"{sight} to them" if sight == "shown" else "not in sight")
+        axes.plot([], [], "o-", color=colour, label=SIGHT[sight])
     axes.set_yticks(range(len(proposers)), [short_name(name) for name in proposers])
     axes.set_xlim(0, 1.02)
     axes.set_ylim(max(len(proposers), 1) - 0.5, -0.5)
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, frameon=False)  # below: it covers no line
 
 
 def _medians(axes: Any, facts: dict[str, Any]) -> None:
     axes.set_title("Median seconds a decision")
-    rows = {**facts["seconds"], **{name: found["seconds"] for name, found in facts["by_category"].items()}}
+    seconds = {SIGHT.get(name, name): found for name, found in facts["seconds"].items()}
+    rows = {**seconds, **{name: found["seconds"] for name, found in facts["by_category"].items()}}
     for row, found in enumerate(rows.values()):
         axes.barh(row, found["median"] or 0, color=COLOURS[2], height=0.6)
     axes.set_yticks(range(len(rows)), [f"{name} ({found['n']:,})" for name, found in rows.items()])

@@ -60,8 +60,9 @@ def report(benchmark: str, project: Path, as_json: bool) -> int:
         for name, one in facts["proposers"].items()
     ]  # fmt: skip
     if proposers:
-        head = ("proposer", "kept when shown", "same when not", "kappa when not", "in a person's place")
+        head = ("proposer", "same, in sight", "same, hidden", "kappa, hidden", "in a person's place")
         click.echo("\n" + table([head, *proposers]))
+        click.echo("In sight: beside the picture, or to be unfolded there. Hidden: a blind task.")
     if thin := {one["alternative"] for one in facts["proposers"].values() if isinstance(one["alternative"], str)}:
         click.echo(f"\nAlternative-annotator test: {'; '.join(sorted(thin))}")
     click.echo(f"\npicture  {picture}")
