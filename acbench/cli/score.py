@@ -164,11 +164,16 @@ def _check(
         raise click.UsageError("a table has classes of its own: give either the benchmark or --truth FILE")
     if name is not None and (pair or not name.strip()):
         raise click.UsageError("--name goes with one system, and is not empty")
-    context = click.get_current_context()
-    for name in ("detector", "false_alarms"):
-        given = context.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-        if system == "velm" and given:
-            flag = f"--{name.replace('_', '-')}"
+    if system == "velm":
+        _refuse_given("detector", "false_alarms")
+
+
+def _refuse_given(*options: str) -> None:
+    """Options that the kept answers of velm do not heed."""
+    told = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    for each in options:
+        if click.get_current_context().get_parameter_source(each) in told:
+            flag = f"--{each.replace('_', '-')}"
             raise click.UsageError(f"the answers of velm are kept: {flag} goes with `acbench velm`, which asks anew")
 
 
