@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from commands import here
 from releases import build
@@ -66,11 +69,7 @@ def test_it_is_named_and_leaves_nothing_unless_told(score: Score, project: Path,
 
 
 def test_without_its_schema_the_published_classes_are_known(score: Score, project: Path, tmp_path: Path) -> None:
-    for path in (project / RELEASE).rglob("*"):
-        if path.is_file():
-            copy = tmp_path / path.relative_to(project / RELEASE)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes())
+    shutil.copytree(project / RELEASE, tmp_path, dirs_exist_ok=True)
     manifest = json.loads((tmp_path / "release.json").read_bytes())
     (tmp_path / "release.json").write_text(json.dumps({**manifest, "schema_digest": "0" * 16}))
     whole, bare = (json.loads(score("--truth", str(each), *ANSWERS, "--json")) for each in (RELEASE, tmp_path))
@@ -80,6 +79,16 @@ def test_without_its_schema_the_published_classes_are_known(score: Score, projec
     )
     assert "without its schema: class ids alone are known" in score("--truth", str(tmp_path), *ANSWERS)
     assert "sets of classes need the schema" in score("--truth", str(tmp_path), *ANSWERS, "--view", "sets", status=1)
+
+
+def test_a_status_that_there_is_none_of_is_said(score: Score, project: Path, tmp_path: Path) -> None:
+    shutil.copytree(project / RELEASE, tmp_path, dirs_exist_ok=True)
+    table = next(tmp_path.rglob("test-*.parquet"))
+    rows = pq.read_table(table)
+    status = pa.array(["\x1b[31mfine"] * len(rows))
+    pq.write_table(rows.set_column(rows.column_names.index("status"), "status", status), table)
+    said = score("--truth", str(tmp_path), *ANSWERS, status=1)
+    assert "there is no status '\\x1b[31mfine'" in said and "\x1b" not in said
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from typing import cast, get_args
 
 from acbench import schema as schemas
-from acbench.errors import AcbenchError, SchemaError
-from acbench.records import Label
+from acbench.errors import AcbenchError, ReleaseError, SchemaError
+from acbench.records import Label, LabelStatus
 from acbench.release.entries import Entry, Place, entries, manifest
 from acbench.release.manifest import Manifest
 from acbench.schema import Schema
@@ -84,11 +85,15 @@ def _of_classes(rows: Iterable[Entry], found: Manifest, categories: Collection[s
 
 
 def _label(row: Entry, found: Manifest) -> Label:
+    if row.status not in get_args(LabelStatus):
+        raise ReleaseError(
+            f"{row.item_id!a:.80}: there is no status {row.status!a:.80}", "acbench verify tells what is wrong"
+        )
     return Label(
         item_id=row.item_id,
         image=row.image,
         labels=row.labels,
-        status=row.status,
+        status=cast(LabelStatus, row.status),
         decided_by=row.decided_by,
         policy=found.policy,
         agreement=row.agreement,
