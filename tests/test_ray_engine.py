@@ -20,6 +20,7 @@ import pytest
 from commands import acbench, command, environment, finish, made, start
 from loopback_llm import PRICE_IN, PRICE_OUT, Loopback, last_class, refusal, text_of
 from loopback_s3 import S3
+from tiny_vlms import llava
 
 from acbench import store
 from acbench.adapters._ray_home import BEGINNINGS, Keeper, RemoteHome
@@ -128,6 +129,16 @@ class TestTheSameBytes:
         acbench(tmp_path / "here", *given)
         acbench(tmp_path / "there", *given, "--engine", "ray", "--workers", "2", **NICE)
         assert made(tmp_path / "there") == made(tmp_path / "here")
+
+    def test_of_a_local_llm(self, wood: Path, tmp_path: Path) -> None:
+        import_torch().manual_seed(0)
+        llava(tmp_path / "tiny")
+        given = ("propose", "mvtec_ac", "--proposer", "llm", "--root", wood, "--llm", f"local:{tmp_path / 'tiny'}")
+        acbench(tmp_path / "here", *given, "--no-canary", status=3)
+        acbench(tmp_path / "there", *given, "--no-canary", "--engine", "ray", "--workers", "2", status=3, **NICE)
+        assert made(tmp_path / "there") == made(tmp_path / "here")
+        (said,) = {each.reason for each in store.read(tmp_path / "there" / LLM, Proposal)}
+        assert said.startswith("unparsable: not one JSON object")  # gibberish, and nothing of it is guessed
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
