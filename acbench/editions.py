@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from acbench import store
+from acbench.bundled import bundled
 from acbench.records import Label
 
 
 def folder(benchmark: str) -> Traversable:
     """Where the bundled edition of a benchmark lies; it may not exist."""
-    return resources.files("acbench.annotations").joinpath(benchmark)
+    return bundled("annotations").joinpath(benchmark)
 
 
 def edition_labels(benchmark: str) -> list[Label]:
@@ -28,8 +28,8 @@ def reviewed(benchmark: str) -> bool:
 
 def is_own(annotations: Path) -> bool:
     """Whether a project's annotations *are* the bundled ones, as in a checkout of acbench."""
-    bundled = Path(str(resources.files("acbench.annotations")))
-    return annotations.exists() and bundled.exists() and annotations.samefile(bundled)
+    ours = Path(str(bundled("annotations")))
+    return annotations.exists() and ours.exists() and annotations.samefile(ours)
 
 
 def witnesses(benchmark: str) -> list[str]:

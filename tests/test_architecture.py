@@ -25,6 +25,19 @@ def test_every_package_is_in_the_wheel() -> None:
     assert listed == found | {"acbench.label_schemas", "acbench.annotations"}
 
 
+def test_what_is_bundled_is_found_by_python_that_starts_in_a_checkout() -> None:
+    """It takes acbench from there, also where acbench is installed, and the folders are not in it."""
+    code = """
+import sys
+sys.meta_path = [each for each in sys.meta_path if "__editable__" not in getattr(each, "__module__", "")]
+import acbench, acbench.schema
+from acbench.editions import edition_labels
+print(acbench.__file__, len(acbench.schema.load("visa_ac").categories), len(edition_labels("visa_ac")) > 900)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == [str(ROOT / "acbench" / "__init__.py"), "12", "True"], done.stderr
+
+
 def test_the_tree_names_no_machine_and_no_secret() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     texts = [ROOT / name for name in listed.splitlines() if not name.endswith((".png", ".gz"))]
