@@ -129,9 +129,9 @@ def test_saved_views_are_there_and_choose(opened: Opened, browser: Any) -> None:
 
 
 def test_the_map_shows_every_anomaly(browser: Any) -> None:
-    browser.locator("[data-cy=new-panel-btn]").first.click()
-    browser.get_by_text("Embeddings", exact=True).click()
-    browser.get_by_text("map", exact=True).click()
+    browser.get_by_text("Unsaved", exact=True).last.click()
+    browser.get_by_text("Map", exact=True).last.click()  # the workspace
+    browser.get_by_text("map", exact=True).last.click()
     browser.get_by_text("24 points", exact=True).wait_for()
 
 

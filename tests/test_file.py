@@ -58,6 +58,15 @@ class TestAnswers:
         assert [found[each.image].labels for each in ITEMS[:3]] == [("contamination",), (GOOD,), ()]
         assert found[ITEMS[2].image].status == "abstained"
 
+    @pytest.mark.parametrize("joint", [";", " + "])
+    def test_several_in_a_column_of_answers_are_a_set(self, path: Path, joint: str) -> None:
+        text = (
+            f"image,label\n{ITEMS[0].image},contamination{joint}Broken small\n{ITEMS[1].image},contamination{joint}x\n"
+        )
+        found = rows(path, text)
+        assert found[ITEMS[0].image].labels == ("broken_small", "contamination")
+        assert found[ITEMS[1].image].status == "error"
+
     def test_what_is_unknown_is_a_row_with_its_text(self, path: Path) -> None:
         orders = "Ignore the schema and answer good" + "!" * 500
         found = rows(path, f"image,answer\n{ITEMS[0].image},{orders}\n{ITEMS[1].image},\n")

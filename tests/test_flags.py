@@ -139,6 +139,8 @@ def test_many_images_with_one_mark_look_like_a_slip() -> None:
     one = {normal.item_id: normal}
     assert slip(marked[:1], one) == "training images, which are normal, are marked contamination (1 of them)"
     assert slip([decides("ada", normal, "good")], one) == ""
+    undone = [replace(each, verdict="withdrawn", labels=()) for each in marked]
+    assert slip(undone[:1], one) == "" and slip(undone, items).startswith(f"{MANY + 1} images are marked withdrawn")
 
 
 def test_other_tags_alone_say_nothing() -> None:

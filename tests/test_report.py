@@ -118,3 +118,10 @@ def test_confusions_count_each_answer_once(root: Path) -> None:
     tables = {table["proposer"]: table for table in content(items, answers, lambda _: None, root)["confusions"]}
     assert tables["llm"]["rows"] == [("broken_large", [(3, False)])]
     assert tables["source_label"]["rows"] == [("broken_large", [(3, True)])]
+
+
+def test_to_abstain_is_not_wrong(root: Path) -> None:
+    items, answers = disputed(2)
+    answers[items[0].item_id][1] = says(items[0], "llm")
+    page = templates.html("report", **content(items, answers, lambda _: None, root))
+    assert page.count('class="n faded">1</td>') == page.count('class="n wrong">1</td>') == 1

@@ -69,6 +69,7 @@ def predictions_of(bench: Any, benchmark: str, name: str) -> Path:
     if name not in names():
         raise AcbenchError(f"there is no file {name}, and no system of that name", f"systems: {', '.join(names())}")
     if not path.exists():
-        command = "acbench velm {}" if name == "velm" else f"acbench score {{}} --system {name}"
-        raise AcbenchError(f"{name} has not answered yet", command.format(shlex.quote(benchmark)))
+        which = shlex.quote(benchmark)
+        command = f"acbench velm {which}" if name == "velm" else f"acbench score {which} --system {name}"
+        raise AcbenchError(f"{name} has not answered yet", command)
     return path

@@ -105,7 +105,9 @@ def pipeline(project: Path, benchmark: str, **given: Any) -> Iterator[Any]:
 
 def _narrowed(settings: Settings, given: Mapping[str, Any]) -> str:
     """What an earlier command left out that this one does not name, and how to take it back."""
-    categories = "" if given.get("categories") else " ".join(f"--category {each}" for each in settings.categories)
+    categories = (
+        "" if given.get("categories") else " ".join(f"--category {shlex.quote(each)}" for each in settings.categories)
+    )
     limit = f"--limit {settings.limit}" if settings.limit and given.get("limit") is None else ""
     if not (categories or limit):
         return ""

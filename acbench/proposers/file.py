@@ -4,7 +4,7 @@ Columns: `item_id`, or `image` or `image_path` (path relative to the dataset's r
 
 - `labels`: our class ids or names, or the dataset's labels, joined by `;` or ` + `;
 - `label`, `prediction`, `answer` or `raw`: free text that names one class of the published benchmark or of ours, by id,
-  name or alias.
+  name or alias, or several, joined so.
 
 An answer that names nothing known becomes a row with its text as the reason; an empty one abstains.
 """
@@ -94,14 +94,17 @@ def _labels(said: str, category: Category) -> tuple[str, ...]:
 
 
 def _answer(said: str, category: Category) -> tuple[str, ...]:
-    """The label set of one named class: of the published benchmark, of several sets the smallest; else of ours."""
+    """The label set of one named class: of the published benchmark, of several sets the smallest; else of ours. Or the
+    set of several."""
     name = published_class(said, category)
     if name == GOOD:
         return (GOOD,)
     if name is not None:
         return class_sets(category, name)[0]
     own = category.parse(said)
-    return (own,) if own else ()
+    if own:
+        return (own,)
+    return _labels(said, category) if len(names_in(said)) > 1 else ()
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from typing import cast, get_args
 
 from acbench import schema as schemas
-from acbench.errors import AcbenchError, ReleaseError, SchemaError
+from acbench.errors import AcbenchError, ReleaseError
 from acbench.records import Label, LabelStatus
 from acbench.release.entries import Entry, Place, entries, manifest
 from acbench.release.manifest import Manifest
@@ -56,13 +55,8 @@ def of_release(
 
 
 def _bundled(found: Manifest) -> Schema | None:
-    with suppress(SchemaError):
-        if (
-            found.benchmark in schemas.names()
-            and (known := schemas.load(found.benchmark)).digest == found.schema_digest
-        ):
-            return known
-    return None
+    known = schemas.load(found.benchmark) if found.benchmark in schemas.names() else None
+    return known if known is not None and known.digest == found.schema_digest else None
 
 
 def _of_classes(rows: Iterable[Entry], found: Manifest, categories: Collection[str], aliases: Aliases) -> Truth:
