@@ -36,6 +36,8 @@ ASKED, UNMARKED, ALONE = "asked", "unmarked", "alone"
 nothing of any label; whether no place is marked, so that all its pictures are one; whether there is no reference."""
 
 _ZOOM = "Ctrl + mouse wheel over a picture enlarges it; Shift + drag then moves it."
+_ESCAPE = "Esc closes this."
+"""Label Studio's warnings take no Enter."""
 _COMMENT = "Comment: Enter ends it, then Ctrl+Enter submits"
 _CLASS_KEYS = "123456789qwertyop"
 _VERDICT_KEYS = {"unsure": "u", "bad_image": "i", "bad_mask": "m"}
@@ -63,7 +65,7 @@ def label_studio_form(category: Category) -> str:
         choice="multiple",
         layout="vertical",
         required="true",
-        requiredMessage="Choose a class, or Unsure, Bad image or Bad mask",
+        requiredMessage=f"Choose a class, or Unsure, Bad image or Bad mask. {_ESCAPE}",
     )
     key = keys(category)
     _choice(choices, GOOD, "Normal", category.normal, key[GOOD])
@@ -123,7 +125,8 @@ def _clashes(parent: Xml.Element, category: Category) -> None:
             outer, "acb-clash", visibleWhen="choice-selected", whenTagName=CONTROL, whenChoiceValue=",".join(others)
         )
         _header(inner, said)
-        Xml.SubElement(inner, "TextArea", name=f"clash_{each}", toName=OBJECT, required="true", requiredMessage=said)
+        told = f"{said} {_ESCAPE}"
+        Xml.SubElement(inner, "TextArea", name=f"clash_{each}", toName=OBJECT, required="true", requiredMessage=told)
 
 
 def _view(parent: Xml.Element, name: str, **more: str) -> Xml.Element:

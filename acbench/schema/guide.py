@@ -17,7 +17,7 @@ from acbench.schema.model import Category
 _KEYS = (
     "The key beside a class chooses it, and several can be chosen if several kinds of defect are there. Normal, Unsure,"
     " Bad image and Bad mask go with nothing else.",
-    "Ctrl+Enter submits. In the comment, Enter comes first: it ends the comment.",
+    "Ctrl+Enter submits. In the comment, Enter comes first: it ends the comment. Esc closes a warning.",
     "Ctrl + mouse wheel over a picture enlarges it. Shift + drag then moves it.",
     "What others propose stays folded until you ask for it.",
 )
