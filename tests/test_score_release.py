@@ -48,6 +48,18 @@ def score(project: Path, monkeypatch: pytest.MonkeyPatch) -> Score:
 ANSWERS = ("--predictions", "answers.csv")
 
 
+def copied(project: Path, folder: Path, *, known: bool = True, status: str = "") -> None:
+    """The release there as well; its schema is not the bundled one unless `known`; every test image has that status."""
+    shutil.copytree(project / RELEASE, folder, dirs_exist_ok=True)
+    if not known:
+        manifest = json.loads((folder / "release.json").read_bytes())
+        (folder / "release.json").write_text(json.dumps({**manifest, "schema_digest": "0" * 16}))
+    for table in folder.rglob("test-*.parquet") if status else ():
+        rows = pq.read_table(table)
+        column = pa.array([status] * len(rows))
+        pq.write_table(rows.set_column(rows.column_names.index("status"), "status", column), table)
+
+
 @pytest.mark.parametrize("view", ["published", "sets"])
 @pytest.mark.parametrize("more", [(), ("--category", "pcb4")])
 def test_a_release_scores_as_the_project_it_is_of(score: Score, view: str, more: tuple[str, ...]) -> None:
@@ -69,9 +81,7 @@ def test_it_is_named_and_leaves_nothing_unless_told(score: Score, project: Path,
 
 
 def test_without_its_schema_the_published_classes_are_known(score: Score, project: Path, tmp_path: Path) -> None:
-    shutil.copytree(project / RELEASE, tmp_path, dirs_exist_ok=True)
-    manifest = json.loads((tmp_path / "release.json").read_bytes())
-    (tmp_path / "release.json").write_text(json.dumps({**manifest, "schema_digest": "0" * 16}))
+    copied(project, tmp_path, known=False)
     whole, bare = (json.loads(score("--truth", str(each), *ANSWERS, "--json")) for each in (RELEASE, tmp_path))
     assert bare["scores"]["accuracy"]["pooled"] == whole["scores"]["accuracy"]["pooled"]
     assert (
@@ -81,14 +91,29 @@ def test_without_its_schema_the_published_classes_are_known(score: Score, projec
     assert "sets of classes need the schema" in score("--truth", str(tmp_path), *ANSWERS, "--view", "sets", status=1)
 
 
-def test_a_status_that_there_is_none_of_is_said(score: Score, project: Path, tmp_path: Path) -> None:
-    shutil.copytree(project / RELEASE, tmp_path, dirs_exist_ok=True)
-    table = next(tmp_path.rglob("test-*.parquet"))
-    rows = pq.read_table(table)
-    status = pa.array(["\x1b[31mfine"] * len(rows))
-    pq.write_table(rows.set_column(rows.column_names.index("status"), "status", status), table)
+@pytest.mark.parametrize("known", [True, False], ids=["with its schema", "without"])
+def test_a_status_that_there_is_none_of_is_said(score: Score, project: Path, tmp_path: Path, known: bool) -> None:
+    copied(project, tmp_path, known=known, status="\x1b[31mfine")
     said = score("--truth", str(tmp_path), *ANSWERS, status=1)
     assert "there is no status '\\x1b[31mfine'" in said and "\x1b" not in said
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with its schema", "without"])
+def test_a_part_of_a_release_is_about_that_part(score: Score, project: Path, tmp_path: Path, known: bool) -> None:
+    copied(project, tmp_path, known=known)
+    whole, pcb4, candle = (
+        json.loads(score("--truth", str(tmp_path), *ANSWERS, *more, "--json"))
+        for more in ((), ("--category", "pcb4"), ("--category", "candle"))
+    )
+    assert pcb4["categories"] == ["pcb4"] and pcb4["hashes"]["schema"] == whole["hashes"]["schema"]
+    for why, count in whole["left_out"].items():
+        assert count == pcb4["left_out"].get(why, 0) + candle["left_out"].get(why, 0)
+    assert "there is no category 'teapot'" in score(
+        "--truth", str(tmp_path), *ANSWERS, "--category", "teapot", status=1
+    )
+    copied(project, tmp_path, known=known, status="pending")
+    said = score("--truth", str(tmp_path), *ANSWERS, status=1)
+    assert "no item of visa_ac has an accepted label\n  → give another release" in said
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import cast, get_args
 
 from acbench import schema as schemas
@@ -11,10 +11,11 @@ from acbench.records import Label, LabelStatus
 from acbench.release.entries import Entry, Place, entries, manifest
 from acbench.release.manifest import Manifest
 from acbench.schema import Schema
-from acbench.scoring.truth import NONE, Aliases, Truth, check_aliases, of_labels, of_rows
+from acbench.scoring.truth import NONE, Aliases, Truth, check_aliases, check_categories, of_labels, of_rows
 from acbench.scoring.views import View
 
 TEST = "test"
+_ANOTHER = "give another release, --truth, or other categories of this one, --category"
 
 
 def of_release(
@@ -33,7 +34,7 @@ def of_release(
     """
     found = manifest(place)
     schema = schema or _bundled(found)
-    rows = entries(place, found).values()
+    rows = [_checked(row) for row in entries(place, found).values()]
     where = f"{found.title} {found.version}, {place.name}"
     if schema is None:
         if view != "published":
@@ -49,6 +50,7 @@ def of_release(
         scored=lambda label: label.item_id in tested,
         categories=categories,
         aliases=aliases,
+        hint=_ANOTHER,
     )
     check_aliases(aliases, truth)
     return truth, where
@@ -59,30 +61,37 @@ def _bundled(found: Manifest) -> Schema | None:
     return known if known is not None and known.digest == found.schema_digest else None
 
 
-def _of_classes(rows: Iterable[Entry], found: Manifest, categories: Collection[str], aliases: Aliases) -> Truth:
-    told, others, images = [], {}, {}
+def _of_classes(rows: Collection[Entry], found: Manifest, categories: Collection[str], aliases: Aliases) -> Truth:
+    check_categories(categories, {row.category for row in rows})
+    told, others = [], {}
     for row in rows:
-        images[row.item_id] = row.image
-        if row.split != TEST:
-            others[row.item_id] = "of the training split"
-        elif row.status != "accepted":
-            others[row.item_id] = row.status
-        elif row.label is None:
-            others[row.item_id] = "outside the published view"
-        else:
+        if row.split == TEST and row.status == "accepted" and row.label is not None:
             told.append((row.image, row.item_id, row.category, row.label))
-    if not told:
-        raise AcbenchError(
-            f"no test image of {found.title} {found.version} has an accepted label", "give another release"
-        )
+        elif not categories or row.category in categories:
+            others[row.item_id] = _why_not(row)
+    if not any(not categories or category in categories for _, _, category, _ in told):
+        raise AcbenchError(f"no item of {found.benchmark} has an accepted label", _ANOTHER)
+    images = {row.item_id: row.image for row in rows}
     return of_rows(found.benchmark, told, categories=categories, aliases=aliases, others=others, images=images)
 
 
-def _label(row: Entry, found: Manifest) -> Label:
+def _why_not(row: Entry) -> str:
+    """Why an item is not scored."""
+    if row.split != TEST:
+        return "of the training split"
+    return row.status if row.status != "accepted" else "outside the published view"
+
+
+def _checked(row: Entry) -> Entry:
+    """Raises ReleaseError for a status that there is none of."""
     if row.status not in get_args(LabelStatus):
         raise ReleaseError(
             f"{row.item_id!a:.80}: there is no status {row.status!a:.80}", "acbench verify tells what is wrong"
         )
+    return row
+
+
+def _label(row: Entry, found: Manifest) -> Label:
     return Label(
         item_id=row.item_id,
         image=row.image,

@@ -89,12 +89,14 @@ def of_labels(
     scored: Callable[[Label], bool] = lambda label: True,
     categories: Collection[str] = (),
     aliases: Aliases = NONE,
+    hint: str = "",
 ) -> Truth:
     """The truth that accepted labels tell. `scored`: whether a label's item is in the split that is scored.
+    `hint`: what to do where nothing is left to score, if labelling more is not it.
 
     Raises AcbenchError for two labels of one item, one that the schema does not know, or if nothing is left.
     """
-    _check_categories(categories, schema.categories)
+    check_categories(categories, schema.categories)
     targets: dict[str, Target] = {}
     left_out: Counter[str] = Counter()
     known: set[str] = set()
@@ -117,7 +119,8 @@ def of_labels(
             continue
         targets[label.item_id] = Target(label.item_id, label.image, key, wanted)
     if not targets:
-        raise AcbenchError(f"no item of {schema.benchmark} has an accepted label", f"acbench relabel {schema.argument}")
+        what = f"no item of {schema.benchmark} has an accepted label"
+        raise AcbenchError(what, hint or f"acbench relabel {schema.argument}")
     return Truth(
         benchmark=schema.benchmark,
         view=view,
@@ -158,7 +161,7 @@ def of_table(path: Path, *, categories: Collection[str] = (), aliases: Aliases =
         rows.append((f"{path}, line {line}", key, row["category"], row["label"]))
     if not rows:
         raise TableError(f"{path} has no rows", "one row an image: category,image,label")
-    _check_categories(categories, {row[2] for row in rows})
+    check_categories(categories, {row[2] for row in rows})
     return of_rows(path.name, rows, categories=categories, aliases=aliases)
 
 
@@ -174,7 +177,7 @@ def of_rows(
     """The same from rows of (where, id, category, class). Raises TableError for a second row about an item.
 
     `others`: id → why it is not scored, of items that may be spoken of all the same. `images`: id → path of the image,
-    where it has another one.
+    where it has another one; of these too it may be spoken.
     """
     targets: dict[str, Target] = {}
     classes: dict[str, set[str]] = {}
@@ -192,7 +195,7 @@ def of_rows(
         targets=tuple(target for _, target in sorted(chosen.items())),
         words=words,
         left_out=dict(sorted(Counter(others.values()).items())),
-        known=frozenset(targets) | frozenset(others) | frozenset(images.values()),
+        known=frozenset(targets) | frozenset(others) | frozenset(images) | frozenset(images.values()),
         schema=hashed(f"{key}\t{' + '.join(name)}" for key, one in sorted(words.items()) for name in one.axis),
         only=tuple(sorted(categories)),
     )
@@ -225,6 +228,7 @@ def check_aliases(aliases: Aliases, truth: Truth) -> None:
         raise TableError(f"aliases: no category {tidy(unknown[0], 80)!r}", f"one of {', '.join(sorted(truth.words))}")
 
 
-def _check_categories(given: Collection[str], there: Collection[str]) -> None:
+def check_categories(given: Collection[str], there: Collection[str]) -> None:
+    """Raises AcbenchError for a category that is not there."""
     if unknown := sorted(set(given) - set(there)):
         raise AcbenchError(f"there is no category {unknown[0]!r}", f"one of {', '.join(sorted(there))}")
