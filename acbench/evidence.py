@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage  # type: ignore[import-untyped, unused-ignore]
 
 from acbench import lettering
-from acbench.regions import Box, Mask, bounds, components, square
+from acbench.regions import MOST, Box, Mask, bounds, components, square
 
 PANEL = 448
 """Height of a panel, in pixels: three of them fit on a screen."""
@@ -108,6 +108,15 @@ def close_up(image: Image.Image, mask: Mask, *, edge: int = PANEL) -> Image.Imag
     """
     _check(image, mask)
     return _close_up(image.convert("RGB"), _tiles(mask, edge), edge)
+
+
+def scattered(mask: Mask, *, edge: int = PANEL) -> str:
+    """How many places the tiles of `close_up` show, of how many; empty if it shows all that is marked in one."""
+    tiles, places = len(_tiles(mask, edge)), len(components(mask))
+    if tiles < 2:
+        return ""
+    more = " or more" if places == MOST else ""
+    return f"{places} marked places" if tiles == places else f"the {tiles} largest of {places}{more} marked places"
 
 
 def outline(mask: Mask, width: int) -> Mask:

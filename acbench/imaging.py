@@ -108,10 +108,10 @@ def within(picture: Image.Image, longest: int) -> Image.Image:
     return picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
 
 
-def jpeg(picture: Image.Image, quality: int) -> bytes:
-    """The picture as a JPEG file, without chroma subsampling: it would blur a thin red outline."""
+def jpeg(picture: Image.Image, quality: int, *, comment: str = "") -> bytes:
+    """The picture as a JPEG file, without chroma subsampling: it would blur a thin red outline. `comment`: ASCII."""
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality, subsampling=0)
+    picture.save(file, "JPEG", quality=quality, subsampling=0, comment=comment.encode("ascii"))
     return file.getvalue()
 
 

@@ -180,6 +180,19 @@ class TestPictures:
         with Image.open(paths["crop"]) as picture:
             assert picture.size == (desk_pictures.CLOSE, desk_pictures.CLOSE)
 
+    def test_which_of_the_places_a_close_up_shows_is_said_also_of_one_drawn_before(self, tmp_path: Path) -> None:
+        root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
+        marked = next(each for each in ingest(get("mvtec_ad"), root).items if each.mask)
+        assert marked.mask
+        mask = Image.new("L", (marked.width, marked.height))
+        for corner in ((2, 2), (marked.width - 4, marked.height - 4)):
+            mask.paste(255, (*corner, corner[0] + 2, corner[1] + 2))
+        mask.save(root / marked.mask)
+        for _ in range(2):
+            (paths,) = desk_pictures.draw([marked], {}, root, tmp_path / "desk").values()
+            assert desk_pictures.marks(paths)["places"] == "2 marked places"
+            (root / marked.mask).unlink(missing_ok=True)
+
     def test_without_a_normal_image_that_is_marked(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
         items = ingest(get("mvtec_ad"), root).items[:1]

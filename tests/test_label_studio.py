@@ -87,14 +87,28 @@ def look_closer(page: Page) -> None:
     expect(picture).not_to_have_css("width", before)
 
 
-def decide_in_the_browser(desk: RealDesk, project: int, name: str, key: str) -> None:
-    """Log in, go to the next task, look at it, choose with the mouse, twice with the key, and submit."""
+def log_in(page: Page, desk: RealDesk) -> None:
+    page.goto(f"{desk.url}/user/login")
+    page.fill("input[name=email]", servers.USER)
+    page.fill("input[name=password]", PASSWORD)
+    page.press("input[name=password]", "Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+
+
+def chosen_when_opened_from_the_list(page: Page, desk: RealDesk, project: int, task: int) -> int:
+    """How many choices are made before anybody has made one."""
+    page.goto(f"{desk.url}/projects/{project}/data?task={task}")
+    expect(page.locator(".acb-side input")).not_to_have_count(0)
+    expect(page.locator("button[name=submit]")).to_be_visible()
+    return page.locator(".acb-side input:checked").count()
+
+
+def decide_in_the_browser(desk: RealDesk, project: int, name: str, key: str, *, shown: int) -> None:
+    """Log in, go to the next task, look at it, choose with the mouse, twice with the key, and submit. `shown`: a task
+    with predictions."""
     with open_page() as page:
-        page.goto(f"{desk.url}/user/login")
-        page.fill("input[name=email]", servers.USER)
-        page.fill("input[name=password]", PASSWORD)
-        page.press("input[name=password]", "Enter")
-        page.wait_for_url(lambda url: "/login" not in url)
+        log_in(page, desk)
+        assert not chosen_when_opened_from_the_list(page, desk, project, shown), "the form is filled in"
         page.goto(f"{desk.url}/projects/{project}/data?labeling=1")
         page.wait_for_selector(".acb-side input")
         page.wait_for_function(
@@ -146,7 +160,9 @@ def test_from_queue_to_labels(
         annotate(client, tasks[2]["id"], was_cancelled=True)
         picture = client.get(tasks[0]["data"]["crop"])
         assert (picture.status_code, picture.headers["content-type"]) == (200, "image/jpeg")
-    decide_in_the_browser(desk, number, name, key)
+    shown = next(task["id"] for task in reversed(tasks) if task["predictions"])
+    assert shown not in {task["id"] for task in tasks[:3]}
+    decide_in_the_browser(desk, number, name, key, shown=shown)
     pulled = acbench(project, "review", "pull", benchmark, "--json").facts
     assert {name: count for name, count in pulled.items() if count} == {"new": 2, "skipped": 1}
     kept = {row["item_id"]: row for row in rows(project / "annotations" / benchmark / "reviews.jsonl")}
@@ -348,6 +364,26 @@ def test_a_project_says_what_it_is_and_is_found_by_its_line_alone(real_desk: Rea
     assert row["expert_instruction"] == instructions(BOTTLE), "else every push would change it"
     assert desk.find("test/another") is None
     assert desk.open(wanted("words")).number == first.number
+
+
+def test_a_form_that_was_filled_in_from_the_list_is_empty_after_the_next_push(real_desk: RealDesk) -> None:
+    """Projects of earlier versions name one of the proposers, whose answer Label Studio takes over."""
+    desk = real_desk.desk()
+    project = desk.open(wanted("filled"))
+    first, second, third, *_ = (task for task in tasks(9) if task.predictions)
+    with real_desk.client() as client:
+        place = f"/api/projects/{project.number}"
+        client.post(f"{place}/import", json=[first.payload()])
+        assert client.get(f"{place}/").json()["model_version"] == "clip@00000000"
+        desk.send(desk.open(wanted("filled")), [second])
+        assert client.get(f"{place}/").json()["model_version"] == "empty form"
+        desk.send(desk.open(wanted("filled")), [third])
+        assert client.get(f"{place}/").json()["model_version"] == "empty form"
+    with open_page() as page:
+        log_in(page, real_desk)
+        each = [task.number for task in desk.standing(project)]
+        found = [chosen_when_opened_from_the_list(page, real_desk, project.number, task) for task in each]
+    assert found == [1, 0, 0]
 
 
 def test_a_draft_is_work_and_no_decision(real_desk: RealDesk) -> None:

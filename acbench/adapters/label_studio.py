@@ -24,6 +24,9 @@ UPLOADS = 50
 MAX_FORM = 1 << 20
 """Characters of a form that is looked at."""
 _ALBUM = '<View><Image name="image" value="$image"/></View>'
+_EMPTY: Mapping[str, Any] = {"model_version": "empty form", "result": []}
+"""Comes last among a task's predictions. Label Studio fills in the form of a task that is opened from the list with the
+prediction of the project's version, and an import gives the project that of its last one: so the form stays empty."""
 _MARK = re.compile(r"\[acbench (\S+) form ([0-9a-f]{8})\]")
 
 
@@ -74,6 +77,8 @@ class LabelStudio:
         settings = self._settings(wanted) | (
             {"maximum_annotations": wanted.annotators} if wanted.annotators is not None else {}
         )
+        if row.get("model_version") not in (None, "", _EMPTY["model_version"]):
+            settings["model_version"] = ""  # what is sent next will set it
         changed = {key: value for key, value in settings.items() if row.get(key) != value}
         if changed:
             row = self._change(project, changed)
@@ -110,7 +115,7 @@ class LabelStudio:
             "label_config": wanted.form,
             "expert_instruction": wanted.instructions,
             "show_instruction": False,
-            "show_collab_predictions": False,  # or Label Studio would fill the form in with them
+            "show_collab_predictions": False,  # or each next task would have its form filled in with them
             "enable_empty_annotation": False,
         }
 
@@ -174,9 +179,7 @@ class LabelStudio:
 
     def send(self, project: Project, tasks: Sequence[Task]) -> None:
         """Put tasks on the desk: all, or none. What is there already is not looked for."""
-        answer = self._http.send(
-            "POST", f"/api/projects/{project.number}/import", json=[task.payload() for task in tasks]
-        )
+        answer = self._http.send("POST", f"/api/projects/{project.number}/import", json=[*map(_payload, tasks)])
         taken = answer.get("task_count") if isinstance(answer, dict) else None
         if taken != len(tasks):
             raise DeskError(f"{self.url} took {taken} of {len(tasks)} tasks", "run again: what is missing is sent")
@@ -296,6 +299,13 @@ def check(form: str) -> Callable[[Mapping[str, Any]], Sequence[str]]:
         return verdicts[answer]
 
     return judged
+
+
+def _payload(task: Task) -> dict[str, Any]:
+    content = task.payload()
+    if content["predictions"]:
+        content["predictions"].append(_EMPTY)
+    return content
 
 
 def _form_digest(form: str) -> str:

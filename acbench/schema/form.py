@@ -31,9 +31,10 @@ OBJECT = "image"
 """Name of the object that both belong to."""
 FIELDS = ("image", "contour", "crop", "reference", "proposals")
 """What a task's data has to hold for the form to show it: four addresses of pictures, and HTML."""
-ASKED, UNMARKED, ALONE = "asked", "unmarked", "alone"
+ASKED, UNMARKED, ALONE, PLACES = OPTIONAL = ("asked", "unmarked", "alone", "places")
 """What a task's data may hold besides, as text; empty or missing is no. Why the image is asked, in words that tell
-nothing of any label; whether no place is marked, so that all its pictures are one; whether there is no reference."""
+nothing of any label; whether no place is marked, so that all its pictures are one; whether there is no reference; which
+of the marked places the close-up shows."""
 
 _ZOOM = "Ctrl + mouse wheel over a picture enlarges it; Shift + drag then moves it."
 _ESCAPE = "Esc closes this."
@@ -91,7 +92,9 @@ def _pictures(parent: Xml.Element) -> None:
     for mark in (UNMARKED, ALONE):
         _header(_view(parent, f"acb-mark acb-{mark}"), f"${mark}")
     close = _view(parent, "acb-close")
-    _header(_view(close, "acb-if-marked"), "Close-up")
+    caption = _view(close, "acb-if-marked acb-caption")
+    _header(caption, "Close-up")
+    _header(caption, f"${PLACES}")
     _header(_view(close, "acb-if-unmarked"), "Image; no place in it is marked")
     _image(close, "crop")
     _header(_view(close, "acb-hint"), _ZOOM)

@@ -21,6 +21,7 @@ STYLE = """
   gap: 12px; align-items: start }
 .acb-pictures h4 { opacity: .75 }
 .acb-more { display: grid; gap: 2px }
+.acb-caption { display: flex; flex-wrap: wrap; column-gap: .4em }
 .acb-hint h4 { font-size: 12px; font-weight: 400 }
 
 .acb-pictures:not(:has(.acb-unmarked h4:not(:empty))) .acb-if-unmarked { display: none }

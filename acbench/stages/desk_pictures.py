@@ -12,7 +12,7 @@ from acbench.errors import AcbenchError
 from acbench.ledger import digest
 from acbench.records import Item
 from acbench.roots import Root
-from acbench.schema.form import ALONE, UNMARKED
+from acbench.schema.form import ALONE, PLACES, UNMARKED
 from acbench.stages.pictures import beside
 
 LONGEST = 1280
@@ -22,7 +22,7 @@ CLOSE = 900
 TALLEST = 1.25
 """Height of a picture by its width; a taller image gets bars beside it, since all of it is to be seen at once."""
 QUALITY = 90
-_VERSION = 2
+_VERSION = 3
 """Part of every name. Raise it when pictures are drawn differently."""
 _EMPTY = (228, 228, 226)
 _NO_REFERENCE = "no-reference.jpg"
@@ -55,9 +55,11 @@ def draw(
 
 def marks(paths: Mapping[str, Path]) -> dict[str, str]:
     """What the page has to know of an item's pictures, by the names in `schema.form`: text, empty for no."""
+    unmarked = paths["contour"] == paths["image"]
     return {
-        UNMARKED: "yes" if paths["contour"] == paths["image"] else "",
+        UNMARKED: "yes" if unmarked else "",
         ALONE: "yes" if paths["reference"].name == _NO_REFERENCE else "",
+        PLACES: "" if unmarked else _comment(paths["crop"]),
     }
 
 
@@ -73,7 +75,8 @@ def _drawn(item: Item, root: Root, folder: Path) -> dict[str, Path]:
         except AcbenchError:  # `ingest` has told of it
             return {"image": image, "contour": image, "crop": image}
         _save(contour, _upright(evidence.contour(whole, mask, longest=LONGEST)))
-        _save(crop, evidence.close_up(whole, mask, edge=CLOSE))
+        # What is to be read beside it is kept in the file: finding it anew would mean to decode the mask.
+        _save(crop, evidence.close_up(whole, mask, edge=CLOSE), comment=evidence.scattered(mask, edge=CLOSE))
     if item.mask is None:
         contour = crop = image
     return {"image": image, "contour": contour, "crop": crop}
@@ -107,5 +110,10 @@ def _nothing() -> Image.Image:
     return Image.new("RGB", (448, 448), _EMPTY)
 
 
-def _save(path: Path, picture: Image.Image) -> None:
-    store.write_bytes(path, imaging.jpeg(picture, QUALITY))
+def _save(path: Path, picture: Image.Image, *, comment: str = "") -> None:
+    store.write_bytes(path, imaging.jpeg(picture, QUALITY, comment=comment))
+
+
+def _comment(path: Path) -> str:
+    with Image.open(path) as picture:
+        return bytes(picture.info.get("comment", b"")).decode("ascii", "replace")

@@ -32,8 +32,8 @@ _NAME = re.compile(r"label-studio:([0-9a-f]{8})/([0-9]{1,9})/([0-9]{1,18})")
 
 COUNTS = ("new", "changed", "withdrawn", "same", "skipped", "drafts", "empty", "contradictory", "unknown_class",
           "edited_form", "unknown_item", "not_ours", "task_gone", "prefilled")  # fmt: skip
-"""`prefilled` are decisions all the same: Label Studio fills the form in with a proposal where a task is opened from
-the project's table instead of by Label All Tasks."""
+"""`prefilled` are decisions all the same: somebody took a proposal over as it was, by the menu of its tab, or opened a
+task of an earlier version of acbench from the project's list, where Label Studio fills the form in by itself."""
 
 
 @dataclass(slots=True, kw_only=True)
