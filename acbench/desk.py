@@ -29,6 +29,8 @@ class Wanted:
     """HTML."""
     words: str = ""
     """What it is and who it is for, in a line or two."""
+    unlisted: Sequence[str] = ()
+    """Fields of a task's data that a list of tasks does not show."""
     annotators: int | None = None
     """People an image is put to; None leaves it as it is, and 1 in a new project."""
 

@@ -89,6 +89,7 @@ def wanted(line: Pipeline, category: Category, annotators: int | None = None) ->
         instructions=instructions(category),
         words=f"{line.schema.title}: which kinds of defect do these images of {category.name} show?"
         " For annotators: press Label All Tasks.",
+        unlisted=desk_tasks.UNLISTED,
         annotators=annotators,
     )
 

@@ -103,11 +103,24 @@ def chosen_when_opened_from_the_list(page: Page, desk: RealDesk, project: int, t
     return page.locator(".acb-side input:checked").count()
 
 
+def the_list_gives_nothing_away(page: Page, desk: RealDesk, project: int) -> None:
+    """Of the columns of a task's data, only what says nothing of any proposal."""
+    page.set_viewport_size({"width": 2560, "height": 900})
+    page.goto(f"{desk.url}/projects/{project}/data")
+    expect(page.get_by_text("Asked because").first).to_be_visible()
+    text = page.locator("body").inner_text()
+    lines = {line.strip() for line in text.splitlines()}
+    assert "item_id" in lines and not lines & {"proposals", "shown", "why", "blind"}
+    assert not re.search("says|source_label|mvtec_fs", text)
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
 def decide_in_the_browser(desk: RealDesk, project: int, name: str, key: str, *, shown: int) -> None:
     """Log in, go to the next task, look at it, choose with the mouse, twice with the key, and submit. `shown`: a task
     with predictions."""
     with open_page() as page:
         log_in(page, desk)
+        the_list_gives_nothing_away(page, desk, project)
         assert not chosen_when_opened_from_the_list(page, desk, project, shown), "the form is filled in"
         page.goto(f"{desk.url}/projects/{project}/data?labeling=1")
         page.wait_for_selector(".acb-side input")
@@ -364,6 +377,19 @@ def test_a_project_says_what_it_is_and_is_found_by_its_line_alone(real_desk: Rea
     assert row["expert_instruction"] == instructions(BOTTLE), "else every push would change it"
     assert desk.find("test/another") is None
     assert desk.open(wanted("words")).number == first.number
+
+
+def test_the_list_of_tasks_is_made_once_and_is_then_the_annotators_own(real_desk: RealDesk) -> None:
+    desk = real_desk.desk()
+    project = desk.open(wanted("listed", unlisted=("proposals",)))
+    with real_desk.client() as client:
+        (view,) = client.get("/api/dm/views/", params={"project": project.number}).json()
+        assert "tasks:data.proposals" in view["data"]["hiddenColumns"]["explore"]
+        own = {**view["data"], "title": "mine", "hiddenColumns": {"explore": [], "labeling": []}}
+        client.put(f"/api/dm/views/{view['id']}/", json={"data": own, "project": project.number}).raise_for_status()
+        desk.open(wanted("listed", unlisted=("proposals",)))
+        (view,) = client.get("/api/dm/views/", params={"project": project.number}).json()
+    assert view["data"]["title"] == "mine"
 
 
 def test_a_form_that_was_filled_in_from_the_list_is_empty_after_the_next_push(real_desk: RealDesk) -> None:

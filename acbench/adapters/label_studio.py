@@ -27,6 +27,14 @@ _ALBUM = '<View><Image name="image" value="$image"/></View>'
 _EMPTY: Mapping[str, Any] = {"model_version": "empty form", "result": []}
 """Comes last among a task's predictions. Label Studio fills in the form of a task that is opened from the list with the
 prediction of the project's version, and an import gives the project that of its last one: so the form stays empty."""
+_UNLISTED = (
+    *("inner_id", "total_predictions", "predictions_score", "predictions_model_versions", "predictions_results"),
+    *("annotations_results", "annotations_ids", "avg_lead_time", "draft_exists", "file_upload", "storage_filename"),
+    *("created_at", "updated_at", "updated_by"),
+)
+"""Columns of Label Studio's own that its list of tasks does not show."""
+_UNLISTED_BESIDE = ("id", "completed_at", "cancelled_annotations", "annotators")
+"""Others that the narrow list beside a task does not show."""
 _MARK = re.compile(r"\[acbench (\S+) form ([0-9a-f]{8})\]")
 
 
@@ -82,6 +90,7 @@ class LabelStudio:
         changed = {key: value for key, value in settings.items() if row.get(key) != value}
         if changed:
             row = self._change(project, changed)
+        self._list(project, wanted)
         return self._project(row)
 
     def _made(self, name: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -106,6 +115,24 @@ class LabelStudio:
                 ) from None
             raise
         return row
+
+    def _list(self, project: Project, wanted: Wanted) -> None:
+        """Give a project that nobody has looked at yet a list of its tasks without the columns that are not wanted."""
+        if self._http.get("/api/dm/views/", project=project.number):
+            return
+        hidden = [*(f"tasks:{name}" for name in _UNLISTED), *(f"tasks:data.{name}" for name in wanted.unlisted)]
+        view = {
+            "title": "Tasks",
+            "type": "list",
+            "target": "tasks",
+            "filters": {"conjunction": "and", "items": []},
+            "hiddenColumns": {
+                "explore": hidden,
+                "labeling": [*hidden, *(f"tasks:{name}" for name in _UNLISTED_BESIDE)],
+            },
+        }
+        with suppress(LostConnection):  # a list as Label Studio makes it will do
+            self._http.send("POST", "/api/dm/views/", json={"project": project.number, "data": view})
 
     def _settings(self, wanted: Wanted) -> dict[str, Any]:
         return {

@@ -90,8 +90,8 @@ class OpenClipModel:
         loaded = self._ready()
 
         def run(pixels: Any) -> Any:
-            shares = pixels.permute(0, 3, 1, 2).float() / 255
-            return loaded.net.encode_image((shares - loaded.mean) / loaded.std, normalize=True)
+            shares = pixels.permute(0, 3, 1, 2).float().div_(255)
+            return loaded.net.encode_image(shares.sub_(loaded.mean).div_(loaded.std), normalize=True)
 
         return self._run(run, crops)
 

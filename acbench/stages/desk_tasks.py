@@ -11,8 +11,8 @@ from acbench.desk import Key, Task
 from acbench.errors import DeskError
 from acbench.records import Item, Label, Proposal, Review
 from acbench.schema import Schema
+from acbench.schema.form import ALONE, CONTROL, OBJECT, PLACES, UNMARKED
 from acbench.schema.form import ASKED as ASKED_FIELD
-from acbench.schema.form import CONTROL, OBJECT
 from acbench.stages.desk_pull import last_round
 from acbench.stages.resolve import current_reviews
 from acbench.stages.review import says
@@ -31,6 +31,11 @@ ASKED: Mapping[Why, str] = {
     "audit": "it was drawn at random, as a check",
 }
 """Why an image is in the queue, in words that tell no label: not the proposed one, nor the dataset's."""
+UNLISTED = (
+    *("proposals", "shown", "why", "blind"),  # would sway people before they have looked
+    *("image", "reference", "round", "schema", UNMARKED, ALONE, PLACES),  # say nothing to them
+)
+"""Fields of a task's data that are kept out of the list of tasks."""
 HIDDEN = "<p>Nobody's proposal is shown for this image.</p>"
 
 
