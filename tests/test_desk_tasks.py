@@ -17,7 +17,7 @@ from acbench.adapters.label_studio import check
 from acbench.desk import Task
 from acbench.errors import DeskError
 from acbench.records import Item, Proposal, Review
-from acbench.schema.form import FIELDS, label_studio_form
+from acbench.schema.form import EMPTY, FIELDS, label_studio_form
 from acbench.sources import get
 from acbench.stages import desk_pictures, pictures
 from acbench.stages.desk_tasks import chosen, is_blind, task
@@ -117,8 +117,9 @@ class TestTask:
         assert set(FIELDS) < set(found.data)
         assert found.key == (ITEMS[0].item_id, 1) == (found.data["item_id"], found.data["round"])
         assert found.data["shown"] == ["neighbours@00000000", "source_label@00000000"]
-        assert [each["model_version"] for each in found.predictions] == ["source_label@00000000", "neighbours@00000000"]
-        assert [each.get("score") for each in found.predictions] == [None, 0.7]
+        versions = [each["model_version"] for each in found.predictions]
+        assert versions == ["source_label@00000000", "neighbours@00000000", EMPTY]
+        assert [each.get("score") for each in found.predictions] == [None, 0.7, None]
         assert "neighbours: broken_small 0.70" in found.data["proposals"]
         assert "clip: – (cannot tell)" in found.data["proposals"]
 

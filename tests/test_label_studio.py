@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from acbench import schema
 from acbench.adapters import label_studio_server as servers
 from acbench.adapters.label_studio import LabelStudio, check
 from acbench.errors import DeskError, LostConnection
-from acbench.schema.form import label_studio_form
+from acbench.schema.form import EMPTY, label_studio_form
 from acbench.schema.guide import instructions
 from acbench.testing import toy_mvtec_ad, toy_visa
 
@@ -401,10 +402,10 @@ def test_a_form_that_was_filled_in_from_the_list_is_empty_after_the_next_push(re
         place = f"/api/projects/{project.number}"
         client.post(f"{place}/import", json=[first.payload()])
         assert client.get(f"{place}/").json()["model_version"] == "clip@00000000"
-        desk.send(desk.open(wanted("filled")), [second])
-        assert client.get(f"{place}/").json()["model_version"] == "empty form"
-        desk.send(desk.open(wanted("filled")), [third])
-        assert client.get(f"{place}/").json()["model_version"] == "empty form"
+        for each in (second, third):
+            empty = {"model_version": EMPTY, "result": []}
+            desk.send(desk.open(wanted("filled")), [replace(each, predictions=[*each.predictions, empty])])
+            assert client.get(f"{place}/").json()["model_version"] == EMPTY
     with open_page() as page:
         log_in(page, real_desk)
         each = [task.number for task in desk.standing(project)]

@@ -16,6 +16,7 @@ from acbench.adapters._label_studio_http import Http
 from acbench.desk import Annotation, Answered, Project, Standing, Task, Wanted
 from acbench.errors import DeskError, LostConnection
 from acbench.ledger import digest
+from acbench.schema.form import EMPTY
 
 PAGE = 5000
 """Tasks in one answer when they are listed."""
@@ -24,9 +25,6 @@ UPLOADS = 50
 MAX_FORM = 1 << 20
 """Characters of a form that is looked at."""
 _ALBUM = '<View><Image name="image" value="$image"/></View>'
-_EMPTY: Mapping[str, Any] = {"model_version": "empty form", "result": []}
-"""Comes last among a task's predictions. Label Studio fills in the form of a task that is opened from the list with the
-prediction of the project's version, and an import gives the project that of its last one: so the form stays empty."""
 _UNLISTED = (
     *("inner_id", "total_predictions", "predictions_score", "predictions_model_versions", "predictions_results"),
     *("annotations_results", "annotations_ids", "avg_lead_time", "draft_exists", "file_upload", "storage_filename"),
@@ -85,7 +83,7 @@ class LabelStudio:
         settings = self._settings(wanted) | (
             {"maximum_annotations": wanted.annotators} if wanted.annotators is not None else {}
         )
-        if row.get("model_version") not in (None, "", _EMPTY["model_version"]):
+        if row.get("model_version") not in (None, "", EMPTY):
             settings["model_version"] = ""  # what is sent next will set it
         changed = {key: value for key, value in settings.items() if row.get(key) != value}
         if changed:
@@ -206,7 +204,9 @@ class LabelStudio:
 
     def send(self, project: Project, tasks: Sequence[Task]) -> None:
         """Put tasks on the desk: all, or none. What is there already is not looked for."""
-        answer = self._http.send("POST", f"/api/projects/{project.number}/import", json=[*map(_payload, tasks)])
+        answer = self._http.send(
+            "POST", f"/api/projects/{project.number}/import", json=[task.payload() for task in tasks]
+        )
         taken = answer.get("task_count") if isinstance(answer, dict) else None
         if taken != len(tasks):
             raise DeskError(f"{self.url} took {taken} of {len(tasks)} tasks", "run again: what is missing is sent")
@@ -326,13 +326,6 @@ def check(form: str) -> Callable[[Mapping[str, Any]], Sequence[str]]:
         return verdicts[answer]
 
     return judged
-
-
-def _payload(task: Task) -> dict[str, Any]:
-    content = task.payload()
-    if content["predictions"]:
-        content["predictions"].append(_EMPTY)
-    return content
 
 
 def _form_digest(form: str) -> str:

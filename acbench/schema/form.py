@@ -35,6 +35,9 @@ ASKED, UNMARKED, ALONE, PLACES = OPTIONAL = ("asked", "unmarked", "alone", "plac
 """What a task's data may hold besides, as text; empty or missing is no. Why the image is asked, in words that tell
 nothing of any label; whether no place is marked, so that all its pictures are one; whether there is no reference; which
 of the marked places the close-up shows."""
+EMPTY = "empty form"
+"""Version of a prediction of nothing, which comes last among a task's. Label Studio fills in the form of a task that is
+opened from the list with the prediction of the project's version, which an import sets to that of its last one."""
 
 _ZOOM = "Ctrl + mouse wheel over a picture enlarges it; Shift + drag then moves it."
 _ESCAPE = "Esc closes this."

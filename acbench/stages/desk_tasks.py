@@ -11,7 +11,7 @@ from acbench.desk import Key, Task
 from acbench.errors import DeskError
 from acbench.records import Item, Label, Proposal, Review
 from acbench.schema import Schema
-from acbench.schema.form import ALONE, CONTROL, OBJECT, PLACES, UNMARKED
+from acbench.schema.form import ALONE, CONTROL, EMPTY, OBJECT, PLACES, UNMARKED
 from acbench.schema.form import ASKED as ASKED_FIELD
 from acbench.stages.desk_pull import last_round
 from acbench.stages.resolve import current_reviews
@@ -111,6 +111,8 @@ def task(
         **pictures,
         "proposals": HIDDEN if blind else "".join(map(_in_html, proposals)) or "<p>Nobody proposes anything.</p>",
     }
+    if predictions:
+        predictions.append({"model_version": EMPTY, "result": []})
     return Task(item_id=item.item_id, round=turn, data=data, predictions=predictions)
 
 
