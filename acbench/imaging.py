@@ -111,7 +111,8 @@ def within(picture: Image.Image, longest: int) -> Image.Image:
 def jpeg(picture: Image.Image, quality: int, *, comment: str = "") -> bytes:
     """The picture as a JPEG file, without chroma subsampling: it would blur a thin red outline. `comment`: ASCII."""
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality, subsampling=0, comment=comment.encode("ascii"))
+    more = {"comment": comment.encode("ascii")} if comment else {}
+    picture.save(file, "JPEG", quality=quality, subsampling=0, **more)
     return file.getvalue()
 
 

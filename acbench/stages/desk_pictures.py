@@ -115,5 +115,8 @@ def _save(path: Path, picture: Image.Image, *, comment: str = "") -> None:
 
 
 def _comment(path: Path) -> str:
-    with Image.open(path) as picture:
-        return bytes(picture.info.get("comment", b"")).decode("ascii", "replace")
+    try:
+        with Image.open(path) as picture:
+            return bytes(picture.info.get("comment", b"")).decode("ascii", "replace")
+    except OSError:  # a file that was damaged shows by itself
+        return ""
