@@ -76,7 +76,7 @@ def picture(
         panels = [_Panel("Whole image; no mask marks a place in it", _shown(image))]
     else:
         _check(image, mask)
-        tiles = _tiles(mask)
+        tiles = _tiles(mask, components(mask))
         panels = [
             _Panel(f"Whole image, {_share(mask)} marked", _outlined(image, mask, tiles)),
             _Panel(_zoom(image, tiles), _close_up(image, tiles)),
@@ -100,23 +100,16 @@ def contour(image: Image.Image, mask: Mask, *, longest: int | None = None) -> Im
     return Image.fromarray(pixels)
 
 
-def close_up(image: Image.Image, mask: Mask, *, edge: int = PANEL) -> Image.Image:
+def close_up(image: Image.Image, mask: Mask, *, edge: int = PANEL) -> tuple[Image.Image, str]:
     """The anomaly alone, `edge` pixels wide and high, RGB: between four small corners, in up to four tiles if it is
-    scattered.
+    scattered. And how many places the tiles show, of how many; empty if all that is marked is in one.
 
     Raises ValueError if the mask is not of the image's size.
     """
     _check(image, mask)
-    return _close_up(image.convert("RGB"), _tiles(mask, edge), edge)
-
-
-def scattered(mask: Mask, *, edge: int = PANEL) -> str:
-    """How many places the tiles of `close_up` show, of how many; empty if it shows all that is marked in one."""
-    tiles, places = len(_tiles(mask, edge)), len(components(mask))
-    if tiles < 2:
-        return ""
-    more = " or more" if places == MOST else ""
-    return f"{places} marked places" if tiles == places else f"the {tiles} largest of {places}{more} marked places"
+    places = components(mask)
+    tiles = _tiles(mask, places, edge)
+    return _close_up(image.convert("RGB"), tiles, edge), _scattered(len(tiles), len(places))
 
 
 def outline(mask: Mask, width: int) -> Mask:
@@ -145,10 +138,9 @@ def _outlined(image: Image.Image, mask: Mask, tiles: Sequence[_Tile]) -> Image.I
     return _within(Image.fromarray(pixels))
 
 
-def _tiles(mask: Mask, edge: int = PANEL) -> list[_Tile]:
+def _tiles(mask: Mask, parts: Sequence[Mask], edge: int = PANEL) -> list[_Tile]:
     """What to see close up on a panel of that size: one square around all that is marked, or the largest components
-    one by one where that shows them no smaller. Nothing if nothing is marked."""
-    parts = components(mask)
+    one by one where that shows them no smaller. Nothing if nothing is marked. `parts`: the components."""
     if not parts:
         return []
     whole, half = square(mask), (edge - _SEAM) // 2
@@ -195,6 +187,13 @@ def _close_up(image: Image.Image, tiles: Sequence[_Tile], edge: int = PANEL) -> 
         if x >= edge:
             x, y = 0, y + height + _SEAM
     return panel
+
+
+def _scattered(tiles: int, places: int) -> str:
+    if tiles < 2:
+        return ""
+    more = " or more" if places == MOST else ""
+    return f"{places} marked places" if tiles == places else f"the {tiles} largest of {places}{more} marked places"
 
 
 def _zoom(image: Image.Image, tiles: Sequence[_Tile]) -> str:

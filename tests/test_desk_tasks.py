@@ -193,6 +193,8 @@ class TestPictures:
             (paths,) = desk_pictures.draw([marked], {}, root, tmp_path / "desk").values()
             assert desk_pictures.marks(paths)["places"] == "2 marked places"
             (root / marked.mask).unlink(missing_ok=True)
+        paths["crop"].write_bytes(b"damaged")
+        assert desk_pictures.marks(paths)["places"] == ""
 
     def test_without_a_normal_image_that_is_marked(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})

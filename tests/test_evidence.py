@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from acbench import evidence
-from acbench.evidence import PANEL, contour, outline, picture, scattered
+from acbench.evidence import PANEL, close_up, contour, outline, picture
 from acbench.regions import Mask
 
 RED = (255, 24, 24)
@@ -161,7 +161,7 @@ def test_a_close_up_tells_how_much_larger_it_is(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_close_up_in_tiles_is_said_to_be_of_so_many_places() -> None:
-    found = {name: scattered(mask) for name, mask in MASKS.items()}
+    found = {name: close_up(noise(), mask)[1] for name, mask in MASKS.items()}
     assert {name: words for name, words in found.items() if words} == {
         "two places": "2 marked places",
         "three places": "3 marked places",
@@ -169,7 +169,7 @@ def test_a_close_up_in_tiles_is_said_to_be_of_so_many_places() -> None:
     }
     many = np.zeros((1000, 1000), dtype=np.bool_)
     many[100::200, 100::200] = True
-    assert scattered(many) == "the 4 largest of 8 or more marked places"
+    assert close_up(noise(1000, 1000), many)[1] == "the 4 largest of 8 or more marked places"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 5000), (5000, 2), (37, 41), (1500, 1000)])

@@ -123,6 +123,7 @@ def decide_in_the_browser(desk: RealDesk, project: int, name: str, key: str, *, 
         log_in(page, desk)
         the_list_gives_nothing_away(page, desk, project)
         assert not chosen_when_opened_from_the_list(page, desk, project, shown), "the form is filled in"
+        expect(page.get_by_text(EMPTY, exact=True).first).to_be_visible()  # the tabs of what others chose
         page.goto(f"{desk.url}/projects/{project}/data?labeling=1")
         page.wait_for_selector(".acb-side input")
         page.wait_for_function(

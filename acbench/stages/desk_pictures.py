@@ -75,8 +75,8 @@ def _drawn(item: Item, root: Root, folder: Path) -> dict[str, Path]:
         except AcbenchError:  # `ingest` has told of it
             return {"image": image, "contour": image, "crop": image}
         _save(contour, _upright(evidence.contour(whole, mask, longest=LONGEST)))
-        # What is to be read beside it is kept in the file: finding it anew would mean to decode the mask.
-        _save(crop, evidence.close_up(whole, mask, edge=CLOSE), comment=evidence.scattered(mask, edge=CLOSE))
+        close, places = evidence.close_up(whole, mask, edge=CLOSE)
+        _save(crop, close, comment=places)  # kept in the file: finding it anew would mean to decode the mask
     if item.mask is None:
         contour = crop = image
     return {"image": image, "contour": contour, "crop": crop}
