@@ -24,21 +24,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from acbench.adapters.attach import attach_images
     from acbench.errors import AcbenchError
+    from acbench.evaluation import Scored, compare, score
+    from acbench.integrations.huggingface.attach import attach_images
     from acbench.records import Item, Label, Prediction, Proposal, Review, Score
     from acbench.schema import Schema
     from acbench.schema import load as load_schema
-    from acbench.scoring import Scored, compare, score
 
 _PLACES = {
     "AcbenchError": "errors",
     "Schema": "schema.model",
-    "Scored": "scoring",
-    "attach_images": "adapters.attach",
-    "compare": "scoring",
+    "Scored": "evaluation",
+    "attach_images": "integrations.huggingface.attach",
+    "compare": "evaluation",
     "load_schema": "schema.read",
-    "score": "scoring",
+    "score": "evaluation",
 }
 """Where a public name lives, if not in `records`. Imported when first used: the command line must be quick."""
 

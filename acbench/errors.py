@@ -26,7 +26,7 @@ class SchemaError(AcbenchError):
     """A label schema cannot be read or used."""
 
 
-class StoreError(AcbenchError):
+class StorageError(AcbenchError):
     """A table on disk is damaged or of another kind than expected."""
 
 
@@ -38,11 +38,11 @@ class ReviewError(AcbenchError):
     """A file of human decisions was refused; nothing of it was taken."""
 
 
-class DeskError(AcbenchError):
+class AnnotationToolError(AcbenchError):
     """The review desk cannot do what it was asked."""
 
 
-class LostConnection(DeskError):
+class LostConnection(AnnotationToolError):
     """The review desk did not answer: whether it did what it was asked is not known."""
 
 

@@ -7,7 +7,7 @@ reserved id `good` stands for a normal image.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -42,6 +42,16 @@ def short_name(proposer: str) -> str:
 def label_set(labels: Iterable[str]) -> tuple[str, ...]:
     """The one way to write a set of class ids: sorted, each once."""
     return tuple(sorted(set(labels)))
+
+
+def is_contradictory(labels: Collection[str]) -> bool:
+    """Whether `good` stands beside another class: it excludes all others."""
+    return GOOD in labels and len(set(labels)) > 1
+
+
+def category_of(image: str) -> str:
+    """The category of an image by its path relative to the dataset's root: the first folder of it."""
+    return image.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +203,7 @@ class Score:
     scope: str
     """A category, `pooled` (all of them as one) or `mean` (over the categories)."""
     metric: str
-    """See `acbench.scoring.figures`."""
+    """See `acbench.evaluation.metrics`."""
     value: float
     low: float
     high: float

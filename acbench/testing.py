@@ -10,13 +10,53 @@ import csv
 import io
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from acbench.errors import AcbenchError
+from acbench.records import category_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(kw_only=True)
+class FakeModels:
+    """The models of a `Setup`, as a test chooses them. One that was not chosen raises AcbenchError when asked for."""
+
+    embedder: Any = None
+    patch_model: Any = None
+    clip_model: Any = None
+    client: Any = None
+
+    def patches(self) -> Any:
+        return self._chosen("patch_model")
+
+    def clip(self) -> Any:
+        return self._chosen("clip_model")
+
+    def llm_client(self) -> Any:
+        return self._chosen("client")
+
+    def _chosen(self, name: str) -> Any:
+        model = getattr(self, name)
+        if model is None:
+            raise AcbenchError(f"no {name} was chosen", f"FakeModels({name}=…)")
+        return model
+
+
+class MemoryVectors(dict[str, bytes]):
+    """Keeps vectors as long as it lives: the `vectors` of a `Setup`."""
+
+    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return {key: self[key] for key in keys if key in self}
+
+    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        self.update(rows)
+
 
 TOY_MVTEC_AD: Mapping[str, Sequence[str]] = {
     "bottle": ("broken_large", "contamination"),
@@ -85,7 +125,7 @@ def write_image_anno(root: Path, labels: Mapping[str, str]) -> None:
     rows: dict[str, list[tuple[str, str, str]]] = {}
     for image, label in labels.items():
         mask = image.replace("/Images/", "/Masks/").rpartition(".")[0] + ".png" if label != "normal" else ""
-        rows.setdefault(image.partition("/")[0], []).append((image, label, mask))
+        rows.setdefault(category_of(image), []).append((image, label, mask))
     for category, those in rows.items():
         path = root / category / "image_anno.csv"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from acbench.adapters import label_studio_server as servers
-from acbench.adapters.label_studio import LabelStudio
+from acbench.integrations.label_studio import server as servers
+from acbench.integrations.label_studio.tool import LabelStudio
 
 PASSWORD = "a-password-for-tests"
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acbench import schema
+from acbench.predictors.base import Proposer, checked
 from acbench.records import Item, Proposal, Review, item_id
+from acbench.review.queue import RankedItem, rank
+from acbench.review.resolve import machine_labels
+from acbench.schema import Schema
 
 MVTEC_AC = schema.load("mvtec_ac")
 BOTTLE = MVTEC_AC.categories["bottle"]
@@ -94,3 +99,15 @@ def decides(reviewer: str, of: Item, *labels: str, **other: Any) -> Review:
         "labels": labels,
     }
     return Review(**values | other)
+
+
+def ask(proposer: Proposer, items: Sequence[Item]) -> list[Proposal]:
+    """Every answer of a proposer, checked as a run checks them."""
+    return checked(proposer.name, items, proposer.propose(items, lambda done, total: None))
+
+
+def ranked_by(
+    items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema, **how: Any
+) -> list[RankedItem]:
+    """The ranking of items by what is proposed."""
+    return rank(items, proposals, machine_labels(items, proposals, schema), schema, **how)

@@ -44,7 +44,7 @@ class Fault:
     """So many bytes of the body are sent, then the connection ends."""
     reset: bool = False
     """End with a reset: before the answer, or after `keep` bytes."""
-    pace: float = 0.0
+    rate_limit: float = 0.0
     """Seconds between bytes."""
 
 
@@ -236,11 +236,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(data)))
         head = b"".join([*self._headers_buffer, b"\r\n"])
         self._headers_buffer = []
-        if fault.pace:
+        if fault.rate_limit:
             self.wfile.write(head)
             for byte in data:
                 self.wfile.write(bytes([byte]))
-                time.sleep(fault.pace)
+                time.sleep(fault.rate_limit)
         elif fault.keep is not None:
             self.wfile.write(head + data[: fault.keep])
             time.sleep(0.02)  # so that the reset does not overtake the bytes

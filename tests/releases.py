@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from acbench.adapters.croissant import Croissant
-from acbench.adapters.hf_datasets import Tables
 from acbench.cli.screen import Screen
-from acbench.cli.wire import pipeline
-from acbench.publisher import Built, Publisher
+from acbench.integrations.huggingface.croissant import Croissant
+from acbench.integrations.huggingface.datasets import Tables
 from acbench.records import Finding
-from acbench.release.folder import Folder
-from acbench.stages.verify.verify import Verified, verify
+from acbench.release.folder import ReleaseFolder
+from acbench.release.verify.verify import Verified, verify
+from acbench.workflows.publish import Built, Publisher
+from acbench.workflows.run import Options, Run, open_run
+from acbench.workflows.settings import Changes
+
+
+@contextmanager
+def at_work(project: Path, benchmark: str, **changes: Any) -> Iterator[Run]:
+    """A run without the proposer that needs a model."""
+    options = Options(changes=Changes(without=("neighbours",), **changes))
+    with open_run(project, benchmark, console=Screen(), options=options) as run:
+        yield run
 
 
 def build(project: Path, benchmark: str = "visa_ac", *, images: bool | None = None, version: str | None = None,
-          **settings: Any) -> Built:  # fmt: skip
+          **changes: Any) -> Built:  # fmt: skip
     """The release of a project's labels, with no hub in sight."""
-    with pipeline(project, benchmark, without=("neighbours",), **settings) as line:
-        return Publisher(line=line, tables=Tables(), describer=Croissant(), images=images, version=version).build()
+    with at_work(project, benchmark, **changes) as run:
+        return Publisher(run=run, tables=Tables(), describer=Croissant(), images=images, version=version).build()
 
 
 def check(folder: Path) -> Verified:
     """What `acbench verify` makes of it."""
-    return verify(Folder(folder), Tables(), Croissant(), Screen().stage)
+    return verify(ReleaseFolder(folder), Tables(), Croissant(), Screen().stage)
 
 
 def wrong(verified: Verified) -> set[str]:

@@ -6,10 +6,10 @@ from typing import Any
 
 from helpers import MVTEC_AC, decides, item, says
 
-from acbench import plots
+from acbench.evaluation import plots
+from acbench.evaluation.agreement import agreement
 from acbench.records import Item, Proposal, Review
-from acbench.stages.agreement import agreement
-from acbench.stages.triage import by_item
+from acbench.review.queue import by_item
 
 ITEMS = [item(number) for number in range(8)]
 MACHINE = "clip@00000000"

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acbench import schema
-from acbench.answers import MOST, REASON, parse, published_class, tidy
+from acbench._util.text import tidy
+from acbench.predictors.llm.parse import MOST, REASON, parse
 from acbench.records import GOOD
 
 VISA = schema.load("visa_ac")
@@ -200,9 +201,9 @@ class TestPublishedClasses:
     def test_a_name_means_its_class_folded(self) -> None:
         candle = VISA.categories["candle"]
         for one in candle.published:
-            assert published_class(one.id.upper(), candle) == one.id
-            assert published_class(f" {one.name} ", candle) == one.id
+            assert candle.parse_published(one.id.upper()) == one.id
+            assert candle.parse_published(f" {one.name} ") == one.id
 
     @pytest.mark.parametrize("text", ["normal", "Good", "no defect at all I believe", "", "chunk"])
     def test_nothing_is_guessed(self, text: str) -> None:
-        assert published_class(text, VISA.categories["candle"]) in {GOOD, None}
+        assert VISA.categories["candle"].parse_published(text) in {GOOD, None}

@@ -31,7 +31,7 @@ def test_what_is_bundled_is_found_by_python_that_starts_in_a_checkout() -> None:
 import sys
 sys.meta_path = [each for each in sys.meta_path if "__editable__" not in getattr(each, "__module__", "")]
 import acbench, acbench.schema
-from acbench.editions import edition_labels
+from acbench.storage.bundled import edition_labels
 print(acbench.__file__, len(acbench.schema.load("visa_ac").categories), len(edition_labels("visa_ac")) > 900)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acbench.adapters.backbone import DEFAULT, Backbone, backbone
-from acbench.adapters.torch_runtime import device, import_torch
 from acbench.errors import AcbenchError
+from acbench.integrations.torch.embeddings import DEFAULT, Backbone, backbone
+from acbench.integrations.torch.runtime import device, import_torch
 
 torch = import_torch()
 SIZE = 224
@@ -67,7 +67,7 @@ class TestDefault:
         """The package of another implementation, with the same file, gives the same features."""
         from efficientnet_lite_pytorch import EfficientNet
 
-        from acbench.adapters.backbone import _bundled_weights
+        from acbench.integrations.torch.embeddings import _bundled_weights
 
         net = EfficientNet.from_pretrained(DEFAULT, weights_path=str(_bundled_weights())).eval()
         with torch.inference_mode():

@@ -14,21 +14,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acbench import baselines, imaging, schema, sources
-from acbench.baselines import Options, Setup
-from acbench.baselines._localise import Localiser, marked, threshold
-from acbench.baselines._maps import LEAST, read_map
-from acbench.baselines.velm import EDGE
-from acbench.calls import Answer, Asked, Picture, Question, call_id
+from acbench import schema
+from acbench.data import sources
+from acbench.data.images import ImageReader
+from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError, ImageError
-from acbench.proposers import clip
+from acbench.evaluation.predictions import match
+from acbench.evaluation.result import LOCALISATIONS, Provenance, scored
+from acbench.evaluation.truth import Truth, of_labels
+from acbench.predictors.base import BaselineOptions, BaselineSetup
+from acbench.predictors.baselines.velm import EDGE
+from acbench.predictors.detection.localise import Localiser, marked, threshold
+from acbench.predictors.detection.maps import LEAST, read_map
+from acbench.predictors.llm.messages import Completion, Picture, Question, Reply, call_id
+from acbench.predictors.proposers import clip
+from acbench.predictors.registry import baseline_names, build_baseline
 from acbench.records import GOOD, Item, Label, Prediction
-from acbench.scoring.predictions import match
-from acbench.scoring.result import LOCALISATIONS, Provenance, scored
-from acbench.scoring.truth import Truth, of_labels
-from acbench.scoring.views import seen
-from acbench.stages.ingest import ingest
-from acbench.testing import toy_mvtec_ad
+from acbench.schema.views import seen
+from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 
 MVTEC_AC = schema.load("mvtec_ac")
 WOOD = ("hole", "scratch")
@@ -37,16 +40,6 @@ COLOURS = {"hole": (250, 30, 30), "scratch": (30, 250, 30)}
 
 def quiet(done: int, total: int) -> None:
     pass
-
-
-class Cache(dict[str, bytes]):
-    """Vectors in memory."""
-
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return {key: self[key] for key in keys if key in self}
-
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        self.update(rows)
 
 
 class Patches:
@@ -106,13 +99,13 @@ class Asker:
         self.questions: list[Question] = []
         self.model: Any = type("Model", (), {"name": "fake@00000000"})()
 
-    def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterable[tuple[str, Asked]]:
+    def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterable[tuple[str, Reply]]:
         for name, question in questions:
             self.questions.append(question)
-            answer = Answer(text=self.said, model="fake", finish="stop", tokens_in=1, tokens_out=1, seconds=0)
-            yield name, Asked(call_id=call_id("fake", question), answer=answer, error="", cached=False)
+            answer = Completion(text=self.said, model="fake", finish="stop", tokens_in=1, tokens_out=1, seconds=0)
+            yield name, Reply(call_id=call_id("fake", question), answer=answer, error="", cached=False)
 
-    def bill(self, questions: Iterable[Question]) -> Any:
+    def estimate(self, questions: Iterable[Question]) -> Any:
         return len(list(questions))
 
 
@@ -145,37 +138,33 @@ def label_of(item: Item) -> Label:
     )
 
 
-def setup(root: Path, *, of: schema.Schema = MVTEC_AC, **options: Any) -> Setup:
+def setup(root: Path, *, of: schema.Schema = MVTEC_AC, **options: Any) -> BaselineSetup:
     items = ingest(sources.get("mvtec_ad"), root).items
     labels = [label_of(item) for item in items if item.split == "test"]
-    patches, asker = Patches(), Asker()
-    return Setup(
+    return BaselineSetup(
         schema=seen(of, "published"),
-        root=root,
+        images=ImageReader(root),
+        models=FakeModels(embedder=MeanColour(), patch_model=Patches(), clip_model=Colours(), client=Asker()),
+        vectors=MemoryVectors(),
         items=items,
         truth=of_labels(labels, MVTEC_AC),
-        embedder=MeanColour(),
-        patches=lambda: patches,
-        cache=Cache(),
-        clip=Colours,
-        caller=lambda: asker,
-        options=Options(**options),
+        options=BaselineOptions(**options),
     )
 
 
-def scored_items(given: Setup) -> list[Item]:
+def scored_items(given: BaselineSetup) -> list[Item]:
     return [item for item in given.items if item.split == "test"]
 
 
-def answers(name: str, given: Setup) -> dict[str, Prediction]:
+def answers(name: str, given: BaselineSetup) -> dict[str, Prediction]:
     """Image → prediction."""
     images = {item.item_id: item.image for item in given.items}
-    return {images[each.item_id]: each for each in baselines.build(name, given).predict(scored_items(given), quiet)}
+    return {images[each.item_id]: each for each in build_baseline(name, given).predict(scored_items(given), quiet)}
 
 
-def accuracy(name: str, given: Setup) -> float:
+def accuracy(name: str, given: BaselineSetup) -> float:
     assert given.truth is not None
-    system = baselines.build(name, given)
+    system = build_baseline(name, given)
     rows = [dataclasses.asdict(each) for each in system.predict(scored_items(given), quiet)]
     truth: Truth = given.truth.without(system.references, "references")
     found = scored(
@@ -186,12 +175,12 @@ def accuracy(name: str, given: Setup) -> float:
     return value
 
 
-@pytest.mark.parametrize("name", baselines.names())
+@pytest.mark.parametrize("name", baseline_names())
 @pytest.mark.parametrize("detector", ["patchcore", "oracle", "none"])
 class TestContract:
     def test_every_item_but_its_references_is_answered_once(self, root: Path, name: str, detector: str) -> None:
         given = setup(root, detector=detector)
-        system = baselines.build(name, given)
+        system = build_baseline(name, given)
         said = list(system.predict(scored_items(given), quiet))
         expected = {item.item_id for item in scored_items(given)} - set(system.references)
         assert Counter(each.item_id for each in said) == Counter(expected)
@@ -201,12 +190,12 @@ class TestContract:
 
     def test_the_same_again_whatever_the_order(self, root: Path, name: str, detector: str) -> None:
         given = setup(root, detector=detector)
-        first = sorted(baselines.build(name, given).predict(scored_items(given), quiet), key=lambda each: each.item_id)
-        again = baselines.build(name, given).predict(scored_items(given)[::-1], quiet)
+        first = sorted(build_baseline(name, given).predict(scored_items(given), quiet), key=lambda each: each.item_id)
+        again = build_baseline(name, given).predict(scored_items(given)[::-1], quiet)
         assert sorted(again, key=lambda each: each.item_id) == first
 
     def test_a_name_tells_what_decides_its_answers(self, root: Path, name: str, detector: str) -> None:
-        names = [baselines.build(name, setup(root, detector=each)).name for each in (detector, detector, "none")]
+        names = [build_baseline(name, setup(root, detector=each)).name for each in (detector, detector, "none")]
         assert names[0] == names[1]
         assert names[0].partition("@")[0] == name
         assert (names[2] == names[0]) == (detector == "none" or name == "majority")
@@ -218,7 +207,7 @@ class TestContract:
         given = setup(broken, detector=detector)
         path = broken / "wood/test/hole/003.png"
         path.write_bytes(path.read_bytes()[:200])
-        said = {each.item_id: each for each in baselines.build(name, given).predict(scored_items(given), quiet)}
+        said = {each.item_id: each for each in build_baseline(name, given).predict(scored_items(given), quiet)}
         (item,) = [item for item in scored_items(given) if item.image.endswith("hole/003.png")]
         if item.item_id in said and name != "majority":
             assert said[item.item_id].parse == "error" and "cut off" in said[item.item_id].raw
@@ -226,11 +215,11 @@ class TestContract:
 
 class TestRegistry:
     def test_the_bundled_ones_are_found(self) -> None:
-        assert {"clip", "few_shot", "majority", "velm"} <= set(baselines.names())
+        assert {"clip", "few_shot", "majority", "velm"} <= set(baseline_names())
 
     def test_an_unknown_one_is_refused_with_those_there_are(self, root: Path) -> None:
         with pytest.raises(AcbenchError, match=r"no baseline 'oracle'(?s:.)*majority"):
-            baselines.build("oracle", setup(root))
+            build_baseline("oracle", setup(root))
 
     def test_another_package_can_add_one(self, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "plug-1.dist-info").mkdir()
@@ -238,8 +227,8 @@ class TestRegistry:
         (tmp_path / "plug-1.dist-info/entry_points.txt").write_text("[acbench.baselines]\nmine = mine_b\n")
         (tmp_path / "mine_b.py").write_text("def build(setup): return 'built'")
         monkeypatch.syspath_prepend(tmp_path)
-        assert "mine" in baselines.names()
-        assert baselines.build("mine", setup(root)) == "built"  # type: ignore[comparison-overlap]
+        assert "mine" in baseline_names()
+        assert build_baseline("mine", setup(root)) == "built"  # type: ignore[comparison-overlap]
 
 
 class TestFigures:
@@ -256,12 +245,12 @@ class TestFigures:
 
 class TestFewShot:
     def test_shots_are_drawn_by_the_seed_and_left_out(self, root: Path) -> None:
-        one, same, other = (baselines.build("few_shot", setup(root, shots=2, seed=seed)) for seed in (1, 1, 2))
+        one, same, other = (build_baseline("few_shot", setup(root, shots=2, seed=seed)) for seed in (1, 1, 2))
         assert one.references == same.references != other.references
         assert len(one.references) == 4 and one.name != other.name
 
     def test_one_of_each_class_stays_to_be_scored(self, root: Path) -> None:
-        assert len(baselines.build("few_shot", setup(root, shots=50)).references) == 2 * 5
+        assert len(build_baseline("few_shot", setup(root, shots=50)).references) == 2 * 5
 
 
 class TestGate:
@@ -287,7 +276,7 @@ class TestGate:
         for item, place in Localiser(given).look([item for item in scored_items(given) if item.anomalous], quiet):
             assert place.anomalous
             assert item.mask is not None
-            mask = imaging.open_mask(item.mask, root, (48, 48))
+            mask = ImageReader(root).mask(item.mask, (48, 48))
             hits.append((marked(place, (48, 48)) & mask).any())
         assert all(hits)
 
@@ -306,7 +295,7 @@ class TestGate:
 
     def test_maps_are_computed_once(self, root: Path) -> None:
         given = setup(root)
-        patches: Any = given.patches()
+        patches: Any = given.models.patches()
         list(Localiser(given).look(scored_items(given), quiet))
         seen_once = patches.seen
         list(Localiser(given).look(scored_items(given), quiet))
@@ -317,13 +306,13 @@ class TestHeatmaps:
     """Maps that somebody else computed."""
 
     @staticmethod
-    def write(folder: Path, given: Setup, suffix: str) -> None:
+    def write(folder: Path, given: BaselineSetup, suffix: str) -> None:
         """The masks, blurred a little by noise, as maps."""
         random = np.random.default_rng(0)
         for item in given.items:
             values = random.uniform(0, 0.2, (48, 48)).astype(np.float32)
             if item.mask:
-                values[imaging.open_mask(item.mask, given.root, (48, 48))] = 0.9
+                values[given.images.mask(item.mask, (48, 48))] = 0.9
             path = (folder / item.image).with_suffix(suffix)
             path.parent.mkdir(parents=True, exist_ok=True)
             if suffix == ".npy":
@@ -338,7 +327,7 @@ class TestHeatmaps:
         for item, place in Localiser(given).look(scored_items(given), quiet):
             if item.anomalous:
                 assert place.anomalous and item.mask is not None
-                assert (marked(place, (48, 48)) == imaging.open_mask(item.mask, root, (48, 48))).all()
+                assert (marked(place, (48, 48)) == ImageReader(root).mask(item.mask, (48, 48))).all()
         assert accuracy("few_shot", given) > 0.8
 
     def test_a_missing_one_is_an_error_of_its_item(self, root: Path, tmp_path: Path) -> None:
@@ -380,8 +369,7 @@ class TestVelm:
     def asked(self, root: Path, **options: Any) -> list[Question]:
         given = setup(root, **options)
         answers("velm", given)
-        assert given.caller is not None
-        asker: Any = given.caller()
+        asker: Any = given.models.llm_client()
         return list(asker.questions)
 
     @staticmethod
@@ -424,10 +412,9 @@ class TestVelm:
 
     def test_references_are_of_the_training_split(self, root: Path) -> None:
         given = setup(root)
-        only_test = dataclasses.replace(given, items=scored_items(given), options=Options(detector="oracle"))
+        only_test = dataclasses.replace(given, items=scored_items(given), options=BaselineOptions(detector="oracle"))
         answers("velm", only_test)
-        assert only_test.caller is not None
-        asker: Any = only_test.caller()
+        asker: Any = only_test.models.llm_client()
         assert asker.questions and all(len(self.pictures(each)) == 1 for each in asker.questions)
 
     @pytest.mark.parametrize(
@@ -440,7 +427,9 @@ class TestVelm:
     )
     def test_an_answer_that_names_no_class_is_kept_as_it_came(self, root: Path, said: str, parse: str) -> None:
         asker = Asker(said)
-        given = dataclasses.replace(setup(root), caller=lambda: asker)
+        given = dataclasses.replace(
+            setup(root), models=FakeModels(embedder=MeanColour(), patch_model=Patches(), client=asker)
+        )
         rows = [each for each in answers("velm", given).values() if each.calls]
         assert rows and {(each.parse, each.raw, each.labels) for each in rows} == {(parse, said, ())}
 

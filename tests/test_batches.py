@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from loopback_llm import PRICE_IN, PRICE_OUT, Fault, Loopback, refusal, text_of
 
-from acbench.adapters.batch_openai import OpenAIBatches
-from acbench.adapters.chat_openai import chat_openai
-from acbench.caller import BatchCaller, Budget, Dialer, LedgerCaller
-from acbench.caller.batches import BatchEnd
-from acbench.caller.log import CallLog
-from acbench.calls import Answer, Asked, CallError, Picture, Price, Question, call_id
 from acbench.errors import AcbenchError
+from acbench.integrations.openai.batches import OpenAIBatches
+from acbench.integrations.openai.chat import chat_openai
+from acbench.predictors.llm import BatchClient, Budget, LedgerClient, Retrier
+from acbench.predictors.llm.batches import BatchEnd
+from acbench.predictors.llm.cache import LedgerCallLog
+from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, Reply, call_id
 from acbench.testing import tiny_png
 
 PRICE = Price(PRICE_IN, PRICE_OUT)
@@ -42,35 +42,35 @@ def server() -> Iterator[Loopback]:
 
 
 @pytest.fixture
-def caller(server: Loopback, tmp_path: Path) -> Callable[..., BatchCaller]:
-    def make(*, limit: float | None = None, sleep: Waiting = lambda seconds: None, **options: Any) -> BatchCaller:
+def llm_client(server: Loopback, tmp_path: Path) -> Callable[..., BatchClient]:
+    def make(*, limit: float | None = None, sleep: Waiting = lambda seconds: None, **options: Any) -> BatchClient:
         chat = chat_openai("m", server.url, price=PRICE)
-        dialer = Dialer(model=chat, budget=Budget(limit=limit), sleep=sleep)
-        values = {"door": OpenAIBatches(chat), "prove_sight": False, **options}
-        return BatchCaller(dialer=dialer, ledger=tmp_path / "ledger.sqlite", **values)
+        retrier = Retrier(model=chat, budget=Budget(limit=limit), sleep=sleep)
+        values = {"door": OpenAIBatches(chat), "check_vision": False, **options}
+        return BatchClient(retrier=retrier, ledger=tmp_path / "ledger.sqlite", **values)
 
     return make
 
 
-def kept(caller: LedgerCaller) -> dict[str, float]:
+def kept(llm_client: LedgerClient) -> dict[str, float]:
     """Text of each answer in the ledger → what it cost."""
-    with CallLog(caller.ledger) as log:
-        calls = [log.call(call_id(caller.model.name, question)) for _, question in questions(100)]
+    with LedgerCallLog(llm_client.ledger) as log:
+        calls = [log.call(call_id(llm_client.model.name, question)) for _, question in questions(100)]
     return {json.loads(call.answer)["text"]: call.cost for call in calls if call and call.answer}
 
 
 class TestOneRun:
     def test_every_question_is_answered_for_half_the_price(
-        self, server: Loopback, caller: Callable[..., BatchCaller]
+        self, server: Loopback, llm_client: Callable[..., BatchClient]
     ) -> None:
         server.batch_polls = 3
-        maker = caller(most_calls=4)
+        maker = llm_client(most_calls=4)
         asked = dict(maker.ask(questions(10)))
         assert {name: each.answer and each.answer.text for name, each in asked.items()} == {
             f"item-{n}": f"question {n}" for n in range(10)
         }
         assert len(server.batches) == 3
-        assert server.dollars == pytest.approx(sum(kept(maker).values())) == pytest.approx(maker.dialer.budget.spent)
+        assert server.dollars == pytest.approx(sum(kept(maker).values())) == pytest.approx(maker.retrier.budget.spent)
         alone = Loopback()
         for number in range(10):
             alone.charge({"model": "m", "messages": [{"content": server_content(number)}]})
@@ -78,66 +78,66 @@ class TestOneRun:
         assert server.dollars == pytest.approx(alone.dollars / 2)
         assert not any(each.cached for each in asked.values())
 
-    def test_a_file_is_no_larger_than_allowed(self, server: Loopback, caller: Callable[..., BatchCaller]) -> None:
-        maker = caller(most_bytes=2_000)
+    def test_a_file_is_no_larger_than_allowed(self, server: Loopback, llm_client: Callable[..., BatchClient]) -> None:
+        maker = llm_client(most_bytes=2_000)
         assert len(list(maker.ask(questions(12)))) == 12
         assert len(server.batches) > 2
         assert all(len(data) < 4_000 for data in server.files.values())
 
-    def test_a_second_run_sends_nothing(self, server: Loopback, caller: Callable[..., BatchCaller]) -> None:
-        first = dict(caller().ask(questions(5)))
-        again = dict(caller().ask(questions(5)))
+    def test_a_second_run_sends_nothing(self, server: Loopback, llm_client: Callable[..., BatchClient]) -> None:
+        first = dict(llm_client().ask(questions(5)))
+        again = dict(llm_client().ask(questions(5)))
         assert len(server.batches) == 1
         assert all(each.cached for each in again.values())
         assert {name: each.answer for name, each in first.items()} == {n: each.answer for n, each in again.items()}
 
     def test_what_was_answered_one_by_one_is_not_handed_in(
-        self, server: Loopback, caller: Callable[..., BatchCaller]
+        self, server: Loopback, llm_client: Callable[..., BatchClient]
     ) -> None:
-        maker = caller()
-        list(LedgerCaller(dialer=maker.dialer, ledger=maker.ledger, prove_sight=False).ask(questions(3)))
+        maker = llm_client()
+        list(LedgerClient(retrier=maker.retrier, ledger=maker.ledger, check_vision=False).ask(questions(3)))
         assert len(dict(maker.ask(questions(5)))) == 5
         (file,) = (data for data in server.files.values() if b"custom_id" in data and b"method" in data)
         assert file.count(b"\n") == 2
 
-    def test_equal_questions_are_handed_in_once(self, server: Loopback, caller: Callable[..., BatchCaller]) -> None:
+    def test_equal_questions_are_handed_in_once(self, server: Loopback, llm_client: Callable[..., BatchClient]) -> None:
         (_, one), *_ = questions(1)
-        asked = list(caller().ask([(f"name {n}", one) for n in range(4)]))
+        asked = list(llm_client().ask([(f"name {n}", one) for n in range(4)]))
         assert sorted(name for name, _ in asked) == [f"name {n}" for n in range(4)]
         assert server.paid.total() == 1
 
     def test_an_answer_that_does_not_say_what_it_took_counts_as_estimated(
-        self, caller: Callable[..., BatchCaller]
+        self, llm_client: Callable[..., BatchClient]
     ) -> None:
         class Silent(OpenAIBatches):
             def end(self, batch_id: str) -> BatchEnd | None:
                 found = OpenAIBatches.end(self, batch_id)
-                silent = ((key, replace(each, tokens_in=0, tokens_out=0) if isinstance(each, Answer) else each)
+                silent = ((key, replace(each, tokens_in=0, tokens_out=0) if isinstance(each, Completion) else each)
                           for key, each in (found.results if found else ()))  # fmt: skip
                 return found and replace(found, results=tuple(silent))
 
-        maker = caller()
+        maker = llm_client()
         maker.door = Silent(maker.door.chat)  # type: ignore[attr-defined]
         asked = questions(3)
-        estimate = maker.bill(question for _, question in asked).cost
+        estimate = maker.estimate(question for _, question in asked).cost
         assert estimate and all(each.answer for _, each in maker.ask(asked))
         assert sum(kept(maker).values()) == pytest.approx(estimate)
 
-    def test_the_bill_is_halved_too(self, caller: Callable[..., BatchCaller]) -> None:
-        maker = caller()
-        whole = LedgerCaller(dialer=maker.dialer, ledger=maker.ledger, prove_sight=False)
+    def test_the_bill_is_halved_too(self, llm_client: Callable[..., BatchClient]) -> None:
+        maker = llm_client()
+        whole = LedgerClient(retrier=maker.retrier, ledger=maker.ledger, check_vision=False)
         asked = [question for _, question in questions(4)]
-        assert maker.bill(asked).cost == pytest.approx(whole.bill(asked).cost / 2)
+        assert maker.estimate(asked).cost == pytest.approx(whole.estimate(asked).cost / 2)
 
     @pytest.mark.parametrize("seed", range(8))
-    def test_the_budget_holds(self, server: Loopback, caller: Callable[..., BatchCaller], seed: int) -> None:
+    def test_the_budget_holds(self, server: Loopback, llm_client: Callable[..., BatchClient], seed: int) -> None:
         limit = random.Random(seed).uniform(0.0005, 0.02)
-        asked = dict(caller(limit=limit, most_calls=3).ask(questions(20)))
+        asked = dict(llm_client(limit=limit, most_calls=3).ask(questions(20)))
         assert len(asked) == 20
         assert server.dollars <= limit
         left = [each for each in asked.values() if each.answer is None]
         assert all(each.unasked and each.error.startswith("budget: ") for each in left)
-        assert len(dict(caller().ask(questions(20)))) == 20
+        assert len(dict(llm_client().ask(questions(20)))) == 20
         assert set(server.paid.values()) == {1}
 
 
@@ -146,7 +146,7 @@ def server_content(number: int) -> list[dict[str, Any]]:
 
 
 class TestFaults:
-    def errors(self, asked: dict[str, Asked]) -> dict[str, str]:
+    def errors(self, asked: dict[str, Reply]) -> dict[str, str]:
         return {name: each.error for name, each in asked.items() if each.answer is None}
 
     @pytest.mark.parametrize(
@@ -162,23 +162,23 @@ class TestFaults:
         ],
     )
     def test_one_bad_row_is_one_reason(
-        self, server: Loopback, caller: Callable[..., BatchCaller], fault: Fault, why: str
+        self, server: Loopback, llm_client: Callable[..., BatchClient], fault: Fault, why: str
     ) -> None:
         server.plan = lambda number, text: fault if text == "question 2" else None
-        asked = dict(caller().ask(questions(5)))
+        asked = dict(llm_client().ask(questions(5)))
         (reason,) = self.errors(asked).values()
         assert why in reason
         server.plan = lambda number, text: None
-        assert self.errors(dict(caller().ask(questions(5)))) == {"item-2": reason}
-        assert not self.errors(dict(caller(retry_errors=True).ask(questions(5))))
+        assert self.errors(dict(llm_client().ask(questions(5)))) == {"item-2": reason}
+        assert not self.errors(dict(llm_client(retry_errors=True).ask(questions(5))))
 
     @pytest.mark.parametrize(
         "rows", [b"", b"\xff\xfe\n\n", b"[]\n", b"{}\n", b'{"custom_id": 7}\n', b'{"custom_id": "stranger"}\n', b"{\n"]
     )
     def test_a_file_of_results_that_makes_no_sense(
-        self, server: Loopback, caller: Callable[..., BatchCaller], rows: bytes
+        self, server: Loopback, llm_client: Callable[..., BatchClient], rows: bytes
     ) -> None:
-        maker = caller()
+        maker = llm_client()
 
         class Spoiled(OpenAIBatches):
             def end(self, batch_id: str) -> Any:
@@ -193,7 +193,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
     def test_a_batch_that_is_given_up_says_nothing_of_its_questions(
-        self, server: Loopback, caller: Callable[..., BatchCaller], status: str
+        self, server: Loopback, llm_client: Callable[..., BatchClient], status: str
     ) -> None:
         server.batch_polls = 10**6
 
@@ -201,33 +201,33 @@ class TestFaults:
             for batch in server.batches.values():
                 batch["status"] = status
 
-        asked = dict(caller(sleep=end).ask(questions(3)))
+        asked = dict(llm_client(sleep=end).ask(questions(3)))
         assert len(self.errors(asked)) == 3 and all(status in each.error for each in asked.values())
         server.batch_polls = 1
-        assert not self.errors(dict(caller().ask(questions(3))))
+        assert not self.errors(dict(llm_client().ask(questions(3))))
         assert set(server.paid.values()) == {1}
 
-    def test_an_endpoint_without_batches(self, server: Loopback, caller: Callable[..., BatchCaller]) -> None:
-        maker = caller()
+    def test_an_endpoint_without_batches(self, server: Loopback, llm_client: Callable[..., BatchClient]) -> None:
+        maker = llm_client()
 
         class None_(OpenAIBatches):
             def submit(self, name: str, file: bytes) -> str:
-                raise CallError("refused", "404", "no batches here")
+                raise LlmError("refused", "404", "no batches here")
 
         maker.door = None_(maker.door.chat)  # type: ignore[attr-defined]
         with pytest.raises(AcbenchError, match="no batch can be handed in: 404"):
             list(maker.ask(questions(3)))
-        assert len(dict(caller().ask(questions(3)))) == 3
+        assert len(dict(llm_client().ask(questions(3)))) == 3
 
     def test_a_batch_that_arrived_though_it_seemed_not_to_is_not_sent_twice(
-        self, server: Loopback, caller: Callable[..., BatchCaller]
+        self, server: Loopback, llm_client: Callable[..., BatchClient]
     ) -> None:
-        maker = caller()
+        maker = llm_client()
 
         class Flaky(OpenAIBatches):
             def submit(self, name: str, file: bytes) -> str:
                 OpenAIBatches.submit(self, name, file)
-                raise CallError("timeout", "no reply", may_cost=True)
+                raise LlmError("timeout", "no reply", may_cost=True)
 
         maker.door = Flaky(maker.door.chat)  # type: ignore[attr-defined]
         assert all(each.answer for _, each in maker.ask(questions(3)))
@@ -239,7 +239,7 @@ class TestEnds:
     def test_the_next_run_takes_it_up(
         self,
         server: Loopback,
-        caller: Callable[..., BatchCaller],
+        llm_client: Callable[..., BatchClient],
         tmp_path: Path,
         moment: str,
     ) -> None:
@@ -249,9 +249,9 @@ class TestEnds:
         )
         assert done.returncode == -signal.SIGKILL
         assert len(server.batches) == (0 if moment == "before it is handed in" else 1)
-        maker = caller()
-        bill = maker.bill([question for _, question in questions(6)])
-        assert bill.calls == 6
+        maker = llm_client()
+        estimate = maker.estimate([question for _, question in questions(6)])
+        assert estimate.calls == 6
         asked = dict(maker.ask(questions(6)))
         assert {name: each.answer and each.answer.text for name, each in asked.items()} == {
             f"item-{n}": f"question {n}" for n in range(6)
@@ -261,7 +261,7 @@ class TestEnds:
         assert all(each.cached for each in asked.values()) == (moment != "before it is handed in")
 
     def test_killed_at_any_moment_nothing_is_paid_twice(
-        self, server: Loopback, caller: Callable[..., BatchCaller], tmp_path: Path
+        self, server: Loopback, llm_client: Callable[..., BatchClient], tmp_path: Path
     ) -> None:
         ledger = tmp_path / "ledger.sqlite"
         for step in range(1, 16):
@@ -270,20 +270,20 @@ class TestEnds:
             if done.returncode == 0:
                 break
             assert done.returncode == -signal.SIGKILL
-        assert len(dict(caller().ask(questions(6)))) == 6
+        assert len(dict(llm_client().ask(questions(6)))) == 6
         assert set(server.paid.values()) == {1}
-        assert len(kept(caller())) == 6
+        assert len(kept(llm_client())) == 6
 
     def test_another_process_waits_for_a_batch_that_is_not_its_own(
-        self, server: Loopback, caller: Callable[..., BatchCaller]
+        self, server: Loopback, llm_client: Callable[..., BatchClient]
     ) -> None:
         server.batch_polls = 10**6
-        first, second = caller(), caller()
+        first, second = llm_client(), llm_client()
 
         def stop(seconds: float) -> None:
             raise KeyboardInterrupt
 
-        first.dialer.sleep = stop
+        first.retrier.sleep = stop
         with pytest.raises(KeyboardInterrupt):
             list(first.ask(questions(4)))
         server.batch_polls = 1
@@ -292,24 +292,24 @@ class TestEnds:
         assert set(server.paid.values()) == {1}
 
     def test_one_by_one_nobody_waits_for_a_batch_or_pays_beside_it(
-        self, server: Loopback, caller: Callable[..., BatchCaller]
+        self, server: Loopback, llm_client: Callable[..., BatchClient]
     ) -> None:
         server.batch_polls = 10**6
-        maker = caller()
+        maker = llm_client()
 
         def stop(seconds: float) -> None:
             raise KeyboardInterrupt
 
-        maker.dialer.sleep = stop
+        maker.retrier.sleep = stop
         with pytest.raises(KeyboardInterrupt):
             list(maker.ask(questions(2)))
-        single = LedgerCaller(dialer=caller().dialer, ledger=maker.ledger, prove_sight=False)
+        single = LedgerClient(retrier=llm_client().retrier, ledger=maker.ledger, check_vision=False)
         asked = dict(single.ask(questions(3)))
         assert [each.unasked for _, each in sorted(asked.items())] == [True, True, False]
         assert "--batch takes its answer" in asked["item-0"].error
         assert len(server.requests) == 1
         server.batch_polls = 1
-        assert all(each.answer for each in dict(caller().ask(questions(3))).values())
+        assert all(each.answer for each in dict(llm_client().ask(questions(3))).values())
         assert set(server.paid.values()) == {1}
 
 
@@ -317,10 +317,10 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 
-from acbench.adapters.batch_openai import OpenAIBatches
-from acbench.adapters.chat_openai import chat_openai
-from acbench.caller import BatchCaller, Dialer
-from acbench.caller.log import CallLog
+from acbench.integrations.openai.batches import OpenAIBatches
+from acbench.integrations.openai.chat import chat_openai
+from acbench.predictors.llm import BatchClient, Retrier
+from acbench.predictors.llm.cache import LedgerCallLog
 from test_batches import PRICE, questions
 
 url, ledger, moment = sys.argv[1:]
@@ -347,35 +347,35 @@ def counted(work):
 if moment == "before it is handed in":
     OpenAIBatches.submit = lambda *arguments: die()
 elif moment == "before its id is kept":
-    CallLog.submitted = lambda *arguments: die()
+    LedgerCallLog.submitted = lambda *arguments: die()
 elif moment == "while it runs":
     OpenAIBatches.end = lambda *arguments: die()
 else:
-    for place, name in ((OpenAIBatches, "submit"), (CallLog, "open_batch"), (CallLog, "submitted"),
-                        (OpenAIBatches, "end"), (CallLog, "settle"), (CallLog, "close_batch")):
+    for place, name in ((OpenAIBatches, "submit"), (LedgerCallLog, "open_batch"), (LedgerCallLog, "submitted"),
+                        (OpenAIBatches, "end"), (LedgerCallLog, "settle"), (LedgerCallLog, "close_batch")):
         setattr(place, name, counted(getattr(place, name)))
 chat = chat_openai("m", url, price=PRICE)
-caller = BatchCaller(dialer=Dialer(model=chat, sleep=lambda seconds: None), ledger=Path(ledger),
-                     door=OpenAIBatches(chat), prove_sight=False, most_calls=4 if moment.isdigit() else 10_000)
-list(caller.ask(questions(6)))
+client = BatchClient(retrier=Retrier(model=chat, sleep=lambda seconds: None), ledger=Path(ledger),
+                     door=OpenAIBatches(chat), check_vision=False, most_calls=4 if moment.isdigit() else 10_000)
+list(client.ask(questions(6)))
 """
 """A run that is killed at a named moment, or before or after its nth step."""
 
 
 def test_the_ledger_knows_the_batch_before_the_endpoint_does(
-    server: Loopback, caller: Callable[..., BatchCaller]
+    server: Loopback, llm_client: Callable[..., BatchClient]
 ) -> None:
-    maker = caller()
+    maker = llm_client()
     seen: list[tuple[int, str | None]] = []
 
     class Watched(OpenAIBatches):
         def submit(self, name: str, file: bytes) -> str:
-            with CallLog(maker.ledger) as log:
+            with LedgerCallLog(maker.ledger) as log:
                 seen.extend((len(batch.call_ids), batch.batch_id) for batch in log.open_batches(maker.model.name))
             return OpenAIBatches.submit(self, name, file)
 
     maker.door = Watched(maker.door.chat)  # type: ignore[attr-defined]
     list(maker.ask(questions(3)))
     assert seen == [(3, None)]
-    with CallLog(maker.ledger) as log:
+    with LedgerCallLog(maker.ledger) as log:
         assert not log.open_batches(maker.model.name)

@@ -19,12 +19,12 @@ from types import MappingProxyType
 import pytest
 from loopback_llm import PRICE_IN, PRICE_OUT, Fault, Loopback, refusal
 
-from acbench.adapters.chat_openai import chat_openai
-from acbench.caller import Budget, Dialer, LedgerCaller, canary
-from acbench.caller.log import CallLog
-from acbench.caller.pace import LONGEST_WAIT, Pace, backoff
-from acbench.calls import Answer, CallError, Picture, Price, Question, call_id
 from acbench.errors import AcbenchError
+from acbench.integrations.openai.chat import chat_openai
+from acbench.predictors.llm import Budget, LedgerClient, Retrier, check_vision
+from acbench.predictors.llm.cache import LedgerCallLog
+from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, call_id
+from acbench.predictors.llm.rate_limit import LONGEST_WAIT, RateLimit, backoff
 
 PRICE = Price(tokens_in=PRICE_IN, tokens_out=PRICE_OUT)
 QUESTION = Question(
@@ -70,16 +70,16 @@ class Scripted:
     def tokens(self, question: Question) -> int:
         return self.estimate
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Question) -> Completion:
         text = "".join(part for part in question.parts if isinstance(part, str))
         with self.lock:
             attempt = self.seen[text]
             self.seen[text] += 1
         said = self.script(text, attempt)
-        return Answer(text=said, model="m", finish="stop", tokens_in=self.used, tokens_out=10, seconds=0.1)
+        return Completion(text=said, model="m", finish="stop", tokens_in=self.used, tokens_out=10, seconds=0.1)
 
 
-def fails(*errors: CallError) -> Callable[[str, int], str]:
+def fails(*errors: LlmError) -> Callable[[str, int], str]:
     """Raises these in order, then answers."""
 
     def script(text: str, attempt: int) -> str:
@@ -96,15 +96,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def caller(tmp_path: Path, clock: Clock) -> Callable[..., LedgerCaller]:
+def llm_client(tmp_path: Path, clock: Clock) -> Callable[..., LedgerClient]:
     def make(
         model: Scripted, *, limit: float | None = None, retry_errors: bool = False, **options: int
-    ) -> LedgerCaller:
-        dialer = Dialer(
+    ) -> LedgerClient:
+        retrier = Retrier(
             model=model, budget=Budget(limit=limit), clock=clock, sleep=clock.sleep, random=lambda: 1.0, **options
         )  # type: ignore[arg-type]
         ledger = tmp_path / "ledger.sqlite"
-        return LedgerCaller(dialer=dialer, ledger=ledger, retry_errors=retry_errors, prove_sight=False)
+        return LedgerClient(retrier=retrier, ledger=ledger, retry_errors=retry_errors, check_vision=False)
 
     return make
 
@@ -131,38 +131,38 @@ class TestIds:
 
 class TestPace:
     def test_it_halves_once_for_calls_that_were_under_way_together(self, clock: Clock) -> None:
-        pace = Pace(most=16, clock=clock, sleep=clock.sleep)
+        rate_limit = RateLimit(most=16, clock=clock, sleep=clock.sleep)
         for _ in range(8):
-            pace.throttled(0.0, None)
-        assert pace.limit == 8
+            rate_limit.throttled(0.0, None)
+        assert rate_limit.limit == 8
         clock.now = 1.0
-        pace.throttled(0.5, None)
-        assert pace.limit == 4
+        rate_limit.throttled(0.5, None)
+        assert rate_limit.limit == 4
 
     def test_it_grows_back_by_one_a_round_and_never_beyond(self, clock: Clock) -> None:
-        pace = Pace(most=8, clock=clock, sleep=clock.sleep)
-        pace.throttled(0.0, None)
+        rate_limit = RateLimit(most=8, clock=clock, sleep=clock.sleep)
+        rate_limit.throttled(0.0, None)
         for _ in range(5):
-            pace.succeeded()
-        assert 4.9 < pace.limit < 5.2
+            rate_limit.succeeded()
+        assert 4.9 < rate_limit.limit < 5.2
         for _ in range(100):
-            pace.succeeded()
-        assert pace.limit == 8
+            rate_limit.succeeded()
+        assert rate_limit.limit == 8
 
     def test_it_never_falls_below_one(self, clock: Clock) -> None:
-        pace = Pace(most=4, clock=clock, sleep=clock.sleep)
+        rate_limit = RateLimit(most=4, clock=clock, sleep=clock.sleep)
         for second in range(1, 10):
             clock.now = second
-            pace.throttled(second, None)
-        assert pace.limit == 1
-        with pace.slot():
+            rate_limit.throttled(second, None)
+        assert rate_limit.limit == 1
+        with rate_limit.slot():
             pass
 
     @pytest.mark.parametrize(("asked", "waited"), [(7.0, 7.0), (0.0, 0.0), (1e9, LONGEST_WAIT)])
     def test_nobody_starts_before_the_time_asked_for(self, clock: Clock, asked: float, waited: float) -> None:
-        pace = Pace(most=4, clock=clock, sleep=clock.sleep)
-        pace.throttled(0.0, asked)
-        with pace.slot() as started:
+        rate_limit = RateLimit(most=4, clock=clock, sleep=clock.sleep)
+        rate_limit.throttled(0.0, asked)
+        with rate_limit.slot() as started:
             assert started == waited
 
     def test_backoff_doubles_spreads_and_is_bounded(self) -> None:
@@ -223,160 +223,162 @@ class TestBudget:
             thread.join()
         assert 0.9 < max(worst) <= 1.0
 
-    def test_it_needs_prices(self, caller: Callable[..., LedgerCaller]) -> None:
+    def test_it_needs_prices(self, llm_client: Callable[..., LedgerClient]) -> None:
         with pytest.raises(AcbenchError, match="prices of scripted"):
-            caller(Scripted(price=Price()), limit=1.0)
+            llm_client(Scripted(price=Price()), limit=1.0)
 
 
 class TestDialer:
     def test_it_asks_again_and_waits_longer_each_time(self, clock: Clock) -> None:
-        model = Scripted(fails(CallError("server", "a"), CallError("timeout", "b"), CallError("connection", "c")))
-        outcome = Dialer(model=model, clock=clock, sleep=clock.sleep, random=lambda: 1.0).dial(QUESTION)
+        model = Scripted(fails(LlmError("server", "a"), LlmError("timeout", "b"), LlmError("connection", "c")))
+        outcome = Retrier(model=model, clock=clock, sleep=clock.sleep, random=lambda: 1.0).ask(QUESTION)
         assert outcome.answer
         assert outcome.sends == 4
         assert clock.slept == [1, 2, 4]
 
     def test_it_gives_up(self, clock: Clock) -> None:
-        model = Scripted(fails(*[CallError("server", f"no {n}") for n in range(9)]))
-        outcome = Dialer(model=model, attempts=3, clock=clock, sleep=clock.sleep).dial(QUESTION)
+        model = Scripted(fails(*[LlmError("server", f"no {n}") for n in range(9)]))
+        outcome = Retrier(model=model, attempts=3, clock=clock, sleep=clock.sleep).ask(QUESTION)
         assert outcome.error
         assert outcome.error.message == "no 2"
         assert outcome.sends == 3
 
     @pytest.mark.parametrize("kind", ["refused", "auth"])
     def test_what_cannot_help_is_not_repeated(self, clock: Clock, kind: str) -> None:
-        outcome = Dialer(model=Scripted(fails(CallError(kind, "no"))), clock=clock, sleep=clock.sleep).dial(QUESTION)  # type: ignore[arg-type]
+        outcome = Retrier(model=Scripted(fails(LlmError(kind, "no"))), clock=clock, sleep=clock.sleep).ask(QUESTION)  # type: ignore[arg-type]
         assert outcome.sends == 1
 
     def test_retry_after_holds_everybody_back(self, clock: Clock) -> None:
-        model = Scripted(fails(CallError("rate_limit", "slow down", retry_after=20)))
-        dialer = Dialer(model=model, clock=clock, sleep=clock.sleep)
-        assert dialer.dial(QUESTION).answer
+        model = Scripted(fails(LlmError("rate_limit", "slow down", retry_after=20)))
+        retrier = Retrier(model=model, clock=clock, sleep=clock.sleep)
+        assert retrier.ask(QUESTION).answer
         assert clock.now >= 20
-        assert dialer.pace.limit < dialer.concurrency
+        assert retrier.rate_limit.limit < retrier.concurrency
 
     def test_an_answer_that_never_came_counts_as_paid(self, clock: Clock) -> None:
-        model = Scripted(fails(CallError("timeout", "late", may_cost=True)))
-        dialer = Dialer(model=model, clock=clock, sleep=clock.sleep)
-        outcome = dialer.dial(QUESTION)
+        model = Scripted(fails(LlmError("timeout", "late", may_cost=True)))
+        retrier = Retrier(model=model, clock=clock, sleep=clock.sleep)
+        outcome = retrier.ask(QUESTION)
         estimate, used = PRICE.of(1_000, 400), PRICE.of(500, 10)
-        assert outcome.cost == dialer.budget.spent == pytest.approx(estimate + used)
+        assert outcome.cost == retrier.budget.spent == pytest.approx(estimate + used)
 
     def test_a_server_that_is_gone_is_not_asked_for_ever(self, clock: Clock) -> None:
-        model = Scripted(fails(*[CallError("connection", "nobody there")] * 99))
-        dialer = Dialer(model=model, concurrency=2, attempts=2, clock=clock, sleep=clock.sleep)
-        outcomes = [dialer.dial(replace(QUESTION, system=f"{n}")) for n in range(10)]
+        model = Scripted(fails(*[LlmError("connection", "nobody there")] * 99))
+        retrier = Retrier(model=model, concurrency=2, attempts=2, clock=clock, sleep=clock.sleep)
+        outcomes = [retrier.ask(replace(QUESTION, system=f"{n}")) for n in range(10)]
         assert [outcome.sends for outcome in outcomes] == [2, 2, 2, 2, 0, 0, 0, 0, 0, 0]
 
 
 class TestAsking:
-    def test_every_question_is_answered_under_its_name(self, caller: Callable[..., LedgerCaller]) -> None:
+    def test_every_question_is_answered_under_its_name(self, llm_client: Callable[..., LedgerClient]) -> None:
         model = Scripted(lambda text, attempt: text)
-        asked = dict(caller(model).ask(questions(50)))
+        asked = dict(llm_client(model).ask(questions(50)))
         assert {name: each.answer and each.answer.text for name, each in asked.items()} == {
             f"item-{n}": f"question {n}" for n in range(50)
         }
 
-    def test_equal_questions_are_sent_once(self, caller: Callable[..., LedgerCaller]) -> None:
+    def test_equal_questions_are_sent_once(self, llm_client: Callable[..., LedgerClient]) -> None:
         model = Scripted()
-        asked = list(caller(model).ask([(f"name {n}", QUESTION) for n in range(20)]))
+        asked = list(llm_client(model).ask([(f"name {n}", QUESTION) for n in range(20)]))
         assert sorted(name for name, _ in asked) == sorted(f"name {n}" for n in range(20))
         assert model.seen.total() == 1
         assert [each.cached for _, each in asked].count(False) == 1
 
-    def test_an_answer_is_kept_before_it_is_seen(self, caller: Callable[..., LedgerCaller]) -> None:
-        maker = caller(Scripted())
+    def test_an_answer_is_kept_before_it_is_seen(self, llm_client: Callable[..., LedgerClient]) -> None:
+        maker = llm_client(Scripted())
         for _, asked in maker.ask(questions(10)):
             with sqlite3.connect(maker.ledger) as db:
                 (answer,) = db.execute("SELECT answer FROM calls WHERE call_id = ?", (asked.call_id,)).fetchone()
             db.close()
             assert json.loads(answer)["text"] == "fine"
 
-    def test_an_attempt_is_noted_before_it_is_made(self, caller: Callable[..., LedgerCaller], tmp_path: Path) -> None:
+    def test_an_attempt_is_noted_before_it_is_made(
+        self, llm_client: Callable[..., LedgerClient], tmp_path: Path
+    ) -> None:
         noted = []
 
         def script(text: str, attempt: int) -> str:
-            with CallLog(tmp_path / "ledger.sqlite") as log:
+            with LedgerCallLog(tmp_path / "ledger.sqlite") as log:
                 known = log.call(key)
             noted.append(known and known.sends)
             if attempt == 0:
-                raise CallError("server", "again")
+                raise LlmError("server", "again")
             return "fine"
 
         model = Scripted(script)
         key = call_id(model.name, QUESTION)
-        assert list(caller(model).ask([("a", QUESTION)]))
+        assert list(llm_client(model).ask([("a", QUESTION)]))
         assert noted == [1, 2]
 
-    def test_a_second_run_sends_nothing(self, caller: Callable[..., LedgerCaller]) -> None:
-        first = dict(caller(Scripted()).ask(questions(30)))
+    def test_a_second_run_sends_nothing(self, llm_client: Callable[..., LedgerClient]) -> None:
+        first = dict(llm_client(Scripted()).ask(questions(30)))
         model = Scripted()
-        again = dict(caller(model).ask(questions(30)))
+        again = dict(llm_client(model).ask(questions(30)))
         assert not model.seen
         assert all(each.cached for each in again.values())
         assert {name: each.answer for name, each in first.items()} == {
             name: each.answer for name, each in again.items()
         }
 
-    def test_another_model_is_another_call(self, caller: Callable[..., LedgerCaller]) -> None:
-        list(caller(Scripted()).ask(questions(3)))
+    def test_another_model_is_another_call(self, llm_client: Callable[..., LedgerClient]) -> None:
+        list(llm_client(Scripted()).ask(questions(3)))
         other = Scripted(name="other@11111111")
-        assert not any(each.cached for _, each in caller(other).ask(questions(3)))
+        assert not any(each.cached for _, each in llm_client(other).ask(questions(3)))
 
-    def test_errors_are_kept_and_asked_again_only_on_demand(self, caller: Callable[..., LedgerCaller]) -> None:
-        broken = Scripted(fails(CallError("refused", "no such thing")))
-        ((_, asked),) = caller(broken).ask([("a", QUESTION)])
+    def test_errors_are_kept_and_asked_again_only_on_demand(self, llm_client: Callable[..., LedgerClient]) -> None:
+        broken = Scripted(fails(LlmError("refused", "no such thing")))
+        ((_, asked),) = llm_client(broken).ask([("a", QUESTION)])
         assert (asked.answer, asked.error, asked.cached) == (None, "refused: no such thing", False)
-        ((_, asked),) = caller(broken).ask([("a", QUESTION)])
+        ((_, asked),) = llm_client(broken).ask([("a", QUESTION)])
         assert (asked.error, asked.cached) == ("refused: no such thing", True)
-        ((_, asked),) = caller(broken, retry_errors=True).ask([("a", QUESTION)])
+        ((_, asked),) = llm_client(broken, retry_errors=True).ask([("a", QUESTION)])
         assert asked.answer
-        ((_, asked),) = caller(broken).ask([("a", QUESTION)])
+        ((_, asked),) = llm_client(broken).ask([("a", QUESTION)])
         assert asked.answer
 
-    def test_what_the_budget_leaves_unasked_is_no_error_row(self, caller: Callable[..., LedgerCaller]) -> None:
+    def test_what_the_budget_leaves_unasked_is_no_error_row(self, llm_client: Callable[..., LedgerClient]) -> None:
         each = PRICE.of(500, 10)
         model = Scripted()
-        asked = [each for _, each in caller(model, limit=10 * each).ask(questions(30))]
+        asked = [each for _, each in llm_client(model, limit=10 * each).ask(questions(30))]
         left = [each for each in asked if each.answer is None]
         assert left
         assert all(each.error.startswith("budget: ") for each in left)
         assert model.seen.total() + len(left) == 30
-        assert all(each.answer for _, each in caller(Scripted()).ask(questions(30)))
+        assert all(each.answer for _, each in llm_client(Scripted()).ask(questions(30)))
 
     @pytest.mark.parametrize("seed", range(20))
-    def test_the_budget_holds(self, caller: Callable[..., LedgerCaller], seed: int) -> None:
+    def test_the_budget_holds(self, llm_client: Callable[..., LedgerClient], seed: int) -> None:
         chance = random.Random(seed)
         charged = []
 
         def script(text: str, attempt: int) -> str:
             if chance.random() < 0.2:
-                raise CallError("server", "free of charge")
+                raise LlmError("server", "free of charge")
             charged.append(PRICE.of(500, 10))
             if chance.random() < 0.2:
-                raise CallError("timeout", "but charged", may_cost=True)
+                raise LlmError("timeout", "but charged", may_cost=True)
             return "fine"
 
         limit = chance.uniform(0.002, 0.1)
-        maker = caller(Scripted(script), limit=limit)
+        maker = llm_client(Scripted(script), limit=limit)
         assert len(list(maker.ask(questions(60)))) == 60
-        assert sum(charged) <= maker.dialer.budget.spent + 1e-12 <= limit + 2e-12
+        assert sum(charged) <= maker.retrier.budget.spent + 1e-12 <= limit + 2e-12
 
-    def test_a_key_that_is_not_accepted_ends_it_at_once(self, caller: Callable[..., LedgerCaller]) -> None:
-        model = Scripted(fails(*[CallError("auth", "OPENAI_API_KEY is not accepted")] * 99))
+    def test_a_key_that_is_not_accepted_ends_it_at_once(self, llm_client: Callable[..., LedgerClient]) -> None:
+        model = Scripted(fails(*[LlmError("auth", "OPENAI_API_KEY is not accepted")] * 99))
         with pytest.raises(AcbenchError, match="OPENAI_API_KEY"):
-            list(caller(model).ask(questions(1_000)))
+            list(llm_client(model).ask(questions(1_000)))
         assert model.seen.total() <= 2 * 8
-        assert all(each.answer for _, each in caller(Scripted()).ask(questions(20)))
+        assert all(each.answer for _, each in llm_client(Scripted()).ask(questions(20)))
 
-    def test_a_bill_counts_what_is_not_there(self, caller: Callable[..., LedgerCaller]) -> None:
-        list(caller(Scripted()).ask(questions(4)))
-        bill = caller(Scripted()).bill([question for _, question in [*questions(10), *questions(10)]])
-        assert (bill.calls, bill.cached, bill.lost) == (10, 4, 0)
-        assert (bill.tokens_in, bill.tokens_out) == (6_000, 2_400)
-        assert bill.cost == PRICE.of(6_000, 2_400)
+    def test_a_bill_counts_what_is_not_there(self, llm_client: Callable[..., LedgerClient]) -> None:
+        list(llm_client(Scripted()).ask(questions(4)))
+        estimate = llm_client(Scripted()).estimate([question for _, question in [*questions(10), *questions(10)]])
+        assert (estimate.calls, estimate.cached, estimate.lost) == (10, 4, 0)
+        assert (estimate.tokens_in, estimate.tokens_out) == (6_000, 2_400)
+        assert estimate.cost == PRICE.of(6_000, 2_400)
 
-    def test_questions_are_drawn_as_they_are_needed(self, caller: Callable[..., LedgerCaller]) -> None:
+    def test_questions_are_drawn_as_they_are_needed(self, llm_client: Callable[..., LedgerClient]) -> None:
         drawn = []
 
         def source() -> Iterator[tuple[str, Question]]:
@@ -384,12 +386,12 @@ class TestAsking:
                 drawn.append(each[0])
                 yield each
 
-        answers = caller(Scripted(), concurrency=4).ask(source())
+        answers = llm_client(Scripted(), concurrency=4).ask(source())
         next(answers)
         assert len(drawn) <= 9
         answers.close()  # type: ignore[attr-defined]
 
-    def test_an_interrupt_stops_at_once_and_keeps_what_is_done(self, caller: Callable[..., LedgerCaller]) -> None:
+    def test_an_interrupt_stops_at_once_and_keeps_what_is_done(self, llm_client: Callable[..., LedgerClient]) -> None:
         release, late = threading.Event(), list[str]()
 
         def script(text: str, attempt: int) -> str:
@@ -399,7 +401,7 @@ class TestAsking:
             return "fine"
 
         model = Scripted(script)
-        answers = caller(model).ask(questions(1_000))
+        answers = llm_client(model).ask(questions(1_000))
         for _ in range(10):
             next(answers)
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -409,31 +411,31 @@ class TestAsking:
         asked = model.seen.total()
         release.set()
         second = Scripted()
-        assert len(list(caller(second).ask(questions(30)))) == 30
+        assert len(list(llm_client(second).ask(questions(30)))) == 30
         assert model.seen.total() == asked
         assert second.seen.total() == 30 - asked
 
-    def test_a_fault_of_the_program_is_not_a_row(self, caller: Callable[..., LedgerCaller]) -> None:
+    def test_a_fault_of_the_program_is_not_a_row(self, llm_client: Callable[..., LedgerClient]) -> None:
         def script(text: str, attempt: int) -> str:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            list(caller(Scripted(script)).ask(questions(3)))
+            list(llm_client(Scripted(script)).ask(questions(3)))
 
     def test_what_was_paid_before_it_ended_otherwise_is_kept(
-        self, caller: Callable[..., LedgerCaller], tmp_path: Path
+        self, llm_client: Callable[..., LedgerClient], tmp_path: Path
     ) -> None:
         def script(text: str, attempt: int) -> str:
             if attempt == 0:
-                raise CallError("timeout", "late", may_cost=True)
+                raise LlmError("timeout", "late", may_cost=True)
             raise ZeroDivisionError
 
-        asking = caller(model := Scripted(script))
+        asking = llm_client(model := Scripted(script))
         with pytest.raises(ZeroDivisionError):
             list(asking.ask([("a", QUESTION)]))
-        with CallLog(tmp_path / "ledger.sqlite") as log:
+        with LedgerCallLog(tmp_path / "ledger.sqlite") as log:
             known = log.call(call_id(model.name, QUESTION))
-        assert known and known.cost == asking.dialer.budget.spent == pytest.approx(2 * PRICE.of(1_000, 400))
+        assert known and known.cost == asking.retrier.budget.spent == pytest.approx(2 * PRICE.of(1_000, 400))
 
 
 class TestCanary:
@@ -441,39 +443,39 @@ class TestCanary:
     def test_the_blind_are_found_out(self, clock: Clock, said: str) -> None:
         model = Scripted(lambda text, attempt: said)
         with pytest.raises(AcbenchError, match="does not see images"):
-            canary(model, Dialer(model=model, clock=clock, sleep=clock.sleep))
+            check_vision(model, Retrier(model=model, clock=clock, sleep=clock.sleep))
 
     def test_those_who_see_pass(self) -> None:
         model = Scripted(lambda text, attempt: json.dumps({"colour": ("red", "blue")[attempt]}))
-        canary(model)
+        check_vision(model)
         assert model.seen.total() == 2
 
     def test_an_endpoint_that_is_not_there_is_said_to_be(self, clock: Clock) -> None:
-        model = Scripted(fails(*[CallError("connection", "nobody there", "start it")] * 9))
+        model = Scripted(fails(*[LlmError("connection", "nobody there", "start it")] * 9))
         with pytest.raises(AcbenchError, match="nobody there"):
-            canary(model, Dialer(model=model, clock=clock, sleep=clock.sleep))
+            check_vision(model, Retrier(model=model, clock=clock, sleep=clock.sleep))
 
 
 def ask_all(url: str, ledger: str, count: int) -> None:
     """What a process does that is going to be killed."""
     chat = chat_openai("m", url, price=PRICE)
-    dialer = Dialer(model=chat, sleep=lambda seconds: time.sleep(seconds / 100))
-    caller = LedgerCaller(dialer=dialer, ledger=Path(ledger), retry_errors=True, prove_sight=False)
-    for _ in caller.ask(questions(count)):
+    retrier = Retrier(model=chat, sleep=lambda seconds: time.sleep(seconds / 100))
+    llm_client = LedgerClient(retrier=retrier, ledger=Path(ledger), retry_errors=True, check_vision=False)
+    for _ in llm_client.ask(questions(count)):
         pass
 
 
 @pytest.fixture(scope="module")
 def processes() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["openai", "acbench.caller", "acbench.adapters.chat_openai"])
+    context.set_forkserver_preload(["openai", "acbench.predictors.llm", "acbench.integrations.openai.chat"])
     return context
 
 
 def answered(ledger: Path) -> set[str]:
     if not ledger.exists():
         return set()
-    with CallLog(ledger) as log:
+    with LedgerCallLog(ledger) as log:
         return {text for text, key in KEYS.items() if (known := log.call(key)) and known.answer is not None}
 
 
@@ -510,7 +512,7 @@ class TestProcesses:
                 if ended and len(settled) == count:  # one that failed to the end is asked by the next
                     break
             assert kills >= 10
-            with CallLog(ledger) as log:
+            with LedgerCallLog(ledger) as log:
                 for text, key in KEYS.items():
                     known = log.call(key)
                     assert known
@@ -541,7 +543,7 @@ class TestProcesses:
             os.kill(process.pid or 0, signal.SIGKILL)
             process.join()
             chat = chat_openai("m", server.url, price=PRICE)
-            bill = LedgerCaller(dialer=Dialer(model=chat), ledger=tmp_path / "l.sqlite").bill(
+            estimate = LedgerClient(retrier=Retrier(model=chat), ledger=tmp_path / "l.sqlite").estimate(
                 q for _, q in questions(5)
             )
-        assert (bill.calls, bill.cached, bill.lost) == (5, 0, 3)
+        assert (estimate.calls, estimate.cached, estimate.lost) == (5, 0, 3)

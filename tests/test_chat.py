@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 import pytest
 from loopback_llm import ANSWER, PRICE_IN, PRICE_OUT, Fault, Loopback, choice, refusal, text_of
 
-from acbench.adapters._openai_client import MAX_BODY
-from acbench.adapters._openai_door import KEY, Endpoint
-from acbench.adapters._tokens import picture_tokens
-from acbench.adapters.chat_openai import MAX_TEXT, Dialect, OpenAIChat, chat_openai
-from acbench.calls import CallError, Picture, Price, Question
 from acbench.errors import AcbenchError
+from acbench.integrations.openai.chat import MAX_TEXT, Dialect, OpenAIChat, chat_openai
+from acbench.integrations.openai.client import MAX_BODY
+from acbench.integrations.openai.endpoint import KEY, Endpoint
+from acbench.integrations.openai.tokens import picture_tokens
+from acbench.predictors.llm.messages import LlmError, Picture, Price, Question
 from acbench.testing import tiny_jpeg, tiny_png
 
 SECRET = "sk-test-5ecret-0123456789"
@@ -46,9 +46,9 @@ def chat(server: Loopback, timeout: float = 60.0) -> OpenAIChat:
     return made
 
 
-def failure(server: Loopback, fault: Fault, timeout: float = 60.0) -> CallError:
+def failure(server: Loopback, fault: Fault, timeout: float = 60.0) -> LlmError:
     server.plan = lambda number, text: fault
-    with pytest.raises(CallError) as caught:
+    with pytest.raises(LlmError) as caught:
         chat(server, timeout).ask(QUESTION)
     return caught.value
 
@@ -154,7 +154,7 @@ BROKEN: dict[str, tuple[Fault, str, bool]] = {
     "cut off within": (Fault(keep=40), "connection", True),
     "too long": (Fault(body=b" " * (MAX_BODY + 1)), "refused", True),
     "late": (Fault(wait=3.0), "timeout", True),
-    "trickle": (Fault(pace=0.05), "timeout", True),
+    "trickle": (Fault(rate_limit=0.05), "timeout", True),
 }
 
 
@@ -171,7 +171,7 @@ class TestFaults:
         with socket.socket() as place:
             place.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{place.getsockname()[1]}/v1"
-            with pytest.raises(CallError) as caught:
+            with pytest.raises(LlmError) as caught:
                 chat_openai("m", url).ask(QUESTION)
         assert (caught.value.kind, caught.value.may_cost) == ("connection", False)
         assert caught.value.hint
@@ -188,7 +188,7 @@ class TestFaults:
 
             threading.Thread(target=speak, daemon=True).start()
             url = f"http://127.0.0.1:{place.getsockname()[1]}/v1"
-            with pytest.raises(CallError) as caught:
+            with pytest.raises(LlmError) as caught:
                 chat_openai("m", url, timeout=20.0).ask(QUESTION)
         assert caught.value.retryable
 
@@ -222,7 +222,7 @@ class TestFaults:
 
     def test_a_slow_body_is_given_up_as_a_whole(self, server: Loopback) -> None:
         """Each pause is short, and the whole would take two minutes."""
-        assert "in full" in failure(server, Fault(pace=0.2), timeout=1.0).message
+        assert "in full" in failure(server, Fault(rate_limit=0.2), timeout=1.0).message
 
 
 class TestDialects:
@@ -271,7 +271,7 @@ class TestDialects:
 
     def test_a_question_that_is_refused_in_every_form_is_refused(self, server: Loopback) -> None:
         server.refuses = lambda body: refusal(400, f"cannot decode image, {body.get('response_format')}")
-        with pytest.raises(CallError, match="cannot decode image") as caught:
+        with pytest.raises(LlmError, match="cannot decode image") as caught:
             chat_openai("m", server.url).ask(QUESTION)
         assert caught.value.kind == "refused" and "json_schema" in caught.value.message
         assert len(server.requests) == 3
@@ -280,7 +280,7 @@ class TestDialects:
         asked = chat_openai("m", server.url)
         asked.ask(QUESTION)
         server.refuses = lambda body: refusal(400, "cannot decode image")
-        with pytest.raises(CallError, match="cannot decode image"):
+        with pytest.raises(LlmError, match="cannot decode image"):
             asked.ask(QUESTION)
         assert len(server.requests) == 2
 
@@ -332,7 +332,7 @@ class TestSecrets:
     @pytest.mark.parametrize("key", ["two\nlines", "sk-schlüssel", "tab\tkey"])
     def test_a_key_that_no_header_can_hold(self, server: Loopback, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
         monkeypatch.setenv(KEY, key)
-        with pytest.raises(CallError, match="no key has") as caught:
+        with pytest.raises(LlmError, match="no key has") as caught:
             chat(server).ask(QUESTION)
         assert caught.value.kind == "auth" and key not in str(caught.value)
 
@@ -341,7 +341,7 @@ class TestSecrets:
     ) -> None:
         monkeypatch.delenv(KEY)
         assert chat(server).ask(QUESTION).text
-        with pytest.raises(CallError, match=KEY) as caught:
+        with pytest.raises(LlmError, match=KEY) as caught:
             chat_openai("m").ask(QUESTION)
         assert caught.value.kind == "auth"
 

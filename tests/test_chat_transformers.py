@@ -10,25 +10,25 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from commands import here
-from helpers import MVTEC_AC
+from helpers import MVTEC_AC, ask
 from PIL import Image
 from tiny_vlms import idefics3, llava, qwen2_vl
 
-from acbench import proposers, sources
-from acbench.adapters.chat_transformers import TransformersChat, Weights, chat_transformers
-from acbench.adapters.torch_runtime import import_torch
-from acbench.caller import Dialer, LedgerCaller, canary
-from acbench.calls import CallError, Picture, Question, call_id
+from acbench.data import sources
+from acbench.data.images import ImageReader
+from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
-from acbench.proposers.llm import Llm
+from acbench.integrations.torch.chat import TransformersChat, Weights, chat_transformers
+from acbench.integrations.torch.runtime import import_torch
+from acbench.predictors.base import Setup
+from acbench.predictors.llm import LedgerClient, Retrier, check_vision
+from acbench.predictors.llm.messages import LlmError, Picture, Question, call_id
+from acbench.predictors.proposers.llm import Llm
 from acbench.records import Proposal
-from acbench.stages.ingest import ingest
-from acbench.stages.propose import propose
-from acbench.testing import toy_mvtec_ad
+from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 
 torch = import_torch()
 
@@ -110,7 +110,7 @@ class TestAnswers:
         def ask(asked: Question) -> str:
             try:
                 return chat.ask(asked).text
-            except CallError as error:
+            except LlmError as error:
                 return f"{error.kind}: {error.message}"
 
         broken = Question(system="s", parts=(Picture(data=b"no picture", media_type="image/png"),), schema={})
@@ -135,9 +135,9 @@ class TestWhoItIs:
 
     def test_it_costs_nothing(self, one: Path, tmp_path: Path) -> None:
         chat = chat_transformers(str(one))
-        bill = LedgerCaller(dialer=Dialer(model=chat), ledger=tmp_path / "ledger.sqlite").bill(MIXED)
-        assert (bill.calls, bill.cost) == (len(MIXED), 0)
-        assert bill.tokens_in >= sum(chat.ask(asked).tokens_in for asked in MIXED[:2])
+        estimate = LedgerClient(retrier=Retrier(model=chat), ledger=tmp_path / "ledger.sqlite").estimate(MIXED)
+        assert (estimate.calls, estimate.cost) == (len(MIXED), 0)
+        assert estimate.tokens_in >= sum(chat.ask(asked).tokens_in for asked in MIXED[:2])
 
     @pytest.mark.parametrize("place", ["/no/such/folder", "org/no-such-model"])
     def test_what_is_not_there_is_said_before_any_work(self, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,10 +191,10 @@ class TestAsAWitness:
         root = toy_mvtec_ad(tmp_path / "data", {"bottle": ("broken_large", "contamination")})
 
         def witness(model: Path) -> Llm:
-            dialer = Dialer(model=chat_transformers(str(model), batch=4), concurrency=4)
-            caller = LedgerCaller(dialer=dialer, ledger=tmp_path / "ledger.sqlite", prove_sight=False)
-            nothing: Any = None
-            return Llm(proposers.Setup(schema=MVTEC_AC, root=root, embedder=nothing, cache=nothing), caller)
+            retrier = Retrier(model=chat_transformers(str(model), batch=4), concurrency=4)
+            llm_client = LedgerClient(retrier=retrier, ledger=tmp_path / "ledger.sqlite", check_vision=False)
+            images, models = ImageReader(root), FakeModels(client=llm_client)
+            return Llm(Setup(schema=MVTEC_AC, images=images, models=models, vectors=MemoryVectors()), llm_client)
 
         yield root, witness
 
@@ -203,7 +203,7 @@ class TestAsAWitness:
         items = ingest(sources.get("mvtec_ad"), root).items
 
         def asked() -> list[Proposal]:
-            rows = propose(witness(one), items, lambda done, total: None)
+            rows = ask(witness(one), items)
             return sorted(rows, key=lambda row: row.item_id)
 
         rows = asked()
@@ -214,7 +214,7 @@ class TestAsAWitness:
 
     def test_the_canary_knows_that_it_is_blind(self, one: Path) -> None:
         with pytest.raises(AcbenchError, match="does not see images"):
-            canary(chat_transformers(str(one)))
+            check_vision(chat_transformers(str(one)))
 
     def test_from_the_command_line(
         self,

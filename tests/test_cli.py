@@ -17,8 +17,8 @@ import pytest
 from click.core import ParameterSource
 from commands import acbench, here, python
 
-from acbench import sample
 from acbench.cli.main import cli
+from acbench.data.sample import render as sample
 from acbench.testing import toy_mvtec_ad
 
 HEAVY = {"numpy", "pandas", "torch", "pyarrow", "PIL", "yaml", "scipy", "sklearn", "cleanlab", "tqdm", "openai"}

@@ -14,20 +14,23 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from commands import here, python
-from helpers import MVTEC_AC, item
+from helpers import MVTEC_AC, ask, item
 from loopback_llm import Loopback
 from PIL import Image
 
-from acbench import imaging, proposers, regions, schema, sources
-from acbench.adapters import _open_clip_door as door
-from acbench.adapters.openclip import OpenClipModel, open_clip_model
-from acbench.adapters.torch_runtime import import_torch
+from acbench import schema
+from acbench.data import regions, sources
+from acbench.data.images import ImageReader
+from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
-from acbench.proposers import Setup, clip
+from acbench.integrations.torch import open_clip_weights as door
+from acbench.integrations.torch.open_clip import OpenClipModel, open_clip_model
+from acbench.integrations.torch.runtime import import_torch
+from acbench.predictors.base import Setup
+from acbench.predictors.proposers import clip
+from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import GOOD, Item, Proposal
-from acbench.stages.ingest import ingest
-from acbench.stages.propose import propose
-from acbench.testing import toy_mvtec_ad
+from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 
 torch = import_torch()
 import open_clip  # noqa: E402  (needs what import_torch mends)
@@ -43,16 +46,6 @@ PREPROCESS = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4], "interpolation": 
 WOOD = ("hole", "scratch")
 COLOURS = {"hole": (1, 0, 0), "scratch": (0, 1, 0), GOOD: (0, 0, 1), "color": (-1, 0, 0), "liquid": (-1, 0, 0)}
 """The last two look like nothing."""
-
-
-class Cache(dict[str, bytes]):
-    """Vectors in memory."""
-
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return {key: self[key] for key in keys if key in self}
-
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        self.update(rows)
 
 
 class Colours:
@@ -114,15 +107,15 @@ def quiet(*_: object) -> None:
     pass
 
 
-def setup(root: Path, model: Any, *, of: schema.Schema = MVTEC_AC, cache: Cache | None = None) -> Setup:
-    nothing: Any = None
-    return Setup(schema=of, root=root, embedder=nothing, cache=Cache() if cache is None else cache, clip=lambda: model)
+def setup(root: Path, model: Any, *, of: schema.Schema = MVTEC_AC, cache: MemoryVectors | None = None) -> Setup:
+    vectors = MemoryVectors() if cache is None else cache
+    return Setup(schema=of, images=ImageReader(root), models=FakeModels(clip_model=model), vectors=vectors)
 
 
-def ask(using: Setup, items: Sequence[Item]) -> dict[str, Proposal]:
+def answers(using: Setup, items: Sequence[Item]) -> dict[str, Proposal]:
     """Image → answer."""
     images = {each.item_id: each.image for each in items}
-    return {images[each.item_id]: each for each in propose(proposers.build("clip", using), items, quiet)}
+    return {images[each.item_id]: each for each in ask(build_proposer("clip", using), items)}
 
 
 def found(root: Path) -> list[Item]:
@@ -144,7 +137,7 @@ def by_hand(model: str, weights: str | None, root: Path, items: Iterable[Item]) 
                 image = file.convert("RGB")
             views = [image]
             if each.mask:
-                mask = imaging.open_mask(each.mask, root, image.size)
+                mask = ImageReader(root).mask(each.mask, image.size)
                 views.append(image.crop(regions.square(mask)))
             seen = net.encode_image(torch.stack([preprocess(view) for view in views]), normalize=True)
             likely = (net.logit_scale.exp() * seen @ classes.T).mean(0).softmax(0)
@@ -167,7 +160,7 @@ class TestAsOpenClip:
 
     def test_a_weights_file(self, toy: Path, weights: Path, tiny: OpenClipModel) -> None:
         items = [each for each in found(toy) if each.anomalous]
-        said = ask(setup(toy, tiny), items)
+        said = answers(setup(toy, tiny), items)
         assert len(said) == 10
         assert len({tuple(each.scores.values()) for each in said.values()}) > 5  # the model tells images apart
         agree(said, by_hand("tiny", str(weights), toy, items))
@@ -175,13 +168,13 @@ class TestAsOpenClip:
     def test_a_folder_in_the_layout_of_the_hub(self, toy: Path, folder: Path) -> None:
         model = open_clip_model(f"local-dir:{folder}", tell=quiet, precision="fp32")
         items = [each for each in found(toy) if each.anomalous]
-        agree(ask(setup(toy, model), items), by_hand(f"local-dir:{folder}", None, toy, items))
+        agree(answers(setup(toy, model), items), by_hand(f"local-dir:{folder}", None, toy, items))
 
     def test_real_bottles(self, mvtec_ad_root: Path, weights: Path, tiny: OpenClipModel) -> None:
         bottles = ingest(sources.get("mvtec_ad"), mvtec_ad_root, categories=["bottle"]).items
         items = [each for each in bottles if each.anomalous][:: clip.LEAST // 5][: clip.LEAST - 1]
         assert items
-        said = ask(setup(mvtec_ad_root, tiny), items)
+        said = answers(setup(mvtec_ad_root, tiny), items)
         assert {each.saw for each in said.values()} == {("image", "mask")}
         agree(said, by_hand("tiny", str(weights), mvtec_ad_root, items))
 
@@ -242,7 +235,7 @@ class TestModel:
 
     def test_its_name_costs_no_import_of_torch(self, folder: Path) -> None:
         python(
-            "import sys; from acbench.adapters.openclip import open_clip_model\n"
+            "import sys; from acbench.integrations.torch.open_clip import open_clip_model\n"
             f"print(open_clip_model({f'local-dir:{folder}'!r}, tell=print).name)\n"
             "assert not {'torch', 'open_clip', 'huggingface_hub'} & set(sys.modules)"
         )
@@ -370,39 +363,39 @@ class TestOnce:
 
     def test_a_second_run_computes_nothing_and_does_not_load_the_model(self, toy: Path, weights: Path) -> None:
         models = [open_clip_model("tiny", str(weights), tell=quiet, precision="fp32") for _ in range(2)]
-        counts, cache = passes(models[0]), Cache()
-        first = ask(setup(toy, models[0], cache=cache), found(toy))
+        counts, cache = passes(models[0]), MemoryVectors()
+        first = answers(setup(toy, models[0], cache=cache), found(toy))
         words = len({each for said in clip.prompts(MVTEC_AC.categories["wood"]).values() for each in said})
         batches = {"images": -(-10 * 2 // 8), "texts": -(-words // 8)}
         assert counts == batches  # of 10 defective images, each whole and close up
-        assert ask(setup(toy, models[1], cache=cache), found(toy)) == first
+        assert answers(setup(toy, models[1], cache=cache), found(toy)) == first
         assert counts == batches and models[1]._loaded is None
 
     def test_other_words_cost_no_look_at_an_image(
         self, toy: Path, tiny: OpenClipModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        counts, cache = passes(tiny), Cache()
-        first = ask(setup(toy, tiny, cache=cache), found(toy))
+        counts, cache = passes(tiny), MemoryVectors()
+        first = answers(setup(toy, tiny, cache=cache), found(toy))
         seen = counts["images"]
         wood = MVTEC_AC.categories["wood"]
         renamed = replace(wood, classes=tuple(replace(one, name=f"old {one.name}") for one in wood.classes))
         other = replace(MVTEC_AC, digest="00000000", categories={"wood": renamed})
         after = counts["texts"]
-        second = ask(setup(toy, tiny, of=other, cache=cache), found(toy))
+        second = answers(setup(toy, tiny, of=other, cache=cache), found(toy))
         assert counts["texts"] > after and counts["images"] == seen
         sections = clip._TEXTS.sections | {"picture": "an old photo of $state."}  # type: ignore[operator]
         monkeypatch.setattr(clip, "_TEXTS", clip.templates.Texts("other words", sections))
-        third = ask(setup(toy, tiny, cache=cache), found(toy))
+        third = answers(setup(toy, tiny, cache=cache), found(toy))
         assert counts["images"] == seen
         names = {next(iter(each.values())).proposer for each in (first, second, third)}
         assert len(names) == 3
 
     def test_another_mask_costs_one_look_at_what_it_marks(self, wood: Path) -> None:
-        model, cache = Colours(), Cache()
-        ask(setup(wood, model, cache=cache), found(wood))
+        model, cache = Colours(), MemoryVectors()
+        answers(setup(wood, model, cache=cache), found(wood))
         assert model.seen == 2 * 32
         Image.fromarray(np.eye(48, dtype=np.uint8)).save(wood / "wood/ground_truth/hole/003_mask.png")
-        ask(setup(wood, model, cache=cache), found(wood))
+        answers(setup(wood, model, cache=cache), found(wood))
         assert model.seen == 2 * 32 + 1
 
     def test_a_stopped_run_goes_on_from_the_last_batch(self, wood: Path) -> None:
@@ -412,10 +405,10 @@ class TestOnce:
                     raise KeyboardInterrupt
                 return super().images(crops)
 
-        cache, model = Cache(), Colours()
+        cache, model = MemoryVectors(), Colours()
         with pytest.raises(KeyboardInterrupt):
-            ask(setup(wood, Stopped(), cache=cache), found(wood))
-        ask(setup(wood, model, cache=cache), found(wood))
+            answers(setup(wood, Stopped(), cache=cache), found(wood))
+        answers(setup(wood, model, cache=cache), found(wood))
         assert model.seen == 2 * (32 - clip.BATCH)
 
 
@@ -441,7 +434,7 @@ class TestAnswers:
     HOLE = "wood/test/hole/000.png"
 
     def test_it_names_the_class_that_looks_most_like_it(self, wood: Path) -> None:
-        said = ask(setup(wood, Colours()), found(wood))
+        said = answers(setup(wood, Colours()), found(wood))
         assert len(said) == 32  # normal images are not its business
         one = said[self.HOLE]
         assert (one.status, one.labels, one.saw) == ("ok", ("hole",), ("image", "mask"))
@@ -452,7 +445,7 @@ class TestAnswers:
 
     def test_a_narrow_lead_is_no_answer(self, wood: Path) -> None:
         paint(wood / self.HOLE, (150, 148, 10))
-        said = ask(setup(wood, Colours()), found(wood))
+        said = answers(setup(wood, Colours()), found(wood))
         assert (said[self.HOLE].status, said[self.HOLE].labels) == ("abstained", ())
         assert said[self.HOLE].reason.startswith("too close to call: hole 0.") and said[self.HOLE].scores
         for each in said.values():
@@ -461,37 +454,37 @@ class TestAnswers:
 
     def test_an_image_that_looks_normal_is_said_to_be(self, wood: Path) -> None:
         paint(wood / self.HOLE, (10, 10, 200))
-        assert ask(setup(wood, Colours()), found(wood))[self.HOLE].labels == (GOOD,)
+        assert answers(setup(wood, Colours()), found(wood))[self.HOLE].labels == (GOOD,)
 
     def test_without_a_mask_it_sees_the_whole_image_and_says_so(self, wood: Path) -> None:
         (wood / "wood/ground_truth/hole/000_mask.png").unlink()
-        assert ask(setup(wood, Colours()), found(wood))[self.HOLE].saw == ("image",)
+        assert answers(setup(wood, Colours()), found(wood))[self.HOLE].saw == ("image",)
 
     def test_a_wide_image_is_seen_to_its_ends(self, wood: Path) -> None:
         """The left fifth is blue, and would be cut off by a crop of the middle."""
         model, path = Colours(), wood / self.HOLE
         (wood / "wood/ground_truth/hole/000_mask.png").unlink()
         Image.new("RGB", (100, 40), (0, 200, 0)).save(path)
-        plain = ask(setup(wood, model), found(wood))[self.HOLE]
+        plain = answers(setup(wood, model), found(wood))[self.HOLE]
         picture = Image.open(path)
         picture.paste((0, 0, 200), (0, 0, 20, 40))
         picture.save(path)
-        assert ask(setup(wood, model), found(wood))[self.HOLE].scores[GOOD] > 2 * plain.scores[GOOD]
+        assert answers(setup(wood, model), found(wood))[self.HOLE].scores[GOOD] > 2 * plain.scores[GOOD]
 
     def test_an_image_that_cannot_be_read_is_an_error_and_the_others_are_judged(self, wood: Path) -> None:
         items = found(wood)
         path = wood / self.HOLE
         path.write_bytes(path.read_bytes()[:60])
-        broken = ask(setup(wood, Colours()), items)
+        broken = answers(setup(wood, Colours()), items)
         assert (broken[self.HOLE].status, broken[self.HOLE].labels) == ("error", ())
         assert "hole/000.png" in broken[self.HOLE].reason
-        known = ask(setup(wood, Colours()), found(wood))  # ingest has seen the damage
+        known = answers(setup(wood, Colours()), found(wood))  # ingest has seen the damage
         assert known[self.HOLE].status == "error" and len(known) == 32
         assert known["wood/test/hole/001.png"].labels == broken["wood/test/hole/001.png"].labels == ("hole",)
 
     def test_an_unknown_category_is_no_answer(self, wood: Path) -> None:
         stranger = item(category="teapot")
-        said = ask(setup(wood, Colours()), [stranger])
+        said = answers(setup(wood, Colours()), [stranger])
         assert said[stranger.image].reason == "the schema has no category teapot"
 
     @pytest.mark.parametrize("on_cpu", [True, False])
@@ -506,32 +499,33 @@ class TestAnswers:
                 drawn_before.append(len(opened))
                 return super().images(crops)
 
-        def open_image(*which: Any) -> Any:
-            opened.append(which)
-            return original(*which)
+        class CountingReader(ImageReader):
+            def image(self, path: str) -> Any:
+                opened.append(path)
+                return super().image(path)
 
-        original, model = imaging.open_image, Watched()
+        model = Watched()
         model.on_cpu = on_cpu
-        monkeypatch.setattr(clip.imaging, "open_image", open_image)
-        said = ask(setup(wood, model), found(wood))
+        using = replace(setup(wood, model), images=CountingReader(wood))
+        said = answers(using, found(wood))
         assert (drawn_before == [16, 32]) is on_cpu
-        assert len(opened) == 32 and said == ask(setup(wood, Colours()), found(wood))
+        assert len(opened) == 32 and said == answers(setup(wood, Colours()), found(wood))
 
     def test_the_order_of_the_images_does_not_matter(self, toy: Path, tiny: OpenClipModel) -> None:
         items = found(toy)
-        assert ask(setup(toy, tiny), items) == ask(setup(toy, tiny), items[::-1])
+        assert answers(setup(toy, tiny), items) == answers(setup(toy, tiny), items[::-1])
 
     def test_it_is_asked_only_if_a_model_was_chosen(self) -> None:
-        assert "clip" in proposers.names()
-        with pytest.raises(AcbenchError, match=r"no model was chosen(?s:.)*--clip-model NAME --clip-weights TAG_OR"):
-            proposers.build("clip", replace(setup(Path(), Colours()), clip=None))
+        assert "clip" in proposer_names()
+        with pytest.raises(AcbenchError, match="no clip_model was chosen"):
+            build_proposer("clip", setup(Path(), None))
 
     def test_its_name_tells_what_decides_its_answers(self) -> None:
         other = Colours()
         other.name = "colours@11111111"
         changed = replace(MVTEC_AC, digest="00000000")
         names = [
-            proposers.build("clip", setup(Path(), model, of=of)).name
+            build_proposer("clip", setup(Path(), model, of=of)).name
             for model, of in ((Colours(), MVTEC_AC), (Colours(), MVTEC_AC), (other, MVTEC_AC), (Colours(), changed))
         ]
         assert len(set(names)) == 3 and names[0] == names[1]
@@ -548,13 +542,13 @@ class TestCalibration:
 
     def test_few_labels_leave_the_model_s_own_scale(self, wood: Path) -> None:
         few = [each for each in found(wood) if each.anomalous][: clip.LEAST - 1]
-        for image, each in ask(setup(wood, Colours()), few).items():
+        for image, each in answers(setup(wood, Colours()), few).items():
             wanted = np.exp(self.raw(wood / image))
             assert list(each.scores.values()) == pytest.approx(list(wanted / wanted.sum()), abs=5e-3)
             assert each.rationale.endswith("(uncalibrated: too few labelled images)")
 
     def test_one_temperature_makes_the_labels_likeliest(self, wood: Path) -> None:
-        said = ask(setup(wood, Colours()), found(wood))
+        said = answers(setup(wood, Colours()), found(wood))
         right = [(self.raw(wood / image), [GOOD, *ids()].index(image.split("/")[2])) for image in said]
 
         def surprise(temperature: float) -> float:
@@ -575,14 +569,14 @@ class TestCalibration:
         items = [each for each in found(wood) if each.image[-7:-4] < "014"]
         labelled = [each for each in items * 2 if each.anomalous][: clip.LEAST - 2]
         twice = [replace(each, item_id=f"{number}", image=each.image) for number, each in enumerate(labelled * 2)]
-        said = list(propose(proposers.build("clip", setup(wood, Colours())), twice, quiet))
+        said = list(ask(build_proposer("clip", setup(wood, Colours())), twice))
         assert 0.5 < max(said[0].scores.values()) < 1
 
     def test_labels_never_change_which_class_comes_first(self, wood: Path) -> None:
         items = found(wood)
         swapped = {"hole": "scratch", "scratch": "hole", "good": "good"}
         lies = [replace(each, source_labels=(swapped[each.source_labels[0]],)) for each in items]
-        honest, misled = (ask(setup(wood, Colours()), each) for each in (items, lies))
+        honest, misled = (answers(setup(wood, Colours()), each) for each in (items, lies))
         for image in honest:
             assert order(honest[image]) == order(misled[image])
         counts = [sum(each.status == "ok" for each in said.values()) for said in (honest, misled)]

@@ -7,25 +7,18 @@ import random
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from acbench.concord import (
-    Answer,
-    alternative_annotator,
-    cohen_kappa,
-    fleiss_kappa,
-    krippendorff_alpha,
-    masi,
-)
+from acbench.stats import ClassSet, alternative_annotator, cohen_kappa, fleiss_kappa, krippendorff_alpha, masi
 
 A, B, C = ("a",), ("b",), ("c",)
-AB: Answer = ("a", "b")
+AB: ClassSet = ("a", "b")
 
 
-def answers(seed: int, count: int, wrong: float, truth: list[Answer]) -> list[Answer]:
+def answers(seed: int, count: int, wrong: float, truth: list[ClassSet]) -> list[ClassSet]:
     draw = random.Random(seed)
     return [each if draw.random() > wrong else draw.choice([A, B, C, AB]) for each in truth[:count]]
 
 
-TRUTH: list[Answer] = [random.Random(1).choices([A, B, C, AB], k=200)[n] for n in range(200)]
+TRUTH: list[ClassSet] = [random.Random(1).choices([A, B, C, AB], k=200)[n] for n in range(200)]
 ONE, TWO, THREE = (answers(seed, 200, 0.2, TRUTH) for seed in (2, 3, 4))
 PEOPLE = {name: dict(zip(map(str, range(200)), said, strict=True))
           for name, said in (("one", ONE), ("two", TWO), ("three", THREE))}  # fmt: skip
@@ -43,7 +36,7 @@ class TestMasi:
             (A, (), 1),
         ],
     )
-    def test_by_hand(self, one: Answer, other: Answer, distance: float) -> None:
+    def test_by_hand(self, one: ClassSet, other: ClassSet, distance: float) -> None:
         assert masi(one, other) == masi(other, one) == pytest.approx(distance)
 
     def test_as_nltk_has_it(self) -> None:

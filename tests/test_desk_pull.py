@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from helpers import MVTEC_AC, item
 
-from acbench.desk import Annotation, Answered, Project
 from acbench.records import Review
-from acbench.stages.desk_pull import Pulled, last_round, pull
-from acbench.stages.resolve import current_reviews
+from acbench.review.annotation_tool import AnnotatedTask, Annotation, ToolProject
+from acbench.review.pull import PullResult, last_round, pull
+from acbench.review.resolve import current_reviews
 
 BOTTLE, OTHER = item(), item(1)
 ITEMS = {each.item_id: each for each in (BOTTLE, OTHER)}
-PROJECT = Project(number=3, uid="0a1b2c3d", title="MVTec-AC: Bottle", tasks=2, annotators=1, form_is_ours=True)
+PROJECT = ToolProject(number=3, uid="0a1b2c3d", title="MVTec-AC: Bottle", tasks=2, annotators=1, form_is_ours=True)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -30,16 +30,16 @@ def said(number: int, *choices: str, note: str = "", by: str = "ada", **more: An
     return Annotation(number=number, author=by, **values | more)
 
 
-def task(*annotations: Annotation, of: Any = BOTTLE, turn: int = 1, number: int = 1, **data: Any) -> Answered:
+def task(*annotations: Annotation, of: Any = BOTTLE, turn: int = 1, number: int = 1, **data: Any) -> AnnotatedTask:
     content = {"item_id": of.item_id, "round": turn, "shown": [], **data}
-    return Answered(number=number, data=content, annotations=annotations, drafts=0)
+    return AnnotatedTask(number=number, data=content, annotations=annotations, drafts=0)
 
 
-def pulled(tasks: Sequence[Answered], earlier: Sequence[Review] = ()) -> Pulled:
+def pulled(tasks: Sequence[AnnotatedTask], earlier: Sequence[Review] = ()) -> PullResult:
     return pull(PROJECT, tasks, ITEMS, MVTEC_AC, earlier, now=NOW)
 
 
-def counted(result: Pulled) -> dict[str, int]:
+def counted(result: PullResult) -> dict[str, int]:
     return {name: count for name, count in result.counts.items() if count}
 
 
@@ -153,9 +153,11 @@ def test_what_is_no_decision_is_counted_and_never_guessed(found: Annotation, kin
 
 
 def test_tasks_that_are_not_known_are_told_and_left_alone() -> None:
-    strange = Answered(number=8, data={"text": "hello"}, annotations=[said(1, "good")], drafts=1)
+    strange = AnnotatedTask(number=8, data={"text": "hello"}, annotations=[said(1, "good")], drafts=1)
     lost = task(said(2, "good"), of=item(99), number=9)
-    odd = Answered(number=10, data={"item_id": BOTTLE.item_id, "round": "1"}, annotations=[said(3, "good")], drafts=0)
+    odd = AnnotatedTask(
+        number=10, data={"item_id": BOTTLE.item_id, "round": "1"}, annotations=[said(3, "good")], drafts=0
+    )
     result = pulled([strange, lost, odd])
     assert result.reviews == []
     assert counted(result) == {"drafts": 1, "not_ours": 2, "unknown_item": 1}

@@ -17,11 +17,11 @@ from desks import RealDesk, annotate, desk_at
 from helpers import BOTTLE
 from proxy import DROP, LATE, lossy_proxy
 
-from acbench.desk import Project, Task, Wanted
-from acbench.errors import DeskError, LostConnection, StoreError
+from acbench.errors import AnnotationToolError, LostConnection, StorageError
+from acbench.review.annotation_tool import ProjectSpec, Task, ToolProject
+from acbench.review.push import Note, push
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
-from acbench.stages.desk_push import Note, push
 
 SETTLE = 2.5
 """Seconds: enough for this server and batches of `BATCH`."""
@@ -31,8 +31,8 @@ import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[4:]
 from test_desk_push import BATCH, SETTLE, tasks, wanted
-from acbench.adapters.label_studio import LabelStudio
-from acbench.stages.desk_push import Note, push
+from acbench.integrations.label_studio.tool import LabelStudio
+from acbench.review.push import Note, push
 url, key, folder = sys.argv[1:4]
 desk = LabelStudio(url, key, served=Path(folder))
 project = desk.open(wanted("killed"))
@@ -41,9 +41,9 @@ push(desk, project, tasks(600), Note(Path(folder) / "note.json"), settle=SETTLE,
 """
 
 
-def wanted(name: str, **more: Any) -> Wanted:
+def wanted(name: str, **more: Any) -> ProjectSpec:
     values = {"title": f"Test: {name}", "form": label_studio_form(BOTTLE), "instructions": instructions(BOTTLE)}
-    return Wanted(benchmark="test", category=name, **values | more)
+    return ProjectSpec(benchmark="test", category=name, **values | more)
 
 
 def tasks(count: int, turn: int = 1) -> list[Task]:
@@ -60,7 +60,7 @@ def tasks(count: int, turn: int = 1) -> list[Task]:
     ]
 
 
-def on_the_desk(desk: RealDesk, project: Project) -> Counter[tuple[str, int]]:
+def on_the_desk(desk: RealDesk, project: ToolProject) -> Counter[tuple[str, int]]:
     """How often each task is there, as the server itself says."""
     with desk.client() as client:
         answer = client.get("/api/tasks/", params={"project": project.number, "page_size": 10_000})
@@ -147,7 +147,7 @@ def test_later_than_anybody_waits_is_mended_by_the_next_push(real_desk: RealDesk
     assert {draft, newest} <= set(desk_numbers(real_desk, project))
 
 
-def desk_numbers(desk: RealDesk, project: Project) -> list[int]:
+def desk_numbers(desk: RealDesk, project: ToolProject) -> list[int]:
     return [each.number for each in desk.desk().standing(project)]
 
 
@@ -212,7 +212,7 @@ def test_a_server_killed_at_random_moments(own_desk: RealDesk, note: Note) -> No
 
 def test_a_damaged_note_is_told(real_desk: RealDesk, note: Note) -> None:
     note.path.write_text("{", encoding="utf-8")
-    with pytest.raises(StoreError, match="is damaged") as caught:
+    with pytest.raises(StorageError, match="is damaged") as caught:
         push(real_desk.desk(), real_desk.desk().open(wanted("note")), tasks(1), note)
     assert "rm " in caught.value.hint
 
@@ -229,5 +229,5 @@ def test_a_task_that_the_server_refuses_is_an_error(real_desk: RealDesk, note: N
     desk = real_desk.desk()
     project = desk.open(wanted("refused"))
     bad = Task(item_id="x", round=1, data={"item_id": "x", "round": 1})
-    with pytest.raises(DeskError, match="400"):
+    with pytest.raises(AnnotationToolError, match="400"):
         push(desk, project, [bad], note)

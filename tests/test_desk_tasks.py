@@ -13,24 +13,26 @@ from helpers import BOTTLE as CATEGORY
 from helpers import MVTEC_AC, decides, item, says
 from PIL import Image
 
-from acbench.adapters.label_studio import check
-from acbench.desk import Task
-from acbench.errors import DeskError
+from acbench.data.images import ImageReader
+from acbench.data.ingest import ingest
+from acbench.data.sources import get
+from acbench.errors import AnnotationToolError
+from acbench.integrations.label_studio.tool import check
 from acbench.records import Item, Proposal, Review
+from acbench.review import queue_pictures as pictures
+from acbench.review import task_pictures as desk_pictures
+from acbench.review.annotation_tool import Task
+from acbench.review.queue import RankedItem, Why, by_item
+from acbench.review.resolve import resolve
+from acbench.review.tasks import chosen, is_blind, task
 from acbench.schema.form import EMPTY, FIELDS, label_studio_form
-from acbench.sources import get
-from acbench.stages import desk_pictures, pictures
-from acbench.stages.desk_tasks import chosen, is_blind, task
-from acbench.stages.ingest import ingest
-from acbench.stages.resolve import resolve
-from acbench.stages.triage import Ranked, Why, by_item
 from acbench.testing import toy_mvtec_ad
 
 JUDGE = check(label_studio_form(CATEGORY))
 PICTURES = {name: f"/data/{name}.jpg" for name in FIELDS if name != "proposals"}
 ITEMS = [item(number) for number in range(4)]
 WHYS: tuple[Why, ...] = ("disputed", "unnamed", "suspect", "audit")
-WAITING = [Ranked(item_id=each.item_id, rank=n, why=why, suspicion=0.5, detail="")
+WAITING = [RankedItem(item_id=each.item_id, rank=n, why=why, label_issue_score=0.5, detail="")
            for n, (each, why) in enumerate(zip(ITEMS, WHYS, strict=True), 1)]  # fmt: skip
 
 
@@ -46,8 +48,8 @@ def made(proposals: Sequence[Proposal], *, blind: bool = False, of: Item = ITEMS
 class TestChosen:
     def test_all_that_waits_in_its_order(self) -> None:
         assert picked() == [("disputed", 1), ("unnamed", 1), ("suspect", 1), ("audit", 1)]
-        assert picked(queue="audit") == [("audit", 1)]
-        assert picked(queue="disputed", turn=5) == [("disputed", 5)]
+        assert picked(part="audit") == [("audit", 1)]
+        assert picked(part="disputed", turn=5) == [("disputed", 5)]
 
     def test_where_people_differ_it_is_the_next_round(self) -> None:
         desk = "label-studio:00000000/{}/1"
@@ -56,7 +58,7 @@ class TestChosen:
             decides("bob", ITEMS[1], "broken_small", desk=desk.format(2)),
             decides("ann", ITEMS[3], verdict="unsure", desk="csv"),
         ]
-        assert picked(reviews, queue="disputed") == [("disputed", 1), ("unnamed", 3), ("audit", 1)]
+        assert picked(reviews, part="disputed") == [("disputed", 1), ("unnamed", 3), ("audit", 1)]
         assert picked(reviews)[1] == ("unnamed", 3)
 
     def test_what_was_looked_at_and_not_decided_is_put_up_again(self) -> None:
@@ -135,7 +137,7 @@ class TestTask:
         ],
     )
     def test_a_proposal_that_does_not_fit_is_an_error_that_names_the_image(self, wrong: Proposal) -> None:
-        with pytest.raises(DeskError, match="does not fit the form") as caught:
+        with pytest.raises(AnnotationToolError, match="does not fit the form") as caught:
             made([wrong])
         assert ITEMS[0].item_id in caught.value.message
         assert "llm@00000000" in caught.value.message
@@ -146,7 +148,7 @@ class TestPictures:
     def drawn(self, tmp_path: Path) -> Mapping[str, Mapping[str, Path]]:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
         items = ingest(get("mvtec_ad"), root).items
-        return desk_pictures.draw(items, pictures.references(items), root, tmp_path / "desk")
+        return desk_pictures.draw(items, pictures.references(items), ImageReader(root), tmp_path / "desk")
 
     def test_a_normal_image_is_not_shown_beside_itself(self) -> None:
         normal = [replace(item(number), anomalous=False) for number in range(3)]
@@ -190,7 +192,7 @@ class TestPictures:
             mask.paste(255, (*corner, corner[0] + 2, corner[1] + 2))
         mask.save(root / marked.mask)
         for _ in range(2):
-            (paths,) = desk_pictures.draw([marked], {}, root, tmp_path / "desk").values()
+            (paths,) = desk_pictures.draw([marked], {}, ImageReader(root), tmp_path / "desk").values()
             assert desk_pictures.marks(paths)["places"] == "2 marked places"
             (root / marked.mask).unlink(missing_ok=True)
         paths["crop"].write_bytes(b"damaged")
@@ -199,13 +201,13 @@ class TestPictures:
     def test_without_a_normal_image_that_is_marked(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
         items = ingest(get("mvtec_ad"), root).items[:1]
-        (paths,) = desk_pictures.draw(items, {}, root, tmp_path / "desk").values()
+        (paths,) = desk_pictures.draw(items, {}, ImageReader(root), tmp_path / "desk").values()
         assert desk_pictures.marks(paths)["alone"] == "yes"
 
     def test_a_tall_image_is_shown_in_full_between_bars(self, tmp_path: Path) -> None:
         Image.new("RGB", (100, 800), (0, 0, 200)).save(tmp_path / "tall.png")
         tall = replace(item(), image="tall.png", mask=None, width=100, height=800)
-        (paths,) = desk_pictures.draw([tall], {}, tmp_path, tmp_path / "desk").values()
+        (paths,) = desk_pictures.draw([tall], {}, ImageReader(tmp_path), tmp_path / "desk").values()
         with Image.open(paths["image"]) as picture:
             assert picture.size == (640, 800)
             pixel = picture.convert("RGB").getpixel((320, 400))
@@ -218,17 +220,17 @@ class TestPictures:
     def test_what_is_drawn_is_not_drawn_again_and_a_new_image_is(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
         items = ingest(get("mvtec_ad"), root).items
-        first = desk_pictures.draw(items, {}, root, tmp_path / "desk")
+        first = desk_pictures.draw(items, {}, ImageReader(root), tmp_path / "desk")
         stamps = {path: path.stat().st_mtime_ns for paths in first.values() for path in paths.values()}
-        assert desk_pictures.draw(items, {}, root, tmp_path / "desk") == first
+        assert desk_pictures.draw(items, {}, ImageReader(root), tmp_path / "desk") == first
         assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
-        other = desk_pictures.draw([replace(items[0], sha256="0" * 64)], {}, root, tmp_path / "desk")
+        other = desk_pictures.draw([replace(items[0], sha256="0" * 64)], {}, ImageReader(root), tmp_path / "desk")
         assert other[items[0].item_id]["image"] != first[items[0].item_id]["image"]
 
     def test_an_image_that_cannot_be_read_is_a_grey_field(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
         items = ingest(get("mvtec_ad"), root).items
         (root / items[0].image).write_bytes(b"no image")
-        paths = desk_pictures.draw(items[:1], {}, root, tmp_path / "desk")[items[0].item_id]
+        paths = desk_pictures.draw(items[:1], {}, ImageReader(root), tmp_path / "desk")[items[0].item_id]
         with Image.open(paths["contour"]) as picture:
             assert picture.size == (448, 448)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from acbench.release.diff import Change, counts, diff, summary
 from acbench.release.entries import Entry
-from acbench.stages.diff import Change, counts, diff, summary
 
 CHIPPED = Entry(
     item_id="one", image="cup/test/chip/000.png", category="cup", split="test", anomalous=True, label="chip",

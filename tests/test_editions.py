@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from acbench import editions, schema, store
+from acbench import schema
 from acbench.records import GOOD, Review
+from acbench.storage import bundled as editions
+from acbench.storage import tables as store
 
 BENCHMARKS = ("mvtec_ac", "visa_ac")
 

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from acbench import evidence
-from acbench.evidence import PANEL, close_up, contour, outline, picture
-from acbench.regions import Mask
+from acbench.data import evidence
+from acbench.data.evidence import PANEL, close_up, contour, outline, picture
+from acbench.data.regions import Mask
 
 RED = (255, 24, 24)
 

@@ -15,11 +15,12 @@ from commands import Done, python
 from helpers import item
 from mongo import free_port, mongod, program, variables
 
-from acbench import cards as formats
-from acbench.adapters import fiftyone_app, fiftyone_server
-from acbench.cards import Card, Named
 from acbench.errors import AcbenchError
-from acbench.ledger import digest
+from acbench.integrations.fiftyone import dataset as fiftyone_app
+from acbench.integrations.fiftyone import server as fiftyone_server
+from acbench.review import app_records as formats
+from acbench.review.app_records import AppLabel, AppSample
+from acbench.storage.ledger import digest
 
 CLASSES = ["good", "broken_large", "contamination"]
 pytestmark = pytest.mark.filterwarnings("default")  # FiftyOne and its libraries warn of each other
@@ -51,22 +52,22 @@ def shelf(request: pytest.FixtureRequest) -> Iterator[Any]:
     made.data.delete()
 
 
-def card(number: int, label: str = "broken_large", **fields: Any) -> Card:
+def card(number: int, label: str = "broken_large", **fields: Any) -> AppSample:
     of = item(number)
     values = {
         "item_id": of.item_id,
         "image": of.image,
         "category": "bottle",
-        "label": Named(label=label, confidence=0.9),
+        "label": AppLabel(label=label, confidence=0.9),
         "given": label,
         "kinds": 1,
         "why": "settled",
         "status": "accepted",
-        "proposal_neighbours": Named(label="contamination", confidence=0.8, facts={"rationale": "its 5 nearest"}),
+        "proposal_neighbours": AppLabel(label="contamination", confidence=0.8, facts={"rationale": "its 5 nearest"}),
         **fields,
     }
     values["content"] = digest(repr(sorted(values.items())))
-    return Card(item_id=of.item_id, image=f"/data/{of.image}", mask=None, size=(48, 48), fields=values)
+    return AppSample(item_id=of.item_id, image=f"/data/{of.image}", mask=None, size=(48, 48), fields=values)
 
 
 def vectors(count: int) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def vectors(count: int) -> dict[str, Any]:
     return {item(number).item_id: random.normal(size=8).astype(np.float32) for number in range(count)}
 
 
-def update(shelf: Any, cards: list[Card], key: str = "k", count: int = 0) -> fiftyone_app.Updated:
+def update(shelf: Any, cards: list[AppSample], key: str = "k", count: int = 0) -> fiftyone_app.Updated:
     return shelf.update(
         cards, key=key, classes=CLASSES, vectors=vectors(count), model="m", progress=lambda done, of: None
     )
@@ -89,7 +90,7 @@ def test_what_fiftyone_says_leaves_stdout_to_results(database: str, tmp_path: Pa
     done = python(
         """
 import logging
-from acbench.adapters import fiftyone_app
+from acbench.integrations.fiftyone import dataset as fiftyone_app
 fiftyone_app.connect()
 for name in ("fiftyone", "fiftyone.core.odm.database", "eta"):
     logging.getLogger(name).warning("You are running the oldest supported major version of MongoDB.")
@@ -199,7 +200,7 @@ def test_the_app_is_dressed_for_reviewers(shelf: Any) -> None:
 
 def test_a_proposer_that_is_new_gets_its_place(shelf: Any) -> None:
     update(shelf, [card(0), card(1)])
-    update(shelf, [card(0, proposal_clip=Named(label="contamination", confidence=0.7)), card(1)])
+    update(shelf, [card(0, proposal_clip=AppLabel(label="contamination", confidence=0.7)), card(1)])
     (proposals,) = [group for group in shelf.data.app_config.sidebar_groups if group.name == "Proposals"]
     assert list(proposals.paths) == ["proposal_clip", "proposal_neighbours"]
 
@@ -221,7 +222,7 @@ def test_a_dataset_of_an_older_format_is_written_anew_and_keeps_tags(
 
 def connect_elsewhere(uri: str, home: Path) -> Done:
     """What becomes of a connection in a process of its own."""
-    code = "from acbench.adapters.fiftyone_app import connect, AcbenchError\ntry: connect()\n" \
+    code = "from acbench.integrations.fiftyone.dataset import connect, AcbenchError\ntry: connect()\n" \
         "except AcbenchError as error: print(error)"  # fmt: skip
     return python(code, **variables(uri, home))
 

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 from commands import here
-from helpers import MVTEC_AC, item
+from helpers import MVTEC_AC, ask, item
 from listings import DATA
 
-from acbench import editions, schema, store
+from acbench import schema
 from acbench.errors import AcbenchError, TableError
-from acbench.project import Project
-from acbench.proposers.file import File
-from acbench.proposers.table import class_sets
+from acbench.predictors.proposers.file import File
+from acbench.predictors.proposers.table import class_sets
 from acbench.records import GOOD, Item, Proposal
-from acbench.stages.propose import propose
+from acbench.storage import bundled as editions
+from acbench.storage import tables as store
+from acbench.storage.project import Project
 
 ITEMS = [item(number) for number in range(4)]
 
@@ -28,7 +29,7 @@ def rows(path: Path, text: str, items: list[Item] = ITEMS) -> dict[str, Proposal
     """Image → what the file says of it."""
     path.write_text(text, encoding="utf-8")
     image = {each.item_id: each.image for each in items}
-    said = propose(File(MVTEC_AC, path, "0"), items, lambda done, total: None)
+    said = ask(File(MVTEC_AC, path, "0"), items)
     return {image[row.item_id]: row for row in said}
 
 
@@ -101,10 +102,10 @@ class TestRefused:
             rows(path, text.replace("A,", f"{ITEMS[0].image},"))
 
     def test_a_file_that_is_not_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from acbench import proposers
+        from acbench.predictors.registry import build_proposer
 
         with pytest.raises(AcbenchError, match="there is no file"):
-            proposers.build("file:nowhere.csv", None)  # type: ignore[arg-type]
+            build_proposer("file:nowhere.csv", None)  # type: ignore[arg-type]
 
 
 def test_gpt_4o_s_published_answers_replay(full_visa: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +116,7 @@ def test_gpt_4o_s_published_answers_replay(full_visa: Path, tmp_path: Path, monk
     done = here("propose", "visa_ac", "--root", full_visa, "--proposer", "file:gpt4o.csv", "--json")
     assert done.status == 0
     assert done.facts == {"file:gpt4o.csv": {"ok": 929, "abstained": 0, "error": 0}}
-    bench = Project(tmp_path).bench("visa_ac")
+    bench = Project(tmp_path).benchmark("visa_ac")
     image = {each.item_id: each.image for each in store.read(bench.items, Item)}
     said = {image[row.item_id]: row.labels for row in store.read(bench.proposals("file:gpt4o.csv"), Proposal)}
     categories = schema.load("visa_ac").categories

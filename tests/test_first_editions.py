@@ -9,11 +9,12 @@ import pytest
 from commands import acbench
 from listings import paths
 
-from acbench import schema, store
-from acbench.editions import folder
+from acbench import schema
 from acbench.records import GOOD, Label
-from acbench.stages.summary import published
+from acbench.storage import tables as store
+from acbench.storage.bundled import folder
 from acbench.testing import full_tree
+from acbench.workflows.summary import published
 
 FILES = ("labels.jsonl", "labels.meta.json", "reviews.jsonl")
 

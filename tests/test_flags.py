@@ -8,23 +8,25 @@ from typing import Any
 import pytest
 from helpers import MVTEC_AC, decides, item
 
-from acbench.cards import Flag
 from acbench.errors import ReviewError
 from acbench.records import Review
-from acbench.stages.flags import MANY, Collected, asked_again, collect, slip
-from acbench.stages.resolve import current_reviews
+from acbench.review.app_marks import MANY, CollectResult, asked_again, collect, slip
+from acbench.review.app_records import AppMark
+from acbench.review.resolve import current_reviews
 
 ONE, TWO = item(1, "broken_large"), item(2, "contamination")
 ITEMS = {each.item_id: each for each in (ONE, TWO)}
 NOON, LATER = "2026-01-01T12:00:00+00:00", "2026-01-02T12:00:00+00:00"
 
 
-def flag(*tags: str, **other: Any) -> Flag:
+def flag(*tags: str, **other: Any) -> AppMark:
     values: dict[str, Any] = {"item_id": ONE.item_id, "tags": tags, "given": "broken_large", "place": "acbench/5f"}
-    return Flag(**values | other)
+    return AppMark(**values | other)
 
 
-def taken(*flags: Flag, earlier: list[Review] | None = None, when: str = NOON, reviewer: str = "ada") -> Collected:
+def taken(
+    *flags: AppMark, earlier: list[Review] | None = None, when: str = NOON, reviewer: str = "ada"
+) -> CollectResult:
     return collect(
         flags, ITEMS, MVTEC_AC, earlier or [], reviewer=reviewer, when=when, shown={ONE.item_id: ("neighbours@1",)}
     )
@@ -88,7 +90,7 @@ def test_another_class_in_the_label_decides() -> None:
         (flag("undo", changed="contamination"), "it says undo, and more"),
     ],
 )
-def test_one_mark_that_cannot_be_taken_stops_all(wrong: Flag, says: str) -> None:
+def test_one_mark_that_cannot_be_taken_stops_all(wrong: AppMark, says: str) -> None:
     with pytest.raises(ReviewError, match="1 marks cannot be taken, so none was") as caught:
         taken(wrong, flag("contamination", item_id=TWO.item_id))
     assert says in caught.value.message

@@ -45,10 +45,10 @@ print(json.dumps({"version": datasets.__version__, "names": names, "rows": rows}
 UPLOADER = """
 import json, sys
 from pathlib import Path
-from acbench.adapters.hub import Repository
+from acbench.integrations.huggingface.hub import Repository
 from acbench.errors import AcbenchError
 from acbench.release import manifest
-from acbench.stages.publish.upload import Upload
+from acbench.release.upload import Upload
 
 folder = Path(sys.argv[2])
 found = manifest.parse((folder / manifest.NAME).read_bytes())

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from acbench._util.text import printable
+from acbench.data.images import MAX_PIXELS, Header, ImageReader, probe
 from acbench.errors import ImageError
-from acbench.files import MAX_BYTES, Refused, Tree, printable
-from acbench.imaging import MAX_PIXELS, Header, open_image, open_mask, probe
+from acbench.storage.files import MAX_BYTES, Refused, Tree
 from acbench.testing import tiny_jpeg, tiny_png
 
 
@@ -82,7 +83,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int], tmp_path:
     (tmp_path / "bomb.png").write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for use in (lambda: probe(data), lambda: open_image("bomb.png", tmp_path)):
+        for use in (lambda: probe(data), lambda: ImageReader(tmp_path).image("bomb.png")):
             with pytest.raises(ImageError, match=r"pixels|damaged"):
                 use()
 
@@ -107,7 +108,7 @@ def test_a_damaged_picture_is_decoded_or_an_image_error(
     folder = tmp_path_factory.getbasetemp()
     (folder / "damaged").write_bytes(whole)
     try:
-        assert open_image("damaged", folder).mode == "RGB"
+        assert ImageReader(folder).image("damaged").mode == "RGB"
     except ImageError as error:
         assert error.hint and "damaged: " in error.message
 
@@ -115,27 +116,27 @@ def test_a_damaged_picture_is_decoded_or_an_image_error(
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "RGBA", "LA"])
 def test_images_come_as_rgb(mode: str, tmp_path: Path) -> None:
     noise(mode).save(tmp_path / "a.png")
-    picture = open_image("a.png", tmp_path)
+    picture = ImageReader(tmp_path).image("a.png")
     assert (picture.mode, picture.size) == ("RGB", (31, 17))
     np.testing.assert_array_equal(np.asarray(picture), np.asarray(noise(mode).convert("RGB")))
 
 
 def test_a_palette_with_transparency_warns_nobody(tmp_path: Path) -> None:
     noise("P").save(tmp_path / "a.png", transparency=bytes(range(256)))
-    assert open_image("a.png", tmp_path).mode == "RGB"
+    assert ImageReader(tmp_path).image("a.png").mode == "RGB"
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
     values = np.array([[0, 255, 256, 32768, 65535]], dtype=np.uint16)
     Image.fromarray(values).save(tmp_path / "a.png")
-    assert np.asarray(open_image("a.png", tmp_path))[0, :, 0].tolist() == [0, 0, 1, 128, 255]
+    assert np.asarray(ImageReader(tmp_path).image("a.png"))[0, :, 0].tolist() == [0, 0, 1, 128, 255]
 
 
 def test_an_orientation_is_not_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees
     noise("RGB").save(tmp_path / "a.jpg", exif=exif)
-    assert open_image("a.jpg", tmp_path).size == (31, 17)
+    assert ImageReader(tmp_path).image("a.jpg").size == (31, 17)
 
 
 MASK = np.array([[0, 1, 0, 7], [0, 255, 0, 0]], dtype=np.uint8)
@@ -154,7 +155,7 @@ MASK = np.array([[0, 1, 0, 7], [0, 255, 0, 0]], dtype=np.uint8)
 )
 def test_every_value_but_zero_is_anomalous(picture: Image.Image, tmp_path: Path) -> None:
     picture.save(tmp_path / "m.png")
-    mask = open_mask("m.png", tmp_path, (4, 2))
+    mask = ImageReader(tmp_path).mask("m.png", (4, 2))
     assert mask.dtype == np.bool_
     np.testing.assert_array_equal(mask, MASK > 0)
 
@@ -163,19 +164,19 @@ def test_an_indexed_mask_counts_by_index_not_by_colour(tmp_path: Path) -> None:
     picture = Image.fromarray(MASK)
     picture.putpalette([255, 255, 255] + [0] * 765)  # index 0 is white, all others are black
     picture.save(tmp_path / "m.png")
-    np.testing.assert_array_equal(open_mask("m.png", tmp_path, (4, 2)), MASK > 0)
+    np.testing.assert_array_equal(ImageReader(tmp_path).mask("m.png", (4, 2)), MASK > 0)
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
     Image.fromarray(MASK).save(tmp_path / "m.png")
     with pytest.raises(ImageError, match=r"m\.png: the mask is 4×2, its image 2×4"):
-        open_mask("m.png", tmp_path, (2, 4))
+        ImageReader(tmp_path).mask("m.png", (2, 4))
 
 
 def test_a_jpeg_is_no_mask(tmp_path: Path) -> None:
     (tmp_path / "m.png").write_bytes(tiny_jpeg())
     with pytest.raises(ImageError, match="compression blurs"):
-        open_mask("m.png", tmp_path, (8, 8))
+        ImageReader(tmp_path).mask("m.png", (8, 8))
 
 
 def test_damaged_pixels_are_found_when_decoded(tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ def test_damaged_pixels_are_found_when_decoded(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(data)
     assert probe(bytes(data)).width == 200
     with pytest.raises(ImageError, match="pixels are damaged"):
-        open_image("a.png", tmp_path)
+        ImageReader(tmp_path).image("a.png")
 
 
 class TestTree:
@@ -206,7 +207,7 @@ class TestTree:
         with pytest.raises(Refused, match="out of the data set"):
             tree.read(path)
         with pytest.raises(ImageError, match="out of the data set"):
-            open_image(path, tree.root)
+            ImageReader(tree.root).image(path)
 
     def test_links(self, tree: Tree, tmp_path: Path) -> None:
         root = Path(tree.root)
@@ -242,7 +243,7 @@ class TestTree:
             tree.read(path)
 
     def test_a_file_that_becomes_a_pipe_meanwhile(self, tree: Tree) -> None:
-        from acbench.files import read
+        from acbench.storage.files import read
 
         real = tree.locate("in/a.png").real
         Path(real).unlink()
@@ -251,7 +252,7 @@ class TestTree:
             read(real)  # and does not wait for a writer
 
     def test_a_file_that_becomes_a_link_meanwhile(self, tree: Tree, tmp_path: Path) -> None:
-        from acbench.files import read
+        from acbench.storage.files import read
 
         real = tree.locate("in/a.png").real
         Path(real).unlink()

@@ -15,10 +15,11 @@ import pytest
 from listings import listing
 from PIL import Image
 
-from acbench import files, sources
+from acbench.data import sources
+from acbench.data.checks import MANY, fold
+from acbench.data.ingest import Dataset, MemoryCache, describe, ingest
 from acbench.records import Finding, Item, item_id
-from acbench.stages._fold import MANY, fold
-from acbench.stages.ingest import Ingested, MemoryCache, describe, ingest
+from acbench.storage import files
 from acbench.testing import full_tree, tiny_png, toy_mvtec_ad, toy_visa
 
 MVTEC_AD = sources.get("mvtec_ad")
@@ -32,7 +33,7 @@ def toy(tmp_path: Path) -> Path:
     return toy_mvtec_ad(tmp_path / "toy")
 
 
-def kinds(ingested: Ingested) -> dict[str, str]:
+def kinds(ingested: Dataset) -> dict[str, str]:
     return {each.path: each.kind for each in ingested.findings}
 
 
@@ -79,7 +80,7 @@ class TestFullSize:
     def test_a_second_run_opens_no_file(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cache = MemoryCache()
         first = ingest(MVTEC_AD, full_mvtec_ad, cache=cache)
-        monkeypatch.setattr("acbench.files.read", None)
+        monkeypatch.setattr("acbench.storage.files.read", None)
         assert ingest(MVTEC_AD, full_mvtec_ad, cache=cache) == first
 
 
@@ -287,7 +288,7 @@ class TestHostile:
                 Path(path).unlink()
             return real(path)
 
-        monkeypatch.setattr("acbench.files.read", vanishing)
+        monkeypatch.setattr("acbench.storage.files.read", vanishing)
         (bad,) = [each for each in ingest(MVTEC_AD, toy).items if each.problem]
         assert "No such file" in bad.problem
 
@@ -426,7 +427,7 @@ class TestCache:
             seen.append(path)
             return real(path)
 
-        monkeypatch.setattr("acbench.files.read", noted)
+        monkeypatch.setattr("acbench.storage.files.read", noted)
         (toy / IMAGE).write_bytes(tiny_png("other"))
         second = ingest(MVTEC_AD, toy, cache=cache)
         assert seen == [str(toy / IMAGE)]
@@ -436,7 +437,7 @@ class TestCache:
         cut(toy / IMAGE)
         cache = MemoryCache()
         first = ingest(MVTEC_AD, toy, cache=cache)
-        monkeypatch.setattr("acbench.files.read", None)
+        monkeypatch.setattr("acbench.storage.files.read", None)
         assert ingest(MVTEC_AD, toy, cache=cache) == first
 
     @pytest.mark.parametrize("facts", ["", "null", "[1", "{}", "[1,2,3,4,5,6,7,8,9]"])
@@ -447,12 +448,12 @@ class TestCache:
         assert ingest(MVTEC_AD, toy, cache=cache) == first
 
     def test_the_ledger_is_a_cache(self, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from acbench.ledger import Ledger
+        from acbench.storage.ledger import Ledger
 
         ledger = Ledger(tmp_path / "ledger.sqlite")
         try:
             first = ingest(MVTEC_AD, toy, cache=ledger)
-            monkeypatch.setattr("acbench.files.read", None)
+            monkeypatch.setattr("acbench.storage.files.read", None)
             assert ingest(MVTEC_AD, toy, cache=ledger) == first
         finally:
             ledger.close()
@@ -477,12 +478,12 @@ class TestCache:
             if done >= 40:
                 signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr("acbench.files.read", slow)
+        monkeypatch.setattr("acbench.storage.files.read", slow)
         with pytest.raises(KeyboardInterrupt):
             ingest(MVTEC_AD, full_mvtec_ad, cache=cache, progress=interrupted, workers=2)
         kept = len(cache.facts)
         assert 40 <= kept < 100
-        monkeypatch.setattr("acbench.files.read", real)
+        monkeypatch.setattr("acbench.storage.files.read", real)
         assert len(ingest(MVTEC_AD, full_mvtec_ad, cache=cache).items) == 5354
         assert len(cache.facts) == 5354 + 1258
 
@@ -501,7 +502,7 @@ class TestCache:
             ingest(MVTEC_AD, toy, cache=Broken())
 
     def test_work_is_kept_while_running(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("acbench.stages._measure._FLUSH", 0.0)
+        monkeypatch.setattr("acbench.data.hashing._FLUSH", 0.0)
         cache = MemoryCache()
         kept: list[tuple[int, int]] = []
         ingest(
@@ -516,7 +517,7 @@ class TestCache:
     def test_few_files_are_in_memory_at_a_time(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import tracemalloc
 
-        monkeypatch.setattr("acbench.files.read", lambda path: tiny_png(path) + b"\0" * 2**20)
+        monkeypatch.setattr("acbench.storage.files.read", lambda path: tiny_png(path) + b"\0" * 2**20)
         tracemalloc.start()
         try:
             ingest(MVTEC_AD, full_mvtec_ad, categories=["bottle", "cable"], workers=2)

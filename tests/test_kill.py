@@ -26,9 +26,9 @@ REVIEWING = [random.Random(seed).uniform(0.2, 1.2) for seed in range(18, 28)]
 """Seconds from the start of each command to its end."""
 DYING = """
 import os, signal, sys
-from acbench import store
+from acbench.storage import tables as store
 from acbench.cli import main
-from acbench.ledger import Ledger
+from acbench.storage.ledger import Ledger
 
 left = int(sys.argv.pop(1))
 

@@ -22,9 +22,9 @@ from proxy import answering
 from test_desk_push import tasks, wanted
 
 from acbench import schema
-from acbench.adapters import label_studio_server as servers
-from acbench.adapters.label_studio import LabelStudio, check
-from acbench.errors import DeskError, LostConnection
+from acbench.errors import AnnotationToolError, LostConnection
+from acbench.integrations.label_studio import server as servers
+from acbench.integrations.label_studio.tool import LabelStudio, check
 from acbench.schema.form import EMPTY, label_studio_form
 from acbench.schema.guide import instructions
 from acbench.testing import toy_mvtec_ad, toy_visa
@@ -307,7 +307,7 @@ class TestWhatGoesWrong:
 
     @pytest.mark.parametrize("url", ["localhost:8080", "ftp://x", "http://ada:secret@localhost", "http://"])
     def test_an_address_that_is_none(self, url: str) -> None:
-        with pytest.raises(DeskError, match="LABEL_STUDIO_URL") as caught:
+        with pytest.raises(AnnotationToolError, match="LABEL_STUDIO_URL") as caught:
             LabelStudio(url, "x", served=None)
         assert "secret" not in str(caught.value)
 
@@ -325,13 +325,16 @@ class TestWhatGoesWrong:
         ],
     )
     def test_a_server_that_is_not_supported(self, answer: object, message: str) -> None:
-        with answering(json.dumps(answer).encode()) as url, pytest.raises(DeskError, match="Label Studio") as caught:
+        with (
+            answering(json.dumps(answer).encode()) as url,
+            pytest.raises(AnnotationToolError, match="Label Studio") as caught,
+        ):
             LabelStudio(url, "x", served=None)
         assert message in caught.value.message
         assert caught.value.hint
 
     def test_a_server_that_speaks_something_else(self) -> None:
-        with answering(b"<html>") as url, pytest.raises(DeskError, match="its answer is not JSON"):
+        with answering(b"<html>") as url, pytest.raises(AnnotationToolError, match="its answer is not JSON"):
             LabelStudio(url, "x", served=None)
 
     def test_the_program_is_missing(self, tmp_path: Path) -> None:
@@ -344,7 +347,7 @@ class TestWhatGoesWrong:
         other = label_studio_form(BOTTLE).replace("Contamination", "Dirt")
         with real_desk.client() as client:
             client.patch(f"/api/projects/{project.number}/", json={"label_config": other, "title": "My own name"})
-        with pytest.raises(DeskError, match="'My own name', was edited by hand") as caught:
+        with pytest.raises(AnnotationToolError, match="'My own name', was edited by hand") as caught:
             desk.open(wanted("edited"))
         assert "--restore-form" in caught.value.hint
         restored = desk.open(wanted("edited"), restore_form=True)
@@ -357,7 +360,7 @@ class TestWhatGoesWrong:
             rows = client.get("/api/projects/", params={"page_size": 100}).json()["results"]
             (row,) = [row for row in rows if row["title"] == "Test: double"]
             client.post("/api/projects/", json={"title": "copy", "description": row["description"]})
-        with pytest.raises(DeskError, match="are both the desk of test/double"):
+        with pytest.raises(AnnotationToolError, match="are both the desk of test/double"):
             desk.find("test/double")
 
 

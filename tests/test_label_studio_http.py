@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from acbench.adapters._label_studio_http import Http
-from acbench.errors import DeskError
+from acbench.errors import AnnotationToolError
+from acbench.integrations.label_studio.http import Http
 
 PERSONAL = "key-a.key-b.key-c"
 """Looks like a personal access token, which is to be exchanged for another first."""
@@ -33,7 +33,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def test_without_an_access_token_it_is_said_and_nothing_is_invented(url: str) -> None:
     door = Http(url, PERSONAL)
-    with pytest.raises(DeskError, match="gives no access token") as refused:
+    with pytest.raises(AnnotationToolError, match="gives no access token") as refused:
         door.get("/api/projects/")
     assert PERSONAL not in str(refused.value)
     door.close()

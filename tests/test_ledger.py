@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from commands import finish, start
 
-from acbench.errors import StoreError
-from acbench.ledger import MIGRATIONS, Ledger, digest
+from acbench.errors import StorageError
+from acbench.storage.ledger import MIGRATIONS, Ledger, digest
 
 OPEN = """
 import sys, time
 from pathlib import Path
-from acbench.ledger import Ledger
+from acbench.storage.ledger import Ledger
 time.sleep(max(0, float(sys.argv[2]) - time.time()))
 with Ledger(Path(sys.argv[1])) as ledger, ledger.run("other", {}):
 """
@@ -55,12 +55,12 @@ class TestOpening:
         db = sqlite3.connect(tmp_path / "l")
         db.execute(f"PRAGMA user_version={len(MIGRATIONS) + 1}")
         db.close()
-        with pytest.raises(StoreError, match=r"newer acbench(?s:.)*pip install --upgrade"):
+        with pytest.raises(StorageError, match=r"newer acbench(?s:.)*pip install --upgrade"):
             Ledger(tmp_path / "l")
 
     def test_garbage_is_refused_with_the_way_out(self, tmp_path: Path) -> None:
         (tmp_path / "l").write_bytes(b"garbage" * 1000)
-        with pytest.raises(StoreError, match=f"not a database(?s:.)*mv {tmp_path}/l {tmp_path}/l.broken"):
+        with pytest.raises(StorageError, match=f"not a database(?s:.)*mv {tmp_path}/l {tmp_path}/l.broken"):
             Ledger(tmp_path / "l")
 
     def test_damage_that_shows_only_in_use_is_refused_with_the_way_out(self, tmp_path: Path) -> None:
@@ -68,12 +68,12 @@ class TestOpening:
             ledger.put_embeddings([(f"{number}", bytes(4000)) for number in range(50)])
         data = (tmp_path / "l").read_bytes()
         (tmp_path / "l").write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
-        with pytest.raises(StoreError, match=r"malformed(?s:.)*\.broken"), Ledger(tmp_path / "l") as ledger:
+        with pytest.raises(StorageError, match=r"malformed(?s:.)*\.broken"), Ledger(tmp_path / "l") as ledger:
             ledger.embeddings(["7"])
 
     def test_a_place_that_cannot_hold_it_is_no_reason_to_move_it_away(self, tmp_path: Path) -> None:
         (tmp_path / "l").mkdir()
-        with pytest.raises(StoreError) as caught:
+        with pytest.raises(StorageError) as caught:
             Ledger(tmp_path / "l")
         assert "broken" not in caught.value.hint
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from acbench import lettering
-from acbench.evidence import picture
+from acbench.data import text as lettering
+from acbench.data.evidence import picture
 
 
 @pytest.mark.parametrize(

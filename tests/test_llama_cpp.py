@@ -21,9 +21,9 @@ from commands import Done, here
 from helpers import MVTEC_AC
 from llama_cpp_server import write_projector
 
-from acbench import sample
-from acbench.adapters.chat_openai import chat_openai
-from acbench.calls import CallError, Picture, Question
+from acbench.data.sample import render as sample
+from acbench.integrations.openai.chat import chat_openai
+from acbench.predictors.llm.messages import LlmError, Picture, Question
 from acbench.records import GOOD
 from acbench.testing import tiny_png
 
@@ -163,7 +163,7 @@ def test_pictures_are_taken(url: str) -> None:
 
 def test_a_broken_picture_is_refused(url: str) -> None:
     chat = chat_openai("smollm2", url, timeout=PATIENCE)
-    with pytest.raises(CallError) as caught:
+    with pytest.raises(LlmError) as caught:
         chat.ask(question("Look.", b"no picture", a={"type": "boolean"}))
     assert (caught.value.kind, caught.value.may_cost) == ("refused", False)
     assert "127.0.0.1" in caught.value.message

@@ -17,20 +17,22 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import Done, here, start
-from helpers import MVTEC_AC
+from helpers import MVTEC_AC, ask
 from loopback_llm import Fault, Loopback, choice, colour_of, mark_of, pictures, refusal, text_of
 from PIL import Image, ImageChops
 
-from acbench import imaging, proposers, sources, templates
-from acbench.adapters.chat_openai import chat_openai
-from acbench.caller import Budget, Dialer, LedgerCaller
-from acbench.calls import Price
-from acbench.proposers import llm
-from acbench.proposers.llm import EDGE, Llm
+from acbench._util import templates
+from acbench.data import sources
+from acbench.data.images import ImageReader
+from acbench.data.ingest import ingest
+from acbench.integrations.openai.chat import chat_openai
+from acbench.predictors.base import Setup
+from acbench.predictors.llm import Budget, LedgerClient, Retrier
+from acbench.predictors.llm.messages import Price
+from acbench.predictors.proposers import llm
+from acbench.predictors.proposers.llm import EDGE, Llm
 from acbench.records import GOOD, Item, Proposal
-from acbench.stages.ingest import ingest
-from acbench.stages.propose import propose
-from acbench.testing import toy_mvtec_ad
+from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 
 PRICE = "2/8"
 SECRET = "sk-test-5ecret-0123456789"
@@ -81,16 +83,16 @@ class Bench:
 
     def witness(self, *, limit: float | None = None, retry_errors: bool = False, model: str = "m") -> Llm:
         chat = chat_openai(model, self.server.url, price=Price(2, 8))
-        dialer = Dialer(model=chat, budget=Budget(limit=limit), sleep=lambda seconds: None, attempts=3)
-        caller = LedgerCaller(dialer=dialer, ledger=self.ledger, retry_errors=retry_errors, prove_sight=False)
-        nothing: Any = None
-        return Llm(proposers.Setup(schema=self.schema, root=self.root, embedder=nothing, cache=nothing), caller)
+        retrier = Retrier(model=chat, budget=Budget(limit=limit), sleep=lambda seconds: None, attempts=3)
+        llm_client = LedgerClient(retrier=retrier, ledger=self.ledger, retry_errors=retry_errors, check_vision=False)
+        images, models = ImageReader(self.root), FakeModels(client=llm_client)
+        return Llm(Setup(schema=self.schema, images=images, models=models, vectors=MemoryVectors()), llm_client)
 
     def rows(self, witness: Llm | None = None) -> dict[str, Proposal]:
         """Image → what is said of it."""
         items = self.items()
         image = {item.item_id: item.image for item in items}
-        rows = propose(witness or self.witness(), items, lambda done, total: None)
+        rows = ask(witness or self.witness(), items)
         assert {image[row.item_id] for row in rows} == {item.image for item in items if item.anomalous}
         assert all(row.reason for row in rows if row.status != "ok")
         assert all(set(row.labels) <= {GOOD, *IDS} for row in rows)
@@ -125,7 +127,7 @@ class TestQuestions:
         (body,) = server.requests
         shown = pictures(body)
         assert [picture.size for picture in shown] == [(448, 448)] * 4
-        original = imaging.open_image("bottle/test/broken_small/000.png", tmp_path).convert("RGB").resize((448, 448))
+        original = ImageReader(tmp_path).image("bottle/test/broken_small/000.png").convert("RGB").resize((448, 448))
         assert np.asarray(ImageChops.difference(shown[1], original)).mean() < 3
         assert "the marked place, about" in text_of(body)
 
@@ -290,17 +292,17 @@ class TestAnswers:
     def test_a_dry_run_asks_nobody(self, bench: Bench, server: Loopback) -> None:
         dry = bench.witness().dry_run(bench.items())
         assert not server.requests
-        assert (dry.bill.calls, dry.bill.cached) == (4, 0)
+        assert (dry.estimate.calls, dry.estimate.cached) == (4, 0)
         assert dry.example is not None
         assert [name for name, _ in dry.example.pictures] == [f"picture-{n}.jpg" for n in (1, 2, 3, 4)]
         assert all(f"[{name}]" in dry.example.text for name, _ in dry.example.pictures)
         bench.rows()
-        assert server.dollars <= dry.bill.cost
-        assert bench.witness().dry_run(bench.items()).bill.cached == 4
+        assert server.dollars <= dry.estimate.cost
+        assert bench.witness().dry_run(bench.items()).estimate.cached == 4
 
     def test_an_estimate_is_quick_and_about_right(self, bench: Bench, server: Loopback) -> None:
         estimate = bench.witness().estimate(bench.items())
-        exact = bench.witness().dry_run(bench.items()).bill
+        exact = bench.witness().dry_run(bench.items()).estimate
         assert not server.requests
         assert estimate.calls == exact.calls
         assert estimate.cost == pytest.approx(exact.cost, rel=0.2)

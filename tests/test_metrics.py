@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acbench.metrics import rate
+from acbench.stats import rate
 
 
 def test_no_trials_give_no_share() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from acbench import patchcore
+from acbench.predictors.detection import patchcore
 
 
 @pytest.fixture

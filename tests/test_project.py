@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from acbench.errors import AcbenchError
-from acbench.project import Project
+from acbench.storage.project import Project
 
 
 def test_who_holds_it_alone_is_named(tmp_path: Path) -> None:

@@ -11,20 +11,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import MVTEC_AC, item, says
+from helpers import MVTEC_AC, ask, item, says
 from PIL import Image
 
-from acbench import editions, proposers, schema, sources
+from acbench import schema
+from acbench.data import sources
+from acbench.data.images import ImageReader
+from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
-from acbench.proposers import Setup
-from acbench.proposers.edition import Edition
-from acbench.proposers.neighbours import LEAST
-from acbench.proposers.table import Table
+from acbench.predictors.base import Proposer, Setup, tally
+from acbench.predictors.proposers.edition import Edition
+from acbench.predictors.proposers.neighbours import LEAST
+from acbench.predictors.proposers.table import Table
+from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import GOOD, Item, Label, Proposal
-from acbench.stages.ingest import ingest
-from acbench.stages.propose import propose, tally
-from acbench.stages.resolve import resolve_item
-from acbench.testing import toy_mvtec_ad
+from acbench.review.resolve import resolve_item
+from acbench.storage import bundled as editions
+from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 
 COLOURS = {"hole": (220, 30, 30), "scratch": (30, 220, 30), "liquid": (30, 30, 220), "neither": (125, 125, 30)}
 
@@ -49,40 +52,30 @@ class MeanColour:
         return means.astype(np.float32) / 255
 
 
-class Cache(dict[str, bytes]):
-    """Vectors in memory."""
-
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return {key: self[key] for key in keys if key in self}
-
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        self.update(rows)
-
-
 def setup(root: Path = Path(), of: schema.Schema = MVTEC_AC) -> Setup:
-    return Setup(schema=of, root=root, embedder=MeanColour(), cache=Cache())
+    return Setup(schema=of, images=ImageReader(root), models=FakeModels(embedder=MeanColour()), vectors=MemoryVectors())
 
 
-def answers(proposer: proposers.Proposer, items: Sequence[Item]) -> dict[str, Proposal]:
-    return {each.item_id: each for each in propose(proposer, items, quiet)}
+def answers(proposer: Proposer, items: Sequence[Item]) -> dict[str, Proposal]:
+    return {each.item_id: each for each in ask(proposer, items)}
 
 
 class TestRegistry:
     def test_the_bundled_ones_are_found(self) -> None:
-        assert {"edition", "neighbours", "source_label", "table"} <= set(proposers.names())
+        assert {"edition", "neighbours", "source_label", "table"} <= set(proposer_names())
 
     def test_an_unknown_one_is_refused_with_those_there_are(self) -> None:
         with pytest.raises(AcbenchError, match=r"no proposer 'oracle'(?s:.)*neighbours"):
-            proposers.build("oracle", setup())
+            build_proposer("oracle", setup())
 
     def test_an_unknown_table_is_refused_with_those_there_are(self) -> None:
         with pytest.raises(AcbenchError, match=r"no table 'x'(?s:.)*mvtec_fs"):
-            proposers.build("table:x", setup())
+            build_proposer("table:x", setup())
 
     @pytest.mark.parametrize("name", ["source_label", "neighbours", "edition", "table:mvtec_fs"])
     def test_a_name_tells_what_decides_its_answers(self, name: str) -> None:
         changed = dataclasses.replace(MVTEC_AC, digest="00000000")
-        names = [proposers.build(name, setup(of=each)).name for each in (MVTEC_AC, MVTEC_AC, changed)]
+        names = [build_proposer(name, setup(of=each)).name for each in (MVTEC_AC, MVTEC_AC, changed)]
         assert names[0] == names[1] != names[2]
         assert names[0].partition("@")[0] == name.rpartition(":")[2]
 
@@ -95,10 +88,10 @@ class TestRegistry:
         (tmp_path / "fine.py").write_text("def build(setup, argument): return argument")
         (tmp_path / "bad.py").write_text("1 / 0")
         monkeypatch.syspath_prepend(tmp_path)
-        assert {"bad", "fine"} <= set(proposers.names())
-        assert proposers.build("fine:with this", setup()) == "with this"  # type: ignore[comparison-overlap]
+        assert {"bad", "fine"} <= set(proposer_names())
+        assert build_proposer("fine:with this", setup()) == "with this"  # type: ignore[comparison-overlap]
         with pytest.raises(AcbenchError, match="'bad' cannot be loaded: division by zero"):
-            proposers.build("bad", setup())
+            build_proposer("bad", setup())
 
 
 class TestStage:
@@ -119,7 +112,7 @@ class TestStage:
             [says(one, "somebody", GOOD)],
         ):
             with pytest.raises(AcbenchError, match="wrong@00000000 answers for"):
-                propose(Wrong(*said), [one], quiet)
+                ask(Wrong(*said), [one])
 
     def test_answers_are_counted_by_status(self) -> None:
         counted = tally([says(item(), "a", GOOD), says(item(1), "a"), says(item(2), "a")])
@@ -142,7 +135,7 @@ class TestSourceLabel:
         ids=["class", "normal", "several", "merged", "mixed", "unknown", "none", "category"],
     )
     def test_it_says_what_the_schema_makes_of_the_label(self, of: Item, labels: tuple[str, ...], told: str) -> None:
-        said = answers(proposers.build("source_label", setup()), [of])[of.item_id]
+        said = answers(build_proposer("source_label", setup()), [of])[of.item_id]
         assert (said.status, said.labels) == ("ok" if labels else "abstained", labels)
         assert told in (said.rationale if labels else said.reason)
         assert said.saw == ("source_label",)
@@ -153,7 +146,7 @@ class TestTable:
     def test_every_row_of_a_bundled_table_names_classes(self, benchmark: str, name: str) -> None:
         rows = csv.DictReader(io.StringIO(editions.witness_text(benchmark, name)))
         items = [item(image=row["image"], category=row["image"].partition("/")[0]) for row in rows]
-        said = answers(proposers.build(f"table:{name}", setup(of=schema.load(benchmark))), items)
+        said = answers(build_proposer(f"table:{name}", setup(of=schema.load(benchmark))), items)
         assert tally(list(said.values())) == {"ok": len(items), "abstained": 0, "error": 0}
         assert all("people" in each.saw for each in said.values())
 
@@ -175,7 +168,7 @@ class TestEdition:
     def test_the_bundled_one_says_only_what_people_decided(self) -> None:
         labels = editions.edition_labels("mvtec_ac")
         items = [item(image=each.image, category=each.image.partition("/")[0]) for each in labels]
-        said = answers(proposers.build("edition", setup()), items)
+        said = answers(build_proposer("edition", setup()), items)
         assert said.keys() == {each.item_id for each in labels if each.decided_by == "people"}
 
     def test_what_people_decided_is_a_witness_of_its_own(self) -> None:
@@ -217,7 +210,7 @@ class TestNeighbours:
     def ask(self, root: Path, using: Setup | None = None, backwards: bool = False) -> dict[str, Proposal]:
         """Image → what is proposed for it."""
         items = ingest(sources.get("mvtec_ad"), root).items
-        said = answers(proposers.build("neighbours", using or setup(root)), items[:: -1 if backwards else 1])
+        said = answers(build_proposer("neighbours", using or setup(root)), items[:: -1 if backwards else 1])
         return {each.image: said[each.item_id] for each in items if each.item_id in said}
 
     def test_it_finds_the_label_that_was_flipped_and_no_other(self, root: Path) -> None:
@@ -238,17 +231,17 @@ class TestNeighbours:
 
     def test_what_was_seen_once_is_not_looked_at_again(self, root: Path) -> None:
         using = setup(root)
-        first, asked = self.ask(root, using), using.embedder.asked  # type: ignore[attr-defined]
+        first, asked = self.ask(root, using), using.models.embedder.asked  # type: ignore[attr-defined]
         assert asked == 16
         assert self.ask(root, using) == first
-        assert using.embedder.asked == asked  # type: ignore[attr-defined]
+        assert using.models.embedder.asked == asked  # type: ignore[attr-defined]
 
     def test_another_mask_is_looked_at_again(self, root: Path) -> None:
         using = setup(root)
         self.ask(root, using)
         Image.fromarray(np.eye(48, dtype=np.uint8)).save(mask_of(root / self.FLIPPED))
         self.ask(root, using)
-        assert using.embedder.asked == 17  # type: ignore[attr-defined]
+        assert using.models.embedder.asked == 17  # type: ignore[attr-defined]
 
     def test_too_few_images_make_it_abstain(self, root: Path) -> None:
         for path in sorted(root.glob("wood/test/scratch/*.png"))[LEAST - 1 :]:
@@ -303,7 +296,7 @@ class TestNeighbours:
 
     def test_an_image_that_went_away_is_an_error_until_it_is_back(self, root: Path) -> None:
         items = ingest(sources.get("mvtec_ad"), root).items
-        asked = proposers.build("neighbours", setup(root))
+        asked = build_proposer("neighbours", setup(root))
         path, away = root / self.FLIPPED, root / "away.png"
         path.rename(away)
         assert tally(list(answers(asked, items).values()))["error"] == 1

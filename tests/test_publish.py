@@ -14,19 +14,21 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from helpers import BOTTLE, MVTEC_AC, decides, item, says
-from releases import build, check, wrong
+from releases import at_work, build, check, wrong
 
-from acbench.adapters.hf_datasets import Tables
-from acbench.cli.wire import pipeline
 from acbench.errors import AcbenchError, ReleaseError
+from acbench.integrations.huggingface.datasets import Tables
 from acbench.records import Review, item_id
 from acbench.release import manifest as manifests
-from acbench.stages.publish import shards
-from acbench.stages.publish.pseudonyms import anonymous, key, pseudonyms
-from acbench.stages.publish.rows import names_of, rows
-from acbench.stages.resolve import resolve
-from acbench.stages.triage import by_item
+from acbench.release import parquet as shards
+from acbench.release.pseudonyms import anonymous, key, pseudonyms
+from acbench.release.rows import Row, names_of, rows
+from acbench.review.queue import by_item
+from acbench.review.resolve import resolve
 from acbench.testing import toy_mvtec_ad, toy_visa
+from acbench.workflows.label import label, prepare
+from acbench.workflows.reviews import take_reviews
+from acbench.workflows.run import Run
 
 IMAGE = "bottle/test/contamination/000.png"
 
@@ -54,8 +56,15 @@ def review(project: Path, reviewer: str, **answers: str) -> None:
         writer.writerow(("item_id", "label", "note"))
         for image, label in answers.items():
             writer.writerow((item_id("mvtec_ad", "bottle", image), *label.split("|")))
-    with pipeline(project, "mvtec_ac", without=("neighbours",), root=project / "images") as line:
-        line.take_reviews(path, reviewer)
+    with at_work(project, "mvtec_ac", root=project / "images") as run:
+        take_reviews(run, prepare(run), path, reviewer)
+
+
+def rows_of(run: Run) -> list[Row]:
+    """The rows of a release of what is there, without reviews."""
+    labelled = label(run, prepare(run))
+    proposed = labelled.proposed
+    return rows(proposed.dataset.items, labelled.labels, proposed.by_item, {}, run.schema)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -191,9 +200,9 @@ def test_the_images_are_the_source_files_byte_for_byte(visa: Path) -> None:
 
 
 def test_tables_and_their_row_groups_have_a_size_and_a_page_index(visa: Path, tmp_path: Path) -> None:
-    with pipeline(visa, "visa_ac") as line:
-        made = rows(line.ingested.items, line.labels(), line.proposals, {}, line.schema)
-        names = names_of(line.schema)
+    with at_work(visa, "visa_ac") as run:
+        made = rows_of(run)
+        names = names_of(run.schema)
     images = visa / "images"
     planned = shards.plan(made, names, images, images=True, most=6_000)
     assert sum(len(shard.rows) for shard in planned) == len(made)
@@ -233,8 +242,8 @@ def test_what_an_earlier_release_left_is_taken_away(visa: Path, tmp_path: Path) 
 
 
 def test_an_image_that_changes_meanwhile_stops_the_release(mvtec: Path) -> None:
-    with pipeline(mvtec, "mvtec_ac", without=("neighbours",), root=mvtec / "images") as line:
-        made = rows(line.ingested.items, line.labels(), line.proposals, {}, line.schema)
+    with at_work(mvtec, "mvtec_ac", root=mvtec / "images") as run:
+        made = rows_of(run)
     (mvtec / "images" / IMAGE).write_bytes(b"other")
     form = pa.schema([])
     names = names_of(MVTEC_AC)

@@ -22,13 +22,13 @@ from loopback_llm import PRICE_IN, PRICE_OUT, Loopback, last_class, refusal, tex
 from loopback_s3 import S3
 from tiny_vlms import llava
 
-from acbench import store
-from acbench.adapters._ray_home import BEGINNINGS, Keeper, RemoteHome
-from acbench.adapters.torch_runtime import import_torch
-from acbench.caller.log import CallLog
-from acbench.engine import Home, Task
+from acbench._util.execution import Home, WorkerTask
 from acbench.errors import AcbenchError
+from acbench.integrations.ray.driver import BEGINNINGS, Keeper, RemoteHome
+from acbench.integrations.torch.runtime import import_torch
+from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.records import Finding, Prediction, Proposal
+from acbench.storage import tables as store
 from acbench.testing import toy_mvtec_ad
 
 RAY = ("--engine", "ray", "--workers", "3")
@@ -303,7 +303,7 @@ class TestKeeper:
     def keeper(self, tmp_path: Path) -> Keeper:
         rows = [[Finding(path=str(number), kind="k", detail="d")] for number in range(9)]
         offsets = store.write_parts(tmp_path / "t.jsonl", rows)
-        task = Task(start=start_nothing, kind=Finding)
+        task = WorkerTask(start=start_nothing, kind=Finding)
         return Keeper(str(tmp_path / "l.sqlite"), str(tmp_path / "t.jsonl"), offsets, task, 2, 1.0)
 
     def home(self, keeper: Keeper, part: int) -> RemoteHome:
@@ -331,7 +331,7 @@ class TestKeeper:
             other.settle("a", answer="{}", cost=0.05)
             known = log.call("a")
             assert known and known.answer == "{}"
-        with CallLog(tmp_path / "l.sqlite") as ledger:
+        with LedgerCallLog(tmp_path / "l.sqlite") as ledger:
             known = ledger.call("a")
             assert known and (known.answer, known.cost) == ("{}", 0.05)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acbench.regions import MOST, Box, Mask, bounds, components, cut, cut_mask, square
+from acbench.data.regions import MOST, Box, Mask, bounds, components, cut, cut_mask, square
 
 
 def blank(height: int = 200, width: int = 300) -> Mask:

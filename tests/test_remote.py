@@ -11,6 +11,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -20,13 +21,16 @@ from commands import acbench, made, python
 from fsspec.implementations.memory import MemoryFileSystem
 from loopback_s3 import S3, cut, gone_after, status
 
-from acbench import imaging, remote, sample, sources
+from acbench.data import sources
+from acbench.data.images import ImageReader
+from acbench.data.ingest import Dataset, MemoryCache, ingest
+from acbench.data.sample import render as sample
 from acbench.errors import AcbenchError, ImageError, RemoteError, SourceError
-from acbench.files import Refused
-from acbench.roots import open_tree, remembered, root_at
-from acbench.stages.ingest import Ingested, MemoryCache, ingest
-from acbench.testing import toy_mvtec_ad, toy_visa
-from acbench.urls import Url, is_url
+from acbench.storage import remote
+from acbench.storage.files import Refused
+from acbench.storage.roots import open_tree, remembered, root_at
+from acbench.storage.urls import Url, is_url
+from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad, toy_visa
 
 MVTEC_AD = sources.get("mvtec_ad")
 IMAGE = "bottle/test/contamination/000.png"
@@ -46,7 +50,7 @@ def url(s3: S3, bucket: str, toy: Path) -> Url:
     return Url(f"s3://{bucket}/mvtec_ad")
 
 
-def problems(found: Ingested) -> dict[str, str]:
+def problems(found: Dataset) -> dict[str, str]:
     return {each.image: each.problem for each in found.items if each.problem}
 
 
@@ -108,11 +112,11 @@ class TestSame:
         assert there.root == url
         assert (there.items, there.findings) == (here.items, here.findings)
         item = next(each for each in here.items if each.mask)
-        image = imaging.open_image(item.image, url)
-        assert image == imaging.open_image(item.image, toy)
+        image = ImageReader(url).image(item.image)
+        assert image == ImageReader(toy).image(item.image)
         assert item.mask is not None
         assert np.array_equal(
-            imaging.open_mask(item.mask, url, image.size), imaging.open_mask(item.mask, toy, image.size)
+            ImageReader(url).mask(item.mask, image.size), ImageReader(toy).mask(item.mask, image.size)
         )
 
     def test_visa(self, s3: S3, bucket: str, tmp_path: Path) -> None:
@@ -195,7 +199,7 @@ class TestRequests:
         }
         assert ingest(MVTEC_AD, url, cache=cache) == first
         assert s3.counts() == (FOLDERS, 0, 0)
-        imaging.open_image(IMAGE, url)
+        ImageReader(url).image(IMAGE)
         assert s3.counts() == (0, 1, 0)
 
     def test_only_what_changed_is_read_again(self, s3: S3, url: Url, toy: Path) -> None:
@@ -273,7 +277,7 @@ class TestFaults:
             found = ingest(MVTEC_AD, url)
             assert list(problems(found)) == [IMAGE]
             with pytest.raises(RemoteError, match="run the same command again"):
-                imaging.open_image(IMAGE, url)
+                ImageReader(url).image(IMAGE)
 
     @pytest.mark.parametrize("data", [b"short", b"long" * 5000])
     def test_a_file_that_is_replaced_after_it_was_listed(self, s3: S3, url: Url, data: bytes) -> None:
@@ -296,7 +300,8 @@ class TestFaults:
         assert s3.counts()[1] == FILES - kept
 
     def test_a_lost_connection_is_no_fault_of_an_image(self, s3: S3, url: Url, toy: Path) -> None:
-        from acbench.proposers import Setup, neighbours
+        from acbench.predictors.base import Setup
+        from acbench.predictors.proposers import neighbours
         from acbench.schema import load
 
         class Blind:
@@ -305,14 +310,9 @@ class TestFaults:
             def features(self, crops: Any, areas: Any) -> Any:
                 return np.zeros((len(crops), 4), dtype=np.float32)
 
-        class Nothing:
-            def embeddings(self, keys: Any) -> dict[str, bytes]:
-                return {}
-
-            def put_embeddings(self, rows: Any) -> None: ...
-
         items = ingest(MVTEC_AD, url).items
-        setup = Setup(schema=load("mvtec_ac"), root=url, embedder=Blind(), cache=Nothing())  # type: ignore[arg-type]
+        models = FakeModels(embedder=Blind())
+        setup = Setup(schema=load("mvtec_ac"), images=ImageReader(url), models=models, vectors=MemoryVectors())
         with s3.failing(gone_after(0)), pytest.raises(RemoteError):
             list(neighbours.build(setup).propose(items, lambda *_: None))
 
@@ -370,12 +370,12 @@ class TestHostile:
     @pytest.mark.parametrize("path", ["../x", "a//b", "/a", "a/", "a\\b", "a/./b", "x?versionId=1", "", "a\0b"])
     def test_paths_never_leave_the_root(self, url: Url, path: str) -> None:
         with pytest.raises(ImageError):
-            imaging.open_image(path or "..", url)
+            ImageReader(url).image(path or "..")
         with pytest.raises(Refused):
             open_tree(url).read(path or ".")
 
     def test_a_huge_file_is_not_asked_for(self, s3: S3, url: Url, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("acbench.remote.MAX_BYTES", 20)
+        monkeypatch.setattr("acbench.storage.remote.MAX_BYTES", 20)
         assert all("at most" in each for each in problems(ingest(MVTEC_AD, url)).values())
         assert s3.counts() == (FOLDERS, 0, 0)
         with pytest.raises(Refused, match="at most"):
@@ -385,10 +385,10 @@ class TestHostile:
         s3.put(str(url.parent)[5:], f"mvtec_ad/{IMAGE}", b"")
         assert problems(ingest(MVTEC_AD, url)) == {IMAGE: "the file is empty"}
         with pytest.raises(ImageError, match="empty"):
-            imaging.open_image(IMAGE, url)
+            ImageReader(url).image(IMAGE)
 
     def test_a_folder_without_end(self, url: Url, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("acbench.remote.MAX_ENTRIES", 1)
+        monkeypatch.setattr("acbench.storage.remote.MAX_ENTRIES", 1)
         with pytest.raises(SourceError, match="more than"):
             ingest(MVTEC_AD, url)
 
@@ -408,8 +408,8 @@ class TestElsewhere:
     """What else is done with pictures."""
 
     def test_tables_of_a_release_with_images(self, url: Url, toy: Path) -> None:
-        from acbench.stages.publish import shards
-        from acbench.stages.publish.rows import Names
+        from acbench.release import parquet as shards
+        from acbench.release.rows import Names
 
         rows = [{name: getattr(item, name) for name in ("item_id", "split")} | {"category": 0}
                 | {f"{name}_path": getattr(item, name) for name in ("image", "mask")}
@@ -422,11 +422,12 @@ class TestElsewhere:
             assert shards._with_images(row, open_tree(toy)) == shards._with_images(row, open_tree(url))
 
     def test_pictures_of_the_desk(self, url: Url, toy: Path, tmp_path: Path) -> None:
-        from acbench.stages import desk_pictures, pictures
+        from acbench.review import queue_pictures as pictures
+        from acbench.review import task_pictures as desk_pictures
 
         items = ingest(MVTEC_AD, toy).items
         for name, root in (("one", toy), ("other", url)):
-            desk_pictures.draw(items[::4], pictures.references(items), root, tmp_path / name)
+            desk_pictures.draw(items[::4], pictures.references(items), ImageReader(root), tmp_path / name)
         one, other = (
             {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "other")
         )
@@ -447,12 +448,12 @@ class TestElsewhere:
 
 
 def test_the_app_says_how_to_copy(s3: S3, url: Url, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from acbench.cli.app import _refuse_remote
-    from acbench.settings import Settings
+    from acbench.workflows.app import refuse_remote
+    from acbench.workflows.settings import Settings
 
-    line = type("Line", (), {"settings": Settings(schema="mvtec_ac", root=str(url))})()
+    run: Any = SimpleNamespace(settings=Settings(schema="mvtec_ac", root=str(url)))
     with pytest.raises(AcbenchError) as caught:
-        _refuse_remote(line)
+        refuse_remote(run)
     command = next(each for each in caught.value.hint.splitlines() if "python -c" in each).strip()
     monkeypatch.chdir(tmp_path)
     python(command.partition('"')[2].rpartition('"')[0])
@@ -461,8 +462,8 @@ def test_the_app_says_how_to_copy(s3: S3, url: Url, tmp_path: Path, monkeypatch:
 
 def test_help_and_local_runs_do_not_know_fsspec(toy: Path) -> None:
     python(
-        "import sys; from pathlib import Path; import acbench.cli.main, acbench.cli.parts, acbench.cli.wire\n"
-        "from acbench import sources; from acbench.stages.ingest import ingest\n"
+        "import sys; from pathlib import Path; import acbench.cli.main, acbench.cli.stages, acbench.workflows.run\n"
+        "from acbench.data import sources; from acbench.data.ingest import ingest\n"
         f"ingest(sources.get('mvtec_ad'), Path({str(toy)!r}))\n"
         "assert 'fsspec' not in sys.modules"
     )

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import MVTEC_AC, item, says
+from helpers import MVTEC_AC, item, ranked_by, says
 from PIL import Image
 
-from acbench import sources, templates
+from acbench._util import templates
+from acbench.data import sources
+from acbench.data.ingest import describe, ingest
+from acbench.evaluation.proposers import compare
 from acbench.records import Item, Proposal
-from acbench.stages import report as reporting
-from acbench.stages import summary
-from acbench.stages.compare import compare
-from acbench.stages.ingest import describe, ingest
-from acbench.stages.resolve import resolve
-from acbench.stages.triage import triage
+from acbench.review.resolve import resolve
 from acbench.testing import toy_mvtec_ad
+from acbench.workflows import html_report as reporting
+from acbench.workflows import summary
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
@@ -30,7 +30,7 @@ def content(
 ) -> dict[str, Any]:
     """What the page is made of."""
     labels = {label.item_id: label for label in resolve(items, proposals, {}, MVTEC_AC)}
-    ranked = triage(items, proposals, MVTEC_AC, audit=1.0)
+    ranked = ranked_by(items, proposals, MVTEC_AC, audit=1.0)
     waiting = [each for each in ranked if each.why != "settled"]
     source = sources.get("mvtec_ad")
     facts = summary.report(

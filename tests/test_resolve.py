@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from acbench import schema
 from acbench.records import GOOD, Item, Label, Proposal, Review
-from acbench.stages.resolve import POLICY, Weighed, current_reviews, resolve, resolve_item, witnesses
+from acbench.review.resolve import POLICY, Weighed, current_reviews, resolve, resolve_item, witnesses
 
 BOTTLE = item()
 MIXED = item(label="combined", category="wood")

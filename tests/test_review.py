@@ -8,15 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import BOTTLE, MVTEC_AC, decides, item, says
+from helpers import BOTTLE, MVTEC_AC, decides, item, ranked_by, says
 
 from acbench.errors import ReviewError
 from acbench.records import Item, Review
-from acbench.stages.resolve import resolve
-from acbench.stages.review import COLUMNS, Taken, queue_csv, take, unsaved
-from acbench.stages.review import says as in_words
-from acbench.stages.triage import triage
-from acbench.tables import MAX_BYTES
+from acbench.review.csv_queue import COLUMNS, TakeResult, queue_csv, take, unsaved
+from acbench.review.csv_queue import says as in_words
+from acbench.review.resolve import resolve
+from acbench.storage.csv_files import MAX_BYTES
 
 ITEMS = {each.item_id: each for each in (item(number) for number in range(3))}
 FIRST, SECOND, THIRD = ITEMS
@@ -26,7 +25,7 @@ Row = dict[str, str]
 def queue(items: dict[str, Item] = ITEMS, why: str = "cannot tell") -> bytes:
     proposals = {each: [says(items[each], "source_label", reason=why)] for each in items}
     labels = {each.item_id: each for each in resolve(list(items.values()), proposals, {}, MVTEC_AC)}
-    ranked = triage(list(items.values()), proposals, MVTEC_AC)
+    ranked = ranked_by(list(items.values()), proposals, MVTEC_AC)
     return queue_csv(ranked, items, proposals, labels, MVTEC_AC, {each: f"evidence/{each}.jpg" for each in items})
 
 
@@ -59,7 +58,7 @@ def file(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-def taken(path: Path, earlier: list[Review] | None = None, reviewer: str | None = "ann") -> Taken:
+def taken(path: Path, earlier: list[Review] | None = None, reviewer: str | None = "ann") -> TakeResult:
     return take(path, ITEMS, MVTEC_AC, earlier or [], reviewer=reviewer)
 
 

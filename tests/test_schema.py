@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
-from acbench import schema, sources
+from acbench import schema
+from acbench.data import sources
 from acbench.errors import SchemaError
 from acbench.records import GOOD
 from acbench.schema import Category, form, guide, lint, render

@@ -14,7 +14,7 @@ from commands import here
 from releases import build
 
 from acbench.records import Label
-from acbench.store import read
+from acbench.storage.tables import read
 from acbench.testing import toy_visa
 
 Score = Callable[..., str]

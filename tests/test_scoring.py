@@ -20,12 +20,13 @@ from listings import DATA
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, jaccard_score
 
 import acbench
-from acbench import editions, schema
+from acbench import schema
 from acbench.errors import AcbenchError
+from acbench.evaluation import tables as show
+from acbench.evaluation.metrics import Cells, figures
+from acbench.evaluation.result import Scored
 from acbench.records import GOOD, Label, Prediction, Score
-from acbench.scoring import show
-from acbench.scoring.figures import Cells, figures
-from acbench.scoring.result import Scored
+from acbench.storage import bundled as editions
 
 VISA_AC = schema.load("visa_ac")
 CLASSES = (GOOD, "chip", "crack", "dent")
@@ -630,7 +631,7 @@ def test_markdown_shows_a_stranger_s_words_as_words() -> None:
 
 def test_files_and_functions_give_the_same(tmp_path: Path) -> None:
     """See also test_score_command.py."""
-    from acbench.scoring.predictions import read
+    from acbench.evaluation.predictions import read
 
     path = tmp_path / "a.jsonl"
     path.write_text('{"item_id": "i0", "labels": ["chip"]}\n\n{"item_id": "i1", "labels": []}\n')

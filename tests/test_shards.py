@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback_llm import PRICE_IN, PRICE_OUT, Loopback
 
-from acbench.caller.log import CallLog
-from acbench.errors import AcbenchError, StoreError
-from acbench.ledger import Ledger
-from acbench.merging import MergingLedger
-from acbench.shard import Shard
+from acbench.errors import AcbenchError, StorageError
+from acbench.predictors.llm.cache import LedgerCallLog
+from acbench.storage.ledger import Ledger
+from acbench.storage.ledger_merge import MergingLedger
+from acbench.storage.shard import Shard
 from acbench.testing import toy_mvtec_ad
 
 LLM = ("--llm-price", f"{PRICE_IN}/{PRICE_OUT}", "--no-canary")
@@ -63,7 +63,7 @@ class TestShard:
 class TestMerging:
     def test_as_often_as_one_likes(self, tmp_path: Path) -> None:
         """Costs are added up once, also when the shard went on between two merges."""
-        with CallLog(tmp_path / "shard.sqlite") as shard:
+        with LedgerCallLog(tmp_path / "shard.sqlite") as shard:
             shard.put_file_facts([("/a", "1", "{}")])
             shard.put_embeddings([("v", b"1")])
             shard.claim("x", "m", "1:a"), shard.sending("x"), shard.settle("x", answer='{"a": 1}', cost=0.5)
@@ -73,49 +73,49 @@ class TestMerging:
             assert (first.files, first.vectors, first.answers, first.failures, first.dollars) == (1, 1, 1, 1, 0.75)
             again = home.merge(tmp_path / "shard.sqlite")
             assert (again.files, again.vectors, again.answers, again.failures, again.dollars) == (0, 0, 0, 0, 0)
-        with CallLog(tmp_path / "shard.sqlite") as shard:
+        with LedgerCallLog(tmp_path / "shard.sqlite") as shard:
             shard.claim("y", "m", "1:a", retry=True), shard.sending("y"), shard.settle("y", answer="{}", cost=0.25)
         with MergingLedger(tmp_path / "home.sqlite") as home:
             later = home.merge(tmp_path / "shard.sqlite")
             assert (later.answers, later.failures, later.dollars) == (1, -1, 0.25)
-        with CallLog(tmp_path / "home.sqlite") as home_log:
+        with LedgerCallLog(tmp_path / "home.sqlite") as home_log:
             known = home_log.call("y")
             assert known and (known.answer, known.error, known.sends, known.cost) == ("{}", None, 2, 0.5)
 
     def test_an_answer_that_is_there_stays(self, tmp_path: Path) -> None:
         for name, answer in (("home", "1"), ("shard", "2")):
-            with CallLog(tmp_path / f"{name}.sqlite") as log:
+            with LedgerCallLog(tmp_path / f"{name}.sqlite") as log:
                 log.claim("x", "m", "1:a"), log.sending("x"), log.settle("x", answer=answer, cost=1)
         with MergingLedger(tmp_path / "home.sqlite") as home:
             home.merge(tmp_path / "shard.sqlite")
-        with CallLog(tmp_path / "home.sqlite") as log:
+        with LedgerCallLog(tmp_path / "home.sqlite") as log:
             known = log.call("x")
             assert known and (known.answer, known.cost) == ("1", 2), "both were paid"
 
     def test_one_that_was_killed_half_way_may_have_been_paid(self, tmp_path: Path) -> None:
-        with CallLog(tmp_path / "shard.sqlite") as shard:
+        with LedgerCallLog(tmp_path / "shard.sqlite") as shard:
             shard.claim("x", "m", "1:a"), shard.sending("x")
         with MergingLedger(tmp_path / "home.sqlite") as home:
             home.merge(tmp_path / "shard.sqlite")
-        with CallLog(tmp_path / "home.sqlite") as log:
+        with LedgerCallLog(tmp_path / "home.sqlite") as log:
             known = log.call("x")
             assert known and known.lost and not known.in_hand
             assert log.claim("x", "m", "1:b")
 
     def test_what_is_no_ledger(self, tmp_path: Path) -> None:
         (tmp_path / "shard.sqlite").write_bytes(b"not a database, but long enough to be one" * 99)
-        with MergingLedger(tmp_path / "home.sqlite") as home, pytest.raises(StoreError, match=r"shard\.sqlite"):
+        with MergingLedger(tmp_path / "home.sqlite") as home, pytest.raises(StorageError, match=r"shard\.sqlite"):
             home.merge(tmp_path / "shard.sqlite")
 
 
 class TestBase:
     def test_what_is_not_here_is_looked_for_there(self, tmp_path: Path) -> None:
-        with CallLog(tmp_path / "home.sqlite") as home:
+        with LedgerCallLog(tmp_path / "home.sqlite") as home:
             home.put_file_facts([("/a", "1", "old"), ("/b", "1", "b")])
             home.put_embeddings([("v", b"1"), ("w", b"1")])
             home.claim("x", "m", "1:a"), home.sending("x"), home.settle("x", answer="{}", cost=1)
             home.claim("y", "m", "1:a"), home.sending("y")
-        with CallLog(tmp_path / "shard.sqlite", tmp_path / "home.sqlite") as shard:
+        with LedgerCallLog(tmp_path / "shard.sqlite", tmp_path / "home.sqlite") as shard:
             shard.put_file_facts([("/a", "2", "new")])
             shard.put_embeddings([("w", b"2")])
             assert shard.file_facts() == {"/a": ("2", "new"), "/b": ("1", "b")}
@@ -130,7 +130,7 @@ class TestBase:
         other = sqlite3.connect(tmp_path / "home.sqlite")
         other.execute("INSERT INTO embeddings VALUES ('k', x'00')")
         other.commit()
-        with pytest.raises(StoreError, match="acbench merge"):
+        with pytest.raises(StorageError, match="acbench merge"):
             Ledger(tmp_path / "shard.sqlite", tmp_path / "home.sqlite")
         other.close()
 

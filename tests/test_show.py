@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import MVTEC_AC, decides, item, says
+from helpers import MVTEC_AC, decides, item, ranked_by, says
 
-from acbench.cards import FIELDS, Card, Named
 from acbench.records import Item, Label, Prediction, Proposal
-from acbench.stages.flags import flagged_first
-from acbench.stages.resolve import resolve
-from acbench.stages.show import cards
-from acbench.stages.triage import by_item, triage
+from acbench.review.app_marks import flagged_first
+from acbench.review.app_records import FIELDS, AppLabel, AppSample
+from acbench.review.app_samples import cards
+from acbench.review.queue import by_item
+from acbench.review.resolve import resolve
 
 ROOT = Path("/data")
 ONE, TWO, NORMAL = item(1, "broken_large"), item(2, "contamination", mask="bottle/m.png"), item(3, None)
 
 
-def shown(items: list[Item] | None = None, **other: Any) -> dict[str, Card]:
+def shown(items: list[Item] | None = None, **other: Any) -> dict[str, AppSample]:
     """Cards by item_id."""
     items = items or [ONE, TWO, NORMAL]
     proposals: dict[str, list[Proposal]] = other.pop("proposals", None) or {
@@ -29,7 +29,7 @@ def shown(items: list[Item] | None = None, **other: Any) -> dict[str, Card]:
     }
     reviews = other.pop("reviews", [])
     labels: dict[str, Label] = {label.item_id: label for label in resolve(items, proposals, by_item(reviews), MVTEC_AC)}
-    ranked = triage(items, proposals, MVTEC_AC)
+    ranked = ranked_by(items, proposals, MVTEC_AC)
     values: dict[str, Any] = {
         "labels": labels,
         "proposals": proposals,
@@ -47,9 +47,9 @@ def test_a_card_has_every_field_and_says_what_is_known() -> None:
     assert set(card.fields) == set(FIELDS) | {"proposal_source_label"}
     assert card.image == f"/data/{TWO.image}"
     assert card.mask == "/data/bottle/m.png"
-    assert card.fields["label"] == Named(label="contamination")
+    assert card.fields["label"] == AppLabel(label="contamination")
     assert card.fields["given"] == "contamination"
-    assert card.fields["source"] == Named(label="contamination")
+    assert card.fields["source"] == AppLabel(label="contamination")
     assert (card.fields["status"], card.fields["changed"], card.fields["kinds"]) == ("accepted", False, 1)
     assert shown()[NORMAL.item_id].fields["kinds"] == 0
 
@@ -73,7 +73,7 @@ def test_who_gave_no_class_is_shown_as_such() -> None:
         ONE.item_id
     ]
     abstained, error = card.fields["proposal_neighbours"], card.fields["proposal_llm"]
-    assert isinstance(abstained, Named) and isinstance(error, Named)
+    assert isinstance(abstained, AppLabel) and isinstance(error, AppLabel)
     assert abstained.label == "(abstained)" and abstained.facts["reason"] == "too close to call"
     assert error.label == "(error)" and error.confidence is None
     assert card.fields["margin"] == pytest.approx(0.05)
@@ -91,16 +91,16 @@ def test_predictions_stand_beside_the_label() -> None:
         Prediction(item_id=TWO.item_id, system="velm@1", raw="?", labels=(), parse="unknown"),
     ]
     found = shown(predictions={"velm-x": answers})
-    assert found[ONE.item_id].fields["prediction_velm_x"] == Named(
+    assert found[ONE.item_id].fields["prediction_velm_x"] == AppLabel(
         label="broken_large", facts={"raw": "It is broken", "parse": "ok", "by": "velm@1"}
     )
     unparsed = found[TWO.item_id].fields["prediction_velm_x"]
-    assert isinstance(unparsed, Named) and unparsed.label == "(unknown)"
+    assert isinstance(unparsed, AppLabel) and unparsed.label == "(unknown)"
 
 
 def test_the_queue_comes_first_in_its_order() -> None:
     again = decides("ada", NORMAL, verdict="unsure", note="a crack?", desk="fiftyone:x/1")
-    ranked = triage([ONE, TWO, NORMAL], {}, MVTEC_AC)
+    ranked = ranked_by([ONE, TWO, NORMAL], {}, MVTEC_AC)
     waiting = flagged_first([each for each in ranked if each.item_id == TWO.item_id], ranked, {NORMAL.item_id: again})
     found = list(shown(ranked=ranked, waiting=waiting, reviews=[again]).values())
     assert [card.item_id for card in found] == [NORMAL.item_id, TWO.item_id, ONE.item_id]

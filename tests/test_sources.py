@@ -15,11 +15,11 @@ from commands import python
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acbench import sources
+from acbench.data import sources
+from acbench.data.sources import FoundImage, Source, _image_anno, mvtec_ad, visa
 from acbench.errors import AcbenchError, SourceError
-from acbench.files import Refused
 from acbench.records import Finding
-from acbench.sources import Found, Source, _image_anno, mvtec_ad, visa
+from acbench.storage.files import Refused
 from acbench.testing import toy_mvtec_ad, toy_visa
 
 STATIC: tuple[Source, ...] = (mvtec_ad, visa)
@@ -34,10 +34,12 @@ TOYS: dict[str, Callable[[Path], Path]] = {
 """A small tree in the layout of each source."""
 
 
-def scanned(source: Source, root: Path) -> tuple[list[Found], list[Finding]]:
+def scanned(source: Source, root: Path) -> tuple[list[FoundImage], list[Finding]]:
     place = sources.locate(source, root)
     every = list(source.scan(place.tree, place.categories))
-    return [each for each in every if isinstance(each, Found)], [each for each in every if isinstance(each, Finding)]
+    return [each for each in every if isinstance(each, FoundImage)], [
+        each for each in every if isinstance(each, Finding)
+    ]
 
 
 @pytest.mark.parametrize("name", sources.names())
@@ -108,7 +110,7 @@ class TestContract:
 
     def test_it_is_light_to_import(self, name: str) -> None:
         heavy = "{'PIL', 'numpy', 'pandas', 'torch'} & set(sys.modules)"
-        use = f"import sys; from acbench import sources; sources.get({name!r}).known_labels()"
+        use = f"import sys; from acbench.data import sources; sources.get({name!r}).known_labels()"
         python(f"{use}; assert not {heavy}, {heavy}")
 
 
@@ -126,7 +128,7 @@ class TestRegistry:
     def test_other_packages_add_theirs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         points = EntryPoints(
             [
-                EntryPoint("mine", "acbench.sources.visa", "acbench.sources"),
+                EntryPoint("mine", "acbench.data.sources.visa", "acbench.sources"),
                 EntryPoint("broken", "no.such.module", "acbench.sources"),
             ]
         )

@@ -15,12 +15,12 @@ from helpers import decides, item
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acbench import store
-from acbench.errors import StoreError
+from acbench.errors import StorageError
 from acbench.records import Finding, Item, Label, Prediction, Proposal, Review, Score
-from acbench.stages.triage import Ranked
+from acbench.review.queue import RankedItem
+from acbench.storage import tables as store
 
-KINDS: tuple[Any, ...] = (Item, Finding, Proposal, Review, Label, Prediction, Score, Ranked)
+KINDS: tuple[Any, ...] = (Item, Finding, Proposal, Review, Label, Prediction, Score, RankedItem)
 ODD = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
     ["", "🦷 two\nlines", '"quoted"', "\u2028\u2029\x85", "\0", "null", "\ufeff", "\r\n", "a, b; c"]
 )
@@ -63,20 +63,20 @@ class TestBothForms:
     def test_half_a_character_is_refused_and_the_old_file_stays(self, tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"items{suffix}"
         store.write(path, [item()], Item, key=by_text)
-        with pytest.raises(StoreError, match=r"(?s)items.*Item.*\\ud800"):
+        with pytest.raises(StorageError, match=r"(?s)items.*Item.*\\ud800"):
             store.write(path, [item(licence="\ud800")], Item, key=by_text)
         assert store.read(path, Item) == [item()]
 
     def test_another_kind_of_record_is_refused(self, tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"items{suffix}"
         store.write(path, [item()], Item, key=by_text)
-        with pytest.raises(StoreError, match="items"):
+        with pytest.raises(StorageError, match="items"):
             store.read(path, Label)
 
     def test_a_folder_in_its_place_is_no_table(self, tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"items{suffix}"
         path.mkdir()
-        with pytest.raises(StoreError, match="items"):
+        with pytest.raises(StorageError, match="items"):
             store.read(path, Item)
 
 
@@ -118,7 +118,7 @@ class TestDamagedParquet:
         data = path.read_bytes()
         for length in range(0, len(data), 97):
             path.write_bytes(data[:length])
-            with pytest.raises(StoreError, match=r"items\.parquet is not a readable table(?s:.)*delete"):
+            with pytest.raises(StorageError, match=r"items\.parquet is not a readable table(?s:.)*delete"):
                 store.read(path, Item)
 
     def test_a_flipped_bit_in_the_data_never_becomes_another_value(self, path: Path) -> None:
@@ -126,14 +126,14 @@ class TestDamagedParquet:
         pages = len(data) // 3  # column data come before the footer
         for position in random_.sample(range(4, pages), 200):
             path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
-            with suppress(StoreError):
+            with suppress(StorageError):
                 assert store.read(path, Item) == rows
 
     def test_a_table_without_a_field_that_is_needed_is_from_another_version(self, path: Path) -> None:
         import pyarrow.parquet as pq
 
         pq.write_table(pq.read_table(path).drop_columns(["sha256"]), path)
-        with pytest.raises(StoreError, match=r"another version.*sha256"):
+        with pytest.raises(StorageError, match=r"another version.*sha256"):
             store.read(path, Item)
 
 
@@ -173,19 +173,19 @@ class TestDamagedJsonl:
     def test_a_bad_line_is_refused_by_number_and_reason(self, tmp_path: Path, line: str, why: str) -> None:
         path = tmp_path / "reviews.jsonl"
         path.write_text(f"{GOOD_LINE}\n\n{line}\n{GOOD_LINE}\n", encoding="utf-8")
-        with pytest.raises(StoreError, match=rf"reviews\.jsonl, line 3: .*{why}"):
+        with pytest.raises(StorageError, match=rf"reviews\.jsonl, line 3: .*{why}"):
             store.read(path, Review)
 
     def test_bytes_that_are_not_utf8_are_refused_by_line(self, tmp_path: Path) -> None:
         path = tmp_path / "reviews.jsonl"
         path.write_bytes(f"{GOOD_LINE}\n".encode() * 500 + b"\xff\n")
-        with pytest.raises(StoreError, match=r"line 501: .*utf-8"):
+        with pytest.raises(StorageError, match=r"line 501: .*utf-8"):
             store.read(path, Review)
 
     def test_the_hint_is_the_way_back(self, tmp_path: Path) -> None:
         path = tmp_path / "reviews.jsonl"
         path.write_text("?")
-        with pytest.raises(StoreError) as caught:
+        with pytest.raises(StorageError) as caught:
             store.read(path, Review)
         assert f"git checkout -- {path}" in caught.value.hint
 
@@ -195,7 +195,7 @@ class TestDamagedJsonl:
         assert len(store.read(path, Review)) == 2
 
     def test_a_number_that_json_has_no_word_for_is_not_written(self, tmp_path: Path) -> None:
-        with pytest.raises(StoreError, match="not JSON compliant"):
+        with pytest.raises(StorageError, match="not JSON compliant"):
             store.write(tmp_path / "r.jsonl", [decides("a", item(), "b", seconds=float("inf"))], Review, key=by_text)
 
     def test_one_record_is_one_line_whatever_its_text_holds(self, tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from helpers import MVTEC_AC, decides, item, says
+from helpers import MVTEC_AC, decides, item, ranked_by, says
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acbench.metrics import rate
 from acbench.records import GOOD, Item, Proposal
-from acbench.stages.resolve import resolve
-from acbench.stages.triage import by_item, triage, unseen_error
+from acbench.review.queue import auto_accept_error, by_item
+from acbench.review.resolve import resolve
+from acbench.stats import rate
 
 CLASSES = ("broken_large", "broken_small", "contamination")
 Said = dict[str, list[Proposal]]
@@ -32,7 +32,7 @@ def settled(count: int) -> tuple[list[Item], Said]:
 
 
 def sample(items: list[Item], proposals: Said, **how: Any) -> list[str]:
-    return [each.item_id for each in triage(items, proposals, MVTEC_AC, **how) if each.why == "audit"]
+    return [each.item_id for each in ranked_by(items, proposals, MVTEC_AC, **how) if each.why == "audit"]
 
 
 def mixed() -> tuple[list[Item], Said]:
@@ -53,7 +53,7 @@ def mixed() -> tuple[list[Item], Said]:
 
 class TestOrder:
     def test_disputed_comes_before_unnamed_before_uncertain_before_the_sample(self) -> None:
-        ranked = triage(*mixed(), MVTEC_AC, audit=1)
+        ranked = ranked_by(*mixed(), MVTEC_AC, audit=1)
         assert [each.why for each in ranked] == ["disputed", "unnamed", "uncertain", "audit"]
         assert [each.item_id for each in ranked] == [item(number).item_id for number in range(4)]
         assert all(each.detail for each in ranked)
@@ -66,9 +66,10 @@ class TestOrder:
             scores = {CLASSES[2]: 0.5 - doubt, CLASSES[0]: 0.5 + doubt}
             against = says(each, "neighbours", CLASSES[0], scores=scores)
             proposals[each.item_id] = [says(each, "source_label", CLASSES[2]), against]
-        ranked = triage(items, proposals, MVTEC_AC)
-        assert [each.suspicion for each in ranked] == sorted((each.suspicion for each in ranked), reverse=True)
-        assert len({each.suspicion for each in ranked}) == 9
+        ranked = ranked_by(items, proposals, MVTEC_AC)
+        scores = [each.label_issue_score for each in ranked]
+        assert scores == sorted(scores, reverse=True)
+        assert len({each.label_issue_score for each in ranked}) == 9
 
     def test_a_label_that_confident_learning_suspects_is_seen_though_its_witness_abstains(self) -> None:
         unnamed = item(50)
@@ -81,7 +82,7 @@ class TestOrder:
             scores = {label: share, other: 1 - share}
             answer = says(each, "neighbours", *([] if each == items[0] else [label]), scores=scores)
             proposals[each.item_id] = [says(each, "source_label", label), answer]
-        ranked = triage([unnamed, *items], proposals, MVTEC_AC, audit=0)
+        ranked = ranked_by([unnamed, *items], proposals, MVTEC_AC, audit=0)
         doubtful = [(each.item_id, each.why) for each in ranked if each.why != "settled"]
         assert doubtful == [(items[0].item_id, "suspect"), (unnamed.item_id, "unnamed")]
 
@@ -90,17 +91,17 @@ class TestOrder:
         items, proposals = mixed()
         more, others = settled(12)
         items, proposals = [*items, *more[5:]], others | proposals
-        first = triage(items, proposals, MVTEC_AC, audit=0.5)
+        first = ranked_by(items, proposals, MVTEC_AC, audit=0.5)
         assert [each.rank for each in first] == list(range(1, len(items)))
         random.shuffle(items)
-        assert triage(items, proposals, MVTEC_AC, audit=0.5) == first
+        assert ranked_by(items, proposals, MVTEC_AC, audit=0.5) == first
 
     def test_what_cannot_be_used_or_is_left_out_is_not_ranked(self) -> None:
         brush = item(label="defective", category="toothbrush")
-        assert triage([brush, item(problem="cut off")], {}, MVTEC_AC) == []
+        assert ranked_by([brush, item(problem="cut off")], {}, MVTEC_AC) == []
 
     def test_nothing_to_rank_is_no_error(self) -> None:
-        assert triage([], {}, MVTEC_AC) == []
+        assert ranked_by([], {}, MVTEC_AC) == []
 
 
 class TestAuditSample:
@@ -140,13 +141,13 @@ class TestAuditSample:
 
 class TestUnseenError:
     ITEMS, SAID = settled(4)
-    RANKED = triage(ITEMS, SAID, MVTEC_AC, audit=1)
+    RANKED = ranked_by(ITEMS, SAID, MVTEC_AC, audit=1)
 
     def error(self, *decisions: str) -> object:
         """When people say so of the first items."""
         reviews = by_item(decides("ann", each, said) for each, said in zip(self.ITEMS, decisions, strict=False))
         machine, final = (resolve(self.ITEMS, self.SAID, given, MVTEC_AC) for given in ({}, reviews))
-        return unseen_error(self.RANKED, *({each.item_id: each for each in labels} for labels in (machine, final)))
+        return auto_accept_error(self.RANKED, *({each.item_id: each for each in labels} for labels in (machine, final)))
 
     def test_it_is_the_share_of_audited_labels_that_people_changed(self) -> None:
         assert self.error("contamination", "broken_small", "contamination") == rate(1, 3)
@@ -158,4 +159,4 @@ class TestUnseenError:
         assert Counter(each.why for each in self.RANKED) == {"audit": 4}
         ranked = [dataclasses.replace(each, why="settled") for each in self.RANKED]
         labels = {each.item_id: each for each in resolve(self.ITEMS, self.SAID, {}, MVTEC_AC)}
-        assert unseen_error(ranked, labels, labels) is None
+        assert auto_accept_error(ranked, labels, labels) is None

@@ -13,8 +13,8 @@ from commands import acbench, killed, start
 from loopback_llm import PRICE_IN, PRICE_OUT, Loopback, last_class
 from PIL import Image
 
-from acbench import store
 from acbench.records import Prediction
+from acbench.storage import tables as store
 from acbench.testing import toy_mvtec_ad
 
 PREDICTIONS = ".acbench/mvtec_ac/predictions/velm.parquet"
@@ -113,11 +113,11 @@ class TestMoney:
         self, toy: tuple[Path, Path], tmp_path: Path, endpoint: Loopback
     ) -> None:
         arguments = toy_run(toy, endpoint, "--no-canary")
-        bill = acbench(tmp_path, *arguments, "--dry-run", "--json").facts["velm"]
-        assert bill["calls"] == 12 and bill["cost"] > 0
-        acbench(tmp_path, *arguments, "--budget", str(bill["cost"] / 8), status=3)
+        estimate = acbench(tmp_path, *arguments, "--dry-run", "--json").facts["velm"]
+        assert estimate["calls"] == 12 and estimate["cost"] > 0
+        acbench(tmp_path, *arguments, "--budget", str(estimate["cost"] / 8), status=3)
         part = questions(endpoint)
-        assert 0 < part < 12 and endpoint.dollars <= bill["cost"] / 8
+        assert 0 < part < 12 and endpoint.dollars <= estimate["cost"] / 8
         rows = store.read(tmp_path / PREDICTIONS, Prediction)
         assert len(rows) == 4 + part
         acbench(tmp_path, *arguments)

@@ -18,7 +18,7 @@ from PIL import Image
 from releases import build, check, rehash, told, wrong
 
 from acbench.errors import ReleaseError
-from acbench.stages.verify.duplicates import thumbnail
+from acbench.release.verify.duplicates import thumbnail
 from acbench.testing import toy_visa
 
 FIELD = {"@type": "cr:Field", "@id": "x/y", "dataType": "sc:Text", "source": {"fileObject": {"@id": "nosuch"}}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from acbench.adapters.torch_runtime import import_torch
+from acbench.integrations.torch.runtime import import_torch
 
 import_torch()
 import transformers  # noqa: E402  (needs what import_torch mends)

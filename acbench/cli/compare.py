@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from acbench.cli.options import benchmark_argument, json_option, project_option
-from acbench.cli.wire import pipeline
+from acbench.cli.options import benchmark_argument, json_option, opened, project_option
 
 
 @click.command(epilog="\b\nExample:\n  acbench compare sample")
@@ -24,14 +23,15 @@ from acbench.cli.wire import pipeline
 @project_option
 def compare(benchmark: str, project: Path, truth: str | None, as_json: bool) -> int:
     """Proposers side by side: accuracy, agreement, calibration, cost per right label, and where they fail."""
-    from acbench import store
-    from acbench.aligned import table
+    from acbench._util.console import table
     from acbench.cli.screen import Screen
-    from acbench.plots import comparison
+    from acbench.evaluation.plots import comparison
+    from acbench.storage import tables as store
+    from acbench.workflows import compare as comparing
 
-    with pipeline(project, benchmark) as line:
-        facts = line.compare(None if truth is None else truth == "people")
-        picture = line.bench.work / "compare.png"
+    with opened(project, benchmark) as run:
+        facts = comparing.compare(run, people_only=None if truth is None else truth == "people")
+        picture = run.files.work / "compare.png"
         store.write_bytes(picture, comparison(facts))
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))

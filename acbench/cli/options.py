@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from acbench.shard import Shard
+    from acbench.storage.shard import Shard
+    from acbench.workflows.run import Run
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,7 +84,7 @@ of_machines = partial(option, section="Many machines")
 def place(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """A folder or URL; one that holds a password is refused here, so that it is never recorded."""
     if value:
-        from acbench.roots import root_at
+        from acbench.storage.roots import root_at
 
         root_at(value)
     return value
@@ -118,7 +121,7 @@ class _Price(click.ParamType[tuple[float, ...]]):
 def _url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Refused here, so that a password in it is never recorded."""
     if value:
-        from acbench.adapters._openai_door import Endpoint
+        from acbench.integrations.openai.endpoint import Endpoint
 
         Endpoint.at(value)
     return value
@@ -188,7 +191,7 @@ engine_options = together(
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
-    from acbench.shard import Shard
+    from acbench.storage.shard import Shard
 
     return None if value is None else Shard.parse(value)
 
@@ -204,3 +207,42 @@ shard_option = of_machines(
 dry_run_option = of_llm(
     "--dry-run", is_flag=True, help="Print what `llm` would cost, with an example question, and ask nobody."
 )
+
+
+out_option = option(
+    "--out",
+    metavar="FOLDER_OR_URL",
+    callback=place,
+    help="Put the records there too, with a manifest, records.json; not remembered.",
+)
+
+
+@contextmanager
+def opened(project: Path, benchmark: str, **given: Any) -> Iterator[Run]:
+    """The run of a command, with those of the shared options that the command has."""
+    from acbench.cli.screen import Screen
+    from acbench.workflows.models import CallOptions
+    from acbench.workflows.run import Options, open_run
+    from acbench.workflows.settings import Changes
+
+    # An empty list is an option that was not given.
+    told: dict[str, Any] = {name: None if value == () else value for name, value in given.items()}
+    kinds: tuple[type[Any], ...] = (Changes, CallOptions)
+    changes, calls = ({name: told.pop(name) for name in kind.__dataclass_fields__ if name in told} for kind in kinds)
+    options = Options(changes=Changes(**changes), calls=CallOptions(**calls), **told)
+    with open_run(project, benchmark, console=Screen(), options=options) as run:
+        yield run
+
+
+def send(run: Run, out: str | None, *, proposers: Iterable[str] = (), system: str = "", labels: bool = False) -> None:
+    """Send the dataset's records and those named, if somebody wants them, and say so."""
+    if not out:
+        return
+    from acbench.workflows import export
+
+    files = run.files
+    records = [*export.of_dataset(files), *export.of_proposers(files, proposers)]
+    records += export.of_system(files, system) if system else []
+    records += export.of_labels(files) if labels else []
+    sent, total = export.send(out, files.benchmark, records)
+    run.console.note(f"{sent:,} of {total:,} files sent to {out}" if sent else f"{out} holds the records as they are")

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from acbench.cli.dry_run import show
 from acbench.cli.options import (
     Command,
     benchmark_argument,
@@ -18,11 +17,13 @@ from acbench.cli.options import (
     engine_options,
     json_option,
     of_queue,
+    opened,
+    out_option,
     project_option,
     proposer_options,
+    send,
 )
-from acbench.cli.out import out_option, send
-from acbench.cli.wire import pipeline
+from acbench.cli.screen import show
 
 EPILOG = """\b
 Examples:
@@ -74,20 +75,27 @@ def relabel(
     """
     if dry_run:  # it asks nobody, and prints while the project is held
         options["engine"] = "local"
-    with pipeline(project, benchmark, **options) as line:
+    from acbench.workflows import propose
+    from acbench.workflows.ingest import ingest
+    from acbench.workflows.label import prepare
+    from acbench.workflows.relabel import relabel as work
+    from acbench.workflows.reviews import take_reviews
+
+    with opened(project, benchmark, **options) as run:
         if dry_run:
-            return show(line.bench, line.asking.dry_run(), as_json)
-        taken = line.take_reviews(reviews, reviewer) if reviews else None
+            return show(run.files, propose.dry_run(run, ingest(run)), as_json)
+        proposed = prepare(run)
+        taken = take_reviews(run, proposed, reviews, reviewer) if reviews else None
         at_desk, step = None, ""
         if review:
-            from acbench.cli.desk import cycle
+            from acbench.cli.label_studio import cycle
 
-            facts, at_desk, step = cycle(line)
+            facts, at_desk, step = cycle(run, proposed)
         else:
-            facts = line.relabel()
-        send(line, out, proposers=line.proposer_names(), labels=True)
-        bench = line.bench
-        made = list(line.maker.made)
+            facts, _ = work(run, proposed)
+        send(run, out, proposers=proposed.keys, labels=True)
+        files = run.files
+        written = list(run.build.written)
     if as_json:
         click.echo(json.dumps({**facts, "reviews": taken, "desk": at_desk}, indent=1, ensure_ascii=False))
     else:
@@ -96,10 +104,10 @@ def relabel(
         if taken is not None:
             click.echo(f"Reviews: {review_counts(taken)}\n")
         here = Path().resolve()
-        queue, labels = (_short(path, here) for path in (bench.queue, bench.labels))
+        queue, labels = (_short(path, here) for path in (files.queue, files.labels))
         step = step or _next(benchmark, facts, queue)
         click.echo(report(facts, benchmark, queue=queue, labels=labels, next_step=step))
-        if not made and not review:
+        if not written and not review:
             click.echo("Nothing had changed, so nothing was done.", err=True)
     failed = facts["images"]["unusable"] > 0 or any(finding["failed"] for finding in facts["findings"])
     failed |= any(tally["error"] for tally in facts["witnesses"].values())

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from acbench.cli.options import benchmark_argument, json_option, option, project_option
-from acbench.cli.wire import pipeline
+from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option
 
 
 @click.command(epilog="\b\nExample:\n  acbench report sample --out report.html")
@@ -25,23 +24,27 @@ def report(benchmark: str, project: Path, out: Path | None, as_json: bool) -> in
 
     It holds pictures of the dataset: mind the dataset's licence before you pass it on.
     """
-    from acbench import store, templates
-    from acbench.stages import report as reporting
+    from acbench._util import templates
+    from acbench.storage import tables as store
+    from acbench.workflows import html_report as reporting
+    from acbench.workflows.compare import compare
+    from acbench.workflows.relabel import relabel
 
-    with pipeline(project, benchmark) as line:
-        facts = line.relabel()
+    with opened(project, benchmark) as run:
+        facts, queue = relabel(run)
+        labelled, proposed = queue.labelled, queue.labelled.proposed
         content = reporting.report(
             facts=facts,
-            comparison=line.compare(),
-            items=line.items,
-            labels=line.labels(),
-            proposals=line.proposals,
-            waiting=line.waiting(),
-            schema=line.schema,
-            draw=lambda item_id: reporting.shrunk(line.bench.evidence / f"{item_id}.jpg"),
+            comparison=compare(run, labelled),
+            items=proposed.dataset.by_id,
+            labels=labelled.labels,
+            proposals=proposed.by_item,
+            waiting=queue.waiting,
+            schema=run.schema,
+            draw=lambda item_id: reporting.shrunk(run.files.evidence / f"{item_id}.jpg"),
         )
         page = templates.html("report", **content).encode()
-        path = out or line.bench.work / "report.html"
+        path = out or run.files.work / "report.html"
         store.write_bytes(path, page)
     pictures = sum(bool(each["picture"]) for each in content["queue"])
     if as_json:

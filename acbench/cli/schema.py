@@ -20,7 +20,7 @@ def schema() -> None:
 @json_option
 def check(file: str, as_json: bool) -> int:
     """Everything that is wrong with a schema, by line. FILE is a bundled benchmark's name or a path."""
-    from acbench import sources
+    from acbench.data import sources
     from acbench.schema.lint import check as lint
     from acbench.schema.read import parse, source_text
 

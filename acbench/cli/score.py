@@ -4,21 +4,95 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from acbench.cli.baseline import detector_options
-from acbench.cli.options import Command, json_option, of_proposers, option, project_option, root_option
-from acbench.cli.release import place_of
-from acbench.cli.wire import existing
+from acbench.cli.options import (
+    Command,
+    json_option,
+    of_proposers,
+    opened,
+    option,
+    project_option,
+    root_option,
+    together,
+)
+from acbench.cli.publish import place_of
+from acbench.errors import AcbenchError
+from acbench.storage.project import existing_project
 
 if TYPE_CHECKING:
-    from acbench.scoring.predictions import Answers
-    from acbench.scoring.result import Provenance, Scored
-    from acbench.scoring.truth import Truth
+    from acbench.evaluation.predictions import Answers
+    from acbench.evaluation.result import Provenance, Scored
+    from acbench.evaluation.truth import Truth
+    from acbench.predictors.base import BaselineOptions
+    from acbench.schema.views import View
+    from acbench.workflows.run import Run
+
+
+BACKBONE = "Image model of the detector and of `few_shot`: efficientnet-lite0, timm:MODEL[@FILE].  [default: bundled]"
+
+
+def _detector(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    kind, _, folder = value.partition(":")
+    if kind == "heatmaps" and folder:
+        return f"{kind}:{Path(folder).resolve()}"
+    if value in {"patchcore", "oracle", "none"}:
+        return value
+    raise click.BadParameter("patchcore, heatmaps:FOLDER, oracle or none", ctx, param)
+
+
+detector_options = together(
+    option(
+        "--detector",
+        default="patchcore",
+        show_default=True,
+        callback=_detector,
+        metavar="DETECTOR",
+        help="patchcore, heatmaps:FOLDER (maps of your own, by the images' paths), oracle (ground truth), none.",
+    ),
+    option(
+        "--false-alarms",
+        type=click.FloatRange(0, 0.5),
+        default=0.05,
+        show_default=True,
+        help="Share of normal training images that the detector's threshold lets through as anomalous.",
+    ),
+    of_proposers("--backbone", metavar="MODEL", help=BACKBONE),
+)
+"""Who says what is anomalous, and where."""
+
+
+def answered(run: Run, name: str, view: View, options: BaselineOptions) -> None:
+    """Have a baseline answer for every test image, unless it has."""
+    from acbench.workflows.baselines import baseline_setup, predict
+    from acbench.workflows.ingest import ingest
+    from acbench.workflows.truth import labelled
+
+    truth = labelled(run.files, run.schema).truth(run.schema, view=view, categories=run.settings.categories)
+    dataset = ingest(run)
+    predict(run, dataset, name, baseline_setup(run, dataset, view=view, truth=truth, options=options))
+
+
+def predictions_of(bench: Any, benchmark: str, name: str) -> Path:
+    """The table of a system that has answered. Raises AcbenchError if it has not."""
+    from acbench.predictors.registry import baseline_names
+
+    path: Path = bench.predictions(name)
+    if name not in baseline_names():
+        raise AcbenchError(
+            f"there is no file {name}, and no system of that name", f"systems: {', '.join(baseline_names())}"
+        )
+    if not path.exists():
+        which = shlex.quote(benchmark)
+        command = f"acbench velm {which}" if name == "velm" else f"acbench score {which} --system {name}"
+        raise AcbenchError(f"{name} has not answered yet", command)
+    return path
+
 
 EPILOG = """\b
 Examples:
@@ -119,8 +193,8 @@ def score(
     Every image of the test split counts. An answer that is missing, empty or names no class is wrong, and shown; an
     unknown image, or one that is answered twice, is an error.
     """
-    from acbench.scoring import predictions as reading
-    from acbench.scoring.result import Provenance
+    from acbench.evaluation import predictions as reading
+    from acbench.evaluation.result import Provenance
 
     _check(benchmark, predictions, system, truth, pair, name)
     if benchmark and system and system != "velm":
@@ -169,7 +243,7 @@ def _check(
 
 
 def _refuse_given(*options: str) -> None:
-    """Options that the kept answers of velm do not heed."""
+    """BaselineOptions that the kept answers of velm do not heed."""
     told = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     for each in options:
         if click.get_current_context().get_parameter_source(each) in told:
@@ -183,19 +257,18 @@ def _is_table(truth: str) -> bool:
 
 
 def _run(benchmark: str, system: str, project: Path, options: dict[str, Any]) -> None:
-    from acbench.cli.baseline import answered
-    from acbench.cli.wire import pipeline
+    from acbench.predictors.base import BaselineOptions
 
     # What is scored is no part of it: a project is not narrowed by asking for one category's figures.
     kept = {name: options[name] for name in ("root", "backbone", "clip_model", "clip_weights")}
-    with pipeline(project, benchmark, **kept) as line:
-        choices = {name: options[name] for name in ("detector", "false_alarms", "shots", "seed")}
-        answered(line, system, options["view"], choices)
+    choices = {name: options[name] for name in ("detector", "false_alarms", "shots", "seed")}
+    with opened(project, benchmark, **kept) as run:
+        answered(run, system, options["view"], BaselineOptions(**choices))
 
 
 def _categories(given: tuple[str, ...], run: str | None, project: Path) -> tuple[str, ...]:
     """Those to score, all if empty. A system that is run on a benchmark has seen those that the project is about."""
-    from acbench import settings
+    from acbench.workflows import settings
 
     if given or run is None:
         return () if given == (settings.ALL,) else given
@@ -204,8 +277,8 @@ def _categories(given: tuple[str, ...], run: str | None, project: Path) -> tuple
 
 
 def _answers_of(system: str, benchmark: str, project: Path) -> tuple[Path, Provenance]:
-    from acbench.cli.baseline import predictions_of
-    from acbench.systems import provenance
+    from acbench.cli.score import predictions_of
+    from acbench.workflows.baselines import provenance
 
     path = predictions_of(_bench(project, benchmark), benchmark, system)
     return path, provenance(path)
@@ -214,15 +287,14 @@ def _answers_of(system: str, benchmark: str, project: Path) -> tuple[Path, Prove
 def _bench(project: Path, benchmark: str) -> Any:
     from acbench import schema as schemas
 
-    return existing(project).bench(schemas.load(benchmark).benchmark)
+    return existing_project(project).benchmark(schemas.load(benchmark).benchmark)
 
 
 def _truth(benchmark: str | None, given: str | None, project: Path, options: dict[str, Any]) -> tuple[Truth, str]:
     """The truth, and what it is, for people."""
     from acbench import schema as schemas
-    from acbench.scoring.benchmark import labelled
-    from acbench.scoring.released import of_release
-    from acbench.scoring.truth import check_aliases, of_table, read_aliases
+    from acbench.evaluation.truth import check_aliases, of_table, read_aliases
+    from acbench.workflows.truth import labelled, of_release
 
     categories = options["categories"]
     aliases = read_aliases(options["aliases"]) if options["aliases"] else {}
@@ -249,8 +321,8 @@ def _show(
     as_json: bool,
     markdown: bool,
 ) -> int:
-    from acbench.scoring import show
-    from acbench.scoring.result import scored
+    from acbench.evaluation import tables as show
+    from acbench.evaluation.result import scored
 
     found = scored(
         truth,
@@ -273,8 +345,9 @@ def _show(
 
 
 def _write(found: Scored, folder: Path) -> list[Path]:
-    from acbench import store
-    from acbench.scoring import plots, show
+    from acbench.evaluation import plots
+    from acbench.evaluation import tables as show
+    from acbench.storage import tables as store
 
     files = {
         "score.json": found.json().encode(),
@@ -288,7 +361,7 @@ def _write(found: Scored, folder: Path) -> list[Path]:
 
 
 def _tell(found: Scored, where: str, written: list[Path]) -> None:
-    from acbench.scoring import show
+    from acbench.evaluation import tables as show
 
     click.echo(show.text(found.facts, f"Truth: {where}"))
     for path in written:
@@ -303,10 +376,10 @@ def _compare(
     as_json: bool,
     options: dict[str, Any],
 ) -> int:
-    from acbench.aligned import table
-    from acbench.scoring import predictions as reading
-    from acbench.scoring import show
-    from acbench.scoring.versus import versus
+    from acbench._util.console import table
+    from acbench.evaluation import predictions as reading
+    from acbench.evaluation import tables as show
+    from acbench.evaluation.significance import versus
 
     paths = []
     for name in pair:

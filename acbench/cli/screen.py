@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shlex
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.aligned import table, width
-from acbench.progress import Progress
+from acbench._util.console import Progress, table, width
+from acbench.errors import AcbenchError
+from acbench.storage import tables as store
+
+if TYPE_CHECKING:
+    from acbench.predictors.base import DryRun
+    from acbench.storage.project import BenchmarkFiles
+
+
+def show(bench: BenchmarkFiles, found: Mapping[str, DryRun], as_json: bool) -> int:
+    """Print the bills of whoever would ask, by name, and write the pictures of an example question of each."""
+    if not found:
+        raise AcbenchError("nobody who is asked here costs anything", "--with llm --llm MODEL")
+    facts: dict[str, Any] = {}
+    for name, dry in found.items():
+        folder = bench.work / "dry-run" / name
+        if dry.example:
+            for title, data in dry.example.pictures:
+                store.write_bytes(folder / title, data)
+            store.write_bytes(folder / "question.txt", dry.example.text.encode())
+        facts[name] = {
+            **dataclasses.asdict(dry.estimate),
+            "unasked": [{"item_id": item, "why": why} for item, why in dry.unasked],
+            "example": str(folder) if dry.example else None,
+        }
+        if not as_json:
+            _tell(name, dry, folder)
+    if as_json:
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+    return 0
+
+
+def _tell(name: str, dry: DryRun, folder: Path) -> None:
+    if dry.example:
+        click.echo(f"One question of {name}; its pictures lie in {folder}\n")
+        click.echo(dry.example.text)
+    click.echo(f"{name}: {dry.estimate}")
+    for item, why in dry.unasked:
+        click.echo(f"! {item} cannot be asked about: {why}")
+    click.echo("Nothing was asked.")
+
 
 SHOWN = 3
 """So many findings are shown on the screen after a relabel."""

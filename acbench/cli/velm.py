@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.cli.baseline import answered, detector_options
-from acbench.cli.dry_run import show
+from acbench.cli.merge import shard_of, told
 from acbench.cli.options import (
     Command,
     benchmark_argument,
@@ -19,19 +18,21 @@ from acbench.cli.options import (
     json_option,
     llm_options,
     of_llm,
+    opened,
     option,
+    out_option,
     project_option,
+    send,
     shard_option,
 )
-from acbench.cli.out import out_option, send
-from acbench.cli.shards import is_shard, told
-from acbench.cli.wire import pipeline
+from acbench.cli.score import detector_options
+from acbench.cli.screen import show
 
 if TYPE_CHECKING:
-    from acbench.baselines import Setup
-    from acbench.pipeline import Pipeline
-    from acbench.proposers import DryRun
-    from acbench.shardwork import Done
+    from acbench.data.ingest import Dataset
+    from acbench.predictors.base import BaselineSetup, DryRun
+    from acbench.schema.views import View
+    from acbench.workflows.run import Run
 
 EPILOG = """\b
 Examples:
@@ -67,7 +68,7 @@ def velm(
     project: Path,
     detector: str,
     false_alarms: float,
-    view: str,
+    view: View,
     dry_run: bool,
     out: str | None,
     as_json: bool,
@@ -77,26 +78,34 @@ def velm(
 
     Maps and answers are kept: what was computed or paid for is not done again.
     """
-    from acbench import store
+    from acbench.evaluation.metrics import UNUSABLE
+    from acbench.predictors.base import BaselineOptions
+    from acbench.predictors.registry import build_baseline
     from acbench.records import Prediction
-    from acbench.scoring.figures import UNUSABLE
+    from acbench.storage import tables
+    from acbench.workflows import shards
+    from acbench.workflows.baselines import baseline_setup, predict, tested
+    from acbench.workflows.ingest import ingest
 
     switches = {name: not options.pop(f"no_{name}") for name in ("reference", "contour", "descriptions", "strategy")}
-    choices: dict[str, Any] = {"detector": detector, "false_alarms": false_alarms, **switches}
     if dry_run:  # it asks nobody, and prints while the project is held
         options["engine"] = "local"
-    with pipeline(project, benchmark, **options) as line:
+    chosen = BaselineOptions(detector=detector, false_alarms=false_alarms, **switches)
+    with opened(project, benchmark, **options) as run:
+        dataset = ingest(run)
+        setup = baseline_setup(run, dataset, view=view, truth=None, options=chosen)
         if dry_run:
-            return show(line.bench, {"velm": _dry_run(line, view, choices)}, as_json)
-        if is_shard(line, out):
-            return told([_shard(line, view, choices)], line, as_json)
-        path = line.bench.predictions("velm")
-        if options["retry_errors"] and any(each.parse == "error" for each in store.read(path, Prediction)):
+            return show(run.files, {"velm": _dry_run(run, dataset, setup)}, as_json)
+        if shard := shard_of(run, out):
+            baseline = build_baseline("velm", setup)
+            return told([shards.predict(run, shard, baseline, "velm", tested(run, dataset))], run, as_json)
+        path = run.files.predictions("velm")
+        if run.retry_errors and any(answer.parse == "error" for answer in tables.read(path, Prediction)):
             path.unlink()  # what was answered is in the ledger
-        left = answered(line, "velm", view, choices)
-        send(line, out, system="velm")
-        rows = store.read(path, Prediction)
-        dollars = line.ledger.dollars(call for row in rows for call in row.calls)
+        left = predict(run, dataset, "velm", setup)
+        send(run, out, system="velm")
+        rows = tables.read(path, Prediction)
+        dollars = run.ledger.dollars(call for row in rows for call in row.calls)
     counts = {
         "images": len(rows),
         "called_normal": sum(row.labels == ("good",) and not row.calls for row in rows),
@@ -115,25 +124,10 @@ def velm(
     return 3 if left or counts["error"] else 0
 
 
-def _setup(line: Pipeline, view: Any, choices: dict[str, Any]) -> Setup:
-    from acbench import systems
-    from acbench.adapters.patches import patch_model
-    from acbench.baselines import Options
+def _dry_run(run: Run, dataset: Dataset, setup: BaselineSetup) -> DryRun:
+    from acbench.predictors.baselines import velm
+    from acbench.workflows.baselines import tested
 
-    return systems.setup(line, view, None, Options(**choices), lambda: patch_model(line.settings.backbone))
-
-
-def _shard(line: Pipeline, view: Any, choices: dict[str, Any]) -> Done:
-    from acbench import baselines, shardwork, systems
-
-    system = baselines.build("velm", _setup(line, view, choices))
-    return shardwork.predict(line, system, "velm", systems.tested(line))
-
-
-def _dry_run(line: Pipeline, view: Any, choices: dict[str, Any]) -> DryRun:
-    from acbench import systems
-    from acbench.baselines import velm
-
-    system = velm.build(_setup(line, view, choices))
-    with line.console.stage("detect") as progress:
-        return system.dry_run(systems.tested(line), progress)
+    system = velm.build(setup)
+    with run.console.stage("detect") as progress:
+        return system.dry_run(tested(run, dataset), progress)

@@ -13,7 +13,7 @@ MAX_ROWS = 5_000_000
 """Of a release; more are not read."""
 
 
-class Place(Protocol):
+class ReleaseSource(Protocol):
     """Where a release lies."""
 
     @property
@@ -52,12 +52,12 @@ _COLUMNS = ("item_id", "image_path", "category", "split", "anomalous", "label", 
             "decided_by", "reason", "agreement", "image_sha256")  # fmt: skip
 
 
-def manifest(place: Place) -> Manifest:
+def manifest(place: ReleaseSource) -> Manifest:
     """What a release says of itself. Raises ReleaseError or HubError."""
     return parse(place.read(NAME, MAX_BYTES))
 
 
-def entries(place: Place, found: Manifest) -> dict[str, Entry]:
+def entries(place: ReleaseSource, found: Manifest) -> dict[str, Entry]:
     """Every label of a release by item_id; only the columns with labels are read. Raises ReleaseError or HubError."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -6,7 +6,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from acbench.errors import ReleaseError
-from acbench.files import Refused, Tree
+from acbench.storage.files import Refused, Tree
 
 MAX_FILES = 20_000
 MAX_SHARD = 16 << 30
@@ -14,7 +14,7 @@ MAX_SHARD = 16 << 30
 _HINT = "give a folder that acbench publish made, or ORG/NAME of a repository"
 
 
-class Folder:
+class ReleaseFolder:
     """Never leaves the folder; `fence` is a larger one that links may lead into, as those of a download cache do."""
 
     def __init__(self, path: Path, *, name: str = "", fence: Path | None = None) -> None:

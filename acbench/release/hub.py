@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from acbench.errors import AcbenchError
-from acbench.release.entries import Place
+from acbench.release.entries import ReleaseSource
 from acbench.release.manifest import Manifest
 
 
@@ -68,5 +68,5 @@ class Hub(Protocol):
     def tag(self, name: str, commit: str) -> None:
         """Name a commit. Raises Conflict if the name is taken, Unclear, Busy, or another HubError."""
 
-    def place(self, revision: str) -> Place:
+    def place(self, revision: str) -> ReleaseSource:
         """The release at a revision, to read its labels from afar."""

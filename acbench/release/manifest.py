@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from acbench import store
 from acbench.errors import ReleaseError
+from acbench.storage import tables as store
 
 NAME = "release.json"
 CARD = "README.md"
@@ -32,7 +32,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class File:
+class ReleaseFile:
     """One file of a release."""
 
     sha256: str
@@ -77,7 +77,7 @@ class Manifest:
     classes: tuple[str, ...]
     """In the order of their class numbers; the first is `good`."""
     previous: Previous | None
-    files: Mapping[str, File]
+    files: Mapping[str, ReleaseFile]
     """Path relative to the release → facts; this file itself is left out."""
 
     @property
@@ -90,7 +90,7 @@ class Manifest:
         """Of all tables."""
         return sum(each.rows for each in self.files.values())
 
-    def shards(self) -> dict[str, File]:
+    def shards(self) -> dict[str, ReleaseFile]:
         """The tables."""
         return {path: facts for path, facts in self.files.items() if shard(path)}
 
@@ -171,7 +171,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     for names in (rest.categories, rest.classes):
         if len(names) > MAX_NAMES or len(set(names)) != len(names):
             raise ValueError("a name is there twice, or too many are")
-    found = {path: store.from_json(facts, File) for path, facts in files.items()}
+    found = {path: store.from_json(facts, ReleaseFile) for path, facts in files.items()}
     for path, facts in found.items():
         if shard(path) is None and path not in (CARD, CROISSANT):
             raise ValueError(f"a release has no file {path[:200]!r}")

@@ -143,6 +143,18 @@ class Category:
         wanted = label_set(labels)
         return next((one.id for one in self.published if wanted in one.sets), None)
 
+    def parse_published(self, text: str) -> str | None:
+        """The class of the published benchmark that `text` names by id, name or alias, folded; `good` for a normal
+        image.
+
+        None if it names no class, or more than one: nothing is guessed.
+        """
+        wanted = fold(text)
+        if wanted in NORMAL_LABELS:
+            return GOOD
+        named = [one.id for one in self.published if wanted in map(fold, (one.id, one.name, *one.aliases))]
+        return named[0] if len(named) == 1 else None
+
     def _change(self, label: str) -> Change | None:
         return next((each for each in self.changes if each.source == label and each.kind != "correct"), None)
 

@@ -13,10 +13,10 @@ from typing import Any, cast, get_args
 
 import yaml
 
-from acbench.bundled import bundled
 from acbench.errors import SchemaError
 from acbench.records import label_set
 from acbench.schema.model import Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
+from acbench.storage.bundled import bundled
 
 MAX_BYTES = 4 << 20
 """A schema larger than this is not one."""

@@ -9,7 +9,7 @@ from acbench.schema.model import Category
 
 
 def json_schema(category: Category) -> dict[str, Any]:
-    """JSON Schema (2020-12) of a model's answer about one image; `acbench.answers` reads what comes of it.
+    """JSON Schema (2020-12) of a model's answer about one image; `acbench.predictors.llm.parse` reads what comes of it.
 
     Every key is required, as the strict modes of endpoints want it. A model writes the keys in this order: what it sees
     comes before what it makes of it.

@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE.parents[1] / "tests"))
 from browser import open_page  # noqa: E402  (a helper of the tests)
 from desks import PASSWORD, free_port  # noqa: E402
 
-from acbench.adapters import label_studio_server as servers  # noqa: E402
+from acbench.integrations.label_studio import server as servers  # noqa: E402
 
 COMMON, VIVID = 72, 18
 

@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mongo import mongod, variables
 
-from acbench.cards import Card, Named
-from acbench.ledger import digest
+from acbench.review.app_records import AppLabel, AppSample
+from acbench.storage.ledger import digest
 
 TAKES = 5
 NAME = "acbench-bench"
 OURS = """
-from acbench.adapters.fiftyone_app import shelf
+from acbench.integrations.fiftyone.dataset import shelf
 found = shelf({name!r})
 assert found.key == "one" or found.key == "two", found.key
 print(len(found.data))
@@ -50,7 +50,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, mongod(Path(folder)) as uri:
         os.environ.update(variables(uri, Path(folder)))
-        from acbench.adapters import fiftyone_app
+        from acbench.integrations.fiftyone import dataset as fiftyone_app
 
         fiftyone_app.connect()
         shelf = fiftyone_app.shelf(NAME)
@@ -81,33 +81,35 @@ def main() -> None:
         print(f"{name:40} {took:7.2f} s   {ratio}")
 
 
-def card(number: int, label: str) -> Card:
+def card(number: int, label: str) -> AppSample:
     """An image with the fields that a real card has."""
     values: dict[str, Any] = {
         "item_id": f"bench-part-{number:012x}",
         "image": f"part/test/dent/{number:05}.png",
         "category": f"part{number % 15}",
         "split": "test",
-        "label": Named(label=label, confidence=0.9),
+        "label": AppLabel(label=label, confidence=0.9),
         "given": label,
-        "source": Named(label="dent"),
-        "proposal_source_label": Named(label="dent", facts={"by": "source_label@00000000"}),
-        "proposal_neighbours": Named(label="dent", confidence=0.8, facts={"rationale": "its 5 nearest are 5 dent"}),
+        "source": AppLabel(label="dent"),
+        "proposal_source_label": AppLabel(label="dent", facts={"by": "source_label@00000000"}),
+        "proposal_neighbours": AppLabel(label="dent", confidence=0.8, facts={"rationale": "its 5 nearest are 5 dent"}),
         "status": "accepted",
         "reason": "2 independent witnesses agree",
         "decided_by": "source_label + neighbours",
         "agreement": 1.0,
         "kinds": 1,
         "why": "settled",
-        "suspicion": 0.1,
+        "label_issue_score": 0.1,
         "margin": 0.6,
         "reviews": (),
     }
     values["content"] = digest(repr(sorted(values.items())))
-    return Card(item_id=values["item_id"], image=f"/data/{values['image']}", mask=None, size=(900, 900), fields=values)
+    return AppSample(
+        item_id=values["item_id"], image=f"/data/{values['image']}", mask=None, size=(900, 900), fields=values
+    )
 
 
-def update(shelf: Any, cards: list[Card], key: str) -> Any:
+def update(shelf: Any, cards: list[AppSample], key: str) -> Any:
     """Without vectors: a changed label does not change them, so that a map is not made anew either."""
     classes = ["good", "dent", "chip"]
     return shelf.update(cards, key=key, classes=classes, vectors={}, model="", progress=lambda done, of: None)

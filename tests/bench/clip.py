@@ -18,12 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from acbench import sample, schema, sources
-from acbench.adapters.openclip import BATCH, CPU_BATCH, OpenClipModel, open_clip_model
-from acbench.adapters.torch_runtime import import_torch
-from acbench.proposers import Setup, clip
+from acbench import schema
+from acbench.data import sources
+from acbench.data.ingest import ingest
+from acbench.data.sample import render as sample
+from acbench.integrations.torch.open_clip import BATCH, CPU_BATCH, OpenClipModel, open_clip_model
+from acbench.integrations.torch.runtime import import_torch
+from acbench.predictors.base import Setup
+from acbench.predictors.proposers import clip
 from acbench.records import Item
-from acbench.stages.ingest import ingest
 from tests.bench.flips import Vectors
 from tests.bench.spine import Row, seconds, table
 

@@ -19,16 +19,16 @@ from statistics import median
 import httpx
 
 from acbench import schema
-from acbench.adapters import label_studio_server as servers
-from acbench.adapters.label_studio import LabelStudio, check
-from acbench.desk import Task, Wanted
+from acbench.integrations.label_studio import server as servers
+from acbench.integrations.label_studio.tool import LabelStudio, check
 from acbench.records import Item, Proposal, item_id
+from acbench.review.annotation_tool import ProjectSpec, Task
+from acbench.review.pull import pull
+from acbench.review.push import Note, push
+from acbench.review.queue import RankedItem
+from acbench.review.tasks import task
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
-from acbench.stages.desk_pull import pull
-from acbench.stages.desk_push import Note, push
-from acbench.stages.desk_tasks import task
-from acbench.stages.triage import Ranked
 from tests.bench.spine import seconds, table
 
 TAKES = 3
@@ -104,8 +104,10 @@ def row(what: str, takes: list[tuple[float, float]]) -> tuple[str, str, str, str
     return what, f"{ours:.1f} s", f"{theirs:.1f} s", f"{ours / theirs:.2f}x (1.3x)"
 
 
-def wanted(name: str) -> Wanted:
-    return Wanted(benchmark="bench", category=name, title=f"Bench {name}", form=FORM, instructions=instructions(BOTTLE))
+def wanted(name: str) -> ProjectSpec:
+    return ProjectSpec(
+        benchmark="bench", category=name, title=f"Bench {name}", form=FORM, instructions=instructions(BOTTLE)
+    )
 
 
 def questions(items: list[Item]) -> list[Task]:
@@ -113,7 +115,7 @@ def questions(items: list[Item]) -> list[Task]:
     judge = check(FORM)
     return [
         task(
-            Ranked(item_id=item.item_id, rank=1, why="disputed", suspicion=0.5, detail=""),
+            RankedItem(item_id=item.item_id, rank=1, why="disputed", label_issue_score=0.5, detail=""),
             1,
             item,
             proposals(item, number),

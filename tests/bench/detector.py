@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from acbench.adapters.patches import BATCH, patch_model
-from acbench.adapters.torch_runtime import import_torch
+from acbench.integrations.torch.patch_features import BATCH, patch_model
+from acbench.integrations.torch.runtime import import_torch
 from tests.bench.spine import table
 
 SIZE = 224
@@ -86,7 +86,7 @@ def decoded(path: Path) -> np.ndarray[Any, Any]:
 
 
 def ours() -> Any:
-    from acbench import patchcore
+    from acbench.predictors.detection import patchcore
 
     model = patch_model()
     banks = []
@@ -102,7 +102,7 @@ def theirs(ratio: float) -> Any:
     torch = import_torch()
     from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
-    from acbench.adapters.backbone import DEFAULT, timm_network
+    from acbench.integrations.torch.embeddings import DEFAULT, timm_network
 
     network = timm_network(DEFAULT)
     assert network is not None

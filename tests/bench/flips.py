@@ -24,13 +24,16 @@ from pathlib import Path
 import numpy as np
 from cleanlab.rank import get_label_quality_scores
 
-from acbench import sample, schema, sources
-from acbench.adapters.backbone import backbone
-from acbench.proposers import Setup, neighbours, source_label
+from acbench import schema
+from acbench.data import sources
+from acbench.data.ingest import ingest
+from acbench.data.sample import render as sample
+from acbench.integrations.torch.embeddings import backbone
+from acbench.predictors.base import Setup
+from acbench.predictors.proposers import neighbours, source_label
 from acbench.records import Item, Proposal
+from acbench.review.queue import RankedItem, rank
 from acbench.schema import Schema
-from acbench.stages.ingest import ingest
-from acbench.stages.triage import Ranked, triage
 from tests.bench.spine import table
 
 FIRST = (0.1, 0.2, 0.3)
@@ -137,13 +140,13 @@ class Trial:
             yield name, sorted(named, key=lambda each: (quality[each], each))
         yield CHANCE, list(np.random.default_rng(seed + 1_000_000).permutation(named))
 
-    def queue(self, items: Sequence[Item]) -> list[Ranked]:
+    def queue(self, items: Sequence[Item]) -> list[RankedItem]:
         """Ours."""
         answers: defaultdict[str, list[Proposal]] = defaultdict(list)
         for proposer in (source_label.build(self.setup), neighbours.build(self.setup)):
             for answer in proposer.propose(items, lambda done, total: None):
                 answers[answer.item_id].append(answer)
-        return triage(items, answers, self.setup.schema)
+        return rank(items, answers, self.setup.schema)
 
     def quality(self, items: Sequence[Item], method: str) -> dict[str, float]:
         """Item → cleanlab's quality of its label, by category."""

@@ -21,13 +21,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from acbench import sample, schema, sources
-from acbench.adapters.chat_openai import chat_openai
-from acbench.caller import Dialer, LedgerCaller
-from acbench.proposers import Setup
-from acbench.proposers.llm import Llm
+from acbench import schema
+from acbench.data import sources
+from acbench.data.ingest import ingest
+from acbench.data.sample import render as sample
+from acbench.integrations.openai.chat import chat_openai
+from acbench.predictors.base import Setup
+from acbench.predictors.llm import LedgerClient, Retrier
+from acbench.predictors.proposers.llm import Llm
 from acbench.records import Item
-from acbench.stages.ingest import ingest
 from tests.bench.spine import Row, seconds, table
 
 LATENCY = 2.0
@@ -73,10 +75,10 @@ def throughput(place: Path, url: str, root: Path, benchmark: str, category: str)
 
     def ask() -> None:
         chat = chat_openai("bench", url, connections=CONCURRENCY)
-        dialer = Dialer(model=chat, concurrency=CONCURRENCY)
-        caller = LedgerCaller(dialer=dialer, ledger=place / f"{next(numbers)}.sqlite", prove_sight=False)
+        retrier = Retrier(model=chat, concurrency=CONCURRENCY)
+        llm_client = LedgerClient(retrier=retrier, ledger=place / f"{next(numbers)}.sqlite", check_vision=False)
         setup = Setup(schema=schema.load(benchmark), root=found.root, embedder=nothing, cache=nothing)
-        rows = list(Llm(setup, caller).propose(items, lambda done, total: None))
+        rows = list(Llm(setup, llm_client).propose(items, lambda done, total: None))
         assert len(rows) == len(asked) and {row.status for row in rows} == {"ok"}, rows[0]
 
     ask()  # files are read and modules are loaded before the clock runs

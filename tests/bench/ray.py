@@ -25,11 +25,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from acbench.adapters.ray_engine import RayEngine
-from acbench.engine import Home, Task
-from acbench.ledger import Ledger
+from acbench._util.execution import Home, WorkerTask
+from acbench.integrations.ray.engine import RayEngine
 from acbench.records import Item, Proposal, item_id
-from acbench.spread import LARGEST
+from acbench.storage.ledger import Ledger
+from acbench.workflows.distributed import LARGEST
 from tests.bench.spine import Row, table
 
 LATENCY = 0.05
@@ -100,7 +100,7 @@ def run(place: Path, workers: int, count: int, latency: float) -> tuple[float, i
     with RayEngine(ledger=place / f"{workers}-{count}.sqlite", workers=workers) as engine:
         Ledger(engine.ledger).close()
         size = 4 if latency else LARGEST
-        task = Task(start=partial(start, latency), kind=Item)
+        task = WorkerTask(start=partial(start, latency), kind=Item)
         seen: dict[int, int] = {}
         got, first, last = 0, float("inf"), 0.0
         for pid, peak, (began, ended), found in engine.map(task, parts(items(count), size)):

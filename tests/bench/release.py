@@ -44,10 +44,10 @@ print(json.dumps([time.perf_counter() - started, resource.getrusage(resource.RUS
 OURS = """
 import json, resource, sys, time
 from pathlib import Path
-from acbench.adapters.hf_datasets import Tables
-from acbench.ledger import sha256_file
-from acbench.stages.publish import shards
-from acbench.stages.publish.rows import Names
+from acbench.integrations.huggingface.datasets import Tables
+from acbench.storage.ledger import sha256_file
+from acbench.release import parquet as shards
+from acbench.release.rows import Names
 
 rows, folder, root = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), Path(sys.argv[3])
 names = Names(categories=("bottle",), classes=("good", "chip"))

@@ -24,8 +24,8 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from acbench import sources
-from acbench.stages.ingest import ingest
+from acbench.data import sources
+from acbench.data.ingest import ingest
 from acbench.testing import full_tree
 
 TAKES = 7

@@ -1,0 +1,52 @@
+"""Modules by name: those of one of our packages, and those that other packages add to it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import Any
+
+from acbench.errors import AcbenchError
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """The modules of one package whose names do not begin with `_`, and what others add under its entry-point group."""
+
+    package: str
+    """Name of the package, which is imported."""
+    group: str
+    """Entry-point group of other packages."""
+    kind: str
+    """What one is called in messages."""
+
+    def names(self) -> list[str]:
+        """All there are, sorted; imports none of them."""
+        return sorted(self._own() | self._foreign())
+
+    def load(self, name: str) -> Any:
+        """The module of that name. Raises AcbenchError if it is not there or broken."""
+        own = name in self._own()
+        if not own and name not in self._foreign():
+            raise AcbenchError(f"there is no {self.kind} {name!r}", f"use one of: {', '.join(self.names())}")
+        try:
+            if own:
+                return importlib.import_module(f"{self.package}.{name}")
+            from importlib.metadata import entry_points
+
+            (entry,) = entry_points(group=self.group, name=name)
+            return entry.load()
+        except Exception as error:
+            raise AcbenchError(
+                f"the {self.kind} {name!r} cannot be loaded: {error}", "reinstall the package it comes from"
+            ) from error
+
+    def _own(self) -> set[str]:
+        modules = pkgutil.iter_modules(importlib.import_module(self.package).__path__)
+        return {module.name for module in modules if not module.name.startswith("_")}
+
+    def _foreign(self) -> set[str]:
+        from importlib.metadata import entry_points  # slow: it reads the metadata of every installed package
+
+        return set(entry_points(group=self.group).names)

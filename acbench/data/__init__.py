@@ -1,0 +1,1 @@
+"""A dataset on disk as items; images, masks, regions, evidence."""

@@ -1,0 +1,1 @@
+"""The sample: a small dataset of washers and cloth, rendered on first use."""

@@ -1,0 +1,211 @@
+"""The sample: a small dataset, rendered on first use, to try acbench without a download or a licence.
+
+Two categories in the layout of MVTec-AD, four classes of defect each. Like a real dataset it has its faults:
+a folder `combined` whose name does not say what is shown, and a few images that lie in the wrong folder.
+Unlike a real one it knows the truth, so that what a relabelling finds can be checked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acbench.errors import SourceError
+from acbench.records import GOOD
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VERSION = "1"
+"""Changes with anything that changes a pixel or a path."""
+
+MARKER = "sample.json"
+"""Written last, in the root: its version says that the sample is there, complete."""
+
+COMBINED = "combined"
+"""The source class whose images show two different defects."""
+
+TRAIN, NORMAL, DEFECTIVE, MIXED = 16, 8, 12, 4
+"""Images of a category: normal ones to train on, normal ones to test on, of each class, with two defects."""
+
+PLANTED = {
+    "fabric": {"fold": "loose_thread", "hole": "stain", "loose_thread": "fold", "stain": "hole"},
+    "washer": {"chip": "dent", "dent": "chip", "rust": "scratch", "scratch": "rust"},
+}
+"""Category → source class → what one image in that folder really shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture to take."""
+
+    image: str
+    """Path relative to the root, forward slashes."""
+    category: str
+    folder: str
+    """The source class it is filed under."""
+    shows: tuple[str, ...]
+    """The classes that it shows, sorted; empty if normal."""
+
+    @property
+    def mask(self) -> str:
+        """Path of the anomaly mask; only an image that shows something has one."""
+        _, _, folder, name = self.image.split("/")
+        return f"{self.category}/ground_truth/{folder}/{Path(name).stem}_mask.png"
+
+
+def render(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Path:
+    """Make sure that the sample is in `root`, whole, and give `root` back.
+
+    The same libraries give the same files, byte for byte. `progress` gets the images done and their total.
+    Raises SourceError if something else is in `root`.
+    """
+    target = root.resolve()
+    if _version(target) == VERSION:
+        return root
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _alone_in(target.parent):
+        if _version(target) == VERSION:  # another process has just rendered it
+            return root
+        _refuse_foreign(target)
+        stage, old = (target.with_name(f".{target.name}.{suffix}") for suffix in ("rendering", "outdated"))
+        _remove(stage, old)  # left by a killed run: whoever made them is gone, or we would not hold the lock
+        try:
+            _render_into(stage, progress)
+            if target.exists():
+                target.rename(old)
+            stage.rename(target)
+        finally:
+            _remove(stage, old)
+    return root
+
+
+def truth() -> dict[str, tuple[str, ...]]:
+    """Path of every test image → the classes that it really shows; `("good",)` if normal."""
+    return {shot.image: shot.shows or (GOOD,) for shot in _plan() if "/test/" in shot.image}
+
+
+def planted() -> dict[str, tuple[str, str]]:
+    """Path of every image that is filed wrongly → the class of its folder, and the class it really shows."""
+    return {
+        shot.image: (shot.folder, shot.shows[0])
+        for shot in _plan()
+        if len(shot.shows) == 1 and shot.shows[0] != shot.folder
+    }
+
+
+@cache
+def _plan() -> tuple[Shot, ...]:
+    """Every picture of the sample."""
+    return tuple(shot for category in PLANTED for shot in _category(category))
+
+
+def _category(category: str) -> Iterator[Shot]:
+    classes = sorted(PLANTED[category])
+
+    def shot(folder: str, number: int, *shows: str, split: str = "test") -> Shot:
+        return Shot(f"{category}/{split}/{folder}/{number:03}.png", category, folder, tuple(sorted(shows)))
+
+    for number in range(TRAIN):
+        yield shot(GOOD, number, split="train")
+    for number in range(NORMAL):
+        yield shot(GOOD, number)
+    for folder in classes:
+        wrong = _rng(f"{category}/{folder}, planted").integers(DEFECTIVE)
+        for number in range(DEFECTIVE):
+            yield shot(folder, number, PLANTED[category][folder] if number == wrong else folder)
+    pairs = list(itertools.combinations(classes, 2))
+    for number, pair in enumerate(_rng(f"{category}, pairs").permutation(len(pairs))[:MIXED]):
+        yield shot(COMBINED, number, *pairs[pair])
+
+
+def _render_into(stage: Path, progress: Callable[[int, int], None] | None) -> None:
+    """Take every picture, a few at a time, and write the marker when all are there."""
+    shots = _plan()
+    for shot in shots:
+        for path in (shot.image, shot.mask) if shot.shows else (shot.image,):
+            (stage / path).parent.mkdir(parents=True, exist_ok=True)
+    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))  # numpy and Pillow let go of the GIL
+    try:
+        taken = [pool.submit(_take, stage, shot) for shot in shots]
+        for done, future in enumerate(as_completed(taken), start=1):
+            future.result()
+            if progress is not None:
+                progress(done, len(shots))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    marker = {
+        "version": VERSION,
+        "planted": {image: true for image, (_, true) in planted().items()},
+        "combined": {shot.image: list(shot.shows) for shot in shots if len(shot.shows) > 1},
+    }
+    (stage / MARKER).write_text(json.dumps(marker, indent=2) + "\n", encoding="utf-8")
+
+
+def _take(stage: Path, shot: Shot) -> None:
+    """Draw one picture, and its mask if it shows something. Depends on nothing but its path."""
+    # They bring scipy along, which a sample that is there already does not need.
+    import numpy as np
+    from PIL import Image
+
+    from acbench.data.sample.draw import draw
+
+    pixels, mask = draw(_rng(shot.image), shot.category, shot.shows)
+    Image.fromarray(pixels).save(stage / shot.image, compress_level=2)
+    if shot.shows:
+        Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(stage / shot.mask, compress_level=2)
+
+
+def _rng(key: str) -> np.random.Generator:
+    import numpy as np
+
+    return np.random.default_rng(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()))
+
+
+def _version(root: Path) -> str | None:
+    """The version that the marker names; None if there is no marker of ours."""
+    try:
+        marker: Any = json.loads((root / MARKER).read_text(encoding="utf-8"))
+        return str(marker["version"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _refuse_foreign(root: Path) -> None:
+    """Raise unless `root` is free, or holds an outdated sample and nothing besides."""
+    if not root.exists():
+        return
+    found = {path.name for path in root.iterdir()} if root.is_dir() else {root.name}
+    ours = {MARKER, *PLANTED} if _version(root) else set()
+    if foreign := sorted(found - ours):
+        raise SourceError(
+            f"{root} is to hold the sample, but holds something else: {', '.join(foreign[:3])}",
+            "give the sample a folder of its own, or move that away",
+        )
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold a lock on the folder itself; it ends with the process, however that ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""MVTec-AD: `<category>/{train,test}/<class>/<n>.png` and `<category>/ground_truth/<class>/<n>_mask.png`.
+
+Other data sets in this layout can use `is_category` and `scan` as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from acbench.data.sources._contract import FoundImage
+from acbench.data.sources._layout import Picture, paired, pictures, subfolders
+from acbench.records import GOOD, Finding, Split
+from acbench.storage.files import Tree
+
+NAME = "mvtec_ad"
+TITLE = "MVTec-AD"
+LICENCE = "CC-BY-NC-SA-4.0"
+ATTRIBUTION = (
+    "Paul Bergmann, Michael Fauser, David Sattlegger and Carsten Steger: A Comprehensive Real-World Dataset"
+    " for Unsupervised Anomaly Detection. CVPR 2019. MVTec Software GmbH."
+)
+HOME = "MVTec-AD is to be had from MVTec: https://www.mvtec.com/company/research/datasets/mvtec-ad"
+BENCHMARK = "mvtec_ac"
+LAYOUT = "train/good, test/<class> and ground_truth/<class>"
+EXTRAS = frozenset({"readme.txt", "license.txt"})
+
+_CATEGORIES = {
+    "bottle": (292, "broken_large broken_small contamination"),
+    "cable": (
+        374,
+        "bent_wire cable_swap combined cut_inner_insulation cut_outer_insulation missing_cable missing_wire"
+        " poke_insulation",
+    ),
+    "capsule": (351, "crack faulty_imprint poke scratch squeeze"),
+    "carpet": (397, "color cut hole metal_contamination thread"),
+    "grid": (342, "bent broken glue metal_contamination thread"),
+    "hazelnut": (501, "crack cut hole print"),
+    "leather": (369, "color cut fold glue poke"),
+    "metal_nut": (335, "bent color flip scratch"),
+    "pill": (434, "color combined contamination crack faulty_imprint pill_type scratch"),
+    "screw": (480, "manipulated_front scratch_head scratch_neck thread_side thread_top"),
+    "tile": (347, "crack glue_strip gray_stroke oil rough"),
+    "toothbrush": (102, "defective"),
+    "transistor": (313, "bent_lead cut_lead damaged_case misplaced"),
+    "wood": (326, "color combined hole liquid scratch"),
+    "zipper": (391, "broken_teeth combined fabric_border fabric_interior rough split_teeth squeezed_teeth"),
+}
+WHOLE: Mapping[str, int] = {category: count for category, (count, _) in _CATEGORIES.items()}
+
+_EXTENSION = ".png"
+
+
+def known_labels() -> Mapping[str, tuple[str, ...]]:
+    """Category → its folders of anomalous images."""
+    return {category: tuple(classes.split()) for category, (_, classes) in _CATEGORIES.items()}
+
+
+def split_of(image: str) -> Split:
+    """The split of an image, by its path alone."""
+    return "train" if image.split("/")[1:2] == ["train"] else "test"
+
+
+def is_category(tree: Tree, folder: str) -> bool:
+    """Whether a folder holds `train` or `test`."""
+    return not {"train", "test"}.isdisjoint(tree.folders(folder))
+
+
+def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+    """Every image, and whatever is out of place."""
+    for category in categories:
+        parts = yield from subfolders(tree, category, {"train", "test", "ground_truth"}, EXTRAS)
+        if "train" in parts:
+            yield from _train(tree, category)
+        yield from _test(tree, category)
+
+
+def _train(tree: Tree, category: str) -> Iterator[FoundImage | Finding]:
+    classes = yield from subfolders(tree, f"{category}/train")
+    for name in classes:
+        if name == GOOD:
+            images = yield from pictures(tree, f"{category}/train/{name}", _EXTENSION, TITLE)
+            for image in images:
+                yield _found(category, "train", name, image, None)
+        else:
+            yield Finding(
+                path=f"{category}/train/{name}",
+                kind="anomalous_in_train",
+                detail=f"train holds normal images only, in `{GOOD}`: this folder is not read",
+                hint=f"move it to {category}/test/{name}",
+                failed=True,
+            )
+
+
+def _test(tree: Tree, category: str) -> Iterator[FoundImage | Finding]:
+    """Test images and their masks, class by class; also classes that have masks alone."""
+    classes = yield from subfolders(tree, f"{category}/test")
+    masked = yield from subfolders(tree, f"{category}/ground_truth")
+    for name in sorted({*classes, *masked}):
+        images: list[Picture] = []
+        masks: list[Picture] = []
+        mask_folder = f"{category}/ground_truth/{name}"
+        if name in classes:
+            images = yield from pictures(tree, f"{category}/test/{name}", _EXTENSION, TITLE)
+        if name in masked:
+            masks = yield from pictures(tree, mask_folder, _EXTENSION, TITLE)
+        anomalous = [] if name == GOOD else images
+        mask_of = yield from paired(anomalous, masks, mask_folder, "_mask", _EXTENSION)
+        for image in images:
+            yield _found(category, "test", name, image, mask_of.get(image.path))
+
+
+def _found(category: str, split: Split, name: str, image: Picture, mask: str | None) -> FoundImage:
+    return FoundImage(
+        category=category,
+        split=split,
+        image=image.path,
+        mask=mask,
+        anomalous=name != GOOD,
+        source_labels=(name,),
+        problem=image.problem,
+    )

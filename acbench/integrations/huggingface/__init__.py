@@ -1,0 +1,1 @@
+"""The Hugging Face Hub and `datasets`, and Croissant metadata."""

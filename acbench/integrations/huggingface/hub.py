@@ -1,0 +1,248 @@
+"""The Hugging Face Hub, by way of huggingface_hub as it is.
+
+One repository, one commit at a time. `create_commit` uploads file contents first, which nobody sees, and then makes the
+commit on top of the parent that it is given; `upload_folder` and `push_to_hub` make several commits of a large folder.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from acbench.errors import AcbenchError, ReleaseError
+from acbench.release import manifest as manifests
+from acbench.release.folder import ReleaseFolder
+from acbench.release.hub import Busy, Conflict, Head, HubError, Unclear
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+MAX_FILES = 20_000
+"""Of a repository; a larger one is no release."""
+MAX_BYTES = 1 << 40
+"""Of all files that are downloaded."""
+
+_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_TOKEN = re.compile(r"hf_\w+")
+
+
+def looks_like_repo(text: str) -> bool:
+    """Whether a text can name a repository, as ORG/NAME."""
+    return _REPO.fullmatch(text) is not None
+
+
+class Repository:
+    """A dataset repository on the Hub; the token is the one that huggingface_hub finds, such as HF_TOKEN."""
+
+    def __init__(self, repo: str) -> None:
+        if not looks_like_repo(repo):
+            raise HubError(f"{repo!a} is no repository", "give it as ORG/NAME")
+        self.repo = repo
+        if not sys.stderr.isatty():
+            from huggingface_hub.utils.tqdm import disable_progress_bars
+
+            disable_progress_bars()
+
+    def at(self, revision: str | None = None) -> Head | None:
+        """See `Hub`."""
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        with _told(self.repo):
+            try:
+                info = self._api().dataset_info(self.repo, revision=revision)
+            except RepositoryNotFoundError as error:
+                if _status(error) == 401 and self._api().token is not None:
+                    raise
+                return None
+            commit = str(info.sha)
+            files = self._files(commit)
+            there = self._manifest(commit) if manifests.NAME in files else None
+            refs = self._api().list_repo_refs(self.repo, repo_type="dataset")
+            return Head(
+                commit=commit,
+                files={path: content for path, (content, _) in files.items()},
+                manifest=there,
+                tags={tag.name: tag.target_commit for tag in refs.tags},
+            )
+
+    def create(self, *, private: bool) -> None:
+        """See `Hub`."""
+        with _told(self.repo):
+            self._api().create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True)
+
+    def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> None:
+        """See `Hub`."""
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        added = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=str(folder / path)) for path in paths]
+        gone = [CommitOperationDelete(path_in_repo=path) for path in removed]
+        with _told(self.repo):
+            self._api().create_commit(
+                self.repo, [*added, *gone], commit_message=title, repo_type="dataset", parent_commit=parent
+            )
+
+    def tag(self, name: str, commit: str) -> None:
+        """See `Hub`."""
+        with _told(self.repo):
+            self._api().create_tag(self.repo, tag=name, revision=commit, repo_type="dataset")
+
+    def place(self, revision: str | None = None) -> Remote:
+        """See `Hub`; the head unless told otherwise. A branch that moves meanwhile is read as it was."""
+        known = revision is not None and _COMMIT.fullmatch(revision)
+        return Remote(self.repo, revision if revision and known else self._commit(revision), revision)
+
+    def download(self, revision: str | None) -> tuple[ReleaseFolder, str]:
+        """The release at a revision, in huggingface_hub's cache, and its commit.
+
+        Only files that a release can have are fetched. What is in the cache already is what `datasets` would use, so
+        that is what has to be checked.
+        """
+        from huggingface_hub import snapshot_download
+
+        commit = self._commit(revision)
+        with _told(self.repo, revision):
+            files = self._files(commit)
+            ours = [
+                path for path in files
+                if path in (manifests.NAME, manifests.CARD, manifests.CROISSANT) or manifests.shard(path)
+            ]  # fmt: skip
+            if sum(files[path][1] for path in ours) > MAX_BYTES:
+                raise ReleaseError(f"{self.repo} is larger than {MAX_BYTES >> 30} GiB", "that is no release of acbench")
+            path = Path(
+                snapshot_download(self.repo, repo_type="dataset", revision=commit, allow_patterns=ours, max_workers=4)
+            )
+        cache = path.parent.parent.parent  # its files are links into the cache
+        return ReleaseFolder(path, name=f"{self.repo}@{commit[:8]}", fence=cache), commit
+
+    def strangers(self, commit: str) -> list[str]:
+        """Files of the repository that no release has, and that were therefore not fetched."""
+        with _told(self.repo):
+            known = {manifests.NAME, manifests.CARD, manifests.CROISSANT, ".gitattributes"}
+            return sorted(path for path in self._files(commit) if path not in known and not manifests.shard(path))
+
+    def _api(self) -> HfApi:
+        from huggingface_hub import HfApi, get_token
+
+        return HfApi(token=get_token(), library_name="acbench")
+
+    def _commit(self, revision: str | None) -> str:
+        with _told(self.repo, revision):
+            return str(self._api().dataset_info(self.repo, revision=revision).sha)
+
+    def _files(self, commit: str) -> Mapping[str, tuple[str, int]]:
+        """Path → content id and size."""
+        from huggingface_hub import RepoFile
+
+        found = {}
+        for each in self._api().list_repo_tree(self.repo, recursive=True, revision=commit, repo_type="dataset"):
+            if isinstance(each, RepoFile):
+                content = f"sha256:{each.lfs.sha256}" if each.lfs else f"git:{each.blob_id}"
+                found[each.path] = (content, int(each.size))
+            if len(found) > MAX_FILES:
+                raise ReleaseError(f"{self.repo} has more than {MAX_FILES:,} files", "that is no release of acbench")
+        return found
+
+    def _manifest(self, commit: str) -> manifests.Manifest:
+        return manifests.parse(Remote(self.repo, commit, commit).read(manifests.NAME, manifests.MAX_BYTES))
+
+
+class Remote:
+    """A release on the Hub, of which only the parts that are asked for are fetched."""
+
+    def __init__(self, repo: str, commit: str, asked: str | None) -> None:
+        self.repo = repo
+        self.commit = commit
+        self.asked = asked
+        """The revision as whoever asked named it."""
+
+    @property
+    def name(self) -> str:
+        """As messages call it."""
+        return f"{self.repo}@{self.asked}" if self.asked else self.repo
+
+    def read(self, path: str, limit: int) -> bytes:
+        """See `Place`."""
+        with self.open(path) as file, _told(self.repo, self.asked):
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise ReleaseError(f"{self.name}: {path} is larger than {limit >> 20} MiB", "that is no release of acbench")
+        return data
+
+    def open(self, path: str) -> BinaryIO:
+        """See `Place`."""
+        from huggingface_hub import HfFileSystem, get_token
+
+        with _told(self.repo, self.asked):
+            try:
+                files = HfFileSystem(token=get_token(), skip_instance_cache=True)
+                return cast(BinaryIO, files.open(f"datasets/{self.repo}/{path}", "rb", revision=self.commit))
+            except FileNotFoundError:
+                raise ReleaseError(
+                    f"{self.name} has no {path}, or is not there", "is it a release of acbench? acbench verify ORG/NAME"
+                ) from None
+
+
+@contextmanager
+def _told(repo: str, revision: str | None = None) -> Iterator[None]:
+    """Turn what huggingface_hub raises into our errors, without what could be secret."""
+    try:
+        yield
+    except AcbenchError:
+        raise
+    except Exception as error:
+        raise _translated(error, repo, revision) from None
+
+
+def _translated(error: Exception, repo: str, revision: str | None) -> Exception:
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    status = _status(error)
+    text = _TOKEN.sub("hf_…", " ".join(str(error).split()))[:300]
+    if isinstance(error, RevisionNotFoundError):
+        return HubError(f"{repo} has no revision {revision}", "give a tag such as v1.0.0, a branch or a commit")
+    if status in (401, 403) or (isinstance(error, RepositoryNotFoundError) and status == 401):
+        return HubError(
+            f"the hub refuses access to {repo} ({status})",
+            "set HF_TOKEN to a token that may write there (https://huggingface.co/settings/tokens)",
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return HubError(f"there is no dataset {repo} on the hub", "check the name, and HF_TOKEN if it is private")
+    if status in (409, 412):
+        return Conflict(f"{repo} was changed by somebody else meanwhile")
+    if status == 429:
+        return Busy("the hub asks for patience (429)", seconds=_patience(error))
+    if status is not None and status < 500:
+        return HubError(f"the hub refuses ({status}): {text}", "see the message; HF_DEBUG=1 shows the request")
+    if status is not None:
+        return Unclear(f"the hub has a problem ({status})", "run the same command again later")
+    if _is_transport(error):
+        return Unclear(f"the hub does not answer ({type(error).__name__})", "check the network, then run it again")
+    return error
+
+
+def _is_transport(error: Exception) -> bool:
+    """Whether an error is one of the connection; those of every HTTP library that huggingface_hub has used."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"TransportError", "RequestException", "ConnectionError", "TimeoutError", "HTTPError"}:
+        return True
+    return isinstance(error, (RuntimeError, OSError)) and getattr(error, "filename", None) is None  # no file of ours
+
+
+def _status(error: Exception) -> int | None:
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _patience(error: Exception) -> float | None:
+    """Seconds to wait, from `Retry-After` or `RateLimit: …;t=SECONDS`; None if neither says."""
+    headers: Any = getattr(getattr(error, "response", None), "headers", {})
+    for name, pattern in (("Retry-After", r"(\d+)"), ("RateLimit", r"\bt=(\d+)")):
+        if found := re.search(pattern, headers.get(name) or ""):
+            return float(found[1])
+    return None

@@ -1,0 +1,1 @@
+"""Models of torch, timm, open_clip and transformers on this machine."""

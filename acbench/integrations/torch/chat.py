@@ -1,0 +1,271 @@
+"""A multimodal model of transformers that runs on this machine: nothing is sent, and nothing is paid.
+
+Threads ask one question each; one thread of its own owns the model and answers those of one shape together. Decoding is
+greedy. A JSON Schema is told in words, as nothing holds the model to it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from PIL import Image
+
+from acbench.errors import AcbenchError
+from acbench.integrations.openai.tokens import question_tokens
+from acbench.integrations.torch.runtime import device, import_torch
+from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, in_words
+from acbench.storage.ledger import digest, sha256_file
+
+VERSION = 1
+"""Part of every name: to be raised when the same question is put in other words."""
+PATIENCE = 5.0
+"""Seconds to wait for the hub to answer at all."""
+LINGER = 0.05
+"""Seconds to wait for further questions before a batch that is not full: little beside the seconds an answer takes."""
+_WAYS_OUT = (
+    "give a folder, --llm local:FOLDER, or fetch it once on a machine with network (hf download ORG/NAME) and set"
+    " HF_HOME to the cache that holds it"
+)
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_OTHER = "choose a model of transformers that takes pictures and text and is tuned to follow instructions"
+_HIDDEN = ("temperature", "top_p", "top_k", "min_p", "typical_p")
+"""What only matters when answers are drawn at random; transformers warns of it otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where a model comes from; nothing is loaded."""
+
+    title: str
+    """Without folders."""
+    content: str
+    """A digest of all files, or the hub's commit."""
+    source: str
+    """A folder, or the hub's id of what is not here yet."""
+    revision: str | None = None
+    """The hub's commit, for the latter."""
+
+    @classmethod
+    def at(cls, place: str) -> Weights:
+        """A folder, or a model of the hub by its id. Raises AcbenchError, soon even without a network, if it is
+        neither."""
+        folder = Path(place)
+        if folder.is_dir():
+            files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+            if not (folder / "config.json").is_file():
+                raise AcbenchError(f"{folder} is not a model's folder: it has no config.json", _WAYS_OUT)
+            seen = digest(*((path.name, sha256_file(path)) for path in files))
+            return cls(folder.resolve().name, seen, str(folder))
+        if not _HUB_ID.fullmatch(place):
+            raise AcbenchError(f"there is no folder {place}", _WAYS_OUT)
+        from huggingface_hub import HfApi, snapshot_download
+
+        try:
+            cached = Path(snapshot_download(place, local_files_only=True))
+            return cls(place, cached.name, str(cached))
+        except Exception:  # not in the cache
+            try:
+                # The hub's client retries for minutes before it gives up: it is only asked if it answers at all.
+                commit = str(HfApi().model_info(place, timeout=PATIENCE).sha)
+                return cls(place, commit, place, revision=commit)
+            except Exception as error:
+                message = f"{place} is no folder, and cannot be had from the local cache or from the hub"
+                raise AcbenchError(f"{message}: {_first_line(error)}", _WAYS_OUT) from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    question: Question
+    pictures: tuple[Image.Image, ...]
+    answer: Future[Completion] = field(default_factory=Future)
+
+    @property
+    def shape(self) -> object:
+        """Questions of one shape can be answered together without filling up their pictures."""
+        return self.question.max_tokens, [picture.size for picture in self.pictures]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    net: Any
+    processor: Any
+    device: str
+    ends: frozenset[int]
+    """Tokens that end an answer."""
+
+
+@dataclass(kw_only=True)
+class TransformersChat:
+    """A model on this machine, loaded when first asked."""
+
+    weights: Weights
+    batch: int
+    """Questions answered together, at most."""
+    _jobs: SimpleQueue[_Job] = field(init=False, default_factory=SimpleQueue)
+    _thread: threading.Thread | None = field(init=False, default=None)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+
+    @property
+    def name(self) -> str:
+        """See `ChatModel`."""
+        return f"{self.weights.title}/transformers@{digest(VERSION, self.weights.content, 'greedy', length=8)}"
+
+    @property
+    def price(self) -> Price:
+        """Nothing."""
+        return Price()
+
+    def tokens(self, question: Question) -> int:
+        """See `question_tokens`."""
+        return question_tokens(question, self.weights.title)
+
+    def ask(self, question: Question) -> Completion:
+        """Wait for the answer; safe to call from several threads.
+
+        Raises CallError if this question cannot be answered, AcbenchError if the model cannot be loaded.
+        """
+        try:
+            pictures = tuple(
+                Image.open(io.BytesIO(part.data)).convert("RGB") for part in question.parts if isinstance(part, Picture)
+            )
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise LlmError("refused", f"a picture cannot be read: {_first_line(error)}") from None
+        job = _Job(question, pictures)
+        self._jobs.put(job)
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="acbench model", daemon=True)
+                self._thread.start()
+        return job.answer.result()
+
+    def _serve(self) -> None:
+        waiting: list[_Job] = []
+        loaded: _Loaded | Exception | None = None
+        while True:
+            self._gather(waiting)
+            jobs = [job for job in waiting if job.shape == waiting[0].shape][: self.batch]
+            waiting = [job for job in waiting if job not in jobs]
+            if loaded is None:
+                try:
+                    loaded = _load(self.weights)
+                except Exception as error:  # those who wait have to hear of it, whatever it is
+                    loaded = error
+            if isinstance(loaded, Exception):
+                for job in jobs:
+                    job.answer.set_exception(loaded)
+            else:
+                _answer(loaded, jobs)
+
+    def _gather(self, waiting: list[_Job]) -> None:
+        """Wait for a question; then take all that are there or come soon, until there are enough."""
+        if not waiting:
+            waiting.append(self._jobs.get())
+        while len(waiting) < self.batch:
+            try:
+                waiting.append(self._jobs.get(timeout=LINGER))
+            except Empty:
+                return
+
+
+def chat_transformers(place: str, *, batch: int = 8) -> TransformersChat:
+    """A model in a folder, or of the hub by its id. Raises AcbenchError if it cannot be had; nothing is loaded yet."""
+    return TransformersChat(weights=Weights.at(place), batch=batch)
+
+
+def _load(weights: Weights) -> _Loaded:
+    """The model on the fastest device, in its weights' own precision. Code that comes with weights is never run."""
+    import_torch()
+    transformers: Any = importlib.import_module("transformers")
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    kind, where = transformers.AutoModelForImageTextToText, device()
+    try:
+        given = {"revision": weights.revision or "main", "trust_remote_code": False}
+        net = kind.from_pretrained(weights.source, dtype="auto", **given)
+        net = net.to(where).eval()
+        processor = transformers.AutoProcessor.from_pretrained(weights.source, **given)
+    except Exception as error:  # whatever a stranger's files provoke
+        raise AcbenchError(f"transformers cannot load {weights.title}: {_first_line(error)}", _OTHER) from None
+    if not getattr(processor, "chat_template", None) or not hasattr(processor, "image_processor"):
+        raise AcbenchError(f"{weights.title} has no chat template, or takes no pictures", _OTHER)
+    processor.tokenizer.padding_side = "left"  # the answer goes on where the question ends
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    chosen = net.generation_config
+    chosen.update(do_sample=False, num_beams=1, **dict.fromkeys(_HIDDEN))
+    ends = chosen.eos_token_id if chosen.eos_token_id is not None else processor.tokenizer.eos_token_id
+    return _Loaded(net, processor, where, frozenset([ends] if isinstance(ends, int) else ends or ()))
+
+
+def _answer(loaded: _Loaded, jobs: Sequence[_Job]) -> None:
+    """Answer questions together; if that fails, one by one, so that none spoils another."""
+    try:
+        answers = _generate(loaded, jobs)
+    except Exception as error:  # out of memory, a template that refuses, a picture too small for the model
+        if len(jobs) > 1:
+            for job in jobs:
+                _answer(loaded, [job])
+        else:
+            jobs[0].answer.set_exception(LlmError("refused", f"the model fails: {_first_line(error)}"))
+        return
+    for job, answer in zip(jobs, answers, strict=True):
+        job.answer.set_result(answer)
+
+
+def _generate(loaded: _Loaded, jobs: Sequence[_Job]) -> list[Completion]:
+    torch = import_torch()
+    started = time.monotonic()
+    inputs = loaded.processor.apply_chat_template(
+        [_conversation(job) for job in jobs],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+        padding=True,
+    ).to(loaded.device, dtype=loaded.net.dtype)
+    with torch.inference_mode():
+        rows = loaded.net.generate(**inputs, max_new_tokens=jobs[0].question.max_tokens)
+    seconds = (time.monotonic() - started) / len(jobs)
+    answers = []
+    for row, mask in zip(rows[:, inputs["input_ids"].shape[1] :].tolist(), inputs["attention_mask"], strict=True):
+        length = next((at for at, token in enumerate(row) if token in loaded.ends), None)
+        answers.append(
+            Completion(
+                text=loaded.processor.tokenizer.decode(row[:length], skip_special_tokens=True),
+                model=type(loaded.net).__name__,
+                finish="length" if length is None else "stop",
+                tokens_in=int(mask.sum()),
+                tokens_out=len(row) if length is None else length + 1,
+                seconds=seconds,
+            )
+        )
+    return answers
+
+
+def _conversation(job: _Job) -> list[dict[str, Any]]:
+    """One message of the user: not every model's template has a place for the system's."""
+    pictures = iter(job.pictures)
+    content: list[dict[str, Any]] = [
+        {"type": "text", "text": f"{job.question.system}\n\n{in_words(job.question.schema)}\n\n"}
+    ]
+    for part in job.question.parts:
+        if isinstance(part, str):
+            content.append({"type": "text", "text": f"{part}\n"})
+        else:
+            content.append({"type": "image", "image": next(pictures)})
+    return [{"role": "user", "content": content}]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

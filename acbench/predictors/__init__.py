@@ -1,0 +1,1 @@
+"""Whoever answers about an image: proposers, baselines, the LLM client, the detector."""

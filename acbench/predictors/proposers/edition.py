@@ -1,0 +1,54 @@
+"""What people decided in the bundled edition of the benchmark: read-only, and a witness like any other.
+
+The rest of an edition only repeats what the dataset and the bundled tables say, which are asked themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from acbench._util.console import Progress
+from acbench.predictors.base import Proposer, Setup
+from acbench.records import PEOPLE, Item, Label, Proposal
+from acbench.schema import Schema
+from acbench.storage.bundled import edition_labels, reviewed
+from acbench.storage.ledger import digest
+
+
+@dataclass(frozen=True)
+class Edition:
+    """See the module."""
+
+    schema: Schema
+    labels: tuple[Label, ...]
+    """Those that people decided."""
+
+    @cached_property
+    def name(self) -> str:
+        rows = [(label.item_id, label.labels) for label in self.labels]
+        return f"edition@{digest(rows, self.schema.digest, length=8)}"
+
+    def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
+        """One proposal for each item that people decided."""
+        known = {label.item_id: label for label in self.labels}
+        for done, item in enumerate(items, start=1):
+            progress(done, len(items))
+            if label := known.get(item.item_id):
+                yield Proposal(
+                    item_id=item.item_id,
+                    proposer=self.name,
+                    labels=label.labels,
+                    rationale=f"the bundled edition: {label.reason}",
+                    saw=(PEOPLE,),
+                    schema_version=self.schema.version,
+                )
+
+
+def build(setup: Setup, argument: str = "") -> Proposer:
+    """The bundled edition of the schema's benchmark; it may have nothing to say."""
+    benchmark = setup.schema.benchmark
+    labels = edition_labels(benchmark) if reviewed(benchmark) else []  # thousands of rows that repeat others
+    decided = (label for label in labels if label.decided_by == PEOPLE and label.status == "accepted")
+    return Edition(setup.schema, tuple(decided))

@@ -1,0 +1,52 @@
+"""What the dataset itself says, through the label schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from acbench._util.console import Progress
+from acbench.predictors.base import Proposer, Setup
+from acbench.records import Item, Proposal
+from acbench.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLabel:
+    """The dataset's labels, mapped by the schema; abstains where they name no class."""
+
+    schema: Schema
+
+    @property
+    def name(self) -> str:
+        return f"source_label@{self.schema.digest}"
+
+    def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
+        for done, item in enumerate(items, start=1):
+            yield self._one(item)
+            progress(done, len(items))
+
+    def _one(self, item: Item) -> Proposal:
+        category = self.schema.category(item.category)
+        said = ", ".join(item.source_labels) or "nothing"
+        if category is None:
+            labels: tuple[str, ...] = ()
+            reason = f"the schema has no category {item.category}"
+        else:
+            mapped = category.map(item.source_labels, item.image)
+            labels, reason = mapped.labels, mapped.reason
+        return Proposal(
+            item_id=item.item_id,
+            proposer=self.name,
+            labels=labels,
+            rationale=f"the dataset says: {said}" + (f" ({reason})" if labels and reason else ""),
+            status="ok" if labels else "abstained",
+            reason="" if labels else reason,
+            saw=("source_label",),
+            schema_version=self.schema.version,
+        )
+
+
+def build(setup: Setup, argument: str = "") -> Proposer:
+    """The proposer for `setup.schema`."""
+    return SourceLabel(setup.schema)

@@ -1,0 +1,1 @@
+"""The queue, what people decide, and how a label is resolved."""

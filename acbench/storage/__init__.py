@@ -1,0 +1,1 @@
+"""Tables, ledger, project files, safe access to files."""

@@ -1,0 +1,101 @@
+"""Runs a baseline over a project's test images, and keeps what it answered and what it was made with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from acbench.data.images import ImageReader
+from acbench.data.ingest import Dataset
+from acbench.errors import AcbenchError, StorageError
+from acbench.evaluation.result import Provenance
+from acbench.evaluation.truth import Truth
+from acbench.predictors.base import Baseline, BaselineOptions, BaselineSetup
+from acbench.predictors.registry import build_baseline
+from acbench.records import Item, Prediction
+from acbench.schema.views import View, seen
+from acbench.storage import tables
+from acbench.storage.ledger import digest
+from acbench.workflows.propose import VERSION
+from acbench.workflows.run import Run
+
+
+def baseline_setup(
+    run: Run, dataset: Dataset, *, view: View, truth: Truth | None, options: BaselineOptions
+) -> BaselineSetup:
+    """What a baseline may build on."""
+    return BaselineSetup(
+        schema=seen(run.schema, view),
+        images=ImageReader(dataset.root),
+        models=run.models,
+        vectors=run.ledger,
+        items=dataset.items,
+        truth=truth,
+        options=options,
+    )
+
+
+def tested(run: Run, dataset: Dataset) -> list[Item]:
+    """The items of the test split whose category the schema has."""
+    return [item for item in dataset.items if item.split == "test" and run.schema.category(item.category)]
+
+
+def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
+    """Have a baseline answer for every test item, unless it has; gives how many were not asked about.
+
+    A second run asks only what is open. Raises AcbenchError if it answers for a stranger or twice.
+    """
+    baseline, items = build_baseline(name, setup), tested(run, dataset)
+    path = run.files.predictions(name)
+    key = digest(VERSION, baseline.name, sorted(item.item_id + item.sha256 for item in items))
+
+    def write(path: Path) -> None:
+        with run.console.stage(f"run {name}") as progress:
+            if run.distributed is None:
+                answers = list(baseline.predict(items, progress))
+            else:
+                answers = run.distributed.predict(baseline, name, setup, items, progress)
+        tables.write(path, _checked(baseline, items, answers), Prediction, key=lambda answer: answer.item_id)
+
+    def write_provenance(path: Path) -> None:
+        localisation, detail = baseline.localisation
+        facts = {
+            "system": baseline.name,
+            "localisation": localisation,
+            "detail": detail,
+            "references": list(baseline.references),
+        }
+        tables.write_bytes(path, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
+
+    run.build.ensure(path, key, write, unfinished=lambda: bool(baseline.unfinished))
+    run.build.ensure(path.with_suffix(".json"), key, write_provenance)
+    return baseline.unfinished
+
+
+def provenance(path: Path) -> Provenance:
+    """What the predictions at `path` were made with. Raises StoreError if that is damaged."""
+    beside = path.with_suffix(".json")
+    try:
+        facts: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
+        return Provenance(
+            system=str(facts["system"]),
+            localisation=str(facts["localisation"]),
+            detail=str(facts["detail"]),
+            references=tuple(facts["references"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{beside} cannot be read: {error}", f"rm {path} {beside}, and run again") from None
+
+
+def _checked(baseline: Baseline, items: list[Item], answers: list[Prediction]) -> list[Prediction]:
+    known = {item.item_id for item in items} - set(baseline.references)
+    answered: set[str] = set()
+    for answer in answers:
+        if answer.item_id not in known or answer.item_id in answered or answer.system != baseline.name:
+            raise AcbenchError(
+                f"{baseline.name} answers for {answer.item_id!r} as {answer.system!r}: unknown, or a second time",
+                "this is a fault of the baseline",
+            )
+        answered.add(answer.item_id)
+    return answers
