@@ -12,8 +12,8 @@ from helpers import MVTEC_AC, item
 
 from acbench.records import Review
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, ToolProject
+from acbench.review.history import current_reviews
 from acbench.review.pull import PullResult, last_round, pull
-from acbench.review.resolve import current_reviews
 
 BOTTLE, OTHER = item(), item(1)
 ITEMS = {each.item_id: each for each in (BOTTLE, OTHER)}

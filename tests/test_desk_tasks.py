@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from helpers import BOTTLE as CATEGORY
-from helpers import MVTEC_AC, decides, item, says
+from helpers import MVTEC_AC, decides, item, labels_of, says
 from PIL import Image
 
 from acbench.data.images import ImageReader
@@ -22,8 +22,8 @@ from acbench.records import Item, Proposal, Review
 from acbench.review import queue_pictures as pictures
 from acbench.review import task_pictures as desk_pictures
 from acbench.review.annotation_tool import Task
-from acbench.review.queue import RankedItem, Why, by_item
-from acbench.review.resolve import resolve
+from acbench.review.history import by_item
+from acbench.review.queue import RankedItem, Why
 from acbench.review.tasks import chosen, is_blind, task
 from acbench.schema.form import EMPTY, FIELDS, label_studio_form
 from acbench.testing import toy_mvtec_ad
@@ -37,7 +37,7 @@ WAITING = [RankedItem(item_id=each.item_id, rank=n, why=why, label_issue_score=0
 
 
 def picked(reviews: Sequence[Review] = (), **options: Any) -> list[tuple[str, int]]:
-    labels = {each.item_id: each for each in resolve(ITEMS, {}, by_item(reviews), MVTEC_AC)}
+    labels = labels_of(ITEMS, {}, reviews, MVTEC_AC)
     return [(ranked.why, turn) for ranked, turn in chosen(WAITING, labels, by_item(reviews), **options)]
 
 

@@ -12,7 +12,7 @@ from acbench.errors import ReviewError
 from acbench.records import Review
 from acbench.review.app_marks import MANY, CollectResult, asked_again, collect, slip
 from acbench.review.app_records import AppMark
-from acbench.review.resolve import current_reviews
+from acbench.review.history import current_reviews
 
 ONE, TWO = item(1, "broken_large"), item(2, "contamination")
 ITEMS = {each.item_id: each for each in (ONE, TWO)}

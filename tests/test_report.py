@@ -17,7 +17,7 @@ from acbench.data import sources
 from acbench.data.ingest import describe, ingest
 from acbench.evaluation.proposers import compare
 from acbench.records import Item, Proposal
-from acbench.review.resolve import resolve
+from acbench.review.resolve import machine_labels
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows import html_report as reporting
 from acbench.workflows import summary
@@ -29,7 +29,7 @@ def content(
     items: list[Item], proposals: dict[str, list[Proposal]], draw: Callable[[str], bytes | None], root: Path
 ) -> dict[str, Any]:
     """What the page is made of."""
-    labels = {label.item_id: label for label in resolve(items, proposals, {}, MVTEC_AC)}
+    labels = machine_labels(items, proposals, MVTEC_AC)
     ranked = ranked_by(items, proposals, MVTEC_AC, audit=1.0)
     waiting = [each for each in ranked if each.why != "settled"]
     source = sources.get("mvtec_ad")

@@ -14,7 +14,7 @@ from acbench.errors import ReviewError
 from acbench.records import Item, Review
 from acbench.review.csv_queue import COLUMNS, TakeResult, queue_csv, take, unsaved
 from acbench.review.csv_queue import says as in_words
-from acbench.review.resolve import resolve
+from acbench.review.resolve import machine_labels
 from acbench.storage.csv_files import MAX_BYTES
 
 ITEMS = {each.item_id: each for each in (item(number) for number in range(3))}
@@ -24,7 +24,7 @@ Row = dict[str, str]
 
 def queue(items: dict[str, Item] = ITEMS, why: str = "cannot tell") -> bytes:
     proposals = {each: [says(items[each], "source_label", reason=why)] for each in items}
-    labels = {each.item_id: each for each in resolve(list(items.values()), proposals, {}, MVTEC_AC)}
+    labels = machine_labels(list(items.values()), proposals, MVTEC_AC)
     ranked = ranked_by(list(items.values()), proposals, MVTEC_AC)
     return queue_csv(ranked, items, proposals, labels, MVTEC_AC, {each: f"evidence/{each}.jpg" for each in items})
 

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import MVTEC_AC, decides, item, ranked_by, says
+from helpers import MVTEC_AC, decides, item, labels_of, ranked_by, says
 
-from acbench.records import Item, Label, Prediction, Proposal
+from acbench.records import Item, Prediction, Proposal
 from acbench.review.app_marks import flagged_first
 from acbench.review.app_records import FIELDS, AppLabel, AppSample
 from acbench.review.app_samples import cards
-from acbench.review.queue import by_item
-from acbench.review.resolve import resolve
 
 ROOT = Path("/data")
 ONE, TWO, NORMAL = item(1, "broken_large"), item(2, "contamination", mask="bottle/m.png"), item(3, None)
@@ -28,7 +26,7 @@ def shown(items: list[Item] | None = None, **other: Any) -> dict[str, AppSample]
         for each in items
     }
     reviews = other.pop("reviews", [])
-    labels: dict[str, Label] = {label.item_id: label for label in resolve(items, proposals, by_item(reviews), MVTEC_AC)}
+    labels = labels_of(items, proposals, reviews, MVTEC_AC)
     ranked = ranked_by(items, proposals, MVTEC_AC)
     values: dict[str, Any] = {
         "labels": labels,

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from acbench.records import Item, Proposal, Review
-from acbench.review.resolve import current_reviews
+from acbench.review.history import current_reviews
 from acbench.schema import Schema
 from acbench.stats import (
     ClassSet,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from acbench.errors import ReviewError
 from acbench.records import GOOD, JOIN, Item, Review, Verdict, is_contradictory, label_set
 from acbench.review.csv_queue import VERDICTS
-from acbench.review.queue import UNKNOWN, RankedItem, by_item
-from acbench.review.resolve import current_reviews
+from acbench.review.history import by_item, current_reviews
+from acbench.review.queue import UNKNOWN, RankedItem
 from acbench.schema import Category, Schema, fold
 from acbench.storage.csv_files import names_in
 

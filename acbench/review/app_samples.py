@@ -8,7 +8,8 @@ from pathlib import Path
 
 from acbench.records import GOOD, JOIN, Item, Label, Prediction, Proposal, Review, short_name
 from acbench.review.app_records import FORMAT, AppLabel, AppSample, Value
-from acbench.review.queue import RankedItem, by_item
+from acbench.review.history import by_item
+from acbench.review.queue import RankedItem
 from acbench.schema import Category, Schema
 from acbench.storage.ledger import digest
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from acbench.errors import ReviewError, TableError
 from acbench.records import GOOD, JOIN, Item, Label, Proposal, Review, Verdict, is_contradictory, label_set, short_name
-from acbench.review.queue import RankedItem, by_item
-from acbench.review.resolve import current_reviews
+from acbench.review.history import by_item, current_reviews
+from acbench.review.queue import RankedItem
 from acbench.schema import Category, Schema, fold
 from acbench.storage.csv_files import Row, names_in, read_csv
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review
-from acbench.review.resolve import witnesses
+from acbench.records import GOOD, PEOPLE, Item, Label, Proposal
+from acbench.review.witnesses import differ, witnesses
 from acbench.schema import Category, Schema
 from acbench.stats import Rate, rate
 
@@ -114,7 +114,7 @@ def auto_accept_error(
 
 def _why(label: Label, proposals: Sequence[Proposal], category: Category | None, suspect: bool) -> Why:
     if label.status == "pending":
-        return "disputed" if len({voice.labels for voice in witnesses(proposals, category)}) > 1 else "unnamed"
+        return "disputed" if differ(witnesses(proposals, category)) else "unnamed"
     if suspect:
         return "suspect"
     unsure = any(each.status == "abstained" and each.scores for each in proposals)
@@ -169,11 +169,3 @@ def _confident_learning(
 def _draw(seed: int, item: str) -> str:
     """A random number that depends on the item alone, so that the sample survives additions."""
     return hashlib.blake2b(f"{seed}:{item}".encode()).hexdigest()
-
-
-def by_item(reviews: Iterable[Review]) -> dict[str, list[Review]]:
-    """Reviews keyed by item_id."""
-    table: defaultdict[str, list[Review]] = defaultdict(list)
-    for review in reviews:
-        table[review.item_id].append(review)
-    return dict(table)

@@ -11,9 +11,9 @@ from acbench.errors import AnnotationToolError
 from acbench.records import Item, Label, Proposal, Review
 from acbench.review.annotation_tool import Key, Task
 from acbench.review.csv_queue import says
+from acbench.review.history import current_reviews
 from acbench.review.pull import last_round
 from acbench.review.queue import RankedItem, Why
-from acbench.review.resolve import current_reviews
 from acbench.schema import Schema
 from acbench.schema.form import ALONE, CONTROL, EMPTY, OBJECT, PLACES, UNMARKED
 from acbench.schema.form import ASKED as ASKED_FIELD

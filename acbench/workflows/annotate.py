@@ -14,10 +14,10 @@ from acbench.review import pull as pulling
 from acbench.review import push as pushing
 from acbench.review import queue_pictures, task_pictures, tasks
 from acbench.review.annotation_tool import AnnotationTool, ProjectSpec, ToolProject
+from acbench.review.history import by_item, current_reviews
 from acbench.review.pull import PullResult
 from acbench.review.push import Note, PushResult
-from acbench.review.queue import RankedItem, by_item
-from acbench.review.resolve import current_reviews
+from acbench.review.queue import RankedItem
 from acbench.review.tasks import Check, Part
 from acbench.schema import Category, Schema
 from acbench.schema.form import label_studio_form

@@ -7,7 +7,7 @@ from typing import Any
 from acbench.evaluation import proposers
 from acbench.evaluation.agreement import agreement
 from acbench.records import PEOPLE
-from acbench.review.queue import by_item
+from acbench.review.history import by_item
 from acbench.workflows.label import Labelled, label, prepare, read_reviews
 from acbench.workflows.run import Run
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from acbench.records import Label, Proposal, Review
 from acbench.review import resolve as resolving
-from acbench.review.queue import by_item
+from acbench.review.history import by_item
 from acbench.storage import tables
 from acbench.storage.build import records_key, write_json
 from acbench.storage.ledger import digest
@@ -74,19 +74,18 @@ def _write_reviews(run: Run, reviews: Iterable[Review]) -> None:
 
 
 def _write_labels(run: Run, labelled: Labelled, path: Path) -> None:
-    from acbench.review.crowdlab import resolved
-
     proposed = labelled.proposed
     items = proposed.dataset.items
     with run.console.stage("resolve") as progress:
-        labels = resolved(items, proposed.by_item, by_item(labelled.reviews), run.schema, proposed.machine_labels)
+        reviews = by_item(labelled.reviews)
+        labels = resolving.resolve(items, proposed.by_item, reviews, run.schema, proposed.machine_labels)
         progress(1, 1)
     # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
     before = tables.read(path, Label)
     others = [one for one in before if one.item_id not in proposed.dataset.by_id]
     if others:
         run.console.note(f"{len(others):,} labels of images that are not in this folder stay as they were")
-    after = sorted([*labels, *others], key=lambda one: one.image)
+    after = sorted([*labels.values(), *others], key=lambda one: one.image)
     if before not in ([], after):  # a run that was killed may have written them just before
         _save_hand_edits(run, path)
     tables.write(path, after, Label, key=lambda one: one.image)

@@ -22,7 +22,7 @@ from acbench.release.entries import manifest as read_manifest
 from acbench.release.hub import Head, Hub
 from acbench.release.manifest import Manifest, Previous, ReleaseFile
 from acbench.release.rows import Row, names_of, rows
-from acbench.review.queue import by_item
+from acbench.review.history import by_item
 from acbench.review.resolve import POLICY
 from acbench.storage import tables as store
 from acbench.storage.ledger import digest
