@@ -14,7 +14,7 @@ from acbench.records import GOOD, Label
 from acbench.storage import tables as store
 from acbench.storage.bundled import folder
 from acbench.testing import full_tree
-from acbench.workflows.summary import published
+from acbench.workflows.summary import PublishedCounts, count_published
 
 FILES = ("labels.jsonl", "labels.meta.json", "reviews.jsonl")
 
@@ -55,8 +55,8 @@ class TestMvtecAc:
 
     def test_its_view_has_the_published_structure(self, mvtec_ac: Path) -> None:
         labels = store.read(mvtec_ac / "annotations/mvtec_ac/labels.jsonl", Label)
-        view = published(labels, schema.load("mvtec_ac"))
-        assert (view["categories"], view["classes"]) == (14, 64)
+        view = count_published(labels, schema.load("mvtec_ac"))
+        assert (view.categories, view.classes) == (14, 64)
         assert len(labels) == 5354
 
     def test_nothing_disappears(self, mvtec_ac: Path) -> None:
@@ -93,7 +93,8 @@ class TestVisaAc:
     @pytest.mark.parametrize("fixture", ["visa_ac", "without_labels"])
     def test_its_view_has_the_published_structure(self, fixture: str, request: pytest.FixtureRequest) -> None:
         labels = store.read(request.getfixturevalue(fixture) / "annotations/visa_ac/labels.jsonl", Label)
-        assert published(labels, schema.load("visa_ac")) == {"categories": 12, "classes": 50, "images": 929}
+        counts = PublishedCounts(categories=12, classes=50, images=929)
+        assert count_published(labels, schema.load("visa_ac")) == counts
 
     def test_the_normal_test_images_are_there(self, visa_ac: Path) -> None:
         labels = store.read(visa_ac / "annotations/visa_ac/labels.jsonl", Label)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from acbench.workflows.propose import Proposed
     from acbench.workflows.queue import Queue
     from acbench.workflows.run import Run
+    from acbench.workflows.summary import RelabelReport
 
 QUEUES = ("all", "disputed", "audit")
 URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
@@ -136,10 +137,10 @@ def pull(benchmark: str, project: Path, as_json: bool) -> int:
     return 0
 
 
-def cycle(run: Run, proposed: Proposed) -> tuple[dict[str, Any], dict[str, Any], str]:
+def cycle(run: Run, proposed: Proposed) -> tuple[RelabelReport, dict[str, Any], str]:
     """`relabel` with an annotation tool: pull, relabel, push.
 
-    Gives the facts of `relabel` and of the tool, and the next step.
+    Gives the report of `relabel` and of the tool, and the next step.
     """
     from acbench.storage.tables import to_json
     from acbench.workflows import annotate
@@ -147,13 +148,13 @@ def cycle(run: Run, proposed: Proposed) -> tuple[dict[str, Any], dict[str, Any],
 
     with annotation_tool(run.files.project) as found:
         pulled = annotate.pull(run, found, proposed.dataset)
-        facts, queue = relabel(run, proposed)
+        report, queue = relabel(run, proposed)
         pushed = push_to(run, queue, found)
     said = f"{pulled_words(pulled)}; {pushed_words(pushed, found.url)}"
     again = f"acbench relabel {run.schema.argument} --review label-studio"
     step = f"decide at {found.url}, then\n  {again}" if pushed else "nothing waits for people"
     result = {"pulled": pulled_facts(pulled), "pushed": {key: to_json(each) for key, each in pushed.items()}}
-    return facts, result, f"{step}\n\nDesk: {said}"
+    return report, result, f"{step}\n\nDesk: {said}"
 
 
 @contextmanager

@@ -90,9 +90,10 @@ def relabel(
         if review:
             from acbench.cli.label_studio import cycle
 
-            facts, at_desk, step = cycle(run, proposed)
+            made, at_desk, step = cycle(run, proposed)
         else:
-            facts, _ = work(run, proposed)
+            made, _ = work(run, proposed)
+        facts = made.to_json()
         send(run, out, proposers=proposed.keys, labels=True)
         files = run.files
         written = list(run.build.written)
@@ -109,9 +110,7 @@ def relabel(
         click.echo(report(facts, benchmark, queue=queue, labels=labels, next_step=step))
         if not written and not review:
             click.echo("Nothing had changed, so nothing was done.", err=True)
-    failed = facts["images"]["unusable"] > 0 or any(finding["failed"] for finding in facts["findings"])
-    failed |= any(tally["error"] for tally in facts["witnesses"].values())
-    return 3 if failed else 0
+    return 3 if made.has_failures else 0
 
 
 def _next(benchmark: str, facts: dict[str, Any], queue: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -131,10 +132,10 @@ def resolve(benchmark: str, project: Path, as_json: bool, **options: Any) -> int
     """Make labels from proposals and reviews, under the policy, and write them to `annotations/`."""
     from acbench.cli.screen import label_counts
     from acbench.workflows.label import label, prepare
-    from acbench.workflows.summary import status_counts
+    from acbench.workflows.summary import count_labels
 
     with opened(project, benchmark, **options) as run:
-        counts = status_counts(label(run, prepare(run)).labels.values())
+        counts = dataclasses.asdict(count_labels(label(run, prepare(run)).labels.values()))
         where = run.files.labels
     click.echo(json.dumps(counts) if as_json else f"{label_counts(counts)} → {where}")
     return 0

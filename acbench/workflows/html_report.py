@@ -14,6 +14,7 @@ from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, Proposal, short_nam
 from acbench.review.csv_queue import says
 from acbench.review.queue import RankedItem
 from acbench.schema import Category, Schema
+from acbench.workflows.summary import RelabelReport
 
 PICTURES = 40
 """So many images of the queue are shown."""
@@ -46,7 +47,7 @@ class _Album:
 
 def report(
     *,
-    facts: Mapping[str, Any],
+    facts: RelabelReport,
     comparison: Mapping[str, Any],
     items: Mapping[str, Item],
     labels: Mapping[str, Label],
@@ -57,8 +58,8 @@ def report(
 ) -> dict[str, Any]:
     """Everything that the page shows, as plain values.
 
-    `facts` come from `stages.summary`, `comparison` from `stages.compare`; `items`, `labels` and `proposals` are keyed
-    by item_id.
+    `facts`: see `workflows.summary`; `comparison`: see `evaluation.proposers`. `items`, `labels` and `proposals` are
+    keyed by item_id.
     """
     album = _Album(draw, [])
     changed = _changed(items, labels, schema)

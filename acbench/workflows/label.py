@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from acbench.records import Label, Proposal, Review
+from acbench.records import Label, Review
 from acbench.review import resolve as resolving
 from acbench.review.history import by_item
 from acbench.storage import tables
@@ -19,6 +18,7 @@ from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.ingest import ingest
 from acbench.workflows.propose import VERSION, Proposed, propose
 from acbench.workflows.run import Run
+from acbench.workflows.summary import labels_meta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +105,6 @@ def _save_hand_edits(run: Run, path: Path) -> None:
 
 
 def _write_meta(run: Run, labelled: Labelled, path: Path) -> None:
-    from acbench.workflows import summary
-
-    by_name: defaultdict[str, list[Proposal]] = defaultdict(list)
-    for proposals in labelled.proposed.by_item.values():
-        for proposal in proposals:
-            by_name[proposal.proposer].append(proposal)
     labels = tables.read(run.files.labels, Label)
-    write_json(path, summary.meta(labels, by_name, labelled.reviews, run.schema, run.source))
+    meta = labels_meta(labels, labelled.proposed.by_item, labelled.reviews, run.schema, run.source)
+    write_json(path, meta.to_json())

@@ -1,55 +1,53 @@
-"""The main job, from images to labels with reasons. Like make: what is there and fresh is not done again."""
+"""The main job, from images to labels with reasons. It works like make: what is there and fresh is not made again."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from acbench.data.ingest import describe
 from acbench.storage.build import write_json
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import Proposed
 from acbench.workflows.queue import Queue, rank, write_queue
 from acbench.workflows.run import Run
-
-Report = dict[str, Any]
-"""What `acbench relabel --json` prints: see `summary.report`."""
+from acbench.workflows.summary import RelabelOutcome, RelabelReport, report
 
 
-def relabel(run: Run, proposed: Proposed | None = None) -> tuple[Report, Queue]:
-    """Do all that can be done now; gives what there is to say, and the queue."""
+def relabel(run: Run, proposed: Proposed | None = None) -> tuple[RelabelReport, Queue]:
+    """Do all that can be done now; gives what there is to say about it, and the queue."""
     queue = rank(run, label(run, proposed or prepare(run)))
-    if not _all_there(run, queue.key):
+    kept = _kept_report(run, queue.key)
+    if kept is None or not _is_queue_complete(run, queue.key, kept):
         write_queue(run, queue)
-        run.build.ensure(run.files.report, queue.key, lambda path: write_json(path, _report(run, queue)))
-    return _kept_report(run), queue
+    if kept is not None:
+        return kept, queue
+    made = _report(run, queue)
+    run.build.ensure(run.files.report, queue.key, lambda path: write_json(path, made.to_json()))
+    return made, queue
 
 
-def _all_there(run: Run, key: str) -> bool:
-    """Whether queue, pictures and report stand as the last run left them, from the same inputs."""
-    if not all(run.build.is_fresh(path, key) for path in (run.files.queue, run.files.report)):
+def _kept_report(run: Run, key: str) -> RelabelReport | None:
+    """The report, if it stands as the last run left it, from the same inputs."""
+    if not run.build.is_fresh(run.files.report, key):
+        return None
+    return RelabelReport.from_json(json.loads(run.files.report.read_bytes()))
+
+
+def _is_queue_complete(run: Run, key: str, kept: RelabelReport) -> bool:
+    """Whether the queue stands as the last run left it, from the same inputs, with all its pictures."""
+    if not run.build.is_fresh(run.files.queue, key):
         return False
     drawn = {path.name for path in run.files.evidence.glob("*.jpg")}
-    return drawn.issuperset(_kept_report(run)["pictures"])
+    return drawn.issuperset(kept.pictures)
 
 
-def _kept_report(run: Run) -> Report:
-    kept: Report = json.loads(run.files.report.read_text(encoding="utf-8"))
-    return kept
-
-
-def _report(run: Run, queue: Queue) -> Report:
-    from acbench.workflows import summary
-
+def _report(run: Run, queue: Queue) -> RelabelReport:
     proposed = queue.labelled.proposed
-    return summary.report(
-        dataset=describe(run.source, proposed.dataset),
-        items=proposed.dataset.items,
-        findings=proposed.dataset.findings,
+    outcome = RelabelOutcome(
+        dataset=proposed.dataset,
         proposals=proposed.by_item,
-        ranked=queue.ranked,
-        waiting=queue.waiting,
         machine=proposed.machine_labels,
         labels=queue.labelled.labels,
-        schema=run.schema,
+        ranked=queue.ranked,
+        waiting=queue.waiting,
     )
+    return report(outcome, run.schema, run.source)
