@@ -1,4 +1,4 @@
-"""What people decide: through a queue in a file, or at a desk in Label Studio."""
+"""`acbench review`: gives people the queue, in a file or in Label Studio, and takes in their decisions."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 @click.group()
 def review() -> None:
-    """What people decide: through a queue in a file, or at a desk in Label Studio."""
+    """Give people the queue, in a file or in Label Studio, and take in their decisions."""
 
 
 for _command in (serve, push, pull, report):
@@ -106,7 +106,7 @@ for _command in (serve, push, pull, report):
 @json_option
 @project_option
 def queue(benchmark: str, project: Path, as_json: bool) -> int:
-    """Write the queue as CSV, with an evidence picture for each row."""
+    """Write the queue as a CSV file, with an evidence picture for each row."""
     from acbench.storage.tables import to_json
     from acbench.workflows.label import label, prepare
     from acbench.workflows.queue import rank, write_queue
@@ -114,22 +114,22 @@ def queue(benchmark: str, project: Path, as_json: bool) -> int:
     with opened(project, benchmark) as run:
         queue = rank(run, label(run, prepare(run)))
         write_queue(run, queue)
-        waiting, where = queue.waiting, run.files.queue
+        waiting, path = queue.waiting, run.files.queue
     if as_json:
-        click.echo(json.dumps([to_json(each) for each in waiting], indent=1))
+        click.echo(json.dumps([to_json(row) for row in waiting], indent=1))
     else:
-        click.echo(f"{len(waiting):,} rows → {where}")
+        click.echo(f"{len(waiting):,} rows → {path}")
     return 0
 
 
 @review.command(epilog="\b\nExample:\n  acbench review take sample .acbench/sample/queue.csv --reviewer ada")
 @benchmark_argument
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
+@option("--reviewer", metavar="NAME", help="Say who decided, for rows of the file that name nobody.")
 @json_option
 @project_option
 def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_json: bool) -> int:
-    """Take in a filled-in queue: all of it or, if a line is wrong, nothing."""
+    """Take in the decisions of a filled-in queue: all of them or, if a row is wrong, none."""
     from acbench.cli.screen import review_counts
     from acbench.workflows.label import label, prepare
     from acbench.workflows.reviews import take_reviews
@@ -138,9 +138,9 @@ def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_jso
         proposed = prepare(run)
         taken = take_reviews(run, proposed, file, reviewer)
         label(run, proposed)
-        where = run.files.reviews
+        path = run.files.reviews
     if as_json:
         click.echo(json.dumps(taken))
     else:
-        click.echo(f"{review_counts(taken)} → {where}")
+        click.echo(f"{review_counts(taken)} → {path}")
     return 0

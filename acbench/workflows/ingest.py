@@ -1,4 +1,4 @@
-"""Reads a dataset, and keeps its items and findings."""
+"""Reads a dataset and keeps a table of its items and one of its findings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from acbench.workflows.run import Run
 
 
 def ingest(run: Run) -> Dataset:
-    """The dataset as it is on disk now. A shard keeps no table, since it knows a part of the facts alone."""
+    """The dataset as it is on disk now. A shard writes no tables, since it knows only a part of the facts."""
     root = dataset_root(run)
     with run.console.stage("read images") as progress:
         dataset = reading.ingest(
@@ -34,7 +34,7 @@ def ingest(run: Run) -> Dataset:
         tables.write(path, dataset.items, Item, key=lambda item: item.image)
 
     def write_findings(path: Path) -> None:
-        tables.write(path, dataset.findings, Finding, key=lambda one: (one.path, one.kind, one.detail))
+        tables.write(path, dataset.findings, Finding, key=lambda finding: (finding.path, finding.kind, finding.detail))
 
     run.build.ensure(run.files.items, dataset.key, write_items)
     run.build.ensure(run.files.findings, records_key(dataset.findings), write_findings)
@@ -42,7 +42,10 @@ def ingest(run: Run) -> Dataset:
 
 
 def dataset_root(run: Run) -> Root:
-    """Where the dataset lies; a source that makes its own makes it. Raises AcbenchError if nobody has said where."""
+    """Where the dataset lies; a source that makes its own images makes them now.
+
+    Raises AcbenchError if no command has said where it lies.
+    """
     if run.settings.root is not None:
         return root_at(run.settings.root)
     render = getattr(run.source, "render", None)
