@@ -145,7 +145,7 @@ llm_options = together(
     llm_option(
         "--llm",
         metavar="MODEL",
-        help="Ask this model, named as at the endpoint, or local:FOLDER_OR_HUB_ID to run it on this machine.",
+        help="Ask this model: its name at the endpoint, or local:FOLDER_OR_HUB_ID to run it on this machine.",
     ),
     llm_option(
         "--llm-url",
@@ -155,11 +155,9 @@ llm_options = together(
         "  [default: OpenAI's]",
     ),
     llm_option(
-        "--llm-price", type=_Price(), help="Reckon with this price: dollars per million tokens, such as 2.50/10."
+        "--llm-price", type=_Price(), help="Count this price: dollars per million tokens in and out, such as 2.50/10."
     ),
-    llm_option(
-        "--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend at most this much in this command."
-    ),
+    llm_option("--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend at most this much in one run."),
     llm_option(
         "--concurrency",
         type=click.IntRange(1, 256),
@@ -203,7 +201,7 @@ proposer_options = together(
         help="Use this model for `clip`: a name of open_clip, hf-hub:ORG/NAME, or local-dir:FOLDER.",
     ),
     proposer_option(
-        "--clip-weights", metavar="TAG_OR_FILE", help="Load these weights for `clip`, if its MODEL is open_clip's."
+        "--clip-weights", metavar="TAG_OR_FILE", help="Load these weights, if --clip-model is a name of open_clip."
     ),
     llm_options,
 )
@@ -253,7 +251,7 @@ out_option = option(
     "--out",
     metavar="FOLDER_OR_URL",
     callback=_location,
-    help="Also copy the records to this place, with records.json, a manifest. Not kept for the next command.",
+    help="Also copy the records to this place, with a manifest, records.json. Later commands do not repeat it.",
 )
 
 

@@ -68,13 +68,13 @@ Examples:
     "--reviewer",
     section="Queue",
     metavar="NAME",
-    help="Say who decided, for rows of the file that name nobody.",
+    help="Record this person as the reviewer of rows that name nobody.",
 )
 @option(
     "--review",
     section="Queue",
     type=click.Choice(["label-studio"]),
-    help="First take in the decisions made in Label Studio; at the end put the new queue there.",
+    help="First take in decisions from Label Studio; at the end, put the queue there.",
 )
 @engine_options
 @out_option

@@ -125,7 +125,7 @@ def queue(benchmark: str, project: Path, as_json: bool) -> int:
 @review.command(epilog="\b\nExample:\n  acbench review take sample .acbench/sample/queue.csv --reviewer ada")
 @benchmark_argument
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@option("--reviewer", metavar="NAME", help="Say who decided, for rows of the file that name nobody.")
+@option("--reviewer", metavar="NAME", help="Record this person as the reviewer of rows that name nobody.")
 @json_option
 @project_option
 def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_json: bool) -> int:
