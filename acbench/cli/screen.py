@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from acbench._util.console import Progress, width
+from acbench._util.console import Progress, has_screen, table
 
 SLOW = 1.0
 """A stage that takes more seconds than this leaves a line in a log."""
@@ -28,7 +26,8 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Tell something that is not an error."""
-        click.echo(f"Note: {text}", err=True)
+        # Not by click, which would write past a bar, into the middle of its line.
+        print(f"Note: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -63,23 +62,11 @@ def _line(title: str) -> Iterator[Progress]:
 
 
 def facts_table(rows: Sequence[tuple[str, str]]) -> str:
-    """Names and sentences in two columns. On a terminal, or where COLUMNS is set, long sentences are wrapped."""
-    if not (sys.stdout.isatty() or os.environ.get("COLUMNS")):
-        left = max(len(name) for name, _ in rows) + 2
-        return "\n".join(f"  {name:{left}}{sentence}".rstrip() for name, sentence in rows)
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, sentence in rows:
-        grid.add_row(Text(name), Text(sentence))
-    sink = io.StringIO()
-    Console(file=sink, width=width(), color_system=None).print(Padding(grid, (0, 0, 0, 2)))
-    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
+    """Names and sentences in two columns. A long sentence is wrapped on a screen; elsewhere it is one line."""
+    if has_screen():
+        return table(rows)
+    left = max(len(name) for name, _ in rows) + 2
+    return "\n".join(f"  {name:{left}}{sentence}".rstrip() for name, sentence in rows)
 
 
 def label_counts(counts: Mapping[str, int]) -> str:
