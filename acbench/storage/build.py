@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import Project
+from acbench.storage.typed_json import to_json
 
 
 @dataclass(kw_only=True)
@@ -54,10 +55,10 @@ def records_key(rows: Sequence[object]) -> str:
     """A hash of records, 16 hex."""
     sink = hashlib.blake2b(digest_size=8)
     for row in rows:
-        sink.update(json.dumps(store.to_json(row), ensure_ascii=False).encode())
+        sink.update(json.dumps(to_json(row), ensure_ascii=False).encode())
     return sink.hexdigest()
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """A file of JSON that people may read."""
-    store.write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

@@ -24,7 +24,7 @@ from acbench.release.manifest import Manifest, Previous, ReleaseFile
 from acbench.release.rows import Row, names_of, rows
 from acbench.review.queue import by_item
 from acbench.review.resolve import POLICY
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 from acbench.storage.ledger import digest
 from acbench.storage.roots import Root
 from acbench.workflows import propose as asking
@@ -250,7 +250,7 @@ class Publisher:
 
 
 def _writer(content: bytes) -> Callable[[Path], None]:
-    return lambda path: store.write_bytes(path, content)
+    return lambda path: write_bytes(path, content)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

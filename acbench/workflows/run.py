@@ -20,10 +20,10 @@ from acbench._util.console import Console
 from acbench.data import sources
 from acbench.errors import AcbenchError
 from acbench.schema import Schema
+from acbench.storage.atomic import sweep
 from acbench.storage.build import Build
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import BenchmarkFiles, existing_project
-from acbench.storage.tables import sweep
 from acbench.workflows import settings as kept
 from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import Changes, Settings

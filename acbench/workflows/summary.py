@@ -13,7 +13,7 @@ from acbench.review.csv_queue import says
 from acbench.review.queue import ORDER, RankedItem, auto_accept_error
 from acbench.review.resolve import POLICY
 from acbench.schema import Schema
-from acbench.storage.tables import to_json
+from acbench.storage.typed_json import to_json
 
 TOP = 8
 """So many items of the queue are shown on the screen."""

@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 
 from acbench.errors import AnnotationToolError
+from acbench.storage.atomic import write_bytes
 from acbench.storage.ledger import alive
-from acbench.storage.tables import write_bytes
 
 PROGRAM = "label-studio"
 RELEASE = "1.23.2"
