@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
@@ -64,7 +65,7 @@ def compare(
                     category: _figures(_only(rows, category, category_of), _only(truth, category, category_of))
                     for category in sorted({category_of[item] for item in truth})
                 },
-                "calibration": calibration(_confidences(asked.get(name, {}), truth)),
+                "calibration": _calibration(asked.get(name, {}), truth),
                 **_prices(asked.get(name, {}), rows, truth, cost),
                 "confusions": _confusions(rows, truth, category_of),
             }
@@ -83,7 +84,7 @@ def _figures(said: Mapping[str, str], truth: Mapping[str, str]) -> dict[str, Any
         "answered": len(said),
         "coverage": len(said) / len(truth) if truth else None,
         "right": right,
-        "accuracy": accuracy and {"value": accuracy.value, "low": accuracy.low, "high": accuracy.high},
+        "accuracy": accuracy and accuracy.interval_to_json(),
         "kappa": kappa([truth[item] for item in said], list(said.values())),
     }
 
@@ -96,6 +97,11 @@ def _agreement(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, An
         "same": same / len(both) if both else None,
         "kappa": kappa([one[item] for item in both], [other[item] for item in both]),
     }
+
+
+def _calibration(rows: Mapping[str, Proposal], truth: Mapping[str, str]) -> dict[str, Any] | None:
+    curve = calibration(_confidences(rows, truth))
+    return None if curve is None else dataclasses.asdict(curve)
 
 
 def _confidences(rows: Mapping[str, Proposal], truth: Mapping[str, str]) -> list[tuple[float, bool]]:

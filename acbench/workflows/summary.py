@@ -91,7 +91,7 @@ def report(
         "decided_by_people": sum(label.decided_by == PEOPLE for label in labels.values()),
         "published": published(labels.values(), schema),
         "audit": {"asked": asked, "answered": error.n if error else 0,
-                  "error": None if error is None else {"value": error.value, "low": error.low, "high": error.high}},
+                  "error": error and error.interval_to_json()},
         "top": [
             {
                 "rank": each.rank,
