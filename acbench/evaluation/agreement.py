@@ -16,7 +16,6 @@ from acbench.stats import (
     ClassSet,
     Estimate,
     EstimateJson,
-    TooFewAnswersError,
     alternative_annotator,
     cohen_kappa,
     fleiss_kappa,
@@ -140,6 +139,7 @@ def _proposers(proposals: Mapping[str, Sequence[Proposal]], decided: Sequence[Re
         people: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
         for review in unseen:
             people[review.reviewer][review.item_id] = _answer(review)
+        test = alternative_annotator(people, own)
         found[name] = {
             "shown": _kept(shown, own),
             "blind": _kept(unseen, own),
@@ -150,7 +150,7 @@ def _proposers(proposals: Mapping[str, Sequence[Proposal]], decided: Sequence[Re
                     [each.item_id for each in unseen],
                 )
             ),
-            "alternative": _alternative(people, own),
+            "alternative": test.too_few or {**dataclasses.asdict(test), "passes": test.passes},
         }
     return {name: figures for name, figures in found.items() if figures["shown"]["n"] or figures["blind"]["n"]}
 
@@ -170,11 +170,3 @@ def _seconds(reviews: Iterable[Review]) -> dict[str, Any]:
 
 def _plain(estimate: Estimate | None) -> EstimateJson | None:
     return None if estimate is None else estimate.to_json()
-
-
-def _alternative(people: Mapping[str, Mapping[str, ClassSet]], machine: Mapping[str, ClassSet]) -> dict[str, Any] | str:
-    """The outcome of the test as JSON, or why there is none."""
-    try:
-        return dataclasses.asdict(alternative_annotator(people, machine))
-    except TooFewAnswersError as error:
-        return error.message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
@@ -65,7 +64,7 @@ def compare(
                     category: _figures(_only(rows, category, category_of), _only(truth, category, category_of))
                     for category in sorted({category_of[item] for item in truth})
                 },
-                "calibration": _calibration(asked.get(name, {}), truth),
+                "calibration": calibration(_confidences(asked.get(name, {}), truth)),
                 **_prices(asked.get(name, {}), rows, truth, cost),
                 "confusions": _confusions(rows, truth, category_of),
             }
@@ -97,11 +96,6 @@ def _agreement(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, An
         "same": same / len(both) if both else None,
         "kappa": kappa([one[item] for item in both], [other[item] for item in both]),
     }
-
-
-def _calibration(rows: Mapping[str, Proposal], truth: Mapping[str, str]) -> dict[str, Any] | None:
-    curve = calibration(_confidences(rows, truth))
-    return None if curve is None else dataclasses.asdict(curve)
 
 
 def _confidences(rows: Mapping[str, Proposal], truth: Mapping[str, str]) -> list[tuple[float, bool]]:

@@ -6,7 +6,6 @@ numpy and the libraries are imported when a function is called: most commands ca
 from acbench.stats.agreement import (
     AlternativeAnnotatorTest,
     ClassSet,
-    TooFewAnswersError,
     alternative_annotator,
     cohen_kappa,
     fleiss_kappa,
@@ -25,7 +24,6 @@ __all__ = [
     "Estimate",
     "EstimateJson",
     "IntervalJson",
-    "TooFewAnswersError",
     "alternative_annotator",
     "calibration",
     "cohen_kappa",

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from acbench.errors import AcbenchError
 from acbench.records import JOIN
 from acbench.stats.estimate import Estimate
 
@@ -19,7 +18,7 @@ RESAMPLES = 500
 """Bootstrap samples of an interval."""
 MIN_IMAGES = 30
 """A t-test of fewer images is not trusted."""
-MIN_RATERS = 3
+MIN_PEOPLE = 3
 """The alternative-annotator test takes at least so many people."""
 EPSILON = 0.2
 """What an expert's time is worth in that test: how much worse than a person a machine may be and still replace one."""
@@ -30,23 +29,29 @@ AnswerCounts: TypeAlias = "NDArray[np.int64]"
 """(images, answers): how many raters gave each answer."""
 
 
-class TooFewAnswersError(AcbenchError):
-    """There are too few people, or too few images that they share, for a test."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlternativeAnnotatorTest:
-    """The outcome of `alternative_annotator`."""
+    """Whether a machine could stand in for one of the people (Calderon, Reichart and Dror 2025, arXiv 2501.10970)."""
 
     people: int
-    """How many the machine was compared with."""
-    winning_rate: float
-    """Share of the people against whom the machine holds."""
-    advantage: float
-    """How often the machine comes at least as close to the others as the person does, on average."""
-    epsilon: float
-    passes: bool
-    """Whether the winning rate is 0.5 or more."""
+    """People who share at least `MIN_IMAGES` images with both the machine and another person."""
+    winning_rate: float | None = None
+    """Share of the people against whom the machine holds; None with fewer than `MIN_PEOPLE` people."""
+    advantage: float | None = None
+    """How often the machine comes at least as close to the others as the person does, averaged over the people."""
+    epsilon: float = EPSILON
+
+    @property
+    def too_few(self) -> str:
+        """Why there is no result; empty if there is one."""
+        if self.winning_rate is not None:
+            return ""
+        return f"it takes {MIN_PEOPLE} people with {MIN_IMAGES} shared images each; there are {self.people}"
+
+    @property
+    def passes(self) -> bool:
+        """Whether the machine holds against at least half of the people."""
+        return self.winning_rate is not None and self.winning_rate >= 0.5
 
 
 def masi(first: ClassSet, second: ClassSet) -> float:
@@ -146,13 +151,11 @@ def cohen_kappa(
 def alternative_annotator(
     people: Mapping[str, Mapping[str, ClassSet]], machine: Mapping[str, ClassSet], *, epsilon: float = EPSILON
 ) -> AlternativeAnnotatorTest:
-    """Whether a machine could stand in for one of the people (Calderon, Reichart and Dror 2025, arXiv 2501.10970).
+    """Test whether a machine could stand in for one of the people (arXiv 2501.10970).
 
     `people`: rater → image → answer. `machine`: image → answer. For each person, the machine and the person are
-    compared by how close they come to the other people (one minus the MASI distance). The machine holds against a
-    person after Benjamini and Yekutieli's correction at 0.05.
-
-    Raises TooFewAnswersError for fewer than `MIN_RATERS` people with `MIN_IMAGES` shared images each.
+    compared by how close they come to the other people: one minus the MASI distance, summed over those people. The
+    machine holds against a person after Benjamini and Yekutieli's correction (2001) at 0.05.
     """
     import numpy as np
     from scipy.stats import false_discovery_control
@@ -164,17 +167,13 @@ def alternative_annotator(
         if len(differences) >= MIN_IMAGES:
             advantages.append(float(np.mean(wins)))
             p_values.append(_p_value(differences, epsilon))
-    if len(p_values) < MIN_RATERS:
-        raise TooFewAnswersError(
-            f"it takes {MIN_RATERS} people with {MIN_IMAGES} shared images each; there are {len(p_values)}"
-        )
-    winning_rate = float(np.mean(false_discovery_control(p_values, method="by") <= 0.05))
+    if len(p_values) < MIN_PEOPLE:
+        return AlternativeAnnotatorTest(people=len(p_values), epsilon=epsilon)
     return AlternativeAnnotatorTest(
         people=len(p_values),
-        winning_rate=winning_rate,
+        winning_rate=float(np.mean(false_discovery_control(p_values, method="by") <= 0.05)),
         advantage=float(np.mean(advantages)),
         epsilon=epsilon,
-        passes=winning_rate >= 0.5,
     )
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TypedDict
 
 BINS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrationBin:
+class CalibrationBin(TypedDict):
     """Answers of about the same probability."""
 
     confidence: float
@@ -19,14 +18,13 @@ class CalibrationBin:
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A curve of probability against accuracy, and how far the two lie apart."""
+class Calibration(TypedDict):
+    """A curve of probability against accuracy, and how far the two lie apart. It is JSON as it stands."""
 
     n: int
     error: float
     """Expected calibration error (Naeini et al. 2015): the mean gap of the bins, weighted by their sizes."""
-    curve: tuple[CalibrationBin, ...]
+    curve: list[CalibrationBin]
     """Bins of equal width that hold an answer, by rising probability."""
 
 
@@ -37,7 +35,7 @@ def calibration(confidences: Sequence[tuple[float, bool]]) -> Calibration | None
     bins: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
     for probability, right in confidences:
         bins[min(int(probability * BINS), BINS - 1)].append((probability, right))
-    curve = tuple(
+    curve = [
         CalibrationBin(
             confidence=sum(probability for probability, _ in members) / len(members),
             accuracy=sum(right for _, right in members) / len(members),
@@ -45,6 +43,6 @@ def calibration(confidences: Sequence[tuple[float, bool]]) -> Calibration | None
         )
         for members in bins
         if members
-    )
-    error = sum(point.n * abs(point.confidence - point.accuracy) for point in curve) / len(confidences)
-    return Calibration(len(confidences), error, curve)
+    ]
+    error = sum(point["n"] * abs(point["confidence"] - point["accuracy"]) for point in curve) / len(confidences)
+    return Calibration(n=len(confidences), error=error, curve=curve)

@@ -9,7 +9,7 @@ from typing import TypedDict
 class IntervalJson(TypedDict):
     """An estimate as JSON, without its size."""
 
-    value: float | None
+    value: float
     low: float | None
     high: float | None
 
@@ -24,8 +24,7 @@ class EstimateJson(IntervalJson):
 class Estimate:
     """A value with the ends of its 95 % interval."""
 
-    value: float | None
-    """None where it is not defined."""
+    value: float
     low: float | None
     """None where there is no interval, as `high`."""
     high: float | None
@@ -33,8 +32,6 @@ class Estimate:
     """Number of images, or trials, that it comes from."""
 
     def __str__(self) -> str:
-        if self.value is None:
-            return f"not defined (n = {self.n})"
         if self.low is None or self.high is None:
             return f"{self.value:.1%} (n = {self.n})"
         return f"{self.value:.1%} (95 % interval {self.low:.1%} to {self.high:.1%}, n = {self.n})"
