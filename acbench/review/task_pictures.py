@@ -15,7 +15,7 @@ from acbench.records import Item
 from acbench.review.queue_pictures import beside
 from acbench.schema.form import ALONE, PLACES, UNMARKED
 from acbench.storage.atomic import write_bytes
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 LONGEST = 1280
 """Longer edge of a picture, pixels: what a screen shows."""

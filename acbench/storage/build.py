@@ -34,21 +34,21 @@ class Build:
         `unfinished`, asked afterwards: whether it was written in part only, to be written again next time.
         """
         name = self.project.relative(path)
-        if self.ledger.fresh(path, name, key):
+        if self.ledger.artifacts.is_fresh(path, name, key):
             return
         started = time.monotonic()
         write(path)
         kept = f"{key} in part" if unfinished() else key
-        self.ledger.made(path, name, kept, self.run_id, time.monotonic() - started)
+        self.ledger.artifacts.record(path, name, kept, self.run_id, time.monotonic() - started)
         self.written.append(name)
 
     def is_fresh(self, path: Path, key: str) -> bool:
         """Whether `ensure` would leave the file as it is."""
-        return self.ledger.fresh(path, self.project.relative(path), key)
+        return self.ledger.artifacts.is_fresh(path, self.project.relative(path), key)
 
     def is_untouched(self, path: Path) -> bool:
         """Whether a file holds what a run wrote last, whatever its inputs were."""
-        return self.ledger.untouched(path, self.project.relative(path))
+        return self.ledger.artifacts.is_untouched(path, self.project.relative(path))
 
 
 def records_key(rows: Sequence[object]) -> str:

@@ -17,7 +17,7 @@ from acbench.records import Item, Prediction
 from acbench.schema.views import View, seen
 from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.workflows.propose import VERSION
 from acbench.workflows.run import Run
 
@@ -30,7 +30,7 @@ def baseline_setup(
         schema=seen(run.schema, view),
         images=ImageReader(dataset.root),
         models=run.models,
-        vectors=run.ledger,
+        vectors=run.ledger.vectors,
         items=dataset.items,
         truth=truth,
         options=options,

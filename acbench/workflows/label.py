@@ -15,7 +15,7 @@ from acbench.review.queue import by_item
 from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import records_key, write_json
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.ingest import ingest
 from acbench.workflows.propose import VERSION, Proposed, propose

@@ -20,7 +20,7 @@ from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.run import Run
 from acbench.workflows.settings import Settings
@@ -70,7 +70,7 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
 def proposer_setup(run: Run, dataset: Dataset) -> Setup:
     """What proposers may build on."""
-    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger)
+    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger.vectors)
 
 
 def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
@@ -136,4 +136,4 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
         path.unlink()  # what was answered is in the ledger
     run.build.ensure(path, key, write, unfinished=lambda: bool(paid and paid.unfinished))
     # The answers themselves: those of a paid proposer may change though nothing that it is asked has.
-    return digest(key, run.ledger.sha256(run.files.project.relative(path)))
+    return digest(key, run.ledger.artifacts.sha256(run.files.project.relative(path)))

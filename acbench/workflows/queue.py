@@ -13,7 +13,7 @@ from acbench.review import queue as ranking
 from acbench.review.queue import RankedItem
 from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.label import Labelled
 from acbench.workflows.propose import VERSION

@@ -102,7 +102,7 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
         if narrowed := _narrowed(settings, options.changes):
             console.note(f"only a part, as told before: {narrowed}")
         ledger = stack.enter_context(Ledger(ledger_file, base))
-        run_id = stack.enter_context(ledger.run(shlex.join(["acbench", *sys.argv[1:]]), versions()))
+        run_id = stack.enter_context(ledger.runs.record(shlex.join(["acbench", *sys.argv[1:]]), versions()))
         open_log = ledger_file if base is None else partial(_open_log, ledger_file, base)
         models = Models(settings=settings, calls=calls, open_log=open_log, tell=console.note)
         distributed = None
@@ -129,7 +129,7 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
         if options.shard is None or settings != before:
             kept.write(files.settings, settings)
         written_files = len(run.build.written)
-        ledger.summarise(run_id, f"{written_files} files written" if written_files else "nothing to do")
+        ledger.runs.summarise(run_id, f"{written_files} files written" if written_files else "nothing to do")
 
 
 def _narrowed(settings: Settings, changes: Changes) -> str:
