@@ -452,9 +452,9 @@ class TestCache:
 
         ledger = Ledger(tmp_path / "ledger.sqlite")
         try:
-            first = ingest(MVTEC_AD, toy, cache=ledger)
+            first = ingest(MVTEC_AD, toy, cache=ledger.file_facts)
             monkeypatch.setattr("acbench.storage.files.read", None)
-            assert ingest(MVTEC_AD, toy, cache=ledger) == first
+            assert ingest(MVTEC_AD, toy, cache=ledger.file_facts) == first
         finally:
             ledger.close()
 
@@ -489,7 +489,7 @@ class TestCache:
 
     def test_a_cache_that_fails_while_stopping_does_not_hide_why(self, toy: Path) -> None:
         class Broken(MemoryCache):
-            def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+            def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
                 raise OSError("disk full")
 
         def interrupted(done: int, total: int) -> None:

@@ -108,7 +108,7 @@ def push(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
     with opened(project, benchmark) as run, annotation_tool(run.files.project) as found:
         result = push_to(run, rank(run, label(run, prepare(run))), found, **options)
     if as_json:
-        from acbench.storage.tables import to_json
+        from acbench.storage.typed_json import to_json
 
         click.echo(json.dumps({key: to_json(each) for key, each in result.items()}, indent=1))
     else:
@@ -142,7 +142,7 @@ def cycle(run: Run, proposed: Proposed) -> tuple[RelabelReport, dict[str, Any], 
 
     Gives the report of `relabel` and of the tool, and the next step.
     """
-    from acbench.storage.tables import to_json
+    from acbench.storage.typed_json import to_json
     from acbench.workflows import annotate
     from acbench.workflows.relabel import relabel
 
@@ -185,7 +185,7 @@ def annotation_tool(project: Project) -> Iterator[LabelStudio]:
 def push_to(run: Run, queue: Queue, found: LabelStudio, **options: Any) -> dict[str, PushResult]:
     """Push with the options of a command."""
     from acbench.integrations.label_studio.tool import check
-    from acbench.storage.tables import sweep
+    from acbench.storage.atomic import sweep
     from acbench.workflows import annotate
 
     sweep(run.files.pictures)

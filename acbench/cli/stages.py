@@ -42,7 +42,7 @@ def ingest(benchmark: str, project: Path, options: Options, out: str | None, as_
     """Read a dataset: hash every image, pair it with its mask, and list everything that is wrong."""
     from acbench.cli.merge import print_shard
     from acbench.data.ingest import describe
-    from acbench.storage.tables import to_json
+    from acbench.storage.typed_json import to_json
     from acbench.workflows import ingest as workflow
     from acbench.workflows import shards
     from acbench.workflows.export import export

@@ -48,12 +48,12 @@ class FileFacts(NamedTuple):
 
 class FileFactsCache(Protocol):
     """Facts of files from earlier runs, as JSON, under absolute path or URL, and stamp: see
-    `acbench.storage.ledger.Ledger`."""
+    `acbench.storage.ledger.file_facts.FileFactTable`."""
 
-    def file_facts(self) -> Mapping[str, tuple[str, str]]:
+    def load(self) -> Mapping[str, tuple[str, str]]:
         """Path → (stamp, facts) of every file known."""
 
-    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Remember (path, stamp, facts) of some files."""
 
 
@@ -63,10 +63,10 @@ class MemoryCache:
     def __init__(self) -> None:
         self.facts: dict[str, tuple[str, str]] = {}
 
-    def file_facts(self) -> Mapping[str, tuple[str, str]]:
+    def load(self) -> Mapping[str, tuple[str, str]]:
         return self.facts
 
-    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
         self.facts.update((path, (stamp, facts)) for path, stamp, facts in rows)
 
 
@@ -99,7 +99,7 @@ def measure(
     At most `workers` files are in memory at a time. When interrupted, what was done until then is in the
     cache.
     """
-    known = cache.file_facts()
+    known = cache.load()
     facts: dict[str, FileFacts] = {}
     jobs: list[_Job] = []
     for path in paths:
@@ -142,10 +142,10 @@ def _in_threads(
             rows += _rows(done)
             running.discard(future)
             if time.monotonic() - written > _FLUSH:
-                cache.put_file_facts(rows)
+                cache.save(rows)
                 rows, written = [], time.monotonic()
             yield {job.path: facts for job, facts in done}
-        cache.put_file_facts(rows)
+        cache.save(rows)
     except BaseException:  # Ctrl-C, or an error of whoever reads: keep what is done, then let it pass
         stop.set()
         pool.shutdown(cancel_futures=True)
@@ -153,7 +153,7 @@ def _in_threads(
             if not future.cancelled() and future.exception() is None:
                 rows += _rows(future.result())
         with suppress(Exception):
-            cache.put_file_facts(rows)
+            cache.save(rows)
         raise
     pool.shutdown()
 
@@ -164,7 +164,7 @@ def _on(
     """Facts as they come from the workers of an engine, each in the cache before it is told."""
     parts = (jobs[start : start + _PART] for start in range(0, len(jobs), _PART))
     for done in engine.map(WorkerTask(start=partial(_measurer, tree), kind=_Job), parts):
-        cache.put_file_facts(_rows(done))
+        cache.save(_rows(done))
         yield {job.path: facts for job, facts in done}
 
 

@@ -13,7 +13,7 @@ from acbench._util.prefetch import ahead
 from acbench.errors import ReleaseError
 from acbench.release.manifest import ReleaseFile, shard_path
 from acbench.release.rows import Names, Row
-from acbench.storage import tables as store
+from acbench.storage.atomic import replacing
 from acbench.storage.files import Refused, Tree
 from acbench.storage.roots import Root, open_tree
 
@@ -72,7 +72,7 @@ def write(
 
     small = [each for each in _leaves(schema) if not each.endswith(".bytes")]
     with (
-        store.replacing(path) as file,
+        replacing(path) as file,
         pq.ParquetWriter(
             file,
             schema,

@@ -11,7 +11,7 @@ from acbench.review.app_records import FORMAT, AppLabel, AppSample, Value
 from acbench.review.history import by_item
 from acbench.review.queue import RankedItem
 from acbench.schema import Category, Schema
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 
 def cards(

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import Project
+from acbench.storage.typed_json import to_json
 
 
 @dataclass(kw_only=True)
@@ -33,31 +34,31 @@ class Build:
         `unfinished`, asked afterwards: whether it was written in part only, to be written again next time.
         """
         name = self.project.relative(path)
-        if self.ledger.fresh(path, name, key):
+        if self.ledger.artifacts.is_fresh(path, name, key):
             return
         started = time.monotonic()
         write(path)
         kept = f"{key} in part" if unfinished() else key
-        self.ledger.made(path, name, kept, self.run_id, time.monotonic() - started)
+        self.ledger.artifacts.record(path, name, kept, self.run_id, time.monotonic() - started)
         self.written.append(name)
 
     def is_fresh(self, path: Path, key: str) -> bool:
         """Whether `ensure` would leave the file as it is."""
-        return self.ledger.fresh(path, self.project.relative(path), key)
+        return self.ledger.artifacts.is_fresh(path, self.project.relative(path), key)
 
     def is_untouched(self, path: Path) -> bool:
         """Whether a file holds what a run wrote last, whatever its inputs were."""
-        return self.ledger.untouched(path, self.project.relative(path))
+        return self.ledger.artifacts.is_untouched(path, self.project.relative(path))
 
 
 def records_key(rows: Sequence[object]) -> str:
     """A hash of records, 16 hex."""
     sink = hashlib.blake2b(digest_size=8)
     for row in rows:
-        sink.update(json.dumps(store.to_json(row), ensure_ascii=False).encode())
+        sink.update(json.dumps(to_json(row), ensure_ascii=False).encode())
     return sink.hexdigest()
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """A file of JSON that people may read."""
-    store.write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

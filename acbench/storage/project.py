@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acbench.errors import AcbenchError
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.shard import Shard
 
 

@@ -22,7 +22,7 @@ from acbench.review.tasks import Check, Part
 from acbench.schema import Category, Schema
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
-from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
 from acbench.workflows.label import Labelled, keep_reviews, read_reviews
 from acbench.workflows.queue import Queue
 from acbench.workflows.run import Run
@@ -83,7 +83,7 @@ def pull(run: Run, tool: AnnotationTool, dataset: Dataset) -> PullResult:
             progress(done, len(names))
     total = pulling.merge(parts, reviews)
     keep_reviews(run, total.reviews, before)
-    tables.write_bytes(run.files.undecided, json.dumps(sorted(total.undecided)).encode())
+    write_bytes(run.files.undecided, json.dumps(sorted(total.undecided)).encode())
     return total
 
 

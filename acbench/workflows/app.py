@@ -13,7 +13,7 @@ from acbench.records import GOOD, Prediction
 from acbench.review.app_records import FORMAT, AppSample
 from acbench.review.app_samples import cards
 from acbench.storage import tables
-from acbench.storage.ledger import digest, sha256_file
+from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.roots import root_at
 from acbench.storage.urls import Url

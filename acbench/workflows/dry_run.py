@@ -8,7 +8,7 @@ from pathlib import Path
 
 from acbench.errors import AcbenchError
 from acbench.predictors.base import DryRun
-from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
 from acbench.storage.project import BenchmarkFiles
 
 
@@ -36,6 +36,6 @@ def _keep_example(files: BenchmarkFiles, name: str, dry_run: DryRun) -> DryRunRe
         return DryRunReport(dry_run=dry_run, folder=None)
     folder = files.work / "dry-run" / name
     for file_name, data in dry_run.example.pictures:
-        tables.write_bytes(folder / file_name, data)
-    tables.write_bytes(folder / "question.txt", dry_run.example.text.encode())
+        write_bytes(folder / file_name, data)
+    write_bytes(folder / "question.txt", dry_run.example.text.encode())
     return DryRunReport(dry_run=dry_run, folder=folder)

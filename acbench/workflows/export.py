@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import msgspec
-
-from acbench.errors import AcbenchError, RemoteError
-from acbench.storage import tables
+from acbench.errors import AcbenchError, RemoteError, StorageError
+from acbench.storage.atomic import write_bytes
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.remote import RemoteFolder
 from acbench.storage.roots import root_at
+from acbench.storage.typed_json import decode, to_json
 from acbench.storage.urls import Url
 from acbench.workflows.run import Run
 
@@ -65,15 +63,18 @@ class ManifestEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ManifestHead:
-    """Whose manifest it is. Read before the entries, which a newer acbench may write differently."""
+    """What every version of the manifest has. A newer acbench may write the rest differently."""
 
-    format: int = FORMAT
-    benchmark: str | None = None
+    format: int
+    benchmark: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ManifestBody:
-    records: list[ManifestEntry] = field(default_factory=list)
+class _Manifest(_ManifestHead):
+    """The content of the manifest."""
+
+    records: tuple[ManifestEntry, ...]
+    """By name."""
 
 
 def dataset_files(files: BenchmarkFiles) -> list[ExportFile]:
@@ -155,7 +156,7 @@ class _LocalFolder:
         return path.read_bytes() if path.exists() else None
 
     def write(self, name: str, data: bytes) -> None:
-        tables.write_bytes(self.path / name, data)
+        write_bytes(self.path / name, data)
 
 
 def _target(destination: str) -> ExportTarget:
@@ -168,26 +169,20 @@ def _manifest_entries(target: ExportTarget, destination: str, benchmark: str) ->
 
     Raises AcbenchError if it belongs to another benchmark or to a newer acbench.
     """
-    data = target.read(MANIFEST) or b"{}"
+    data = target.read(MANIFEST) or b""
     try:
-        head = msgspec.json.decode(data, type=_ManifestHead)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        head = decode(data, _ManifestHead, MANIFEST, allow_unknown=True)
+        if head.benchmark != benchmark or head.format > FORMAT:
+            other = f"records of {head.benchmark}" if head.benchmark != benchmark else "records of a newer acbench"
+            raise AcbenchError(f"{destination} holds {other}", "give another --out: one folder holds one benchmark")
+        return {entry.name: entry for entry in decode(data, _Manifest, MANIFEST).records}
+    except StorageError:
         return {}
-    other = "records of a newer acbench" if head.format > FORMAT else ""
-    if head.benchmark not in (None, benchmark):
-        other = f"records of {head.benchmark}"
-    if other:
-        raise AcbenchError(f"{destination} holds {other}", "give another --out: one folder holds one benchmark")
-    try:
-        body = msgspec.json.decode(data, type=_ManifestBody)
-    except msgspec.MsgspecError:
-        return {}
-    return {entry.name: entry for entry in body.records}
 
 
 def _write_manifest(target: ExportTarget, benchmark: str, entries: Mapping[str, ManifestEntry]) -> None:
-    records = [dataclasses.asdict(entry) for _, entry in sorted(entries.items())]
-    content = {"format": FORMAT, "benchmark": benchmark, "records": records}
+    records = tuple(entry for _, entry in sorted(entries.items()))
+    content = to_json(_Manifest(format=FORMAT, benchmark=benchmark, records=records))
     target.write(MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
 
 

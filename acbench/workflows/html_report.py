@@ -15,7 +15,7 @@ from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, Proposal, short_nam
 from acbench.review.csv_queue import says
 from acbench.review.queue import RankedItem
 from acbench.schema import Category, Schema
-from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
 from acbench.workflows.compare import compare
 from acbench.workflows.relabel import relabel
 from acbench.workflows.run import Run
@@ -76,7 +76,7 @@ def write_page(run: Run, path: Path | None = None) -> WrittenPage:
     )
     page = templates.html("report", **content).encode()
     path = path or run.files.work / "report.html"
-    tables.write_bytes(path, page)
+    write_bytes(path, page)
     return WrittenPage(path=path, bytes=len(page), pictures=sum(bool(row["picture"]) for row in content["queue"]))
 
 

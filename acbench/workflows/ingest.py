@@ -23,7 +23,7 @@ def ingest(run: Run) -> Dataset:
             root,
             categories=run.settings.categories or None,
             limit=run.settings.limit,
-            cache=run.ledger,
+            cache=run.ledger.file_facts,
             progress=progress,
             engine=run.distributed.engine if run.distributed else None,
         )

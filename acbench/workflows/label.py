@@ -12,8 +12,9 @@ from acbench.records import Label, Review
 from acbench.review import resolve as resolving
 from acbench.review.history import by_item
 from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
 from acbench.storage.build import records_key, write_json
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.ingest import ingest
 from acbench.workflows.propose import VERSION, Proposed, propose
@@ -97,7 +98,7 @@ def _save_hand_edits(run: Run, path: Path) -> None:
     name = run.files.project.relative(path)
     data = path.read_bytes()
     copy = run.files.work / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
-    tables.write_bytes(copy, data)
+    write_bytes(copy, data)
     run.console.note(
         f"{name} is not as the last run here left it; a copy is in {run.files.project.relative(copy)}."
         " To decide a label, give a review: edits of this file are not kept"

@@ -20,7 +20,7 @@ from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.run import Run
@@ -71,7 +71,7 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
 def proposer_setup(run: Run, dataset: Dataset) -> Setup:
     """What proposers work with."""
-    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger)
+    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger.vectors)
 
 
 def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
@@ -137,7 +137,7 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
         path.unlink()  # the ledger has all good answers
     run.build.ensure(path, key, write, unfinished=lambda: bool(paid and paid.unfinished))
     # A paid proposer may answer otherwise although its key is the same, so the answers are part of the hash.
-    return digest(key, run.ledger.sha256(run.files.project.relative(path)))
+    return digest(key, run.ledger.artifacts.sha256(run.files.project.relative(path)))
 
 
 def _answers(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> list[Proposal]:

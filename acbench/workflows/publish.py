@@ -24,8 +24,8 @@ from acbench.release.manifest import Manifest, Previous, ReleaseFile
 from acbench.release.rows import Row, names_of, rows
 from acbench.review.history import by_item
 from acbench.review.resolve import POLICY
-from acbench.storage import tables as store
-from acbench.storage.ledger import digest
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
 from acbench.storage.roots import Root
 from acbench.workflows import propose as asking
 from acbench.workflows.label import Labelled, label, prepare
@@ -237,7 +237,7 @@ class Publisher:
     def _file(self, path: Path, key: str, write: Callable[[Path], None]) -> str:
         """Write a file unless it is there from the same inputs; gives its sha256."""
         self.run.build.ensure(path, key, write)
-        return self.run.ledger.sha256(self.run.files.project.relative(path))
+        return self.run.ledger.artifacts.sha256(self.run.files.project.relative(path))
 
     def _clear(self, wanted: set[str]) -> None:
         """Take away what an earlier release left."""
@@ -250,7 +250,7 @@ class Publisher:
 
 
 def _writer(content: bytes) -> Callable[[Path], None]:
-    return lambda path: store.write_bytes(path, content)
+    return lambda path: write_bytes(path, content)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -12,7 +12,8 @@ from acbench.review import csv_queue
 from acbench.review import queue as ranking
 from acbench.review.queue import RankedItem
 from acbench.storage import tables
-from acbench.storage.ledger import digest
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.label import Labelled
 from acbench.workflows.propose import VERSION
@@ -93,7 +94,7 @@ def write_queue(run: Run, queue: Queue) -> None:
         table = csv_queue.queue_csv(
             queue.waiting, proposed.dataset.by_id, proposed.by_item, queue.labelled.labels, run.schema, pictures
         )
-        tables.write_bytes(path, table)
+        write_bytes(path, table)
 
     run.build.ensure(run.files.queue, queue.key, write)
 

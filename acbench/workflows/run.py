@@ -18,10 +18,10 @@ from acbench._util.console import Console
 from acbench.data import sources
 from acbench.errors import AcbenchError
 from acbench.schema import Schema
+from acbench.storage.atomic import sweep
 from acbench.storage.build import Build
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import BenchmarkFiles, existing_project
-from acbench.storage.tables import sweep
 from acbench.workflows import settings as kept_settings
 from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import SettingChanges, Settings
@@ -109,7 +109,7 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
         if restriction := _kept_restriction(settings, options.changes):
             console.note(restriction)
         ledger = stack.enter_context(Ledger(ledger_files.path, ledger_files.base))
-        run_id = stack.enter_context(ledger.run(shlex.join(["acbench", *sys.argv[1:]]), versions()))
+        run_id = stack.enter_context(ledger.runs.record(shlex.join(["acbench", *sys.argv[1:]]), versions()))
         run = Run(
             files=files,
             schema=schema,
@@ -126,7 +126,7 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
         if options.shard is None or settings != before:
             kept_settings.write(files.settings, settings)
         written = len(run.build.written)
-        ledger.summarise(run_id, f"{written} files written" if written else "nothing to do")
+        ledger.runs.summarise(run_id, f"{written} files written" if written else "nothing to do")
 
 
 @dataclass(frozen=True, slots=True)

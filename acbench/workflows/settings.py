@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from acbench.errors import StorageError
-from acbench.storage import tables
+from msgspec import Meta
+
+from acbench.errors import AcbenchError
+from acbench.storage.atomic import write_bytes
 from acbench.storage.roots import remembered
+from acbench.storage.typed_json import read_file, to_json
 
 ALL = "all"
 """Stands for every category, to lift a restriction. No category has this name."""
@@ -26,7 +30,7 @@ class Settings:
     """The dataset's folder or URL; None if the source makes its own images."""
     categories: tuple[str, ...] = ()
     """The categories to read; all if empty."""
-    limit: int | None = None
+    limit: Annotated[int, Meta(ge=1)] | None = None
     """The highest number of images to read of a category; None for all."""
     backbone: str = "efficientnet-lite0"
     """The image model of `neighbours`, `few_shot` and the detector."""
@@ -42,12 +46,17 @@ class Settings:
     """The model of `llm`, as the endpoint names it, or `local:FOLDER`; empty if none was chosen."""
     llm_url: str | None = None
     """An OpenAI-compatible endpoint; None for api.openai.com."""
-    llm_price: tuple[float, ...] = ()
+    llm_price: tuple[Annotated[float, Meta(ge=0, lt=1e6)], ...] = ()
     """Dollars per million input and output tokens; empty if not known."""
-    audit: float = 0.05
+    audit: Annotated[float, Meta(ge=0, le=1)] = 0.05
     """The share of the auto-accepted labels that people check, 0 to 1."""
     seed: int = 0
     """The seed of the audit sample."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a price of one part."""
+        if len(self.llm_price) not in (0, 2):
+            raise ValueError("field llm_price: expected two prices or none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +93,13 @@ class SettingChanges:
         )
 
     def applied_to(self, settings: Settings) -> Settings:
-        """The settings after these changes. A new LLM without a new price has an unknown price."""
+        """The settings after these changes. A new LLM without a new price has an unknown price.
+
+        Raises AcbenchError for a number that could not be read back.
+        """
+        for name, number in (("--limit", self.limit), ("--seed", self.seed)):
+            if number is not None and not -(2**63) <= number < 2**63:
+                raise AcbenchError(f"the number of {name} has more than 64 bits", f"give {name} a smaller one")
         values = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
         if values.get("categories") == (ALL,):
             values["categories"] = ()
@@ -95,25 +110,19 @@ class SettingChanges:
 
 
 def read(path: Path) -> Settings | None:
-    """The settings kept at `path`; None if there are none. Raises StorageError if they are damaged."""
+    """The settings kept at `path`; None if there are none. Those of a newer acbench that this one does not know are
+    ignored. Raises StorageError, naming the field, for a value that no command wrote."""
     if not path.exists():
         return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        known = {field.name for field in dataclasses.fields(Settings)}
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
-        }
-        return Settings(**{name: value for name, value in values.items() if name in known})
-    except (ValueError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path} is damaged: {error}", f"remove it and give --root again: rm {path}") from None
+    hint = f"correct it in {path}; or remove the file and give --root again: rm {shlex.quote(str(path))}"
+    return read_file(path, Settings, hint=hint, allow_unknown=True)
 
 
 def write(path: Path, settings: Settings) -> None:
     """Keep the settings in a file, unless it holds them already."""
-    data = (json.dumps(tables.to_json(settings), indent=1) + "\n").encode()
+    data = (json.dumps(to_json(settings), indent=1) + "\n").encode()
     if not path.exists() or path.read_bytes() != data:
-        tables.write_bytes(path, data)
+        write_bytes(path, data)
 
 
 def _absolute(text: str, mark: str) -> str:

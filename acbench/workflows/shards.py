@@ -19,7 +19,8 @@ from acbench.predictors.base import Baseline, EmbeddingProposer, PaidProposer, P
 from acbench.predictors.registry import build_proposer
 from acbench.records import Item
 from acbench.storage.ledger import Ledger
-from acbench.storage.ledger_merge import Merged, MergingLedger
+from acbench.storage.ledger.merge import Merged, forget, write_to_one_file
+from acbench.storage.ledger.merge import merge as merge_ledger
 from acbench.storage.project import BenchmarkFiles, existing_project
 from acbench.storage.shard import Shard
 from acbench.workflows.ingest import dataset_root
@@ -62,7 +63,7 @@ def ingest(run: Run, shard: Shard) -> ShardResult:
             run.source,
             root,
             shard.takes,
-            run.ledger,
+            run.ledger.file_facts,
             categories=run.settings.categories or None,
             limit=run.settings.limit,
             progress=progress,
@@ -123,18 +124,18 @@ def merge(folder: Path, benchmark: str, console: Console) -> list[MergedShard]:
 
 def _merge(files: BenchmarkFiles) -> list[MergedShard]:
     merged = []
-    with MergingLedger(files.project.ledger) as ledger:
+    with Ledger(files.project.ledger) as ledger:
         for folder in sorted(files.shards.glob("*-of-*")):
             file = folder / "ledger.sqlite"
             if not file.exists():  # this shard has not begun
                 continue
             shard = Shard.parse(folder.name.replace("-of-", "/"))
-            merged.append(MergedShard(shard, ledger.merge(file)))
+            merged.append(MergedShard(shard, merge_ledger(ledger, file)))
             with Ledger(file) as shard_ledger:
                 origin = shard_ledger.origin
             shutil.rmtree(folder)
-            ledger.forget(origin)
-        ledger.tidy()
+            forget(ledger, origin)
+        write_to_one_file(ledger)
     return sorted(merged, key=lambda part: (part.shard.of, part.shard.number))
 
 

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from acbench.errors import AcbenchError, StorageError
-from acbench.storage.ledger import Ledger, RunRecord
+from acbench.storage.ledger import Ledger
+from acbench.storage.ledger.artifacts import Artifact
+from acbench.storage.ledger.runs import RunRecord
 from acbench.storage.project import BenchmarkFiles, Project
 
 FileState = Literal["as made", "changed since", "missing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileStatus:
-    """One file of a benchmark."""
+class FileStatus(Artifact):
+    """One file of a benchmark, and whether it is still as a run wrote it."""
 
-    path: str
-    """Relative to the project."""
-    key: str
-    """A hash of everything that decided its content."""
-    sha256: str
-    """Hash of the content that a run wrote last."""
-    run_id: int
-    """The run that wrote it."""
-    seconds: float
-    """How long it took to make."""
     state: FileState
 
 
@@ -61,7 +54,7 @@ def status(folder: Path, benchmark: str | None = None) -> dict[str, BenchmarkSta
 def recent_runs(folder: Path, limit: int) -> list[RunRecord]:
     """The last runs in a project, newest first. Raises AcbenchError."""
     with Ledger(_project_with_runs(folder).ledger) as ledger:
-        return ledger.runs(limit)
+        return ledger.runs.newest(limit)
 
 
 def _project_with_runs(folder: Path) -> Project:
@@ -75,15 +68,15 @@ def _status(files: BenchmarkFiles, ledger: Ledger) -> BenchmarkStatus:
     relative = files.project.relative
     evidence = relative(files.evidence)
     artifacts = [
-        artifact for folder in (files.work, files.kept) for artifact in ledger.artifacts(f"{relative(folder)}/")
+        artifact for folder in (files.work, files.kept) for artifact in ledger.artifacts.below(f"{relative(folder)}/")
     ]
-    shown = [artifact for artifact in artifacts if not artifact["path"].startswith(f"{evidence}/")]
+    shown = [artifact for artifact in artifacts if not artifact.path.startswith(f"{evidence}/")]
     labels, waiting = _counts(files)
     return BenchmarkStatus(
         labels=labels,
         waiting=waiting,
         artifacts=[
-            FileStatus(**artifact, state=_state(files.project.folder / artifact["path"], artifact["path"], ledger))
+            FileStatus(**dataclasses.asdict(artifact), state=_state(files.project, artifact, ledger))
             for artifact in shown
         ],
         evidence=evidence,
@@ -106,7 +99,8 @@ def _counts(files: BenchmarkFiles) -> tuple[dict[str, int], int]:
         raise StorageError(f"{path} is damaged: {error}", f"it is remade: acbench relabel {files.benchmark}") from None
 
 
-def _state(path: Path, name: str, ledger: Ledger) -> FileState:
+def _state(project: Project, artifact: Artifact, ledger: Ledger) -> FileState:
+    path = project.folder / artifact.path
     if not path.exists():
         return "missing"
-    return "as made" if ledger.untouched(path, name) else "changed since"
+    return "as made" if ledger.artifacts.is_untouched(path, artifact.path) else "changed since"

@@ -16,7 +16,7 @@ from acbench.review.csv_queue import says
 from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error
 from acbench.review.resolve import POLICY
 from acbench.schema import Schema
-from acbench.stats import Rate
+from acbench.stats import Estimate
 
 TOP = 8
 """How many items of the queue a report lists."""
@@ -205,7 +205,7 @@ class Audit:
 
     asked: int
     """Images in the sample."""
-    error: Rate | None
+    error: Estimate | None
     """Share of wrong labels among those that people have reviewed; None before the first."""
 
     @property
@@ -271,7 +271,7 @@ class RelabelReport:
         audit = {
             "asked": self.audit.asked,
             "answered": self.audit.answered,
-            "error": {"value": error.value, "low": error.low, "high": error.high} if error else None,
+            "error": error and error.interval_to_json(),
         }
         return {**dataclasses.asdict(self), "queue": queue, "audit": audit}
 

@@ -64,7 +64,7 @@ def velm(run: Run, view: View, options: BaselineOptions) -> VelmReport:
         empty=outcomes["empty"],
         error=outcomes["error"],
         not_asked_yet=not_asked_yet,
-        dollars=run.ledger.dollars(call for answer in answers for call in answer.calls),
+        dollars=run.ledger.calls.dollars(call for answer in answers for call in answer.calls),
         predictions=path,
     )
 

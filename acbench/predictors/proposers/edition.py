@@ -14,7 +14,7 @@ from acbench.predictors.base import Proposer, Setup
 from acbench.records import PEOPLE, Item, Label, Proposal
 from acbench.schema import Schema
 from acbench.storage.bundled import edition_labels, reviewed
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 
 @dataclass(frozen=True)

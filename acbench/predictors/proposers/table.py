@@ -19,7 +19,7 @@ from acbench.records import PEOPLE, Item, Proposal, label_set
 from acbench.schema import Category, Schema
 from acbench.storage.bundled import witness_text, witnesses
 from acbench.storage.csv_files import names_in
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 SAW: Mapping[str, tuple[str, ...]] = {
     "mvtec_fs": ("image", "mask", PEOPLE),
