@@ -24,7 +24,8 @@ from test_desk_push import tasks, wanted
 from acbench import schema
 from acbench.errors import AnnotationToolError, LostConnection
 from acbench.integrations.label_studio import server as servers
-from acbench.integrations.label_studio.tool import LabelStudio, check
+from acbench.integrations.label_studio.tool import LabelStudio
+from acbench.integrations.label_studio.validation import prediction_check
 from acbench.schema.form import EMPTY, label_studio_form
 from acbench.schema.guide import instructions
 from acbench.testing import toy_mvtec_ad, toy_visa
@@ -456,7 +457,7 @@ def test_pictures_are_sent_to_a_server_that_cannot_see_them_and_only_once(real_d
 
 
 def test_the_judge_finds_what_the_server_would_swallow() -> None:
-    judge = check(label_studio_form(BOTTLE))
+    judge = prediction_check(label_studio_form(BOTTLE))
 
     def prediction(name: str, choice: str, **more: Any) -> dict[str, Any]:
         value = {"choices": [choice]}

@@ -183,12 +183,12 @@ def annotation_tool(project: Project) -> Iterator[LabelStudio]:
 
 def push_to(run: Run, queue: Queue, found: LabelStudio, **options: Any) -> dict[str, PushResult]:
     """Push with the options of a command."""
-    from acbench.integrations.label_studio.tool import check
+    from acbench.integrations.label_studio.validation import prediction_check
     from acbench.storage.tables import sweep
     from acbench.workflows import annotate
 
     sweep(run.files.pictures)
-    return annotate.push(run, found, annotate.Plan(**options), queue, check)
+    return annotate.push(run, found, annotate.Plan(**options), queue, prediction_check)
 
 
 def pushed_words(result: dict[str, PushResult], url: str) -> str:
