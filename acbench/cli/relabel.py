@@ -88,9 +88,11 @@ def relabel(
         taken = take_reviews(run, proposed, reviews, reviewer) if reviews else None
         at_desk, step = None, ""
         if review:
-            from acbench.cli.label_studio import cycle
+            from acbench.cli.label_studio import cycle_facts, cycle_words
+            from acbench.workflows.label_studio import pull_relabel_push
 
-            facts, at_desk, step = cycle(run, proposed)
+            cycle = pull_relabel_push(run, proposed)
+            facts, at_desk, step = cycle.report, cycle_facts(cycle), cycle_words(cycle, run.schema.argument)
         else:
             facts, _ = work(run, proposed)
         send(run, out, proposers=proposed.keys, labels=True)
