@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,6 +31,7 @@ from acbench.records import short_name
 if TYPE_CHECKING:
     from acbench.records import Finding
     from acbench.storage.project import BenchmarkFiles
+    from acbench.workflows.relabel import Relabelled
     from acbench.workflows.run import Options
     from acbench.workflows.summary import AnswerCounts, Audit, RelabelReport
 
@@ -99,51 +100,52 @@ def relabel(
     It works like make: it does only what is not done yet, and you can stop it and run it again at any moment.
     """
     from acbench.cli.dry_run import print_dry_runs
-    from acbench.workflows import propose
-    from acbench.workflows import relabel as workflow
-    from acbench.workflows.export import export, label_files, proposal_files
     from acbench.workflows.ingest import ingest
-    from acbench.workflows.label import prepare
-    from acbench.workflows.reviews import take_reviews
+    from acbench.workflows.propose import dry_run as dry_run_proposers
+    from acbench.workflows.relabel import RelabelTask, run_relabel
 
+    task = RelabelTask(reviews=reviews, reviewer=reviewer, label_studio=review is not None, out=out)
     with opened(project, benchmark, options) as run:
         if dry_run:
-            return print_dry_runs(propose.dry_run(run, ingest(run)), as_json=as_json)
-        proposed = prepare(run)
-        taken = take_reviews(run, proposed, reviews, reviewer) if reviews else None
-        at_desk, step = None, ""
-        if review:
-            from acbench.cli.label_studio import cycle
-
-            report, at_desk, step = cycle(run, proposed)
-        else:
-            report, _ = workflow.relabel(run, proposed)
-        export(run, out, [*proposal_files(run.files, proposed.keys), *label_files(run.files)])
-        files = run.files
-        written = list(run.build.written)
+            return print_dry_runs(dry_run_proposers(run, ingest(run)), as_json=as_json)
+        done = run_relabel(run, task)
     if as_json:
-        click.echo(json.dumps({**report.to_json(), "reviews": taken, "desk": at_desk}, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(_to_json(done), indent=1, ensure_ascii=False))
     else:
-        if taken is not None:
-            click.echo(f"Reviews: {review_counts(taken)}\n")
-        _print(report, benchmark, files, next_step=step)
-        if not written and not review:
+        _print(done, benchmark, run.files)
+        if not run.build.written and not done.label_studio:
             click.echo("Nothing had changed, so nothing was done.", err=True)
-    return 3 if report.has_failures else 0
+    return 3 if done.report.has_failures else 0
 
 
-def _print(report: RelabelReport, benchmark: str, files: BenchmarkFiles, *, next_step: str) -> None:
-    """Print a report. An empty `next_step` stands for the usual one."""
+def _to_json(done: Relabelled) -> dict[str, Any]:
+    from acbench.cli.label_studio import cycle_facts
+
+    return {
+        **done.report.to_json(),
+        "reviews": done.reviews,
+        "desk": cycle_facts(done.label_studio) if done.label_studio else None,
+    }
+
+
+def _print(done: Relabelled, benchmark: str, files: BenchmarkFiles) -> None:
     from acbench._util.console import table
+    from acbench.cli.label_studio import cycle_words
 
+    report = done.report
     queue, labels = map(_relative, (files.queue, files.labels))
+    if done.reviews is not None:
+        click.echo(f"Reviews: {review_counts(done.reviews)}\n")
     click.echo(f"{report.title} (schema {report.schema.version}, {report.schema.digest})")
     click.echo(facts_table(_facts(report, benchmark)))
     if report.top:
         rows = [(str(entry.rank), entry.why, entry.image, " · ".join(entry.proposals)) for entry in report.top]
         click.echo(f"\nThe first to look at\n{table(rows)}")
     click.echo("\n" + facts_table([("queue", queue), ("labels", labels)]))
-    click.echo(f"\nNext: {next_step or _next_step(report, benchmark, queue)}")
+    if done.label_studio:
+        click.echo(f"\nNext: {cycle_words(done.label_studio, shlex.quote(benchmark))}")
+    else:
+        click.echo(f"\nNext: {_next_step(report, benchmark, queue)}")
 
 
 def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from acbench._util.backoff import Backoff
 from acbench._util.console import Progress
 from acbench.errors import LostConnection, StorageError
 from acbench.review.annotation_tool import AnnotationTool, ExistingTask, Key, Task, ToolProject
@@ -28,7 +29,8 @@ SETTLE = 30.0
 """Seconds after which a batch that is not there will not come any more."""
 TRIES = 3
 """So many lost connections in a row are borne."""
-_PAUSE = 0.5
+LOOK_AGAIN = Backoff(first=1.0, most=4.0)
+"""Between two looks at what the tool holds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,21 +124,21 @@ def _settled(desk: AnnotationTool, project: ToolProject, note: Note, settle: flo
     """What is on the desk once the batch under way is there or will not come any more."""
     left = note.left(project)
     sent, keys = left or (0.0, set())
-    patience = TRIES
+    lost = looks = 0
     while True:
         try:
             standing = desk.standing(project)
         except LostConnection:
-            patience -= 1
-            if patience < 0:
+            lost += 1
+            if lost > TRIES:
                 raise
-            time.sleep(_PAUSE)
-            continue
-        waited = time.time() - sent
-        if keys <= _by_key(standing).keys() or not 0 <= waited < settle:
-            note.clear()
-            return standing
-        time.sleep(_PAUSE)
+        else:
+            waited = time.time() - sent
+            if keys <= _by_key(standing).keys() or not 0 <= waited < settle:
+                note.clear()
+                return standing
+        looks += 1
+        time.sleep(LOOK_AGAIN.seconds(looks))
 
 
 def _by_key(standing: Iterable[ExistingTask]) -> dict[Key, list[ExistingTask]]:

@@ -18,7 +18,7 @@ from acbench.errors import AcbenchError
 from acbench.predictors.llm.cache import LEASE, Batch, LedgerCallLog
 from acbench.predictors.llm.client import LedgerClient, describe
 from acbench.predictors.llm.messages import Completion, LlmError, Question, Reply, call_id
-from acbench.predictors.llm.rate_limit import backoff
+from acbench.predictors.llm.rate_limit import BACKOFF
 
 SHARE = 0.5
 """Of the usual price."""
@@ -139,7 +139,7 @@ class BatchClient(LedgerClient):
                     raise AcbenchError(f"no batch can be handed in: {error.message}", error.hint) from None
                 if failures >= self.retrier.attempts:
                     raise AcbenchError(f"a batch may not have arrived: {error.message}", "run again later") from None
-                self.retrier.sleep(backoff(failures, error.retry_after, self.retrier.random))
+                self.retrier.sleep(BACKOFF.seconds(failures, error.retry_after, self.retrier.random))
 
     def _reattach(self, log: LedgerCallLog) -> None:
         """Find batches that were handed in by a run that ended before it knew their ids; forget those that were not."""
