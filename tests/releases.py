@@ -10,11 +10,12 @@ from typing import Any
 
 from acbench.cli.screen import Screen
 from acbench.integrations.huggingface.croissant import Croissant
-from acbench.integrations.huggingface.datasets import Tables
+from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.records import Finding
 from acbench.release.folder import ReleaseFolder
 from acbench.release.verify.verify import Verified, verify
-from acbench.workflows.publish import Built, Publisher
+from acbench.workflows.publish import BuiltRelease, PublishOptions
+from acbench.workflows.publish import build as make
 from acbench.workflows.run import Options, Run, open_run
 from acbench.workflows.settings import SettingChanges
 
@@ -28,15 +29,15 @@ def at_work(project: Path, benchmark: str, **changes: Any) -> Iterator[Run]:
 
 
 def build(project: Path, benchmark: str = "visa_ac", *, images: bool | None = None, version: str | None = None,
-          **changes: Any) -> Built:  # fmt: skip
+          **changes: Any) -> BuiltRelease:  # fmt: skip
     """The release of a project's labels, with no hub in sight."""
     with at_work(project, benchmark, **changes) as run:
-        return Publisher(run=run, tables=Tables(), describer=Croissant(), images=images, version=version).build()
+        return make(run, None, PublishOptions(version=version, images=images))
 
 
 def check(folder: Path) -> Verified:
     """What `acbench verify` makes of it."""
-    return verify(ReleaseFolder(folder), Tables(), Croissant(), Screen().stage)
+    return verify(ReleaseFolder(folder), DatasetsFormat(), Croissant(), Screen().stage)
 
 
 def wrong(verified: Verified) -> set[str]:

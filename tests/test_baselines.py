@@ -20,8 +20,9 @@ from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError, ImageError
 from acbench.evaluation.predictions import match
-from acbench.evaluation.result import LOCALISATIONS, Provenance, scored
-from acbench.evaluation.truth import Truth, of_labels
+from acbench.evaluation.result import LOCALISATIONS, Bootstrap, Provenance
+from acbench.evaluation.scoring import ScoringOptions, score_answers
+from acbench.evaluation.truth import Truth, truth_of_labels
 from acbench.predictors.base import BaselineOptions, BaselineSetup
 from acbench.predictors.baselines.velm import EDGE
 from acbench.predictors.detection.localise import Localiser, marked, threshold
@@ -147,7 +148,7 @@ def setup(root: Path, *, of: schema.Schema = MVTEC_AC, **options: Any) -> Baseli
         models=FakeModels(embedder=MeanColour(), patch_model=Patches(), clip_model=Colours(), client=Asker()),
         vectors=MemoryVectors(),
         items=items,
-        truth=of_labels(labels, MVTEC_AC),
+        truth=truth_of_labels(labels, MVTEC_AC),
         options=BaselineOptions(**options),
     )
 
@@ -167,10 +168,9 @@ def accuracy(name: str, given: BaselineSetup) -> float:
     system = build_baseline(name, given)
     rows = [dataclasses.asdict(each) for each in system.predict(scored_items(given), quiet)]
     truth: Truth = given.truth.without(system.references, "references")
-    found = scored(
-        truth, match(((str(n), row) for n, row in enumerate(rows)), truth), Provenance(system=name), resamples=0
-    )
-    value = found.value("accuracy")
+    matched = match(((str(n), row) for n, row in enumerate(rows)), truth)
+    options = ScoringOptions(bootstrap=Bootstrap(resamples=0))
+    value = score_answers(truth, matched, Provenance(system=name), options).value("accuracy")
     assert value is not None
     return value
 

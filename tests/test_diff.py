@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from acbench.release.diff import Change, counts, diff, summary
-from acbench.release.entries import Entry
+from acbench.release.entries import ReleaseEntry
 
-CHIPPED = Entry(
+CHIPPED = ReleaseEntry(
     item_id="one", image="cup/test/chip/000.png", category="cup", split="test", anomalous=True, label="chip",
     labels=("chip",), source_labels=("chip",), status="accepted", decided_by="source_label", reason="as it says",
     agreement=None, sha256="0" * 64,

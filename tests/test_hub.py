@@ -60,7 +60,7 @@ try:
     done = Upload(hub=hub, folder=folder, manifest=found, base=base, private=False, note=print).run()
 except AcbenchError as error:
     sys.exit(f"Error: {error}")
-print("again" if done.again else "published")
+print("again" if done.already_there else "published")
 """
 """The last step of `acbench publish`, of a release that was built before."""
 

@@ -17,14 +17,15 @@ from helpers import BOTTLE, MVTEC_AC, decides, item, labels_of, says
 from releases import at_work, build, check, wrong
 
 from acbench.errors import AcbenchError, ReleaseError
-from acbench.integrations.huggingface.datasets import Tables
+from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.records import Review, item_id
 from acbench.release import manifest as manifests
-from acbench.release import parquet as shards
-from acbench.release.pseudonyms import anonymous, key, pseudonyms
-from acbench.release.rows import Row, names_of, rows
+from acbench.release.parquet import plan_shards, write_shard
+from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
+from acbench.release.rows import Row, make_rows, numbering_of
 from acbench.review.history import by_item
-from acbench.review.resolve import machine_labels
+from acbench.review.resolve import POLICY, POLICY_SUMMARY, machine_labels
+from acbench.storage.roots import open_tree
 from acbench.testing import toy_mvtec_ad, toy_visa
 from acbench.workflows.label import label, prepare
 from acbench.workflows.reviews import take_reviews
@@ -64,7 +65,7 @@ def rows_of(run: Run) -> list[Row]:
     """The rows of a release of what is there, without reviews."""
     labelled = label(run, prepare(run))
     proposed = labelled.proposed
-    return rows(proposed.dataset.items, labelled.labels, proposed.by_item, {}, run.schema)
+    return make_rows(proposed.dataset.items, labelled.labels, proposed.by_item, {}, run.schema)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -82,7 +83,7 @@ def labelled(reviews: list[Review]) -> list[dict[str, Any]]:
     """Rows of one bottle that these people decided."""
     of = item()
     names = {each.reviewer: f"reviewer-{number}" for number, each in enumerate(reviews)}
-    return rows([of], labels_of([of], {}, reviews, MVTEC_AC), {}, by_item(anonymous(reviews, names)), MVTEC_AC)
+    return make_rows([of], labels_of([of], {}, reviews, MVTEC_AC), {}, by_item(anonymous(reviews, names)), MVTEC_AC)
 
 
 # Rows
@@ -92,8 +93,8 @@ def test_a_row_says_what_and_why_and_who() -> None:
     of = item()
     proposals = {of.item_id: [says(of, "source_label", "contamination"), says(of, "clip"),
                               says(of, "mvtec_fs", "contamination", saw=("image", "people"))]}  # fmt: skip
-    (row,) = rows([of], machine_labels([of], proposals, MVTEC_AC), proposals, {}, MVTEC_AC)
-    names = names_of(MVTEC_AC)
+    (row,) = make_rows([of], machine_labels([of], proposals, MVTEC_AC), proposals, {}, MVTEC_AC)
+    names = numbering_of(MVTEC_AC)
     assert names.classes[0] == "good"
     assert names.classes[row["label"]] == "contamination"
     assert [names.classes[each] for each in row["labels"]] == ["contamination"]
@@ -107,7 +108,7 @@ def test_a_row_says_what_and_why_and_who() -> None:
 
 
 def test_one_name_has_one_number_in_every_category() -> None:
-    names = names_of(MVTEC_AC)
+    names = numbering_of(MVTEC_AC)
     assert len(set(names.classes)) == len(names.classes)
     ours = {one.id for category in MVTEC_AC.categories.values() for one in category.classes}
     assert set(names.classes) >= ours
@@ -134,13 +135,13 @@ def test_labels_that_were_not_made_from_the_reviews_are_refused() -> None:
     labels = machine_labels([of], {of.item_id: [says(of, "source_label", "contamination")]}, MVTEC_AC)
     reviews = by_item([decides("ada", of, "broken_large")])
     with pytest.raises(ReleaseError, match="not what its reviews say"):
-        rows([of], labels, {}, reviews, MVTEC_AC)
+        make_rows([of], labels, {}, reviews, MVTEC_AC)
 
 
 def test_a_file_of_answers_is_not_named_after_its_owner() -> None:
     of = item()
     proposals = {of.item_id: [says(of, "source_label"), says(of, "file:ada_lovelace", "contamination")]}
-    made = rows([of], machine_labels([of], proposals, MVTEC_AC), proposals, {}, MVTEC_AC)
+    made = make_rows([of], machine_labels([of], proposals, MVTEC_AC), proposals, {}, MVTEC_AC)
     assert "lovelace" not in json.dumps(made)
 
 
@@ -148,14 +149,14 @@ def test_a_file_of_answers_is_not_named_after_its_owner() -> None:
 
 
 def test_pseudonyms_hold_within_a_version_and_not_between_versions(tmp_path: Path) -> None:
-    secret = key(tmp_path / "key")
-    assert key(tmp_path / "key") == secret
+    secret = load_key(tmp_path / "key")
+    assert load_key(tmp_path / "key") == secret
     assert (tmp_path / "key").stat().st_mode & 0o077 == 0
     one = pseudonyms(["ada", "bob"], secret, "1.0.0")
     assert one == pseudonyms(["bob", "ada"], secret, "1.0.0")
     other = pseudonyms(["ada", "bob"], secret, "1.1.0")
     assert not set(one.values()) & set(other.values())
-    assert not set(one.values()) & set(pseudonyms(["ada", "bob"], key(tmp_path / "another"), "1.0.0").values())
+    assert not set(one.values()) & set(pseudonyms(["ada", "bob"], load_key(tmp_path / "another"), "1.0.0").values())
     assert len(set(pseudonyms(map(str, range(5_000)), secret, "1.0.0").values())) == 5_000
 
 
@@ -178,7 +179,7 @@ def test_no_name_time_or_path_of_a_reviewer_is_anywhere_in_a_release(mvtec: Path
     assert row["votes"][-1]["who"] in row["reason"]
     assert "1 reviewer gave 1 decision" in (built.folder / "README.md").read_text()
     again = build(mvtec, "mvtec_ac", root=mvtec / "images")
-    assert again.made == 0
+    assert again.written == 0
 
 
 # Tables
@@ -199,18 +200,18 @@ def test_the_images_are_the_source_files_byte_for_byte(visa: Path) -> None:
 def test_tables_and_their_row_groups_have_a_size_and_a_page_index(visa: Path, tmp_path: Path) -> None:
     with at_work(visa, "visa_ac") as run:
         made = rows_of(run)
-        names = names_of(run.schema)
-    images = visa / "images"
-    planned = shards.plan(made, names, images, images=True, most=6_000)
+        names = numbering_of(run.schema)
+    images = open_tree(visa / "images")
+    planned = plan_shards(made, names.categories, images, most=6_000)
     assert sum(len(shard.rows) for shard in planned) == len(made)
     tests = [shard for shard in planned if shard.path.startswith("data/candle/test-")]
     assert [shard.path for shard in tests] == [
         f"data/candle/test-{number:05}-of-{len(tests):05}.parquet" for number in range(len(tests))
     ]
     assert len(tests) > 1
-    (whole, *_) = shards.plan(made, names, images, images=True)
-    form = Tables().arrow_schema(names.categories, names.classes, images=True)
-    shards.write(tmp_path / "x.parquet", whole, form, images, images=True, most=4_000)
+    (whole, *_) = plan_shards(made, names.categories, images)
+    form = DatasetsFormat().arrow_schema(names.categories, names.classes, images=True)
+    write_shard(tmp_path / "x.parquet", whole, form, images, most=4_000)
     metadata = pq.read_metadata(tmp_path / "x.parquet")
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     assert metadata.num_rows == len(whole.rows)
@@ -222,7 +223,7 @@ def test_tables_and_their_row_groups_have_a_size_and_a_page_index(visa: Path, tm
 def test_the_same_labels_give_the_same_bytes_and_nothing_is_written_twice(visa: Path, tmp_path: Path) -> None:
     folder = visa / ".acbench/visa_ac/release"
     before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert build(visa).made == 0
+    assert build(visa).written == 0
     other = build(tmp_path, root=visa / "images")
     assert {path.name: path.read_bytes() for path in other.folder.rglob("*") if path.is_file()} == before
 
@@ -233,7 +234,7 @@ def test_what_an_earlier_release_left_is_taken_away(visa: Path, tmp_path: Path) 
     (folder / "data/old").mkdir()
     (folder / "data/old/test-00000-of-00001.parquet").write_bytes(b"old")
     (folder / "README.md").write_text("by hand")
-    assert build(project).made == 1
+    assert build(project).written == 1
     assert not (folder / "data/old").exists()
     assert wrong(check(folder)) == set()
 
@@ -243,10 +244,11 @@ def test_an_image_that_changes_meanwhile_stops_the_release(mvtec: Path) -> None:
         made = rows_of(run)
     (mvtec / "images" / IMAGE).write_bytes(b"other")
     form = pa.schema([])
-    names = names_of(MVTEC_AC)
-    (shard, *_) = shards.plan(made, names, mvtec / "images", images=True)
+    names = numbering_of(MVTEC_AC)
+    images = open_tree(mvtec / "images")
+    (shard, *_) = plan_shards(made, names.categories, images)
     with pytest.raises(ReleaseError, match="has changed while the release was made"):
-        shards.write(mvtec / "x.parquet", shard, form, mvtec / "images", images=True)
+        write_shard(mvtec / "x.parquet", shard, form, images)
     assert not (mvtec / "x.parquet").exists()
 
 
@@ -303,6 +305,7 @@ def test_the_card_tells_what_a_researcher_asks(visa: Path) -> None:
     assert 'load_dataset("ORG/NAME", "candle", split="test", revision="v1.0.0")' in text
     assert "This is the first release." in text
     assert "SPot-the-Difference" in text and "2505.02626" in text
+    assert POLICY in text and all(f"\n- {rule}\n" in text for rule in POLICY_SUMMARY)
     assert "$" not in text.split("---\n", 2)[2]
 
 
@@ -373,6 +376,23 @@ def test_a_damaged_manifest_is_refused(visa: Path, damage: bytes | dict[str, Any
     data = damage if isinstance(damage, bytes) else json.dumps({**good, **damage}).encode()
     with pytest.raises(ReleaseError):
         manifests.parse(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"images": "yes"}, "field images: expected bool, got str"),
+        ({"previous": {"version": "1.0.0"}}, "field previous.commit is missing"),
+        ({"files": {"README.md": {"sha256": 1, "size": 1}}}, "sha256: expected str, got int"),
+        ({"\x1b[2Jmore": 1}, "has no field  ?\\[2Jmore$"),
+        ({"categories": ["a", 7]}, r"field categories\[1\]: expected str, got int"),
+    ],
+)
+def test_what_is_wrong_with_a_manifest_is_named(visa: Path, change: dict[str, Any], what: str) -> None:
+    good = json.loads((visa / ".acbench/visa_ac/release/release.json").read_bytes())
+    with pytest.raises(ReleaseError, match=r"^release\.json is damaged: ") as caught:
+        manifests.parse(json.dumps({**good, **change}).encode())
+    assert re.search(what, caught.value.message) and caught.value.message.isprintable()
 
 
 def test_a_manifest_comes_back_as_it_was(visa: Path) -> None:

@@ -408,18 +408,16 @@ class TestElsewhere:
     """What else is done with pictures."""
 
     def test_tables_of_a_release_with_images(self, url: Url, toy: Path) -> None:
-        from acbench.release import parquet as shards
-        from acbench.release.rows import Names
+        from acbench.release import parquet
 
         rows = [{name: getattr(item, name) for name in ("item_id", "split")} | {"category": 0}
                 | {f"{name}_path": getattr(item, name) for name in ("image", "mask")}
                 | {"image_sha256": item.sha256, "mask_sha256": item.mask_sha256}
                 for item in ingest(MVTEC_AD, toy).items]  # fmt: skip
-        names = Names(categories=("bottle",), classes=())
-        one, other = (shards.plan(rows, names, root, images=True, most=2000) for root in (toy, url))
+        one, other = (parquet.plan_shards(rows, ("bottle",), open_tree(root), most=2000) for root in (toy, url))
         assert one == other and len(one) > 2
         for row in rows[:3]:
-            assert shards._with_images(row, open_tree(toy)) == shards._with_images(row, open_tree(url))
+            assert parquet._with_images(row, open_tree(toy)) == parquet._with_images(row, open_tree(url))
 
     def test_pictures_of_the_desk(self, url: Url, toy: Path, tmp_path: Path) -> None:
         from acbench.review import queue_pictures as pictures

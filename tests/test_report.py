@@ -8,16 +8,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from helpers import MVTEC_AC, item, ranked_by, says
 from PIL import Image
 
-from acbench._util import templates
 from acbench.data import sources
 from acbench.data.ingest import ingest
-from acbench.evaluation.proposers import compare
+from acbench.evaluation.proposers import LabelledDataset, compare
 from acbench.records import Item, Proposal
 from acbench.review.queue import ORDER
 from acbench.review.resolve import machine_labels
@@ -31,7 +29,7 @@ HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
 def content(
     items: list[Item], proposals: dict[str, list[Proposal]], draw: Callable[[str], bytes | None], root: Path
-) -> dict[str, Any]:
+) -> reporting.ReportPage:
     """What the page is made of."""
     labels = machine_labels(items, proposals, MVTEC_AC)
     ranked = ranked_by(items, proposals, MVTEC_AC, audit=1.0)
@@ -42,11 +40,9 @@ def content(
         dataset=dataset, proposals=proposals, machine=labels, labels=labels, ranked=ranked, waiting=waiting
     )
     facts = summary.report(outcome, MVTEC_AC, source)
-    comparison = compare(items, proposals, labels, MVTEC_AC, people_only=False, cost=lambda calls: 0.0)
-    return reporting.report(
-        facts=facts, comparison=comparison, items={each.item_id: each for each in items}, labels=labels,
-        proposals=proposals, waiting=waiting, schema=MVTEC_AC, draw=draw,
-    )  # fmt: skip
+    labelled = LabelledDataset(items=items, proposals=proposals, labels=labels, schema=MVTEC_AC)
+    comparison = compare(labelled, people_only=False, cost=lambda calls: 0.0)
+    return reporting.build_page(labelled, facts, comparison, waiting, draw)
 
 
 @pytest.fixture
@@ -71,7 +67,7 @@ def test_the_page_stands_alone(tmp_path: Path, root: Path) -> None:
     drawn = reporting.shrunk(picture(tmp_path / "one.jpg"))
     assert drawn is not None and Image.open(io.BytesIO(drawn)).width == reporting.WIDTH
     items, answers = disputed(5)
-    page = templates.html("report", **content(items, answers, lambda _: drawn, root))
+    page = content(items, answers, lambda _: drawn, root).html().decode()
     assert page.count("data:image/jpeg;base64,") == 5
     assert "<script" not in page
     assert re.findall(r'(?:src|href)="(?!data:|#)', page) == []
@@ -83,18 +79,18 @@ def test_text_of_strangers_is_text(root: Path) -> None:
     of = item(1, HOSTILE, image=f"bottle/test/x/{HOSTILE}.png")
     loud = says(of, "llm", "contamination", reason=HOSTILE, rationale=HOSTILE)
     silent = says(of, "source_label", reason=HOSTILE)
-    page = templates.html("report", **content([of], {of.item_id: [loud, silent]}, lambda _: None, root))
+    page = content([of], {of.item_id: [loud, silent]}, lambda _: None, root).html().decode()
     assert HOSTILE not in page
     assert "&lt;script&gt;" in page
 
 
 def test_its_size_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reporting, "MAX_BYTES", 2500)
-    items, answers = disputed(reporting.PICTURES + 7)
+    items, answers = disputed(reporting.MAX_PICTURES + 7)
     found = content(items, answers, lambda _: b"x" * 1000, root)
-    assert len(found["queue"]) == reporting.PICTURES
-    assert found["queue_more"] == 7
-    assert sum(bool(each["picture"]) for each in found["queue"]) == 2
+    assert len(found.queue) == reporting.MAX_PICTURES
+    assert found.queue_more == 7
+    assert found.pictures == 2
 
 
 def test_a_picture_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
@@ -112,29 +108,28 @@ def test_what_changed_says_why(root: Path) -> None:
         same.item_id: [says(same, "source_label", "broken_large")],
     }
     found = content([merged, same], answers, lambda _: None, root)
-    assert [(row["image"], row["source"], row["label"]) for row in found["changed"]] == [
-        (merged.image, "squeeze", "crack")
-    ]
-    assert found["changed"][0]["reason"]
+    (change,) = found.changed
+    assert (change.image, change.source, change.label) == (merged.image, "squeeze", "crack")
+    assert change.reason
 
 
 def test_confusions_count_each_answer_once(root: Path) -> None:
     items, answers = disputed(3)
-    tables = {table["proposer"]: table for table in content(items, answers, lambda _: None, root)["confusions"]}
-    assert tables["llm"]["rows"] == [("broken_large", [(3, False)])]
-    assert tables["source_label"]["rows"] == [("broken_large", [(3, True)])]
+    tables = {table.proposer: table for table in content(items, answers, lambda _: None, root).confusions}
+    assert tables["llm"].rows == [("broken_large", [(3, False)])]
+    assert tables["source_label"].rows == [("broken_large", [(3, True)])]
 
 
 def test_to_abstain_is_not_wrong(root: Path) -> None:
     items, answers = disputed(2)
     answers[items[0].item_id][1] = says(items[0], "llm")
-    page = templates.html("report", **content(items, answers, lambda _: None, root))
+    page = content(items, answers, lambda _: None, root).html().decode()
     assert page.count('class="n faded">1</td>') == page.count('class="n wrong">1</td>') == 1
 
 
 def test_the_report_of_a_relabel_survives_its_file(root: Path) -> None:
     items, answers = disputed(2)
-    facts = content(items, answers, lambda _: None, root)["facts"]
+    facts = content(items, answers, lambda _: None, root).relabel
     audited = dataclasses.replace(facts, audit=summary.Audit(asked=3, error=rate(1, 2)))
     for made in (facts, audited):
         assert summary.RelabelReport.from_json(json.loads(json.dumps(made.to_json()))) == made

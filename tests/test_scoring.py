@@ -23,6 +23,7 @@ import acbench
 from acbench import schema
 from acbench.errors import AcbenchError
 from acbench.evaluation import tables as show
+from acbench.evaluation.answer_parsing import Outcome
 from acbench.evaluation.metrics import Cells, figures
 from acbench.evaluation.result import Scored
 from acbench.records import GOOD, Label, Prediction, Score
@@ -282,9 +283,9 @@ class TestIntervals:
         """Of 200 random benchmarks, some of them of many classes with one image each."""
         held: Counter[bool] = Counter()
         for seed in range(200):
-            for scopes in figures(self.counted(seed), resamples=200, seed=0).values():
+            for scopes in figures(self.counted(seed), resamples=200, seed=0).estimates.values():
                 for each in scopes.values():
-                    if each.value is not None and each.low is not None and each.high is not None:
+                    if each is not None and each.low is not None and each.high is not None:
                         held[each.low - 1e-9 <= each.value <= each.high + 1e-9] += 1
         assert held.total() > 10_000 and held[False] <= 3
 
@@ -299,7 +300,7 @@ class TestIntervals:
             counted[key] = Counter()
             for one in (one for one in classes for _ in range(generator.choice((1, 1, 2, 30)))):
                 other = generator.choice(classes) if right else (GOOD,)
-                counted[key][one, one if generator.random() < right else other] += 1
+                counted[key][one, Outcome("ok", one if generator.random() < right else other)] += 1
         return counted
 
     def test_the_seed_decides_them_and_nothing_else(self) -> None:
@@ -435,6 +436,8 @@ class TestContract:
             ([label(0, GOOD)], [{"item_id": float("nan"), "answer": "x"}], "does not say which item"),
             ([label(0, GOOD)], [{"item_id": label(0).item_id}], "there is no column labels or label"),
             ([], [], "no item of mvtec_ac has an accepted label"),
+            (7, [], "a table is int\n  → give records, mappings, columns, a Dataset or a DataFrame"),
+            ([label(0, GOOD)], [7], "a row is int\n  → give records"),
         ],
     )
     def test_what_cannot_be_meant_is_an_error_that_names_it(self, labels: Any, answers: Any, why: str) -> None:
@@ -569,7 +572,7 @@ class TestForms:
         (_, _), (_, _), (_, _), (dataset, answers), *_ = self.forms()
         both = DatasetDict({"train": dataset, "test": dataset})
         for labels, said in ((both, answers), (dataset, both)):
-            with pytest.raises(AcbenchError, match=r"2 splits of a data set: train, test\n.*split=\"test\""):
+            with pytest.raises(AcbenchError, match=r"2 splits of a dataset: train, test\n.*split=\"test\""):
                 acbench.score(labels, said)
 
     def test_the_training_split_is_not_scored(self) -> None:
@@ -590,7 +593,7 @@ def test_printed_it_is_what_the_command_prints() -> None:
     assert text.startswith("unnamed on labels: 3 images (2 anomalous)") and "macro-F1" in text
     assert "  i1: unparsed: '?'" in text and "  i2: missing" in text
     assert repr(found).startswith("<Scored unnamed on labels: 3 images") and "\n" not in repr(found)
-    assert f"predictions {found.facts['hashes']['predictions']}" not in text + show.markdown(found.facts)
+    assert f"predictions {found.facts['hashes']['predictions']}" not in text + show.markdown(found)
 
 
 class TestCompare:
@@ -624,7 +627,7 @@ class TestCompare:
 
 def test_markdown_shows_a_stranger_s_words_as_words() -> None:
     said = ["| <script>alert(1)</script> [x](http://e.vil) `a` |", "chip"]
-    text = show.markdown(score(["chip", "chip"], said).facts)
+    text = show.markdown(score(["chip", "chip"], said))
     (row,) = [line for line in text.splitlines() if "unparsed" in line and "script" in line]
     assert "<" not in row and "[x](" not in row.replace("\\[x\\]\\(", "") and row.replace("\\|", "").count("|") == 4
 

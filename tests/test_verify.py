@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from commands import acbench
 from PIL import Image
 from releases import build, check, rehash, told, wrong
@@ -136,6 +137,17 @@ def test_a_class_that_is_renamed_in_the_card_is_found(release: Path) -> None:
 def test_a_card_that_says_something_else_is_found(release: Path, old: str, new: str, kind: str) -> None:
     card(release, old, new)
     assert kind in wrong(check(release))
+
+
+@pytest.mark.parametrize("names", ["x", ["x"], None, {"names": ["x"]}, {"names": {"0": []}}])
+def test_class_names_of_any_form_are_compared(release: Path, names: object) -> None:
+    _, front, text = (release / "README.md").read_text().split("---\n", 2)
+    content = yaml.safe_load(front)
+    (info,) = (info for info in content["dataset_info"] if "features" in info)
+    info["features"] += [{"name": ["label"]}, {"name": "label", "dtype": {"class_label": names}}, "x"]
+    (release / "README.md").write_text(f"---\n{yaml.safe_dump(content)}---\n{text}")
+    rehash(release, "README.md")
+    assert "class_names" in wrong(check(release))
 
 
 def test_a_licence_that_is_laxer_than_the_images_is_found(release: Path) -> None:

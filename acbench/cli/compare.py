@@ -1,14 +1,20 @@
-"""`acbench compare`: proposers side by side."""
+"""`acbench compare`: compares proposers."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from acbench.cli.options import benchmark_argument, json_option, opened, project_option
+
+if TYPE_CHECKING:
+    from acbench.evaluation.proposers import ProposerComparison, ProposerFigures
+
+MISTAKES = 3
+"""How many of a proposer's most frequent mistakes are shown."""
 
 
 @click.command(epilog="\b\nExample:\n  acbench compare sample")
@@ -22,52 +28,58 @@ from acbench.cli.options import benchmark_argument, json_option, opened, project
 @json_option
 @project_option
 def compare(benchmark: str, project: Path, truth: str | None, as_json: bool) -> int:
-    """Proposers side by side: accuracy, agreement, calibration, cost per right label, and where they fail."""
-    from acbench._util.console import table
+    """Compare proposers: accuracy, agreement, calibration, cost per right label, and most frequent mistakes."""
     from acbench.cli.screen import Screen
-    from acbench.evaluation.plots import comparison
-    from acbench.storage.atomic import write_bytes
     from acbench.workflows import compare as comparing
 
     with opened(project, benchmark) as run:
-        facts = comparing.compare(run, people_only=None if truth is None else truth == "people")
-        picture = run.files.work / "compare.png"
-        write_bytes(picture, comparison(facts))
+        compared = comparing.compare(run, people_only=None if truth is None else truth == "people")
+        picture = comparing.draw_comparison(run, compared)
     if as_json:
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(compared.to_json(), indent=1, ensure_ascii=False))
         return 0
-    click.echo(f"{facts['images']:,} anomalous images, judged by {facts['truth']}\n")
-    head = ("proposer", "answered", "accuracy", "kappa", "calibration error", "dollars", "per right label")
-    click.echo(table([head, *(_row(name, found) for name, found in facts["proposers"].items())]))
-    pairs = [
-        (f"{each['one']} and {each['other']}", f"{each['images']:,}", _number(each["same"]), _number(each["kappa"]))
-        for each in facts["agreement"]
-    ]
-    if pairs:
-        click.echo("\n" + table([("agreement of", "images", "same", "kappa"), *pairs]))
-    wrong = [
-        (name, each["category"], each["true"], each["said"], str(each["images"]))
-        for name, found in facts["proposers"].items()
-        for each in found["confusions"][:3]
-    ]
-    if wrong:
-        click.echo("\n" + table([("fails most", "category", "true", "said", "images"), *wrong]))
+    click.echo(_text(compared))
     click.echo(f"\npicture  {picture}")
-    if truth is None and facts["truth"] != "people's decisions":
+    if truth is None and not compared.people_only:
         Screen().note("nobody has decided anything yet: proposers are judged by labels that they helped to make")
     return 0
 
 
-def _row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
-    accuracy, calibration = found["accuracy"], found["calibration"]
+def _text(compared: ProposerComparison) -> str:
+    from acbench._util.console import table
+
+    head = ("proposer", "answered", "accuracy", "kappa", "calibration error", "dollars", "per right label")
+    parts = [
+        f"{compared.images:,} anomalous images, judged by {compared.truth}",
+        table([head, *(_row(name, figures) for name, figures in compared.proposers.items())]),
+    ]
+    pairs = [
+        (f"{pair.one} and {pair.other}", f"{pair.images:,}", _number(pair.same), _number(pair.kappa))
+        for pair in compared.agreement
+    ]
+    if pairs:
+        parts.append(table([("agreement of", "images", "same", "kappa"), *pairs]))
+    mistakes = [
+        (name, mistake.category, mistake.true, mistake.said, str(mistake.images))
+        for name, figures in compared.proposers.items()
+        for mistake in figures.confusions[:MISTAKES]
+    ]
+    if mistakes:
+        parts.append(table([("fails most", "category", "true", "said", "images"), *mistakes]))
+    return "\n\n".join(parts)
+
+
+def _row(name: str, figures: ProposerFigures) -> tuple[str, ...]:
+    overall, cost = figures.overall, figures.cost
+    accuracy = overall.accuracy
     return (
         name,
-        f"{found['answered']:,}",
-        f"{accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f})" if accuracy else "–",
-        _number(found["kappa"]),
-        _number(calibration["error"] if calibration else None),
-        f"{found['dollars']:.2f}" if found["calls"] else "–",
-        _number(found["dollars_per_right"], 4),
+        f"{overall.answered:,}",
+        f"{accuracy.value:.3f} ({accuracy.low:.3f}–{accuracy.high:.3f})" if accuracy else "–",
+        _number(overall.kappa),
+        _number(figures.calibration["error"] if figures.calibration else None),
+        f"{cost.dollars:.2f}" if cost.calls else "–",
+        _number(cost.dollars_per_right, 4),
     )
 
 

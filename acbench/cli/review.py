@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from acbench.cli.label_studio import pull, push, serve
 from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option
+
+if TYPE_CHECKING:
+    from acbench.evaluation.agreement import AgreementReport
+    from acbench.stats import AlternativeAnnotatorTest, Estimate
 
 
 @click.command(epilog="\b\nExample:\n  acbench review report sample")
@@ -17,75 +21,93 @@ from acbench.cli.options import benchmark_argument, json_option, opened, option,
 @json_option
 @project_option
 def report(benchmark: str, project: Path, as_json: bool) -> int:
-    """How far people agree, what proposals do to them, and whether a proposer could be one of them."""
-    from acbench._util.console import table
-    from acbench.evaluation.plots import agreement as drawn
-    from acbench.records import short_name
-    from acbench.storage.atomic import write_bytes
-    from acbench.workflows.compare import agree
+    """Show how far people agree, what visible proposals do to them, and whether a proposer could replace one."""
+    from acbench.workflows.compare import draw_agreement, measure_agreement
 
     with opened(project, benchmark) as run:
-        facts = agree(run)
-        picture = run.files.work / "agreement.png"
-        write_bytes(picture, drawn(facts))
+        measured = measure_agreement(run)
+        picture = draw_agreement(run, measured)
     if as_json:
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(measured.to_json(), indent=1, ensure_ascii=False))
         return 0
-    click.echo(f"{facts['images']:,} images reviewed, {facts['shared']:,} by more than one person\n")
-    people = [
-        (name, f"{one['decisions']:,}", f"{one['blind']:,}", f"{one['unsure']:,}", _number(one["seconds"]["median"], 1))
-        for name, one in facts["reviewers"].items()
-    ]
-    click.echo(table([("reviewer", "decisions", "blind", "unsure", "median seconds"), *people]))
-    rows = [_figures(name, one) for name, one in [("all", facts["agreement"]), *facts["by_category"].items()]]
-    click.echo("\n" + table([("agreement", "shared", "unanimous", "alpha (MASI)", "Fleiss' kappa"), *rows]))
-    classes = [
-        (name, label, f"{one['images']:,}", _interval(one["alpha"]))
-        for name, found in facts["by_category"].items()
-        for label, one in found["by_class"].items()
-        if one["alpha"]
-    ]
-    if classes:
-        click.echo("\n" + table([("category", "class", "images", "alpha, there or not"), *classes]))
-    pairs = [
-        (name, f"{one['images']:,}", _number(one["same"]), _interval(one["kappa"]))
-        for name, one in facts["pairs"].items()
-    ]
-    if pairs:
-        click.echo("\n" + table([("two people", "images", "same", "Cohen's kappa"), *pairs]))
-    proposers = [
-        (short_name(name), *map(_interval, (one["shown"]["same"], one["blind"]["same"], one["kappa"])),
-         _alternative(one["alternative"]))
-        for name, one in facts["proposers"].items()
-    ]  # fmt: skip
-    if proposers:
-        head = ("proposer", "same, in sight", "same, hidden", "kappa, hidden", "in a person's place")
-        click.echo("\n" + table([head, *proposers]))
-        click.echo("In sight: beside the picture, or to be unfolded there. Hidden: a blind task.")
-    if thin := {one["alternative"] for one in facts["proposers"].values() if isinstance(one["alternative"], str)}:
-        click.echo(f"\nAlternative-annotator test: {'; '.join(sorted(thin))}")
-    click.echo(f"\npicture  {picture}")
+    click.echo(f"{_agreement_text(measured)}\n\npicture  {picture}")
     return 0
 
 
-def _figures(name: str, found: dict[str, Any]) -> tuple[str, ...]:
-    figures = (_interval(found[key]) for key in ("unanimous", "alpha", "fleiss"))
-    return (name, f"{found['shared']:,} of {found['images']:,}", *figures)
+def _agreement_text(report: AgreementReport) -> str:
+    from acbench._util.console import table
+
+    parts = [
+        f"{report.images:,} images reviewed, {report.shared:,} by more than one person",
+        table(_reviewer_rows(report)),
+        table(_group_rows(report)),
+    ]
+    if classes := _class_rows(report):
+        parts.append(table([("category", "class", "images", "alpha, there or not"), *classes]))
+    if report.pairs:
+        pairs = [
+            (name, f"{pair.images:,}", _number(pair.same), _interval(pair.kappa)) for name, pair in report.pairs.items()
+        ]
+        parts.append(table([("two people", "images", "same", "Cohen's kappa"), *pairs]))
+    if report.proposers:
+        legend = "In sight: beside the picture, or to be unfolded there. Hidden: a blind task."
+        parts.append(f"{table(_proposer_rows(report))}\n{legend}")
+    if too_few := sorted({proposer.alternative.too_few for proposer in report.proposers.values()} - {""}):
+        parts.append(f"Alternative-annotator test: {'; '.join(too_few)}")
+    return "\n\n".join(parts)
 
 
-def _alternative(found: dict[str, Any] | str) -> str:
-    """What came of the alternative-annotator test."""
-    if isinstance(found, str):
+def _reviewer_rows(report: AgreementReport) -> list[tuple[str, ...]]:
+    head = ("reviewer", "decisions", "blind", "unsure", "median seconds")
+    rows = [
+        (name, f"{own.decisions:,}", f"{own.blind:,}", f"{own.unsure:,}", _number(own.seconds.median, 1))
+        for name, own in report.reviewers.items()
+    ]
+    return [head, *rows]
+
+
+def _group_rows(report: AgreementReport) -> list[tuple[str, ...]]:
+    groups = [("all", report.agreement)]
+    groups += [(name, category.overall) for name, category in report.by_category.items()]
+    rows: list[tuple[str, ...]] = [("agreement", "shared", "unanimous", "alpha (MASI)", "Fleiss' kappa")]
+    for name, group in groups:
+        figures = map(_interval, (group.unanimous, group.alpha, group.fleiss))
+        rows.append((name, f"{group.shared:,} of {group.images:,}", *figures))
+    return rows
+
+
+def _class_rows(report: AgreementReport) -> list[tuple[str, ...]]:
+    return [
+        (name, label, f"{figures.images:,}", _interval(figures.alpha))
+        for name, category in report.by_category.items()
+        for label, figures in category.by_class.items()
+        if figures.alpha
+    ]
+
+
+def _proposer_rows(report: AgreementReport) -> list[tuple[str, ...]]:
+    from acbench.records import short_name
+
+    rows: list[tuple[str, ...]] = [
+        ("proposer", "same, in sight", "same, hidden", "kappa, hidden", "in a person's place")
+    ]
+    for name, proposer in report.proposers.items():
+        figures = map(_interval, (proposer.shown, proposer.blind, proposer.kappa))
+        rows.append((short_name(name), *figures, _verdict(proposer.alternative)))
+    return rows
+
+
+def _verdict(test: AlternativeAnnotatorTest) -> str:
+    if test.winning_rate is None:
         return "–"
-    verdict = "yes" if found["passes"] else "no"
-    return f"{verdict}, {found['winning_rate']:.0%} of {found['people']}"
+    return f"{'yes' if test.passes else 'no'}, {test.winning_rate:.0%} of {test.people}"
 
 
-def _interval(found: dict[str, Any] | None) -> str:
-    if found is None:
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None:
         return "–"
-    ends = f" ({found['low']:.2f} to {found['high']:.2f})" if found["low"] is not None else ""
-    return f"{found['value']:.2f}{ends}"
+    ends = f" ({estimate.low:.2f} to {estimate.high:.2f})" if estimate.low is not None else ""
+    return f"{estimate.value:.2f}{ends}"
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -1,10 +1,8 @@
-"""`acbench score`: what a system answered, against the labels."""
+"""`acbench score`: scores what a system answered against the labels."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,25 +12,15 @@ from click.core import ParameterSource
 from acbench.cli.options import (
     Command,
     json_option,
-    opened,
     option,
     project_option,
     proposer_option,
     root_option,
     together,
 )
-from acbench.cli.publish import place_of
-from acbench.errors import AcbenchError
-from acbench.storage.project import existing_project
 
 if TYPE_CHECKING:
-    from acbench.evaluation.predictions import Answers
-    from acbench.evaluation.result import Provenance, Scored
-    from acbench.evaluation.truth import Truth
-    from acbench.predictors.base import BaselineOptions
-    from acbench.schema.views import View
-    from acbench.workflows.run import Run
-
+    from acbench.workflows.score import PairReport, ScoreOptions
 
 BACKBONE = "Image model of the detector and of `few_shot`: efficientnet-lite0, timm:MODEL[@FILE].  [default: bundled]"
 
@@ -53,45 +41,19 @@ detector_options = together(
         show_default=True,
         callback=_detector,
         metavar="DETECTOR",
-        help="patchcore, heatmaps:FOLDER (maps of your own, by the images' paths), oracle (ground truth), none.",
+        help="Who finds the anomaly: patchcore, heatmaps:FOLDER (your own maps, under the images' paths),"
+        " oracle (ground truth) or none.",
     ),
     option(
         "--false-alarms",
         type=click.FloatRange(0, 0.5),
         default=0.05,
         show_default=True,
-        help="Share of normal training images that the detector's threshold lets through as anomalous.",
+        help="Share of normal training images that the detector may call anomalous; it decides the threshold.",
     ),
     proposer_option("--backbone", metavar="MODEL", help=BACKBONE),
 )
-"""Who says what is anomalous, and where."""
-
-
-def answered(run: Run, name: str, view: View, options: BaselineOptions) -> None:
-    """Have a baseline answer for every test image, unless it has."""
-    from acbench.workflows.baselines import baseline_setup, predict
-    from acbench.workflows.ingest import ingest
-    from acbench.workflows.truth import labelled
-
-    truth = labelled(run.files, run.schema).truth(run.schema, view=view, categories=run.settings.categories)
-    dataset = ingest(run)
-    predict(run, dataset, name, baseline_setup(run, dataset, view=view, truth=truth, options=options))
-
-
-def predictions_of(bench: Any, benchmark: str, name: str) -> Path:
-    """The table of a system that has answered. Raises AcbenchError if it has not."""
-    from acbench.predictors.registry import baseline_names
-
-    path: Path = bench.predictions(name)
-    if name not in baseline_names():
-        raise AcbenchError(
-            f"there is no file {name}, and no system of that name", f"systems: {', '.join(baseline_names())}"
-        )
-    if not path.exists():
-        which = shlex.quote(benchmark)
-        command = f"acbench velm {which}" if name == "velm" else f"acbench score {which} --system {name}"
-        raise AcbenchError(f"{name} has not answered yet", command)
-    return path
+"""Which images are anomalous, and where."""
 
 
 EPILOG = """\b
@@ -110,44 +72,45 @@ Examples:
     "--predictions",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="CSV, JSONL or parquet with `item_id` or `image`, and `label`, `labels` or `answer`.",
+    help="The answers: CSV, JSONL or parquet with `item_id` or `image`, and `label`, `labels` or `answer`.",
 )
 @option(
     "--system",
     metavar="NAME",
-    help="In place of a file: majority, clip, few_shot, velm, or another package's; run first if it has not been.",
+    help="Score a baseline in place of a file: majority, clip, few_shot or one of another package, which runs first if"
+    " it has not answered yet; or velm, after `acbench velm`.",
 )
 @option(
     "--truth",
     metavar="RELEASE_OR_FILE",
-    help="In place of the project's labels: a release (folder or ORG/NAME[@REVISION]), or anybody's table, CSV with"
-    " `category`, `image` and `label`.",
+    help="Score against a release (folder or ORG/NAME[@REVISION]) or a table (CSV with `category`, `image` and `label`)"
+    " in place of the project's labels.",
 )
 @option(
     "--name",
     metavar="NAME",
-    help="What the system is called, and the folder of its score.  [default: the file's name, or the system's]",
+    help="Name of the system and of the folder of its score.  [default: the name of the file or baseline]",
 )
 @option(
     "--compare",
     "pair",
     nargs=2,
     metavar="A B",
-    help="Two files or systems on the same images: is the difference chance?",
+    help="Compare two files or baselines on the same images: is their difference more than chance?",
 )
 @option(
     "--view",
     type=click.Choice(["published", "sets"]),
     default="published",
     show_default=True,
-    help="The published benchmark's classes, one an image, or label sets as they are.",
+    help="Classes of the published benchmark, one for each image, or label sets as they are.",
 )
 @option("--category", "categories", multiple=True, help="Score only this category; can be repeated; `all` for all.")
 @option(
     "--aliases",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A method's own names of classes: CSV with `category`, `name` and `class`.",
+    help="Names that the system uses for classes: CSV with `category`, `name` and `class`.",
 )
 @option(
     "--localisation",
@@ -155,260 +118,108 @@ Examples:
     help="Who told the system where the defect is.",
 )
 @option(
-    "--leaderboard", is_flag=True, help="Refuse what is no fair entry: ground-truth masks, an unstated localisation."
+    "--leaderboard",
+    is_flag=True,
+    help="Refuse what is no fair leaderboard entry: ground-truth masks, an unstated localisation, a part of the"
+    " categories.",
 )
-@option("--negligible", multiple=True, metavar="CATEGORY/CLASS", help="An anomaly that is no defect; can be repeated.")
-@option("--severity", type=click.IntRange(1), metavar="DRAWS", help="Draw negligible classes so many times instead.")
-@option("--resamples", type=click.IntRange(0, 100_000), default=1000, show_default=True, help="Of the bootstrap.")
-@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the bootstrap, and of `few_shot`.")
+@option("--negligible", multiple=True, metavar="CATEGORY/CLASS", help="Count this class as no defect; can be repeated.")
+@option("--severity", type=click.IntRange(1), metavar="DRAWS", help="Draw negligible classes this often instead.")
+@option(
+    "--resamples",
+    type=click.IntRange(0, 100_000),
+    default=1000,
+    show_default=True,
+    help="Resamples of the bootstrap; 0 for no intervals.",
+)
+@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap and of `few_shot`.")
 @option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="For score.json, score.md and pictures.  [default: in .acbench/, for a benchmark]",
+    help="Folder for score.json, score.md and pictures.  [default: one in .acbench/, for a benchmark]",
 )
-@option("--shots", type=click.IntRange(1), default=3, show_default=True, help="Images of each class for `few_shot`.")
+@option(
+    "--shots",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Images of each class that `few_shot` is shown.",
+)
 @proposer_option("--clip-model", metavar="MODEL", help="Model of `clip`, as for relabel.")
 @proposer_option("--clip-weights", metavar="TAG_OR_FILE", help="Its weights, if MODEL is a name of open_clip.")
 @detector_options
-@root_option("The dataset's folder or URL, where a system needs it and no earlier command was told.")
+@root_option("The dataset's folder or URL, if a baseline needs it and no earlier command named it.")
 @option("--markdown", is_flag=True, help="Print Markdown.")
 @json_option
 @project_option
-def score(
-    benchmark: str | None,
-    predictions: Path | None,
-    system: str | None,
-    truth: str | None,
-    name: str | None,
-    pair: tuple[str, str] | None,
-    out: Path | None,
-    markdown: bool,
-    as_json: bool,
-    project: Path,
-    **options: Any,
-) -> int:
-    """What a system answered, against the labels: figures with intervals, confusion matrices, and who may compare.
+def score(markdown: bool, as_json: bool, **given: Any) -> int:
+    """Score what a system answered against the labels: figures with intervals, and confusion matrices.
 
     Every image of the test split counts. An answer that is missing, empty or names no class is wrong, and shown; an
-    unknown image, or one that is answered twice, is an error.
+    unknown image, or an image with two answers, is an error.
     """
-    from acbench.evaluation import predictions as reading
-    from acbench.evaluation.result import Provenance
+    from acbench.cli.screen import Screen
+    from acbench.evaluation import tables
+    from acbench.workflows.score import ScoreOptions, compare_pair
+    from acbench.workflows.score import score as run_score
 
-    _check(benchmark, predictions, system, truth, pair, name)
-    if benchmark and system and system != "velm":
-        _run(benchmark, system, project, options)
-    options["categories"] = _categories(options["categories"], benchmark if system else None, project)
-    target, where = _truth(benchmark, truth, project, options)
-    if pair:
-        return _compare(target, pair, benchmark, project, as_json, options)
-    if predictions:
-        made_by = Provenance(system=predictions.stem, localisation=options["localisation"] or "not_stated")
+    options = ScoreOptions(**given)  # click gives a value for each of its fields
+    _check(options)
+    if options.pair:
+        compared = compare_pair(options, options.pair)
+        if as_json:
+            click.echo(json.dumps(compared.to_json(), indent=1, ensure_ascii=False))
+        else:
+            click.echo(_comparison_text(compared))
+        return 3 if compared.failed else 0
+    report = run_score(options, Screen())
+    if as_json:
+        click.echo(report.score.json(), nl=False)
+    elif markdown:
+        click.echo(tables.markdown(report.score), nl=False)
     else:
-        assert system is not None and benchmark is not None, "checked before"
-        predictions, made_by = _answers_of(system, benchmark, project)
-    target = target.without(made_by.references, REFERENCES)
-    answers = reading.match(reading.read(predictions), target)
-    if out is None and benchmark is not None and truth is None:
-        out = _bench(project, benchmark).score(name or system or predictions.stem)
-    if name:
-        made_by = dataclasses.replace(made_by, system=name)
-    return _show(target, answers, made_by, where, out, options, as_json=as_json, markdown=markdown)
+        click.echo(tables.text(report.score, f"Truth: {report.truth}"))
+        for path in report.files:
+            click.echo(f"  {path}")
+    return 3 if report.failed else 0
 
 
-REFERENCES = "references of the system"
+def _check(options: ScoreOptions) -> None:
+    """Raises UsageError for options that do not go together."""
+    from acbench.workflows.score import KEPT_SYSTEM, is_table
 
-
-def _check(
-    benchmark: str | None,
-    predictions: Path | None,
-    system: str | None,
-    truth: str | None,
-    pair: tuple[str, str] | None,
-    name: str | None,
-) -> None:
-    if benchmark is None and truth is None:
+    if options.benchmark is None and options.truth is None:
         raise click.UsageError("give a benchmark, or --truth RELEASE_OR_FILE")
-    if sum(map(bool, (predictions, system, pair))) != 1:
+    if sum(map(bool, (options.predictions, options.system, options.pair))) != 1:
         raise click.UsageError("give --predictions FILE, --system NAME, or --compare A B")
-    if truth and system:
+    if options.truth and options.system:
         raise click.UsageError("--system goes with a project's labels, not with --truth, which has no images")
-    if benchmark and truth and _is_table(truth):
+    if options.benchmark and options.truth and is_table(options.truth):
         raise click.UsageError("a table has classes of its own: give either the benchmark or --truth FILE")
-    if name is not None and (pair or not name.strip()):
+    if options.name is not None and (options.pair or not options.name.strip()):
         raise click.UsageError("--name goes with one system, and is not empty")
-    if system == "velm":
-        _refuse_given("detector", "false_alarms")
+    if options.system == KEPT_SYSTEM:
+        _refuse_typed("detector", "false_alarms")
 
 
-def _refuse_given(*options: str) -> None:
-    """BaselineOptions that the kept answers of velm do not heed."""
-    told = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    for each in options:
-        if click.get_current_context().get_parameter_source(each) in told:
-            flag = f"--{each.replace('_', '-')}"
+def _refuse_typed(*names: str) -> None:
+    """Raises UsageError if the user typed options that the kept answers of velm do not depend on."""
+    typed = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    for name in names:
+        if click.get_current_context().get_parameter_source(name) in typed:
+            flag = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"the answers of velm are kept: {flag} goes with `acbench velm`, which asks anew")
 
 
-def _is_table(truth: str) -> bool:
-    """Whether it is a file, or was meant as one, and no release."""
-    return Path(truth).is_file() or Path(truth).suffix.lower() in {".csv", ".tsv"}
-
-
-def _run(benchmark: str, system: str, project: Path, options: dict[str, Any]) -> None:
-    from acbench.predictors.base import BaselineOptions
-    from acbench.workflows.run import Options
-    from acbench.workflows.settings import SettingChanges
-
-    # What is scored is no part of it: a project is not narrowed by asking for one category's figures.
-    kept = {name: options[name] for name in ("root", "backbone", "clip_model", "clip_weights")}
-    choices = {name: options[name] for name in ("detector", "false_alarms", "shots", "seed")}
-    with opened(project, benchmark, Options(changes=SettingChanges(**kept))) as run:
-        answered(run, system, options["view"], BaselineOptions(**choices))
-
-
-def _categories(given: tuple[str, ...], run: str | None, project: Path) -> tuple[str, ...]:
-    """Those to score, all if empty. A system that is run on a benchmark has seen those that the project is about."""
-    from acbench.workflows import settings
-
-    if given or run is None:
-        return () if given == (settings.ALL,) else given
-    kept = settings.read(_bench(project, run).settings)
-    return kept.categories if kept else ()
-
-
-def _answers_of(system: str, benchmark: str, project: Path) -> tuple[Path, Provenance]:
-    from acbench.cli.score import predictions_of
-    from acbench.workflows.baselines import provenance
-
-    path = predictions_of(_bench(project, benchmark), benchmark, system)
-    return path, provenance(path)
-
-
-def _bench(project: Path, benchmark: str) -> Any:
-    from acbench import schema as schemas
-
-    return existing_project(project).benchmark(schemas.load(benchmark).benchmark)
-
-
-def _truth(benchmark: str | None, given: str | None, project: Path, options: dict[str, Any]) -> tuple[Truth, str]:
-    """The truth, and what it is, for people."""
-    from acbench import schema as schemas
-    from acbench.evaluation.truth import check_aliases, of_table, read_aliases
-    from acbench.workflows.truth import labelled, of_release
-
-    categories = options["categories"]
-    aliases = read_aliases(options["aliases"]) if options["aliases"] else {}
-    if given is not None and _is_table(given):
-        found = of_table(Path(given), categories=categories, aliases=aliases)
-        check_aliases(aliases, found)
-        return found, f"the table {given}"
-    schema = schemas.load(benchmark) if benchmark else None
-    if given is not None:
-        return of_release(place_of(given), schema, view=options["view"], categories=categories, aliases=aliases)
-    assert benchmark is not None and schema is not None, "checked before"
-    labels = labelled(_bench(project, benchmark), schema)
-    return labels.truth(schema, view=options["view"], categories=categories, aliases=aliases), labels.where
-
-
-def _show(
-    truth: Truth,
-    answers: Answers,
-    made_by: Provenance,
-    where: str,
-    folder: Path | None,
-    options: dict[str, Any],
-    *,
-    as_json: bool,
-    markdown: bool,
-) -> int:
-    from acbench.evaluation import tables as show
-    from acbench.evaluation.result import scored
-
-    found = scored(
-        truth,
-        answers,
-        made_by,
-        resamples=options["resamples"],
-        seed=options["seed"],
-        negligible=options["negligible"],
-        severity_seeds=options["severity"] or 0,
-        leaderboard=options["leaderboard"],
-    )
-    written = _write(found, folder) if folder else []
-    if as_json:
-        click.echo(found.json(), nl=False)
-    elif markdown:
-        click.echo(show.markdown(found.facts), nl=False)
-    else:
-        _tell(found, where, written)
-    return 3 if answers.failed else 0
-
-
-def _write(found: Scored, folder: Path) -> list[Path]:
-    from acbench.evaluation import plots
-    from acbench.evaluation import tables as show
-    from acbench.storage.atomic import write_bytes
-
-    files = {
-        "score.json": found.json().encode(),
-        "score.md": show.markdown(found.facts).encode(),
-        "confusion.png": plots.confusion(found.facts),
-        "classes.png": plots.classes(found.facts),
-    }
-    for name, data in files.items():
-        write_bytes(folder / name, data)
-    return [folder / name for name in files]
-
-
-def _tell(found: Scored, where: str, written: list[Path]) -> None:
-    from acbench.evaluation import tables as show
-
-    click.echo(show.text(found.facts, f"Truth: {where}"))
-    for path in written:
-        click.echo(f"  {path}")
-
-
-def _compare(
-    truth: Truth,
-    pair: tuple[str, str],
-    benchmark: str | None,
-    project: Path,
-    as_json: bool,
-    options: dict[str, Any],
-) -> int:
+def _comparison_text(report: PairReport) -> str:
     from acbench._util.console import table
-    from acbench.evaluation import predictions as reading
-    from acbench.evaluation import tables as show
-    from acbench.evaluation.significance import versus
+    from acbench.evaluation import tables
 
-    paths = []
-    for name in pair:
-        path = Path(name)
-        if benchmark and not path.exists():
-            path, made_by = _answers_of(name, benchmark, project)
-            truth = truth.without(made_by.references, REFERENCES)
-        paths.append(path)
-    one, other = (reading.match(reading.read(path), truth) for path in paths)
-    status = 3 if one.failed or other.failed else 0
-    names = [path.stem for path in paths]
-    facts = {
-        "benchmark": truth.benchmark,
-        "view": truth.view,
-        "first": names[0],
-        "second": names[1],
-        "hashes": {**truth.hashes, "first": one.hash, "second": other.hash},
-        **versus(truth, one.by_item, other.by_item, resamples=options["resamples"], seed=options["seed"]),
-    }
-    if as_json:
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
-        return status
-    test = facts["mcnemar"]
-    click.echo(f"{truth.benchmark}: {facts['items']:,} images, {truth.view} view\n")
-    click.echo(table(show.versus(facts, *names)))
-    click.echo(
-        f"\nIn points; intervals of 95 %. Only {names[0]} is right on {test['only_first_right']:,} images,"
-        f" only {names[1]} on {test['only_second_right']:,}: McNemar's exact p = {test['p']:.2g}"
+    test = report.comparison.mcnemar
+    return (
+        f"{report.benchmark}: {report.comparison.items:,} images, {report.view} view\n\n"
+        f"{table(tables.comparison(report.comparison, report.first, report.second))}\n\n"
+        f"In points; intervals of 95 %. Only {report.first} is right on {test.only_first_right:,} images,"
+        f" only {report.second} on {test.only_second_right:,}: McNemar's exact p = {test.p:.2g}"
     )
-    return status

@@ -1,21 +1,20 @@
-"""What reviews say about people: how far they agree, what proposals do to them, and whether a proposer could be one."""
+"""How far reviewers agree, what visible proposals do to them, and whether a proposer could replace a reviewer."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
-from typing import Any
 
 from acbench.records import Item, Proposal, Review
 from acbench.review.history import current_reviews
-from acbench.schema import Schema
 from acbench.stats import (
+    AlternativeAnnotatorTest,
     ClassSet,
     Estimate,
-    EstimateJson,
     alternative_annotator,
     cohen_kappa,
     fleiss_kappa,
@@ -24,149 +23,293 @@ from acbench.stats import (
     rate,
 )
 
-Rows = Mapping[str, Mapping[str, ClassSet]]
-"""Image → reviewer → answer."""
+AnswersByImage = Mapping[str, Mapping[str, ClassSet]]
+"""item_id → reviewer → answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionTimes:
+    """Seconds that decisions took, where they are known."""
+
+    n: int
+    median: float | None
+    """None if no time is known."""
+    sum: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewerCounts:
+    """The current decisions of one reviewer."""
+
+    decisions: int
+    unsure: int
+    blind: int
+    """Decisions with no proposal in sight."""
+    seconds: DecisionTimes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassAgreement:
+    """Agreement on whether one class is present."""
+
+    images: int
+    """Images for which at least one reviewer names the class."""
+    alpha: Estimate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupAgreement:
+    """Agreement of all reviewers on a group of images."""
+
+    images: int
+    shared: int
+    """Images with more than one reviewer."""
+    unanimous: Estimate | None
+    """Share of the shared images on which all reviewers give the same answer."""
+    alpha: Estimate | None
+    """Krippendorff's alpha with the MASI distance."""
+    fleiss: Estimate | None
+    """Fleiss' kappa."""
+    distance: float | None
+    """Mean MASI distance of two answers about the same image, 0 (equal) to 1."""
+
+    def to_json(self) -> dict[str, object]:
+        """JSON values in the order of the fields."""
+        return {**dataclasses.asdict(self), "unanimous": self.unanimous and self.unanimous.interval_to_json()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryAgreement:
+    """Agreement on the images of one category."""
+
+    overall: GroupAgreement
+    by_class: Mapping[str, ClassAgreement]
+    seconds: DecisionTimes
+
+    def to_json(self) -> dict[str, object]:
+        """JSON values: the overall figures, classes and times in one table."""
+        by_class = {name: dataclasses.asdict(figures) for name, figures in self.by_class.items()}
+        return {**self.overall.to_json(), "by_class": by_class, "seconds": dataclasses.asdict(self.seconds)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewerPair:
+    """Agreement of two reviewers."""
+
+    images: int
+    """Images that both decided."""
+    same: float
+    """Share of them with the same answer."""
+    kappa: Estimate | None
+    """Cohen's kappa."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposerAgreement:
+    """Agreement of reviewers with one proposer. One image counts once for each reviewer."""
+
+    shown: Estimate | None
+    """Share of decisions equal to the proposal, where it was in sight; None without such decisions."""
+    blind: Estimate | None
+    """The same where it was not in sight."""
+    kappa: Estimate | None
+    """Cohen's kappa of the decisions where it was not in sight."""
+    alternative: AlternativeAnnotatorTest
+    """Whether the proposer could replace a reviewer, from the decisions where it was not in sight."""
+
+    def to_json(self) -> dict[str, object]:
+        """JSON values; in place of a test without a result stands the reason why it has none."""
+        test = self.alternative
+        return {
+            "shown": _match_json(self.shown),
+            "blind": _match_json(self.blind),
+            "kappa": self.kappa and self.kappa.to_json(),
+            "alternative": test.too_few or {**dataclasses.asdict(test), "passes": test.passes},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimesBySight:
+    """Decision times by whether a proposal was in sight."""
+
+    all: DecisionTimes
+    shown: DecisionTimes
+    blind: DecisionTimes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementReport:
+    """Everything that `acbench review report` prints."""
+
+    benchmark: str
+    images: int
+    """Images with at least one decision."""
+    shared: int
+    """Images decided by more than one reviewer."""
+    reviewers: Mapping[str, ReviewerCounts]
+    agreement: GroupAgreement
+    by_category: Mapping[str, CategoryAgreement]
+    pairs: Mapping[str, ReviewerPair]
+    """By `ONE and OTHER`."""
+    proposers: Mapping[str, ProposerAgreement]
+    """By full name; those that nobody's decision can be compared with are left out."""
+    seconds: TimesBySight
+
+    def to_json(self) -> dict[str, object]:
+        """What `acbench review report --json` prints."""
+        return {
+            **dataclasses.asdict(self),
+            "agreement": self.agreement.to_json(),
+            "by_category": {name: category.to_json() for name, category in self.by_category.items()},
+            "proposers": {name: proposer.to_json() for name, proposer in self.proposers.items()},
+        }
 
 
 def agreement(
     items: Sequence[Item],
     proposals: Mapping[str, Sequence[Proposal]],
     reviews: Mapping[str, Sequence[Review]],
-    schema: Schema,
-) -> dict[str, Any]:
-    """Figures on the latest decision of each reviewer on each image, as JSON-ready values.
+    benchmark: str,
+) -> AgreementReport:
+    """Compare the current decision of each reviewer on each image. `proposals` and `reviews` are keyed by item_id.
 
-    A verdict such as `bad_mask` counts as an answer of its own; `unsure` as none. A proposer is compared with people
-    who had not seen its answer; those who had are counted apart.
+    A verdict such as `bad_mask` counts as an answer of its own; `unsure` counts as no answer. A proposer is compared
+    with people who had not seen its answer; those who had are counted apart.
     """
     category_of = {item.item_id: item.category for item in items}
     current = [
         review
-        for item, history in sorted(reviews.items())
-        if item in category_of
+        for item_id, history in sorted(reviews.items())
+        if item_id in category_of
         for review in current_reviews(history)
     ]
     decided = [review for review in current if review.verdict != "unsure"]
-    rows: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
+    answers = _by_image(decided)
+    return AgreementReport(
+        benchmark=benchmark,
+        images=len(answers),
+        shared=sum(len(by_reviewer) > 1 for by_reviewer in answers.values()),
+        reviewers={name: _reviewer(current, name) for name in sorted({review.reviewer for review in current})},
+        agreement=_group(answers),
+        by_category={
+            category: _category([review for review in decided if category_of[review.item_id] == category])
+            for category in sorted({category_of[item_id] for item_id in answers})
+        },
+        pairs=_pairs(answers),
+        proposers=_proposers(proposals, decided),
+        seconds=TimesBySight(
+            all=_times(decided),
+            shown=_times(review for review in decided if review.shown),
+            blind=_times(review for review in decided if not review.shown),
+        ),
+    )
+
+
+def _by_image(decided: Iterable[Review]) -> AnswersByImage:
+    answers: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
     for review in decided:
-        rows[review.item_id][review.reviewer] = _answer(review)
-    categories = sorted({category_of[item] for item in rows})
-    by_category = {key: {item: row for item, row in rows.items() if category_of[item] == key} for key in categories}
-    return {
-        "benchmark": schema.benchmark,
-        "images": len(rows),
-        "shared": sum(len(row) > 1 for row in rows.values()),
-        "reviewers": {name: _person(current, name) for name in sorted({review.reviewer for review in current})},
-        "agreement": _figures(rows),
-        "by_category": {
-            key: {**_figures(part), "by_class": _by_class(part), "seconds": _seconds(
-                review for review in decided if category_of[review.item_id] == key)}
-            for key, part in by_category.items()
-        },
-        "pairs": _pairs(rows),
-        "proposers": _proposers(proposals, decided),
-        "seconds": {
-            "all": _seconds(decided),
-            "shown": _seconds(review for review in decided if review.shown),
-            "blind": _seconds(review for review in decided if not review.shown),
-        },
-    }  # fmt: skip
+        answers[review.item_id][review.reviewer] = _answer(review)
+    return answers
 
 
 def _answer(review: Review) -> ClassSet:
     return review.labels if review.verdict == "label" else (f"({review.verdict})",)
 
 
-def _person(current: Sequence[Review], name: str) -> dict[str, Any]:
+def _reviewer(current: Sequence[Review], name: str) -> ReviewerCounts:
     own = [review for review in current if review.reviewer == name]
-    return {
-        "decisions": len(own),
-        "unsure": sum(review.verdict == "unsure" for review in own),
-        "blind": sum(not review.shown for review in own),
-        "seconds": _seconds(own),
-    }
+    return ReviewerCounts(
+        decisions=len(own),
+        unsure=sum(review.verdict == "unsure" for review in own),
+        blind=sum(not review.shown for review in own),
+        seconds=_times(own),
+    )
 
 
-def _figures(rows: Rows) -> dict[str, Any]:
-    answers = [list(row.values()) for _, row in sorted(rows.items())]
-    shared = [row for row in answers if len(row) > 1]
-    same = rate(sum(len(set(row)) == 1 for row in shared), len(shared))
-    distances = [masi(one, other) for row in shared for one, other in combinations(row, 2)]
-    return {
-        "images": len(rows),
-        "shared": len(shared),
-        "unanimous": same and same.interval_to_json(),
-        "alpha": _plain(krippendorff_alpha(answers)),
-        "fleiss": _plain(fleiss_kappa(answers)),
-        "distance": sum(distances) / len(distances) if distances else None,
-    }
+def _group(answers: AnswersByImage) -> GroupAgreement:
+    by_image = [list(by_reviewer.values()) for _, by_reviewer in sorted(answers.items())]
+    shared = [own for own in by_image if len(own) > 1]
+    distances = [masi(first, second) for own in shared for first, second in combinations(own, 2)]
+    return GroupAgreement(
+        images=len(answers),
+        shared=len(shared),
+        unanimous=rate(sum(len(set(own)) == 1 for own in shared), len(shared)),
+        alpha=krippendorff_alpha(by_image),
+        fleiss=fleiss_kappa(by_image),
+        distance=sum(distances) / len(distances) if distances else None,
+    )
 
 
-def _by_class(rows: Rows) -> dict[str, Any]:
-    """Of each class on its own: is it there or not?"""
-    classes = sorted({label for row in rows.values() for answer in row.values() for label in answer})
-    found = {}
-    for label in classes:
-        answers = [[("yes",) if label in answer else ("no",) for answer in row.values()] for row in rows.values()]
-        named = sum(any(label in answer for answer in row.values()) for row in rows.values())
-        found[label] = {"images": named, "alpha": _plain(krippendorff_alpha(answers))}
-    return found
+def _category(decided: Sequence[Review]) -> CategoryAgreement:
+    answers = _by_image(decided)
+    return CategoryAgreement(overall=_group(answers), by_class=_by_class(answers), seconds=_times(decided))
 
 
-def _pairs(rows: Rows) -> dict[str, Any]:
-    names = sorted({name for row in rows.values() for name in row})
-    found = {}
+def _by_class(answers: AnswersByImage) -> dict[str, ClassAgreement]:
+    """Agreement on each class alone: is it present or not?"""
+    by_image = [list(by_reviewer.values()) for by_reviewer in answers.values()]
+    agreements = {}
+    for label in sorted({label for own in by_image for answer in own for label in answer}):
+        presence = [[("yes",) if label in answer else ("no",) for answer in own] for own in by_image]
+        agreements[label] = ClassAgreement(
+            images=sum(("yes",) in own for own in presence), alpha=krippendorff_alpha(presence)
+        )
+    return agreements
+
+
+def _pairs(answers: AnswersByImage) -> dict[str, ReviewerPair]:
+    names = sorted({name for by_reviewer in answers.values() for name in by_reviewer})
+    pairs = {}
     for one, other in combinations(names, 2):
-        both = [row for _, row in sorted(rows.items()) if one in row and other in row]
+        both = [by_reviewer for _, by_reviewer in sorted(answers.items()) if {one, other} <= by_reviewer.keys()]
+        first, second = ([by_reviewer[name] for by_reviewer in both] for name in (one, other))
         if both:
-            kappa = cohen_kappa([row[one] for row in both], [row[other] for row in both])
-            same = sum(row[one] == row[other] for row in both) / len(both)
-            found[f"{one} and {other}"] = {"images": len(both), "same": same, "kappa": _plain(kappa)}
-    return found
+            pairs[f"{one} and {other}"] = ReviewerPair(
+                images=len(both),
+                same=sum(a == b for a, b in zip(first, second, strict=True)) / len(both),
+                kappa=cohen_kappa(first, second),
+            )
+    return pairs
 
 
-def _proposers(proposals: Mapping[str, Sequence[Proposal]], decided: Sequence[Review]) -> dict[str, Any]:
-    said: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
+def _proposers(proposals: Mapping[str, Sequence[Proposal]], decided: Sequence[Review]) -> dict[str, ProposerAgreement]:
+    proposed: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
     for answers in proposals.values():
         for answer in answers:
             if answer.status == "ok":
-                said[answer.proposer][answer.item_id] = answer.labels
-    found: dict[str, dict[str, Any]] = {}
-    for name, own in sorted(said.items()):
-        both = [review for review in decided if review.item_id in own]
-        shown = [review for review in both if name in review.shown]
-        unseen = [review for review in both if name not in review.shown]
-        people: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
-        for review in unseen:
-            people[review.reviewer][review.item_id] = _answer(review)
-        test = alternative_annotator(people, own)
-        found[name] = {
-            "shown": _kept(shown, own),
-            "blind": _kept(unseen, own),
-            "kappa": _plain(
-                cohen_kappa(
-                    [_answer(each) for each in unseen],
-                    [own[each.item_id] for each in unseen],
-                    [each.item_id for each in unseen],
-                )
-            ),
-            "alternative": test.too_few or {**dataclasses.asdict(test), "passes": test.passes},
-        }
-    return {name: figures for name, figures in found.items() if figures["shown"]["n"] or figures["blind"]["n"]}
+                proposed[answer.proposer][answer.item_id] = answer.labels
+    compared = {name: _proposer(name, own, decided) for name, own in sorted(proposed.items())}
+    return {name: proposer for name, proposer in compared.items() if proposer.shown or proposer.blind}
 
 
-def _kept(reviews: Sequence[Review], said: Mapping[str, ClassSet]) -> dict[str, Any]:
-    """How often people decided what a proposer had said: `n` decisions, of which several may be about one image."""
-    same = rate(sum(_answer(review) == said[review.item_id] for review in reviews), len(reviews))
-    if same is None:
-        return {"n": 0, "same": None}
-    return {"n": same.n, "same": same.interval_to_json()}
+def _proposer(name: str, proposed: Mapping[str, ClassSet], decided: Sequence[Review]) -> ProposerAgreement:
+    both = [review for review in decided if review.item_id in proposed]
+    shown = [review for review in both if name in review.shown]
+    blind = [review for review in both if name not in review.shown]
+    people: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
+    for review in blind:
+        people[review.reviewer][review.item_id] = _answer(review)
+    return ProposerAgreement(
+        shown=_matches(shown, proposed),
+        blind=_matches(blind, proposed),
+        kappa=cohen_kappa(
+            [_answer(review) for review in blind],
+            [proposed[review.item_id] for review in blind],
+            [review.item_id for review in blind],
+        ),
+        alternative=alternative_annotator(people, proposed),
+    )
 
 
-def _seconds(reviews: Iterable[Review]) -> dict[str, Any]:
+def _matches(reviews: Sequence[Review], proposed: Mapping[str, ClassSet]) -> Estimate | None:
+    """The share of decisions that are what the proposer had said."""
+    return rate(sum(_answer(review) == proposed[review.item_id] for review in reviews), len(reviews))
+
+
+def _match_json(matches: Estimate | None) -> dict[str, object]:
+    return {"n": matches.n if matches else 0, "same": matches and matches.interval_to_json()}
+
+
+def _times(reviews: Iterable[Review]) -> DecisionTimes:
     known = sorted(review.seconds for review in reviews if review.seconds is not None)
-    return {"n": len(known), "median": median(known) if known else None, "sum": round(sum(known), 1)}
-
-
-def _plain(estimate: Estimate | None) -> EstimateJson | None:
-    return None if estimate is None else estimate.to_json()
+    return DecisionTimes(n=len(known), median=median(known) if known else None, sum=round(sum(known), 1))

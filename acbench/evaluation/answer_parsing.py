@@ -1,11 +1,11 @@
-"""The one rule by which an answer in words becomes a class. Never the nearest string, never a guess.
+"""Turns the text of an answer into classes by one strict rule: never the nearest string, never a guess.
 
-1. The text, folded (`schema.fold`: case, spaces and punctuation do not count), is a class's id, name or alias; those of
-   the view come first, then those of the label sets' classes. An id always means its class; another name that two
-   classes share names neither.
-2. Else it is several such names, joined by `;` or ` + `: the label set of these. `good` stands alone.
-3. An empty answer, or `unsure`, `abstain` or `abstained`, is an abstention.
-4. Anything else names no class, and neither does anything longer than `MOST` characters.
+1. The text is a name of a class: its id, name or alias. Names are folded first (`schema.fold`): case, spaces and
+   punctuation do not count. Names of the view come before names of the label sets' classes. An id always means its own
+   class; any other name that two classes share means neither.
+2. Otherwise it is several such names joined by `;` or ` + `: the label set of these classes. `good` stands alone.
+3. An empty text, `unsure`, `abstain` or `abstained` is an abstention.
+4. Anything else names no class. Neither does a text longer than MAX_LENGTH characters.
 """
 
 from __future__ import annotations
@@ -17,140 +17,178 @@ from typing import Literal
 
 from acbench._util.text import tidy
 from acbench.errors import TableError
-from acbench.records import GOOD, is_contradictory, label_set
+from acbench.records import GOOD, JOIN, is_contradictory, label_set
 from acbench.schema import Category, Schema, fold
 from acbench.schema.model import NORMAL_LABELS
 from acbench.schema.views import ClassSet, View, answer_of, seen
 from acbench.storage.csv_files import names_in
 
-MOST = 1_000
-"""Characters of an answer that is read."""
-SILENT = frozenset({"unsure", "abstain", "abstained"})
-"""Words, folded, that say that there is no answer."""
+MAX_LENGTH = 1_000
+"""Characters of the longest answer that is parsed."""
+ABSTENTIONS = frozenset({"unsure", "abstain", "abstained"})
+"""Folded words for "no answer"."""
 
-Parse = Literal["ok", "unknown", "empty", "error"]
-Names = dict[str, ClassSet | None]
-"""Folded name → what it means; None if two classes have it."""
+Status = Literal["ok", "unknown", "empty", "error", "missing"]
+Meanings = dict[str, ClassSet | None]
+"""Folded name → the classes it means; None if two classes share the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one question: an answer, or why there is none."""
+
+    status: Status
+    """`ok`; `unknown` names no class; `empty` is an abstention; `error` is a failure of the system; `missing` has no
+    row."""
+    labels: ClassSet = ()
+    """Empty unless the status is `ok`."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is an answer."""
+        return self.status == "ok"
+
+
+UNKNOWN, EMPTY, ERROR, MISSING = Outcome("unknown"), Outcome("empty"), Outcome("error"), Outcome("missing")
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerVocabulary:
-    """What can be said of one category."""
+    """The answers of one category and their names."""
 
     axis: tuple[ClassSet, ...]
-    """Every answer of one class, in the order of the schema, `good` first."""
-    names: Names
-    parts: Names
-    """Names that may stand in a set."""
+    """Every answer of one class in the order of the schema, `good` first: the axis of a confusion matrix."""
+    names: Meanings
+    """Names that are an answer on their own."""
+    parts: Meanings
+    """Names that may be part of a label set."""
     sets: Mapping[ClassSet, ClassSet] | None
-    """Label set → class of the view; None if any set is an answer."""
+    """Label set → class of the view; None if every label set is an answer."""
 
-    def parse(self, said: object) -> tuple[Parse, ClassSet]:
-        """What an answer means: a text, or an iterable of names."""
-        if said is None or (isinstance(said, float) and math.isnan(said)):
-            return "empty", ()
-        if isinstance(said, str):
-            return self._text(said)
-        if isinstance(said, Iterable):
-            names = [str(each) for each in said if each is not None]
-            return self._text(names[0]) if len(names) == 1 else self._set(names) if names else ("empty", ())
-        return self._text(str(said))
+    def parse(self, answer: object) -> Outcome:
+        """Parse a text or an iterable of names."""
+        if answer is None or (isinstance(answer, float) and math.isnan(answer)):
+            return EMPTY
+        if isinstance(answer, Iterable) and not isinstance(answer, str):
+            names = [str(name) for name in answer if name is not None]
+            return self._parse_text(names[0]) if len(names) == 1 else self._parse_set(names) if names else EMPTY
+        return self._parse_text(str(answer))
 
-    def _text(self, said: str) -> tuple[Parse, ClassSet]:
-        if len(said) > MOST:
-            return "unknown", ()
-        found = self.names.get(fold(said))
-        if found is not None:
-            return "ok", found
-        if not said.strip() or fold(said) in SILENT:
-            return "empty", ()
-        parts = names_in(said)
-        return self._set(parts) if len(parts) > 1 else ("unknown", ())
+    def _parse_text(self, text: str) -> Outcome:
+        if len(text) > MAX_LENGTH:
+            return UNKNOWN
+        labels = self.names.get(fold(text))
+        if labels is not None:
+            return Outcome("ok", labels)
+        if not text.strip() or fold(text) in ABSTENTIONS:
+            return EMPTY
+        parts = names_in(text)
+        return self._parse_set(parts) if len(parts) > 1 else UNKNOWN
 
-    def _set(self, names: Iterable[str]) -> tuple[Parse, ClassSet]:
-        found = [self.parts.get(fold(name)) for name in names]
-        labels = label_set(label for one in found if one for label in one)
-        if None in found or is_contradictory(labels):
-            return "unknown", ()
+    def _parse_set(self, names: Iterable[str]) -> Outcome:
+        meanings = [self.parts.get(fold(name)) for name in names]
+        labels = label_set(label for meaning in meanings if meaning for label in meaning)
+        if None in meanings or is_contradictory(labels):
+            return UNKNOWN
         answer = labels if self.sets is None else self.sets.get(labels)
-        return ("ok", answer) if answer else ("unknown", ())
+        return Outcome("ok", answer) if answer else UNKNOWN
+
+    def with_aliases(self, aliases: Mapping[str, str], category: str) -> AnswerVocabulary:
+        """Add other names of classes. Raises TableError for a name that means another class already."""
+        added: Meanings = {}
+        for name, class_name in aliases.items():
+            meaning = self.parse(class_name)
+            if not meaning.usable:
+                raise TableError(
+                    f"aliases of {category}: {tidy(class_name, 80)!r} is no class of it", "name a class id"
+                )
+            known = added.get(fold(name)) or self.names.get(fold(name))
+            if not fold(name) or (known is not None and known != meaning.labels):
+                raise TableError(
+                    f"aliases of {category}: {tidy(name, 80)!r} means {JOIN.join(known or ('nothing',))} already",
+                    "an alias adds a name; it cannot change what one means",
+                )
+            added[fold(name)] = meaning.labels
+        return AnswerVocabulary(self.axis, {**self.names, **added}, {**self.parts, **added}, self.sets)
 
 
-def of_schema(
+def schema_vocabularies(
     schema: Schema, view: View, aliases: Mapping[str, Mapping[str, str]] | None = None
 ) -> dict[str, AnswerVocabulary]:
-    """The words of each category of a view, with a method's own names (`category` → `name` → class) added.
+    """Build the vocabulary of each category of a view.
 
-    Raises TableError for a name of one's own that means another class in the schema, or names none.
+    `aliases`: category → a method's own name → class. Raises TableError for an alias that means another class in the
+    schema, or that names no class of it.
     """
     return {
-        key: _with(_of_category(schema.categories[key], category, view), (aliases or {}).get(key, {}), key)
+        key: _category_vocabulary(schema.categories[key], category, view).with_aliases(
+            (aliases or {}).get(key, {}), key
+        )
         for key, category in seen(schema, view).categories.items()
     }
 
 
-def of_classes(
+def table_vocabularies(
     classes: Mapping[str, Iterable[str]], aliases: Mapping[str, Mapping[str, str]]
 ) -> dict[str, AnswerVocabulary]:
-    """The words of a table: category → names of classes. Raises TableError if two of them fold to the same."""
-    words = {}
+    """Build the vocabularies of a table: category → names of classes.
+
+    Raises TableError if the names of two classes fold to the same.
+    """
+    vocabularies = {}
     for key, names in classes.items():
-        found: Names = dict.fromkeys(NORMAL_LABELS, (GOOD,))
+        meanings: Meanings = dict.fromkeys(NORMAL_LABELS, (GOOD,))
         ordered = sorted(set(names) - {GOOD})
         for name in ordered:
-            if not fold(name) or fold(name) in found:
+            if not fold(name) or fold(name) in meanings:
                 raise TableError(
                     f"{key}: the class {tidy(name, 80)!r} reads like another one, or like nothing",
                     "classes have to differ in letters or digits",
                 )
-            found[fold(name)] = (name,)
+            meanings[fold(name)] = (name,)
         axis = ((GOOD,), *((name,) for name in ordered))
-        sets: dict[ClassSet, ClassSet] = {(name,): (name,) for (name,) in axis}
-        words[key] = _with(AnswerVocabulary(axis, found, found, sets), aliases.get(key, {}), key)
-    return words
+        sets: dict[ClassSet, ClassSet] = {answer: answer for answer in axis}
+        vocabulary = AnswerVocabulary(axis, meanings, meanings, sets)
+        vocabularies[key] = vocabulary.with_aliases(aliases.get(key, {}), key)
+    return vocabularies
 
 
-def _of_category(own: Category, category: Category, view: View) -> AnswerVocabulary:
-    names: Names = dict.fromkeys(NORMAL_LABELS, (GOOD,))
-    for one in category.classes:
-        _add(names, (one.id, one.name, *one.aliases), (one.id,))
-    parts: Names = dict.fromkeys(NORMAL_LABELS, (GOOD,))
-    for one in own.classes:
-        _add(parts, (one.id, one.name, *one.aliases), (one.id,))
-    sets: dict[ClassSet, ClassSet] = {(GOOD,): (GOOD,)}
-    for published in own.published:
-        for each in published.sets:
-            sets[each] = (published.id,)
+def _category_vocabulary(own: Category, viewed: Category, view: View) -> AnswerVocabulary:
+    """Build the vocabulary of a category; `viewed` has the classes of the view instead of its own."""
+    names: Meanings = dict.fromkeys(NORMAL_LABELS, (GOOD,))
+    for defect in viewed.classes:
+        _add(names, (defect.id, defect.name, *defect.aliases), (defect.id,))
+    parts: Meanings = dict.fromkeys(NORMAL_LABELS, (GOOD,))
+    for defect in own.classes:
+        _add(parts, (defect.id, defect.name, *defect.aliases), (defect.id,))
     others = {name: answer_of(labels, own, view) for name, labels in parts.items() if labels}
     if view == "sets":
-        for published in own.published:
-            if len(published.sets) == 1:
-                found: Names = {}
-                _add(found, (published.id, published.name, *published.aliases), published.sets[0])
-                others |= found
+        others |= _names_of_published_sets(own)
     # A class's own id means that class, whatever another one's alias may be.
-    ids: Names = {fold(one.id): (one.id,) for one in category.classes}
-    axis = ((GOOD,), *((one.id,) for one in category.classes))
-    return AnswerVocabulary(axis, {**others, **names, **ids}, parts, None if view == "sets" else sets)
+    ids: Meanings = {fold(defect.id): (defect.id,) for defect in viewed.classes}
+    axis = ((GOOD,), *((defect.id,) for defect in viewed.classes))
+    return AnswerVocabulary(axis, {**others, **names, **ids}, parts, None if view == "sets" else _published_sets(own))
 
 
-def _add(names: Names, said: Iterable[str], meant: ClassSet) -> None:
-    for name in map(fold, said):
+def _names_of_published_sets(category: Category) -> Meanings:
+    """Names of published classes that stand for exactly one label set."""
+    names: Meanings = {}
+    for published in category.published:
+        if len(published.sets) == 1:
+            own: Meanings = {}
+            _add(own, (published.id, published.name, *published.aliases), published.sets[0])
+            names |= own
+    return names
+
+
+def _published_sets(category: Category) -> dict[ClassSet, ClassSet]:
+    sets: dict[ClassSet, ClassSet] = {(GOOD,): (GOOD,)}
+    for published in category.published:
+        sets |= dict.fromkeys(published.sets, (published.id,))
+    return sets
+
+
+def _add(meanings: Meanings, names: Iterable[str], labels: ClassSet) -> None:
+    for name in map(fold, names):
         if name:
-            names[name] = meant if names.get(name, meant) == meant else None
-
-
-def _with(words: AnswerVocabulary, aliases: Mapping[str, str], category: str) -> AnswerVocabulary:
-    added: Names = {}
-    for name, said in aliases.items():
-        status, meant = words.parse(said)
-        if status != "ok":
-            raise TableError(f"aliases of {category}: {tidy(said, 80)!r} is no class of it", "name a class id")
-        known = added.get(fold(name)) or words.names.get(fold(name))
-        if not fold(name) or (known is not None and known != meant):
-            raise TableError(
-                f"aliases of {category}: {tidy(name, 80)!r} means {' + '.join(known or ('nothing',))} already",
-                "an alias adds a name; it cannot change what one means",
-            )
-        added[fold(name)] = meant
-    return AnswerVocabulary(words.axis, {**words.names, **added}, {**words.parts, **added}, words.sets)
+            meanings[name] = labels if meanings.get(name, labels) == labels else None

@@ -1,88 +1,96 @@
-"""Pictures of figures, as PNG bytes: comparisons, agreement, confusion matrices, classes."""
+"""Draws figures as PNG: comparisons of proposers, agreement of reviewers, confusion matrices, shares by class."""
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from acbench.evaluation.tables import confusion as shown
-from acbench.records import short_name
+from acbench.evaluation import tables
+from acbench.evaluation.agreement import AgreementReport, DecisionTimes, GroupAgreement, ProposerAgreement
+from acbench.evaluation.proposers import ProposerComparison
+from acbench.evaluation.result import Scored
+from acbench.records import GOOD, short_name
+from acbench.stats import Estimate
 
-COLOURS = ("#3266a8", "#d1722c", "#4b9460", "#a8465a", "#7a64a3", "#8a7a55", "#5a9aa8", "#777777")
-
-
-def comparison(facts: dict[str, Any]) -> bytes:
-    """Proposers side by side: accuracy with its interval, agreement of each two, calibration. See `stages.compare`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    names = list(facts["proposers"])
-    colour = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
-    figure = Figure(figsize=(15, 1.6 + max(3.2, 0.5 * len(names))), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(f"{facts['benchmark']}: {facts['images']:,} images, judged by {facts['truth']}")
-    accuracy, agreement, calibration = figure.subplots(1, 3)
-    _accuracy(accuracy, facts, names, colour)
-    _agreement(agreement, facts, names)
-    _calibration(calibration, facts, names, colour)
-    sink = io.BytesIO()
-    figure.savefig(sink, format="png", dpi=110, metadata={"Software": None})
-    return sink.getvalue()
+COLOURS = ("#3266a8", "#d1722c", "#4b9460", "#a8465a", "#7a64a3", "#8a7a55", "#5a9aa8", "#777777")
+"""In the order in which they are used."""
+SIGHT = {"shown": "in sight", "blind": "hidden"}
+"""How a proposal is to those who decide, in words."""
+_INK, _FADED = "#222222", "#777777"
+_COLUMNS = 3
+"""Confusion matrices side by side."""
+_CUT = 22
+"""Characters of a name that fit beside a matrix."""
 
 
-def _accuracy(axes: Any, facts: dict[str, Any], names: list[str], colour: dict[str, str]) -> None:
+def proposer_comparison(compared: ProposerComparison) -> bytes:
+    """Draw proposers side by side: accuracy with its interval, agreement of each pair, calibration."""
+    names = list(compared.proposers)
+    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+    figure = _figure(15, 1.6 + max(3.2, 0.5 * len(names)))
+    figure.suptitle(f"{compared.benchmark}: {compared.images:,} images, judged by {compared.truth}")
+    accuracy, kappas, calibration = figure.subplots(1, 3)
+    _draw_accuracy(accuracy, compared, colours)
+    _draw_kappas(kappas, compared, names)
+    _draw_calibration(calibration, compared, colours)
+    return _png(figure)
+
+
+def _draw_accuracy(axes: Axes, compared: ProposerComparison, colours: Mapping[str, str]) -> None:
     axes.set_title("Accuracy where it answered, 95 % interval")
-    for row, name in enumerate(names):
-        found = facts["proposers"][name]
-        if found["accuracy"]:
-            value, low, high = (found["accuracy"][key] for key in ("value", "low", "high"))
-            axes.barh(row, value, color=colour[name], height=0.6)
-            axes.plot([low, high], [row, row], color="#222222", linewidth=1.5)
+    for row, (name, proposer) in enumerate(compared.proposers.items()):
+        accuracy = proposer.overall.accuracy
+        if accuracy:
+            axes.barh(row, accuracy.value, color=colours[name], height=0.6)
+            _draw_interval(axes, accuracy, row, _INK)
         axes.text(
             0.01,
             row,
-            f" {found['answered']:,} answers",
+            f" {proposer.overall.answered:,} answers",
             va="center",
             fontsize=9,
-            color="white" if found["accuracy"] else "#222222",
+            color="white" if accuracy else _INK,
         )
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(colours)), list(colours))
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
 
 
-def _agreement(axes: Any, facts: dict[str, Any], names: list[str]) -> None:
+def _draw_kappas(axes: Axes, compared: ProposerComparison, names: Sequence[str]) -> None:
     axes.set_title("Cohen's kappa of each two")
     table = [[float("nan")] * len(names) for _ in names]
-    for found in facts["agreement"]:
-        if found["kappa"] is not None:
-            one, other = names.index(found["one"]), names.index(found["other"])
-            table[one][other] = table[other][one] = found["kappa"]
+    for pair in compared.agreement:
+        if pair.kappa is not None:
+            row, column = names.index(pair.one), names.index(pair.other)
+            table[row][column] = table[column][row] = pair.kappa
     axes.imshow(table, vmin=0, vmax=1, cmap="Blues")
-    for row, line in enumerate(table):
-        for column, value in enumerate(line):
-            if value == value:
-                axes.text(
-                    column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "#222222"
-                )
+    for row, kappas in enumerate(table):
+        for column, kappa in enumerate(kappas):
+            if not math.isnan(kappa):
+                colour = "white" if kappa > 0.6 else _INK
+                axes.text(column, row, f"{kappa:.2f}", ha="center", va="center", color=colour)
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), names)
 
 
-def _calibration(axes: Any, facts: dict[str, Any], names: list[str], colour: dict[str, str]) -> None:
+def _draw_calibration(axes: Axes, compared: ProposerComparison, colours: Mapping[str, str]) -> None:
     axes.set_title("Calibration: how often it is right at each confidence")
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1, linestyle="--")
-    for name in names:
-        found = facts["proposers"][name]["calibration"]
-        if found:
-            points = [(point["confidence"], point["accuracy"], point["n"]) for point in found["curve"]]
-            xs, ys, sizes = zip(*points, strict=True)
-            axes.plot(xs, ys, color=colour[name], linewidth=1)
-            axes.scatter(
-                xs, ys, s=[12 + n for n in sizes], color=colour[name], label=f"{name} (error {found['error']:.2f})"
-            )
+    for name, proposer in compared.proposers.items():
+        calibration = proposer.calibration
+        if calibration:
+            confidences = [point["confidence"] for point in calibration["curve"]]
+            accuracies = [point["accuracy"] for point in calibration["curve"]]
+            sizes = [12 + point["n"] for point in calibration["curve"]]
+            label = f"{name} (error {calibration['error']:.2f})"
+            axes.plot(confidences, accuracies, color=colours[name], linewidth=1)
+            axes.scatter(confidences, accuracies, s=sizes, color=colours[name], label=label)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("confidence")
@@ -91,125 +99,139 @@ def _calibration(axes: Any, facts: dict[str, Any], names: list[str], colour: dic
         axes.legend(loc="lower right", frameon=False)
 
 
-def agreement(facts: dict[str, Any]) -> bytes:
-    """What reviews say about people: agreement, what proposals do to them, seconds. See `stages.agreement`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    rows = {"all": facts["agreement"], **facts["by_category"]}
-    figure = Figure(
-        figsize=(15, 1.6 + max(3.2, 0.4 * max(len(rows), 2 * len(facts["proposers"])))), layout="constrained"
+def agreement(report: AgreementReport) -> bytes:
+    """Draw what reviews say about people: agreement, what visible proposals do to them, seconds a decision."""
+    groups = {"all": report.agreement} | {name: category.overall for name, category in report.by_category.items()}
+    figure = _figure(15, 1.6 + max(3.2, 0.4 * max(len(groups), 2 * len(report.proposers))))
+    figure.suptitle(f"{report.benchmark}: {report.images:,} images reviewed, {report.shared:,} by more than one")
+    alphas, matches, seconds = figure.subplots(1, 3)
+    _draw_alphas(alphas, groups)
+    _draw_matches(matches, report.proposers)
+    _draw_times(
+        seconds,
+        {
+            "all": report.seconds.all,
+            SIGHT["shown"]: report.seconds.shown,
+            SIGHT["blind"]: report.seconds.blind,
+            **{name: category.seconds for name, category in report.by_category.items()},
+        },
     )
-    FigureCanvasAgg(figure)
-    figure.suptitle(f"{facts['benchmark']}: {facts['images']:,} images reviewed, {facts['shared']:,} by more than one")
-    alpha, kept, seconds = figure.subplots(1, 3)
-    _alphas(alpha, rows)
-    _kept(kept, facts["proposers"])
-    _medians(seconds, facts)
-    sink = io.BytesIO()
-    figure.savefig(sink, format="png", dpi=110, metadata={"Software": None})
-    return sink.getvalue()
+    return _png(figure)
 
 
-def _alphas(axes: Any, rows: dict[str, Any]) -> None:
+def _draw_alphas(axes: Axes, groups: Mapping[str, GroupAgreement]) -> None:
     axes.set_title("Krippendorff's alpha (MASI), 95 % interval")
-    for row, found in enumerate(rows.values()):
-        if found["alpha"] is not None:
-            axes.plot(found["alpha"]["value"], row, "o", color=COLOURS[0])
-            if found["alpha"]["low"] is not None:
-                axes.plot([found["alpha"]["low"], found["alpha"]["high"]], [row, row], color=COLOURS[0], linewidth=1.5)
+    for row, group in enumerate(groups.values()):
+        alpha = group.alpha
+        if alpha is not None:
+            axes.plot(alpha.value, row, "o", color=COLOURS[0])
+            _draw_interval(axes, alpha, row, COLOURS[0])
         else:
-            axes.text(0.02, row, "not defined", va="center", fontsize=9, color="#777777")
-    axes.set_yticks(range(len(rows)), [f"{name} ({found['shared']:,})" for name, found in rows.items()])
+            axes.text(0.02, row, "not defined", va="center", fontsize=9, color=_FADED)
+    axes.set_yticks(range(len(groups)), [f"{name} ({group.shared:,})" for name, group in groups.items()])
     axes.set_xlim(-0.2, 1.02)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(len(groups) - 0.5, -0.5)
 
 
-SIGHT = {"shown": "in sight", "blind": "hidden"}
-"""How a proposal is to those who decide, in words."""
-
-
-def _kept(axes: Any, proposers: dict[str, Any]) -> None:
+def _draw_matches(axes: Axes, proposers: Mapping[str, ProposerAgreement]) -> None:
     axes.set_title("People decided what it had proposed, 95 % interval")
-    marks = {"shown": COLOURS[1], "blind": COLOURS[0]}
-    for row, found in enumerate(proposers.values()):
-        for shift, (sight, colour) in zip((-0.14, 0.14), marks.items(), strict=True):
-            same = found[sight]["same"]
-            if same is not None:
-                axes.plot([same["low"], same["high"]], [row + shift] * 2, color=colour, linewidth=1.5)
-                axes.plot(same["value"], row + shift, "o", color=colour)
-    for sight, colour in marks.items():
+    colours = {"shown": COLOURS[1], "blind": COLOURS[0]}
+    for row, proposer in enumerate(proposers.values()):
+        for shift, sight, matches in ((-0.14, "shown", proposer.shown), (0.14, "blind", proposer.blind)):
+            if matches is not None:
+                _draw_interval(axes, matches, row + shift, colours[sight])
+                axes.plot(matches.value, row + shift, "o", color=colours[sight])
+    for sight, colour in colours.items():
         axes.plot([], [], "o-", color=colour, label=SIGHT[sight])
     axes.set_yticks(range(len(proposers)), [short_name(name) for name in proposers])
     axes.set_xlim(0, 1.02)
     axes.set_ylim(max(len(proposers), 1) - 0.5, -0.5)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, frameon=False)  # below: it covers no line
+    # Below the axes, where it covers no interval.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, frameon=False)
 
 
-def _medians(axes: Any, facts: dict[str, Any]) -> None:
+def _draw_times(axes: Axes, times: Mapping[str, DecisionTimes]) -> None:
     axes.set_title("Median seconds a decision")
-    seconds = {SIGHT.get(name, name): found for name, found in facts["seconds"].items()}
-    rows = {**seconds, **{name: found["seconds"] for name, found in facts["by_category"].items()}}
-    for row, found in enumerate(rows.values()):
-        axes.barh(row, found["median"] or 0, color=COLOURS[2], height=0.6)
-    axes.set_yticks(range(len(rows)), [f"{name} ({found['n']:,})" for name, found in rows.items()])
+    for row, seconds in enumerate(times.values()):
+        axes.barh(row, seconds.median or 0, color=COLOURS[2], height=0.6)
+    axes.set_yticks(range(len(times)), [f"{name} ({seconds.n:,})" for name, seconds in times.items()])
     axes.invert_yaxis()
 
 
-_INK, _FADED = "#222222", "#777777"
-_COLUMNS = 3
-_CUT = 22
-"""Characters of a name that fit beside a matrix."""
+def _draw_interval(axes: Axes, estimate: Estimate, height: float, colour: str) -> None:
+    if estimate.low is not None and estimate.high is not None:
+        axes.plot([estimate.low, estimate.high], [height, height], color=colour, linewidth=1.5)
 
 
-def confusion(facts: Mapping[str, Any]) -> bytes:
-    """One matrix a category: rows are what is true, columns what was answered, both in the schema's order; a cell is
-    as dark as its share of the row."""
-    tables = {key: shown(found) for key, found in facts["confusion"].items()}
-    columns = min(_COLUMNS, len(tables))
-    rows = math.ceil(len(tables) / columns)
-    edge = max(max(len(table), len(table[0])) for table in tables.values())
+def confusion(score: Scored) -> bytes:
+    """Draw one matrix a category: rows are right answers, columns outcomes.
+
+    A cell is as dark as its share of the row.
+    """
+    matrices = {category: tables.confusion(matrix) for category, matrix in score.confusion.items()}
+    columns = min(_COLUMNS, len(matrices))
+    rows = math.ceil(len(matrices) / columns)
+    edge = max(max(len(table), len(table[0])) for table in matrices.values())
     size = max(3.4, 0.46 * edge + 1.9)
-    title = f"{facts['system']} on {facts['benchmark']}: rows true, columns answered"
+    title = f"{score.system} on {score.benchmark}: rows true, columns answered"
     figure = _figure(max(size * columns, 0.1 * len(title)), size * rows + 0.6)
     figure.suptitle(title, color=_INK)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (key, table) in zip(grid, tables.items(), strict=False):
-        _matrix(axes, key, table, facts)
-    for axes in grid[len(tables) :]:
+    for axes, (category, table) in zip(grid, matrices.items(), strict=False):
+        _draw_matrix(axes, table)
+        accuracy, items = score.value("accuracy", category) or 0.0, score.counts[category].items
+        axes.set_title(f"{_cut(category, 30)}: {100 * accuracy:.1f} % of {items:,}", fontsize=9.5, color=_INK)
+    for axes in grid[len(matrices) :]:
         axes.axis("off")
     return _png(figure)
 
 
-def classes(facts: Mapping[str, Any]) -> bytes:
-    """One bar a class: the share of its images that were answered rightly, and how many there are."""
+def _draw_matrix(axes: Axes, table: Sequence[Sequence[str]]) -> None:
+    (_, *columns), *rows = table
+    counts = [[int(cell) for cell in cells] for _, *cells in rows]
+    shares = [[count / max(sum(row), 1) for count in row] for row in counts]
+    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="equal")
+    for row, cells in enumerate(counts):
+        for column, count in enumerate(cells):
+            if count:
+                colour = "white" if shares[row][column] > 0.55 else _INK
+                axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=colour)
+    axes.set_xticks(range(len(columns)), [_cut(name) for name in columns], rotation=60, ha="right", fontsize=7.5)
+    for label in axes.get_xticklabels():
+        label.set_rotation_mode("anchor")
+    axes.set_yticks(range(len(rows)), [_cut(name) for name, *_ in rows], fontsize=7.5)
+    if len(columns) > len(rows):
+        axes.axvline(len(rows) - 0.5, color=_INK, linewidth=0.8)  # beyond it are outcomes that are no class
+
+
+def classes(score: Scored) -> bytes:
+    """Draw one bar a class: the share of its images that were answered rightly, and how many images it has."""
     bars = [
-        (key, name, found)
-        for key, named in facts["by_class"].items()
-        for name, found in named.items()
-        if found["items"]
+        (category, name, figures)
+        for category, named in score.by_class.items()
+        for name, figures in named.items()
+        if figures.items
     ]
-    gaps = len(facts["by_class"])
-    figure = _figure(9, 0.24 * (len(bars) + 1.4 * gaps) + 1.2)
+    figure = _figure(9, 0.24 * (len(bars) + 1.4 * len(score.by_class)) + 1.2)
     axes = figure.subplots()
-    axes.set_title(
-        f"{facts['system']} on {facts['benchmark']}: share of each class that is right", color=_INK, loc="left"
-    )
-    at, last, places, names = 0.0, "", [], []
-    for key, name, found in bars:
-        if key != last:
-            at += 1.4
-            axes.text(0, at - 0.75, _cut(key, 60), fontweight="bold", fontsize=9, va="center", color=_INK)
-        share, last = found["recall"], key
-        axes.barh(at, 1, color="#eeeeec", height=0.72)
-        axes.barh(at, share, color="#4b9460" if name == "good" else "#3266a8", height=0.72)
-        axes.text(1.01, at, f"{100 * share:.0f} % of {found['items']:,}", fontsize=8, va="center", color=_FADED)
-        places.append(at)
-        names.append(_cut(name, 34))
-        at += 1
-    axes.set_yticks(places, names, fontsize=8)
+    title = f"{score.system} on {score.benchmark}: share of each class that is right"
+    axes.set_title(title, color=_INK, loc="left")
+    height, last = 0.0, ""
+    ticks = []
+    for category, name, figures in bars:
+        if category != last:
+            height += 1.4
+            axes.text(0, height - 0.75, _cut(category, 60), fontweight="bold", fontsize=9, va="center", color=_INK)
+        last = category
+        share = figures.right / figures.items
+        axes.barh(height, 1, color="#eeeeec", height=0.72)
+        axes.barh(height, share, color=COLOURS[2] if name == GOOD else COLOURS[0], height=0.72)
+        axes.text(1.01, height, f"{100 * share:.0f} % of {figures.items:,}", fontsize=8, va="center", color=_FADED)
+        ticks.append((height, _cut(name, 34)))
+        height += 1
+    axes.set_yticks([tick for tick, _ in ticks], [name for _, name in ticks], fontsize=8)
     axes.set_xlim(0, 1)
-    axes.set_ylim(at, 0)
+    axes.set_ylim(height, 0)
     axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
@@ -217,36 +239,13 @@ def classes(facts: Mapping[str, Any]) -> bytes:
     return _png(figure)
 
 
-def _matrix(axes: Any, key: str, table: list[tuple[str, ...]], facts: Mapping[str, Any]) -> None:
-    counts = [[int(cell) for cell in row[1:]] for row in table[1:]]
-    shares = [[cell / max(sum(row), 1) for cell in row] for row in counts]
-    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="equal")
-    for row, line in enumerate(counts):
-        for column, count in enumerate(line):
-            if count:
-                colour = "white" if shares[row][column] > 0.55 else _INK
-                axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=colour)
-    axes.set_xticks(
-        range(len(table[0]) - 1), [_cut(name) for name in table[0][1:]], rotation=60, ha="right", fontsize=7.5
-    )
-    for label in axes.get_xticklabels():
-        label.set_rotation_mode("anchor")
-    axes.set_yticks(range(len(counts)), [_cut(row[0]) for row in table[1:]], fontsize=7.5)
-    edge = len(counts) - 0.5
-    if len(table[0]) - 1 > len(counts):
-        axes.axvline(edge, color=_INK, linewidth=0.8)  # beyond it stands what is no class
-    accuracy = facts["scores"]["accuracy"][key]["value"]
-    axes.set_title(
-        f"{_cut(key, 30)}: {100 * accuracy:.1f} % of {facts['counts'][key]['items']:,}", fontsize=9.5, color=_INK
-    )
-
-
 def _cut(name: str, most: int = _CUT) -> str:
-    """Without its middle: names of sets differ at their ends."""
+    """Leave out the middle of a long name: names of label sets differ at their ends."""
     return name if len(name) <= most else f"{name[: most // 2]}…{name[most // 2 + 1 - most :]}"
 
 
-def _figure(width: float, height: float) -> Any:
+def _figure(width: float, height: float) -> Figure:
+    """Make a figure of a size in inches. It draws without a screen and keeps no global state, as pyplot would."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -255,7 +254,7 @@ def _figure(width: float, height: float) -> Any:
     return figure
 
 
-def _png(figure: Any) -> bytes:
+def _png(figure: Figure) -> bytes:
     sink = io.BytesIO()
-    figure.savefig(sink, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(sink, format="png", dpi=110, metadata={"Software": None})  # else the file names matplotlib's version
     return sink.getvalue()

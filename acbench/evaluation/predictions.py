@@ -1,9 +1,9 @@
-"""What a system answered, from a file or from rows in memory, joined to the truth by id: never by position.
+"""Reads what a system answered, from a file or from rows in memory, and joins it to the truth by id, never by position.
 
-CSV, JSONL or parquet. An item is named by `item_id`, or by `image` or `image_path`, its path relative to the dataset's
-root (of a table: `category` and `image`). The answer stands in the first of the columns `labels`, `label`,
-`prediction`, `answer`, `raw` that the file has: a class id, a list of them, or the raw text (`scoring.vocabulary`
-reads it). Our own tables of Prediction records have `item_id`, `labels`, `raw`, and `parse`.
+Files are CSV, JSONL or parquet. A row names its item by `item_id`, or by `image` or `image_path`, the path relative to
+the dataset's root (for a table as truth: `category` and `image`). The answer stands in the first of the columns
+`labels`, `label`, `prediction`, `answer`, `raw` that the row has: a class id, a list of them, or text that
+`answer_parsing` reads. Tables of Prediction records have `item_id`, `labels`, `raw` and `parse`.
 """
 
 from __future__ import annotations
@@ -16,32 +16,31 @@ from typing import Any, NamedTuple
 
 from acbench._util.text import tidy
 from acbench.errors import TableError
-from acbench.evaluation.answer_parsing import MOST, Parse
-from acbench.evaluation.truth import Target, Truth, hashed, key_of
+from acbench.evaluation.answer_parsing import EMPTY, ERROR, MAX_LENGTH, MISSING, Outcome
+from acbench.evaluation.truth import Target, Truth, hash_of, table_item_id
 from acbench.records import JOIN
-from acbench.schema.views import ClassSet
 from acbench.storage.csv_files import ANSWERS, IMAGE, read_csv
 
 MAX_BYTES = 256 << 20
-"""Of a file of JSON lines or a parquet file."""
+"""Largest file of JSON lines, or largest parquet file."""
 MAX_CELL = 131_072
-"""Characters of a cell of a CSV file; a longer one is refused, whatever it says."""
-SHOWN = 200
-"""Characters of an answer that are kept."""
-MOST_NAMES = 8
-"""Classes that an error names."""
+"""Characters of the longest cell of a CSV file."""
+MAX_SHOWN = 200
+"""Characters of an answer that a score shows."""
+MAX_NAMES = 8
+"""Classes that an error lists."""
 
-Row = tuple[str, Mapping[str, Any]]
-"""Where it stands, and its values by column."""
+Row = Mapping[str, Any]
+"""Column → value."""
+LocatedRow = tuple[str, Row]
+"""Where the row stands, for messages, and the row."""
 
 
 class ParsedAnswer(NamedTuple):
-    """What a system answered about one item: `records.Prediction`, as far as it is scored."""
+    """The answer of a system about one item."""
 
     raw: str
-    labels: ClassSet
-    """Empty if it could not be parsed."""
-    parse: Parse
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +48,31 @@ class Answers:
     """The answers of one system about the items of a truth."""
 
     by_item: Mapping[str, ParsedAnswer]
-    """Of scored items alone; an item without one is missing."""
+    """item_id → answer, of scored items only."""
     unscored: int
     """Answers about items that are known but not scored: pending, excluded, of training, of another category."""
 
+    def outcome(self, item_id: str) -> Outcome:
+        """What became of an item."""
+        answer = self.by_item.get(item_id)
+        return MISSING if answer is None else answer.outcome
+
     @property
     def failed(self) -> int:
-        """How many name no class, or say that the system failed. To abstain is no failure."""
-        return sum(one.parse in ("unknown", "error") for one in self.by_item.values())
+        """How many name no class or say that the system failed. To abstain is no failure."""
+        return sum(answer.outcome.status in ("unknown", "error") for answer in self.by_item.values())
 
     @property
     def hash(self) -> str:
-        """16 hex of every answer about a scored item, whatever their order."""
-        rows = sorted(self.by_item.items())
-        return hashed([f"{key}\t{one.parse}\t{' + '.join(one.labels)}\t{one.raw!r}" for key, one in rows])
+        """16 hex digits of all answers about scored items, in whatever order they came."""
+        return hash_of(
+            f"{item_id}\t{answer.outcome.status}\t{JOIN.join(answer.outcome.labels)}\t{answer.raw!r}"
+            for item_id, answer in sorted(self.by_item.items())
+        )
 
 
-def read(path: Path) -> Iterator[Row]:
-    """The rows of a file. Raises TableError for a wrong kind of file, or one that cannot be read, naming the line."""
+def read(path: Path) -> Iterator[LocatedRow]:
+    """Read the rows of a file. Raises TableError for a file that is of another kind or damaged, naming the line."""
     suffix = path.suffix.lower()
     if suffix in {".csv", ".tsv"}:
         rows = read_csv(path, (), any_of=ANSWERS, max_cell=MAX_CELL)
@@ -76,107 +82,116 @@ def read(path: Path) -> Iterator[Row]:
     if path.stat().st_size > MAX_BYTES:
         raise TableError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give one row an item of the benchmark")
     if suffix in {".jsonl", ".ndjson"}:
-        return _jsonl(path)
+        return _read_jsonl(path)
     if suffix in {".parquet", ".pq"}:
-        return _parquet(path)
+        return _read_parquet(path)
     raise TableError(f"{path} is neither .csv, .jsonl nor .parquet", "save the predictions as one of these")
 
 
-def match(rows: Iterable[Row], truth: Truth) -> Answers:
-    """Rows joined to the truth and read. Raises TableError for an unknown item, a second row, a missing column, or if
-    not one row is an answer about a scored item: then they were made or read wrongly, and a score would hide it."""
+def match(rows: Iterable[LocatedRow], truth: Truth) -> Answers:
+    """Join rows to the truth and parse their answers.
+
+    Raises TableError for an unknown item, a second row about an item, or a missing column. Also raises it if no row is
+    an answer about a scored item: then the file was made or read wrongly, and a score would hide that.
+    """
     targets = {target.item_id: target for target in truth.targets}
     by_image = {target.image: target for target in truth.targets}
-    found: dict[str, ParsedAnswer] = {}
+    answers: dict[str, ParsedAnswer] = {}
     seen: dict[str, str] = {}
-    reader = _Reader(truth)
+    parser = _RowParser(truth)
     for where, row in rows:
-        key = _key(where, row, truth)
-        if key not in truth.known:
+        name = _item_name(where, row, truth)
+        if name not in truth.known:
             raise TableError(
-                f"{where}: {tidy(key, SHOWN)} is no item of {truth.benchmark}",
+                f"{where}: {tidy(name, MAX_SHOWN)} is no item of {truth.benchmark}",
                 "an item is named by its `item_id`, or by its `image` relative to the dataset's root",
             )
-        target = targets.get(key) or by_image.get(key)
-        key = target.item_id if target else key
-        if key in seen:
-            raise TableError(f"{where}: {tidy(key, SHOWN)} has an answer already, {seen[key]}", "keep one of them")
-        seen[key] = where
+        target = targets.get(name) or by_image.get(name)
+        item_id = target.item_id if target else name
+        if item_id in seen:
+            raise TableError(
+                f"{where}: {tidy(item_id, MAX_SHOWN)} has an answer already, {seen[item_id]}", "keep one of them"
+            )
+        seen[item_id] = where
         if target is not None:
-            found[key] = reader.read(where, row, target)
-    answers = Answers(found, len(seen) - len(found))
-    _check_usable(answers, truth)
-    return answers
+            answers[item_id] = parser.parse(where, row, target)
+    matched = Answers(answers, len(seen) - len(answers))
+    _check_usable(matched, truth)
+    return matched
 
 
 def _check_usable(answers: Answers, truth: Truth) -> None:
     if not answers.by_item:
-        there = (
-            f"none of the {answers.unscored:,} answers is about a scored image" if answers.unscored else "no answers"
-        )
-        raise TableError(f"{truth.benchmark}: {there}", f"answer for images such as {truth.targets[0].image}")
-    if any(one.parse == "ok" for one in answers.by_item.values()):
+        unscored = answers.unscored
+        what = f"none of the {unscored:,} answers is about a scored image" if unscored else "no answers"
+        raise TableError(f"{truth.benchmark}: {what}", f"answer for images such as {truth.targets[0].image}")
+    if any(answer.outcome.usable for answer in answers.by_item.values()):
         return
-    heard = [(target, answers.by_item[target.item_id]) for target in truth.targets if target.item_id in answers.by_item]
-    target, said = next((each for each in heard if each[1].raw.strip()), heard[0])
-    names = [JOIN.join(answer) for answer in truth.words[target.category].axis]
-    number = "; of a ClassLabel the name, features[…].int2str(number)" if said.raw.strip().isdigit() else ""
+    answered = [target for target in truth.targets if target.item_id in answers.by_item]
+    example = next((target for target in answered if answers.by_item[target.item_id].raw.strip()), answered[0])
+    raw = answers.by_item[example.item_id].raw
+    names = [JOIN.join(answer) for answer in truth.axis(example.category)]
+    numbers = "; of a ClassLabel the name, features[…].int2str(number)" if raw.strip().isdigit() else ""
     raise TableError(
-        f"{truth.benchmark}: none of the {len(heard):,} answers about scored images names a class;"
-        f" {target.image} has {tidy(said.raw, 80)!r}",
-        f"of {target.category}: {', '.join(names[:MOST_NAMES])}{', …' * (len(names) > MOST_NAMES)}{number}",
+        f"{truth.benchmark}: none of the {len(answered):,} answers about scored images names a class;"
+        f" {example.image} has {tidy(raw, 80)!r}",
+        f"of {example.category}: {', '.join(names[:MAX_NAMES])}{', …' * (len(names) > MAX_NAMES)}{numbers}",
     )
 
 
-def image_of(row: Mapping[str, Any]) -> str:
-    """The path of a row's image; empty if it has none. A picture is no path."""
+def image_of(row: Row) -> str:
+    """The path of a row's image; empty if it has none. A decoded image in that column is no path."""
     return next((row[name] for name in IMAGE if isinstance(row.get(name), str)), "")
 
 
-def _key(where: str, row: Mapping[str, Any], truth: Truth) -> str:
-    name, image = row.get("item_id"), image_of(row)
-    if isinstance(name, str) and name.strip():
-        return name
+def _item_name(where: str, row: Row, truth: Truth) -> str:
+    item_id, image = row.get("item_id"), image_of(row)
+    if isinstance(item_id, str) and item_id.strip():
+        return item_id
     if image.strip():
-        return key_of(str(row.get("category") or ""), image) if truth.view == "table" else image
+        return table_item_id(str(row.get("category") or ""), image) if truth.view == "table" else image
     if {"item_id", *IMAGE} & row.keys():
         raise TableError(f"{where}: it does not say which item it is about", "fill in `item_id` or `image`")
     raise TableError(f"{where}: there is no column item_id or image", "name the item in one of them")
 
 
 @dataclass(slots=True)
-class _Reader:
-    """Reads answers; each text is parsed once a category."""
+class _RowParser:
+    """Parses the answers of rows; each text once for a category."""
 
     truth: Truth
-    _known: dict[tuple[str, str], tuple[Parse, ClassSet]] = field(default_factory=dict)
+    _known: dict[tuple[str, str], Outcome] = field(default_factory=dict)
 
-    def read(self, where: str, row: Mapping[str, Any], target: Target) -> ParsedAnswer:
+    def parse(self, where: str, row: Row, target: Target) -> ParsedAnswer:
         column = next((name for name in ANSWERS if name in row), None)
         if column is None:
             raise TableError(f"{where}: there is no column {' or '.join(ANSWERS)}", "put the answer in one of them")
-        said = row[column]
-        if column == "labels" and not isinstance(said, str) and not said and row.get("raw"):
-            said = row["raw"]
-        # What bundled systems answered was read when it came; of these two, the text beside them tells nothing more.
-        told = row.get("parse")
-        status, labels = (told, ()) if told in ("error", "empty") else self._parse(target.category, said)
-        raw = said if isinstance(said, str) else "" if status == "empty" else JOIN.join(map(str, _listed(said)))
-        return ParsedAnswer(raw, labels, status)
+        answer = row[column]
+        if column == "labels" and not isinstance(answer, str) and not answer and row.get("raw"):
+            answer = row["raw"]
+        # A table of Prediction records says what became of the question; the text tells nothing more in these cases.
+        recorded = {"error": ERROR, "empty": EMPTY}.get(str(row.get("parse")))
+        outcome = recorded or self._outcome(target.category, answer)
+        return ParsedAnswer(_raw(answer, outcome), outcome)
 
-    def _parse(self, category: str, said: object) -> tuple[Parse, ClassSet]:
-        if not isinstance(said, str) or len(said) > MOST:
-            return self.truth.words[category].parse(said)
-        if (category, said) not in self._known:
-            self._known[category, said] = self.truth.words[category].parse(said)
-        return self._known[category, said]
-
-
-def _listed(said: Any) -> Iterable[object]:
-    return said if isinstance(said, Iterable) else (said,)
+    def _outcome(self, category: str, answer: object) -> Outcome:
+        vocabulary = self.truth.vocabularies[category]
+        if not isinstance(answer, str) or len(answer) > MAX_LENGTH:
+            return vocabulary.parse(answer)
+        if (category, answer) not in self._known:
+            self._known[category, answer] = vocabulary.parse(answer)
+        return self._known[category, answer]
 
 
-def _jsonl(path: Path) -> Iterator[Row]:
+def _raw(answer: object, outcome: Outcome) -> str:
+    if isinstance(answer, str):
+        return answer
+    if outcome.status == "empty":
+        return ""
+    return JOIN.join(map(str, answer if isinstance(answer, Iterable) else (answer,)))
+
+
+def _read_jsonl(path: Path) -> Iterator[LocatedRow]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             where = f"{path}, line {number}"
@@ -185,23 +200,27 @@ def _jsonl(path: Path) -> Iterator[Row]:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise TableError(f"{where}: not JSON: {tidy(str(error), SHOWN)}", "one JSON object a line") from None
+                raise TableError(
+                    f"{where}: not JSON: {tidy(str(error), MAX_SHOWN)}", "one JSON object a line"
+                ) from None
             if not isinstance(row, dict):
                 raise TableError(f"{where}: not a JSON object", "one JSON object a line")
             yield where, row
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _read_parquet(path: Path) -> Iterator[LocatedRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(path)
-        names = {"item_id", *IMAGE, "category", "parse", *ANSWERS} & set(file.schema_arrow.names)
+        columns = {"item_id", *IMAGE, "category", "parse", *ANSWERS} & set(file.schema_arrow.names)
         number = 0
-        for batch in file.iter_batches(batch_size=4096, columns=sorted(names)):
+        for batch in file.iter_batches(batch_size=4096, columns=sorted(columns)):
             for row in batch.to_pylist():
                 number += 1
                 yield f"{path}, row {number}", row
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{path} is no readable parquet file: {tidy(str(error), SHOWN)}", "write it again") from None
+        raise TableError(
+            f"{path} is no readable parquet file: {tidy(str(error), MAX_SHOWN)}", "write it again"
+        ) from None

@@ -1,132 +1,258 @@
-"""Proposers side by side: against the current labels, against each other, and against what they cost."""
+"""Compares proposers: against the current labels, with each other, and by what their answers cost."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, short_name
 from acbench.review.crowdlab import cross_validated
 from acbench.schema import Schema
-from acbench.stats import calibration, kappa, rate
+from acbench.stats import Calibration, Estimate, calibration, kappa, rate
 
 CONFUSIONS = 5
-"""So many of a proposer's commonest mistakes are listed."""
+"""How many of a proposer's most frequent mistakes are listed."""
+CROWDLAB = "weighed, cross-validated"
+"""The name of the combined answer of all witnesses, beside those of the proposers."""
+
+LabelTexts = Mapping[str, str]
+"""item_id → class ids, joined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledDataset:
+    """A dataset with its proposals and current labels."""
+
+    items: Sequence[Item]
+    proposals: Mapping[str, Sequence[Proposal]]
+    """By item_id."""
+    labels: Mapping[str, Label]
+    """By item_id."""
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerFigures:
+    """How good the answers of one proposer are, on the images that have a true label."""
+
+    answered: int
+    coverage: float | None
+    """Share of the images that it answered; None without images."""
+    right: int
+    accuracy: Estimate | None
+    """Share of its answers that are right."""
+    kappa: float | None
+    """Cohen's kappa with the true labels."""
+
+    def to_json(self) -> dict[str, object]:
+        """JSON values in the order of the fields."""
+        return {**dataclasses.asdict(self), "accuracy": self.accuracy and self.accuracy.interval_to_json()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerCost:
+    """What the answers of one proposer cost."""
+
+    calls: int
+    """Calls of an LLM."""
+    dollars: float
+    dollars_per_right: float | None
+    """Dollars for each right answer; None without calls or right answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """One kind of mistake."""
+
+    category: str
+    true: str
+    said: str
+    """What the proposer answered."""
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposerFigures:
+    """Everything about one proposer."""
+
+    overall: AnswerFigures
+    by_category: Mapping[str, AnswerFigures]
+    calibration: Calibration | None
+    """None if it gives no probabilities."""
+    cost: AnswerCost
+    confusions: Sequence[Confusion]
+    """The most frequent mistakes, at most CONFUSIONS."""
+
+    def to_json(self) -> dict[str, object]:
+        """JSON values: overall figures and cost stand in one table with the rest."""
+        return {
+            **self.overall.to_json(),
+            "by_category": {name: figures.to_json() for name, figures in self.by_category.items()},
+            "calibration": self.calibration,
+            **dataclasses.asdict(self.cost),
+            "confusions": [dataclasses.asdict(confusion) for confusion in self.confusions],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposerPair:
+    """How far two proposers agree, on the images that both answered."""
+
+    one: str
+    other: str
+    images: int
+    same: float | None
+    """Share of equal answers; None without images."""
+    kappa: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposerComparison:
+    """Everything that `acbench compare` prints."""
+
+    benchmark: str
+    people_only: bool
+    """Whether only people's decisions count as true."""
+    images: int
+    proposers: Mapping[str, ProposerFigures]
+    agreement: Sequence[ProposerPair]
+
+    @property
+    def truth(self) -> str:
+        """What the answers are judged by, in words."""
+        return "people's decisions" if self.people_only else "the current labels"
+
+    def to_json(self) -> dict[str, object]:
+        """What `acbench compare --json` prints."""
+        return {
+            "benchmark": self.benchmark,
+            "truth": self.truth,
+            "images": self.images,
+            "proposers": {name: figures.to_json() for name, figures in self.proposers.items()},
+            "agreement": [dataclasses.asdict(pair) for pair in self.agreement],
+        }
 
 
 def compare(
-    items: Sequence[Item],
-    proposals: Mapping[str, Sequence[Proposal]],
-    labels: Mapping[str, Label],
-    schema: Schema,
-    *,
-    people_only: bool,
-    cost: Callable[[Sequence[str]], float],
-) -> dict[str, Any]:
-    """Figures of each proposer on the anomalous images with a label, as JSON-ready values.
+    dataset: LabelledDataset, *, people_only: bool, cost: Callable[[Sequence[str]], float]
+) -> ProposerComparison:
+    """Compare all proposers on the anomalous images that have a label.
 
-    `people_only`: only where people decided. Otherwise pending labels count too, and a proposer that helped to make the
-    labels is in part judged by itself.
-    `cost`: dollars that calls, by their ids, took.
+    `people_only`: count only labels that people decided. Otherwise pending labels count too, and a proposer that helped
+    to make the labels is in part judged by itself.
+    `cost`: gives the dollars that calls took, by their ids.
     """
-    truth = {
-        item.item_id: JOIN.join(labels[item.item_id].labels)
-        for item in items
-        if item.anomalous
-        and labels[item.item_id].labels
-        and labels[item.item_id].status != "excluded"
-        and (labels[item.item_id].decided_by == PEOPLE or not people_only)
-    }
+    truth = _true_answers(dataset, people_only)
     asked: dict[str, dict[str, Proposal]] = {}
-    for answers in proposals.values():
-        for answer in answers:
-            asked.setdefault(short_name(answer.proposer), {})[answer.item_id] = answer
-    said = {
+    for proposals in dataset.proposals.values():
+        for proposal in proposals:
+            asked.setdefault(short_name(proposal.proposer), {})[proposal.item_id] = proposal
+    answers: dict[str, LabelTexts] = {
         name: {
-            item: JOIN.join(answer.labels) for item, answer in rows.items() if answer.status == "ok" and item in truth
+            item_id: JOIN.join(proposal.labels)
+            for item_id, proposal in own.items()
+            if proposal.status == "ok" and item_id in truth
         }
-        for name, rows in sorted(asked.items())
+        for name, own in sorted(asked.items())
     }
-    weighed = cross_validated(items, proposals, labels, schema)
-    if weighed:
-        said["weighed, cross-validated"] = {item: label for item, label in weighed.items() if item in truth}
-    category_of = {item.item_id: item.category for item in items}
-    return {
-        "benchmark": schema.benchmark,
-        "truth": "people's decisions" if people_only else "the current labels",
-        "images": len(truth),
-        "proposers": {
-            name: {
-                **_figures(rows, truth),
-                "by_category": {
-                    category: _figures(_only(rows, category, category_of), _only(truth, category, category_of))
-                    for category in sorted({category_of[item] for item in truth})
-                },
-                "calibration": calibration(_confidences(asked.get(name, {}), truth)),
-                **_prices(asked.get(name, {}), rows, truth, cost),
-                "confusions": _confusions(rows, truth, category_of),
-            }
-            for name, rows in said.items()
+    combined = cross_validated(dataset.items, dataset.proposals, dataset.labels, dataset.schema)
+    if combined:
+        answers[CROWDLAB] = {item_id: label for item_id, label in combined.items() if item_id in truth}
+    category_of = {item.item_id: item.category for item in dataset.items}
+    return ProposerComparison(
+        benchmark=dataset.schema.benchmark,
+        people_only=people_only,
+        images=len(truth),
+        proposers={
+            name: ProposerFigures(
+                overall=_figures(own, truth),
+                by_category=_by_category(own, truth, category_of),
+                calibration=calibration(_confidences(asked.get(name, {}), truth)),
+                cost=_cost(asked.get(name, {}), _right(own, truth), cost),
+                confusions=_confusions(own, truth, category_of),
+            )
+            for name, own in answers.items()
         },
-        "agreement": [
-            {"one": one, "other": other, **_agreement(said[one], said[other])} for one, other in combinations(said, 2)
-        ],
-    }
+        agreement=[_agreement(answers, one, other) for one, other in combinations(answers, 2)],
+    )
 
 
-def _figures(said: Mapping[str, str], truth: Mapping[str, str]) -> dict[str, Any]:
-    right = sum(truth[item] == label for item, label in said.items())
-    accuracy = rate(right, len(said))
-    return {
-        "answered": len(said),
-        "coverage": len(said) / len(truth) if truth else None,
-        "right": right,
-        "accuracy": accuracy and accuracy.interval_to_json(),
-        "kappa": kappa([truth[item] for item in said], list(said.values())),
-    }
+def _true_answers(dataset: LabelledDataset, people_only: bool) -> LabelTexts:
+    truth = {}
+    for item in dataset.items:
+        label = dataset.labels[item.item_id]
+        known = label.labels and label.status != "excluded" and (label.decided_by == PEOPLE or not people_only)
+        if item.anomalous and known:
+            truth[item.item_id] = JOIN.join(label.labels)
+    return truth
 
 
-def _agreement(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, Any]:
-    both = sorted(set(one) & set(other))
-    same = sum(one[item] == other[item] for item in both)
-    return {
-        "images": len(both),
-        "same": same / len(both) if both else None,
-        "kappa": kappa([one[item] for item in both], [other[item] for item in both]),
-    }
+def _right(answers: LabelTexts, truth: LabelTexts) -> int:
+    return sum(truth[item_id] == answer for item_id, answer in answers.items())
 
 
-def _confidences(rows: Mapping[str, Proposal], truth: Mapping[str, str]) -> list[tuple[float, bool]]:
-    """(probability of the best class, whether it is right) of each image with one true class; abstentions count too."""
-    found = []
-    for item, answer in sorted(rows.items()):
-        if answer.scores and item in truth and JOIN not in truth[item]:
-            best = max(answer.scores, key=lambda label: (answer.scores[label], label))
-            found.append((answer.scores[best], best == truth[item]))
-    return found
+def _figures(answers: LabelTexts, truth: LabelTexts) -> AnswerFigures:
+    right = _right(answers, truth)
+    return AnswerFigures(
+        answered=len(answers),
+        coverage=len(answers) / len(truth) if truth else None,
+        right=right,
+        accuracy=rate(right, len(answers)),
+        kappa=kappa([truth[item_id] for item_id in answers], list(answers.values())),
+    )
 
 
-def _prices(
-    rows: Mapping[str, Proposal],
-    said: Mapping[str, str],
-    truth: Mapping[str, str],
-    cost: Callable[[Sequence[str]], float],
-) -> dict[str, Any]:
-    calls = sorted({call for answer in rows.values() for call in answer.calls})
-    right = sum(truth[item] == label for item, label in said.items())
+def _by_category(answers: LabelTexts, truth: LabelTexts, category_of: Mapping[str, str]) -> dict[str, AnswerFigures]:
+    def only(category: str, rows: LabelTexts) -> LabelTexts:
+        return {item_id: answer for item_id, answer in rows.items() if category_of[item_id] == category}
+
+    categories = sorted({category_of[item_id] for item_id in truth})
+    return {category: _figures(only(category, answers), only(category, truth)) for category in categories}
+
+
+def _agreement(answers: Mapping[str, LabelTexts], one: str, other: str) -> ProposerPair:
+    first, second = answers[one], answers[other]
+    both = sorted(first.keys() & second.keys())
+    same = sum(first[item_id] == second[item_id] for item_id in both)
+    return ProposerPair(
+        one=one,
+        other=other,
+        images=len(both),
+        same=same / len(both) if both else None,
+        kappa=kappa([first[item_id] for item_id in both], [second[item_id] for item_id in both]),
+    )
+
+
+def _confidences(proposals: Mapping[str, Proposal], truth: LabelTexts) -> list[tuple[float, bool]]:
+    """Collect (probability of the likeliest class, whether it is right) for images with one true class.
+
+    Abstentions count too: their probabilities are known.
+    """
+    confidences = []
+    for item_id, proposal in sorted(proposals.items()):
+        if proposal.scores and item_id in truth and JOIN not in truth[item_id]:
+            likeliest = max(proposal.scores, key=lambda label: (proposal.scores[label], label))
+            confidences.append((proposal.scores[likeliest], likeliest == truth[item_id]))
+    return confidences
+
+
+def _cost(proposals: Mapping[str, Proposal], right: int, cost: Callable[[Sequence[str]], float]) -> AnswerCost:
+    calls = sorted({call for proposal in proposals.values() for call in proposal.calls})
     dollars = cost(calls) if calls else 0.0
-    return {"calls": len(calls), "dollars": dollars, "dollars_per_right": dollars / right if calls and right else None}
+    return AnswerCost(calls=len(calls), dollars=dollars, dollars_per_right=dollars / right if calls and right else None)
 
 
-def _confusions(
-    said: Mapping[str, str], truth: Mapping[str, str], category_of: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    wrong = Counter((category_of[item], truth[item], label) for item, label in said.items() if truth[item] != label)
-    ordered = sorted(wrong.items(), key=lambda pair: (-pair[1], pair[0]))[:CONFUSIONS]
-    return [{"category": c, "true": true, "said": label, "images": n} for (c, true, label), n in ordered]
-
-
-def _only(rows: Mapping[str, str], category: str, category_of: Mapping[str, str]) -> dict[str, str]:
-    return {item: value for item, value in rows.items() if category_of[item] == category}
+def _confusions(answers: LabelTexts, truth: LabelTexts, category_of: Mapping[str, str]) -> list[Confusion]:
+    mistakes = Counter(
+        (category_of[item_id], truth[item_id], answer)
+        for item_id, answer in answers.items()
+        if truth[item_id] != answer
+    )
+    most_frequent = sorted(mistakes.items(), key=lambda mistake: (-mistake[1], mistake[0]))[:CONFUSIONS]
+    return [
+        Confusion(category=category, true=true, said=answer, images=images)
+        for (category, true, answer), images in most_frequent
+    ]

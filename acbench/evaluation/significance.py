@@ -1,72 +1,115 @@
-"""Two systems on the same items: is the difference more than chance?"""
+"""Compares two systems on the same items: is their difference more than chance?"""
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from acbench.evaluation.metrics import defined, mean, outcome
-from acbench.evaluation.predictions import ParsedAnswer
+from acbench.evaluation.metrics import Floats, estimate, mean_of_defined
+from acbench.evaluation.predictions import Answers
 from acbench.evaluation.truth import Truth
 from acbench.records import GOOD
+from acbench.stats import Estimate
+
+Cells = Counter[tuple[bool, bool, bool]]
+"""(anomalous, first is right, second is right) → items."""
+_CELLS = tuple(product((False, True), (False, True), (False, True)))
 
 
-def versus(
-    truth: Truth, one: Mapping[str, ParsedAnswer], other: Mapping[str, ParsedAnswer], *, resamples: int, seed: int
-) -> dict[str, Any]:
-    """Differences in accuracy, first minus second, with paired bootstrap intervals, and McNemar's exact test.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McNemarTest:
+    """McNemar's exact test (1947): are the items that only one system has right as likely to be the other's?"""
 
-    Items are drawn in pairs within each category: whatever is hard for both is drawn for both (see `figures`).
-    McNemar's test (1947) asks whether the items that only one of them has right could as well be the other's; exact,
-    two-sided.
+    only_first_right: int
+    only_second_right: int
+    p: float
+    """Two-sided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedComparison:
+    """Two systems on the same items."""
+
+    items: int
+    difference: Mapping[str, Mapping[str, Estimate]]
+    """Metric → scope → first minus second."""
+    mcnemar: McNemarTest
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values in the order of the fields."""
+        return {
+            "items": self.items,
+            "difference": {
+                metric: {scope: difference.interval_to_json() for scope, difference in scopes.items()}
+                for metric, scopes in self.difference.items()
+            },
+            "mcnemar": dataclasses.asdict(self.mcnemar),
+        }
+
+
+def compare_answers(truth: Truth, first: Answers, second: Answers, *, resamples: int, seed: int) -> PairedComparison:
+    """Compare the accuracy of two systems with paired bootstrap intervals and McNemar's exact test.
+
+    Items are drawn in pairs within each category: an item that is hard for both is drawn for both. See `metrics`.
     """
-    from scipy.stats import binomtest
-
-    counted: dict[str, Counter[tuple[bool, bool, bool]]] = {}
-    for target in truth.targets:
-        rights = (outcome(each.get(target.item_id)) == target.wanted for each in (one, other))
-        counted.setdefault(target.category, Counter())[(target.wanted != (GOOD,), *rights)] += 1  # type: ignore[index]
-    kinds = [(a, b, c) for a in (False, True) for b in (False, True) for c in (False, True)]
-    anomalous = np.array([kind[0] for kind in kinds], dtype=float)
-    ahead = np.array([float(first) - float(second) for _, first, second in kinds])
+    counted = _cells(truth, first, second)
+    anomalous = np.array([float(is_anomalous) for is_anomalous, _, _ in _CELLS])
+    gain = np.array([float(first_right) - float(second_right) for _, first_right, second_right in _CELLS])
     sums = []
     for category, cells in sorted(counted.items()):
-        counts = np.array([cells[kind] for kind in kinds])
+        counts = np.array([cells[cell] for cell in _CELLS])
         random = np.random.default_rng((seed, zlib.crc32(category.encode()), 1))
         drawn = np.vstack([counts, random.multinomial(counts.sum(), counts / counts.sum(), size=resamples)])
-        sums.append(np.stack([drawn @ ahead, drawn.sum(axis=1), drawn @ (ahead * anomalous), drawn @ anomalous]))
-    table = np.stack(sums)  # (categories, 4, R)
-    with np.errstate(invalid="ignore"):
-        shares = {"accuracy": table[:, 0] / table[:, 1], "accuracy_anomalous": table[:, 2] / table[:, 3]}
-        whole = table.sum(axis=0)
-        differences = {
-            name: {"mean": mean(share), "pooled": whole[2 * row] / whole[2 * row + 1]}
-            for row, (name, share) in enumerate(shares.items())
-            if np.isfinite(share[:, 0]).any()
-        }
-    only_one, only_other = (
-        sum(cells[kind] for cells in counted.values() for kind in kinds if kind[1:] == right)
-        for right in ((True, False), (False, True))
+        sums.append(np.stack([drawn @ gain, drawn.sum(axis=1), drawn @ (gain * anomalous), drawn @ anomalous]))
+    table = np.stack(sums)  # (categories, 4, 1 + resamples); the first column holds the data
+    totals = table.sum(axis=0)
+    difference: dict[str, dict[str, Estimate]] = {}
+    for row, metric in enumerate(("accuracy", "accuracy_anomalous")):
+        with np.errstate(invalid="ignore"):
+            by_category = table[:, 2 * row] / table[:, 2 * row + 1]
+            pooled = totals[2 * row] / totals[2 * row + 1]
+        if np.isfinite(by_category[:, 0]).any():
+            n = int(totals[2 * row + 1, 0])
+            difference[metric] = {
+                "mean": _estimate(mean_of_defined(by_category), n),
+                "pooled": _estimate(pooled, n),
+            }
+    return PairedComparison(items=len(truth.targets), difference=difference, mcnemar=_mcnemar(counted))
+
+
+def _cells(truth: Truth, first: Answers, second: Answers) -> dict[str, Cells]:
+    counted: dict[str, Cells] = {}
+    for target in truth.targets:
+        first_right = first.outcome(target.item_id).labels == target.wanted
+        second_right = second.outcome(target.item_id).labels == target.wanted
+        counted.setdefault(target.category, Counter())[target.wanted != (GOOD,), first_right, second_right] += 1
+    return counted
+
+
+def _mcnemar(counted: Mapping[str, Cells]) -> McNemarTest:
+    from scipy.stats import binomtest
+
+    total = sum(counted.values(), Counter[tuple[bool, bool, bool]]())
+    only_first = total[False, True, False] + total[True, True, False]
+    only_second = total[False, False, True] + total[True, False, True]
+    discordant = only_first + only_second
+    return McNemarTest(
+        only_first_right=only_first,
+        only_second_right=only_second,
+        p=float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0,
     )
-    discordant = only_one + only_other
-    return {
-        "items": len(truth.targets),
-        "difference": {
-            name: {scope: _interval(values) for scope, values in scopes.items()} for name, scopes in differences.items()
-        },
-        "mcnemar": {
-            "only_first_right": only_one,
-            "only_second_right": only_other,
-            "p": float(binomtest(only_one, discordant, 0.5).pvalue) if discordant else 1.0,
-        },
-    }
 
 
-def _interval(values: Any) -> dict[str, float | None]:
-    low, high = np.nanquantile(values[1:], (0.025, 0.975)) if len(values) > 1 else (np.nan, np.nan)
-    found = {"value": values[0], "low": low, "high": high}
-    return {name: defined(value) for name, value in found.items()}
+def _estimate(values: Floats, n: int) -> Estimate:
+    """Make an estimate of the data, the first value, and its resamples, the others."""
+    ends = np.nanquantile(values[1:], (0.025, 0.975)) if len(values) > 1 else np.full(2, np.nan)
+    difference = estimate(values[0], ends, n)
+    assert difference is not None, "defined in the data"
+    return difference

@@ -1,12 +1,17 @@
-"""A score as people read it: rows for the terminal, and Markdown."""
+"""Shows a score to people: as text for the screen, and as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+from acbench._util import markdown as md
 from acbench._util.console import table
 from acbench._util.text import printable
+from acbench.evaluation.metrics import MEAN, POOLED
+from acbench.evaluation.result import ConfusionMatrix, Counts, Scored, UnusableAnswer
+from acbench.evaluation.severity import Severity
+from acbench.evaluation.significance import PairedComparison
+from acbench.stats import Estimate
 
 TITLES = {
     "accuracy": "accuracy",
@@ -21,7 +26,7 @@ TITLES = {
     "floor": "floor",
     "floor_anomalous": "floor, anomalies",
 }
-SHORT = {
+SHORT_TITLES = {
     "accuracy_anomalous": "anomalies",
     "accuracy_detected": "detected",
     "macro_f1": "F1",
@@ -29,162 +34,167 @@ SHORT = {
     "false_alarms": "alarms",
     "floor_anomalous": "floor, an.",
 }
-"""Heads of narrow columns."""
-SINGLE = tuple(name for name in TITLES if not name.startswith("jaccard"))
-"""Where every item has one class, Jaccard is accuracy."""
-UNUSABLE = ("unparsed", "abstained", "failed", "missing")
-FIRST = 3
-"""So many answers without a class, and so many images without an answer, are shown on the screen."""
+"""Heads of narrow columns, where they differ."""
+SINGLE_CLASS_METRICS = tuple(name for name in TITLES if not name.startswith("jaccard"))
+"""Where every item has one class, the Jaccard index is the accuracy."""
+SHOWN = 3
+"""How many unusable answers, and how many images without an answer, the screen lists."""
 
-Facts = Mapping[str, Any]
-
-
-def headline(facts: Facts) -> str:
-    """One sentence."""
-    counts = facts["counts"]["pooled"]
-    what = f"{counts['items']:,} images ({counts['anomalous']:,} anomalous), {facts['view']} view"
-    if facts["categories"] != "all":
-        what += f", {', '.join(facts['categories'])} alone"
-    if facts["part"]:
-        what += f", a part: {facts['part']['items']:,} of {facts['part']['of']:,}"
-    left = "; ".join(f"{count:,} {why}" for why, count in facts["left_out"].items())
-    said = f"{facts['system']} on {facts['benchmark']}: {what}" + (f"; not scored: {left}" if left else "")
-    return printable(said)
+Row = tuple[str, ...]
 
 
-def summary(facts: Facts) -> list[tuple[str, ...]]:
-    """Overall figures, one a row: mean over the categories, and pooled."""
-    rows: list[tuple[str, ...]] = [("", "mean over categories", "pooled", "n")]
-    for name in _metrics(facts):
-        mean, pooled = (facts["scores"][name][scope] for scope in ("mean", "pooled"))
-        rows.append((TITLES[name], interval(mean), interval(pooled), f"{pooled['n']:,}"))
+def headline(score: Scored) -> str:
+    """One sentence on what was scored."""
+    counts = score.counts[POOLED]
+    what = f"{counts.items:,} images ({counts.anomalous:,} anomalous), {score.view} view"
+    if score.categories:
+        what += f", {', '.join(score.categories)} alone"
+    if score.part:
+        what += f", a part: {score.part.items:,} of {score.part.of:,}"
+    left_out = "; ".join(f"{count:,} {why}" for why, count in score.left_out.items())
+    sentence = f"{score.system} on {score.benchmark}: {what}" + (f"; not scored: {left_out}" if left_out else "")
+    return printable(sentence)
+
+
+def summary(score: Scored) -> list[Row]:
+    """The overall figures, one a row: mean over the categories, and pooled."""
+    rows: list[Row] = [("", "mean over categories", "pooled", "n")]
+    for metric in _metrics(score):
+        scopes, n = score.figures.estimates[metric], score.figures.sizes[metric][POOLED]
+        rows.append((TITLES[metric], interval(scopes[MEAN]), interval(scopes[POOLED]), f"{n:,}"))
     return rows
 
 
-def categories(facts: Facts) -> list[tuple[str, ...]]:
-    """Figures of each category, one a row."""
-    metrics = _metrics(facts)
-    rows = [("category", "n", *(SHORT.get(name, TITLES[name]) for name in metrics), "unusable")]
-    for key, counts in facts["counts"].items():
-        if key != "pooled":
-            values = (number(facts["scores"][name][key]["value"]) for name in metrics)
-            rows.append((printable(key), f"{counts['items']:,}", *values, str(sum(counts[name] for name in UNUSABLE))))
+def categories(score: Scored) -> list[Row]:
+    """The figures of each category, one category a row."""
+    metrics = _metrics(score)
+    rows: list[Row] = [("category", "n", *(SHORT_TITLES.get(name, TITLES[name]) for name in metrics), "unusable")]
+    for category, counts in score.counts.items():
+        if category != POOLED:
+            values = (number(score.value(metric, category)) for metric in metrics)
+            rows.append((printable(category), f"{counts.items:,}", *values, str(counts.unusable)))
     return rows
 
 
-def unusable(facts: Facts) -> str:
-    """How many answers were none, in words."""
-    counts = facts["counts"]["pooled"]
-    return ", ".join(f"{counts[name]:,} {name}" for name in UNUSABLE)
+def unusable(counts: Counts) -> str:
+    """How many items have no usable answer, and why."""
+    return (
+        f"{counts.unparsed:,} unparsed, {counts.abstained:,} abstained, {counts.failed:,} failed,"
+        f" {counts.missing:,} missing"
+    )
 
 
-def text(facts: Facts, *more: str) -> str:
-    """The screen. `more`: lines below the first."""
-    lines = [headline(facts), *more, "", table(summary(facts)), "", table(categories(facts)), ""]
+def text(score: Scored, *more: str) -> str:
+    """What the screen shows. `more`: lines below the first."""
+    lines = [headline(score), *more, "", table(summary(score)), "", table(categories(score)), ""]
     lines.append("In percent; kappa and F1 times 100; intervals of 95 %.")
-    if "severity" in facts:
-        lines += ["", table(severity(facts))]
-    lines.append(f"No usable answer, counted as wrong: {unusable(facts)}")
-    spoken = [row for row in facts["unusable"] if row["why"] != "missing"]
-    missing = [row for row in facts["unusable"] if row["why"] == "missing"]
-    for rows in (spoken, missing):
-        for row in rows[:FIRST]:
-            answer = f": {row['answer'][:80]!r}" if rows is spoken else ""
-            lines.append(f"  {printable(row['image'])}: {row['why']}{answer}")
-        if len(rows) > FIRST:
-            lines.append(f"  and {len(rows) - FIRST:,} more: --json")
-    if facts["answers_not_scored"]:
-        lines.append(f"{facts['answers_not_scored']:,} answers are about images that are not scored")
-    lines.append(f"Comparable with what has the same: {comparability(facts)}")
+    if score.severity:
+        lines += ["", table(severity(score.severity))]
+    lines.append(f"No usable answer, counted as wrong: {unusable(score.counts[POOLED])}")
+    lines += _first(answer for answer in score.unusable if answer.why != "missing")
+    lines += _first(answer for answer in score.unusable if answer.why == "missing")
+    if score.answers_not_scored:
+        lines.append(f"{score.answers_not_scored:,} answers are about images that are not scored")
+    lines.append(f"Comparable with what has the same: {comparability(score)}")
     return "\n".join(lines)
 
 
-def comparability(facts: Facts) -> str:
-    """What two results have to share; the hash of the answers is no part of it."""
-    hashes = "  ".join(f"{name} {value}" for name, value in facts["hashes"].items() if name != "predictions")
-    told = facts["localisation"].replace("_", " ") + (
-        f" ({facts['localisation_detail']})" if facts["localisation_detail"] else ""
-    )
-    return f"localisation: {told}; {hashes}"
+def _first(answers: Iterable[UnusableAnswer]) -> list[str]:
+    listed = list(answers)
+    lines = []
+    for answer in listed[:SHOWN]:
+        words = "" if answer.why == "missing" else f": {answer.answer[:80]!r}"
+        lines.append(f"  {printable(answer.image)}: {answer.why}{words}")
+    if len(listed) > SHOWN:
+        lines.append(f"  and {len(listed) - SHOWN:,} more: --json")
+    return lines
 
 
-def markdown(facts: Facts) -> str:
-    """The whole score for a README or a pull request."""
+def comparability(score: Scored) -> str:
+    """What two scores have to share to be comparable. The hash of the answers is no part of it."""
+    hashes = "  ".join(f"{name} {value}" for name, value in score.hashes.items() if name != "predictions")
+    provenance = score.provenance
+    detail = f" ({provenance.detail})" if provenance.detail else ""
+    return f"localisation: {provenance.localisation.replace('_', ' ')}{detail}; {hashes}"
+
+
+def markdown(score: Scored) -> str:
+    """The whole score as a Markdown page, for a README or a pull request."""
+    (_, *head), *rows = summary(score)
     parts = [
-        f"# {_safe(facts['system'])} on {_safe(facts['benchmark'])}",
-        _safe(headline(facts)),
-        _table([[cell or "figure" for cell in row] for row in summary(facts)]),
-        f"Intervals: 95 %, bootstrap of {facts['bootstrap']['resamples']:,} resamples within each category. "
-        f"Without a usable answer, and counted as wrong: {unusable(facts)}.",
+        f"# {md.escaped(score.system)} on {md.escaped(score.benchmark)}",
+        md.escaped(headline(score)),
+        _markdown_table([("figure", *head), *rows]),
+        f"Intervals: 95 %, bootstrap of {score.bootstrap.resamples:,} resamples within each category. "
+        f"Without a usable answer, and counted as wrong: {unusable(score.counts[POOLED])}.",
         "## Categories",
-        _table(categories(facts)),
+        _markdown_table(categories(score)),
     ]
-    if "severity" in facts:
-        parts += ["## Anomaly or defect", _table(severity(facts))]
-    for key, found in facts["confusion"].items():
-        parts += [f"## Confusion: {_safe(key)}", _table(confusion(found))]
-    if facts["unusable"]:
-        rows = [("image", "why", "answer"), *((row["image"], row["why"], row["answer"]) for row in facts["unusable"])]
-        parts += ["## Without a usable answer", _table(rows)]
-    return "\n\n".join([*parts, "## Comparable with", f"`{comparability(facts)}`"]) + "\n"
+    if score.severity:
+        parts += ["## Anomaly or defect", _markdown_table(severity(score.severity))]
+    for category, matrix in score.confusion.items():
+        parts += [f"## Confusion: {md.escaped(category)}", _markdown_table(confusion(matrix))]
+    if score.unusable:
+        answers = [(answer.image, answer.why, answer.answer) for answer in score.unusable]
+        parts += ["## Without a usable answer", _markdown_table([("image", "why", "answer"), *answers])]
+    return "\n\n".join([*parts, "## Comparable with", f"`{comparability(score)}`"]) + "\n"
 
 
-def severity(facts: Facts) -> list[tuple[str, ...]]:
-    """Defect or not, over the draws of negligible classes."""
-    found = facts["severity"]
-    rows: list[tuple[str, ...]] = [("negligible: " + found["chosen"], "mean", "standard deviation")]
-    for name, title in (("accuracy", "accuracy"), ("missed_defects", "missed defects"), ("false_stops", "false stops")):
-        rows.append((title, number(found["mean"][name]), number(found["spread"][name])))
+def severity(figures: Severity) -> list[Row]:
+    """Anomaly or defect, averaged over the draws of negligible classes."""
+    mean, spread = figures.mean, figures.spread
+    return [
+        (f"negligible: {figures.chosen}", "mean", "standard deviation"),
+        ("accuracy", number(mean.accuracy), number(spread.accuracy)),
+        ("missed defects", number(mean.missed_defects), number(spread.missed_defects)),
+        ("false stops", number(mean.false_stops), number(spread.false_stops)),
+    ]
+
+
+def confusion(matrix: ConfusionMatrix) -> list[Row]:
+    """A row for each right answer, a column for each outcome; columns of zeros after the right answers are left out."""
+    columns = [
+        column
+        for column in range(len(matrix.answered))
+        if column < len(matrix.true) or any(row[column] for row in matrix.counts)
+    ]
+    head = ("true \\ answered", *(matrix.answered[column] for column in columns))
+    rows = zip(matrix.true, matrix.counts, strict=True)
+    return [head, *((name, *(str(row[column]) for column in columns)) for name, row in rows)]
+
+
+def comparison(compared: PairedComparison, first: str, second: str) -> list[Row]:
+    """The differences of two systems, one metric a row."""
+    rows: list[Row] = [(f"{first} minus {second}", "mean over categories", "pooled")]
+    for metric, scopes in compared.difference.items():
+        rows.append((TITLES[metric], _difference(scopes[MEAN]), _difference(scopes[POOLED])))
     return rows
 
 
-def confusion(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Rows are what is true, columns what was answered; columns of zeros past the classes are left out."""
-    classes = len(found["true"])
-    keep = [at for at, _ in enumerate(found["answered"]) if at < classes or any(row[at] for row in found["counts"])]
-    head = ("true \\ answered", *(found["answered"][at] for at in keep))
-    rows = zip(found["true"], found["counts"], strict=True)
-    return [head, *((name, *(str(row[at]) for at in keep)) for name, row in rows)]
-
-
-def versus(facts: Facts, one: str, other: str) -> list[tuple[str, ...]]:
-    """Differences of two systems, one a row."""
-    rows: list[tuple[str, ...]] = [(f"{one} minus {other}", "mean over categories", "pooled")]
-    for name, scopes in facts["difference"].items():
-        rows.append((TITLES[name], *(_signed(scopes[scope]) for scope in ("mean", "pooled"))))
-    return rows
-
-
-def interval(found: Mapping[str, Any]) -> str:
-    """`71.2 % (69.0–73.1)`, or what there is of it."""
-    if found["value"] is None or found["low"] is None:
-        return number(found["value"])
-    return f"{number(found['value'])} ({100 * found['low']:.1f}–{100 * found['high']:.1f})"
+def interval(estimate: Estimate | None) -> str:
+    """In percent: `71.2 (69.0–73.1)`, or as much of it as is defined."""
+    if estimate is None:
+        return number(None)
+    if estimate.low is None or estimate.high is None:
+        return number(estimate.value)
+    return f"{number(estimate.value)} ({100 * estimate.low:.1f}–{100 * estimate.high:.1f})"
 
 
 def number(value: float | None) -> str:
-    """In hundredths."""
+    """In percent."""
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def _signed(found: Mapping[str, float | None]) -> str:
-    if found["value"] is None or found["low"] is None or found["high"] is None:
-        return "–" if found["value"] is None else f"{100 * found['value']:+.1f}"
-    return f"{100 * found['value']:+.1f} ({100 * found['low']:+.1f} to {100 * found['high']:+.1f})"
+def _difference(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{100 * estimate.value:+.1f}"
+    return f"{100 * estimate.value:+.1f} ({100 * estimate.low:+.1f} to {100 * estimate.high:+.1f})"
 
 
-def _metrics(facts: Facts) -> Sequence[str]:
-    return tuple(TITLES) if facts["view"] == "sets" else SINGLE
+def _metrics(score: Scored) -> Sequence[str]:
+    return tuple(TITLES) if score.view == "sets" else SINGLE_CLASS_METRICS
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(map(_safe, row)) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
-
-
-def _safe(text: str) -> str:
-    """A stranger's words as words: no markup, no link, no cell of their own."""
-    return text.translate(_SAFE)
-
-
-_SAFE = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]()#+!|~$"} | {ord(mark): f"&#{ord(mark)};" for mark in "<>@&"}
+def _markdown_table(rows: Sequence[Row]) -> str:
+    head, *others = ([md.escaped(cell) for cell in row] for row in rows)
+    return md.table(head, others)

@@ -1,89 +1,92 @@
-"""What a dataset card says of the labels: who made them, how far they agree, what changed, and what the classes are."""
+"""Writes what a dataset card says of the labels: their origin, their agreement, what changed, and what classes mean."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import Any
 
+from acbench._util import markdown as md
+from acbench._util.plural import counted, is_or_are
 from acbench._util.templates import Texts
 from acbench.records import GOOD, JOIN, PEOPLE, short_name
 from acbench.release.card_facts import CardFacts
-from acbench.release.diff import said
-from acbench.release.diff import summary as summarised
-from acbench.release.markdown import are, count, folded, table
-from acbench.schema.model import fold
+from acbench.release.diff import label_text
+from acbench.release.diff import summary as summary_of
+from acbench.release.rows import Row
+from acbench.review.resolve import POLICY_SUMMARY
+from acbench.schema import Category
+from acbench.schema.model import Change, fold
 from acbench.stats import kappa
 
 SHOWN = 50
-"""So many changes against the previous release are listed in the card; `acbench diff` gives them all."""
+"""How many changes against the previous release are listed; `acbench diff` lists all."""
 
 
-def made(facts: CardFacts, texts: Texts) -> Iterable[str]:
-    """Who said what, by whose rule the labels were decided, and how far people have come."""
-    tally: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table of our own Markdown."""
+    return md.table(head, ([md.cell(cell) for cell in row] for row in rows))
+
+
+def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
+    """Who said what, by which rule the labels were decided, and how many labels people have decided."""
+    answers: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row in facts.rows:
         for vote in row["votes"]:
             if vote["kind"] != "person":
-                tally[vote["who"], vote["kind"]][vote["said"]] += 1
+                answers[vote["who"], vote["kind"]][vote["said"]] += 1
     head = ["witness", "kind", "answered", "abstained", "failed"]
     rows = [
-        [f"`{who}`", kind, *(f"{said_so[name]:,}" for name in ("label", "abstained", "error"))]
-        for (who, kind), said_so in sorted(tally.items())
+        [f"`{who}`", kind, *(f"{counts[said]:,}" for said in ("label", "abstained", "error"))]
+        for (who, kind), counts in sorted(answers.items())
     ]
-    votes = facts.people()
-    if votes:
-        blind = sum(vote["blind"] for vote in votes)
-        people = (
-            f"People: {count(len({vote['who'] for vote in votes}), 'reviewer')} gave {count(len(votes), 'decision')},"
-            f" {blind:,} of them blind, that is with no proposal in sight. {facts.decided()}."
-        )
-    else:
-        people = "People: none has looked yet."
-    decided_by = Counter(each.decided_by for each in facts.entries if each.anomalous)
-    deciders = [[name, f"{number:,}"] for name, number in sorted(decided_by.items())]
+    decided_by = Counter(entry.decided_by for entry in facts.entries if entry.anomalous)
+    manifest = facts.manifest
     yield texts.fill(
         "made",
         source_title=facts.source.TITLE,
         attribution=facts.source.ATTRIBUTION,
-        policy=facts.manifest.policy,
-        schema_version=facts.manifest.schema_version,
-        schema_digest=facts.manifest.schema_digest,
-        benchmark=facts.manifest.benchmark,
+        policy=manifest.policy,
+        rules="\n".join(f"- {rule}" for rule in POLICY_SUMMARY),
+        schema_version=manifest.schema_version,
+        schema_digest=manifest.schema_digest,
+        benchmark=manifest.benchmark,
         witnesses=table(head, rows),
-        people=people,
+        people=_people(facts),
     )
+    deciders = [[name, f"{number:,}"] for name, number in sorted(decided_by.items())]
     yield table(["anomalous images decided by", "labels"], deciders)
 
 
-def agreement(facts: CardFacts, texts: Texts) -> Iterable[str]:
-    """How many labels have more than one voice behind them, and how far each two agree."""
-    voices: dict[str, dict[str, str]] = defaultdict(dict)
-    for row in facts.rows:
-        if not row["anomalous"]:
-            continue
-        people = {JOIN.join(sorted(vote["labels"])) for vote in row["votes"]
-                  if vote["kind"] == "person" and vote["said"] == "label"}  # fmt: skip
-        if len(people) == 1:
-            voices[PEOPLE][row["item_id"]] = people.pop()
-        for vote in row["votes"]:
-            if vote["kind"] != "person" and vote["said"] == "label":
-                voices[short_name(vote["who"])][row["item_id"]] = JOIN.join(sorted(vote["labels"]))
-    anomalous = [each for each in facts.entries if each.anomalous]
-    alone = sum(each.status == "accepted" and each.agreement is None for each in anomalous)
-    agreed = sum(each.status == "accepted" and each.agreement is not None for each in anomalous)
-    pending = sum(each.status == "pending" for each in anomalous)
-    summary = (
-        f"Of {count(len(anomalous), 'anomalous image')}, {agreed:,} have a label on which at least two independent"
-        f" witnesses or people agree, {alone:,} a label with one voice behind it, and {pending:,} {are(pending)}"
-        " pending."
+def _people(facts: CardFacts) -> str:
+    votes = facts.votes_of_people()
+    if not votes:
+        return "People: none has looked yet."
+    reviewers = {vote["who"] for vote in votes}
+    blind = sum(vote["blind"] is True for vote in votes)
+    return (
+        f"People: {counted(len(reviewers), 'reviewer')} gave {counted(len(votes), 'decision')},"
+        f" {blind:,} of them blind, that is with no proposal in sight. {facts.progress()}."
     )
+
+
+def agreement(facts: CardFacts, texts: Texts) -> Iterable[str]:
+    """How many labels rest on more than one voice, and how far each pair of voices agrees."""
+    anomalous = [entry for entry in facts.entries if entry.anomalous]
+    alone = sum(entry.status == "accepted" and entry.agreement is None for entry in anomalous)
+    agreed = sum(entry.status == "accepted" and entry.agreement is not None for entry in anomalous)
+    pending = sum(entry.status == "pending" for entry in anomalous)
+    summary = (
+        f"Of {counted(len(anomalous), 'anomalous image')}, {agreed:,} have a label on which at least two independent"
+        f" witnesses or people agree, {alone:,} a label with one voice behind it, and {pending:,}"
+        f" {is_or_are(pending)} pending."
+    )
+    voices = _voices(facts.rows)
     pairs = []
     for one, other in combinations(sorted(voices), 2):
         both = sorted(voices[one].keys() & voices[other].keys())
         if both:
-            first, second = ([voices[name][item] for item in both] for name in (one, other))
+            first, second = ([voices[name][item_id] for item_id in both] for name in (one, other))
             same = sum(a == b for a, b in zip(first, second, strict=True)) / len(both)
             value = kappa(first, second)
             pairs.append([one, other, f"{len(both):,}", f"{same:.1%}", "–" if value is None else f"{value:.3f}"])
@@ -93,45 +96,68 @@ def agreement(facts: CardFacts, texts: Texts) -> Iterable[str]:
     )
 
 
+def _voices(rows: Iterable[Row]) -> dict[str, dict[str, str]]:
+    """What each witness, and all people together where they agree, said of anomalous images: name → item_id → label."""
+    voices: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        if not row["anomalous"]:
+            continue
+        labelled = [vote for vote in row["votes"] if vote["said"] == "label"]
+        people = {JOIN.join(sorted(vote["labels"])) for vote in labelled if vote["kind"] == "person"}
+        if len(people) == 1:
+            voices[PEOPLE][row["item_id"]] = people.pop()
+        for vote in labelled:
+            if vote["kind"] != "person":
+                voices[short_name(vote["who"])][row["item_id"]] = JOIN.join(sorted(vote["labels"]))
+    return voices
+
+
 def source_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
     """Which labels are not what the source says, and why."""
-    moved: Counter[tuple[str, str, str]] = Counter()
-    changed: Counter[bool] = Counter()
-    """Anomalous as the source has it, or normal → how many have another label here."""
-    for each in facts.entries:
-        now = each.status if each.status == "excluded" else said(each)
-        kept = {fold(label) for label in each.source_labels} == {fold(label) for label in each.labels}
-        if each.status == "excluded" or not kept:
-            changed[each.anomalous] += 1
-            moved[each.category, ", ".join(each.source_labels) or "none", now] += 1
-    same = sum(each.anomalous for each in facts.entries) - changed[True]
+    moves: Counter[tuple[str, str, str]] = Counter()
+    changed_anomalous = changed_normal = 0
+    for entry in facts.entries:
+        same = {fold(label) for label in entry.source_labels} == {fold(label) for label in entry.labels}
+        if entry.status == "excluded" or not same:
+            changed_anomalous += entry.anomalous
+            changed_normal += not entry.anomalous
+            now = entry.status if entry.status == "excluded" else label_text(entry)
+            moves[entry.category, ", ".join(entry.source_labels) or "none", now] += 1
+    unchanged = sum(entry.anomalous for entry in facts.entries) - changed_anomalous
     summary = (
-        f"{same:,} anomalous images keep the name that the source gives them; {changed[True]:,} do not."
-        if changed[True]
+        f"{unchanged:,} anomalous images keep the name that the source gives them; {changed_anomalous:,} do not."
+        if changed_anomalous
         else "Every anomalous image keeps the name that the source gives it."
     )
-    if changed[False]:
+    if changed_normal:
         summary += (
-            f" Of the images that the source calls normal, {changed[False]:,} {are(changed[False])} not `{GOOD}` here."
+            f" Of the images that the source calls normal, {changed_normal:,} {is_or_are(changed_normal)}"
+            f" not `{GOOD}` here."
         )
-    rows = [[key, f"`{old}`", f"`{new}`", f"{number:,}"] for (key, old, new), number in sorted(moved.items())]
-    moves = table(["category", "source label", "label here", "images"], rows)
+    rows = [[category, f"`{old}`", f"`{new}`", f"{number:,}"] for (category, old, new), number in sorted(moves.items())]
+    listed = table(["category", "source label", "label here", "images"], rows)
     yield texts.fill(
-        "changes_source", summary=summary, table=folded(f"All {len(rows):,} kinds of change", moves) if rows else ""
+        "changes_source",
+        summary=summary,
+        table=md.folded(f"All {len(rows):,} kinds of change", listed) if rows else "",
     )
-    present, images = {each.category for each in facts.entries}, {each.image for each in facts.entries}
-    reasons = [
-        f"- {key}: `{change.source}` {_change(change)}. {' '.join(change.reason.split())}"
-        for key, category in facts.schema.categories.items()
-        if key in present
-        for change in category.changes
-        if not change.image or change.image in images
-    ]
-    if reasons:
+    if reasons := _schema_reasons(facts):
         yield texts.fill("changes_reasons", reasons="\n".join(reasons))
 
 
-def _change(change: Any) -> str:
+def _schema_reasons(facts: CardFacts) -> list[str]:
+    """Why the schema departs from the source's labels, for the categories and images of the release."""
+    categories, images = {entry.category for entry in facts.entries}, {entry.image for entry in facts.entries}
+    return [
+        f"- {key}: `{change.source}` {_change_words(change)}. {' '.join(change.reason.split())}"
+        for key, category in facts.schema.categories.items()
+        if key in categories
+        for change in category.changes
+        if not change.image or change.image in images
+    ]
+
+
+def _change_words(change: Change) -> str:
     into = JOIN.join(change.into)
     return {
         "merge": f"is merged into `{into}`",
@@ -139,7 +165,7 @@ def _change(change: Any) -> str:
         "mixed": "names no class",
         "exclude": "is excluded",
         "correct": f"of `{change.image}` becomes `{into}`",
-    }[str(change.kind)]
+    }[change.kind]
 
 
 def previous_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
@@ -151,9 +177,11 @@ def previous_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
     if not facts.changes:
         yield texts.fill("changes_previous", version=previous.version, summary="No label changed.", table="")
         return
-    summary = summarised(facts.changes)
-    shown = facts.changes[:SHOWN]
-    rows = [[f"`{each.image}`", each.before or "–", each.after or "–", each.reason] for each in shown]
+    summary = summary_of(facts.changes)
+    rows = [
+        [f"`{change.image}`", change.before or "–", change.after or "–", change.reason]
+        for change in facts.changes[:SHOWN]
+    ]
     if len(facts.changes) > SHOWN:
         command = f"acbench diff {facts.repo}@v{previous.version} {facts.repo}@{facts.manifest.tag}"
         summary += f". The first {SHOWN} follow; `{command}` lists all"
@@ -166,34 +194,46 @@ def previous_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
 
 
 def classes(facts: CardFacts, texts: Texts) -> Iterable[str]:
-    """Each category's classes: number, name, images, definition."""
+    """The classes of each category: number, name, images, definition."""
     numbers = {name: number for number, name in enumerate(facts.manifest.classes)}
-    multi: Counter[tuple[str, str]] = Counter()
-    single: Counter[tuple[str, str]] = Counter()
-    for each in facts.entries:
-        if each.split == "test":
-            multi.update((each.category, label) for label in each.labels if each.status == "accepted")
-            single.update([(each.category, each.label)] if each.label else [])
+    in_labels: Counter[tuple[str, str]] = Counter()
+    in_label: Counter[tuple[str, str]] = Counter()
+    for entry in facts.entries:
+        if entry.split == "test":
+            in_labels.update((entry.category, label) for label in entry.labels if entry.status == "accepted")
+            in_label.update([(entry.category, entry.label)] if entry.label else [])
     parts = []
-    for key in sorted({each.category for each in facts.entries}):
+    for key in sorted({entry.category for entry in facts.entries}):
         category = facts.schema.categories[key]
-        named = [(GOOD, "Normal", category.normal)]
-        named += [(one.id, one.name, one.definition) for one in category.classes]
-        own = {name for name, _, _ in named}
-        for one in category.published:
-            if one.id not in own:
-                sets = "; ".join(JOIN.join(each) for each in one.sets)
-                named.append((one.id, one.name, one.definition or f"In `label` only: {sets}."))
         rows = [
-            [str(numbers[name]), f"`{name}`", title, f"{multi[key, name]:,}", f"{single[key, name]:,}", text]
-            for name, title, text in named
+            [
+                str(numbers[name]),
+                f"`{name}`",
+                title,
+                f"{in_labels[key, name]:,}",
+                f"{in_label[key, name]:,}",
+                definition,
+            ]
+            for name, title, definition in _definitions(category)
         ]
         listed = table(["number", "class", "name", "in `labels`", "in `label`", "definition"], rows)
-        parts.append(folded(f"{category.name}: {count(len(rows) - 1, 'class', 'classes')} and normal", listed))
+        parts.append(md.folded(f"{category.name}: {counted(len(rows) - 1, 'class', 'classes')} and normal", listed))
     yield texts.fill(
         "classes",
         count=f"{len(numbers):,}",
-        single=count(len(facts.single()), "class of defect", "classes of defect"),
+        single=counted(len(facts.single()), "class of defect", "classes of defect"),
         several=f"{len(facts.several()):,}",
         table="\n\n".join(parts),
     )
+
+
+def _definitions(category: Category) -> list[tuple[str, str, str]]:
+    """(id, name, definition) of every class of a category, those of the published view included."""
+    named = [(GOOD, "Normal", category.normal)]
+    named += [(defect.id, defect.name, defect.definition) for defect in category.classes]
+    own = {class_id for class_id, _, _ in named}
+    for published in category.published:
+        if published.id not in own:
+            sets = "; ".join(JOIN.join(labels) for labels in published.sets)
+            named.append((published.id, published.name, published.definition or f"In `label` only: {sets}."))
+    return named

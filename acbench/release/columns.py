@@ -1,11 +1,11 @@
-"""The columns of a release's tables."""
+"""Names, kinds and descriptions of the columns of a release's parquet shards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "texts", "flag", "whole", "number", "category", "class", "classes", "image", "votes"]
+Kind = Literal["text", "texts", "flag", "integer", "number", "category", "class", "classes", "image", "votes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Column:
     """One sentence for the card."""
 
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     Column("item_id", "text", "Stable id of the image; silent about the label."),
     Column("image", "image", "The image file's own bytes; null if it cannot be read."),
     Column("mask", "image", "The anomaly mask file's own bytes; null if there is none."),
@@ -40,12 +40,12 @@ COLUMNS = (
     Column("votes", "votes", "Who said what: see below."),
     Column("image_sha256", "text", "Of the image file, hex."),
     Column("mask_sha256", "text", "Of the mask file, hex, or null."),
-    Column("width", "whole", "Pixels; 0 if the image cannot be read."),
-    Column("height", "whole", "Pixels; 0 if the image cannot be read."),
+    Column("width", "integer", "Pixels; 0 if the image cannot be read."),
+    Column("height", "integer", "Pixels; 0 if the image cannot be read."),
     Column("schema_version", "text", "Version of the label schema."),
 )
 
-VOTE = (
+VOTE: tuple[Column, ...] = (
     Column("who", "text", "A witness by name and version, or a person by a pseudonym that holds within one release."),
     Column(
         "kind", "text", "`dataset`, `table` (made by other people), `file` (anybody's answers), `model` or `person`."
@@ -55,9 +55,9 @@ VOTE = (
     Column("blind", "flag", "Of a person: whether no proposal was in sight. Else null."),
 )
 
-IMAGES = tuple(each.name for each in COLUMNS if each.kind == "image")
+IMAGES = tuple(column.name for column in COLUMNS if column.kind == "image")
 
 
 def columns(*, images: bool) -> tuple[Column, ...]:
     """The columns of a release with images or, if not `images`, of labels only."""
-    return tuple(each for each in COLUMNS if images or each.kind != "image")
+    return tuple(column for column in COLUMNS if images or column.kind != "image")

@@ -1,4 +1,4 @@
-"""What changed between two releases: the changelog of labels, image by image."""
+"""Compares two releases label by label: the changelog of a benchmark."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from acbench.records import JOIN
-from acbench.release.entries import Entry
+from acbench.release.entries import ReleaseEntry
 
-Kind = Literal["added", "removed", "image", "split", "labels", "single", "status"]
+ChangeKind = Literal["added", "removed", "image", "split", "labels", "single", "status"]
 
-WORDS: Mapping[Kind, tuple[str, str]] = {
+WORDS: Mapping[ChangeKind, tuple[str, str]] = {
     "added": ("image added", "images added"),
     "removed": ("image removed", "images removed"),
     "image": ("image file changed under the same id", "image files changed under the same id"),
@@ -21,70 +21,70 @@ WORDS: Mapping[Kind, tuple[str, str]] = {
     "single": ("class in the single-label benchmark changed", "classes in the single-label benchmark changed"),
     "status": ("status changed", "statuses changed"),
 }
-"""Kinds of change in the order in which they are told: of one, and of several."""
+"""Kinds of change in the order in which they are listed: in the singular and in the plural."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One image that is not as it was; of several changes, the first of `WORDS`."""
+    """What changed about one image; if several things did, the first kind of `WORDS`."""
 
     item_id: str
     image: str
     category: str
-    kind: Kind
+    kind: ChangeKind
     before: str
-    """What stood there: labels, or the status if there are none; empty if the image is new."""
+    """The labels before, or the status if there are none; empty if the image is new."""
     after: str
-    """What stands there now; empty if the image is gone."""
+    """The same now; empty if the image is gone."""
     reason: str
-    """Of the label that stands there now; of the last one if the image is gone."""
+    """The reason of the label now, or of the last one if the image is gone."""
 
 
-def diff(before: Mapping[str, Entry], after: Mapping[str, Entry]) -> list[Change]:
-    """Every image whose label is not the same, by path. Both are keyed by item_id; a change of reason alone is none."""
+def diff(before: Mapping[str, ReleaseEntry], after: Mapping[str, ReleaseEntry]) -> list[Change]:
+    """List every image whose label changed, by path. Both are keyed by item_id; a new reason alone is no change."""
     changes = []
-    for item in before.keys() | after.keys():
-        old, new = before.get(item), after.get(item)
+    for item_id in before.keys() | after.keys():
+        old, new = before.get(item_id), after.get(item_id)
         kind = _kind(old, new)
         present = new or old
         if kind is None or present is None:
             continue
         changes.append(
             Change(
-                item_id=item,
+                item_id=item_id,
                 image=present.image,
                 category=present.category,
                 kind=kind,
-                before=_said(old, kind),
-                after=_said(new, kind),
+                before=_text(old, kind),
+                after=_text(new, kind),
                 reason=present.reason,
             )
         )
-    return sorted(changes, key=lambda each: (each.image, each.item_id))
+    return sorted(changes, key=lambda change: (change.image, change.item_id))
 
 
-def counts(changes: Sequence[Change]) -> dict[Kind, int]:
-    """How many changes there are of each kind, in order, without those of which there are none."""
-    found: Counter[str] = Counter(each.kind for each in changes)
-    return {kind: found[kind] for kind in WORDS if kind in found}
+def counts(changes: Sequence[Change]) -> dict[ChangeKind, int]:
+    """Count the changes of each kind that occurs, in order."""
+    counted: Counter[str] = Counter(change.kind for change in changes)
+    return {kind: counted[kind] for kind in WORDS if kind in counted}
 
 
 def summary(changes: Sequence[Change]) -> str:
-    """How many changes there are of each kind, in words: `1 image added, 4 labels changed`."""
+    """Count the changes in words: `1 image added, 4 labels changed`."""
     return ", ".join(f"{number:,} {WORDS[kind][number != 1]}" for kind, number in counts(changes).items())
 
 
-def said(entry: Entry) -> str:
-    """A label in words."""
+def label_text(entry: ReleaseEntry) -> str:
+    """The labels of an entry, or its status if it has none."""
     return JOIN.join(entry.labels) or entry.status
 
 
-def _kind(old: Entry | None, new: Entry | None) -> Kind | None:
+def _kind(old: ReleaseEntry | None, new: ReleaseEntry | None) -> ChangeKind | None:
     if old is None:
         return "added"
     if new is None:
         return "removed"
-    tests: tuple[tuple[Kind, bool], ...] = (
+    tests: tuple[tuple[ChangeKind, bool], ...] = (
         ("image", old.sha256 != new.sha256),
         ("split", (old.split, old.category) != (new.split, new.category)),
         ("labels", set(old.labels) != set(new.labels)),
@@ -94,7 +94,7 @@ def _kind(old: Entry | None, new: Entry | None) -> Kind | None:
     return next((kind for kind, changed in tests if changed), None)
 
 
-def _said(entry: Entry | None, kind: Kind) -> str:
+def _text(entry: ReleaseEntry | None, kind: ChangeKind) -> str:
     if entry is None:
         return ""
     if kind == "image":
@@ -103,4 +103,4 @@ def _said(entry: Entry | None, kind: Kind) -> str:
         return f"{entry.category}, {entry.split}"
     if kind == "single":
         return entry.label or "none"
-    return entry.status if kind == "status" else said(entry)
+    return entry.status if kind == "status" else label_text(entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
@@ -10,26 +10,26 @@ from acbench.errors import ReleaseError
 from acbench.release.manifest import MAX_BYTES, NAME, Manifest, parse
 
 MAX_ROWS = 5_000_000
-"""Of a release; more are not read."""
+"""Rows of the largest release that is read."""
 
 
-class ReleaseSource(Protocol):
-    """Where a release lies."""
+class ReleaseReader(Protocol):
+    """Reads the files of a release, wherever it lies."""
 
     @property
     def name(self) -> str:
-        """As messages call it."""
+        """What messages call the release."""
 
     def read(self, path: str, limit: int) -> bytes:
-        """A whole small file. Raises ReleaseError or HubError if it is not there or larger than `limit` bytes."""
+        """Read a small file. Raises ReleaseError or HubError if it does not exist or has more than `limit` bytes."""
 
     def open(self, path: str) -> BinaryIO:
-        """A file to read from anywhere in it. Raises as `read`."""
+        """Open a file that can be read from any place in it. Raises as `read`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One image's label, in names."""
+class ReleaseEntry:
+    """One image's label, with names in place of numbers."""
 
     item_id: str
     image: str
@@ -38,6 +38,7 @@ class Entry:
     split: str
     anomalous: bool
     label: str | None
+    """The class of the single-label benchmark."""
     labels: tuple[str, ...]
     source_labels: tuple[str, ...]
     status: str
@@ -45,49 +46,61 @@ class Entry:
     reason: str
     agreement: float | None
     sha256: str
-    """Of the image."""
+    """The image file's."""
 
 
 _COLUMNS = ("item_id", "image_path", "category", "split", "anomalous", "label", "labels", "source_labels", "status",
             "decided_by", "reason", "agreement", "image_sha256")  # fmt: skip
 
 
-def manifest(place: ReleaseSource) -> Manifest:
-    """What a release says of itself. Raises ReleaseError or HubError."""
-    return parse(place.read(NAME, MAX_BYTES))
+def read_manifest(release: ReleaseReader) -> Manifest:
+    """Read what a release says of itself. Raises ReleaseError or HubError."""
+    return parse(release.read(NAME, MAX_BYTES))
 
 
-def entries(place: ReleaseSource, found: Manifest) -> dict[str, Entry]:
-    """Every label of a release by item_id; only the columns with labels are read. Raises ReleaseError or HubError."""
+def read_entries(release: ReleaseReader, manifest: Manifest) -> dict[str, ReleaseEntry]:
+    """Read every label of a release by item_id; only the columns with labels are fetched.
+
+    Raises ReleaseError or HubError.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    made: dict[str, Entry] = {}
-    for path in sorted(found.shards()):
+    entries: dict[str, ReleaseEntry] = {}
+    for path in sorted(manifest.shards()):
         try:
-            with place.open(path) as file:
+            with release.open(path) as file:
                 table = pq.ParquetFile(file, pre_buffer=True)
-                if len(made) + table.metadata.num_rows > MAX_ROWS:
-                    raise ReleaseError(f"{place.name} has more than {MAX_ROWS:,} rows", "that is no release of acbench")
+                if len(entries) + table.metadata.num_rows > MAX_ROWS:
+                    raise ReleaseError(
+                        f"{release.name} has more than {MAX_ROWS:,} rows", "that is no release of acbench"
+                    )
                 for batch in table.iter_batches(columns=list(_COLUMNS)):
-                    for row in batch.to_pylist():
-                        one = entry(row, found.categories, found.classes)
-                        made[one.item_id] = one
+                    for entry in decode_rows(batch.to_pylist(), manifest):
+                        entries[entry.item_id] = entry
         except (pa.ArrowException, KeyError, IndexError, TypeError, ValueError) as error:
-            raise ReleaseError(f"{place.name}: {path} is not a table of a release: {error}", "acbench verify") from None
-    return made
+            raise ReleaseError(
+                f"{release.name}: {path} is not a table of a release: {error}", "acbench verify"
+            ) from None
+    return entries
 
 
-def entry(row: Mapping[str, Any], categories: tuple[str, ...], classes: tuple[str, ...]) -> Entry:
-    """A row with numbers as one with names."""
-    return Entry(
+def decode_rows(rows: Iterable[Mapping[str, Any]], manifest: Manifest) -> Iterator[ReleaseEntry]:
+    """Decode rows of parquet shards: see `decode_row`."""
+    return (decode_row(row, manifest) for row in rows)
+
+
+def decode_row(row: Mapping[str, Any], manifest: Manifest) -> ReleaseEntry:
+    """Decode an untrusted row of a parquet shard. Raises KeyError, IndexError or TypeError for a row that is none."""
+    classes = manifest.classes
+    return ReleaseEntry(
         item_id=row["item_id"],
         image=row["image_path"],
-        category=_named(categories, row["category"]),
+        category=_named(manifest.categories, row["category"]),
         split=row["split"],
         anomalous=row["anomalous"],
         label=None if row["label"] is None else _named(classes, row["label"]),
-        labels=tuple(_named(classes, each) for each in row["labels"]),
+        labels=tuple(_named(classes, number) for number in row["labels"]),
         source_labels=tuple(row["source_labels"]),
         status=row["status"],
         decided_by=row["decided_by"],
@@ -98,12 +111,7 @@ def entry(row: Mapping[str, Any], categories: tuple[str, ...], classes: tuple[st
 
 
 def _named(names: tuple[str, ...], number: int) -> str:
-    """The name of that number. Raises IndexError; a negative one counts from no end."""
+    """The name of a number. Raises IndexError, also for a negative number: it counts from no end here."""
     if number < 0:
         raise IndexError(f"there is no class or category of the number {number}")
     return names[number]
-
-
-def of_rows(rows: list[dict[str, Any]], categories: tuple[str, ...], classes: tuple[str, ...]) -> Iterator[Entry]:
-    """The same, of rows that are about to be released."""
-    return (entry(row, categories, classes) for row in rows)

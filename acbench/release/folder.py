@@ -1,4 +1,4 @@
-"""A release in a folder on this machine, made by us or by a stranger."""
+"""Reads a release in a folder on this machine, whoever made it."""
 
 from __future__ import annotations
 
@@ -10,56 +10,62 @@ from acbench.storage.files import Refused, Tree
 
 MAX_FILES = 20_000
 MAX_SHARD = 16 << 30
-"""Bytes of one table. Ours have half a gigabyte and one image more at most."""
+"""Bytes of the largest parquet shard that is read. Ours have at most half a gigabyte and one image more."""
 _HINT = "give a folder that acbench publish made, or ORG/NAME of a repository"
 
 
 class ReleaseFolder:
-    """Never leaves the folder; `fence` is a larger one that links may lead into, as those of a download cache do."""
+    """A release in a folder. Nothing outside the folder is read.
+
+    `fence`: a larger folder that links may lead into, as those of a download cache do.
+    """
 
     def __init__(self, path: Path, *, name: str = "", fence: Path | None = None) -> None:
         if not path.is_dir():
             raise ReleaseError(f"{path} is not a folder", "give a release's folder, or ORG/NAME of a repository")
         self.path = path
-        self.tree = Tree(path, fence)
+        self._tree = Tree(path, fence)
         self._name = name or str(path)
 
     @property
     def name(self) -> str:
-        """As messages call it."""
+        """What messages call the release."""
         return self._name
 
     def read(self, path: str, limit: int) -> bytes:
-        """See `Place`."""
+        """Read a small file: see `ReleaseReader`."""
         try:
-            return self.tree.read(path, limit)
+            return self._tree.read(path, limit)
         except Refused as why:
-            raise ReleaseError(f"{self.name}: {path}: {why.message}", why.hint or _HINT) from None
+            raise self._refused(path, why) from None
 
     def open(self, path: str) -> BufferedReader:
-        """See `Place`."""
+        """Open a file: see `ReleaseReader`."""
         try:
-            real, size, _ = self.tree.locate(path)
+            real, size, _ = self._tree.locate(path)
             if (size or 0) > MAX_SHARD:
                 raise ReleaseError(f"{self.name}: {path} is larger than {MAX_SHARD >> 30} GiB", "no release has that")
             return Path(real).open("rb")
         except Refused as why:
-            raise ReleaseError(f"{self.name}: {path}: {why.message}", why.hint or _HINT) from None
+            raise self._refused(path, why) from None
 
     def files(self) -> dict[str, str]:
-        """Path → why it cannot be used, or nothing, of all files in it. Raises ReleaseError if there are too many."""
-        found: dict[str, str] = {}
-        waiting = ["."]
-        while waiting:
+        """List all files: path → why the file cannot be used, empty if it can. Raises ReleaseError for too many."""
+        files: dict[str, str] = {}
+        folders = ["."]
+        while folders:
             try:
-                listed = self.tree.entries(waiting.pop())
+                entries = self._tree.entries(folders.pop())
             except Refused as why:
                 raise ReleaseError(f"{self.name}: {why.message}", why.hint) from None
-            for each in listed:
-                if each.kind == "folder":
-                    waiting.append(each.path)
+            for entry in entries:
+                if entry.kind == "folder":
+                    folders.append(entry.path)
                 else:
-                    found[each.path] = each.refused.message if each.refused else ""
-            if len(found) + len(waiting) > MAX_FILES:
+                    files[entry.path] = entry.refused.message if entry.refused else ""
+            if len(files) + len(folders) > MAX_FILES:
                 raise ReleaseError(f"{self.name} has more than {MAX_FILES:,} files", "that is no release of acbench")
-        return found
+        return files
+
+    def _refused(self, path: str, why: Refused) -> ReleaseError:
+        return ReleaseError(f"{self.name}: {path}: {why.message}", why.hint or _HINT)

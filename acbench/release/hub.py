@@ -1,4 +1,4 @@
-"""What publishing needs of a hub, and the ways in which it can fail."""
+"""What publishing needs of a hub, and how a hub can fail."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from acbench.errors import AcbenchError
-from acbench.release.entries import ReleaseSource
+from acbench.release.entries import ReleaseReader
 from acbench.release.manifest import Manifest
+
+FILES_OF_HUB = frozenset({".gitattributes"})
+"""Files that belong to the hub; a release neither holds nor removes them."""
 
 
 class HubError(AcbenchError):
-    """The hub refused, or could not be reached. To try the same again would not help."""
+    """The hub refused, or could not be reached; trying again would not help."""
 
 
 class Conflict(HubError):
@@ -21,7 +24,7 @@ class Conflict(HubError):
 
 
 class Unclear(HubError):
-    """No answer, or a server's error: what was asked for may or may not have happened."""
+    """No answer, or a server error: the request may or may not have been carried out."""
 
 
 class Busy(HubError):
@@ -30,7 +33,7 @@ class Busy(HubError):
     def __init__(self, message: str, hint: str = "", *, seconds: float | None = None) -> None:
         super().__init__(message, hint)
         self.seconds = seconds
-        """To wait, as told; None if nothing was told."""
+        """How long the hub asks to wait; None if it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +42,11 @@ class Head:
 
     commit: str
     files: Mapping[str, str]
-    """Path → `sha256:…` of its bytes or, of small files, `git:…`, the id of their git blob."""
+    """Path → `sha256:…` of its bytes or, for small files, `git:…`, the id of the git blob."""
     manifest: Manifest | None
     """What `release.json` says; None if there is none."""
     tags: Mapping[str, str]
-    """Tag → commit, of the whole repository."""
+    """Tag → commit, for the whole repository."""
 
 
 class Hub(Protocol):
@@ -54,13 +57,13 @@ class Hub(Protocol):
         """ORG/NAME."""
 
     def at(self, revision: str | None = None) -> Head | None:
-        """What is there, at the head unless told otherwise; None if there is no repository. Raises HubError."""
+        """The repository at a revision, by default at its head; None if it does not exist. Raises HubError."""
 
     def create(self, *, private: bool) -> None:
-        """Make the repository; fine if it is there. Raises HubError."""
+        """Make the repository, unless it exists. Raises HubError."""
 
     def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> None:
-        """Upload files, then make one commit on top of `parent`.
+        """Upload files and remove others, in one commit on top of `parent`.
 
         Raises Conflict if `parent` is no longer the head, Unclear, Busy, or another HubError.
         """
@@ -68,5 +71,5 @@ class Hub(Protocol):
     def tag(self, name: str, commit: str) -> None:
         """Name a commit. Raises Conflict if the name is taken, Unclear, Busy, or another HubError."""
 
-    def place(self, revision: str) -> ReleaseSource:
-        """The release at a revision, to read its labels from afar."""
+    def release(self, revision: str) -> ReleaseReader:
+        """A reader of the release at a revision, which fetches only what is read."""

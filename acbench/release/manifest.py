@@ -1,15 +1,17 @@
-"""`release.json`: what a release says of itself, and the sha256 of each of its files."""
+"""`release.json`: what a release says of itself, with the sha256 of each of its files."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
+from acbench._util.text import tidy
 from acbench.errors import ReleaseError, StorageError
-from acbench.storage.typed_json import convert, to_json
+from acbench.storage.typed_json import decode, to_json
 
 NAME = "release.json"
 CARD = "README.md"
@@ -29,6 +31,23 @@ _SHARD = re.compile(
     r"data/(?P<category>[A-Za-z0-9_.-]+)/(?P<split>train|test)-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_DAMAGED = f"{NAME} is damaged"
+_HINT = "is this a release of acbench? Download it again"
+
+
+class ShardKey(NamedTuple):
+    """What a parquet shard holds."""
+
+    category: str
+    split: str
+
+
+class SplitSize(NamedTuple):
+    """How large a split of a configuration is."""
+
+    rows: int
+    uncompressed: int
+    """Bytes in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +58,14 @@ class ReleaseFile:
     size: int
     """Bytes."""
     rows: int = 0
-    """Of a table."""
+    """For a parquet shard."""
     uncompressed: int = 0
-    """Of a table: bytes in memory."""
+    """For a parquet shard: bytes in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Previous:
-    """The release that this one follows."""
+    """The release before this one."""
 
     version: str
     commit: str
@@ -59,7 +78,7 @@ class Manifest:
     benchmark: str
     title: str
     version: str
-    """MAJOR.MINOR.PATCH; the tag is `v` and this."""
+    """MAJOR.MINOR.PATCH."""
     schema_version: str
     schema_digest: str
     policy: str
@@ -69,16 +88,16 @@ class Manifest:
     source_licence: str
     """SPDX id."""
     licence: str
-    """SPDX id, of the release."""
+    """SPDX id, for the release."""
     images: bool
-    """Whether the images are in it."""
+    """Whether the release holds the images."""
     categories: tuple[str, ...]
-    """In the order of their class numbers."""
+    """In the order of their numbers."""
     classes: tuple[str, ...]
-    """In the order of their class numbers; the first is `good`."""
+    """In the order of their numbers; the first is `good`."""
     previous: Previous | None
     files: Mapping[str, ReleaseFile]
-    """Path relative to the release → facts; this file itself is left out."""
+    """Path relative to the release → file; `release.json` itself is left out."""
 
     @property
     def tag(self) -> str:
@@ -87,100 +106,96 @@ class Manifest:
 
     @property
     def rows(self) -> int:
-        """Of all tables."""
-        return sum(each.rows for each in self.files.values())
+        """Rows of all parquet shards."""
+        return sum(file.rows for file in self.files.values())
 
     def shards(self) -> dict[str, ReleaseFile]:
-        """The tables."""
-        return {path: facts for path, facts in self.files.items() if shard(path)}
+        """The parquet shards, by path."""
+        return {path: file for path, file in self.files.items() if shard_key(path)}
 
     def to_bytes(self) -> bytes:
         """The content of `release.json`."""
-        content = {
-            "format": FORMAT,
-            **to_json(self),
-            "previous": None if self.previous is None else to_json(self.previous),
-            "files": {path: to_json(facts) for path, facts in sorted(self.files.items())},
-        }
-        return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+        return (json.dumps({"format": FORMAT, **to_json(self)}, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def following(version: str) -> str:
-    """The next version for other labels: 1.2.3 → 1.3.0."""
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The part of `release.json` that tells whether this acbench can read the rest."""
+
+    format: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredManifest(Manifest):
+    """`release.json` as it is stored."""
+
+    format: int
+
+
+def next_version(version: str) -> str:
+    """The next version for changed labels: 1.2.3 → 1.3.0."""
     major, minor, _ = version.split(".")
     return f"{major}.{int(minor) + 1}.0"
 
 
-def shard(path: str) -> tuple[str, str] | None:
-    """(category, split) of a table by its path; None if it is none."""
+def shard_key(path: str) -> ShardKey | None:
+    """What a parquet shard holds, by its path; None if the path is that of no shard."""
     match = _SHARD.fullmatch(path)
-    return (match["category"], match["split"]) if match and not match["category"].startswith(".") else None
+    return ShardKey(match["category"], match["split"]) if match and not match["category"].startswith(".") else None
 
 
-def shard_path(category: str, split: str, number: int, total: int) -> str:
-    """The path of a table; `number` counts from 0."""
-    return f"data/{category}/{split}-{number:05}-of-{total:05}.parquet"
+def shard_path(key: ShardKey, number: int, total: int) -> str:
+    """The path of a parquet shard; `number` counts from 0."""
+    return f"data/{key.category}/{key.split}-{number:05}-of-{total:05}.parquet"
 
 
-def configurations(manifest: Manifest) -> dict[str, dict[str, tuple[int, int]]]:
-    """Configuration → split → (rows, bytes in memory). Raises ReleaseError for a category of the name `all`."""
-    found: dict[str, dict[str, list[int]]] = {}
-    for path, facts in sorted(manifest.shards().items()):
-        where = shard(path)
-        assert where is not None
-        category, split = where
-        if category == ALL:
+def configurations(manifest: Manifest) -> dict[str, dict[str, SplitSize]]:
+    """The configurations that `datasets` offers: name → split → size. Raises ReleaseError for a category `all`."""
+    sizes: dict[str, dict[str, SplitSize]] = {}
+    for path, file in sorted(manifest.shards().items()):
+        key = shard_key(path)
+        assert key is not None, "shards() gives no other paths"
+        if key.category == ALL:
             raise ReleaseError("a category is named `all`, as the configuration of all categories", "rename it")
-        for config in (ALL, category):
-            counts = found.setdefault(config, {}).setdefault(split, [0, 0])
-            counts[0] += facts.rows
-            counts[1] += facts.uncompressed
-    return {
-        config: {
-            split: (found[config][split][0], found[config][split][1]) for split in sorted(found[config], reverse=True)
-        }
-        for config in found
-    }
+        for config in (ALL, key.category):
+            splits = sizes.setdefault(config, {})
+            rows, uncompressed = splits.get(key.split, SplitSize(0, 0))
+            splits[key.split] = SplitSize(rows + file.rows, uncompressed + file.uncompressed)
+    return {config: dict(sorted(splits.items(), reverse=True)) for config, splits in sizes.items()}
 
 
 def parse(data: bytes) -> Manifest:
-    """A manifest from a stranger. Raises ReleaseError, saying what is wrong."""
+    """Read an untrusted `release.json`. Raises ReleaseError, which says what is wrong with it."""
+    if len(data) > MAX_BYTES:
+        raise _damaged(f"larger than {MAX_BYTES >> 20} MiB")
     try:
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"larger than {MAX_BYTES >> 20} MiB")
-        content = json.loads(data)
-        if not isinstance(content, dict) or type(content.get("format")) is not int:
-            raise ValueError("not a manifest")
-        if content.pop("format") > FORMAT:
+        if decode(data, _Header, _DAMAGED, allow_unknown=True).format > FORMAT:
             raise ReleaseError(f"{NAME} was written by a newer acbench", "update: pip install --upgrade acbench")
-        return _manifest(content)
-    except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
-        raise ReleaseError(f"{NAME} is damaged: {error}", "is this a release of acbench? Download it again") from None
+        stored = decode(data, StoredManifest, _DAMAGED)
     except StorageError as error:
-        raise ReleaseError(f"damaged: {error.message}", "is this a release of acbench? Download it again") from None
+        raise ReleaseError(tidy(error.message, 300), _HINT) from None
+    manifest = Manifest(**{field.name: getattr(stored, field.name) for field in dataclasses.fields(Manifest)})
+    _check(manifest)
+    return manifest
 
 
-def _manifest(content: dict[str, Any]) -> Manifest:
-    files, previous = content.pop("files", None), content.pop("previous", None)
-    if not isinstance(files, dict) or len(files) > MAX_FILES:
-        raise ValueError(f"`files` is not a table of at most {MAX_FILES:,} files")
-    rest = convert({**content, "previous": None, "files": {}}, Manifest, NAME)
-    if not VERSION.fullmatch(rest.version):
-        raise ValueError("`version` is not MAJOR.MINOR.PATCH")
-    told = [value for value in to_json(rest).values() if isinstance(value, str)]
-    if not all(each.isprintable() for each in (*told, *rest.categories, *rest.classes)):
-        raise ValueError("a name or title holds characters that cannot be printed")
-    for names in (rest.categories, rest.classes):
+def _check(manifest: Manifest) -> None:
+    if not VERSION.fullmatch(manifest.version):
+        raise _damaged("`version` is not MAJOR.MINOR.PATCH")
+    texts = [value for value in to_json(manifest).values() if isinstance(value, str)]
+    if not all(text.isprintable() for text in (*texts, *manifest.categories, *manifest.classes)):
+        raise _damaged("a name or title holds characters that cannot be printed")
+    for names in (manifest.categories, manifest.classes):
         if len(names) > MAX_NAMES or len(set(names)) != len(names):
-            raise ValueError("a name is there twice, or too many are")
-    found = {path: convert(facts, ReleaseFile, NAME) for path, facts in files.items()}
-    for path, facts in found.items():
-        if shard(path) is None and path not in (CARD, CROISSANT):
-            raise ValueError(f"a release has no file {path[:200]!r}")
-        if not _SHA256.fullmatch(facts.sha256) or min(facts.size, facts.rows) < 0:
-            raise ValueError(f"the facts of {path} cannot be")
-    return Manifest(
-        **{name: getattr(rest, name) for name in Manifest.__dataclass_fields__ if name not in ("files", "previous")},
-        previous=None if previous is None else convert(previous, Previous, NAME),
-        files=found,
-    )
+            raise _damaged("a name is there twice, or too many are")
+    if len(manifest.files) > MAX_FILES:
+        raise _damaged(f"it names more than {MAX_FILES:,} files")
+    for path, file in manifest.files.items():
+        if shard_key(path) is None and path not in (CARD, CROISSANT):
+            raise _damaged(f"a release has no file {path[:200]!r}")
+        if not _SHA256.fullmatch(file.sha256) or min(file.size, file.rows) < 0:
+            raise _damaged(f"sha256, size or rows of {path} cannot be")
+
+
+def _damaged(what: str) -> ReleaseError:
+    return ReleaseError(f"{_DAMAGED}: {what}", _HINT)

@@ -1,115 +1,143 @@
-"""The tables of a release: planned by size, and written row group by row group, so that memory stays flat."""
+"""Plans and writes the parquet shards of a release, row group by row group, so that memory stays flat."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acbench._util.prefetch import ahead
 from acbench.errors import ReleaseError
-from acbench.release.manifest import ReleaseFile, shard_path
-from acbench.release.rows import Names, Row
+from acbench.release.manifest import ReleaseFile, ShardKey, shard_path
+from acbench.release.rows import Row
 from acbench.storage.atomic import replacing
 from acbench.storage.files import Refused, Tree
-from acbench.storage.roots import Root, open_tree
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SHARD_BYTES = 500 << 20
-"""Images of one file; a file holds at least one image."""
+"""Bytes of images in one shard; a shard holds at least one row."""
 GROUP_BYTES = 64 << 20
-"""Images of one row group; the Hub's viewer wants at most 100 MB."""
+"""Bytes of images in one row group; the Hub's viewer wants at most 100 MB."""
 GROUP_ROWS = {True: 100, False: 5_000}
-"""Rows of one row group, with and without images."""
+"""Rows in one row group, with and without images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetShard:
-    """One table to write."""
+    """A part of the rows, for one file."""
 
     path: str
     """Relative to the release."""
     rows: list[Row]
 
 
-def plan(rows: Sequence[Row], names: Names, root: Root, *, images: bool, most: int = SHARD_BYTES) -> list[ParquetShard]:
-    """Which rows go into which table: a category and split each, in the order of the rows.
+def plan_shards(
+    rows: Iterable[Row], categories: Sequence[str], images: Tree | None, *, most: int = SHARD_BYTES
+) -> list[ParquetShard]:
+    """Divide rows into shards, each of one category and split, in the order of the rows.
 
-    `root`: of the images, of which a table holds `most` bytes.
+    `categories`: their names in the order of their numbers. `images`: where the images are that the shards will hold,
+    at most `most` bytes each; None for no images.
     """
-    tree = open_tree(root)
-    groups: defaultdict[tuple[int, str], list[list[Row]]] = defaultdict(lambda: [[]])
+    parts: defaultdict[tuple[int, str], list[list[Row]]] = defaultdict(lambda: [[]])
     filled: defaultdict[tuple[int, str], int] = defaultdict(int)
     for row in rows:
         key = (row["category"], row["split"])
-        size = sum(_size(tree, path) for path in _files(row)) if images else 0
-        if filled[key] + size > most and groups[key][-1]:
-            groups[key].append([])
+        size = sum(_size(images, picture.path) for picture in _pictures(row)) if images else 0
+        if filled[key] + size > most and parts[key][-1]:
+            parts[key].append([])
             filled[key] = 0
         filled[key] += size
-        groups[key][-1].append(row)
+        parts[key][-1].append(row)
     return [
-        ParquetShard(path=shard_path(names.categories[category], split, number, len(parts)), rows=part)
-        for (category, split), parts in sorted(groups.items())
-        for number, part in enumerate(parts)
+        ParquetShard(path=shard_path(ShardKey(categories[category], split), number, len(own)), rows=part)
+        for (category, split), own in sorted(parts.items())
+        for number, part in enumerate(own)
     ]
 
 
-def write(
-    path: Path, shard: ParquetShard, schema: pa.Schema, root: Root, *, images: bool, most: int = GROUP_BYTES
+def write_shard(
+    path: Path, shard: ParquetShard, schema: pa.Schema, images: Tree | None, *, most: int = GROUP_BYTES
 ) -> None:
-    """Write one table, atomically, with `most` bytes of images in a row group.
+    """Write one shard atomically, with at most `most` bytes of images in a row group.
 
     Raises ReleaseError if an image is not the one that was hashed.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    small = [each for each in _leaves(schema) if not each.endswith(".bytes")]
+    small = [name for name in _leaf_columns(schema) if not name.endswith(".bytes")]
     with (
         replacing(path) as file,
         pq.ParquetWriter(
             file,
             schema,
-            compression="none" if images else "zstd",  # pictures are compressed already
+            compression="none" if images else "zstd",  # image files are compressed already
             use_dictionary=small,
             write_statistics=small,
             write_page_index=True,
             use_content_defined_chunking=True,  # a small change leaves most pages as they are, which a hub stores once
         ) as writer,
     ):
-        for group in _groups(shard.rows, open_tree(root), images=images, most=most):
+        for group in _row_groups(shard.rows, images, most):
             batch = pa.RecordBatch.from_pylist(group, schema=schema)
             group.clear()
             writer.write_batch(batch, row_group_size=batch.num_rows)
 
 
-def facts(path: Path, sha256: str) -> ReleaseFile:
-    """What a manifest says of a table that is there."""
+def describe_shard(path: Path, sha256: str) -> ReleaseFile:
+    """Describe a shard on disk for the manifest."""
     import pyarrow.parquet as pq
 
-    found = pq.read_metadata(path)
-    groups = (found.row_group(number) for number in range(found.num_row_groups))
+    metadata = pq.read_metadata(path)
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     return ReleaseFile(
         sha256=sha256,
         size=path.stat().st_size,
-        rows=found.num_rows,
+        rows=metadata.num_rows,
         uncompressed=sum(group.total_byte_size for group in groups),
     )
 
 
-def _groups(rows: Sequence[Row], tree: Tree, *, images: bool, most: int) -> Iterator[list[Row]]:
-    """Rows with their images, a row group at a time."""
-    group: list[Row] = []
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """An image or mask that a row names."""
+
+    column: str
+    path: str
+    sha256: str
+    name: str
+    """The file name that `datasets` shows."""
+
+
+def _pictures(row: Row) -> list[_Picture]:
+    pictures = []
+    for column, path, sha256, mark in (
+        ("image", row["image_path"], row["image_sha256"], ""),
+        ("mask", row["mask_path"], row["mask_sha256"], "_mask"),
+    ):
+        if path and sha256:
+            pictures.append(_Picture(column, path, sha256, f"{row['item_id']}{mark}{Path(path).suffix.lower()}"))
+    return pictures
+
+
+def _row_groups(rows: Sequence[Row], images: Tree | None, most: int) -> Iterator[list[Mapping[str, Any]]]:
+    """Give rows with their images, one row group at a time."""
+    group: list[Mapping[str, Any]] = []
     size = 0
-    found = ahead(lambda row: _with_images(row, tree), rows, most=4) if images else ((row, 0) for row in rows)
-    for row, added in found:
-        if group and (size + added > most or len(group) == GROUP_ROWS[images]):
+    complete: Iterable[tuple[Mapping[str, Any], int]]
+    if images is None:
+        complete = ((row, 0) for row in rows)
+    else:
+        tree = images
+        complete = ahead(lambda row: _with_images(row, tree), rows, most=4)
+    for row, added in complete:
+        if group and (size + added > most or len(group) == GROUP_ROWS[images is not None]):
             yield group
             group, size = [], 0
         group.append(row)
@@ -118,50 +146,41 @@ def _groups(rows: Sequence[Row], tree: Tree, *, images: bool, most: int) -> Iter
         yield group
 
 
-def _with_images(row: Row, tree: Tree) -> tuple[Row, int]:
-    """The row with the bytes of its image and mask, and how many they are."""
-    pictures: dict[str, Any] = {"image": None, "mask": None}
+def _with_images(row: Row, images: Tree) -> tuple[Mapping[str, Any], int]:
+    """Give the row with the bytes of its image and mask, and how many bytes they are."""
+    cells: dict[str, dict[str, object] | None] = {"image": None, "mask": None}
     size = 0
-    for name in pictures:
-        path, sha256 = row[f"{name}_path"], row[f"{name}_sha256"]
-        if not sha256:
-            continue
+    for picture in _pictures(row):
         try:
-            data = tree.read(path)
+            data = images.read(picture.path)
         except Refused as why:
-            raise ReleaseError(f"{path}: {why.message}", why.hint) from None
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ReleaseError(f"{path} has changed while the release was made", "run the same command again")
-        suffix = Path(path).suffix.lower()
-        mark = "_mask" if name == "mask" else ""
-        pictures[name] = {"bytes": data, "path": f"{row['item_id']}{mark}{suffix}"}
+            raise ReleaseError(f"{picture.path}: {why.message}", why.hint) from None
+        if hashlib.sha256(data).hexdigest() != picture.sha256:
+            raise ReleaseError(f"{picture.path} has changed while the release was made", "run the same command again")
+        cells[picture.column] = {"bytes": data, "path": picture.name}
         size += len(data)
-    return {**row, **pictures}, size
+    return {**row, **cells}, size
 
 
-def _files(row: Row) -> list[str]:
-    return [row[f"{name}_path"] for name in ("image", "mask") if row[f"{name}_sha256"]]
-
-
-def _size(tree: Tree, path: str) -> int:
+def _size(images: Tree, path: str) -> int:
     try:
-        size = tree.locate(path).size
-        return len(tree.read(path)) if size is None else size
+        size = images.locate(path).size
+        return len(images.read(path)) if size is None else size
     except Refused as why:
         raise ReleaseError(f"{path}: {why.message}", why.hint) from None
 
 
-def _leaves(schema: pa.Schema) -> list[str]:
-    """Parquet's names of the columns that hold values."""
+def _leaf_columns(schema: pa.Schema) -> list[str]:
+    """Name the columns that hold values as Parquet does, such as `image.bytes`."""
     import pyarrow as pa
 
-    def below(name: str, kind: pa.DataType) -> Iterator[str]:
+    def leaves(name: str, kind: pa.DataType) -> Iterator[str]:
         if pa.types.is_struct(kind):
             for field in kind:
-                yield from below(f"{name}.{field.name}", field.type)
+                yield from leaves(f"{name}.{field.name}", field.type)
         elif pa.types.is_list(kind):
-            yield from below(f"{name}.list.element", kind.value_type)
+            yield from leaves(f"{name}.list.element", kind.value_type)
         else:
             yield name
 
-    return [leaf for field in schema for leaf in below(field.name, field.type)]
+    return [leaf for field in schema for leaf in leaves(field.name, field.type)]

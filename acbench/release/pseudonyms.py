@@ -1,8 +1,8 @@
-"""Reviewers as a release names them.
+"""Replaces the names of reviewers by pseudonyms.
 
 A pseudonym is an HMAC-SHA256 of version and name under a random key that stays in the workspace and is in no release.
-Without the key nobody can check a guess; with another version it changes, so that releases cannot be joined to follow
-one person. The same project gives the same pseudonyms again, and so the same bytes.
+Without the key nobody can check a guess. A new version gives new pseudonyms, so releases cannot be joined to follow one
+person. The same project gives the same pseudonyms again, and so the same bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,30 +21,30 @@ from acbench.storage.atomic import write_bytes
 KEY_BYTES = 32
 
 
-def key(path: Path) -> bytes:
-    """The project's key, made when first asked for; only its owner may read it."""
+def load_key(path: Path) -> bytes:
+    """Read the project's key, which only its owner may read; make it on the first call."""
     if not path.is_file() or path.stat().st_size != KEY_BYTES:
         write_bytes(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     return path.read_bytes()
 
 
 def pseudonyms(names: Iterable[str], key: bytes, version: str) -> dict[str, str]:
-    """Name → pseudonym. Two names never share one."""
-    found: dict[str, str] = {}
+    """Give each name a pseudonym. No two names share one."""
+    given: dict[str, str] = {}
     for name in sorted(set(names)):
         digest = hmac.new(key, f"{version}\0{name}".encode(), hashlib.sha256).hexdigest()
-        length = next(size for size in range(6, 65) if f"reviewer-{digest[:size]}" not in found.values())
-        found[name] = f"reviewer-{digest[:length]}"
-    return found
+        length = next(size for size in range(6, 65) if f"reviewer-{digest[:size]}" not in given.values())
+        given[name] = f"reviewer-{digest[:length]}"
+    return given
 
 
-def anonymous(reviews: Sequence[Review], names: dict[str, str]) -> list[Review]:
-    """The same decisions by pseudonyms; reviewers' names are taken out of notes, too."""
-    known = sorted(names, key=len, reverse=True)
-    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in known), re.IGNORECASE)
+def anonymous(reviews: Sequence[Review], names: Mapping[str, str]) -> list[Review]:
+    """Replace reviewers by pseudonyms, also where a note names them. `names`: name → pseudonym."""
+    longest_first = sorted(names, key=len, reverse=True)
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in longest_first), re.IGNORECASE)
     folded = {name.casefold(): pseudonym for name, pseudonym in names.items()}
 
     def scrubbed(note: str) -> str:
-        return pattern.sub(lambda match: folded.get(match[0].casefold(), "reviewer"), note) if known else note
+        return pattern.sub(lambda match: folded.get(match[0].casefold(), "reviewer"), note) if names else note
 
-    return [replace(each, reviewer=names[each.reviewer], note=scrubbed(each.note)) for each in reviews]
+    return [replace(review, reviewer=names[review.reviewer], note=scrubbed(review.note)) for review in reviews]

@@ -1,10 +1,10 @@
-"""One row of a release for each image: everything but the images themselves."""
+"""Makes the rows of a release from records: one for each image, with everything but the image itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, TypedDict
 
 from acbench.errors import ReleaseError
 from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review, short_name
@@ -12,112 +12,161 @@ from acbench.review.history import current_reviews
 from acbench.review.resolve import resolve_item
 from acbench.schema import Schema
 
-Row = dict[str, Any]
-"""Column → value; classes are numbers."""
+VoteKind = Literal["dataset", "table", "file", "model", "person"]
+
+
+class Vote(TypedDict):
+    """What a witness or a person said about an image: see `columns.VOTE`."""
+
+    who: str
+    kind: VoteKind
+    said: str
+    labels: list[str]
+    blind: bool | None
+
+
+class Row(TypedDict):
+    """A row of a parquet shard, with numbers for categories and classes: see `columns.COLUMNS`."""
+
+    item_id: str
+    image_path: str
+    mask_path: str | None
+    category: int
+    split: str
+    anomalous: bool
+    label: int | None
+    labels: list[int]
+    source_labels: list[str]
+    status: str
+    decided_by: str
+    reason: str
+    agreement: float | None
+    confidence: float | None
+    votes: list[Vote]
+    image_sha256: str
+    mask_sha256: str | None
+    width: int
+    height: int
+    schema_version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """What the numbers in a release mean."""
+class Numbering:
+    """What the numbers in a release mean: the position of each name."""
 
     categories: tuple[str, ...]
     classes: tuple[str, ...]
 
 
-def names_of(schema: Schema) -> Names:
-    """Categories and classes in the schema's order; `good` first, classes of the published view that are no class of
-    ours last. One list for all categories: the same name always has the same number."""
-    own = (one.id for category in schema.categories.values() for one in category.classes)
-    published = (one.id for category in schema.categories.values() for one in category.published)
-    return Names(categories=tuple(schema.categories), classes=tuple(dict.fromkeys([GOOD, *own, *published])))
+def numbering_of(schema: Schema) -> Numbering:
+    """Number categories and classes in the schema's order.
+
+    `good` comes first; classes of the published view that are no class of a category come last. There is one list for
+    all categories: the same name always has the same number.
+    """
+    own = (defect.id for category in schema.categories.values() for defect in category.classes)
+    published = (defect.id for category in schema.categories.values() for defect in category.published)
+    return Numbering(categories=tuple(schema.categories), classes=tuple(dict.fromkeys([GOOD, *own, *published])))
 
 
-def rows(
+def make_rows(
     items: Sequence[Item],
     labels: Mapping[str, Label],
     proposals: Mapping[str, Sequence[Proposal]],
     reviews: Mapping[str, Sequence[Review]],
     schema: Schema,
 ) -> list[Row]:
-    """A row for each item, in their order. `reviews` are those of pseudonyms, by item_id, as the other two.
+    """Make a row for each item, in their order. Mappings are keyed by item_id; reviews have pseudonyms.
 
     Raises ReleaseError if a label was not made from these reviews, or names a class that the schema does not have.
     """
-    names = names_of(schema)
-    if strangers := sorted({item.category for item in items} - set(names.categories)):
+    numbering = numbering_of(schema)
+    if unknown := sorted({item.category for item in items} - set(numbering.categories)):
         raise ReleaseError(
-            f"the schema has no category {strangers[0]}, but the dataset does",
+            f"the schema has no category {unknown[0]}, but the dataset does",
             f"leave it out: acbench relabel {schema.argument} --category …   or add it to the schema",
         )
-    categories = {name: number for number, name in enumerate(names.categories)}
-    classes = {name: number for number, name in enumerate(names.classes)}
-    single = single_class(schema)
-    made = []
-    for item in items:
-        voices = [_public(each) for each in proposals.get(item.item_id, ())]
-        people = current_reviews(reviews.get(item.item_id, ()))
-        label = _by_pseudonyms(item, labels[item.item_id], people, schema)
+    encoder = _Encoder(schema, numbering)
+    return [
+        encoder.row(
+            item,
+            labels[item.item_id],
+            proposals.get(item.item_id, ()),
+            current_reviews(reviews.get(item.item_id, ())),
+        )
+        for item in items
+    ]
+
+
+class _Encoder:
+    """Makes rows with the numbers of one schema."""
+
+    def __init__(self, schema: Schema, numbering: Numbering) -> None:
+        self.schema = schema
+        self.categories = {name: number for number, name in enumerate(numbering.categories)}
+        self.classes = {name: number for number, name in enumerate(numbering.classes)}
+        self.single_class = single_class(schema)
+
+    def row(self, item: Item, label: Label, proposals: Sequence[Proposal], reviews: Sequence[Review]) -> Row:
+        label = _with_pseudonyms(item, label, reviews, self.schema)
         decided = label.labels if label.status != "pending" else ()
-        unknown = sorted(set(decided) - set(classes))
+        unknown = sorted(set(decided) - set(self.classes))
         if unknown:
             raise ReleaseError(f"{item.image} is labelled {unknown[0]}, no class of the schema", "acbench relabel")
-        one = single(item.category, decided) if label.status == "accepted" else None
-        made.append(
-            {
-                "item_id": item.item_id,
-                "image_path": item.image,
-                "mask_path": item.mask,
-                "category": categories[item.category],
-                "split": item.split,
-                "anomalous": item.anomalous,
-                "label": None if one is None else classes[one],
-                "labels": [classes[each] for each in decided],
-                "source_labels": list(item.source_labels),
-                "status": label.status,
-                "decided_by": _without_files(label.decided_by, proposals.get(item.item_id, ())),
-                "reason": _without_files(label.reason, proposals.get(item.item_id, ())),
-                "agreement": label.agreement,
-                "confidence": label.confidence,
-                "votes": [*voices, *map(_vote, people)],
-                "image_sha256": item.sha256,
-                "mask_sha256": item.mask_sha256,
-                "width": item.width,
-                "height": item.height,
-                "schema_version": label.schema_version,
-            }
-        )
-    return made
+        single = self.single_class(item.category, decided) if label.status == "accepted" else None
+        return {
+            "item_id": item.item_id,
+            "image_path": item.image,
+            "mask_path": item.mask,
+            "category": self.categories[item.category],
+            "split": item.split,
+            "anomalous": item.anomalous,
+            "label": None if single is None else self.classes[single],
+            "labels": [self.classes[name] for name in decided],
+            "source_labels": list(item.source_labels),
+            "status": label.status,
+            "decided_by": _without_file_names(label.decided_by, proposals),
+            "reason": _without_file_names(label.reason, proposals),
+            "agreement": label.agreement,
+            "confidence": label.confidence,
+            "votes": [*map(_vote_of_proposal, proposals), *map(_vote_of_review, reviews)],
+            "image_sha256": item.sha256,
+            "mask_sha256": item.mask_sha256,
+            "width": item.width,
+            "height": item.height,
+            "schema_version": label.schema_version,
+        }
 
 
-def single_class(schema: Schema) -> Any:
-    """(category, label set) → the class of the single-label benchmark, or None.
+def single_class(schema: Schema) -> Callable[[str, tuple[str, ...]], str | None]:
+    """Give a function: (category, label set) → class of the single-label benchmark, or None.
 
-    That is the published view where the schema has one; else the only class of a set.
+    That is the published view where the schema has one, otherwise the only class of a set.
     """
     has_view = any(category.published for category in schema.categories.values())
 
-    def one(category: str, labels: tuple[str, ...]) -> str | None:
+    def class_of(category: str, labels: tuple[str, ...]) -> str | None:
         if labels == (GOOD,) or (len(labels) == 1 and not has_view):
             return labels[0]
         return schema.categories[category].published_class(labels) if labels else None
 
-    return one
+    return class_of
 
 
-def _by_pseudonyms(item: Item, label: Label, people: Sequence[Review], schema: Schema) -> Label:
-    """The same label, with the reason that it has when pseudonyms decide instead of names."""
-    if not people or item.problem:
+def _with_pseudonyms(item: Item, label: Label, reviews: Sequence[Review], schema: Schema) -> Label:
+    """The same label with a reason that names pseudonyms. Raises ReleaseError if the reviews give another label."""
+    if not reviews or item.problem:
         return label
-    again = resolve_item(item, (), people, schema)
-    if (again.labels, again.status) != (label.labels, label.status):
+    resolved = resolve_item(item, (), reviews, schema)
+    if (resolved.labels, resolved.status) != (label.labels, label.status):
         raise ReleaseError(
             f"the label of {item.image} is not what its reviews say",
             f"make the labels anew: acbench resolve {schema.argument}",
         )
-    return again
+    return resolved
 
 
-def _vote(review: Review) -> Row:
+def _vote_of_review(review: Review) -> Vote:
     return {
         "who": review.reviewer,
         "kind": "person",
@@ -127,17 +176,17 @@ def _vote(review: Review) -> Row:
     }
 
 
-def _public(proposal: Proposal) -> Row:
+def _vote_of_proposal(proposal: Proposal) -> Vote:
     return {
         "who": _public_name(proposal.proposer),
-        "kind": _kind(proposal),
+        "kind": _vote_kind(proposal),
         "said": "label" if proposal.status == "ok" else proposal.status,
         "labels": list(proposal.labels),
         "blind": None,
     }
 
 
-def _kind(proposal: Proposal) -> str:
+def _vote_kind(proposal: Proposal) -> VoteKind:
     if short_name(proposal.proposer) == "source_label":
         return "dataset"
     if PEOPLE in proposal.saw:
@@ -146,13 +195,13 @@ def _kind(proposal: Proposal) -> str:
 
 
 def _public_name(proposer: str) -> str:
-    """Files of answers are named after their path, which may tell whose they are."""
+    """Leave out the path of a file of answers: it may tell whose they are."""
     name, at, mark = proposer.rpartition("@")
     return f"file{at}{mark}" if name.startswith("file:") else proposer
 
 
-def _without_files(text: str, proposals: Iterable[Proposal]) -> str:
-    for each in proposals:
-        if (name := short_name(each.proposer)).startswith("file:"):
-            text = text.replace(name, _public_name(each.proposer))
+def _without_file_names(text: str, proposals: Iterable[Proposal]) -> str:
+    for proposal in proposals:
+        if (name := short_name(proposal.proposer)).startswith("file:"):
+            text = text.replace(name, _public_name(proposal.proposer))
     return text

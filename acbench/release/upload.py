@@ -1,4 +1,4 @@
-"""One commit, then a tag: whatever goes wrong on the way, nobody sees half a release and none is committed twice."""
+"""Uploads a release as one commit and then a tag: nobody sees half a release, and none is committed twice."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ from pathlib import Path
 from acbench._util.backoff import Backoff
 from acbench.errors import ReleaseError
 from acbench.release import manifest as manifests
-from acbench.release.hub import Busy, Conflict, Head, Hub, HubError, Unclear
+from acbench.release.hub import FILES_OF_HUB, Busy, Conflict, Head, Hub, HubError, Unclear
 from acbench.release.manifest import Manifest
 
 ATTEMPTS = 6
 BACKOFF = Backoff(first=2.0)
 LONGEST_WAIT = 600.0
-"""Seconds; a hub that wants more is left for another day."""
-KEPT = frozenset({".gitattributes"})
-"""Files of the hub's own, which a release leaves alone."""
+"""Seconds; if a hub asks for a longer wait, the upload ends with an error."""
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """Where a release is."""
+class UploadResult:
+    """Where the release is."""
 
     commit: str
-    again: bool
-    """True if it was there before."""
+    already_there: bool
+    """Whether an earlier upload had put it there."""
 
 
 @dataclass(kw_only=True)
@@ -40,25 +38,25 @@ class Upload:
     folder: Path
     manifest: Manifest
     base: Manifest | None
-    """The release that was at the head when this one was built."""
+    """The release at the head when this one was built; None if there was none."""
     private: bool
-    """Of a repository that is made now."""
+    """Whether a repository that has to be made is private."""
     note: Callable[[str], None]
     wait: Callable[[float], None] = time.sleep
 
-    def run(self) -> Published:
-        """Bring it there. Raises HubError or ReleaseError; to run it again is safe at any moment."""
+    def run(self) -> UploadResult:
+        """Upload it. Raises HubError or ReleaseError; it is safe to run again at any moment."""
         committed, failures = False, 0
         while True:
             try:
                 head = self._head()
                 if (taken := head.tags.get(self.manifest.tag)) is not None:
-                    return Published(self._the_same(taken), again=not committed)
+                    return UploadResult(self._the_same(taken), already_there=not committed)
                 if self.holds(head):
                     self.hub.tag(self.manifest.tag, head.commit)
-                    return Published(head.commit, again=False)
-                self._refuse_strangers(head)
-                removed = head.files.keys() - set(self._paths()) - KEPT
+                    return UploadResult(head.commit, already_there=False)
+                self._refuse_other_release(head)
+                removed = head.files.keys() - set(self._paths()) - FILES_OF_HUB
                 self.note(f"uploading {len(self._paths()):,} files to {self.hub.repo}")
                 self.hub.commit(self.folder, self._paths(), sorted(removed), head.commit, self._title())
                 committed = True
@@ -71,9 +69,9 @@ class Upload:
                 self._pause(error, failures)
 
     def holds(self, head: Head) -> bool:
-        """Whether exactly this release is there."""
+        """Whether a commit holds exactly this release."""
         ours = self._contents
-        theirs = {path: content for path, content in head.files.items() if path not in KEPT}
+        theirs = {path: content for path, content in head.files.items() if path not in FILES_OF_HUB}
         return ours.keys() == theirs.keys() and all(theirs[path] in ours[path] for path in ours)
 
     @cached_property
@@ -90,17 +88,17 @@ class Upload:
         return head
 
     def _the_same(self, commit: str) -> str:
-        """The commit with our tag, if it holds this release."""
-        there = self.hub.at(commit)
-        if there is None or not self.holds(there):
+        """Return the commit with our tag if it holds this release. Raises ReleaseError if it holds another."""
+        tagged = self.hub.at(commit)
+        if tagged is None or not self.holds(tagged):
             raise ReleaseError(
                 f"{self.manifest.tag} of {self.hub.repo} is another release than this one",
-                f"give a new number: --version {manifests.following(self.manifest.version)}",
+                f"give a new number: --version {manifests.next_version(self.manifest.version)}",
             )
         return commit
 
-    def _refuse_strangers(self, head: Head) -> None:
-        """Somebody else's release must not be replaced unseen."""
+    def _refuse_other_release(self, head: Head) -> None:
+        """Raises HubError for a head that nobody here has seen: it must not be replaced."""
         if head.manifest in (self.base, self.manifest):
             return
         what = f"version {head.manifest.version}" if head.manifest else "a commit without a release"
@@ -128,11 +126,11 @@ class Upload:
 
 
 def content_ids(path: Path) -> set[str]:
-    """What a hub may call the bytes of a file."""
+    """The ids that a hub may give to the content of a file."""
     with path.open("rb") as file:
-        found = {f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"}
+        ids = {f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"}
     size = path.stat().st_size
     if size < 64 << 20:  # nobody keeps larger files in git
         blob = hashlib.sha1(f"blob {size}\0".encode() + path.read_bytes(), usedforsecurity=False)
-        found.add(f"git:{blob.hexdigest()}")
-    return found
+        ids.add(f"git:{blob.hexdigest()}")
+    return ids

@@ -1,37 +1,53 @@
-"""The proposers side by side, and the people: figures from what is kept."""
+"""Compares proposers with each other and with people, from what is kept in the project."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
-from acbench.evaluation import proposers
-from acbench.evaluation.agreement import agreement
+from acbench.evaluation import plots, proposers
+from acbench.evaluation.agreement import AgreementReport, agreement
+from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
 from acbench.records import PEOPLE
 from acbench.review.history import by_item
+from acbench.storage.atomic import write_bytes
 from acbench.workflows.label import Labelled, label, prepare, read_reviews
 from acbench.workflows.run import Run
 
 
-def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | None = None) -> dict[str, Any]:
-    """Figures of each proposer: see `evaluation.proposers`.
-
-    `people_only`: judged by what people decided; None for that if they decided anything, else by all labels.
-    """
-    labelled = labelled or label(run, prepare(run))
-    if people_only is None:
-        people_only = any(label.decided_by == PEOPLE for label in labelled.labels.values())
+def labelled_dataset(run: Run, labelled: Labelled) -> LabelledDataset:
+    """The dataset of a run with its proposals and labels."""
     proposed = labelled.proposed
-    return proposers.compare(
-        proposed.dataset.items,
-        proposed.by_item,
-        labelled.labels,
-        run.schema,
-        people_only=people_only,
-        cost=run.ledger.calls.dollars,
+    return LabelledDataset(
+        items=proposed.dataset.items, proposals=proposed.by_item, labels=labelled.labels, schema=run.schema
     )
 
 
-def agree(run: Run) -> dict[str, Any]:
-    """How far people agree, and with proposers: see `evaluation.agreement`."""
+def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | None = None) -> ProposerComparison:
+    """Compare the proposers.
+
+    `people_only`: judge by people's decisions only; None to do so if people decided anything, else by all labels.
+    """
+    dataset = labelled_dataset(run, labelled or label(run, prepare(run)))
+    if people_only is None:
+        people_only = any(label.decided_by == PEOPLE for label in dataset.labels.values())
+    return proposers.compare(dataset, people_only=people_only, cost=run.ledger.calls.dollars)
+
+
+def measure_agreement(run: Run) -> AgreementReport:
+    """Measure how far people agree with each other and with the proposers."""
     proposed = prepare(run)
-    return agreement(proposed.dataset.items, proposed.by_item, by_item(read_reviews(run)), run.schema)
+    return agreement(proposed.dataset.items, proposed.by_item, by_item(read_reviews(run)), run.schema.benchmark)
+
+
+def draw_comparison(run: Run, compared: ProposerComparison) -> Path:
+    """Draw the comparison; gives the path of the picture."""
+    picture = run.files.work / "compare.png"
+    write_bytes(picture, plots.proposer_comparison(compared))
+    return picture
+
+
+def draw_agreement(run: Run, report: AgreementReport) -> Path:
+    """Draw the agreement; gives the path of the picture."""
+    picture = run.files.work / "agreement.png"
+    write_bytes(picture, plots.agreement(report))
+    return picture

@@ -1,4 +1,4 @@
-"""One page for those without the App: counts, agreement, confusions, doubtful images with their pictures, changes."""
+"""Writes one HTML page on a benchmark: counts, agreement, confusions, doubtful images with pictures, changed labels."""
 
 from __future__ import annotations
 
@@ -6,48 +6,119 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from acbench._util import templates
-from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, Proposal, short_name
+from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
+from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, LabelStatus, Proposal, short_name
 from acbench.review.csv_queue import says
 from acbench.review.queue import RankedItem
-from acbench.schema import Category, Schema
+from acbench.schema import Category
 from acbench.storage.atomic import write_bytes
-from acbench.workflows.compare import compare
+from acbench.workflows.compare import compare, labelled_dataset
 from acbench.workflows.relabel import relabel
 from acbench.workflows.run import Run
 from acbench.workflows.summary import RelabelReport
 
-PICTURES = 40
-"""So many images of the queue are shown."""
+MAX_PICTURES = 40
+"""How many images of the queue are shown."""
 MAX_BYTES = 12 << 20
-"""Of all pictures together; what does not fit is named without one."""
-ROWS = 300
-"""So many changed labels are listed one by one."""
+"""Bytes of all pictures together; an image whose picture does not fit is listed without one."""
+MAX_ROWS = 300
+"""How many changed labels are listed one by one."""
 WIDTH = 1100
-"""Of a picture, pixels."""
+"""Pixels of a picture."""
 
 Draw = Callable[[str], bytes | None]
 """item_id → its picture as JPEG, or None if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Album:
-    """Pictures as data URIs, as long as there is room."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryCounts:
+    """Labels of one category."""
 
-    draw: Draw
-    used: list[int]
+    category: str
+    images: int
+    accepted: int
+    pending: int
+    excluded: int
+    people: int
+    """Labels that people decided."""
+    classes: list[tuple[str, int]]
+    """(label set, accepted images), the most frequent first and `good` last."""
 
-    def uri(self, item_id: str) -> str:
-        """Empty if there is no picture or no room."""
-        data = self.draw(item_id)
-        if data is None or sum(self.used) + len(data) > MAX_BYTES:
-            return ""
-        self.used.append(len(data))
-        return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfusionTable:
+    """What one proposer says of the anomalous images of one category."""
+
+    proposer: str
+    category: str
+    columns: list[str]
+    """What it said."""
+    rows: list[tuple[str, list[tuple[int, bool]]]]
+    """(current label, cells); a cell is (images, whether it said the current label)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedImage:
+    """One image that people should see."""
+
+    image: str
+    rank: int
+    why: str
+    detail: str
+    label: str
+    source: str
+    """The dataset's own labels."""
+    proposals: list[str]
+    picture: str
+    """As a data URI; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedLabel:
+    """A label that is not the class that the dataset's own label names."""
+
+    category: str
+    image: str
+    source: str
+    label: str
+    status: str
+    by: str
+    """Who decided it."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportPage:
+    """Everything that the page shows."""
+
+    relabel: RelabelReport
+    comparison: ProposerComparison
+    categories: list[CategoryCounts]
+    confusions: list[ConfusionTable]
+    queue: list[QueuedImage]
+    queue_more: int
+    """Images of the queue that are not shown."""
+    changes: list[tuple[tuple[str, str, str], int]]
+    """((category, source label, label), images), the most frequent first."""
+    changed: list[ChangedLabel]
+    changed_more: int
+    """Changed labels that are not listed."""
+    pending: list[tuple[str, str, int]]
+    """(category, reason, images), the most frequent first."""
+    excluded: list[tuple[str, str, int]]
+
+    @property
+    def pictures(self) -> int:
+        """How many images are shown with a picture."""
+        return sum(bool(image.picture) for image in self.queue)
+
+    def html(self) -> bytes:
+        """The page."""
+        return templates.html("report", page=self).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,81 +128,56 @@ class WrittenPage:
     path: Path
     bytes: int
     pictures: int
-    """How many images of the queue it shows."""
+    """How many images of the queue it shows with a picture."""
 
 
 def write_page(run: Run, path: Path | None = None) -> WrittenPage:
-    """Relabel, and write the page of what came of it; `path`: None for `report.html` of the benchmark."""
+    """Relabel, and write the page about it. `path`: None for `report.html` of the benchmark."""
     relabelled, queue = relabel(run)
-    labelled, proposed = queue.labelled, queue.labelled.proposed
-    content = report(
-        facts=relabelled,
-        comparison=compare(run, labelled),
-        items=proposed.dataset.by_id,
-        labels=labelled.labels,
-        proposals=proposed.by_item,
-        waiting=queue.waiting,
-        schema=run.schema,
-        draw=lambda item_id: shrunk(run.files.evidence / f"{item_id}.jpg"),
+    page = build_page(
+        labelled_dataset(run, queue.labelled),
+        relabelled,
+        compare(run, queue.labelled),
+        queue.waiting,
+        lambda item_id: shrunk(run.files.evidence / f"{item_id}.jpg"),
     )
-    page = templates.html("report", **content).encode()
     path = path or run.files.work / "report.html"
-    write_bytes(path, page)
-    return WrittenPage(path=path, bytes=len(page), pictures=sum(bool(row["picture"]) for row in content["queue"]))
+    html = page.html()
+    write_bytes(path, html)
+    return WrittenPage(path=path, bytes=len(html), pictures=page.pictures)
 
 
-def report(
-    *,
-    facts: RelabelReport,
-    comparison: Mapping[str, Any],
-    items: Mapping[str, Item],
-    labels: Mapping[str, Label],
-    proposals: Mapping[str, Sequence[Proposal]],
+def build_page(
+    dataset: LabelledDataset,
+    relabelled: RelabelReport,
+    comparison: ProposerComparison,
     waiting: Sequence[RankedItem],
-    schema: Schema,
     draw: Draw,
-) -> dict[str, Any]:
-    """Everything that the page shows, as plain values.
-
-    `facts`: see `workflows.summary`; `comparison`: see `evaluation.proposers`. `items`, `labels` and `proposals` are
-    keyed by item_id.
-    """
-    album = _Album(draw, [])
-    changed = _changed(items, labels, schema)
-    return {
-        "facts": facts,
-        "comparison": comparison,
-        "categories": _categories(items, labels),
-        "confusions": _confusions(items, labels, proposals),
-        "queue": [
-            {
-                "image": items[each.item_id].image,
-                "rank": place,
-                "why": each.why,
-                "detail": each.detail,
-                "label": _said(labels[each.item_id].labels),
-                "source": ", ".join(items[each.item_id].source_labels),
-                "proposals": [says(answer) for answer in proposals.get(each.item_id, ())],
-                "picture": album.uri(each.item_id),
-            }
-            for place, each in enumerate(waiting[:PICTURES], start=1)
-        ],
-        "queue_more": max(0, len(waiting) - PICTURES),
-        "changes": _change_counts(changed),
-        "changed": changed[:ROWS],
-        "changed_more": max(0, len(changed) - ROWS),
-        "excluded": _reasons(items, labels, "excluded"),
-        "pending": _reasons(items, labels, "pending"),
-    }
+) -> ReportPage:
+    """Collect what the page shows. `waiting`: the queue; `draw` gives the pictures of its first images."""
+    changed = _changed(dataset)
+    return ReportPage(
+        relabel=relabelled,
+        comparison=comparison,
+        categories=_categories(dataset),
+        confusions=_confusions(dataset),
+        queue=_queue(dataset, waiting[:MAX_PICTURES], draw),
+        queue_more=max(0, len(waiting) - MAX_PICTURES),
+        changes=_change_counts(changed),
+        changed=changed[:MAX_ROWS],
+        changed_more=max(0, len(changed) - MAX_ROWS),
+        pending=_reasons(dataset, "pending"),
+        excluded=_reasons(dataset, "excluded"),
+    )
 
 
 def shrunk(path: Path) -> bytes | None:
-    """An evidence picture as a JPEG of at most `WIDTH` pixels; None if there is none that can be read."""
+    """An evidence picture as a JPEG at most `WIDTH` pixels wide; None if it cannot be read."""
     from PIL import Image
 
     try:
-        with Image.open(path, formats=["JPEG"]) as found:
-            picture = found.convert("RGB")
+        with Image.open(path, formats=["JPEG"]) as opened:
+            picture = opened.convert("RGB")
     except OSError:
         return None
     picture.thumbnail((WIDTH, WIDTH))
@@ -140,98 +186,138 @@ def shrunk(path: Path) -> bytes | None:
     return sink.getvalue()
 
 
-def _categories(items: Mapping[str, Item], labels: Mapping[str, Label]) -> list[dict[str, Any]]:
-    """Counts of each category by class, with a set of classes as a class of its own."""
-    rows = []
-    for category in sorted({item.category for item in items.values()}):
-        mine = [labels[item.item_id] for item in items.values() if item.category == category]
-        status = Counter(label.status for label in mine)
-        classes = Counter(_said(label.labels) for label in mine if label.status == "accepted")
-        rows.append(
-            {
-                "category": category,
-                "images": len(mine),
-                **{name: status[name] for name in ("accepted", "pending", "excluded")},
-                "people": sum(label.decided_by == PEOPLE for label in mine),
-                "classes": sorted(classes.items(), key=lambda pair: (pair[0] == GOOD, -pair[1], pair[0])),
-            }
+@dataclass(slots=True)
+class _Album:
+    """Pictures as data URIs, as long as there is room for them."""
+
+    draw: Draw
+    used: int = field(default=0)
+    """Bytes of the pictures so far."""
+
+    def uri(self, item_id: str) -> str:
+        """Empty if there is no picture, or no room for it."""
+        data = self.draw(item_id)
+        if data is None or self.used + len(data) > MAX_BYTES:
+            return ""
+        self.used += len(data)
+        return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+
+
+def _queue(dataset: LabelledDataset, waiting: Sequence[RankedItem], draw: Draw) -> list[QueuedImage]:
+    items = {item.item_id: item for item in dataset.items}
+    album = _Album(draw)
+    return [
+        QueuedImage(
+            image=items[ranked.item_id].image,
+            rank=rank,
+            why=ranked.why,
+            detail=ranked.detail,
+            label=_text(dataset.labels[ranked.item_id].labels),
+            source=", ".join(items[ranked.item_id].source_labels),
+            proposals=[says(proposal) for proposal in dataset.proposals.get(ranked.item_id, ())],
+            picture=album.uri(ranked.item_id),
         )
-    return rows
-
-
-def _confusions(
-    items: Mapping[str, Item], labels: Mapping[str, Label], proposals: Mapping[str, Sequence[Proposal]]
-) -> list[dict[str, Any]]:
-    """A table a proposer and category, of anomalous images: rows are current labels, columns what it said."""
-    counts: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
-    for item_id, answers in proposals.items():
-        item, label = items.get(item_id), labels.get(item_id)
-        if item is None or label is None or not item.anomalous or not label.labels or label.status == "excluded":
-            continue
-        for answer in answers:
-            said = _said(answer.labels) if answer.status == "ok" else f"({answer.status})"
-            counts.setdefault((short_name(answer.proposer), item.category), Counter())[_said(label.labels), said] += 1
-    tables = []
-    for (proposer, category), found in sorted(counts.items()):
-        rows = sorted({label for label, _ in found})
-        columns = sorted({said for _, said in found}, key=lambda said: (said not in rows, said.startswith("("), said))
-        tables.append(
-            {
-                "proposer": proposer,
-                "category": category,
-                "columns": columns,
-                "rows": [(row, [(found[row, column], row == column) for column in columns]) for row in rows],
-            }
-        )
-    return tables
-
-
-def _changed(items: Mapping[str, Item], labels: Mapping[str, Label], schema: Schema) -> list[dict[str, str]]:
-    rows = []
-    for item in sorted(items.values(), key=lambda each: each.image):
-        label, category = labels[item.item_id], schema.category(item.category)
-        if not label.labels or not item.source_labels or label.status == "excluded":
-            continue
-        source = ", ".join(item.source_labels)
-        mapped = category.map(item.source_labels, item.image) if category else None
-        if _is_plain(item, label, category):
-            continue
-        same = mapped is not None and mapped.labels == label.labels
-        reason = mapped.reason if mapped is not None and same else label.reason
-        rows.append(
-            {
-                "category": item.category,
-                "image": item.image,
-                "source": source,
-                "label": _said(label.labels),
-                "status": label.status,
-                "by": label.decided_by,
-                "reason": reason,
-            }
-        )
-    return rows
-
-
-def _is_plain(item: Item, label: Label, category: Category | None) -> bool:
-    """Whether the label is the class that the dataset's own label names, under that class's own id or name."""
-    named = [category.parse(source) if category else None for source in item.source_labels]
-    return set(named) == set(label.labels)
-
-
-def _change_counts(changed: Sequence[Mapping[str, str]]) -> list[tuple[tuple[str, str, str], int]]:
-    counts = Counter((row["category"], row["source"], row["label"]) for row in changed)
-    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:ROWS]
-
-
-def _reasons(items: Mapping[str, Item], labels: Mapping[str, Label], status: str) -> list[tuple[str, str, int]]:
-    """(category, reason, images) of one status, the commonest first."""
-    counts = Counter(
-        (items[item_id].category, label.reason) for item_id, label in labels.items() if label.status == status
-    )
-    return [(category, reason, n) for (category, reason), n in sorted(counts.items(), key=lambda p: (-p[1], p[0]))][
-        :ROWS
+        for rank, ranked in enumerate(waiting, start=1)
     ]
 
 
-def _said(labels: Sequence[str]) -> str:
+def _categories(dataset: LabelledDataset) -> list[CategoryCounts]:
+    categories = []
+    for category in sorted({item.category for item in dataset.items}):
+        own = [dataset.labels[item.item_id] for item in dataset.items if item.category == category]
+        status = Counter(label.status for label in own)
+        classes = Counter(_text(label.labels) for label in own if label.status == "accepted")
+        categories.append(
+            CategoryCounts(
+                category=category,
+                images=len(own),
+                accepted=status["accepted"],
+                pending=status["pending"],
+                excluded=status["excluded"],
+                people=sum(label.decided_by == PEOPLE for label in own),
+                classes=sorted(classes.items(), key=lambda count: (count[0] == GOOD, -count[1], count[0])),
+            )
+        )
+    return categories
+
+
+def _confusions(dataset: LabelledDataset) -> list[ConfusionTable]:
+    items = {item.item_id: item for item in dataset.items}
+    counts: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
+    for item_id, proposals in dataset.proposals.items():
+        item, label = items.get(item_id), dataset.labels.get(item_id)
+        if item is None or label is None or not item.anomalous or not label.labels or label.status == "excluded":
+            continue
+        for proposal in proposals:
+            key = (short_name(proposal.proposer), item.category)
+            counts.setdefault(key, Counter())[_text(label.labels), _answer_text(proposal)] += 1
+    return [_confusion_table(proposer, category, cells) for (proposer, category), cells in sorted(counts.items())]
+
+
+def _confusion_table(proposer: str, category: str, cells: Counter[tuple[str, str]]) -> ConfusionTable:
+    rows = sorted({label for label, _ in cells})
+    answers = {answer for _, answer in cells}
+    columns = sorted(answers, key=lambda answer: (answer not in rows, answer.startswith("("), answer))
+    return ConfusionTable(
+        proposer=proposer,
+        category=category,
+        columns=columns,
+        rows=[(row, [(cells[row, column], row == column) for column in columns]) for row in rows],
+    )
+
+
+def _answer_text(proposal: Proposal) -> str:
+    """What a proposer said; `(abstained)` or `(error)` if it gave no labels."""
+    return _text(proposal.labels) if proposal.status == "ok" else f"({proposal.status})"
+
+
+def _changed(dataset: LabelledDataset) -> list[ChangedLabel]:
+    changed = []
+    for item in sorted(dataset.items, key=lambda item: item.image):
+        label, category = dataset.labels[item.item_id], dataset.schema.category(item.category)
+        if not label.labels or not item.source_labels or label.status == "excluded":
+            continue
+        if _is_named_by_source(item, label, category):
+            continue
+        changed.append(
+            ChangedLabel(
+                category=item.category,
+                image=item.image,
+                source=", ".join(item.source_labels),
+                label=_text(label.labels),
+                status=label.status,
+                by=label.decided_by,
+                reason=_why_changed(item, label, category),
+            )
+        )
+    return changed
+
+
+def _is_named_by_source(item: Item, label: Label, category: Category | None) -> bool:
+    """Whether the label is what the dataset's own label names, by the id or a name of its classes."""
+    named = {category.parse(source) if category else None for source in item.source_labels}
+    return named == set(label.labels)
+
+
+def _why_changed(item: Item, label: Label, category: Category | None) -> str:
+    """The schema's reason if it maps the dataset's label to this one, else the label's own."""
+    mapped = category.map(item.source_labels, item.image) if category else None
+    return mapped.reason if mapped is not None and mapped.labels == label.labels else label.reason
+
+
+def _change_counts(changed: Sequence[ChangedLabel]) -> list[tuple[tuple[str, str, str], int]]:
+    counts = Counter((change.category, change.source, change.label) for change in changed)
+    return sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:MAX_ROWS]
+
+
+def _reasons(dataset: LabelledDataset, status: LabelStatus) -> list[tuple[str, str, int]]:
+    category_of: Mapping[str, str] = {item.item_id: item.category for item in dataset.items}
+    counts = Counter(
+        (category_of[item_id], label.reason) for item_id, label in dataset.labels.items() if label.status == status
+    )
+    most_frequent = sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:MAX_ROWS]
+    return [(category, reason, images) for (category, reason), images in most_frequent]
+
+
+def _text(labels: Sequence[str]) -> str:
     return JOIN.join(labels) or "–"

@@ -1,257 +1,359 @@
-"""From labels to a release folder that says what it holds, and from there to a hub."""
+"""Makes a release of a benchmark's labels, checks it, and uploads it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import licences
-from acbench.data.ingest import Dataset, describe
+from acbench.data.ingest import describe
 from acbench.errors import ReleaseError
-from acbench.release import diff, pseudonyms
+from acbench.integrations.huggingface.croissant import Croissant
+from acbench.integrations.huggingface.datasets import DatasetsFormat
+from acbench.integrations.huggingface.hub import Repository
 from acbench.release import manifest as manifests
-from acbench.release import parquet as shards
 from acbench.release.card import card
 from acbench.release.card_facts import CardFacts
-from acbench.release.entries import entries, of_rows
-from acbench.release.entries import manifest as read_manifest
+from acbench.release.diff import Change, diff
+from acbench.release.entries import decode_rows, read_entries, read_manifest
+from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Head, Hub
 from acbench.release.manifest import Manifest, Previous, ReleaseFile
-from acbench.release.rows import Row, names_of, rows
+from acbench.release.parquet import describe_shard, plan_shards, write_shard
+from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
+from acbench.release.rows import Row, make_rows, numbering_of
+from acbench.release.upload import Upload, UploadResult
+from acbench.release.verify.verify import Verified
 from acbench.review.history import by_item
 from acbench.review.resolve import POLICY
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
-from acbench.storage.roots import Root
+from acbench.storage.roots import open_tree
 from acbench.workflows import propose as asking
 from acbench.workflows.label import Labelled, label, prepare
+from acbench.workflows.releases import check_folder
 from acbench.workflows.run import Run
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 VERSION = f"{asking.VERSION}, 1"
-"""Part of every key: see `asking.VERSION`."""
+"""Part of every key: see `propose.VERSION`."""
 
-FIRST = "1.0.0"
-
-
-class Tables(Protocol):
-    """The form of a release's tables."""
-
-    def arrow_schema(self, categories: Sequence[str], classes: Sequence[str], *, images: bool) -> pa.Schema: ...
-    def card_data(self, manifest: Manifest) -> Mapping[str, Any]: ...
-
-
-class Describer(Protocol):
-    """Writes `croissant.json`."""
-
-    def describe(self, manifest: Manifest, *, repo: str, about: str, attribution: str) -> bytes: ...
+FIRST_VERSION = "1.0.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class PublishOptions:
+    """What a user chose for a release."""
+
+    version: str | None = None
+    """None for that of the published release, or 1.0.0."""
+    images: bool | None = None
+    """Whether the release holds the images; None to go by their licence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltRelease:
     """A release folder."""
 
     folder: Path
     manifest: Manifest
     base: Manifest | None
-    """The release at the hub's head when this was built."""
-    changes: list[diff.Change] | None
+    """The release at the hub's head when this one was built."""
+    changes: list[Change] | None
     """Against the previous release; None if there is none."""
-    made: int
-    """Files that this run wrote."""
+    written: int
+    """How many files this run wrote."""
 
 
-@dataclass(kw_only=True)
-class Publisher:
-    """Makes the release of one benchmark's labels. Files that are there from the same inputs stay."""
+class UnsoundReleaseError(ReleaseError):
+    """The release that was built does not pass its own checks."""
 
-    run: Run
-    tables: Tables
-    describer: Describer
-    hub: Hub | None = None
-    """None if nothing is asked of a hub: then there is no previous release."""
-    version: str | None = None
-    images: bool | None = None
-    """Whether the images are in it; None to go by their licence."""
+    def __init__(self, verified: Verified) -> None:
+        super().__init__("the release that was built is not sound, so nothing was uploaded", "please report it")
+        self.verified = verified
 
-    @property
-    def folder(self) -> Path:
-        """Where the release is built."""
-        return self.run.files.work / "release"
 
-    def build(self) -> Built:
-        """Write the release folder. Raises ReleaseError if its licences, version or images forbid it, or HubError."""
-        run = self.run
-        if run.settings.root is None and not hasattr(run.source, "render"):
-            raise ReleaseError(
-                f"where is {run.source.TITLE}? A release holds the hash of every image, even if it holds labels only",
-                f"add --root FOLDER to the command; {run.source.TITLE} is at {run.source.HOME}",
-            )
-        labelled = label(run, prepare(run))
-        items = labelled.proposed.dataset.items
-        if not items:
-            raise ReleaseError("there is no image to release", f"acbench relabel {run.schema.argument}")
-        licences.one_for_all(run.schema.licence, (item.licence for item in items))
-        images = self._images(items[0].licence)
-        head = self.hub.at() if self.hub else None
-        version, previous = self._version(head)
-        if head and head.manifest:
-            self._refuse_other(head.manifest)
-        made = self._rows(labelled, version)
-        names = names_of(run.schema)
-        before = len(run.build.written)
-        tables = self._tables(labelled.proposed.dataset.root, made, images)
-        manifest = Manifest(
-            benchmark=run.schema.benchmark,
-            title=run.schema.title,
-            version=version,
-            schema_version=run.schema.version,
-            schema_digest=run.schema.digest,
-            policy=POLICY,
-            source=run.source.NAME,
-            source_licence=items[0].licence,
-            licence=run.schema.licence,
-            images=images,
-            categories=names.categories,
-            classes=names.classes,
-            previous=previous,
-            files=tables,
-        )
-        changes = self._changes(made, manifest)
-        manifest = self._texts(labelled.proposed.dataset, manifest, made, changes)
-        self._clear({*manifest.files, manifests.NAME})
-        base = head.manifest if head else None
-        return Built(
-            folder=self.folder, manifest=manifest, base=base, changes=changes, made=len(run.build.written) - before
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRelease:
+    """A release that was built and checked, and uploaded unless nobody asked for that."""
 
-    def _images(self, licence: str) -> bool:
-        known = licences.get(licence)
-        if self.images is None:
-            return known is not None and known.passes_on
-        if self.images and known is None:
-            raise ReleaseError(
-                f"nothing is known of the licence of the images ({licence}), so they are not ours to pass on",
-                "publish --labels-only: others join their own copy",
-            )
-        return self.images
+    built: BuiltRelease
+    verified: Verified
+    repo: str | None
+    uploaded: UploadResult | None
 
-    def _version(self, head: Head | None) -> tuple[str, Previous | None]:
-        there = head.manifest if head else None
-        version = self.version or (there.version if there else FIRST)
-        if not manifests.VERSION.fullmatch(version):
-            raise ReleaseError(f"--version {version} is not MAJOR.MINOR.PATCH", "--version 1.0.0")
-        if head is None or there is None:
-            return version, None
-        if there.version == version:
-            return version, there.previous
-        if _numbers(version) < _numbers(there.version):
-            raise ReleaseError(
-                f"version {there.version} is published already",
-                f"give a later one than that: --version {manifests.following(there.version)}",
-            )
-        return version, Previous(version=there.version, commit=head.tags.get(there.tag, head.commit))
-
-    def _refuse_other(self, there: Manifest) -> None:
-        schema, repo = self.run.schema, self.hub.repo if self.hub else ""
-        if there.benchmark != schema.benchmark:
-            raise ReleaseError(f"{repo} holds the benchmark {there.benchmark}", "give each benchmark its own --repo")
-        if there.licence != schema.licence:
-            raise ReleaseError(
-                f"{repo} is under {there.licence}, these labels are under {schema.licence}",
-                "one repository per licence: give another --repo",
-            )
-
-    def _rows(self, labelled: Labelled, version: str) -> list[Row]:
-        run = self.run
-        names = {review.reviewer for review in labelled.reviews}
-        key = pseudonyms.key(run.files.work / "pseudonyms.key") if names else b""
-        reviews = pseudonyms.anonymous(labelled.reviews, pseudonyms.pseudonyms(names, key, version))
-        proposed = labelled.proposed
-        return rows(proposed.dataset.items, labelled.labels, proposed.by_item, by_item(reviews), run.schema)
-
-    def _tables(self, root: Root, made: list[Row], images: bool) -> dict[str, ReleaseFile]:
-        """Write every table that is not there; gives what there is to say about each."""
-        names = names_of(self.run.schema)
-        form = self.tables.arrow_schema(names.categories, names.classes, images=images)
-        found = {}
-        planned = shards.plan(made, names, root, images=images)
-        with self.run.console.stage("write tables") as progress:
-            for done, shard in enumerate(planned, start=1):
-                path = self.folder / shard.path
-                key = digest(VERSION, form.to_string(), str(form.metadata), shard.rows, images)
-                write = partial(shards.write, shard=shard, schema=form, root=root, images=images)
-                sha256 = self._file(path, key, write)
-                found[shard.path] = shards.facts(path, sha256)
-                progress(done, len(planned))
-        return found
-
-    def _changes(self, made: list[Row], manifest: Manifest) -> list[diff.Change] | None:
-        if manifest.previous is None or self.hub is None:
-            return None
-        place = self.hub.place(manifest.previous.commit)
-        before = entries(place, read_manifest(place))
-        after = {each.item_id: each for each in of_rows(made, manifest.categories, manifest.classes)}
-        return diff.diff(before, after)
-
-    def _texts(
-        self, dataset: Dataset, manifest: Manifest, made: list[Row], changes: list[diff.Change] | None
-    ) -> Manifest:
-        """Write card, Croissant and manifest; gives the manifest with all files."""
-        run = self.run
-        repo = self.hub.repo if self.hub else "ORG/NAME"
-        about = " ".join(run.schema.about.split())
-        what = describe(run.source, dataset)
-        told = CardFacts(
-            manifest=manifest,
-            entries=list(of_rows(made, manifest.categories, manifest.classes)),
-            rows=made,
-            schema=run.schema,
-            source=run.source,
-            dataset=what,
-            whole=not run.source.WHOLE or what.startswith("all "),
-            changes=changes,
-            repo=repo,
-        )
-        texts = {
-            manifests.CARD: card(told, self.tables.card_data(manifest)).encode(),
-            manifests.CROISSANT: self.describer.describe(
-                manifest, repo=repo, about=about, attribution=run.source.ATTRIBUTION
-            ),
+    def to_json(self) -> dict[str, object]:
+        """What `acbench publish --json` prints."""
+        changes = self.built.changes
+        return {
+            **self.verified.to_json(),
+            "folder": str(self.built.folder),
+            "repo": self.repo,
+            "tag": self.built.manifest.tag,
+            "changes": None if changes is None else [dataclasses.asdict(change) for change in changes],
+            "commit": self.uploaded.commit if self.uploaded else None,
+            "already_there": self.uploaded.already_there if self.uploaded else False,
         }
-        files = dict(manifest.files)
-        for name, content in texts.items():
-            sha256 = self._file(self.folder / name, digest(VERSION, content.decode()), _writer(content))
-            files[name] = ReleaseFile(sha256=sha256, size=len(content))
-        whole = dataclasses.replace(manifest, files=files)
-        content = whole.to_bytes()
-        self._file(self.folder / manifests.NAME, digest(VERSION, content.decode()), _writer(content))
-        return whole
-
-    def _file(self, path: Path, key: str, write: Callable[[Path], None]) -> str:
-        """Write a file unless it is there from the same inputs; gives its sha256."""
-        self.run.build.ensure(path, key, write)
-        return self.run.ledger.artifacts.sha256(self.run.files.project.relative(path))
-
-    def _clear(self, wanted: set[str]) -> None:
-        """Take away what an earlier release left."""
-        for path in sorted(self.folder.rglob("*"), reverse=True):
-            if path.is_dir() and not path.is_symlink():
-                if not any(path.iterdir()):
-                    path.rmdir()
-            elif path.relative_to(self.folder).as_posix() not in wanted:
-                path.unlink()
 
 
-def _writer(content: bytes) -> Callable[[Path], None]:
-    return lambda path: write_bytes(path, content)
+def publish(run: Run, repo: str | None, options: PublishOptions, *, upload: bool, private: bool) -> PublishedRelease:
+    """Build and check a release, and upload it to a repository of the Hub.
+
+    `repo`: ORG/NAME, or None for no Hub. `upload`: False to leave it at the folder. `private`: whether a repository
+    that has to be made is private.
+
+    Raises UnsoundReleaseError if the checks find a fault; ReleaseError or HubError.
+    """
+    hub = Repository(repo) if repo else None
+    built = build(run, hub, options)
+    verified = check_folder(ReleaseFolder(built.folder), run.console)
+    if verified.failed:
+        raise UnsoundReleaseError(verified)
+    uploaded = None
+    if hub and upload:
+        uploaded = Upload(
+            hub=hub,
+            folder=built.folder,
+            manifest=built.manifest,
+            base=built.base,
+            private=private,
+            note=run.console.note,
+        ).run()
+    return PublishedRelease(built=built, verified=verified, repo=repo, uploaded=uploaded)
+
+
+def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
+    """Write the release folder; files that were made from the same inputs stay.
+
+    `hub`: where a previous release may be; None if there is none.
+
+    Raises ReleaseError if licences, version or images forbid the release, or HubError.
+    """
+    plan = _plan(run, hub, options)
+    rows = _rows(run, plan.labelled, plan.version)
+    before = len(run.build.written)
+    manifest = _manifest(run, plan, _write_shards(run, plan, rows))
+    changes = _changes(hub, rows, manifest) if hub else None
+    manifest = _write_texts(run, _card_facts(run, plan, manifest, rows, changes))
+    _remove_others(release_folder(run), {*manifest.files, manifests.NAME})
+    return BuiltRelease(
+        folder=release_folder(run),
+        manifest=manifest,
+        base=plan.base,
+        changes=changes,
+        written=len(run.build.written) - before,
+    )
+
+
+def release_folder(run: Run) -> Path:
+    """Where the release of a benchmark is built."""
+    return run.files.work / "release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What is released, and as which version."""
+
+    labelled: Labelled
+    source_licence: str
+    images: bool
+    """Whether the release holds the images."""
+    version: str
+    previous: Previous | None
+    base: Manifest | None
+    """The release at the hub's head."""
+    repo: str
+    """ORG/NAME."""
+
+
+def _plan(run: Run, hub: Hub | None, options: PublishOptions) -> _Plan:
+    """Decide what is released. Raises ReleaseError if licences, version or images forbid it, or HubError."""
+    labelled = _labelled(run)
+    items = labelled.proposed.dataset.items
+    licences.one_for_all(run.schema.licence, (item.licence for item in items))
+    images = _with_images(items[0].licence, options.images)
+    head = hub.at() if hub else None
+    version, previous = _version(head, options.version)
+    if hub and head and head.manifest:
+        _refuse_other_benchmark(run, hub.repo, head.manifest)
+    return _Plan(
+        labelled=labelled,
+        source_licence=items[0].licence,
+        images=images,
+        version=version,
+        previous=previous,
+        base=head.manifest if head else None,
+        repo=hub.repo if hub else "ORG/NAME",
+    )
+
+
+def _labelled(run: Run) -> Labelled:
+    """The labels to release. Raises ReleaseError without images: a release holds their hashes."""
+    if run.settings.root is None and not hasattr(run.source, "render"):
+        raise ReleaseError(
+            f"where is {run.source.TITLE}? A release holds the hash of every image, even if it holds labels only",
+            f"add --root FOLDER to the command; {run.source.TITLE} is at {run.source.HOME}",
+        )
+    labelled = label(run, prepare(run))
+    if not labelled.proposed.dataset.items:
+        raise ReleaseError("there is no image to release", f"acbench relabel {run.schema.argument}")
+    return labelled
+
+
+def _with_images(licence: str, chosen: bool | None) -> bool:
+    """Whether the release holds the images. Raises ReleaseError if nothing is known of their licence."""
+    known = licences.get(licence)
+    if chosen is None:
+        return known is not None and known.passes_on
+    if chosen and known is None:
+        raise ReleaseError(
+            f"nothing is known of the licence of the images ({licence}), so they are not ours to pass on",
+            "publish --labels-only: others join their own copy",
+        )
+    return chosen
+
+
+def _version(head: Head | None, chosen: str | None) -> tuple[str, Previous | None]:
+    """The version of the release, and the release before it. Raises ReleaseError for an earlier or malformed one."""
+    published = head.manifest if head else None
+    version = chosen or (published.version if published else FIRST_VERSION)
+    if not manifests.VERSION.fullmatch(version):
+        raise ReleaseError(f"--version {version} is not MAJOR.MINOR.PATCH", "--version 1.0.0")
+    if head is None or published is None:
+        return version, None
+    if published.version == version:
+        return version, published.previous
+    if _numbers(version) < _numbers(published.version):
+        raise ReleaseError(
+            f"version {published.version} is published already",
+            f"give a later one than that: --version {manifests.next_version(published.version)}",
+        )
+    return version, Previous(version=published.version, commit=head.tags.get(published.tag, head.commit))
 
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
+
+
+def _refuse_other_benchmark(run: Run, repo: str, published: Manifest) -> None:
+    """Raises ReleaseError if the repository holds another benchmark, or labels under another licence."""
+    schema = run.schema
+    if published.benchmark != schema.benchmark:
+        raise ReleaseError(f"{repo} holds the benchmark {published.benchmark}", "give each benchmark its own --repo")
+    if published.licence != schema.licence:
+        raise ReleaseError(
+            f"{repo} is under {published.licence}, these labels are under {schema.licence}",
+            "one repository per licence: give another --repo",
+        )
+
+
+def _rows(run: Run, labelled: Labelled, version: str) -> list[Row]:
+    names = {review.reviewer for review in labelled.reviews}
+    key = load_key(run.files.work / "pseudonyms.key") if names else b""
+    reviews = anonymous(labelled.reviews, pseudonyms(names, key, version))
+    proposed = labelled.proposed
+    return make_rows(proposed.dataset.items, labelled.labels, proposed.by_item, by_item(reviews), run.schema)
+
+
+def _write_shards(run: Run, plan: _Plan, rows: list[Row]) -> dict[str, ReleaseFile]:
+    """Write every parquet shard that is not there yet, and describe all of them."""
+    numbering = numbering_of(run.schema)
+    schema = DatasetsFormat().arrow_schema(numbering.categories, numbering.classes, images=plan.images)
+    images = open_tree(plan.labelled.proposed.dataset.root) if plan.images else None
+    shards = plan_shards(rows, numbering.categories, images)
+    described = {}
+    with run.console.stage("write tables") as progress:
+        for done, shard in enumerate(shards, start=1):
+            path = release_folder(run) / shard.path
+            key = digest(VERSION, schema.to_string(), str(schema.metadata), shard.rows, plan.images)
+            run.build.ensure(path, key, partial(write_shard, shard=shard, schema=schema, images=images))
+            described[shard.path] = describe_shard(path, _sha256(run, path))
+            progress(done, len(shards))
+    return described
+
+
+def _manifest(run: Run, plan: _Plan, shards: Mapping[str, ReleaseFile]) -> Manifest:
+    """What the release says of itself, as long as it holds nothing but its shards."""
+    schema, numbering = run.schema, numbering_of(run.schema)
+    return Manifest(
+        benchmark=schema.benchmark,
+        title=schema.title,
+        version=plan.version,
+        schema_version=schema.version,
+        schema_digest=schema.digest,
+        policy=POLICY,
+        source=run.source.NAME,
+        source_licence=plan.source_licence,
+        licence=schema.licence,
+        images=plan.images,
+        categories=numbering.categories,
+        classes=numbering.classes,
+        previous=plan.previous,
+        files=shards,
+    )
+
+
+def _changes(hub: Hub, rows: Sequence[Row], manifest: Manifest) -> list[Change] | None:
+    """What changed against the previous release; None if there is none."""
+    if manifest.previous is None:
+        return None
+    previous = hub.release(manifest.previous.commit)
+    before = read_entries(previous, read_manifest(previous))
+    return diff(before, {entry.item_id: entry for entry in decode_rows(rows, manifest)})
+
+
+def _card_facts(run: Run, plan: _Plan, manifest: Manifest, rows: list[Row], changes: list[Change] | None) -> CardFacts:
+    dataset = describe(run.source, plan.labelled.proposed.dataset)
+    return CardFacts(
+        manifest=manifest,
+        entries=list(decode_rows(rows, manifest)),
+        rows=rows,
+        schema=run.schema,
+        source=run.source,
+        dataset=dataset,
+        complete=not run.source.WHOLE or dataset.startswith("all "),
+        changes=changes,
+        repo=plan.repo,
+    )
+
+
+def _write_texts(run: Run, facts: CardFacts) -> Manifest:
+    """Write card, Croissant metadata and manifest; gives the manifest with all files."""
+    manifest = facts.manifest
+    about = " ".join(facts.schema.about.split())
+    texts = {
+        manifests.CARD: card(facts, DatasetsFormat().card_data(manifest)).encode(),
+        manifests.CROISSANT: Croissant().describe(
+            manifest, repo=facts.repo, about=about, attribution=facts.source.ATTRIBUTION
+        ),
+    }
+    files = dict(manifest.files)
+    for name, content in texts.items():
+        files[name] = ReleaseFile(sha256=_write_text(run, name, content), size=len(content))
+    complete = dataclasses.replace(manifest, files=files)
+    _write_text(run, manifests.NAME, complete.to_bytes())
+    return complete
+
+
+def _write_text(run: Run, name: str, content: bytes) -> str:
+    """Write a file unless it is there with this content; gives its sha256."""
+    path = release_folder(run) / name
+    run.build.ensure(path, digest(VERSION, content.decode()), lambda target: write_bytes(target, content))
+    return _sha256(run, path)
+
+
+def _sha256(run: Run, path: Path) -> str:
+    """The sha256 of a file that the ledger knows."""
+    return run.ledger.artifacts.sha256(run.files.project.relative(path))
+
+
+def _remove_others(folder: Path, wanted: Collection[str]) -> None:
+    """Remove what an earlier release left in the folder."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in wanted:
+            path.unlink()

@@ -44,19 +44,19 @@ print(json.dumps([time.perf_counter() - started, resource.getrusage(resource.RUS
 OURS = """
 import json, resource, sys, time
 from pathlib import Path
-from acbench.integrations.huggingface.datasets import Tables
+from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.storage.ledger import sha256_file
-from acbench.release import parquet as shards
-from acbench.release.rows import Names
+from acbench.release.parquet import describe_shard, plan_shards, write_shard
+from acbench.storage.roots import open_tree
 
 rows, folder, root = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), Path(sys.argv[3])
-names = Names(categories=("bottle",), classes=("good", "chip"))
-form = Tables().arrow_schema(names.categories, names.classes, images=True)
+categories, images = ("bottle",), open_tree(root)
+form = DatasetsFormat().arrow_schema(categories, ("good", "chip"), images=True)
 started = time.perf_counter()
-for shard in shards.plan(rows, names, root, images=True):
+for shard in plan_shards(rows, categories, images):
     path = folder / shard.path
-    shards.write(path, shard, form, root, images=True)
-    shards.facts(path, sha256_file(path))
+    write_shard(path, shard, form, images)
+    describe_shard(path, sha256_file(path))
 print(json.dumps([time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3]))
 """
 

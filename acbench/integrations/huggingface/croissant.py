@@ -76,7 +76,7 @@ class Croissant:
 def _fields(mlc: Any, name: str, path: str, images: bool) -> Iterator[Any]:
     kinds = {
         "flag": mlc.DataType.BOOL,
-        "whole": mlc.DataType.INTEGER,
+        "integer": mlc.DataType.INTEGER,
         "number": mlc.DataType.FLOAT,
         "category": mlc.DataType.INTEGER,
         "class": mlc.DataType.INTEGER,

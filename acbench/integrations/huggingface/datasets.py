@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acbench.release.columns import VOTE, Column, columns
-from acbench.release.entries import Entry
+from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import ALL, Manifest, configurations
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def features(categories: Sequence[str], classes: Sequence[str], *, images: bool)
     """The features of a release."""
     from datasets import ClassLabel, Features, Image, List, Value
 
-    plain = {"text": "string", "flag": "bool", "whole": "int32", "number": "float64"}
+    plain = {"text": "string", "flag": "bool", "integer": "int32", "number": "float64"}
 
     def feature(column: Column) -> Any:
         match column.kind:
@@ -43,7 +43,7 @@ def features(categories: Sequence[str], classes: Sequence[str], *, images: bool)
     return Features({each.name: feature(each) for each in columns(images=images)})
 
 
-class Tables:
+class DatasetsFormat:
     """The form of a release's tables, as `datasets` wants it."""
 
     def arrow_schema(self, categories: Sequence[str], classes: Sequence[str], *, images: bool) -> pa.Schema:
@@ -71,7 +71,7 @@ class Tables:
         found = data["dataset_info"]
         return {"configs": configs, "dataset_info": found if isinstance(found, list) else [found]}
 
-    def round_trip(self, folder: Path, manifest: Manifest, entries: Mapping[str, Entry]) -> list[str]:
+    def round_trip(self, folder: Path, manifest: Manifest, entries: Mapping[str, ReleaseEntry]) -> list[str]:
         """What differs between a release and what `datasets` loads of it: whole, by category, and streamed.
 
         The release has been checked otherwise; a copy of it is made in a temporary folder meanwhile.
@@ -102,7 +102,7 @@ MOST = 20
 _TOLD = ("item_id", "category", "label", "labels", "status", "image_sha256")
 
 
-def _differences(loaded: Any, entries: Mapping[str, Entry], name: str) -> Iterator[str]:
+def _differences(loaded: Any, entries: Mapping[str, ReleaseEntry], name: str) -> Iterator[str]:
     """What differs between rows as they were loaded and as they were written; images by their bytes."""
     from datasets import Image
 
@@ -118,7 +118,7 @@ def _differences(loaded: Any, entries: Mapping[str, Entry], name: str) -> Iterat
                 yield f"{name}: the {column} of {row['item_id']} has other bytes"
 
 
-def _streamed(stream: Any, entries: Mapping[str, Entry], name: str, rows: int) -> Iterator[str]:
+def _streamed(stream: Any, entries: Mapping[str, ReleaseEntry], name: str, rows: int) -> Iterator[str]:
     seen = 0
     for row in stream.select_columns(list(_TOLD)):
         seen += 1
@@ -127,7 +127,7 @@ def _streamed(stream: Any, entries: Mapping[str, Entry], name: str, rows: int) -
         yield f"{name}: {seen:,} rows instead of {rows:,}"
 
 
-def _compare(row: Mapping[str, Any], form: Any, entries: Mapping[str, Entry], name: str) -> Iterator[str]:
+def _compare(row: Mapping[str, Any], form: Any, entries: Mapping[str, ReleaseEntry], name: str) -> Iterator[str]:
     entry = entries.get(row["item_id"])
     if entry is None:
         yield f"{name}: {row['item_id']} is no row of the release"

@@ -91,7 +91,7 @@ class Repository:
         with _told(self.repo):
             self._api().create_tag(self.repo, tag=name, revision=commit, repo_type="dataset")
 
-    def place(self, revision: str | None = None) -> Remote:
+    def release(self, revision: str | None = None) -> Remote:
         """See `Hub`; the head unless told otherwise. A branch that moves meanwhile is read as it was."""
         known = revision is not None and _COMMIT.fullmatch(revision)
         return Remote(self.repo, revision if revision and known else self._commit(revision), revision)
@@ -109,7 +109,7 @@ class Repository:
             files = self._files(commit)
             ours = [
                 path for path in files
-                if path in (manifests.NAME, manifests.CARD, manifests.CROISSANT) or manifests.shard(path)
+                if path in (manifests.NAME, manifests.CARD, manifests.CROISSANT) or manifests.shard_key(path)
             ]  # fmt: skip
             if sum(files[path][1] for path in ours) > MAX_BYTES:
                 raise ReleaseError(f"{self.repo} is larger than {MAX_BYTES >> 30} GiB", "that is no release of acbench")
@@ -119,11 +119,11 @@ class Repository:
         cache = path.parent.parent.parent  # its files are links into the cache
         return ReleaseFolder(path, name=f"{self.repo}@{commit[:8]}", fence=cache), commit
 
-    def strangers(self, commit: str) -> list[str]:
+    def unexpected_files(self, commit: str) -> list[str]:
         """Files of the repository that no release has, and that were therefore not fetched."""
         with _told(self.repo):
             known = {manifests.NAME, manifests.CARD, manifests.CROISSANT, ".gitattributes"}
-            return sorted(path for path in self._files(commit) if path not in known and not manifests.shard(path))
+            return sorted(path for path in self._files(commit) if path not in known and not manifests.shard_key(path))
 
     def _api(self) -> HfApi:
         from huggingface_hub import HfApi, get_token

@@ -1,148 +1,149 @@
-"""The rows of a release: of the right form, each once, each image the one that was hashed."""
+"""Checks the rows of a release: each of the right form, each image once, each image file the one that was hashed."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from acbench._util.console import Progress
 from acbench.data import images as imaging
 from acbench.errors import ImageError, ReleaseError
 from acbench.records import GOOD, Finding, is_contradictory
 from acbench.release.columns import IMAGES
-from acbench.release.entries import MAX_ROWS, Entry, entry
+from acbench.release.entries import MAX_ROWS, ReleaseEntry, decode_row
 from acbench.release.folder import ReleaseFolder
-from acbench.release.manifest import Manifest, shard
+from acbench.release.libraries import DatasetsLibrary
+from acbench.release.manifest import Manifest, shard_key
+from acbench.release.verify.findings import fault
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_GROUP = 1 << 30
-"""Bytes of one row group in memory; ours have at most 64 MiB and one image."""
-MOST = 20
-"""So many findings of a kind in one table are told."""
+"""Bytes in memory of the largest row group that is read; ours have at most 64 MiB and one image."""
+MAX_FINDINGS = 20
+"""How many findings of one kind are reported for one table."""
 
-
-class Tables(Protocol):
-    """The form of a release's tables."""
-
-    def arrow_schema(self, categories: tuple[str, ...], classes: tuple[str, ...], *, images: bool) -> pa.Schema: ...
+TakeImage = Callable[[ReleaseEntry, bytes], None]
+"""Takes an image file whose hash is right."""
 
 
 @dataclass(slots=True)
-class Read:
-    """What is known of the tables once they have been read."""
+class TableContents:
+    """What the tables of a release hold."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, ReleaseEntry] = field(default_factory=dict)
+    """By item_id."""
     findings: list[Finding] = field(default_factory=list)
 
 
-def read(
-    folder: ReleaseFolder,
-    manifest: Manifest,
-    tables: Tables,
-    progress: Progress,
-    see: Callable[[Entry, bytes], None],
-) -> Read:
-    """Read every row. `see` gets each image's bytes, once its hash is right."""
-    found = Read()
-    form = tables.arrow_schema(manifest.categories, manifest.classes, images=manifest.images)
-    total = len(manifest.shards())
-    for done, (path, facts) in enumerate(sorted(manifest.shards().items()), start=1):
-        told: dict[str, int] = {}
-        for finding in _table(folder, path, facts.rows, manifest, form, found, see):
-            told[finding.kind] = told.get(finding.kind, 0) + 1
-            if told[finding.kind] <= MOST:
-                found.findings.append(finding)
-        progress(done, total)
-    return found
+def read_tables(
+    folder: ReleaseFolder, manifest: Manifest, library: DatasetsLibrary, progress: Progress, take_image: TakeImage
+) -> TableContents:
+    """Read and check every row; `take_image` gets every image file whose hash is right."""
+    schema = library.arrow_schema(manifest.categories, manifest.classes, images=manifest.images)
+    reader = _Reader(folder, manifest, schema, take_image, TableContents())
+    shards = sorted(manifest.shards().items())
+    for done, (path, file) in enumerate(shards, start=1):
+        reported: Counter[str] = Counter()
+        for finding in reader.check(path, file.rows):
+            reported[finding.kind] += 1
+            if reported[finding.kind] <= MAX_FINDINGS:
+                reader.contents.findings.append(finding)
+        progress(done, len(shards))
+    return reader.contents
 
 
-def _table(
-    folder: ReleaseFolder, path: str, rows: int, manifest: Manifest, form: pa.Schema, found: Read,
-    see: Callable[[Entry, bytes], None],
-) -> Iterator[Finding]:  # fmt: skip
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+@dataclass(slots=True)
+class _Reader:
+    folder: ReleaseFolder
+    manifest: Manifest
+    schema: pa.Schema
+    take_image: TakeImage
+    contents: TableContents
 
-    try:
-        with folder.open(path) as file:
-            table = pq.ParquetFile(file)
-            if not table.schema_arrow.equals(form) or table.schema_arrow.metadata != form.metadata:
-                yield _wrong(path, "schema", "its columns or class names are not those of the release")
-                return
-            if table.metadata.num_rows != rows or len(found.entries) + rows > MAX_ROWS:
-                yield _wrong(path, "rows", f"it has {table.metadata.num_rows:,} rows; the release says {rows:,}")
-                return
-            for number in range(table.metadata.num_row_groups):
-                if table.metadata.row_group(number).total_byte_size > MAX_GROUP:
-                    yield _wrong(path, "row_group", f"row group {number} is larger than {MAX_GROUP >> 30} GiB")
+    def check(self, path: str, rows: int) -> Iterator[Finding]:
+        """Check one table; `rows`: how many rows it has according to the manifest."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with self.folder.open(path) as file:
+                table = pq.ParquetFile(file)
+                wrong = self._wrong_table(path, table, rows)
+                if wrong is not None:
+                    yield wrong
                     return
-                for batch in table.iter_batches(batch_size=64, row_groups=[number]):
-                    for row in batch.to_pylist():
-                        yield from _row(path, row, manifest, found, see)
-    except (pa.ArrowException, OSError, ReleaseError, ValueError, OverflowError) as error:
-        yield _wrong(path, "unreadable_table", f"it cannot be read: {' '.join(str(error).split())[:300]}")
+                for number in range(table.metadata.num_row_groups):
+                    if table.metadata.row_group(number).total_byte_size > MAX_GROUP:
+                        yield fault(path, "row_group", f"row group {number} is larger than {MAX_GROUP >> 30} GiB")
+                        return
+                    for batch in table.iter_batches(batch_size=64, row_groups=[number]):
+                        for row in batch.to_pylist():
+                            yield from self._check_row(path, row)
+        except (pa.ArrowException, OSError, ReleaseError, ValueError, OverflowError) as error:
+            yield fault(path, "unreadable_table", f"it cannot be read: {' '.join(str(error).split())[:300]}")
 
+    def _wrong_table(self, path: str, table: Any, rows: int) -> Finding | None:
+        """What is wrong with a table (a `pyarrow.parquet.ParquetFile`), by its metadata alone."""
+        schema = table.schema_arrow
+        if not schema.equals(self.schema) or schema.metadata != self.schema.metadata:
+            return fault(path, "schema", "its columns or class names are not those of the release")
+        if table.metadata.num_rows != rows or len(self.contents.entries) + rows > MAX_ROWS:
+            return fault(path, "rows", f"it has {table.metadata.num_rows:,} rows; the release says {rows:,}")
+        return None
 
-def _row(
-    path: str, row: dict[str, Any], manifest: Manifest, found: Read, see: Callable[[Entry, bytes], None]
-) -> Iterator[Finding]:
-    try:
-        one = entry(row, manifest.categories, manifest.classes)
-    except (IndexError, TypeError, KeyError):
-        yield _wrong(path, "row", f"the row of {str(row.get('item_id'))[:80]!a} names no class or category")
-        return
-    if one.item_id in found.entries:
-        yield _wrong(path, "twice", f"{one.item_id} has two rows")
-        return
-    found.entries[one.item_id] = one
-    if (one.category, one.split) != shard(path):
-        yield _wrong(path, "misplaced", f"{one.item_id} is of {one.category}, {one.split}")
-    if why := _label_problem(one):
-        yield _wrong(path, "label", f"{one.item_id}: {why}")
-    if manifest.images:
-        yield from _pictures(path, row, one, see)
+    def _check_row(self, path: str, row: dict[str, Any]) -> Iterator[Finding]:
+        try:
+            entry = decode_row(row, self.manifest)
+        except (IndexError, TypeError, KeyError):
+            yield fault(path, "row", f"the row of {str(row.get('item_id'))[:80]!a} names no class or category")
+            return
+        if entry.item_id in self.contents.entries:
+            yield fault(path, "twice", f"{entry.item_id} has two rows")
+            return
+        self.contents.entries[entry.item_id] = entry
+        if (entry.category, entry.split) != shard_key(path):
+            yield fault(path, "misplaced", f"{entry.item_id} is of {entry.category}, {entry.split}")
+        if why := _label_problem(entry):
+            yield fault(path, "label", f"{entry.item_id}: {why}")
+        if self.manifest.images:
+            yield from self._check_images(path, row, entry)
 
-
-def _label_problem(one: Entry) -> str:
-    """What is wrong with a label in itself."""
-    if one.status not in {"accepted", "pending", "excluded"}:
-        return f"status {one.status[:40]!a}"
-    if one.status == "accepted" and not one.labels:
-        return "it is accepted and has no class"
-    if one.status != "accepted" and one.label is not None:
-        return f"it is {one.status} and has a class to predict"
-    if is_contradictory(one.labels):
-        return "it is normal and has a defect"
-    if (one.label == GOOD) != (one.labels == (GOOD,)) and one.status == "accepted":
-        return f"`label` is {one.label}, `labels` are {', '.join(one.labels)}"
-    return "" if one.reason else "it has no reason"
-
-
-def _pictures(path: str, row: Mapping[str, Any], one: Entry, see: Callable[[Entry, bytes], None]) -> Iterator[Finding]:
-    for name in IMAGES:
-        sha256, cell = row[f"{name}_sha256"], row[name]
-        data = cell["bytes"] if cell else None
-        if not sha256 and data is None:
-            continue
-        if data is None:
-            yield _wrong(path, "no_image", f"{one.item_id}: the {name} is not in it")
-        elif hashlib.sha256(data).hexdigest() != sha256:
-            yield _wrong(path, "other_image", f"{one.item_id}: the {name} is not the one that was hashed")
-        elif name == "image":
-            try:
-                header = imaging.probe(data)
-            except ImageError as error:
-                yield _wrong(path, "bad_image", f"{one.item_id}: {error.message}")
+    def _check_images(self, path: str, row: Mapping[str, Any], entry: ReleaseEntry) -> Iterator[Finding]:
+        for column in IMAGES:
+            sha256, cell = row[f"{column}_sha256"], row[column]
+            data = cell["bytes"] if cell else None
+            if not sha256 and data is None:
                 continue
-            if (header.width, header.height) != (row["width"], row["height"]):
-                yield _wrong(path, "size", f"{one.item_id} is {header.width}×{header.height}")
-            see(one, data)
+            if data is None:
+                yield fault(path, "no_image", f"{entry.item_id}: the {column} is not in it")
+            elif hashlib.sha256(data).hexdigest() != sha256:
+                yield fault(path, "other_image", f"{entry.item_id}: the {column} is not the one that was hashed")
+            elif column == "image":
+                try:
+                    header = imaging.probe(data)
+                except ImageError as error:
+                    yield fault(path, "bad_image", f"{entry.item_id}: {error.message}")
+                    continue
+                if (header.width, header.height) != (row["width"], row["height"]):
+                    yield fault(path, "size", f"{entry.item_id} is {header.width}×{header.height}")
+                self.take_image(entry, data)
 
 
-def _wrong(path: str, kind: str, detail: str) -> Finding:
-    hint = "download it again; if it stays so, do not use it"
-    return Finding(path=path, kind=kind, detail=detail, hint=hint, failed=True)
+def _label_problem(entry: ReleaseEntry) -> str:
+    """What is wrong with a label in itself; empty if nothing is."""
+    if entry.status not in {"accepted", "pending", "excluded"}:
+        return f"status {entry.status[:40]!a}"
+    if entry.status == "accepted" and not entry.labels:
+        return "it is accepted and has no class"
+    if entry.status != "accepted" and entry.label is not None:
+        return f"it is {entry.status} and has a class to predict"
+    if is_contradictory(entry.labels):
+        return "it is normal and has a defect"
+    if (entry.label == GOOD) != (entry.labels == (GOOD,)) and entry.status == "accepted":
+        return f"`label` is {entry.label}, `labels` are {', '.join(entry.labels)}"
+    return "" if entry.reason else "it has no reason"

@@ -1,0 +1,36 @@
+"""What a release needs of the libraries that others read it with: `datasets` and `mlcroissant`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from acbench.release.entries import ReleaseEntry
+from acbench.release.manifest import Manifest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class DatasetsLibrary(Protocol):
+    """`datasets`: it gives parquet shards their form, describes them in the card, and loads a release."""
+
+    def arrow_schema(self, categories: Sequence[str], classes: Sequence[str], *, images: bool) -> pa.Schema:
+        """The schema of a parquet shard, with the features of `datasets` in its metadata."""
+
+    def card_data(self, manifest: Manifest) -> Mapping[str, object]:
+        """`configs` and `dataset_info` of the card's YAML."""
+
+    def round_trip(self, folder: Path, manifest: Manifest, entries: Mapping[str, ReleaseEntry]) -> list[str]:
+        """Load a release, whole and streamed, without network, and list what differs from its entries."""
+
+
+class CroissantLibrary(Protocol):
+    """`mlcroissant`: it writes and checks `croissant.json`."""
+
+    def describe(self, manifest: Manifest, *, repo: str, about: str, attribution: str) -> bytes:
+        """The content of `croissant.json`."""
+
+    def problems(self, folder: Path, manifest: Manifest) -> list[str]:
+        """List what is wrong with the `croissant.json` of a release."""

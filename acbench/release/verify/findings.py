@@ -1,0 +1,12 @@
+"""Makes the findings of a check that are faults of a release."""
+
+from __future__ import annotations
+
+from acbench.records import Finding
+
+DOWNLOAD_AGAIN = "download it again; if it stays so, do not use it"
+
+
+def fault(path: str, kind: str, detail: str, hint: str = DOWNLOAD_AGAIN) -> Finding:
+    """A finding because of which the release cannot be trusted."""
+    return Finding(path=path, kind=kind, detail=detail, hint=hint, failed=True)

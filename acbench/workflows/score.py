@@ -1,0 +1,252 @@
+"""Scores the answers of a system, or compares two systems, against a truth. Runs a baseline first if it has to."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from acbench import schema as schemas
+from acbench._util.console import Console
+from acbench.errors import AcbenchError
+from acbench.evaluation import predictions as reading
+from acbench.evaluation.result import Bootstrap, Provenance, Scored
+from acbench.evaluation.scoring import REFERENCES, ScoringOptions, score_answers
+from acbench.evaluation.significance import PairedComparison, compare_answers
+from acbench.evaluation.truth import Truth, TruthOptions, read_aliases, truth_of_table
+from acbench.predictors.base import BaselineOptions
+from acbench.predictors.registry import baseline_names
+from acbench.schema.views import View
+from acbench.storage.atomic import write_bytes
+from acbench.storage.project import BenchmarkFiles, existing_project
+from acbench.workflows import settings
+from acbench.workflows.baselines import baseline_setup, predict, provenance
+from acbench.workflows.ingest import ingest
+from acbench.workflows.releases import open_release
+from acbench.workflows.run import Options, Run, open_run
+from acbench.workflows.settings import SettingChanges
+from acbench.workflows.truth import project_labels, release_truth
+
+KEPT_SYSTEM = "velm"
+"""The system that a command of its own runs: its answers cost money."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreOptions:
+    """The options of `acbench score`."""
+
+    project: Path
+    benchmark: str | None
+    """None if the truth is a release or a table."""
+    predictions: Path | None
+    system: str | None
+    """A baseline, in place of a file of predictions."""
+    pair: tuple[str, str] | None
+    """Two files or systems to compare, in place of one to score."""
+    truth: str | None
+    """A release or a table, in place of the project's labels."""
+    name: str | None
+    """What the system is called; None for the name of its file, or its own."""
+    view: View
+    categories: tuple[str, ...]
+    aliases: Path | None
+    localisation: str | None
+    leaderboard: bool
+    negligible: tuple[str, ...]
+    severity: int | None
+    """How often negligible classes are drawn."""
+    resamples: int
+    seed: int
+    """Of the bootstrap, and of `few_shot`."""
+    out: Path | None
+    """Folder of the score; None for the project's, if a benchmark of the project is scored."""
+    shots: int
+    detector: str
+    false_alarms: float
+    root: str | None
+    backbone: str | None
+    clip_model: str | None
+    clip_weights: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreReport:
+    """One system's score, and what was written."""
+
+    score: Scored
+    truth: str
+    """Where the truth comes from, for people."""
+    failed: int
+    """Answers that name no class, or failed."""
+    files: list[Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairReport:
+    """Two systems compared on the same items."""
+
+    benchmark: str
+    view: str
+    first: str
+    second: str
+    hashes: Mapping[str, str]
+    comparison: PairedComparison
+    failed: int
+    """Answers of either system that name no class, or failed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `acbench score --compare --json` prints."""
+        return {
+            "benchmark": self.benchmark,
+            "view": self.view,
+            "first": self.first,
+            "second": self.second,
+            "hashes": dict(self.hashes),
+            **self.comparison.to_json(),
+        }
+
+
+def score(options: ScoreOptions, console: Console) -> ScoreReport:
+    """Score one system; runs it first if it is a baseline that has not answered yet."""
+    if options.benchmark and options.system and options.system != KEPT_SYSTEM:
+        _run_baseline(options.benchmark, options.system, options, console)
+    truth = _load_truth(options)
+    if options.predictions:
+        path = options.predictions
+        made_by = Provenance(system=path.stem, localisation=options.localisation or "not_stated")
+    else:
+        assert options.benchmark is not None and options.system is not None, "checked by the command"
+        path = kept_predictions(options.project, options.benchmark, options.system)
+        made_by = provenance(path)
+    truth = truth.without(made_by.references, REFERENCES)
+    answers = reading.match(reading.read(path), truth)
+    folder = options.out
+    if folder is None and options.benchmark is not None and options.truth is None:
+        files = _benchmark_files(options.project, options.benchmark)
+        folder = files.score(options.name or options.system or path.stem)
+    if options.name:
+        made_by = dataclasses.replace(made_by, system=options.name)
+    scored = score_answers(
+        truth,
+        answers,
+        made_by,
+        ScoringOptions(
+            bootstrap=Bootstrap(resamples=options.resamples, seed=options.seed),
+            negligible=options.negligible,
+            severity_draws=options.severity or 0,
+            leaderboard=options.leaderboard,
+        ),
+    )
+    written = _write(scored, folder) if folder else []
+    return ScoreReport(score=scored, truth=truth.description, failed=answers.failed, files=written)
+
+
+def compare_pair(options: ScoreOptions, pair: tuple[str, str]) -> PairReport:
+    """Compare two files or systems that have answered."""
+    truth = _load_truth(options)
+    paths = []
+    for name in pair:
+        path = Path(name)
+        if options.benchmark and not path.exists():
+            path = kept_predictions(options.project, options.benchmark, name)
+            truth = truth.without(provenance(path).references, REFERENCES)
+        paths.append(path)
+    first, second = (reading.match(reading.read(path), truth) for path in paths)
+    return PairReport(
+        benchmark=truth.benchmark,
+        view=truth.view,
+        first=paths[0].stem,
+        second=paths[1].stem,
+        hashes={**truth.hashes, "first": first.hash, "second": second.hash},
+        comparison=compare_answers(truth, first, second, resamples=options.resamples, seed=options.seed),
+        failed=first.failed + second.failed,
+    )
+
+
+def answer(run: Run, system: str, view: View, options: BaselineOptions) -> None:
+    """Have a baseline answer for every test image, unless it has."""
+    truth_options = TruthOptions(view=view, categories=run.settings.categories)
+    truth = project_labels(run.files, run.schema).truth(run.schema, truth_options)
+    dataset = ingest(run)
+    predict(run, dataset, system, baseline_setup(run, dataset, view=view, truth=truth, options=options))
+
+
+def kept_predictions(project: Path, benchmark: str, system: str) -> Path:
+    """The table of a system that has answered. Raises AcbenchError if it has not, or if there is no such system."""
+    path = _benchmark_files(project, benchmark).predictions(system)
+    if system not in baseline_names():
+        raise AcbenchError(
+            f"there is no file {system}, and no system of that name", f"systems: {', '.join(baseline_names())}"
+        )
+    if not path.exists():
+        which = shlex.quote(benchmark)
+        command = f"acbench velm {which}" if system == KEPT_SYSTEM else f"acbench score {which} --system {system}"
+        raise AcbenchError(f"{system} has not answered yet", command)
+    return path
+
+
+def is_table(truth: str) -> bool:
+    """Whether a truth is a table, or was meant as one, and no release."""
+    return Path(truth).is_file() or Path(truth).suffix.lower() in {".csv", ".tsv"}
+
+
+def _run_baseline(benchmark: str, system: str, options: ScoreOptions, console: Console) -> None:
+    # The categories to score are no change of the settings: a project is not narrowed by asking for some figures.
+    changes = SettingChanges(
+        root=options.root,
+        backbone=options.backbone,
+        clip_model=options.clip_model,
+        clip_weights=options.clip_weights,
+    )
+    chosen = BaselineOptions(
+        detector=options.detector,
+        false_alarms=options.false_alarms,
+        shots=options.shots,
+        seed=options.seed,
+    )
+    with open_run(options.project, benchmark, console=console, options=Options(changes=changes)) as run:
+        answer(run, system, options.view, chosen)
+
+
+def _load_truth(options: ScoreOptions) -> Truth:
+    aliases = read_aliases(options.aliases) if options.aliases else {}
+    truth_options = TruthOptions(view=options.view, categories=_categories(options), aliases=aliases)
+    if options.truth is not None and is_table(options.truth):
+        truth = truth_of_table(Path(options.truth), truth_options)
+        return dataclasses.replace(truth, description=f"the table {options.truth}")
+    schema = schemas.load(options.benchmark) if options.benchmark else None
+    if options.truth is not None:
+        return release_truth(open_release(options.truth), schema, truth_options)
+    assert schema is not None and options.benchmark is not None, "checked by the command"
+    labels = project_labels(_benchmark_files(options.project, options.benchmark), schema)
+    return labels.truth(schema, truth_options)
+
+
+def _categories(options: ScoreOptions) -> tuple[str, ...]:
+    """The categories to score; empty for all. A system that runs on a project has seen the project's."""
+    if options.categories or options.system is None or options.benchmark is None:
+        return () if options.categories == (settings.ALL,) else options.categories
+    kept = settings.read(_benchmark_files(options.project, options.benchmark).settings)
+    return kept.categories if kept else ()
+
+
+def _benchmark_files(project: Path, benchmark: str) -> BenchmarkFiles:
+    return existing_project(project).benchmark(schemas.load(benchmark).benchmark)
+
+
+def _write(scored: Scored, folder: Path) -> list[Path]:
+    from acbench.evaluation import plots
+    from acbench.evaluation.tables import markdown
+
+    files = {
+        "score.json": scored.json().encode(),
+        "score.md": markdown(scored).encode(),
+        "confusion.png": plots.confusion(scored),
+        "classes.png": plots.classes(scored),
+    }
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    return [folder / name for name in files]
