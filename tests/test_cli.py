@@ -271,6 +271,8 @@ def test_a_damaged_ledger_is_said(project: Path, command: str, damage: str) -> N
         (WORK / "settings.json", "[]", "relabel sample"),
         (WORK / "settings.json", "{}", "relabel sample"),
         (WORK / "report.json", "{", "status sample"),
+        (WORK / "report.json", "[]", "status sample"),
+        (WORK / "report.json", '{"labels": {}}', "status sample"),
         (KEPT / "labels.jsonl", "{", "relabel sample"),
         (KEPT / "labels.jsonl", '{"item_id": 3}', "relabel sample"),
         (KEPT / "reviews.jsonl", "junk", "relabel sample"),
