@@ -15,7 +15,7 @@ from acbench.review.app_samples import cards
 from acbench.storage import tables
 from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
-from acbench.storage.roots import root_at
+from acbench.storage.roots import parse_root
 from acbench.storage.urls import Url
 from acbench.workflows.propose import proposer_setup
 from acbench.workflows.queue import Queue, write_queue
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def refuse_remote(run: Run) -> None:
     """A viewer reads pictures of this machine only. Raises AcbenchError, with how to copy them, for a URL."""
-    root = root_at(run.settings.root or "")
+    root = parse_root(run.settings.root or "")
     if isinstance(root, Url):
         copy = f"f, p = url_to_fs({str(root)!r}); f.get(p.rstrip('/') + '/', 'COPY/', recursive=True)"
         raise AcbenchError(

@@ -14,7 +14,7 @@ from acbench.errors import AcbenchError, RemoteError, StorageError
 from acbench.storage.atomic import write_bytes
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.remote import RemoteFolder
-from acbench.storage.roots import root_at
+from acbench.storage.roots import parse_root
 from acbench.storage.typed_json import decode, to_json
 from acbench.storage.urls import Url
 
@@ -139,7 +139,7 @@ class _LocalFolder:
 
 
 def _folder(place: str) -> ExportTarget:
-    root = root_at(place)
+    root = parse_root(place)
     return RemoteFolder(root) if isinstance(root, Url) else _LocalFolder(root)
 
 

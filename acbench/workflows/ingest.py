@@ -10,7 +10,7 @@ from acbench.errors import AcbenchError
 from acbench.records import Finding, Item
 from acbench.storage import tables
 from acbench.storage.build import records_key
-from acbench.storage.roots import Root, root_at
+from acbench.storage.roots import Root, parse_root
 from acbench.workflows.run import Run
 
 
@@ -44,7 +44,7 @@ def ingest(run: Run) -> Dataset:
 def dataset_root(run: Run) -> Root:
     """Where the dataset lies; a source that makes its own makes it. Raises AcbenchError if nobody has said where."""
     if run.settings.root is not None:
-        return root_at(run.settings.root)
+        return parse_root(run.settings.root)
     render = getattr(run.source, "render", None)
     if render is None:
         raise AcbenchError(
