@@ -44,7 +44,7 @@ def report(benchmark: str, project: Path, out: Path | None, as_json: bool) -> in
             draw=lambda item_id: reporting.shrunk(run.files.evidence / f"{item_id}.jpg"),
         )
         page = templates.html("report", **content).encode()
-        path = out or run.files.work / "report.html"
+        path = out or run.files.workspace / "report.html"
         write_bytes(path, page)
     pictures = sum(bool(each["picture"]) for each in content["queue"])
     if as_json:

@@ -30,7 +30,7 @@ def show(bench: BenchmarkFiles, found: Mapping[str, DryRun], as_json: bool) -> i
         raise AcbenchError("nobody who is asked here costs anything", "--with llm --llm MODEL")
     facts: dict[str, Any] = {}
     for name, dry in found.items():
-        folder = bench.work / "dry-run" / name
+        folder = bench.workspace / "dry-run" / name
         if dry.example:
             for title, data in dry.example.pictures:
                 write_bytes(folder / title, data)

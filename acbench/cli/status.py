@@ -56,11 +56,11 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
 
 def _one(bench: Any, ledger: Any) -> dict[str, Any]:
     report = _report(bench.report, bench.benchmark)
-    folder = bench.project.relative(bench.work)
+    folder = bench.project.relative(bench.workspace)
     evidence = bench.project.relative(bench.evidence)
     artifacts = [
         *ledger.artifacts.below(f"{folder}/"),
-        *ledger.artifacts.below(f"{bench.project.relative(bench.kept)}/"),
+        *ledger.artifacts.below(f"{bench.project.relative(bench.annotations)}/"),
     ]
     rows = [
         {**dataclasses.asdict(each), "state": _state(bench.project.folder / each.path, each.path, ledger)}

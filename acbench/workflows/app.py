@@ -62,7 +62,7 @@ def _key(run: Run, queue: Queue, systems: Sequence[str]) -> str:
     """A hash of everything that the samples show."""
     predictions = [(name, sha256_file(_predictions(run.files, name))) for name in sorted(set(systems))]
     files, proposed = run.files, queue.labelled.proposed
-    inputs = [files.items, files.labels, files.triage, files.queue, files.reviews]
+    inputs = [files.items, files.labels, files.ranked_items, files.queue, files.reviews]
     inputs += [files.proposals(name) for name in proposed.keys]
     hashes = [sha256_file(path) for path in inputs]
     return digest(FORMAT, str(proposed.dataset.root), run.schema.digest, predictions, hashes)
@@ -87,7 +87,7 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
 
 def _predictions(files: BenchmarkFiles, system: str) -> Path:
     """The table of a system. Raises AcbenchError if it has not answered."""
-    folder = files.work / "predictions"
+    folder = files.workspace / "predictions"
     known = sorted(path.stem for path in folder.glob("*.parquet"))
     if system not in known:
         raise AcbenchError(

@@ -96,7 +96,7 @@ def of_labels(bench: BenchmarkFiles) -> list[ExportedTable]:
     """What was decided."""
     return [
         ExportedTable(bench.labels.name, bench.labels, "Label"),
-        ExportedTable(bench.meta.name, bench.meta, "meta"),
+        ExportedTable(bench.labels_meta.name, bench.labels_meta, "meta"),
         ExportedTable(bench.reviews.name, bench.reviews, "Review"),
     ]
 

@@ -52,5 +52,5 @@ def dataset_root(run: Run) -> Root:
             f"acbench relabel {run.schema.argument} --root FOLDER   ({run.source.HOME})",
         )
     with run.console.stage("render the sample") as progress:
-        root: Path = render(run.files.work / "images", progress=progress)
+        root: Path = render(run.files.workspace / "images", progress=progress)
     return root

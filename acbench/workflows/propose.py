@@ -99,8 +99,8 @@ def tallies(run: Run, proposed: Proposed) -> dict[str, dict[str, int]]:
         answers = {name: tables.read(run.files.proposals(name), Proposal) for name in proposed.keys}
         write_json(path, {name: tally(proposals) for name, proposals in answers.items()})
 
-    run.build.ensure(run.files.tallies, digest(VERSION, proposed.keys), write)
-    counts: dict[str, dict[str, int]] = json.loads(run.files.tallies.read_text(encoding="utf-8"))
+    run.build.ensure(run.files.proposal_tallies, digest(VERSION, proposed.keys), write)
+    counts: dict[str, dict[str, int]] = json.loads(run.files.proposal_tallies.read_text(encoding="utf-8"))
     return counts
 
 

@@ -83,7 +83,7 @@ class Publisher:
     @property
     def folder(self) -> Path:
         """Where the release is built."""
-        return self.run.files.work / "release"
+        return self.run.files.workspace / "release"
 
     def build(self) -> Built:
         """Write the release folder. Raises ReleaseError if its licences, version or images forbid it, or HubError."""
@@ -171,7 +171,7 @@ class Publisher:
     def _rows(self, labelled: Labelled, version: str) -> list[Row]:
         run = self.run
         names = {review.reviewer for review in labelled.reviews}
-        key = pseudonyms.key(run.files.work / "pseudonyms.key") if names else b""
+        key = pseudonyms.key(run.files.workspace / "pseudonyms.key") if names else b""
         reviews = pseudonyms.anonymous(labelled.reviews, pseudonyms.pseudonyms(names, key, version))
         proposed = labelled.proposed
         return rows(proposed.dataset.items, labelled.labels, proposed.by_item, by_item(reviews), run.schema)

@@ -91,11 +91,11 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
         ledger_file, base = project.ledger, None
         if options.shard is None:
             stack.enter_context(project.locked())
-            for written in (files.work, files.kept):
+            for written in (files.workspace, files.annotations):
                 sweep(written)
         else:
             stack.enter_context(project.shared())
-            ledger_file, base = stack.enter_context(files.shard(options.shard)), project.ledger
+            ledger_file, base = stack.enter_context(files.locked_shard(options.shard)), project.ledger
             calls = _calls_of_shard(options, options.shard)
         before = kept.read(files.settings) or Settings(schema=benchmark)
         settings = dataclasses.replace(options.changes.absolute().applied_to(before), schema=benchmark)
