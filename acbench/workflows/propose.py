@@ -58,8 +58,8 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
     Raises AcbenchError for an omission of one that is not asked.
     """
-    names = ["source_label", "neighbours", *(f"table:{name}" for name in bundled.witnesses(files.benchmark))]
-    if not bundled.is_own(files.project.annotations) and bundled.folder(files.benchmark).is_dir():
+    names = ["source_label", "neighbours", *(f"table:{name}" for name in bundled.witness_names(files.benchmark))]
+    if not bundled.is_bundled(files.project.annotations) and bundled.edition_folder(files.benchmark).is_dir():
         names.append("edition")
     names = list(dict.fromkeys([*names, *settings.with_]))
     not_asked = set(settings.without) - set(names)
