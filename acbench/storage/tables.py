@@ -5,7 +5,6 @@ A table is `.parquet` if a machine can make it again, and `.jsonl` (one record a
 
 from __future__ import annotations
 
-import functools
 import json
 import types
 import typing
@@ -76,11 +75,6 @@ def _line(row: object) -> bytes:
     return json.dumps(to_json(row), ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode() + b"\n"
 
 
-@functools.cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
 def _read_jsonl(path: Path, kind: type[R]) -> list[R]:
     rows, hint = [], _mend(path)
     try:
@@ -122,7 +116,8 @@ def _read_parquet(path: Path, kind: type[R]) -> list[R]:
         raise StorageError(f"{path} is not a readable table: {error}", _mend(path)) from None
     if table.schema.metadata is None or table.schema.metadata.get(b"acbench.record") != kind.__name__.encode():
         raise StorageError(f"{path} does not hold {kind.__name__} records", _mend(path))
-    hint, names = _mend(path), [name for name in table.column_names if name in _hints(kind)]
+    fields, hint = typing.get_type_hints(kind), _mend(path)
+    names = [name for name in table.column_names if name in fields]
     values = zip(*(_from_arrow(table.column(name)) for name in names), strict=True)
     rows = (dict(zip(names, row, strict=True)) for row in values)
     return [convert(row, kind, f"{path}, row {number}", hint=hint) for number, row in enumerate(rows, start=1)]
@@ -141,7 +136,7 @@ def _arrow_schema(kind: type[Any]) -> pa.Schema:
             return pa.map_(pa.string(), pa.float64())
         return {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}.get(hint, pa.string())
 
-    fields = [pa.field(name, arrow_type(hint)) for name, hint in _hints(kind).items()]
+    fields = [pa.field(name, arrow_type(hint)) for name, hint in typing.get_type_hints(kind).items()]
     return pa.schema(fields, metadata={"acbench.record": kind.__name__})
 
 
