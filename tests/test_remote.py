@@ -327,6 +327,10 @@ class TestFaults:
             ingest(MVTEC_AD, url)
         assert time.monotonic() - started < 30
 
+    def test_a_server_that_does_not_answer_is_no_fault_of_an_image(self) -> None:
+        """What goes on after a broken image catches AcbenchError."""
+        assert not issubclass(RemoteError, AcbenchError)
+
     def test_wrong_keys_are_no_fault_of_an_image(self, url: Url) -> None:
         for said in ("Unable to locate credentials", "The provided token has expired."):
             with pytest.raises(RemoteError, match="cannot be read"):

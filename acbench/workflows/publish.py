@@ -97,7 +97,7 @@ class Publisher:
         items = labelled.proposed.dataset.items
         if not items:
             raise ReleaseError("there is no image to release", f"acbench relabel {run.schema.argument}")
-        licences.one_for_all(run.schema.licence, (item.licence for item in items))
+        licences.check_labels_licence(run.schema.licence, (item.licence for item in items))
         images = self._images(items[0].licence)
         head = self.hub.at() if self.hub else None
         version, previous = self._version(head)
