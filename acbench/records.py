@@ -148,8 +148,8 @@ class Review:
     when: str = ""
     """UTC, ISO 8601, to the second."""
     desk: str = ""
-    """Where it was decided: `csv`, or an annotation as `label-studio:<project>/<round of the task>/<annotation>`. Of the
-    rows of one reviewer with the same desk, the last one counts."""
+    """Where it was decided: `csv`, or an annotation as `label-studio:<project>/<round of the task>/<annotation>`.
+    Of a reviewer's rows with the same desk, the last one counts."""
     schema_version: str = ""
 
 
