@@ -31,7 +31,7 @@ def compare(benchmark: str, project: Path, truth: str | None, as_json: bool) -> 
 
     with opened(project, benchmark) as run:
         facts = comparing.compare(run, people_only=None if truth is None else truth == "people")
-        picture = run.files.work / "compare.png"
+        picture = run.files.workspace / "compare.png"
         write_bytes(picture, comparison(facts))
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))

@@ -26,7 +26,7 @@ def report(benchmark: str, project: Path, as_json: bool) -> int:
 
     with opened(project, benchmark) as run:
         facts = agree(run)
-        picture = run.files.work / "agreement.png"
+        picture = run.files.workspace / "agreement.png"
         write_bytes(picture, drawn(facts))
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))

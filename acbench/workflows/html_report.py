@@ -75,7 +75,7 @@ def write_page(run: Run, path: Path | None = None) -> WrittenPage:
         draw=lambda item_id: shrunk(run.files.evidence / f"{item_id}.jpg"),
     )
     page = templates.html("report", **content).encode()
-    path = path or run.files.work / "report.html"
+    path = path or run.files.workspace / "report.html"
     write_bytes(path, page)
     return WrittenPage(path=path, bytes=len(page), pictures=sum(bool(row["picture"]) for row in content["queue"]))
 
