@@ -13,7 +13,7 @@ from acbench.release.card_facts import CardFacts
 from acbench.release.diff import said
 from acbench.release.diff import summary as summarised
 from acbench.release.markdown import are, count, folded, table
-from acbench.schema.model import fold
+from acbench.schema import fold
 from acbench.stats import kappa
 
 SHOWN = 50
