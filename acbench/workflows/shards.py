@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from acbench.data.ingest import Dataset, measure_part
+from acbench.data.hashing import FileHasher
+from acbench.data.ingest import Dataset
+from acbench.data.listing import list_images
 from acbench.predictors.base import Baseline, EmbeddingProposer, PaidProposer, PerItemProposer
 from acbench.predictors.registry import build_proposer
 from acbench.records import Item
@@ -43,15 +45,9 @@ def ingest(run: Run, shard: Shard) -> Done:
     """Read this shard's files."""
     root = dataset_root(run)
     with run.console.stage(f"read images of shard {shard}") as progress:
-        facts = measure_part(
-            run.source,
-            root,
-            shard.takes,
-            run.ledger,
-            categories=run.settings.categories or None,
-            limit=run.settings.limit,
-            progress=progress,
-        )
+        listing = list_images(run.source, root, categories=run.settings.categories, limit=run.settings.limit)
+        own = [path for path in listing.files if shard.takes(path)]
+        facts = FileHasher(cache=run.ledger, progress=progress).facts_of(listing.location.tree, own)
     failed = Counter(each.problem for each in facts.values() if each.problem)
     return Done(what="files", took=len(facts), of=None, failed=failed)
 
