@@ -117,7 +117,7 @@ class FileHasher:
         parts = self._by_threads(tree, unread) if self.engine is None else self._by_workers(self.engine, tree, unread)
         with closing(parts):
             for part in parts:
-                facts.update((file.path, found) for file, found in part)
+                facts.update((file.path, file_facts) for file, file_facts in part)
                 self.progress(len(facts), len(paths))
         return facts
 

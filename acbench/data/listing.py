@@ -37,11 +37,11 @@ def list_images(source: Source, root: Root, *, categories: Collection[str] = (),
     location = locate(source, root, categories)
     images: list[FoundImage] = []
     findings = list(location.findings)
-    for found in source.scan(location.tree, location.categories):
-        if isinstance(found, FoundImage):
-            images.append(found)
+    for result in source.scan(location.tree, location.categories):
+        if isinstance(result, FoundImage):
+            images.append(result)
         else:
-            findings.append(found)
+            findings.append(result)
     chosen = images if limit is None else _limited(images, limit)
     return Listing(location=location, images=chosen, findings=list(_without_masks(findings, images)))
 

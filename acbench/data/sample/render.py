@@ -38,7 +38,7 @@ COMBINED = "combined"
 """The source class whose images show two different defects."""
 
 TRAIN, NORMAL, DEFECTIVE, MIXED = 16, 8, 12, 4
-"""Images of a category: normal ones for training, normal ones for testing, ones of each class, ones with two defects."""
+"""How many images of a category are normal for training, normal for testing, of each class, and with two defects."""
 
 PLANTED = {
     "fabric": {"fold": "loose_thread", "hole": "stain", "loose_thread": "fold", "stain": "hole"},
@@ -190,7 +190,7 @@ def _refuse_foreign(root: Path) -> None:
     ours = {MARKER, *PLANTED} if _version(root) else set()
     if foreign := sorted(present - ours):
         raise SourceError(
-            f"{root} is to hold the sample, but holds something else: {', '.join(foreign[:3])}",
+            f"the sample cannot be rendered into {root}: it holds something else: {', '.join(foreign[:3])}",
             "give the sample a folder of its own, or move that away",
         )
 
