@@ -17,7 +17,7 @@ from acbench._util.console import Progress
 from acbench._util.execution import Engine, Home, WorkerTask
 from acbench.data.images import probe
 from acbench.errors import ImageError
-from acbench.storage.files import Located, Refused, Tree
+from acbench.storage.files import FileRefused, FileTree, LocatedFile
 
 VERSION = 1
 """Raise it when the same bytes give other facts, so that cached ones are computed again."""
@@ -47,15 +47,15 @@ class FileFacts(NamedTuple):
 
 
 class FileFactsCache(Protocol):
-    """Keeps the facts of files, as JSON, for later runs; `acbench.storage.ledger.Ledger` is one.
+    """Keeps the facts of files, as JSON, for later runs; `acbench.storage.ledger.file_facts.FileFactTable` is one.
 
     Facts are kept under the file's absolute path or URL. They hold as long as the stamp is the same.
     """
 
-    def file_facts(self) -> Mapping[str, tuple[str, str]]:
+    def load(self) -> Mapping[str, tuple[str, str]]:
         """Path → (stamp, facts) of every known file."""
 
-    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Keep (path, stamp, facts) of some files."""
 
 
@@ -65,10 +65,10 @@ class MemoryFileFactsCache:
     def __init__(self) -> None:
         self.facts: dict[str, tuple[str, str]] = {}
 
-    def file_facts(self) -> Mapping[str, tuple[str, str]]:
+    def load(self) -> Mapping[str, tuple[str, str]]:
         return self.facts
 
-    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
         self.facts.update((path, (stamp, facts)) for path, stamp, facts in rows)
 
 
@@ -77,15 +77,16 @@ class _File:
     """A file to read. Its fields are plain values, because an engine sends it to other processes."""
 
     path: str
-    real: str
+    address: str
+    """Its absolute path, or its URL."""
     size: int | None
     stamp: str
     cache_stamp: str
     """The stamp that its facts are kept with; empty if they are not kept."""
 
     @property
-    def located(self) -> Located:
-        return Located(self.real, self.size, self.stamp)
+    def located(self) -> LocatedFile:
+        return LocatedFile(self.address, self.size, self.stamp)
 
 
 _Read = list[tuple[_File, FileFacts]]
@@ -107,7 +108,7 @@ class FileHasher:
     engine: Engine | None = None
     """An engine whose workers read the files; None for threads of this process."""
 
-    def facts_of(self, tree: Tree, paths: Sequence[str]) -> dict[str, FileFacts]:
+    def facts_of(self, tree: FileTree, paths: Sequence[str]) -> dict[str, FileFacts]:
         """Path → facts of every file. A file that cannot be read has a `problem`; none raises.
 
         If it is interrupted, the facts of the files that were read until then are in the cache.
@@ -121,19 +122,19 @@ class FileHasher:
                 self.progress(len(facts), len(paths))
         return facts
 
-    def _known(self, tree: Tree, paths: Iterable[str]) -> tuple[dict[str, FileFacts], list[_File]]:
+    def _known(self, tree: FileTree, paths: Iterable[str]) -> tuple[dict[str, FileFacts], list[_File]]:
         """The facts that need no reading, and the files to read."""
-        kept = self.cache.file_facts()
+        kept = self.cache.load()
         facts: dict[str, FileFacts] = {}
         unread: list[_File] = []
         for path in paths:
             try:
-                real, size, stamp = tree.locate(path)
-            except Refused as why:
+                address, size, stamp = tree.locate(path)
+            except FileRefused as why:
                 facts[path] = FileFacts(problem=why.message, hint=why.hint)
                 continue
-            file = _File(path, real, size, stamp, f"{VERSION}:{stamp}" if stamp else "")
-            kept_stamp, kept_facts = kept.get(real, ("", ""))
+            file = _File(path, address, size, stamp, f"{VERSION}:{stamp}" if stamp else "")
+            kept_stamp, kept_facts = kept.get(address, ("", ""))
             known = _parsed(kept_facts) if stamp and kept_stamp == file.cache_stamp else None
             if known is None:
                 unread.append(file)
@@ -141,7 +142,7 @@ class FileHasher:
                 facts[path] = known
         return facts, unread
 
-    def _by_threads(self, tree: Tree, files: Sequence[_File]) -> Generator[_Read, None, None]:
+    def _by_threads(self, tree: FileTree, files: Sequence[_File]) -> Generator[_Read, None, None]:
         """Read files in threads. Only this thread writes to the cache, every `_FLUSH` seconds and at the end."""
         stop = Event()
         pool = ThreadPoolExecutor(self.threads or tree.readers, thread_name_prefix="ingest")
@@ -154,10 +155,10 @@ class FileHasher:
                 rows += _cache_rows(part)
                 running.discard(future)
                 if time.monotonic() - written > _FLUSH:
-                    self.cache.put_file_facts(rows)
+                    self.cache.save(rows)
                     rows, written = [], time.monotonic()
                 yield part
-            self.cache.put_file_facts(rows)
+            self.cache.save(rows)
         except BaseException:  # Ctrl-C, or an error of the caller: keep what was read, then let it pass
             stop.set()
             pool.shutdown(cancel_futures=True)
@@ -165,19 +166,19 @@ class FileHasher:
                 if not future.cancelled() and future.exception() is None:
                     rows += _cache_rows(future.result())
             with suppress(Exception):
-                self.cache.put_file_facts(rows)
+                self.cache.save(rows)
             raise
         pool.shutdown()
 
-    def _by_workers(self, engine: Engine, tree: Tree, files: Sequence[_File]) -> Generator[_Read, None, None]:
+    def _by_workers(self, engine: Engine, tree: FileTree, files: Sequence[_File]) -> Generator[_Read, None, None]:
         """Read files by the workers of an engine; facts are in the cache before they are given."""
         part: _Read
         for part in engine.map(WorkerTask(start=partial(_worker, tree), kind=_File), _chunks(files, _PART)):
-            self.cache.put_file_facts(_cache_rows(part))
+            self.cache.save(_cache_rows(part))
             yield part
 
 
-def _worker(tree: Tree, _home: Home) -> Callable[[Sequence[_File]], _Read]:
+def _worker(tree: FileTree, _home: Home) -> Callable[[Sequence[_File]], _Read]:
     return lambda files: _read_all(tree, files, Event())
 
 
@@ -185,7 +186,7 @@ def _chunks(files: Sequence[_File], size: int) -> Iterator[Sequence[_File]]:
     return (files[start : start + size] for start in range(0, len(files), size))
 
 
-def _read_all(tree: Tree, files: Iterable[_File], stop: Event) -> _Read:
+def _read_all(tree: FileTree, files: Iterable[_File], stop: Event) -> _Read:
     """The facts of some files, or of those that were read until `stop` was set."""
     part: _Read = []
     for file in files:
@@ -195,10 +196,10 @@ def _read_all(tree: Tree, files: Iterable[_File], stop: Event) -> _Read:
     return part
 
 
-def _read(tree: Tree, file: _File) -> FileFacts:
+def _read(tree: FileTree, file: _File) -> FileFacts:
     try:
         data = tree.fetch(file.path, file.located)
-    except Refused as why:
+    except FileRefused as why:
         return FileFacts(problem=why.message, hint=why.hint)
     except MemoryError:
         return FileFacts(problem="there is not enough memory to read it", hint="close other programs and run again")
@@ -212,7 +213,7 @@ def _read(tree: Tree, file: _File) -> FileFacts:
 
 def _cache_rows(part: _Read) -> list[tuple[str, str, str]]:
     """Rows for the cache, without files whose bytes could not be read: the next attempt may succeed."""
-    return [(file.real, file.cache_stamp, json.dumps(facts)) for file, facts in part if facts.sha256 and file.stamp]
+    return [(file.address, file.cache_stamp, json.dumps(facts)) for file, facts in part if facts.sha256 and file.stamp]
 
 
 def _parsed(text: str) -> FileFacts | None:

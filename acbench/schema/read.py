@@ -15,7 +15,7 @@ from acbench.errors import SchemaError
 from acbench.records import label_set
 from acbench.schema.model import Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
 from acbench.schema.nodes import NodeReader, Problem, Spot, UnreadableYaml, compose
-from acbench.storage.bundled import bundled
+from acbench.storage.bundled import bundled_folder
 
 MAX_BYTES = 4 << 20
 """The size of the largest file that is read as a schema."""
@@ -27,7 +27,7 @@ _CATEGORY_TEXTS = ("name", "object", "normal", "guide")
 
 def names() -> list[str]:
     """The benchmarks whose schemas are bundled, sorted."""
-    folder = bundled("label_schemas")
+    folder = bundled_folder("label_schemas")
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
@@ -41,7 +41,7 @@ def source_text(name_or_path: str) -> tuple[str, str]:
             f"there is no bundled benchmark {name_or_path!r}",
             f"one of {', '.join(names())}, or the path of your own schema.yaml",
         )
-    text = bundled("label_schemas").joinpath(f"{name_or_path}.yaml").read_text(encoding="utf-8")
+    text = bundled_folder("label_schemas").joinpath(f"{name_or_path}.yaml").read_text(encoding="utf-8")
     return text, f"{name_or_path}.yaml"
 
 

@@ -11,7 +11,7 @@ from acbench.errors import AcbenchError
 from acbench.records import Finding, Item
 from acbench.storage import tables
 from acbench.storage.build import records_key
-from acbench.storage.roots import Root, root_at
+from acbench.storage.roots import Root, parse_root
 from acbench.workflows.run import Run
 
 
@@ -25,7 +25,7 @@ def ingest(run: Run) -> Dataset:
             root,
             categories=run.settings.categories,
             limit=run.settings.limit,
-            hasher=FileHasher(cache=run.ledger, progress=progress, engine=engine),
+            hasher=FileHasher(cache=run.ledger.file_facts, progress=progress, engine=engine),
         )
     if run.shard is None:
         _write_tables(run, dataset)
@@ -35,14 +35,14 @@ def ingest(run: Run) -> Dataset:
 def dataset_root(run: Run) -> Root:
     """The folder or URL of the dataset; a source that draws its dataset draws it. Raises AcbenchError without one."""
     if run.settings.root is not None:
-        return root_at(run.settings.root)
+        return parse_root(run.settings.root)
     if run.source.render is None:
         raise AcbenchError(
             f"where is {run.source.title}?",
             f"acbench relabel {run.schema.argument} --root FOLDER   ({run.source.home})",
         )
     with run.console.stage("render the sample") as progress:
-        return run.source.render(run.files.work / "images", progress=progress)
+        return run.source.render(run.files.workspace / "images", progress=progress)
 
 
 def _write_tables(run: Run, dataset: Dataset) -> None:

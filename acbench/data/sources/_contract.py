@@ -9,7 +9,7 @@ from typing import Protocol
 
 from acbench._util.console import Progress
 from acbench.records import Finding, Split
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,9 @@ class Source:
     image_counts: Mapping[str, int]
     """Category → number of images in the complete dataset; empty if the source cannot know."""
 
-    is_category: Callable[[Tree, str], bool]
+    is_category: Callable[[FileTree, str], bool]
     """`is_category(tree, folder)`: whether a folder is laid out as a category, by its folders alone."""
-    scan: Callable[[Tree, Sequence[str]], Iterator[FoundImage | Finding]]
+    scan: Callable[[FileTree, Sequence[str]], Iterator[FoundImage | Finding]]
     """`scan(tree, categories)`: every image of these categories, and everything else that is there, in a fixed order.
     Opens no image."""
     known_labels: Callable[[], Mapping[str, tuple[str, ...]]]

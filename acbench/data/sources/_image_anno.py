@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from acbench._util.text import printable
 from acbench.records import Finding
-from acbench.storage.files import Refused, Tree
+from acbench.storage.files import FileRefused, FileTree
 
 FILE = "image_anno.csv"
 COLUMNS = ("image", "label", "mask")
@@ -80,13 +80,13 @@ class _Row(NamedTuple):
 
 
 def read_labels(
-    tree: Tree, category: str, anomalous: Mapping[str, bool], home: str
+    tree: FileTree, category: str, anomalous: Mapping[str, bool], home: str
 ) -> Generator[Finding, None, dict[str, tuple[str, ...]]]:
     """Path of each image of `anomalous` that has a row → its labels. `home` says where to get the original file."""
     path = f"{category}/{FILE}"
     try:
         rows = parse(tree.read(path, MAX_BYTES), category, anomalous)
-    except Refused as why:
+    except FileRefused as why:
         kind = "missing_labels" if why.kind == "missing" else "unreadable_labels"
         detail = f"{why.message}: the category's images have no labels"
         yield Finding(path=path, kind=kind, detail=detail, hint=home, failed=kind == "unreadable_labels")
@@ -102,7 +102,7 @@ def read_labels(
 
 
 def parse(data: bytes, category: str, anomalous: Mapping[str, bool]) -> Rows:
-    """Every row of the file about an image of `anomalous`. Raises `Refused` if it is not such a file."""
+    """Every row of the file about an image of `anomalous`. Raises `FileRefused` if it is not such a file."""
     rows = Rows()
     clashing: set[str] = set()
     for row in _rows(data):
@@ -132,15 +132,15 @@ def _rows(data: bytes) -> Iterator[_Row]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Refused("unreadable_labels", f"it is not UTF-8 text: byte {error.start}") from None
+        raise FileRefused("unreadable_labels", f"it is not UTF-8 text: byte {error.start}") from None
     if "\0" in text:
-        raise Refused("unreadable_labels", "it is not text: it holds NUL bytes")
+        raise FileRefused("unreadable_labels", "it is not text: it holds NUL bytes")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         missing = [name for name in COLUMNS if name not in header]
         if missing:
-            raise Refused(
+            raise FileRefused(
                 "unreadable_labels",
                 f"it has no column {', '.join(missing)}; its first line is not image,label,mask",
             )
@@ -150,7 +150,7 @@ def _rows(data: bytes) -> Iterator[_Row]:
                 cells += [""] * (len(header) - len(cells))
                 yield _Row(reader.line_num, cells[image].strip(), cells[label].strip(), cells[mask].strip())
     except csv.Error as error:
-        raise Refused("unreadable_labels", f"it is not a table: {error}, line {reader.line_num}") from None
+        raise FileRefused("unreadable_labels", f"it is not a table: {error}, line {reader.line_num}") from None
 
 
 def _path(row: _Row, category: str, rows: Rows) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from acbench.records import Finding
-from acbench.storage.files import Entry, Refused, Tree
+from acbench.storage.files import FileRefused, FileTree, FolderEntry
 
 _READ = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
 """Extensions of the image formats that acbench reads."""
@@ -36,7 +36,7 @@ class ImageFile:
 
 
 def subfolders(
-    tree: Tree, folder: str, only: Collection[str] | None = None, extras: Collection[str] = ()
+    tree: FileTree, folder: str, only: Collection[str] | None = None, extras: Collection[str] = ()
 ) -> Generator[Finding, None, list[str]]:
     """Names of the folders in a folder.
 
@@ -50,7 +50,7 @@ def subfolders(
     return [entry.name for entry in expected]
 
 
-def image_files(tree: Tree, folder: str, extension: str, title: str) -> Generator[Finding, None, list[ImageFile]]:
+def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Generator[Finding, None, list[ImageFile]]:
     """The files in a folder that have an image's extension; `extension` is that of the dataset called `title`."""
     files = []
     entries = yield from _entries(tree, folder)
@@ -131,7 +131,7 @@ def _unreadable_mask(path: str, why: Finding) -> Finding:
     return Finding(path=path, kind="unreadable_mask", detail=f"the mask: {why.detail}", hint=why.hint, failed=True)
 
 
-def stray(entry: Entry) -> Finding:
+def stray(entry: FolderEntry) -> Finding:
     """The finding about an entry for which the layout has no place."""
     if entry.refused is not None:
         return entry.refused.finding(entry.path)
@@ -150,15 +150,15 @@ def stray(entry: Entry) -> Finding:
     )
 
 
-def _entries(tree: Tree, folder: str) -> Generator[Finding, None, list[Entry]]:
+def _entries(tree: FileTree, folder: str) -> Generator[Finding, None, list[FolderEntry]]:
     try:
         return tree.entries(folder)
-    except Refused as why:
+    except FileRefused as why:
         yield why.finding(folder)
         return []
 
 
-def _image_file(entry: Entry) -> ImageFile | None:
+def _image_file(entry: FolderEntry) -> ImageFile | None:
     """None if the entry has no image's extension."""
     stem, dot, extension = entry.name.rpartition(".")
     extension = f".{extension.lower()}"
@@ -166,9 +166,9 @@ def _image_file(entry: Entry) -> ImageFile | None:
         return None
     why = entry.refused
     if entry.kind == "folder":
-        why = Refused("not_a_file", "it is a folder, not a file", "put the original file in its place")
+        why = FileRefused("not_a_file", "it is a folder, not a file", "put the original file in its place")
     elif why is None and extension in _NOT_READ:
-        why = Refused("unsupported_format", f"a {extension} is not read", "save it as PNG")
+        why = FileRefused("unsupported_format", f"a {extension} is not read", "save it as PNG")
     return ImageFile(entry.path, stem, extension, None if why is None else why.finding(entry.path))
 
 

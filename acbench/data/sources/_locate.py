@@ -13,8 +13,8 @@ from acbench.data.sources._layout import stray
 from acbench.data.sources._registry import get, names
 from acbench.errors import AcbenchError, RemoteError, SourceError
 from acbench.records import Finding
-from acbench.storage.files import Entry, Refused, Tree
-from acbench.storage.remote import RemoteTree
+from acbench.storage.files import FileRefused, FileTree, FolderEntry
+from acbench.storage.remote import RemoteFileTree
 from acbench.storage.roots import Root, open_tree
 from acbench.storage.urls import Url
 
@@ -27,7 +27,7 @@ _TRIED_LOCALLY, _TRIED_REMOTELY = 100, 5
 class DatasetLocation:
     """A dataset's folder, or a part of it."""
 
-    tree: Tree
+    tree: FileTree
     categories: tuple[str, ...]
     """The categories to read, sorted."""
     findings: tuple[Finding, ...] = ()
@@ -36,7 +36,7 @@ class DatasetLocation:
     @property
     def root(self) -> Root:
         """The folder *above* the categories, to which the paths of images are relative."""
-        return self.tree.url if isinstance(self.tree, RemoteTree) else Path(self.tree.root)
+        return self.tree.url if isinstance(self.tree, RemoteFileTree) else Path(self.tree.root)
 
 
 def locate(source: Source, root: Root, wanted: Collection[str] = ()) -> DatasetLocation:
@@ -81,10 +81,10 @@ def _existing(root: Path) -> Path:
     raise SourceError(f"{_shown(root)} is a file, not a folder", f"{unpack}give the folder: --root")
 
 
-def _entries(root: Root, tree: Tree) -> list[Entry]:
+def _entries(root: Root, tree: FileTree) -> list[FolderEntry]:
     try:
         return tree.entries()
-    except Refused as why:
+    except FileRefused as why:
         raise SourceError(f"{_shown(root)}: {why.message}", why.hint) from None
     except RemoteError as why:
         raise SourceError(why.message, why.hint) from None
@@ -98,11 +98,11 @@ def _nothing_below(root: Url) -> SourceError:
     return SourceError(f"there is nothing below {root}", hint)
 
 
-def _only(category: Root) -> Tree:
+def _only(category: Root) -> FileTree:
     """The folder above a category, in which nothing but the category can be read."""
     if isinstance(category, Url):
-        return RemoteTree(category.parent, fence=category.name)
-    return Tree(category.parent, fence=category)
+        return RemoteFileTree(category.parent, fence=category.name)
+    return FileTree(category.parent, fence=category)
 
 
 def _choose(present: tuple[str, ...], wanted: Collection[str]) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def _unknown_categories(source: Source, categories: tuple[str, ...]) -> Iterator
         )
 
 
-def _no_category(source: Source, root: Root, tree: Tree, entries: Sequence[Entry]) -> SourceError:
+def _no_category(source: Source, root: Root, tree: FileTree, entries: Sequence[FolderEntry]) -> SourceError:
     """Why there is nothing to read in `root`, with the most likely way out as the hint."""
     shown = _shown(root)
     for other in _others(source):
@@ -165,7 +165,7 @@ def _last(root: Root) -> str:
     return root.name if isinstance(root, Url) else root.resolve().name
 
 
-def _near(source: Source, root: Root, tree: Tree) -> Iterator[Root]:
+def _near(source: Source, root: Root, tree: FileTree) -> Iterator[Root]:
     """Folders above `root` that are a category, and folders in it that hold one."""
     above: list[Root]
     if isinstance(root, Url):
