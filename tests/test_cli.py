@@ -181,7 +181,7 @@ print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr)
         ("relabel sample --category nosuch", 1, "no category nosuch"),
         ("relabel sample --backbone nosuch", 1, "no backbone 'nosuch'"),
         ("relabel sample --backbone timm:nosuch@{project}/nosuch", 1, "there is no file"),
-        ("relabel sample --reviews {project}/nosuch", 1, "is not there"),
+        ("relabel sample --reviews {project}/nosuch", 1, "does not exist"),
         ("relabel sample --reviews {project}/.acbench/sample/triage.parquet", 1, "not UTF-8"),
         ("relabel sample --limit -1", 2, "--limit"),
         ("relabel sample --audit 7", 2, "--audit"),

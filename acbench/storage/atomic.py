@@ -18,7 +18,7 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """Replace a file by what is written into the one that is given. If the block raises, the old file stays."""
+    """Give a file to write into, which then replaces the file at `path`. If the block raises, the old file stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     partial = Path(name)

@@ -1,4 +1,4 @@
-"""Lists and reads folders from strangers: never leaves them, and opens nothing but regular files.
+"""Lists and reads untrusted folders: never leaves them, and opens nothing but regular files.
 
 A dataset on disk is untrusted. Its links may point anywhere, a name may hold anything, and what looks like an image may
 be a pipe that blocks for ever. All of acbench reads datasets and releases through a `FileTree`.
