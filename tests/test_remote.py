@@ -22,8 +22,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from loopback_s3 import S3, cut, gone_after, status
 
 from acbench.data import sources
+from acbench.data.hashing import FileHasher, MemoryFileFactsCache
 from acbench.data.images import ImageReader
-from acbench.data.ingest import Dataset, MemoryCache, ingest
+from acbench.data.ingest import Dataset, ingest
 from acbench.data.sample import render as sample
 from acbench.errors import AcbenchError, ImageError, RemoteError, SourceError
 from acbench.storage import remote
@@ -155,8 +156,8 @@ class TestSame:
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             root = Url(f"http://127.0.0.1:{server.server_port}/toy")
-            cache = MemoryCache()
-            found = ingest(MVTEC_AD, root, cache=cache)
+            cache = MemoryFileFactsCache()
+            found = ingest(MVTEC_AD, root, hasher=FileHasher(cache=cache))
             assert (found.items, found.findings) == (ingest(MVTEC_AD, toy).items, [])
             assert cache.facts == {}
             with pytest.raises(FileRefused, match="at most"):
@@ -191,25 +192,25 @@ def relabelled(project: Path, *arguments: str) -> dict[str, bytes]:
 
 class TestRequests:
     def test_a_listing_a_folder_and_a_read_a_file(self, s3: S3, url: Url) -> None:
-        cache = MemoryCache()
-        first = ingest(MVTEC_AD, url, cache=cache)
+        cache = MemoryFileFactsCache()
+        first = ingest(MVTEC_AD, url, hasher=FileHasher(cache=cache))
         assert s3.counts() == (FOLDERS, FILES, 0)
         assert set(cache.facts) == {str(url / each.image) for each in first.items} | {
             str(url / each.mask) for each in first.items if each.mask
         }
-        assert ingest(MVTEC_AD, url, cache=cache) == first
+        assert ingest(MVTEC_AD, url, hasher=FileHasher(cache=cache)) == first
         assert s3.counts() == (FOLDERS, 0, 0)
         ImageReader(url).image(IMAGE)
         assert s3.counts() == (0, 1, 0)
 
     def test_only_what_changed_is_read_again(self, s3: S3, url: Url, toy: Path) -> None:
-        cache = MemoryCache()
-        first = ingest(MVTEC_AD, url, cache=cache)
+        cache = MemoryFileFactsCache()
+        first = ingest(MVTEC_AD, url, hasher=FileHasher(cache=cache))
         s3.counts()
         data = bytearray((toy / IMAGE).read_bytes())
         data[-20] ^= 1  # as many bytes as before
         s3.put(str(url.parent)[5:], f"mvtec_ad/{IMAGE}", bytes(data))
-        second = ingest(MVTEC_AD, url, cache=cache)
+        second = ingest(MVTEC_AD, url, hasher=FileHasher(cache=cache))
         assert s3.counts()[1] == 1
         assert [a.image for a, b in zip(first.items, second.items, strict=True) if a != b] == [IMAGE]
 
@@ -218,10 +219,10 @@ class TestRequests:
         for name in ("ls", "info", "cat_file"):
             monkeypatch.setattr(MemoryFileSystem, name, _noted(getattr(MemoryFileSystem, name), calls))
         fsspec.filesystem("memory").put(str(toy), "/counted", recursive=True)
-        cache = MemoryCache()
+        cache = MemoryFileFactsCache()
         for _ in range(2):
             calls.clear()
-            ingest(MVTEC_AD, Url("memory://counted"), cache=cache)
+            ingest(MVTEC_AD, Url("memory://counted"), hasher=FileHasher(cache=cache))
             assert (calls.count("ls"), calls.count("cat_file"), calls.count("info")) == (FOLDERS, FILES, 0)
         assert cache.facts == {}
 
@@ -253,12 +254,12 @@ class TestFaults:
         [(403, "not allowed"), (404, "no such file"), (500, "cannot read it"), (503, "cannot read it")],
     )
     def test_one_file_that_is_refused(self, s3: S3, url: Url, code: int, said: str) -> None:
-        cache = MemoryCache()
+        cache = MemoryFileFactsCache()
         with s3.failing(status(code, IMAGE)):
-            found = ingest(MVTEC_AD, url, cache=cache)
+            found = ingest(MVTEC_AD, url, hasher=FileHasher(cache=cache))
         assert list(problems(found)) == [IMAGE]
         assert said in problems(found)[IMAGE]
-        assert problems(ingest(MVTEC_AD, url, cache=cache)) == {}, "it is tried again"
+        assert problems(ingest(MVTEC_AD, url, hasher=FileHasher(cache=cache))) == {}, "it is tried again"
 
     def test_a_folder_that_is_forbidden(self, s3: S3, url: Url) -> None:
         with s3.failing(status(403, "contamination%2F")):
@@ -291,12 +292,12 @@ class TestFaults:
 
     @pytest.mark.parametrize("requests", [0, 10, FOLDERS + 5])
     def test_a_server_that_goes_away(self, s3: S3, url: Url, requests: int) -> None:
-        cache = MemoryCache()
+        cache = MemoryFileFactsCache()
         with s3.failing(gone_after(requests)), pytest.raises((RemoteError, SourceError), match="cannot be"):
-            ingest(MVTEC_AD, url, cache=cache)
+            ingest(MVTEC_AD, url, hasher=FileHasher(cache=cache))
         s3.counts()
         kept = len(cache.facts)
-        assert problems(ingest(MVTEC_AD, url, cache=cache)) == {}
+        assert problems(ingest(MVTEC_AD, url, hasher=FileHasher(cache=cache))) == {}
         assert s3.counts()[1] == FILES - kept
 
     def test_a_lost_connection_is_no_fault_of_an_image(self, s3: S3, url: Url, toy: Path) -> None:

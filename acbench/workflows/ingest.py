@@ -1,10 +1,11 @@
-"""Reads a dataset and keeps a table of its items and one of its findings."""
+"""Reads a dataset, and writes the tables of its items and findings."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from acbench.data import ingest as reading
+from acbench.data.hashing import FileHasher
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
 from acbench.records import Finding, Item
@@ -17,27 +18,17 @@ from acbench.workflows.run import Run
 def ingest(run: Run) -> Dataset:
     """The dataset as it is on disk now. A shard writes no tables, since it knows only a part of the facts."""
     root = dataset_root(run)
+    engine = run.distributed.engine if run.distributed else None
     with run.console.stage("read images") as progress:
         dataset = reading.ingest(
             run.source,
             root,
-            categories=run.settings.categories or None,
+            categories=run.settings.categories,
             limit=run.settings.limit,
-            cache=run.ledger.file_facts,
-            progress=progress,
-            engine=run.distributed.engine if run.distributed else None,
+            hasher=FileHasher(cache=run.ledger.file_facts, progress=progress, engine=engine),
         )
-    if run.shard is not None:
-        return dataset
-
-    def write_items(path: Path) -> None:
-        tables.write(path, dataset.items, Item, key=lambda item: item.image)
-
-    def write_findings(path: Path) -> None:
-        tables.write(path, dataset.findings, Finding, key=lambda finding: (finding.path, finding.kind, finding.detail))
-
-    run.build.ensure(run.files.items, dataset.key, write_items)
-    run.build.ensure(run.files.findings, records_key(dataset.findings), write_findings)
+    if run.shard is None:
+        _write_tables(run, dataset)
     return dataset
 
 
@@ -48,12 +39,22 @@ def dataset_root(run: Run) -> Root:
     """
     if run.settings.root is not None:
         return parse_root(run.settings.root)
-    render = getattr(run.source, "render", None)
-    if render is None:
+    if run.source.render is None:
         raise AcbenchError(
-            f"where is {run.source.TITLE}?",
-            f"acbench relabel {run.schema.argument} --root FOLDER   ({run.source.HOME})",
+            f"where is {run.source.title}?",
+            f"acbench relabel {run.schema.argument} --root FOLDER   ({run.source.home})",
         )
     with run.console.stage("render the sample") as progress:
-        root: Path = render(run.files.workspace / "images", progress=progress)
-    return root
+        return run.source.render(run.files.workspace / "images", progress=progress)
+
+
+def _write_tables(run: Run, dataset: Dataset) -> None:
+    def write_items(path: Path) -> None:
+        tables.write(path, dataset.items, Item, key=lambda item: item.image)
+
+    def write_findings(path: Path) -> None:
+        rows = dataset.findings
+        tables.write(path, rows, Finding, key=lambda finding: (finding.path, finding.kind, finding.detail))
+
+    run.build.ensure(run.files.items, dataset.key, write_items)
+    run.build.ensure(run.files.findings, records_key(dataset.findings), write_findings)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import licences
-from acbench.data.ingest import Dataset, describe
+from acbench.data.ingest import Dataset, describe, is_complete
 from acbench.errors import ReleaseError
 from acbench.release import diff, pseudonyms
 from acbench.release import manifest as manifests
@@ -88,10 +88,10 @@ class Publisher:
     def build(self) -> Built:
         """Write the release folder. Raises ReleaseError if its licences, version or images forbid it, or HubError."""
         run = self.run
-        if run.settings.root is None and not hasattr(run.source, "render"):
+        if run.settings.root is None and run.source.render is None:
             raise ReleaseError(
-                f"where is {run.source.TITLE}? A release holds the hash of every image, even if it holds labels only",
-                f"add --root FOLDER to the command; {run.source.TITLE} is at {run.source.HOME}",
+                f"where is {run.source.title}? A release holds the hash of every image, even if it holds labels only",
+                f"add --root FOLDER to the command; {run.source.title} is at {run.source.home}",
             )
         labelled = label(run, prepare(run))
         items = labelled.proposed.dataset.items
@@ -114,7 +114,7 @@ class Publisher:
             schema_version=run.schema.version,
             schema_digest=run.schema.digest,
             policy=POLICY,
-            source=run.source.NAME,
+            source=run.source.name,
             source_licence=items[0].licence,
             licence=run.schema.licence,
             images=images,
@@ -215,14 +215,14 @@ class Publisher:
             schema=run.schema,
             source=run.source,
             dataset=what,
-            whole=not run.source.WHOLE or what.startswith("all "),
+            whole=is_complete(run.source, dataset),
             changes=changes,
             repo=repo,
         )
         texts = {
             manifests.CARD: card(told, self.tables.card_data(manifest)).encode(),
             manifests.CROISSANT: self.describer.describe(
-                manifest, repo=repo, about=about, attribution=run.source.ATTRIBUTION
+                manifest, repo=repo, about=about, attribution=run.source.attribution
             ),
         }
         files = dict(manifest.files)
