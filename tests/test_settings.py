@@ -11,7 +11,7 @@ from commands import here
 
 from acbench.errors import AcbenchError, StorageError
 from acbench.workflows import settings as kept
-from acbench.workflows.settings import Changes, Settings
+from acbench.workflows.settings import SettingChanges, Settings
 
 FIELDS = [field.name for field in dataclasses.fields(Settings)]
 FULL = Settings(
@@ -172,7 +172,7 @@ def test_settings_come_back_as_they_were_kept(path: Path, settings: Settings) ->
 @pytest.mark.parametrize("change", [{"limit": 2**63}, {"seed": -(2**63) - 1}, {"seed": 10**400}])
 def test_a_number_that_could_not_be_read_back_is_not_taken(change: dict[str, Any]) -> None:
     with pytest.raises(AcbenchError, match=r"64 bits(?s:.)*smaller"):
-        Changes(**change).applied_to(FULL)
+        SettingChanges(**change).applied_to(FULL)
 
 
 @pytest.mark.parametrize(

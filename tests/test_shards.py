@@ -253,4 +253,5 @@ class TestTrouble:
         assert "leave --batch or --shard out" in acbench(tmp_path, *asks, "--batch", status=1).err
         assert "take one of them" in acbench(tmp_path, *asks, "--engine", "ray", status=1).err
         assert "3/8" in acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, "--shard", "9/8", status=1).err
+        assert "give --out to a command after the merge" in acbench(tmp_path, *asks, "--out", "x", status=1).err
         assert not endpoint.requests

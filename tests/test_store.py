@@ -159,6 +159,18 @@ class TestDamagedParquet:
         with pytest.raises(StorageError, match=rf"items\.parquet, {why}(?s:.)*delete"):
             store.read(path, Item)
 
+    def test_a_list_in_place_of_a_mapping_is_refused(self, tmp_path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = tmp_path / "p.parquet"
+        store.write(path, [Proposal(item_id="a", proposer="b", labels=())], Proposal, key=by_text)
+        table = pq.read_table(path)
+        place = table.column_names.index("scores")
+        pq.write_table(table.set_column(place, "scores", pa.array([["ab"]])), path)
+        with pytest.raises(StorageError, match="row 1: field scores: expected object, got array"):
+            store.read(path, Proposal)
+
 
 GOOD_LINE = json.dumps(to_json(decides("ann", item(), "contamination")))
 

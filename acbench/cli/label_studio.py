@@ -50,7 +50,7 @@ def serve(project: Path, port: int, as_json: bool) -> int:
                 "Commands in this project find it by themselves: acbench review push BENCHMARK\n"
                 "Ctrl-C ends it."
             )
-        servers.wait(process, place.desk)
+        servers.wait(process, place.annotation_tool)
     return 0
 
 

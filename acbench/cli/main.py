@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from acbench import __version__
-from acbench.errors import AcbenchError, RemoteError
+from acbench.errors import HintedError
 
 COMMANDS = {
     "relabel": ("relabel", "Turn images into labels: read, ask proposers, rank for people, decide."),
@@ -92,7 +92,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _exit("\nStopped. What was done is kept: run the same command again to go on.", 130)
-    except (AcbenchError, RemoteError) as error:
+    except HintedError as error:
         _exit(f"Error: {error}", 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough: no error

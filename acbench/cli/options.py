@@ -84,9 +84,9 @@ benchmark_argument = click.argument("benchmark")
 def _location(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Refuse a URL that holds a password before anything records it."""
     if value:
-        from acbench.storage.roots import root_at
+        from acbench.storage.roots import parse_root
 
-        root_at(value)
+        parse_root(value)
     return value
 
 

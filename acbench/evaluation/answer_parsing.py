@@ -18,9 +18,8 @@ from typing import Literal
 from acbench._util.text import tidy
 from acbench.errors import TableError
 from acbench.records import GOOD, JOIN, is_contradictory, label_set
-from acbench.schema import Category, Schema, fold
-from acbench.schema.model import NORMAL_LABELS
-from acbench.schema.views import ClassSet, View, answer_of, seen
+from acbench.schema import NORMAL_LABELS, Category, Schema, fold
+from acbench.schema.views import ClassSet, View, answer_of, in_view
 from acbench.storage.csv_files import names_in
 
 MAX_LENGTH = 1_000
@@ -124,7 +123,7 @@ def schema_vocabularies(
         key: _category_vocabulary(schema.categories[key], category, view).with_aliases(
             (aliases or {}).get(key, {}), key
         )
-        for key, category in seen(schema, view).categories.items()
+        for key, category in in_view(schema, view).categories.items()
     }
 
 
@@ -157,10 +156,10 @@ def _category_vocabulary(own: Category, viewed: Category, view: View) -> AnswerV
     """Build the vocabulary of a category; `viewed` has the classes of the view instead of its own."""
     names: Meanings = dict.fromkeys(NORMAL_LABELS, (GOOD,))
     for defect in viewed.classes:
-        _add(names, (defect.id, defect.name, *defect.aliases), (defect.id,))
+        _add(names, defect.names, (defect.id,))
     parts: Meanings = dict.fromkeys(NORMAL_LABELS, (GOOD,))
     for defect in own.classes:
-        _add(parts, (defect.id, defect.name, *defect.aliases), (defect.id,))
+        _add(parts, defect.names, (defect.id,))
     others = {name: answer_of(labels, own, view) for name, labels in parts.items() if labels}
     if view == "sets":
         others |= _names_of_published_sets(own)
@@ -176,7 +175,7 @@ def _names_of_published_sets(category: Category) -> Meanings:
     for published in category.published:
         if len(published.sets) == 1:
             own: Meanings = {}
-            _add(own, (published.id, published.name, *published.aliases), published.sets[0])
+            _add(own, published.names, published.sets[0])
             names |= own
     return names
 

@@ -14,8 +14,7 @@ from acbench._util.text import tidy
 from acbench.errors import AcbenchError, TableError
 from acbench.evaluation.answer_parsing import AnswerVocabulary, schema_vocabularies, table_vocabularies
 from acbench.records import GOOD, JOIN, Label, category_of
-from acbench.schema import Category, Schema, fold
-from acbench.schema.model import NORMAL_LABELS
+from acbench.schema import Category, Schema, is_normal
 from acbench.schema.views import ClassSet, View, answer_of
 from acbench.storage.csv_files import IMAGE, read_csv
 
@@ -230,7 +229,7 @@ def truth_of_rows(
     for row in rows:
         if row.item_id in targets:
             raise TableError(f"{row.where}: {tidy(row.item_id, 200)} has a row already", "keep one of them")
-        label = GOOD if fold(row.label) in NORMAL_LABELS else row.label.strip()
+        label = GOOD if is_normal(row.label) else row.label.strip()
         classes.setdefault(row.category, set()).add(label)
         image = others.images.get(row.item_id, row.item_id)
         targets[row.item_id] = Target(row.item_id, image, row.category, (label,))

@@ -15,8 +15,8 @@ from acbench.release.diff import label_text
 from acbench.release.diff import summary as summary_of
 from acbench.release.rows import Row
 from acbench.review.resolve import POLICY_SUMMARY
-from acbench.schema import Category
-from acbench.schema.model import Change, fold
+from acbench.schema import Category, fold
+from acbench.schema.model import Change
 from acbench.stats import kappa
 
 SHOWN = 50
@@ -44,8 +44,8 @@ def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
     manifest = facts.manifest
     yield texts.fill(
         "made",
-        source_title=facts.source.TITLE,
-        attribution=facts.source.ATTRIBUTION,
+        source_title=facts.source.title,
+        attribution=facts.source.attribution,
         policy=manifest.policy,
         rules="\n".join(f"- {rule}" for rule in POLICY_SUMMARY),
         schema_version=manifest.schema_version,

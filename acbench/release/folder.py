@@ -6,7 +6,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from acbench.errors import ReleaseError
-from acbench.storage.files import Refused, Tree
+from acbench.storage.files import FileRefused, FileTree
 
 MAX_FILES = 20_000
 MAX_SHARD = 16 << 30
@@ -24,7 +24,7 @@ class ReleaseFolder:
         if not path.is_dir():
             raise ReleaseError(f"{path} is not a folder", "give a release's folder, or ORG/NAME of a repository")
         self.path = path
-        self._tree = Tree(path, fence)
+        self._tree = FileTree(path, fence)
         self._name = name or str(path)
 
     @property
@@ -36,7 +36,7 @@ class ReleaseFolder:
         """Read a small file: see `ReleaseReader`."""
         try:
             return self._tree.read(path, limit)
-        except Refused as why:
+        except FileRefused as why:
             raise self._refused(path, why) from None
 
     def open(self, path: str) -> BufferedReader:
@@ -46,7 +46,7 @@ class ReleaseFolder:
             if (size or 0) > MAX_SHARD:
                 raise ReleaseError(f"{self.name}: {path} is larger than {MAX_SHARD >> 30} GiB", "no release has that")
             return Path(real).open("rb")
-        except Refused as why:
+        except FileRefused as why:
             raise self._refused(path, why) from None
 
     def files(self) -> dict[str, str]:
@@ -56,7 +56,7 @@ class ReleaseFolder:
         while folders:
             try:
                 entries = self._tree.entries(folders.pop())
-            except Refused as why:
+            except FileRefused as why:
                 raise ReleaseError(f"{self.name}: {why.message}", why.hint) from None
             for entry in entries:
                 if entry.kind == "folder":
@@ -67,5 +67,5 @@ class ReleaseFolder:
                 raise ReleaseError(f"{self.name} has more than {MAX_FILES:,} files", "that is no release of acbench")
         return files
 
-    def _refused(self, path: str, why: Refused) -> ReleaseError:
+    def _refused(self, path: str, why: FileRefused) -> ReleaseError:
         return ReleaseError(f"{self.name}: {path}: {why.message}", why.hint or _HINT)

@@ -14,7 +14,7 @@ from acbench.errors import ReleaseError
 from acbench.release.manifest import ReleaseFile, ShardKey, shard_path
 from acbench.release.rows import Row
 from acbench.storage.atomic import replacing
-from acbench.storage.files import Refused, Tree
+from acbench.storage.files import FileRefused, FileTree
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,7 @@ class ParquetShard:
 
 
 def plan_shards(
-    rows: Iterable[Row], categories: Sequence[str], images: Tree | None, *, most: int = SHARD_BYTES
+    rows: Iterable[Row], categories: Sequence[str], images: FileTree | None, *, most: int = SHARD_BYTES
 ) -> list[ParquetShard]:
     """Divide rows into shards, each of one category and split, in the order of the rows.
 
@@ -62,7 +62,7 @@ def plan_shards(
 
 
 def write_shard(
-    path: Path, shard: ParquetShard, schema: pa.Schema, images: Tree | None, *, most: int = GROUP_BYTES
+    path: Path, shard: ParquetShard, schema: pa.Schema, images: FileTree | None, *, most: int = GROUP_BYTES
 ) -> None:
     """Write one shard atomically, with at most `most` bytes of images in a row group.
 
@@ -126,7 +126,7 @@ def _pictures(row: Row) -> list[_Picture]:
     return pictures
 
 
-def _row_groups(rows: Sequence[Row], images: Tree | None, most: int) -> Iterator[list[Mapping[str, Any]]]:
+def _row_groups(rows: Sequence[Row], images: FileTree | None, most: int) -> Iterator[list[Mapping[str, Any]]]:
     """Give rows with their images, one row group at a time."""
     group: list[Mapping[str, Any]] = []
     size = 0
@@ -146,14 +146,14 @@ def _row_groups(rows: Sequence[Row], images: Tree | None, most: int) -> Iterator
         yield group
 
 
-def _with_images(row: Row, images: Tree) -> tuple[Mapping[str, Any], int]:
+def _with_images(row: Row, images: FileTree) -> tuple[Mapping[str, Any], int]:
     """Give the row with the bytes of its image and mask, and how many bytes they are."""
     cells: dict[str, dict[str, object] | None] = {"image": None, "mask": None}
     size = 0
     for picture in _pictures(row):
         try:
             data = images.read(picture.path)
-        except Refused as why:
+        except FileRefused as why:
             raise ReleaseError(f"{picture.path}: {why.message}", why.hint) from None
         if hashlib.sha256(data).hexdigest() != picture.sha256:
             raise ReleaseError(f"{picture.path} has changed while the release was made", "run the same command again")
@@ -162,11 +162,11 @@ def _with_images(row: Row, images: Tree) -> tuple[Mapping[str, Any], int]:
     return {**row, **cells}, size
 
 
-def _size(images: Tree, path: str) -> int:
+def _size(images: FileTree, path: str) -> int:
     try:
         size = images.locate(path).size
         return len(images.read(path)) if size is None else size
-    except Refused as why:
+    except FileRefused as why:
         raise ReleaseError(f"{path}: {why.message}", why.hint) from None
 
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 RESAMPLES = 500
 """Bootstrap samples of an interval."""
 MIN_IMAGES = 30
-"""A t-test of fewer images is not trusted."""
+"""A person with fewer shared images does not count in the alternative-annotator test: its t-test needs them."""
 MIN_PEOPLE = 3
-"""The alternative-annotator test takes at least so many people."""
+"""The alternative-annotator test needs at least this many people."""
 EPSILON = 0.2
 """What an expert's time is worth in that test: how much worse than a person a machine may be and still replace one."""
 

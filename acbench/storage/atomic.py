@@ -1,4 +1,4 @@
-"""Replaces files as a whole: whoever reads one, or a crash, finds the old bytes or the new ones."""
+"""Replaces files as a whole: a reader, or a crash, finds the old bytes or the new ones."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from typing import BinaryIO
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
-    """Replace a file's content atomically: a reader, or a crash, sees the old bytes or the new ones.
-
-    `mode`: who may read and write it, less the umask.
-    """
+    """Replace the content of a file, or make it and its folder. `mode`: the permissions, less the umask."""
     with replacing(path, mode=mode) as file:
         file.write(data)
 
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """The same for what is too large to hold: write into the file given; without an error it takes its place."""
+    """Give a file to write into, which then replaces the file at `path`. If the block raises, the old file stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     partial = Path(name)
@@ -38,7 +35,7 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed writers left behind in `folder`. Call it only while holding the project's lock."""
+    """Remove the partial files that killed writers left in a folder. Call it only while holding the project's lock."""
     for partial in folder.rglob(".*.part"):
         partial.unlink(missing_ok=True)
 

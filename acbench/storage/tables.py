@@ -1,17 +1,16 @@
-"""Tables of records on disk: whole or not there, sorted, and the same bytes for the same records.
+"""Writes and reads tables of records: sorted, replaced as a whole, and the same bytes for the same records.
 
-`.parquet` for what a machine can remake, `.jsonl` (one record a line) for what is kept in git and read in a diff.
+A table is `.parquet` if a machine can make it again, and `.jsonl` (one record a line) if it is kept in git.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from acbench.errors import StorageError
 from acbench.storage.atomic import replacing, write_bytes
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 R = TypeVar("R", bound="DataclassInstance")
-"""A record: any dataclass of `acbench.records`."""
+"""A record: a flat dataclass, such as those of `acbench.records`."""
 
 MAX_LINE = 1 << 20
-"""Longest line of a JSONL table, in bytes; a longer one is not ours."""
+"""Bytes of the longest line that is read."""
 
 _FITS = "mend the value: text has to be Unicode, and a number finite and of no more than 64 bits"
 
 
 def write(path: Path, rows: Iterable[R], kind: type[R], *, key: Callable[[R], Any]) -> None:
-    """Write `rows`, sorted by `key`, to `path` (`.parquet` or `.jsonl`), atomically.
+    """Write rows, sorted by `key`, to a `.parquet` or `.jsonl` file.
 
     Raises StorageError for a value that no table can hold, such as half a character.
     """
@@ -46,7 +45,7 @@ def write(path: Path, rows: Iterable[R], kind: type[R], *, key: Callable[[R], An
 def read(path: Path, kind: type[R]) -> list[R]:
     """The records of a table; an empty list if the file does not exist.
 
-    Raises StorageError, naming the line, for a file that is damaged or holds other records.
+    Raises StorageError, naming line or row and field, for a file that is damaged or holds other records.
     """
     if not path.exists():
         return []
@@ -54,9 +53,9 @@ def read(path: Path, kind: type[R]) -> list[R]:
 
 
 def write_parts(path: Path, parts: Iterable[Sequence[Any]]) -> list[int]:
-    """Write records part by part, one a line; gives where in the file each part begins, and where the last one ends.
+    """Write records to a JSONL file part by part, so that workers can take a part each: see `read_part`.
 
-    One part is in memory at a time, and `read_part` reads no other: a table to share out work by.
+    Gives the offset in the file where each part begins, and where the last one ends. One part is in memory at a time.
     """
     offsets = [0]
     with replacing(path) as file:
@@ -66,7 +65,7 @@ def write_parts(path: Path, parts: Iterable[Sequence[Any]]) -> list[int]:
 
 
 def read_part(path: Path, begin: int, end: int, kind: type[R]) -> list[R]:
-    """The records between two offsets of a table that `write_parts` wrote."""
+    """The records of one part, between two offsets that `write_parts` gave."""
     with path.open("rb") as file:
         file.seek(begin)
         return [decode(line, kind, str(path)) for line in file.read(end - begin).splitlines()]
@@ -74,11 +73,6 @@ def read_part(path: Path, begin: int, end: int, kind: type[R]) -> list[R]:
 
 def _line(row: object) -> bytes:
     return json.dumps(to_json(row), ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode() + b"\n"
-
-
-@functools.cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
 
 
 def _read_jsonl(path: Path, kind: type[R]) -> list[R]:
@@ -122,15 +116,10 @@ def _read_parquet(path: Path, kind: type[R]) -> list[R]:
         raise StorageError(f"{path} is not a readable table: {error}", _mend(path)) from None
     if table.schema.metadata is None or table.schema.metadata.get(b"acbench.record") != kind.__name__.encode():
         raise StorageError(f"{path} does not hold {kind.__name__} records", _mend(path))
-    hints = _hints(cast(Any, kind))
-    columns = {
-        name: [_from_arrow(value, hints[name]) for value in table.column(name).to_pylist()]
-        for name in table.column_names
-        if name in hints
-    }
-    names = list(columns)
-    rows = (dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True))
-    hint = _mend(path)
+    fields, hint = typing.get_type_hints(kind), _mend(path)
+    names = [name for name in table.column_names if name in fields]
+    values = zip(*(_from_arrow(table.column(name)) for name in names), strict=True)
+    rows = (dict(zip(names, row, strict=True)) for row in values)
     return [convert(row, kind, f"{path}, row {number}", hint=hint) for number, row in enumerate(rows, start=1)]
 
 
@@ -148,17 +137,18 @@ def _arrow_schema(kind: type[Any]) -> pa.Schema:
         return {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}.get(hint, pa.string())
 
     fields = [pa.field(name, arrow_type(hint)) for name, hint in typing.get_type_hints(kind).items()]
-    return pa.schema(fields, metadata={"acbench.record": getattr(kind, "__name__", "")})
+    return pa.schema(fields, metadata={"acbench.record": kind.__name__})
 
 
 def _arrow_value(value: Any) -> Any:
     return sorted(value.items()) if isinstance(value, Mapping) else value
 
 
-def _from_arrow(value: Any, hint: Any) -> Any:
-    if isinstance(value, list):
-        return dict(value) if typing.get_origin(hint) is Mapping else tuple(value)
-    return value
+def _from_arrow(column: pa.ChunkedArray) -> list[Any]:
+    import pyarrow as pa
+
+    values: list[Any] = column.to_pylist()
+    return [pairs if pairs is None else dict(pairs) for pairs in values] if pa.types.is_map(column.type) else values
 
 
 def _mend(path: Path) -> str:

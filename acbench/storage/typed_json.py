@@ -15,12 +15,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from acbench._util.text import tidy
 from acbench.errors import StorageError
 
 T = TypeVar("T")
 
 MAX_DEPTH = 100
 """Brackets inside brackets, above which a text is called nested too deeply. Ours have fewer than ten."""
+MAX_FAULT = 300
+"""Characters of what is said to be wrong."""
 
 _LONG_NUMBER = re.compile(rb"(^|[\s:,\[-])[0-9]{19}")
 """Begins like a number that may not fit into 64 bits."""
@@ -55,21 +58,21 @@ def decode(data: bytes, kind: type[T], where: str, *, hint: str = "", allow_unkn
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         fault = _fault(data) or str(error)
     if fault:
-        raise StorageError(f"{where}: {fault}", hint)
+        raise _refusal(where, fault, hint)
     return convert(value, kind, where, hint=hint, allow_unknown=allow_unknown)
 
 
 def convert(value: object, kind: type[T], where: str, *, hint: str = "", allow_unknown: bool = False) -> T:
-    """The same from JSON that is parsed already: dicts, lists, texts, numbers, booleans and None."""
+    """As `decode`, from JSON that is parsed already; whether its texts and numbers may be kept is not checked."""
     try:
         converted = msgspec.convert(value, kind)
         unknown = None if allow_unknown else _unknown_field(value, converted)
     except msgspec.ValidationError as error:
-        raise StorageError(f"{where}: {_explained(str(error), kind)}", hint) from None
+        raise _refusal(where, _explained(str(error), kind), hint) from None
     except RecursionError:
-        raise StorageError(f"{where}: nested too deeply", hint) from None
+        raise _refusal(where, "nested too deeply", hint) from None
     if unknown:
-        raise StorageError(f"{where}: {getattr(kind, '__name__', kind)} has no field {unknown}", hint)
+        raise _refusal(where, f"{getattr(kind, '__name__', kind)} has no field {unknown}", hint)
     return converted
 
 
@@ -77,6 +80,10 @@ def to_json(record: object) -> dict[str, Any]:
     """A dataclass as values that `json.dumps` takes, in the order of its fields; mappings are sorted by key."""
     assert dataclasses.is_dataclass(record) and not isinstance(record, type)
     return {name: _plain(getattr(record, name)) for name in _field_names(type(record))}
+
+
+def _refusal(where: str, fault: str, hint: str) -> StorageError:
+    return StorageError(f"{where}: {tidy(fault, MAX_FAULT)}", hint)  # a fault quotes what a stranger may have written
 
 
 def _plain(value: Any) -> Any:
@@ -95,7 +102,7 @@ def _field_names(kind: type[Any]) -> tuple[str, ...]:
 
 
 def _unknown_field(value: object, converted: object, path: str = "") -> str | None:
-    """The path of the first key in `value` that is no field of the dataclass that was made from it."""
+    """The path of the first key in `value` that is no field of the dataclass that `value` was converted to."""
     parts: Iterable[tuple[object, object, object]] = ()
     if isinstance(value, list) and isinstance(converted, list | tuple):
         parts = zip(itertools.count(), value, converted, strict=False)
@@ -106,8 +113,8 @@ def _unknown_field(value: object, converted: object, path: str = "") -> str | No
             if key not in _field_names(type(converted)):
                 return f"{path}{key}"
         parts = ((key, part, getattr(converted, key)) for key, part in value.items())
-    for key, part, of_it in parts:
-        if isinstance(part, (dict, list)) and (unknown := _unknown_field(part, of_it, f"{path}{key}.")):
+    for key, part, converted_part in parts:
+        if isinstance(part, (dict, list)) and (unknown := _unknown_field(part, converted_part, f"{path}{key}.")):
             return unknown
     return None
 
@@ -121,7 +128,8 @@ def _explained(message: str, kind: type[Any]) -> str:
         return f"field {'.'.join(filter(None, (field, missing[1])))} is missing"
     what = what[:1].lower() + what[1:].replace("`", "").replace(" | null", " or null")
     if what.startswith("invalid enum value"):
-        what = f"{what.removeprefix('invalid enum value ')} is not one of {', '.join(_choices(kind, field))}"
+        choices = ", ".join(_choices(kind, field)) or "the values that it may have"
+        what = f"{what.removeprefix('invalid enum value ')} is not one of {choices}"
     return _about(field, what)
 
 
@@ -130,8 +138,9 @@ def _about(field: str, what: str) -> str:
 
 
 def _choices(kind: type[Any], field: str) -> list[str]:
-    """The values that a field of type `Literal` may have."""
-    return [str(value) for value in typing.get_args(typing.get_type_hints(kind).get(field))]
+    """The values that a field of type `Literal` may have; none if it is not a field of the dataclass itself."""
+    hints = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+    return [str(value) for value in typing.get_args(hints.get(field))]
 
 
 def _fault(data: bytes) -> str:
@@ -169,14 +178,15 @@ def _is_torn(text: str) -> bool:
 
 
 def _bounded(digits: str) -> int:
-    """An integer; of one with too many digits only that it is too large."""
+    """An integer; for one with very many digits, a number that is too large as well."""
     return int(digits) if len(digits) < 30 else 2**64
 
 
 def _deepest_field(text: str) -> str:
     """The top field of the first value that is nested too deeply."""
     depth, last, field = 0, "", ""
-    for part in _BRACKET.findall(text):
+    for match in _BRACKET.finditer(text):
+        part = match[0]
         if part in "[{":
             depth += 1
             field = last if depth == 2 else field

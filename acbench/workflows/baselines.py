@@ -14,7 +14,7 @@ from acbench.evaluation.truth import Truth
 from acbench.predictors.base import Baseline, BaselineOptions, BaselineSetup
 from acbench.predictors.registry import build_baseline
 from acbench.records import Item, Prediction
-from acbench.schema.views import View, seen
+from acbench.schema.views import View, in_view
 from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
@@ -27,7 +27,7 @@ def baseline_setup(
 ) -> BaselineSetup:
     """What a baseline may build on."""
     return BaselineSetup(
-        schema=seen(run.schema, view),
+        schema=in_view(run.schema, view),
         images=ImageReader(dataset.root),
         models=run.models,
         vectors=run.ledger.vectors,

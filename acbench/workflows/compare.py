@@ -41,13 +41,13 @@ def measure_agreement(run: Run) -> AgreementReport:
 
 def draw_comparison(run: Run, compared: ProposerComparison) -> Path:
     """Draw the comparison; gives the path of the picture."""
-    picture = run.files.work / "compare.png"
+    picture = run.files.workspace / "compare.png"
     write_bytes(picture, plots.proposer_comparison(compared))
     return picture
 
 
 def draw_agreement(run: Run, report: AgreementReport) -> Path:
     """Draw the agreement; gives the path of the picture."""
-    picture = run.files.work / "agreement.png"
+    picture = run.files.workspace / "agreement.png"
     write_bytes(picture, plots.agreement(report))
     return picture

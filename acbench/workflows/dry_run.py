@@ -34,7 +34,7 @@ def keep_examples(files: BenchmarkFiles, dry_runs: Mapping[str, DryRun]) -> dict
 def _keep_example(files: BenchmarkFiles, name: str, dry_run: DryRun) -> DryRunReport:
     if dry_run.example is None:
         return DryRunReport(dry_run=dry_run, folder=None)
-    folder = files.work / "dry-run" / name
+    folder = files.workspace / "dry-run" / name
     for file_name, data in dry_run.example.pictures:
         write_bytes(folder / file_name, data)
     write_bytes(folder / "question.txt", dry_run.example.text.encode())

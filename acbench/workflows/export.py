@@ -14,7 +14,7 @@ from acbench.errors import AcbenchError, RemoteError, StorageError
 from acbench.storage.atomic import write_bytes
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.remote import RemoteFolder
-from acbench.storage.roots import root_at
+from acbench.storage.roots import parse_root
 from acbench.storage.typed_json import decode, to_json
 from acbench.storage.urls import Url
 from acbench.workflows.run import Run
@@ -105,7 +105,7 @@ def label_files(files: BenchmarkFiles) -> list[ExportFile]:
     """The labels, the facts about them, and the reviews."""
     return [
         ExportFile(files.labels.name, files.labels, "Label"),
-        ExportFile(files.meta.name, files.meta, "meta"),
+        ExportFile(files.labels_meta.name, files.labels_meta, "meta"),
         ExportFile(files.reviews.name, files.reviews, "Review"),
     ]
 
@@ -160,7 +160,7 @@ class _LocalFolder:
 
 
 def _target(destination: str) -> ExportTarget:
-    root = root_at(destination)
+    root = parse_root(destination)
     return RemoteFolder(root) if isinstance(root, Url) else _LocalFolder(root)
 
 

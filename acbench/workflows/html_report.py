@@ -141,7 +141,7 @@ def write_page(run: Run, path: Path | None = None) -> WrittenPage:
         queue.waiting,
         lambda item_id: shrunk(run.files.evidence / f"{item_id}.jpg"),
     )
-    path = path or run.files.work / "report.html"
+    path = path or run.files.workspace / "report.html"
     html = page.html()
     write_bytes(path, html)
     return WrittenPage(path=path, bytes=len(html), pictures=page.pictures)

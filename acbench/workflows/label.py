@@ -63,7 +63,7 @@ def label(run: Run, proposed: Proposed) -> Labelled:
     )
     labelled = Labelled(proposed=proposed, reviews=reviews, files=run.files, key=key)
     run.build.ensure(run.files.labels, key, lambda path: _write_labels(run, labelled, path))
-    run.build.ensure(run.files.meta, key, lambda path: _write_meta(run, labelled, path))
+    run.build.ensure(run.files.labels_meta, key, lambda path: _write_meta(run, labelled, path))
     if not run.files.reviews.exists():
         _write_reviews(run, [])
     return labelled
@@ -97,7 +97,7 @@ def _save_hand_edits(run: Run, path: Path) -> None:
         return
     name = run.files.project.relative(path)
     data = path.read_bytes()
-    copy = run.files.work / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
+    copy = run.files.workspace / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
     write_bytes(copy, data)
     run.console.note(
         f"{name} is not as the last run here left it; a copy is in {run.files.project.relative(copy)}."

@@ -55,12 +55,12 @@ class Cycle:
 def serving(project: Project, *, port: int) -> Iterator[tuple[servers.Server, subprocess.Popen[bytes]]]:
     """Run the project's own server until the context ends. Raises AnnotationToolError."""
     server, process = servers.start(
-        project.desk, _pictures(project), port=port, password=os.environ.get(PASSWORD) or None
+        project.annotation_tool, _pictures(project), port=port, password=os.environ.get(PASSWORD) or None
     )
     try:
         yield server, process
     finally:
-        servers.stop(process, project.desk)
+        servers.stop(process, project.annotation_tool)
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def connected(project: Project) -> Iterator[LabelStudio]:
 
     Raises AnnotationToolError if there is neither, LostConnection if it does not answer.
     """
-    own = servers.running(project.desk)
+    own = servers.running(project.annotation_tool)
     url, key = os.environ.get(URL), os.environ.get(KEY)
     if url is None and own is not None:
         url, key = own.url, own.key
@@ -112,9 +112,9 @@ def pull_relabel_push(run: Run, proposed: Proposed) -> Cycle:
 
 
 def _push(run: Run, tool: LabelStudio, plan: Plan, queue: Queue) -> Pushed:
-    sweep(run.files.pictures)
+    sweep(run.files.task_pictures)
     return Pushed(results=annotate.push(run, tool, plan, queue, prediction_check), url=tool.url)
 
 
 def _pictures(project: Project) -> Path:
-    return project.desk / "pictures"
+    return project.annotation_tool / "pictures"

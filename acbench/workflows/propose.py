@@ -59,8 +59,8 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
     Raises AcbenchError if `--without` names a proposer that does not exist.
     """
-    names = ["source_label", "neighbours", *(f"table:{name}" for name in bundled.witnesses(files.benchmark))]
-    if not bundled.is_own(files.project.annotations) and bundled.folder(files.benchmark).is_dir():
+    names = ["source_label", "neighbours", *(f"table:{name}" for name in bundled.witness_names(files.benchmark))]
+    if not bundled.is_bundled(files.project.annotations) and bundled.edition_folder(files.benchmark).is_dir():
         names.append("edition")
     names = list(dict.fromkeys([*names, *settings.with_]))
     not_asked = set(settings.without) - set(names)
@@ -102,8 +102,8 @@ def tallies(run: Run, proposed: Proposed) -> dict[str, dict[str, int]]:
         answers = {name: tables.read(run.files.proposals(name), Proposal) for name in proposed.keys}
         write_json(path, {name: tally(proposals) for name, proposals in answers.items()})
 
-    run.build.ensure(run.files.tallies, digest(VERSION, proposed.keys), write)
-    counts: dict[str, dict[str, int]] = json.loads(run.files.tallies.read_text(encoding="utf-8"))
+    run.build.ensure(run.files.proposal_tallies, digest(VERSION, proposed.keys), write)
+    counts: dict[str, dict[str, int]] = json.loads(run.files.proposal_tallies.read_text(encoding="utf-8"))
     return counts
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from acbench import licences
-from acbench.data.ingest import describe
+from acbench.data.ingest import describe, is_complete
 from acbench.errors import ReleaseError
 from acbench.integrations.huggingface.croissant import Croissant
 from acbench.integrations.huggingface.datasets import DatasetsFormat
@@ -149,7 +149,7 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
 
 def release_folder(run: Run) -> Path:
     """Where the release of a benchmark is built."""
-    return run.files.work / "release"
+    return run.files.workspace / "release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ def _plan(run: Run, hub: Hub | None, options: PublishOptions) -> _Plan:
     """Decide what is released. Raises ReleaseError if licences, version or images forbid it, or HubError."""
     labelled = _labelled(run)
     items = labelled.proposed.dataset.items
-    licences.one_for_all(run.schema.licence, (item.licence for item in items))
+    licences.check_labels_licence(run.schema.licence, (item.licence for item in items))
     images = _with_images(items[0].licence, options.images)
     head = hub.at() if hub else None
     version, previous = _version(head, options.version)
@@ -191,10 +191,10 @@ def _plan(run: Run, hub: Hub | None, options: PublishOptions) -> _Plan:
 
 def _labelled(run: Run) -> Labelled:
     """The labels to release. Raises ReleaseError without images: a release holds their hashes."""
-    if run.settings.root is None and not hasattr(run.source, "render"):
+    if run.settings.root is None and run.source.render is None:
         raise ReleaseError(
-            f"where is {run.source.TITLE}? A release holds the hash of every image, even if it holds labels only",
-            f"add --root FOLDER to the command; {run.source.TITLE} is at {run.source.HOME}",
+            f"where is {run.source.title}? A release holds the hash of every image, even if it holds labels only",
+            f"add --root FOLDER to the command; {run.source.title} is at {run.source.home}",
         )
     labelled = label(run, prepare(run))
     if not labelled.proposed.dataset.items:
@@ -251,7 +251,7 @@ def _refuse_other_benchmark(run: Run, repo: str, published: Manifest) -> None:
 
 def _rows(run: Run, labelled: Labelled, version: str) -> list[Row]:
     names = {review.reviewer for review in labelled.reviews}
-    key = load_key(run.files.work / "pseudonyms.key") if names else b""
+    key = load_key(run.files.workspace / "pseudonyms.key") if names else b""
     reviews = anonymous(labelled.reviews, pseudonyms(names, key, version))
     proposed = labelled.proposed
     return make_rows(proposed.dataset.items, labelled.labels, proposed.by_item, by_item(reviews), run.schema)
@@ -284,7 +284,7 @@ def _manifest(run: Run, plan: _Plan, shards: Mapping[str, ReleaseFile]) -> Manif
         schema_version=schema.version,
         schema_digest=schema.digest,
         policy=POLICY,
-        source=run.source.NAME,
+        source=run.source.name,
         source_licence=plan.source_licence,
         licence=schema.licence,
         images=plan.images,
@@ -305,15 +305,15 @@ def _changes(hub: Hub, rows: Sequence[Row], manifest: Manifest) -> list[Change] 
 
 
 def _card_facts(run: Run, plan: _Plan, manifest: Manifest, rows: list[Row], changes: list[Change] | None) -> CardFacts:
-    dataset = describe(run.source, plan.labelled.proposed.dataset)
+    dataset = plan.labelled.proposed.dataset
     return CardFacts(
         manifest=manifest,
         entries=list(decode_rows(rows, manifest)),
         rows=rows,
         schema=run.schema,
         source=run.source,
-        dataset=dataset,
-        complete=not run.source.WHOLE or dataset.startswith("all "),
+        dataset=describe(run.source, dataset),
+        complete=is_complete(run.source, dataset),
         changes=changes,
         repo=plan.repo,
     )
@@ -326,7 +326,7 @@ def _write_texts(run: Run, facts: CardFacts) -> Manifest:
     texts = {
         manifests.CARD: card(facts, DatasetsFormat().card_data(manifest)).encode(),
         manifests.CROISSANT: Croissant().describe(
-            manifest, repo=facts.repo, about=about, attribution=facts.source.ATTRIBUTION
+            manifest, repo=facts.repo, about=about, attribution=facts.source.attribution
         ),
     }
     files = dict(manifest.files)

@@ -40,7 +40,7 @@ class Queue:
     @cached_property
     def ranked(self) -> list[RankedItem]:
         """Every usable image, ranked."""
-        return tables.read(self.files.triage, RankedItem)
+        return tables.read(self.files.ranked_items, RankedItem)
 
     @cached_property
     def waiting(self) -> list[RankedItem]:
@@ -71,7 +71,7 @@ def rank(run: Run, labelled: Labelled) -> Queue:
             progress(1, 1)
         tables.write(path, ranked, RankedItem, key=lambda row: row.rank)
 
-    run.build.ensure(run.files.triage, key, write)
+    run.build.ensure(run.files.ranked_items, key, write)
     return Queue(labelled=labelled, files=run.files, ranking_key=key)
 
 

@@ -154,11 +154,11 @@ def _hold(files: BenchmarkFiles, shard: Shard | None) -> Iterator[_LedgerFiles]:
     """Lock the whole project, or one shard of it. Raises AcbenchError if another command has the lock."""
     project = files.project
     if shard is not None:
-        with project.shared(), files.shard(shard) as ledger:
+        with project.shared(), files.locked_shard(shard) as ledger:
             yield _LedgerFiles(ledger, base=project.ledger)
         return
     with project.locked():
-        for folder in (files.work, files.kept):
+        for folder in (files.workspace, files.annotations):
             sweep(folder)
         yield _LedgerFiles(project.ledger)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from acbench.data import sources
 from acbench.schema import Schema
 from acbench.schema.lint import check
-from acbench.schema.read import Problem, parse, source_text
+from acbench.schema.nodes import Problem
+from acbench.schema.read import parse, source_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

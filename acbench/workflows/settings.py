@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from acbench.errors import AcbenchError
 from acbench.storage.atomic import write_bytes
-from acbench.storage.roots import remembered
+from acbench.storage.roots import root_text
 from acbench.storage.typed_json import read_file, to_json
 
 ALL = "all"
@@ -83,7 +83,7 @@ class SettingChanges:
         """The same changes with absolute paths, so that a command in another folder finds the files."""
         return dataclasses.replace(
             self,
-            root=None if self.root is None else remembered(self.root),
+            root=None if self.root is None else root_text(self.root),
             with_=None if self.with_ is None else tuple(_absolute(name, "file:") for name in self.with_),
             without=None if self.without is None else tuple(_absolute(name, "file:") for name in self.without),
             clip_model=self.clip_model and _absolute(self.clip_model, "local-dir:"),

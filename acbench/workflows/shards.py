@@ -14,7 +14,9 @@ from pathlib import Path
 
 from acbench import schema as schemas
 from acbench._util.console import Console
-from acbench.data.ingest import Dataset, measure_part
+from acbench.data.hashing import FileHasher
+from acbench.data.ingest import Dataset
+from acbench.data.listing import list_images
 from acbench.predictors.base import Baseline, EmbeddingProposer, PaidProposer, PerItemProposer
 from acbench.predictors.registry import build_proposer
 from acbench.records import Item
@@ -59,15 +61,9 @@ def ingest(run: Run, shard: Shard) -> ShardResult:
     """Read the files of one shard."""
     root = dataset_root(run)
     with run.console.stage(f"read images of shard {shard}") as progress:
-        facts = measure_part(
-            run.source,
-            root,
-            shard.takes,
-            run.ledger.file_facts,
-            categories=run.settings.categories or None,
-            limit=run.settings.limit,
-            progress=progress,
-        )
+        listing = list_images(run.source, root, categories=run.settings.categories, limit=run.settings.limit)
+        own = [path for path in listing.files if shard.takes(path)]
+        facts = FileHasher(cache=run.ledger.file_facts, progress=progress).facts_of(listing.location.tree, own)
     failed = Counter(file.problem for file in facts.values() if file.problem)
     return ShardResult(what="files", took=len(facts), of=None, failed=failed)
 

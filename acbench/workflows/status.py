@@ -68,7 +68,9 @@ def _status(files: BenchmarkFiles, ledger: Ledger) -> BenchmarkStatus:
     relative = files.project.relative
     evidence = relative(files.evidence)
     artifacts = [
-        artifact for folder in (files.work, files.kept) for artifact in ledger.artifacts.below(f"{relative(folder)}/")
+        artifact
+        for folder in (files.workspace, files.annotations)
+        for artifact in ledger.artifacts.below(f"{relative(folder)}/")
     ]
     shown = [artifact for artifact in artifacts if not artifact.path.startswith(f"{evidence}/")]
     labels, waiting = _counts(files)

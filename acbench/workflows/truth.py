@@ -73,10 +73,9 @@ def project_labels(bench: BenchmarkFiles, schema: Schema) -> LabelSource:
 
 
 def _split_of(bench: BenchmarkFiles, schema: Schema) -> Callable[[str], Split]:
-    by_name = getattr(sources.get(schema.source), "split_of", None)
-    if by_name is not None:
-        found: Callable[[str], Split] = by_name
-        return found
+    by_path = sources.get(schema.source).split_of
+    if by_path is not None:
+        return by_path
     items: Mapping[str, Item] = {item.image: item for item in tables.read(bench.items, Item)}
 
     def split_of(image: str) -> Split:

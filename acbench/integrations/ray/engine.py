@@ -22,7 +22,7 @@ from typing import Any
 from acbench._util import execution
 from acbench._util.execution import WorkerTask
 from acbench._util.stdout import reserved_stdout
-from acbench.errors import AcbenchError, RemoteError
+from acbench.errors import AcbenchError, HintedError
 from acbench.integrations.ray.driver import Keeper, RemoteHome
 from acbench.integrations.torch.runtime import threads
 from acbench.predictors.llm.budget import Budget
@@ -226,7 +226,7 @@ class _Worker:
                 self._work = task.start(self._home)
             self._home.part = number
             return self._work(self._ask("part", number))
-        except (AcbenchError, RemoteError) as error:
+        except HintedError as error:
             return _Failure(error.message, error.hint)
 
 

@@ -210,7 +210,7 @@ class Velm:
 
 
 def _encoded(image: Image.Image) -> Picture:
-    return Picture(data=imaging.jpeg(imaging.within(image, EDGE), QUALITY), media_type="image/jpeg")
+    return Picture(data=imaging.jpeg(imaging.shrunk(image, EDGE), QUALITY), media_type="image/jpeg")
 
 
 def build(setup: BaselineSetup) -> Velm:

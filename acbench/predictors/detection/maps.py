@@ -21,7 +21,7 @@ from acbench.predictors.base import BaselineSetup, PatchModel, VectorCache
 from acbench.predictors.detection import patchcore
 from acbench.records import Item
 from acbench.storage.digests import digest
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 T = TypeVar("T")
 Map = NDArray[np.float32]
@@ -178,7 +178,7 @@ class HeatmapFiles:
 def read_map(path: str, folder: Path) -> Map:
     """One map as float32 (h, w). Raises ImageError unless it is one finite number a pixel."""
     try:
-        data = Tree(folder).read(path)
+        data = FileTree(folder).read(path)
         if path.endswith(".npy"):
             found = np.load(io.BytesIO(data), allow_pickle=False)
         else:

@@ -300,7 +300,7 @@ def _scores(parsed: answers.Parsed, category: Category) -> dict[str, float]:
 
 
 def _whole(image: Image.Image) -> _Shown:
-    return _encoded(imaging.within(image, EDGE))
+    return _encoded(imaging.shrunk(image, EDGE))
 
 
 def _close_up(image: Image.Image, mask: NDArray[np.bool_]) -> tuple[_Shown, str, float] | None:

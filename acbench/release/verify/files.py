@@ -51,7 +51,7 @@ def check_files(folder: ReleaseFolder, manifest: Manifest) -> Iterator[Finding]:
 def check_licence(manifest: Manifest) -> Iterator[Finding]:
     """Report a licence that is laxer than that of the images."""
     source = manifest.source_licence
-    if not source.startswith("LicenseRef-") and licences.laxer(manifest.licence, source):
+    if not source.startswith("LicenseRef-") and licences.is_laxer(manifest.licence, source):
         what = f"the release is under {manifest.licence}, its images under {source}, which is stricter"
         yield fault(manifests.NAME, "licence", what, f"publish it under {source}")
 
