@@ -21,7 +21,7 @@ from acbench.data import sources
 from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
-from acbench.integrations.torch.chat import TransformersChat, Weights, chat_transformers
+from acbench.integrations.torch.chat import ModelSource, TransformersChat, chat_transformers
 from acbench.integrations.torch.runtime import import_torch
 from acbench.predictors.base import Setup
 from acbench.predictors.llm import LedgerClient, Retrier, check_vision
@@ -180,9 +180,9 @@ class TestWhoItIs:
         refs.mkdir()
         (refs / "main").write_text(commit)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-        weights = Weights.at("org/tiny")
-        assert (weights.title, weights.content, weights.source) == ("org/tiny", commit, str(snapshot))
-        assert TransformersChat(weights=weights, batch=1).ask(MIXED[0]).text
+        source = ModelSource.at("org/tiny")
+        assert (source.title, source.content, source.place) == ("org/tiny", commit, str(snapshot))
+        assert TransformersChat(source=source, batch=1).ask(MIXED[0]).text
 
 
 class TestAsAWitness:
@@ -232,7 +232,7 @@ class TestAsAWitness:
 
 
 def test_ids_of_calls_tell_models_apart(one: Path) -> None:
-    weights = Weights.at(str(one))
-    other = Weights(weights.title, "other", weights.source)
-    names = {TransformersChat(weights=each, batch=1).name for each in (weights, other)}
+    source = ModelSource.at(str(one))
+    other = ModelSource(source.title, "other", source.place)
+    names = {TransformersChat(source=each, batch=1).name for each in (source, other)}
     assert len({call_id(name, MIXED[0]) for name in names}) == 2

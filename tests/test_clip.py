@@ -23,7 +23,7 @@ from acbench.data import regions, sources
 from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
-from acbench.integrations.torch import open_clip_weights as door
+from acbench.integrations.torch import runtime
 from acbench.integrations.torch.open_clip import OpenClipModel, open_clip_model
 from acbench.integrations.torch.runtime import import_torch
 from acbench.predictors.base import Setup
@@ -100,7 +100,7 @@ def hub_layout(folder: Path, weights: Path) -> Path:
 
 @pytest.fixture
 def tiny(weights: Path) -> OpenClipModel:
-    return open_clip_model("tiny", str(weights), tell=quiet, precision="fp32")
+    return open_clip_model("tiny", str(weights), note=quiet, precision="fp32")
 
 
 def quiet(*_: object) -> None:
@@ -166,7 +166,7 @@ class TestAsOpenClip:
         agree(said, by_hand("tiny", str(weights), toy, items))
 
     def test_a_folder_in_the_layout_of_the_hub(self, toy: Path, folder: Path) -> None:
-        model = open_clip_model(f"local-dir:{folder}", tell=quiet, precision="fp32")
+        model = open_clip_model(f"local-dir:{folder}", note=quiet, precision="fp32")
         items = [each for each in found(toy) if each.anomalous]
         agree(answers(setup(toy, model), items), by_hand(f"local-dir:{folder}", None, toy, items))
 
@@ -187,7 +187,7 @@ class TestAsOpenClip:
         (place / "refs").mkdir()
         (place / "refs/main").write_text(commit)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-        model = open_clip_model("hf-hub:toy/clip", tell=quiet, precision="fp32")
+        model = open_clip_model("hf-hub:toy/clip", note=quiet, precision="fp32")
         model.ready()
         assert model.size == EDGE and model.name.startswith("hf-hub:toy/clip:fp32@")
 
@@ -198,7 +198,7 @@ class TestModel:
         crops = list(random.integers(0, 256, (11, EDGE, EDGE, 3), dtype=np.uint8))
         prompts = [f"a photo of {number} bottles" for number in range(11)]
         for precision in ("fp32", "bf16"):
-            model = open_clip_model("tiny", str(weights), tell=quiet, precision=precision)  # type: ignore[arg-type]
+            model = open_clip_model("tiny", str(weights), note=quiet, precision=precision)  # type: ignore[arg-type]
             images, texts = model.images(crops), model.texts(prompts)
             assert np.array_equal(images, np.concatenate([model.images([crop]) for crop in crops]))
             assert np.array_equal(texts, np.concatenate([model.texts([prompt]) for prompt in prompts]))
@@ -207,13 +207,13 @@ class TestModel:
 
     def test_bf16_is_about_the_same(self, weights: Path, tiny: OpenClipModel) -> None:
         crops = list(np.random.default_rng(0).integers(0, 256, (3, EDGE, EDGE, 3), dtype=np.uint8))
-        short = open_clip_model("tiny", str(weights), tell=quiet, precision="bf16")
+        short = open_clip_model("tiny", str(weights), note=quiet, precision="bf16")
         assert 0 < np.abs(short.images(crops) - tiny.images(crops)).max() < 0.05
         assert 0 < np.abs(short.texts(["a bottle"]) - tiny.texts(["a bottle"])).max() < 0.05
 
     def test_what_runs_where_is_told_once_it_is_loaded(self, weights: Path) -> None:
         told: list[str] = []
-        model = open_clip_model("tiny", str(weights), tell=told.append, precision="fp32")
+        model = open_clip_model("tiny", str(weights), note=told.append, precision="fp32")
         assert (model.name, told) == (model.name, [])
         model.ready()
         model.texts(["a bottle"])
@@ -225,10 +225,10 @@ class TestModel:
         for number in range(2):
             (tmp_path / "w.pt").write_bytes(bytes([number]))
             for precision in ("fp32", "bf16"):
-                model = open_clip_model("tiny", str(tmp_path / "w.pt"), tell=quiet, precision=precision)  # type: ignore[arg-type]
+                model = open_clip_model("tiny", str(tmp_path / "w.pt"), note=quiet, precision=precision)  # type: ignore[arg-type]
                 names.add(model.name)
-        names.add(open_clip_model(f"local-dir:{folder}", tell=quiet).name)
-        names.add(open_clip_model("ViT-B/32", "openai", tell=quiet, precision="fp32").name)
+        names.add(open_clip_model(f"local-dir:{folder}", note=quiet).name)
+        names.add(open_clip_model("ViT-B/32", "openai", note=quiet, precision="fp32").name)
         assert len(names) == 6
         told = {name.partition("@")[0].rpartition(":")[0] for name in names}
         assert told == {"tiny:w", "tiny-clip", "ViT-B/32:openai"}
@@ -236,7 +236,7 @@ class TestModel:
     def test_its_name_costs_no_import_of_torch(self, folder: Path) -> None:
         python(
             "import sys; from acbench.integrations.torch.open_clip import open_clip_model\n"
-            f"print(open_clip_model({f'local-dir:{folder}'!r}, tell=print).name)\n"
+            f"print(open_clip_model({f'local-dir:{folder}'!r}, note=print).name)\n"
             "assert not {'torch', 'open_clip', 'huggingface_hub'} & set(sys.modules)"
         )
 
@@ -244,7 +244,7 @@ class TestModel:
         state = torch.load(weights, weights_only=True)
         state["visual.proj"].fill_(float("nan"))
         torch.save(state, tmp_path / "nan.pt")
-        model = open_clip_model("tiny", str(tmp_path / "nan.pt"), tell=quiet)
+        model = open_clip_model("tiny", str(tmp_path / "nan.pt"), note=quiet)
         with pytest.raises(AcbenchError, match="not finite"):
             model.images([np.zeros((EDGE, EDGE, 3), dtype=np.uint8)])
 
@@ -262,7 +262,7 @@ def mute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(door, "PATIENCE", 0.5)
+        monkeypatch.setattr(runtime, "PATIENCE", 0.5)
         yield
 
 
@@ -279,7 +279,7 @@ class TestNotToBeHad:
         request.getfixturevalue(network)
         started = time.monotonic()
         with pytest.raises(AcbenchError, match=self.WAYS_OUT):
-            open_clip_model(model, tag, tell=quiet).ready()
+            open_clip_model(model, tag, note=quiet).ready()
         assert time.monotonic() - started < 10
 
     @pytest.mark.parametrize(
@@ -294,13 +294,13 @@ class TestNotToBeHad:
     )
     def test_a_name_that_means_nothing(self, model: str, weights: str, told: str, closed: None) -> None:
         with pytest.raises(AcbenchError, match=told):
-            open_clip_model(model, weights, tell=quiet).ready()
+            open_clip_model(model, weights, note=quiet).ready()
 
     def test_a_file_that_holds_no_weights_or_those_of_another_model(self, tmp_path: Path, weights: Path) -> None:
         (tmp_path / "w.pt").write_bytes(b"something else")
         for model, file in (("tiny", tmp_path / "w.pt"), ("RN50", weights)):
             with pytest.raises(AcbenchError, match=rf"cannot make {model}:w: (?s:.)*weights of that model"):
-                open_clip_model(model, str(file), tell=quiet).ready()
+                open_clip_model(model, str(file), note=quiet).ready()
 
     def test_a_file_with_code_in_it_is_refused_and_the_code_not_run(self, tmp_path: Path, weights: Path) -> None:
         class Evil:
@@ -311,7 +311,7 @@ class TestNotToBeHad:
         torch.save({"visual.proj": Evil()}, tmp_path / "v.pt")
         for name in ("w.pt", "v.pt"):
             with pytest.raises(AcbenchError, match="cannot make tiny"):
-                open_clip_model("tiny", str(tmp_path / name), tell=quiet).ready()
+                open_clip_model("tiny", str(tmp_path / name), note=quiet).ready()
         assert not (tmp_path / "touched").exists()
 
 
@@ -352,7 +352,7 @@ def passes(model: OpenClipModel) -> dict[str, int]:
 
         return hook
 
-    net = model._ready().net
+    net: Any = model._ready().model.net
     net.visual.register_forward_hook(count("images"))
     net.transformer.register_forward_hook(count("texts"))
     return counts
@@ -362,7 +362,7 @@ class TestOnce:
     """Nothing is computed twice."""
 
     def test_a_second_run_computes_nothing_and_does_not_load_the_model(self, toy: Path, weights: Path) -> None:
-        models = [open_clip_model("tiny", str(weights), tell=quiet, precision="fp32") for _ in range(2)]
+        models = [open_clip_model("tiny", str(weights), note=quiet, precision="fp32") for _ in range(2)]
         counts, cache = passes(models[0]), MemoryVectors()
         first = answers(setup(toy, models[0], cache=cache), found(toy))
         words = len({each for said in clip.prompts(MVTEC_AC.categories["wood"]).values() for each in said})

@@ -88,7 +88,7 @@ class Models:
             raise AcbenchError("no model was chosen for clip", "--clip-model NAME --clip-weights TAG_OR_FILE")
         from acbench.integrations.torch.open_clip import open_clip_model
 
-        return open_clip_model(self.settings.clip_model, self.settings.clip_weights, tell=self.tell)
+        return open_clip_model(self.settings.clip_model, self.settings.clip_weights, note=self.tell)
 
     @cached_property
     def _llm_client(self) -> LedgerClient:
