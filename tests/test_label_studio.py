@@ -361,7 +361,7 @@ class TestWhatGoesWrong:
             rows = client.get("/api/projects/", params={"page_size": 100}).json()["results"]
             (row,) = [row for row in rows if row["title"] == "Test: double"]
             client.post("/api/projects/", json={"title": "copy", "description": row["description"]})
-        with pytest.raises(AnnotationToolError, match="are both the desk of test/double"):
+        with pytest.raises(AnnotationToolError, match="both hold the tasks of test/double"):
             desk.find("test/double")
 
 

@@ -261,7 +261,9 @@ class AppDataset:
 
         for start in range(0, len(samples), BATCH):
             progress(start, len(samples))
-            batch = [fo.Sample(filepath=one.image, **self._values(one)) for one in samples[start : start + BATCH]]
+            batch = [
+                fo.Sample(filepath=sample.image, **self._values(sample)) for sample in samples[start : start + BATCH]
+            ]
             self.data.add_samples(batch, dynamic=False)
 
     def _values(self, sample: AppSample) -> dict[str, Any]:

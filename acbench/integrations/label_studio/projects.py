@@ -115,7 +115,7 @@ class Projects:
         if len(projects) > 1:
             numbers = " and ".join(str(project.id) for project in projects)
             raise AnnotationToolError(
-                f"projects {numbers} on {self.connection.url} are both the desk of {name}",
+                f"projects {numbers} on {self.connection.url} both hold the tasks of {name}",
                 "keep the one that people work in, and take the line [acbench …] out of the description of the other",
             )
         return projects[0] if projects else None
