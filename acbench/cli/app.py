@@ -110,7 +110,7 @@ def _collect(
         where = run.files.project.relative(run.files.reviews)
         shelf.settle(found.taken)
         viewing.update(run, queue, shelf, systems)
-    counts = found.counts | {"waiting": len(queue.waiting)}
+    counts = dataclasses.asdict(found.counts) | {"waiting": len(queue.waiting)}
     if as_json:
         click.echo(json.dumps(counts))
         return 0
@@ -120,7 +120,7 @@ def _collect(
     click.echo(f"{counts['waiting']:,} images wait for people → {run.files.project.relative(run.files.queue)}")
     if found.other_tags:
         Screen().note(
-            f"tags that are no class of their image and no word of acbench stay: {', '.join(found.other_tags)}"
+            f"tags that are no class of their image and no word of acbench stay: {', '.join(sorted(found.other_tags))}"
         )
     return 0
 

@@ -31,7 +31,7 @@ URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 
 
 push_options = together(
-    option("--round", "turn", type=click.IntRange(min=1), help="Of the tasks.  [default: the one each is due]"),
+    option("--round", type=click.IntRange(min=1), help="Of the tasks.  [default: the one each is due]"),
     option(
         "--queue",
         "part",
@@ -189,7 +189,7 @@ def push_to(run: Run, queue: Queue, found: LabelStudio, **options: Any) -> dict[
     from acbench.workflows import annotate
 
     sweep(run.files.pictures)
-    return annotate.push(run, found, annotate.Plan(**options), queue, check)
+    return annotate.push(run, found, queue, annotate.PushOptions(**options), check)
 
 
 def pushed_words(result: dict[str, PushResult], url: str) -> str:

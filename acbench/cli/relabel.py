@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 from pathlib import Path
@@ -85,7 +86,7 @@ def relabel(
         if dry_run:
             return show(run.files, propose.dry_run(run, ingest(run)), as_json)
         proposed = prepare(run)
-        taken = take_reviews(run, proposed, reviews, reviewer) if reviews else None
+        taken = dataclasses.asdict(take_reviews(run, proposed, reviews, reviewer)) if reviews else None
         at_desk, step = None, ""
         if review:
             from acbench.cli.label_studio import cycle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_jso
 
     with opened(project, benchmark) as run:
         proposed = prepare(run)
-        taken = take_reviews(run, proposed, file, reviewer)
+        taken = dataclasses.asdict(take_reviews(run, proposed, file, reviewer))
         label(run, proposed)
         where = run.files.reviews
     if as_json:

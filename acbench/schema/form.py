@@ -10,11 +10,11 @@ import html
 from itertools import zip_longest
 from xml.etree import ElementTree as Xml
 
-from acbench.records import GOOD
+from acbench.records import GOOD, Verdict
 from acbench.schema.form_style import STYLE
 from acbench.schema.model import Category
 
-VERDICTS = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
+VERDICTS: dict[Verdict, str] = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
 """What an annotator can say instead of a class."""
 MEANING = {
     "unsure": "You cannot tell; somebody else is asked.",
@@ -121,11 +121,10 @@ def _clashes(parent: Xml.Element, category: Category) -> None:
 
     The control is a text field, which nobody sees: a choice would get a key, and could be chosen by it.
     """
-    alone = [GOOD, *VERDICTS]
-    names = {GOOD: "Normal", **VERDICTS}
-    for place, each in enumerate(alone):
-        others = [*category.class_ids, *alone[place + 1 :]]
-        said = f"{names[each]} goes with nothing else: take one of them away."
+    alone: list[tuple[str, str]] = [(GOOD, "Normal"), *VERDICTS.items()]
+    for place, (each, name) in enumerate(alone):
+        others = [*category.class_ids, *(other for other, _ in alone[place + 1 :])]
+        said = f"{name} goes with nothing else: take one of them away."
         outer = _view(parent, "", visibleWhen="choice-selected", whenTagName=CONTROL, whenChoiceValue=each)
         inner = _view(
             outer, "acb-clash", visibleWhen="choice-selected", whenTagName=CONTROL, whenChoiceValue=",".join(others)

@@ -11,7 +11,7 @@ from acbench.errors import AcbenchError
 from acbench.predictors.proposers import neighbours
 from acbench.records import GOOD, Prediction
 from acbench.review.app_records import FORMAT, AppSample
-from acbench.review.app_samples import cards
+from acbench.review.app_samples import AppContent
 from acbench.storage import tables
 from acbench.storage.ledger import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
@@ -72,9 +72,9 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
     labelled, proposed = queue.labelled, queue.labelled.proposed
     root = proposed.dataset.root
     assert isinstance(root, Path), "refused before"
-    return cards(
-        proposed.dataset.items,
-        root,
+    content = AppContent(
+        root=root,
+        items=proposed.dataset.items,
         labels=labelled.labels,
         proposals=proposed.by_item,
         reviews=labelled.reviews,
@@ -83,6 +83,7 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
         predictions={name: tables.read(_predictions(run.files, name), Prediction) for name in sorted(set(systems))},
         schema=run.schema,
     )
+    return content.samples()
 
 
 def _predictions(files: BenchmarkFiles, system: str) -> Path:

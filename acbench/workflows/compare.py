@@ -8,7 +8,7 @@ from acbench.evaluation import proposers
 from acbench.evaluation.agreement import agreement
 from acbench.records import PEOPLE
 from acbench.review.history import by_item
-from acbench.workflows.label import Labelled, label, prepare, read_reviews
+from acbench.workflows.label import Labelled, label, prepare
 from acbench.workflows.run import Run
 
 
@@ -34,4 +34,4 @@ def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | N
 def agree(run: Run) -> dict[str, Any]:
     """How far people agree, and with proposers: see `evaluation.agreement`."""
     proposed = prepare(run)
-    return agreement(proposed.dataset.items, proposed.by_item, by_item(read_reviews(run)), run.schema)
+    return agreement(proposed.dataset.items, proposed.by_item, by_item(run.reviews.rows), run.schema)

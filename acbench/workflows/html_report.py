@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, Proposal, short_name
-from acbench.review.csv_queue import says
 from acbench.review.queue import RankedItem
+from acbench.review.wording import in_words
 from acbench.schema import Category, Schema
 from acbench.workflows.summary import RelabelReport
 
@@ -76,7 +76,7 @@ def report(
                 "detail": each.detail,
                 "label": _said(labels[each.item_id].labels),
                 "source": ", ".join(items[each.item_id].source_labels),
-                "proposals": [says(answer) for answer in proposals.get(each.item_id, ())],
+                "proposals": [in_words(answer) for answer in proposals.get(each.item_id, ())],
                 "picture": album.uri(each.item_id),
             }
             for place, each in enumerate(waiting[:PICTURES], start=1)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,8 +19,10 @@ from acbench import schema as schemas
 from acbench._util.console import Console
 from acbench.data import sources
 from acbench.errors import AcbenchError
+from acbench.records import Review
 from acbench.schema import Schema
 from acbench.storage.build import Build
+from acbench.storage.kept_table import KeptTable
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import BenchmarkFiles, existing_project
 from acbench.storage.tables import sweep
@@ -69,6 +71,11 @@ class Run:
     def ledger(self) -> Ledger:
         """What is known of files, vectors and calls."""
         return self.build.ledger
+
+    @cached_property
+    def reviews(self) -> KeptTable[Review]:
+        """What people decided."""
+        return KeptTable(self.files.reviews, Review, key=lambda row: (row.item_id, row.reviewer, row.round))
 
     @property
     def source(self) -> sources.Source:

@@ -12,9 +12,9 @@ from acbench.data.ingest import Dataset, describe
 from acbench.data.sources import Source
 from acbench.predictors.base import tally
 from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, Review, category_of
-from acbench.review.csv_queue import says
 from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error
 from acbench.review.resolve import POLICY
+from acbench.review.wording import in_words
 from acbench.schema import Schema
 from acbench.stats import Rate
 
@@ -364,5 +364,5 @@ def _queue_entry(row: RankedItem, item: Item, proposals: Sequence[Proposal]) -> 
         why=row.why,
         label_issue_score=row.label_issue_score,
         source=", ".join(item.source_labels),
-        proposals=tuple(says(proposal) for proposal in proposals),
+        proposals=tuple(map(in_words, proposals)),
     )

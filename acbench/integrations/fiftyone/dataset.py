@@ -217,9 +217,9 @@ class Shelf:
             AppMark(
                 item_id=item_id,
                 tags=found.tags,
-                given=found.given,
-                changed=found.changed,
-                place=f"{self.data.name}/{found.sample_id}",
+                label_before=found.given,
+                new_label=found.changed,
+                sample=f"{self.data.name}/{found.sample_id}",
             )
             for item_id, found in self._there().items()
             if found.marked
@@ -227,13 +227,13 @@ class Shelf:
 
     def settle(self, flags: Sequence[AppMark]) -> None:
         """Take marks that were collected off the samples, so that they are collected once."""
-        taken = {flag.place.rpartition("/")[2]: flag for flag in flags}
+        taken = {flag.sample.rpartition("/")[2]: flag for flag in flags}
         self._tell(key="")
         for sample in self.data.select(list(taken)).iter_samples(autosave=True):
             flag = taken[sample.id]
             sample.tags = [tag for tag in sample.tags if tag not in flag.tags]
-            if flag.changed is not None:
-                sample["given"], sample["content"] = flag.changed, ""
+            if flag.new_label is not None:
+                sample["given"], sample["content"] = flag.new_label, ""
 
     def _think(self, vectors: brain.Vectors, model: str) -> None:
         """Let FiftyOne Brain see the vectors, unless it has, and the labels that are new."""

@@ -26,7 +26,7 @@ def is_ours(name: str) -> bool:
 
 def declare(fo: Any, data: Any, extra: Iterable[str]) -> None:
     """Make the dataset have every field; `extra` ones are classes as somebody gave them."""
-    kinds = {name: kind for name, (_, kind) in FIELDS.items()} | dict.fromkeys(extra, "named")
+    kinds = {name: kind for name, (_, kind) in FIELDS.items()} | dict.fromkeys(extra, "label")
     there = data.get_field_schema()
     for name, kind in {**kinds, **brain.FIELDS, "mask": "mask"}.items():
         if name not in there:
@@ -36,12 +36,12 @@ def declare(fo: Any, data: Any, extra: Iterable[str]) -> None:
 
 
 def _type(fo: Any, kind: str) -> dict[str, Any]:
-    documents = {"named": fo.Classification, "mask": fo.Segmentation}
+    documents = {"label": fo.Classification, "mask": fo.Segmentation}
     if kind in documents:
         return {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": documents[kind]}
     if kind == "texts":
         return {"ftype": fo.ListField, "subfield": fo.StringField}
-    plain = {"text": fo.StringField, "whole": fo.IntField, "number": fo.FloatField, "flag": fo.BooleanField}
+    plain = {"text": fo.StringField, "integer": fo.IntField, "number": fo.FloatField, "boolean": fo.BooleanField}
     return {"ftype": plain[kind]}
 
 

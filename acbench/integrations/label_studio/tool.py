@@ -14,7 +14,15 @@ from xml.etree import ElementTree as Xml
 
 from acbench.errors import AnnotationToolError, LostConnection
 from acbench.integrations.label_studio.http import Http
-from acbench.review.annotation_tool import AnnotatedTask, Annotation, ExistingTask, ProjectSpec, Task, ToolProject
+from acbench.review.annotation_tool import (
+    AnnotatedTask,
+    Annotation,
+    ExistingTask,
+    ProjectSpec,
+    Task,
+    ToolProject,
+    task_key,
+)
 from acbench.schema.form import EMPTY
 from acbench.storage.ledger import digest
 
@@ -118,7 +126,7 @@ class LabelStudio:
         """Give a project that nobody has looked at yet a list of its tasks without the columns that are not wanted."""
         if self._http.get("/api/dm/views/", project=project.number):
             return
-        hidden = [*(f"tasks:{name}" for name in _UNLISTED), *(f"tasks:data.{name}" for name in wanted.unlisted)]
+        hidden = [*(f"tasks:{name}" for name in _UNLISTED), *(f"tasks:data.{name}" for name in wanted.hidden_fields)]
         view = {
             "title": "Tasks",
             "type": "list",
@@ -135,7 +143,7 @@ class LabelStudio:
     def _settings(self, wanted: ProjectSpec) -> dict[str, Any]:
         return {
             # brackets in the words could be taken for the line that the project is found by
-            "description": f"{wanted.words.replace('[', '(').replace(']', ')')}\nacbench finds it by this line:"
+            "description": f"{wanted.description.replace('[', '(').replace(']', ')')}\nacbench finds it by this line:"
             f" [acbench {quote(wanted.name)} form {_form_digest(wanted.form)}]".lstrip(),
             "label_config": wanted.form,
             "expert_instruction": wanted.instructions,
@@ -179,7 +187,7 @@ class LabelStudio:
 
     # Tasks
 
-    def standing(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
+    def existing_tasks(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
         """Every task of a project, oldest first, without what it says. Counting `drafts` too takes long."""
         found: list[ExistingTask] = []
         page = 1
@@ -194,7 +202,7 @@ class LabelStudio:
                 found.append(
                     ExistingTask(
                         number=int(row["id"]),
-                        key=_key(row.get("data")),
+                        key=task_key(row.get("data")),
                         annotations=touched + len(row.get("drafts") or ()),
                     )
                 )
@@ -223,7 +231,7 @@ class LabelStudio:
             json={"selectedItems": selected},
         )
 
-    def answers(self, project: ToolProject) -> list[AnnotatedTask]:
+    def annotated_tasks(self, project: ToolProject) -> list[AnnotatedTask]:
         """Every task with its annotations."""
         rows = self._http.get(f"/api/projects/{project.number}/export", exportType="JSON", download_all_tasks="true")
         return [
@@ -342,13 +350,6 @@ def _form_digest(form: str) -> str:
 
 def _title(title: str) -> str:
     return title[:50].ljust(3, ".")
-
-
-def _key(data: Any) -> tuple[str, int] | None:
-    if not isinstance(data, dict):
-        return None
-    item, turn = data.get("item_id"), data.get("round")
-    return (item, turn) if isinstance(item, str) and type(turn) is int else None
 
 
 def _moment(text: str) -> str:
