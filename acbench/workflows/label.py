@@ -16,9 +16,9 @@ from acbench.storage.build import records_key, write_json
 from acbench.storage.kept_table import KeptTable
 from acbench.storage.ledger import digest
 from acbench.workflows.ingest import ingest
+from acbench.workflows.labels_meta import labels_meta
 from acbench.workflows.propose import VERSION, Proposed, propose
 from acbench.workflows.run import Run
-from acbench.workflows.summary import labels_meta
 
 
 @dataclass(frozen=True, kw_only=True)
