@@ -7,7 +7,7 @@ from helpers import BOTTLE, MVTEC_AC, decides, item
 
 from acbench.records import Verdict
 from acbench.review.decisions import Decision, DecisionError, decide, read_chosen, read_typed, refusal
-from acbench.review.history import ReviewLog
+from acbench.review.history import ReviewLog, Statement
 
 CLASSES = ["broken_small", "contamination"]
 
@@ -72,8 +72,20 @@ def test_the_log_counts_the_rounds_of_each_reviewer_wherever_they_decided() -> N
     of = item()
     earlier = [decides("ann", of, "contamination", round=4, desk="csv"), decides("ann", of, "good", round=2)]
     log = ReviewLog({of.item_id: of}, MVTEC_AC, earlier)
-    assert (log.next_round(of.item_id, "ann"), log.next_round(of.item_id, "bob")) == (5, 1)
-    log.add(decides("bob", of, "good"))
-    assert log.next_round(of.item_id, "bob") == 2
-    assert (log.reviews[:2], len(log.added)) == (earlier, 1)
-    assert [row.round for row in log.of_reviewer(of.item_id, "ann")] == [2, 4]
+    for reviewer in ("ann", "bob", "bob"):
+        log.add(statement(of.item_id, reviewer, "csv"))
+    log.add(*(statement(of.item_id, "ann", desk) for desk in ("fiftyone:a/1", "fiftyone:a/2")))
+    assert [(row.reviewer, row.round) for row in log.added] == [
+        ("ann", 5),
+        ("bob", 1),
+        ("bob", 2),
+        ("ann", 6),
+        ("ann", 6),
+    ]
+    assert log.reviews == [*earlier, *log.added]
+    assert [row.round for row in log.of_reviewer(of.item_id, "ann")] == [2, 4, 5, 6, 6]
+
+
+def statement(item_id: str, reviewer: str, desk: str) -> Statement:
+    decision = Decision(verdict="label", labels=("good",))
+    return Statement(item_id=item_id, reviewer=reviewer, decision=decision, when="2026-01-01T00:00:00+00:00", desk=desk)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from acbench.errors import ReviewError
 from acbench.records import GOOD, JOIN, Item, Review, label_set
 from acbench.review.decisions import Decision, DecisionError, classes_named, decide, refusal, verdict_named
-from acbench.review.history import ReviewLog, by_item, current_reviews
+from acbench.review.history import ReviewLog, Statement, by_item, current_reviews
 from acbench.review.queue import UNKNOWN_SCORE, RankedItem
 from acbench.schema import Category, fold
 
@@ -64,7 +64,7 @@ def collect(
     """
     collector = _Collector(log, reviewer, when, shown)
     result = CollectResult()
-    rows: list[Review] = []
+    said: list[list[Statement]] = []
     problems: list[str] = []
     for mark in sorted(marks, key=lambda mark: mark.item_id):
         item = log.items.get(mark.item_id)
@@ -72,13 +72,13 @@ def collect(
             problems.append(f"{mark.item_id}: there is no such image in this benchmark any more")
             continue
         try:
-            rows += collector.rows_of(mark, item, result)
+            said.append(collector.read(mark, item, result))
         except DecisionError as error:
             problems.append(f"{item.image}: {error}")
     if problems:
         raise refusal(f"{len(problems)} marks", problems, "mend them in the App, then collect again")
-    for row in rows:
-        log.add(row)
+    for statements in filter(None, said):
+        log.add(*statements)
     return result
 
 
@@ -142,20 +142,17 @@ def requested_first(
     return [*flagged, *(row for row in queue if row.item_id not in requests)]
 
 
-# Rows
-
-
 @dataclass(frozen=True, slots=True)
 class _Collector:
-    """Makes review rows of one person's marks."""
+    """Reads the marks of one person."""
 
     log: ReviewLog
     reviewer: str
     when: str
     shown: Mapping[str, tuple[str, ...]]
 
-    def rows_of(self, mark: AppMark, item: Item, result: CollectResult) -> list[Review]:
-        """New rows for one mark: none if it says nothing, or nothing new. Raises DecisionError."""
+    def read(self, mark: AppMark, item: Item, result: CollectResult) -> list[Statement]:
+        """What one mark says: nothing if it decides nothing, or nothing new. Raises DecisionError."""
         category = self.log.category(item)
         own_tags = tuple(tag for tag in mark.tags if _is_own(tag, category))
         result.other_tags |= set(mark.tags) - set(own_tags)
@@ -170,7 +167,17 @@ class _Collector:
             result.counts.same += 1
             return []
         _count(result.counts, mark, decision)
-        return [self._row(mark.item_id, decision, desk) for desk in desks]
+        return [
+            Statement(
+                item_id=mark.item_id,
+                reviewer=self.reviewer,
+                decision=decision,
+                shown=self.shown.get(mark.item_id, ()),
+                when=self.when,
+                desk=desk,
+            )
+            for desk in desks
+        ]
 
     def _desks(self, mark: AppMark, decision: Decision) -> list[str]:
         """Where the decision counts: at the sample; to take back, wherever in the App a decision still stands."""
@@ -183,20 +190,6 @@ class _Collector:
         if not by_desk:
             raise DecisionError("unknown", f"{self.reviewer} has decided nothing about it in the App")
         return sorted(desk for desk, history in by_desk.items() if current_reviews(history))
-
-    def _row(self, item_id: str, decision: Decision, desk: str) -> Review:
-        return Review(
-            item_id=item_id,
-            reviewer=self.reviewer,
-            round=self.log.next_round(item_id, self.reviewer),
-            verdict=decision.verdict,
-            labels=decision.labels,
-            note=decision.note,
-            shown=self.shown.get(item_id, ()),
-            when=self.when,
-            desk=desk,
-            schema_version=self.log.schema.version,
-        )
 
 
 def _count(counts: CollectCounts, mark: AppMark, decision: Decision) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from acbench.errors import ReviewError, TableError
 from acbench.records import JOIN, Item, Label, Proposal, Review
 from acbench.review.decisions import Decision, DecisionError, choices, read_typed, refusal
-from acbench.review.history import ReviewLog, by_item, current_reviews
+from acbench.review.history import ReviewLog, Statement, by_item, current_reviews
 from acbench.review.queue import RankedItem
 from acbench.review.wording import in_words
 from acbench.schema import Schema
@@ -127,7 +127,17 @@ def take(
             counts.changed += 1
         else:
             counts.new += 1
-        log.add(_review(answer, log, (shown or {}).get(answer.item.item_id, ()), when))
+        item_id = answer.item.item_id
+        log.add(
+            Statement(
+                item_id=item_id,
+                reviewer=answer.reviewer,
+                decision=answer.decision,
+                shown=(shown or {}).get(item_id, ()),
+                when=when,
+                desk="csv",
+            )
+        )
     return counts
 
 
@@ -196,21 +206,6 @@ def _answer(line: int, row: Mapping[str, str], log: ReviewLog, reviewer: str | N
 def _decision(row: Mapping[str, str], item: Item | None, schema: Schema) -> Decision:
     decision = read_typed(row["label"].strip(), schema.category(item.category) if item else None)
     return replace(decision, note=row.get("note", "").strip())
-
-
-def _review(answer: _Answer, log: ReviewLog, shown: tuple[str, ...], when: str) -> Review:
-    return Review(
-        item_id=answer.item.item_id,
-        reviewer=answer.reviewer,
-        round=log.next_round(answer.item.item_id, answer.reviewer),
-        verdict=answer.decision.verdict,
-        labels=answer.decision.labels,
-        note=answer.decision.note,
-        shown=shown,
-        when=when,
-        desk="csv",
-        schema_version=log.schema.version,
-    )
 
 
 def _rows(path: Path) -> list[Row]:

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from acbench.records import Item, Review
+from acbench.review.decisions import Decision
 from acbench.schema import Category, Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A decision, who made it, where and when."""
+
+    item_id: str
+    reviewer: str
+    decision: Decision
+    shown: tuple[str, ...] = ()
+    """Proposers whose answers were in sight."""
+    seconds: float | None = None
+    """Time spent, if known."""
+    when: str
+    """UTC, ISO 8601, to the second."""
+    desk: str
+    """Where it was decided, as in `Review`."""
 
 
 class ReviewLog:
@@ -37,15 +56,29 @@ class ReviewLog:
         """Everything that one reviewer said of one item, by round."""
         return sorted(self._by_reviewer.get((item_id, reviewer), ()), key=lambda review: review.round)
 
-    def next_round(self, item_id: str, reviewer: str) -> int:
-        """The round of the next decision of one reviewer on one item."""
-        said = self.of_reviewer(item_id, reviewer)
-        return said[-1].round + 1 if said else 1
+    def add(self, *statements: Statement) -> None:
+        """Add what one reviewer said of one item at one time: one round, and a row for each statement."""
+        first = statements[0]
+        before = self.of_reviewer(first.item_id, first.reviewer)
+        rows = [_row(statement, before[-1].round + 1 if before else 1, self.schema.version) for statement in statements]
+        self.added += rows
+        self._by_reviewer[first.item_id, first.reviewer] += rows
 
-    def add(self, review: Review) -> None:
-        """Add a row; its round is one from `next_round`."""
-        self.added.append(review)
-        self._by_reviewer[review.item_id, review.reviewer].append(review)
+
+def _row(statement: Statement, number: int, schema_version: str) -> Review:
+    return Review(
+        item_id=statement.item_id,
+        reviewer=statement.reviewer,
+        round=number,
+        verdict=statement.decision.verdict,
+        labels=statement.decision.labels,
+        note=statement.decision.note,
+        shown=statement.shown,
+        seconds=statement.seconds,
+        when=statement.when,
+        desk=statement.desk,
+        schema_version=schema_version,
+    )
 
 
 def by_item(reviews: Iterable[Review]) -> dict[str, list[Review]]:

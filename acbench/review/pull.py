@@ -18,7 +18,7 @@ from acbench.errors import StorageError
 from acbench.records import Item, Review
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, TaskKey, ToolProject, task_key
 from acbench.review.decisions import Decision, DecisionError, read_chosen
-from acbench.review.history import ReviewLog
+from acbench.review.history import ReviewLog, Statement
 from acbench.schema import Category
 from acbench.schema.form import CONTROL, NOTE
 from acbench.storage import tables as store
@@ -92,20 +92,20 @@ def pull(
     for task in sorted(tasks, key=lambda task: task.number):
         reader.read(task)
     decided = reader.decided
-    for name, row in sorted(decided.items(), key=lambda pair: (pair[1].when, pair[0])):
+    for name, statement in sorted(decided.items(), key=lambda pair: (pair[1].when, pair[0])):
         known = before.get(name)
-        if known is not None and Decision.of(known) == Decision.of(row):
+        if known is not None and Decision.of(known) == statement.decision:
             result.counts["same"] += 1
         else:
             result.counts["new" if known is None else "changed"] += 1
-            _add(log, replace(row, reviewer=known.reviewer if known else row.reviewer))
+            log.add(replace(statement, reviewer=known.reviewer if known else statement.reviewer))
     when = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     for name, known in sorted(before.items()):
         if name in decided or known.verdict == "withdrawn":
             continue
         if (known.item_id, name.round) in reader.tasks:
             result.counts["withdrawn"] += 1
-            _add(log, _withdrawn(known, when, log.schema.version))
+            log.add(_withdrawn(known, when))
         elif known.item_id in log.items:
             what = f"the task of {known.item_id} is not in {project.title} any more"
             result.remark("task_gone", f"{what}; what {known.reviewer} decided there stands")
@@ -146,13 +146,15 @@ def _last_rows(reviews: Sequence[Review], project: ToolProject) -> dict[Annotati
     return rows
 
 
-def _add(log: ReviewLog, review: Review) -> None:
-    log.add(replace(review, round=log.next_round(review.item_id, review.reviewer)))
-
-
-def _withdrawn(known: Review, when: str, schema_version: str) -> Review:
-    gone = replace(known, verdict="withdrawn", labels=(), note="", seconds=None)
-    return replace(gone, when=when, schema_version=schema_version)
+def _withdrawn(known: Review, when: str) -> Statement:
+    return Statement(
+        item_id=known.item_id,
+        reviewer=known.reviewer,
+        decision=Decision(verdict="withdrawn"),
+        shown=known.shown,
+        when=when,
+        desk=known.desk,
+    )
 
 
 # Reading
@@ -165,8 +167,7 @@ class _Reader:
     project: ToolProject
     log: ReviewLog
     result: PullResult
-    decided: dict[AnnotationName, Review] = field(default_factory=dict)
-    """Decisions as rows, whose round is not known yet."""
+    decided: dict[AnnotationName, Statement] = field(default_factory=dict)
     tasks: set[TaskKey] = field(default_factory=set)
     """Tasks of this benchmark that are in the project."""
 
@@ -200,18 +201,14 @@ class _Reader:
         self.result.counts["prefilled"] += any(map(_is_from_proposal, annotation.result))
         name = AnnotationName(key[1], annotation.number, self.project.uid)
         seconds = annotation.seconds
-        self.decided[name] = Review(
+        self.decided[name] = Statement(
             item_id=item.item_id,
             reviewer=annotation.author,
-            round=0,
-            verdict=decision.verdict,
-            labels=decision.labels,
-            note=decision.note,
+            decision=decision,
             shown=_shown(task.data),
             seconds=round(seconds, 1) if seconds is not None and 0 <= seconds <= MAX_SECONDS else None,
             when=annotation.when,
             desk=str(name),
-            schema_version=self.log.schema.version,
         )
         return True
 
