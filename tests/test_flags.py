@@ -10,9 +10,10 @@ from helpers import MVTEC_AC, decides, item
 
 from acbench.errors import ReviewError
 from acbench.records import Item, Review
-from acbench.review.app_marks import MANY, CollectCounts, CollectResult, collect, recheck_requests, refuse_mistakes
+from acbench.review.app_marks import MANY, CollectCounts, CollectResult, collect, refuse_mistakes
 from acbench.review.app_records import AppMark
 from acbench.review.history import ReviewLog, current_reviews
+from acbench.review.rechecks import recheck_requests
 
 ONE, TWO = item(1, "broken_large"), item(2, "contamination")
 ITEMS = {each.item_id: each for each in (ONE, TWO)}

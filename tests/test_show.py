@@ -10,9 +10,9 @@ import pytest
 from helpers import MVTEC_AC, decides, item, labels_of, ranked_by, says
 
 from acbench.records import Item, Prediction, Proposal
-from acbench.review.app_marks import requested_first
 from acbench.review.app_records import FIELDS, AppLabel, AppSample
 from acbench.review.app_samples import AppContent
+from acbench.review.rechecks import requested_first
 
 ROOT = Path("/data")
 ONE, TWO, NORMAL = item(1, "broken_large"), item(2, "contamination", mask="bottle/m.png"), item(3, None)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Why = Literal["flagged", "disputed", "suspect", "unnamed", "uncertain", "audit", "settled"]
-"""Why an image is in the queue. `flagged`: somebody wants another look, see `acbench.review.app_marks`. `settled`:
+"""Why an image is in the queue. `flagged`: somebody wants another look, see `acbench.review.rechecks`. `settled`:
 nobody needs to look, so it is not in the queue."""
 
 ORDER: dict[Why, int] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from acbench.data.images import ImageReader
 from acbench.records import PEOPLE
-from acbench.review import app_marks, csv_queue
+from acbench.review import csv_queue, rechecks
 from acbench.review import queue as ranking
 from acbench.review.queue import AuditSample, RankedItem
 from acbench.storage import tables
@@ -46,9 +46,9 @@ class Queue:
         """The images that people should look at and have not decided."""
         labels = self.labelled.labels
         undecided = [row for row in self.ranked if row.why != "settled" and labels[row.item_id].decided_by != PEOPLE]
-        requests = app_marks.recheck_requests(self.labelled.reviews)
+        requests = rechecks.recheck_requests(self.labelled.reviews)
         known = {item_id: review for item_id, review in requests.items() if item_id in labels}
-        return app_marks.requested_first(undecided, self.ranked, known)
+        return rechecks.requested_first(undecided, self.ranked, known)
 
 
 def rank(run: Run, labelled: Labelled) -> Queue:
