@@ -161,7 +161,7 @@ def test_a_label_given_in_the_app_is_not_overwritten_before_it_is_collected(shel
     assert (done.changed, done.left) == (3, 1)
     assert shelf.key == "", "not up to date"
     (flag,) = shelf.flags()
-    assert (flag.item_id, flag.given, flag.changed) == (item(0).item_id, "broken_large", "contamination")
+    assert (flag.item_id, flag.label_before, flag.new_label) == (item(0).item_id, "broken_large", "contamination")
     shelf.settle([flag])
     assert shelf.flags() == []
     assert update(shelf, [card(number, why="audit") for number in range(4)], key="new").changed == 1

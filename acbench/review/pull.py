@@ -88,27 +88,11 @@ def pull(
     """Add to the log what people decided, changed or took back in one project since the last pull."""
     result = PullResult()
     before = _last_rows(log.reviews, project)
-    reader = _Reader(project, log, result)
+    reading = _ProjectPull(project, log, result)
     for task in sorted(tasks, key=lambda task: task.number):
-        reader.read(task)
-    decided = reader.decided
-    for name, statement in sorted(decided.items(), key=lambda pair: (pair[1].when, pair[0])):
-        known = before.get(name)
-        if known is not None and Decision.of(known) == statement.decision:
-            result.counts["same"] += 1
-        else:
-            result.counts["new" if known is None else "changed"] += 1
-            log.add(replace(statement, reviewer=known.reviewer if known else statement.reviewer))
-    when = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    for name, known in sorted(before.items()):
-        if name in decided or known.verdict == "withdrawn":
-            continue
-        if (known.item_id, name.round) in reader.tasks:
-            result.counts["withdrawn"] += 1
-            log.add(_withdrawn(known, when))
-        elif known.item_id in log.items:
-            what = f"the task of {known.item_id} is not in {project.title} any more"
-            result.remark("task_gone", f"{what}; what {known.reviewer} decided there stands")
+        reading.read(task)
+    reading.add_decisions(before)
+    reading.add_withdrawals(before, (now or datetime.now(UTC)).isoformat(timespec="seconds"))
     return result
 
 
@@ -161,8 +145,8 @@ def _withdrawn(known: Review, when: str) -> Statement:
 
 
 @dataclass(slots=True)
-class _Reader:
-    """Reads the tasks of one project."""
+class _ProjectPull:
+    """Reads the tasks of one project, and adds what people decided to the log."""
 
     project: ToolProject
     log: ReviewLog
@@ -186,6 +170,31 @@ class _Reader:
         decided = [self._read(annotation, task, item, key) for annotation in task.annotations]
         if len(decided) >= self.project.annotators and not any(decided):
             self.result.undecided.add(key)
+
+    def add_decisions(self, before: Mapping[AnnotationName, Review]) -> None:
+        """Add what is new or changed since `before`, in the order in which it was decided."""
+        for name, statement in sorted(self.decided.items(), key=lambda pair: (pair[1].when, pair[0])):
+            known = before.get(name)
+            if known is None:
+                self.result.counts["new"] += 1
+                self.log.add(statement)
+            elif Decision.of(known) == statement.decision:
+                self.result.counts["same"] += 1
+            else:
+                self.result.counts["changed"] += 1
+                self.log.add(replace(statement, reviewer=known.reviewer))
+
+    def add_withdrawals(self, before: Mapping[AnnotationName, Review], when: str) -> None:
+        """Take back what was decided `before` and is decided no more, unless the task is gone too."""
+        for name, known in sorted(before.items()):
+            if name in self.decided or known.verdict == "withdrawn":
+                continue
+            if (known.item_id, name.round) in self.tasks:
+                self.result.counts["withdrawn"] += 1
+                self.log.add(_withdrawn(known, when))
+            elif known.item_id in self.log.items:
+                what = f"the task of {known.item_id} is not in {self.project.title} any more"
+                self.result.remark("task_gone", f"{what}; what {known.reviewer} decided there stands")
 
     def _read(self, annotation: Annotation, task: AnnotatedTask, item: Item, key: TaskKey) -> bool:
         """Read one annotation; gives whether it is a decision."""
