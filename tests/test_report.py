@@ -41,7 +41,7 @@ def content(
     outcome = summary.RelabelOutcome(
         dataset=dataset, proposals=proposals, machine=labels, labels=labels, ranked=ranked, waiting=waiting
     )
-    facts = summary.report(outcome, MVTEC_AC, source)
+    facts = summary.relabel_report(outcome, MVTEC_AC, source)
     comparison = compare(items, proposals, labels, MVTEC_AC, people_only=False, cost=lambda calls: 0.0)
     return reporting.report(
         facts=facts, comparison=comparison, items={each.item_id: each for each in items}, labels=labels,

@@ -9,7 +9,7 @@ from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import Proposed
 from acbench.workflows.queue import Queue, rank, write_queue
 from acbench.workflows.run import Run
-from acbench.workflows.summary import RelabelOutcome, RelabelReport, report
+from acbench.workflows.summary import RelabelOutcome, RelabelReport, relabel_report
 
 
 def relabel(run: Run, proposed: Proposed | None = None) -> tuple[RelabelReport, Queue]:
@@ -50,4 +50,4 @@ def _report(run: Run, queue: Queue) -> RelabelReport:
         ranked=queue.ranked,
         waiting=queue.waiting,
     )
-    return report(outcome, run.schema, run.source)
+    return relabel_report(outcome, run.schema, run.source)

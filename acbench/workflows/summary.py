@@ -237,7 +237,7 @@ class RelabelOutcome:
     """The queue: the part of `ranked` that people should see."""
 
 
-def report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelReport:
+def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelReport:
     """Sum up what a relabel has come to."""
     dataset, labels, waiting = outcome.dataset, outcome.labels, outcome.waiting
     return RelabelReport(
