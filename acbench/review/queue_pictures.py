@@ -24,7 +24,8 @@ QUALITY = 88
 """JPEG quality. Chroma is not subsampled, which would blur the outline."""
 _VERSION = 2
 """Raise it when pictures are drawn differently."""
-_EMPTY_SIZE, _EMPTY_COLOUR = (448, 448), (228, 228, 226)
+EMPTY_COLOUR = (228, 228, 226)
+"""Light grey, where there is nothing to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class EvidencePicture:
 
     def draw(self, images: ImageReader) -> bytes:
         """The picture as JPEG. Where an image cannot be opened, the picture says so."""
-        image, mask, normal = Image.new("RGB", _EMPTY_SIZE, _EMPTY_COLOUR), None, None
+        image, mask, normal = empty(), None, None
         lines = self.lines()
         try:
             image = images.image(self.item.image)
@@ -66,6 +67,11 @@ class EvidencePicture:
     def write(self, images: ImageReader, path: Path) -> None:
         """Draw the picture into a file."""
         store.write_bytes(path, self.draw(images))
+
+
+def empty() -> Image.Image:
+    """A grey field in place of an image that cannot be read."""
+    return Image.new("RGB", (448, 448), EMPTY_COLOUR)
 
 
 class References:

@@ -14,7 +14,7 @@ from acbench.data import images as imaging
 from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
 from acbench.records import Item
-from acbench.review.queue_pictures import References
+from acbench.review.queue_pictures import EMPTY_COLOUR, References, empty
 from acbench.schema.form import ALONE, PLACES, UNMARKED
 from acbench.storage import tables as store
 from acbench.storage.ledger import digest
@@ -30,7 +30,6 @@ QUALITY = 90
 """JPEG quality."""
 _VERSION = 3
 """Part of every name. Raise it when pictures are drawn differently."""
-_EMPTY_SIZE, _EMPTY_COLOUR = (448, 448), (228, 228, 226)
 _NO_REFERENCE = "no-reference.jpg"
 
 Pictures = Mapping[str, Path]
@@ -81,7 +80,7 @@ class _Album:
         normal = self.references.beside(item)
         path = self._path(normal, "reference") if normal else self.folder / _NO_REFERENCE
         if not path.exists():
-            _save(path, self._image(normal) if normal else _empty())
+            _save(path, self._image(normal) if normal else empty())
         return path
 
     def own(self, item: Item) -> dict[str, Path]:
@@ -112,7 +111,7 @@ class _Album:
         try:
             image = self.images.image(item.image)
         except AcbenchError:  # ingest has reported it
-            return _empty()
+            return empty()
         image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
         return _upright(image)
 
@@ -126,13 +125,9 @@ def _upright(image: Image.Image) -> Image.Image:
     width = round(image.height / TALLEST)
     if image.width >= width:
         return image
-    page = Image.new("RGB", (width, image.height), _EMPTY_COLOUR)
+    page = Image.new("RGB", (width, image.height), EMPTY_COLOUR)
     page.paste(image, ((width - image.width) // 2, 0))
     return page
-
-
-def _empty() -> Image.Image:
-    return Image.new("RGB", _EMPTY_SIZE, _EMPTY_COLOUR)
 
 
 def _save(path: Path, picture: Image.Image, *, comment: str = "") -> None:
