@@ -24,7 +24,7 @@ from acbench.integrations.openai.chat import chat_openai
 from acbench.predictors.llm import Budget, LedgerClient, Retrier, check_vision
 from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, call_id
-from acbench.predictors.llm.rate_limit import LONGEST_WAIT, RateLimit, backoff
+from acbench.predictors.llm.rate_limit import BACKOFF, LONGEST_WAIT, RateLimit
 
 PRICE = Price(tokens_in=PRICE_IN, tokens_out=PRICE_OUT)
 QUESTION = Question(
@@ -166,11 +166,11 @@ class TestPace:
             assert started == waited
 
     def test_backoff_doubles_spreads_and_is_bounded(self) -> None:
-        assert [backoff(n, None, lambda: 1.0) for n in (1, 2, 3, 4)] == [1, 2, 4, 8]
-        assert backoff(3, None, lambda: 0.0) == 2
-        assert backoff(50, None, lambda: 1.0) == 60
-        assert backoff(1, 30.0, lambda: 1.0) == 30
-        assert backoff(1, 1e9, lambda: 1.0) == LONGEST_WAIT
+        assert [BACKOFF.seconds(failures, None, lambda: 1.0) for failures in (1, 2, 3, 4)] == [1, 2, 4, 8]
+        assert BACKOFF.seconds(3, None, lambda: 0.0) == 2
+        assert BACKOFF.seconds(5000, None, lambda: 1.0) == 60
+        assert BACKOFF.seconds(1, 30.0, lambda: 1.0) == 30
+        assert BACKOFF.seconds(1, 1e9, lambda: 1.0) == LONGEST_WAIT
 
 
 class TestBudget:

@@ -17,7 +17,7 @@ from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.data.sources import get
 from acbench.errors import AnnotationToolError
-from acbench.integrations.label_studio.tool import check
+from acbench.integrations.label_studio.validation import prediction_check
 from acbench.records import Item, Proposal, Review
 from acbench.review import queue_pictures as pictures
 from acbench.review import task_pictures as desk_pictures
@@ -28,7 +28,7 @@ from acbench.review.tasks import DueTask, Selection, TaskContent, due_tasks, ref
 from acbench.schema.form import EMPTY, FIELDS, label_studio_form
 from acbench.testing import toy_mvtec_ad
 
-JUDGE = check(label_studio_form(CATEGORY))
+JUDGE = prediction_check(label_studio_form(CATEGORY))
 PICTURES = {name: f"/data/{name}.jpg" for name in FIELDS if name != "proposals"}
 ITEMS = [item(number) for number in range(4)]
 NO_REFERENCES = pictures.References([])

@@ -24,7 +24,8 @@ from test_desk_push import tasks, wanted
 from acbench import schema
 from acbench.errors import AnnotationToolError, LostConnection
 from acbench.integrations.label_studio import server as servers
-from acbench.integrations.label_studio.tool import LabelStudio, check
+from acbench.integrations.label_studio.tool import LabelStudio
+from acbench.integrations.label_studio.validation import prediction_check
 from acbench.schema.form import EMPTY, label_studio_form
 from acbench.schema.guide import instructions
 from acbench.testing import toy_mvtec_ad, toy_visa
@@ -162,7 +163,7 @@ def test_from_queue_to_labels(
     pushed = acbench(project, "review", "push", benchmark, "--blind", "0.5", "--json").facts
     assert sum(each["sent"] for each in pushed.values()) == len(waiting) > 7
     assert 0 < sum(each["blind"] for each in pushed.values()) < len(waiting)
-    assert "0 tasks put on the desk" in acbench(project, "review", "push", benchmark).out
+    assert "0 tasks sent" in acbench(project, "review", "push", benchmark).out
     number, tasks = tasks_of(desk, title)
     for task in tasks:
         assert bool(task["data"]["shown"]) == bool(task["predictions"]) == (not task["data"]["blind"])
@@ -196,7 +197,7 @@ def test_from_queue_to_labels(
     assert report["images"] == 2
     again = acbench(project, "review", "push", benchmark, "--json").facts
     assert sum(each["sent"] for each in again.values()) == 1, "what was skipped is put up again"
-    assert "0 tasks put on the desk" in acbench(project, "review", "push", benchmark).out
+    assert "0 tasks sent" in acbench(project, "review", "push", benchmark).out
 
 
 def test_relabel_pulls_and_pushes_as_part_of_its_cycle(place: tuple[Path, RealDesk]) -> None:
@@ -292,7 +293,7 @@ class TestWhatGoesWrong:
         root = str(place[0] / "data" / "mvtec_ac")
         acbench(project, "ingest", "mvtec_ac", "--root", root)
         said = acbench(project, "review", "push", "mvtec_ac", status=1).err
-        assert "there is no review desk\n  → start one and leave it running: acbench review serve" in said
+        assert "no Label Studio runs for this project\n  → start one and leave it running: acbench review serve" in said
 
     def test_a_wrong_key(self, place: tuple[Path, RealDesk]) -> None:
         project, desk = place
@@ -456,7 +457,7 @@ def test_pictures_are_sent_to_a_server_that_cannot_see_them_and_only_once(real_d
 
 
 def test_the_judge_finds_what_the_server_would_swallow() -> None:
-    judge = check(label_studio_form(BOTTLE))
+    judge = prediction_check(label_studio_form(BOTTLE))
 
     def prediction(name: str, choice: str, **more: Any) -> dict[str, Any]:
         value = {"choices": [choice]}
@@ -478,11 +479,11 @@ class TestServe:
         assert process.stdout.readline() == f"http://127.0.0.1:{port}\n"
         assert servers.USER in process.stdout.readline()
         found = servers.running(tmp_path / ".acbench" / "desk")
-        assert found is not None and found[0] == f"http://127.0.0.1:{port}"
+        assert found is not None and found.url == f"http://127.0.0.1:{port}"
         said = acbench(tmp_path, "review", "serve", "--port", str(free_port()), status=1).err
-        assert "is up already" in said
+        assert "runs already" in said
         process.terminate()
-        assert found[1] not in finish(process, 130, seconds=30).said
+        assert found.key not in finish(process, 130, seconds=30).said
         assert servers.running(tmp_path / ".acbench" / "desk") is None
 
     def test_a_port_in_use(self, real_desk: RealDesk, tmp_path: Path) -> None:

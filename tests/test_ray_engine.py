@@ -327,7 +327,7 @@ class TestKeeper:
             assert keeper.spent() == 0.75
             self.home(keeper, 1).budget.settle(0.25, 0.05)
             assert keeper.spent() == pytest.approx(0.8)
-            other.sending("a")
+            other.record_send("a")
             other.settle("a", answer="{}", cost=0.05)
             known = log.call("a")
             assert known and known.answer == "{}"

@@ -11,7 +11,7 @@ from helpers import MVTEC_AC, decides, item, labels_of, ranked_by, says
 
 from acbench.records import Item, Prediction, Proposal
 from acbench.review.app_records import FIELDS, AppLabel, AppSample
-from acbench.review.app_samples import AppContent
+from acbench.review.app_samples import SampleBuilder
 from acbench.review.rechecks import requested_first
 
 ROOT = Path("/data")
@@ -39,7 +39,7 @@ def shown(items: list[Item] | None = None, **other: Any) -> dict[str, AppSample]
         "predictions": {},
         "schema": MVTEC_AC,
     }
-    return {sample.item_id: sample for sample in AppContent(**values | other).samples()}
+    return {sample.item_id: sample for sample in SampleBuilder(**values | other).samples()}
 
 
 def test_a_card_has_every_field_and_says_what_is_known() -> None:

@@ -1,4 +1,4 @@
-"""`acbench app`: the benchmark in the FiftyOne App, and what was marked there back into the reviews."""
+"""`acbench app`: a benchmark in the FiftyOne App, and what people mark there as reviews."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import shlex
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,7 @@ from acbench.cli.options import Command, benchmark_argument, json_option, opened
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
-    from acbench.integrations.fiftyone.dataset import Shelf, Updated
+    from acbench.workflows.app import Collected, Shown
 
 EPILOG = """\b
 Examples:
@@ -60,97 +60,68 @@ def app(
     Needs the MongoDB that comes with FiftyOne, or one that FIFTYONE_DATABASE_URI names.
     """
     from acbench.integrations.fiftyone import server
+    from acbench.workflows import app as workflow
 
     if collect:
-        return _collect(benchmark, project, systems, reviewer, yes, as_json)
+        who = (reviewer or "").strip()
+        if not who:
+            raise AcbenchError(
+                "who marked it? A review names its reviewer", "acbench app … --collect --reviewer YOUR_NAME"
+            )
+        with opened(project, benchmark) as run:
+            collected = workflow.collect(run, who, systems, sure=yes)
+            reviews, queue = (run.files.project.relative(path) for path in (run.files.reviews, run.files.queue))
+        _print_collected(collected, reviews, queue, as_json)
+        return 0
     if not only_update:
-        server.see_that_free(port)
-    shelf, done = _updated(benchmark, project, systems)
-    count = len(shelf.data)
-    if as_json:
-        click.echo(json.dumps({"dataset": shelf.data.name, "images": count, **dataclasses.asdict(done)}))
-    else:
-        click.echo(f"{shelf.data.name}: {count:,} images, {done}")
+        server.check_free(port)
+    with opened(project, benchmark) as run:
+        shown = workflow.show(run, systems)
+    _print_shown(shown, benchmark, as_json)
     if only_update:
         return 0
-    with server.app(shelf, port, browser=not remote) as session:
+    with server.running_app(shown.dataset, port, browser=not remote) as session:
         click.echo(f"App: http://127.0.0.1:{port}   (Ctrl-C ends it)", err=True)
         if remote:
             click.echo(f"From another machine: ssh -N -L {port}:127.0.0.1:{port} USER@THIS_MACHINE", err=True)
-        _wait(session)
+        with suppress(KeyboardInterrupt):
+            session.wait(-1)  # until Ctrl-C, or the end of the server
     again = shlex.join(["acbench", "app", benchmark, "--collect", "--reviewer", "YOUR_NAME"])
     click.echo(f"Next, if you marked anything: {again}", err=as_json)
     return 0
 
 
-def _collect(
-    benchmark: str, project: Path, systems: tuple[str, ...], reviewer: str | None, yes: bool, as_json: bool
-) -> int:
-    from acbench import schema as schemas
+def _print_shown(shown: Shown, benchmark: str, as_json: bool) -> None:
     from acbench.cli.screen import Screen
-    from acbench.integrations.fiftyone import dataset as viewer
-    from acbench.review.app_marks import RECHECK
-    from acbench.workflows import app as viewing
-    from acbench.workflows.label import prepare
-    from acbench.workflows.relabel import relabel
-    from acbench.workflows.reviews import collect_marks
 
-    who = (reviewer or "").strip()
-    if not who:
-        raise AcbenchError("who marked it? A review names its reviewer", "acbench app … --collect --reviewer YOUR_NAME")
-    name = viewer.dataset_name(schemas.load(benchmark).benchmark, project.resolve())
-    shelf = viewer.shelf(name, make=False)
-    if shelf is None:
-        raise AcbenchError("this benchmark was never opened in the App", f"acbench app {shlex.quote(benchmark)}")
-    with opened(project, benchmark) as run, viewer.database_errors():
-        viewing.refuse_remote(run)
-        proposed = prepare(run)
-        found = collect_marks(run, proposed, shelf.flags(), who, sure=yes)
-        _, queue = relabel(run, proposed)  # so that status and report tell of it
-        where = run.files.project.relative(run.files.reviews)
-        shelf.settle(found.taken)
-        viewing.update(run, queue, shelf, systems)
-    counts = dataclasses.asdict(found.counts) | {"waiting": len(queue.waiting)}
-    if as_json:
-        click.echo(json.dumps(counts))
-        return 0
-    said = f"{counts['decided']:,} decisions, {counts[RECHECK]:,} to be seen again, {counts['same']:,} known already"
-    said += f", {counts['undone']:,} taken back" if counts["undone"] else ""
-    click.echo(f"{said} → {where}")
-    click.echo(f"{counts['waiting']:,} images wait for people → {run.files.project.relative(run.files.queue)}")
-    if found.other_tags:
-        Screen().note(
-            f"tags that are no class of their image and no word of acbench stay: {', '.join(sorted(found.other_tags))}"
-        )
-    return 0
-
-
-def _updated(benchmark: str, project: Path, systems: tuple[str, ...]) -> tuple[Shelf, Updated]:
-    """The dataset, brought up to date, and what that did."""
-    from acbench.cli.screen import Screen
-    from acbench.integrations.fiftyone import dataset as viewer
-    from acbench.workflows import app as viewing
-    from acbench.workflows.label import label, prepare
-    from acbench.workflows.queue import rank
-
-    screen = Screen()
-    with opened(project, benchmark) as run:
-        viewing.refuse_remote(run)
-        shelf = viewer.shelf(viewer.dataset_name(run.files.benchmark, run.files.project.folder))
-        assert shelf is not None, "made if it was not there"
-        with viewer.database_errors():
-            done = viewing.update(run, rank(run, label(run, prepare(run))), shelf, systems)
-    if done.older:
+    data, updated, screen = shown.dataset.data, shown.updated, Screen()
+    if updated.older:
         screen.note("the FiftyOne dataset was of an older acbench: everything was written anew, tags were kept")
-    if done.left:
+    if updated.left:
         screen.note(
-            f"{done.left:,} images with marks that nobody has collected stay as they were;"
+            f"{updated.left:,} images with marks that nobody has collected stay as they were;"
             f" collect them: acbench app {shlex.quote(benchmark)} --collect --reviewer YOUR_NAME"
         )
-    return shelf, done
+    if as_json:
+        click.echo(json.dumps({"dataset": data.name, "images": len(data), **dataclasses.asdict(updated)}))
+    else:
+        click.echo(f"{data.name}: {len(data):,} images, {updated}")
 
 
-def _wait(session: Any) -> None:
-    """Until Ctrl-C, or the end of the server."""
-    with suppress(KeyboardInterrupt):
-        session.wait(-1)
+def _print_collected(collected: Collected, reviews: str, queue: str, as_json: bool) -> None:
+    """`reviews` and `queue`: the files that were written."""
+    from acbench.cli.screen import Screen
+    from acbench.review.app_marks import RECHECK
+
+    counts = dataclasses.asdict(collected.counts)
+    if as_json:
+        click.echo(json.dumps({**counts, "waiting": collected.waiting}))
+        return
+    words = f"{counts['decided']:,} decisions, {counts[RECHECK]:,} to be seen again, {counts['same']:,} known already"
+    words += f", {counts['undone']:,} taken back" if counts["undone"] else ""
+    click.echo(f"{words} → {reviews}")
+    click.echo(f"{collected.waiting:,} images wait for people → {queue}")
+    if collected.other_tags:
+        Screen().note(
+            f"tags that are no class of their image and no word of acbench stay: {', '.join(collected.other_tags)}"
+        )

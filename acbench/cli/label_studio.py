@@ -1,56 +1,23 @@
-"""`acbench review serve | push | pull`: the desk in Label Studio."""
+"""`acbench review serve | push | pull`: people decide in Label Studio."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option, together
-from acbench.errors import AnnotationToolError
-from acbench.storage.project import Project, existing_project
+from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option
+from acbench.storage.project import existing_project
 
 if TYPE_CHECKING:
-    from acbench.integrations.label_studio.tool import LabelStudio
     from acbench.review.pull import PullResult
-    from acbench.review.push import PushResult
-    from acbench.workflows.propose import Proposed
-    from acbench.workflows.queue import Queue
-    from acbench.workflows.run import Run
-    from acbench.workflows.summary import RelabelReport
+    from acbench.workflows.label_studio import Cycle, Pushed
 
 QUEUES = ("all", "disputed", "audit")
-URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
-
-
-push_options = together(
-    option("--round", type=click.IntRange(min=1), help="Of the tasks.  [default: the one each is due]"),
-    option(
-        "--queue",
-        "part",
-        type=click.Choice(QUEUES),
-        default="all",
-        show_default=True,
-        help="All that waits; only where people or witnesses differ; only the audit sample.",
-    ),
-    option(
-        "--blind",
-        type=click.FloatRange(0, 1),
-        default=0.1,
-        show_default=True,
-        help="Share of the tasks without proposals, drawn by the seed.",
-    ),
-    option("--annotators", type=click.IntRange(1, 100), help="People each image is put to.  [default: 1]"),
-    option("--restore-form", is_flag=True, help="Put back a form that was edited by hand."),
-)
-"""What is put on the desk."""
 
 
 @click.command(epilog="\b\nExample:\n  acbench review serve")
@@ -63,56 +30,62 @@ def serve(project: Path, port: int, as_json: bool) -> int:
     Its password can be chosen before the first start: LABEL_STUDIO_PASSWORD.
     """
     from acbench.integrations.label_studio import server as servers
+    from acbench.workflows import label_studio
 
     place = existing_project(project)
-    pictures = place.desk / "pictures"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo("Starting Label Studio; the first time takes half a minute …", err=True)
-    password = os.environ.get("LABEL_STUDIO_PASSWORD")
-    server, process = servers.start(place.desk, pictures, port=port, password=password)
-    try:
-        chosen = None if server.password is None or password else server.password
+    with label_studio.serving(place, port=port) as (server, process):
+        is_set = bool(os.environ.get(label_studio.PASSWORD))
+        shown = None if server.password is None or is_set else server.password
         if as_json:
-            click.echo(json.dumps({"url": server.url, "user": servers.USER, "password": chosen}))
+            click.echo(json.dumps({"url": server.url, "user": servers.USER, "password": shown}))
         else:
-            known = "as in LABEL_STUDIO_PASSWORD" if server.password else "as at the first start"
+            known = f"as in {label_studio.PASSWORD}" if server.password else "as at the first start"
             click.echo(
                 f"{server.url}\n"
                 f"  user      {servers.USER}\n"
-                f"  password  {chosen or known}\n"
+                f"  password  {shown or known}\n"
                 f"  others    sign up at {server.url}/user/signup\n"
                 "Commands in this project find it by themselves: acbench review push BENCHMARK\n"
                 "Ctrl-C ends it."
             )
-        while process.poll() is None:
-            time.sleep(0.2)
-    finally:
-        servers.stop(process, place.desk)
-    raise AnnotationToolError(
-        f"Label Studio ended ({process.returncode})", f"see why: tail {place.desk / 'label-studio.log'}"
-    )
+        servers.wait(process, place.annotation_tool)
+    return 0
 
 
 @click.command(
     epilog="\b\nExamples:\n  acbench review push sample\n  acbench review push mvtec_ac --queue disputed --annotators 2"
 )
 @benchmark_argument
-@push_options
+@option("--round", type=click.IntRange(min=1), help="Round of the tasks.  [default: the one each is due]")
+@option(
+    "--queue",
+    "part",
+    type=click.Choice(QUEUES),
+    default="all",
+    show_default=True,
+    help="All that waits; only where people or witnesses differ; only the audit sample.",
+)
+@option(
+    "--blind",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Share of the tasks without proposals, drawn by the seed.",
+)
+@option("--annotators", type=click.IntRange(1, 100), help="How many people decide each image.  [default: 1]")
+@option("--restore-form", is_flag=True, help="Put back a form that was edited by hand.")
 @json_option
 @project_option
-def push(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
-    """Put the queue on the desk, each image once, however often this is run."""
-    from acbench.workflows.label import label, prepare
-    from acbench.workflows.queue import rank
+def push(benchmark: str, project: Path, as_json: bool, **plan: Any) -> int:
+    """Put the queue into Label Studio, each image once, however often this is run."""
+    from acbench.workflows import label_studio
+    from acbench.workflows.annotate import PushOptions
 
-    with opened(project, benchmark) as run, annotation_tool(run.files.project) as found:
-        result = push_to(run, rank(run, label(run, prepare(run))), found, **options)
-    if as_json:
-        from acbench.storage.tables import to_json
-
-        click.echo(json.dumps({key: to_json(each) for key, each in result.items()}, indent=1))
-    else:
-        click.echo(pushed_words(result, found.url))
+    with opened(project, benchmark) as run:
+        pushed = label_studio.push(run, PushOptions(**plan))
+    click.echo(json.dumps(pushed_facts(pushed), indent=1) if as_json else pushed_words(pushed))
     return 0
 
 
@@ -121,91 +94,57 @@ def push(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
 @json_option
 @project_option
 def pull(benchmark: str, project: Path, as_json: bool) -> int:
-    """Bring home what people decided on the desk, and make labels of it."""
-    from acbench.workflows import annotate
-    from acbench.workflows.label import label, prepare
+    """Bring home what people decided in Label Studio, and make labels of it."""
+    from acbench.workflows import label_studio
 
-    with opened(project, benchmark) as run, annotation_tool(run.files.project) as found:
-        proposed = prepare(run)
-        result = annotate.pull(run, found, proposed.dataset)
-        label(run, proposed)
+    with opened(project, benchmark) as run:
+        pulled = label_studio.pull(run)
         where = run.files.reviews
     if as_json:
-        click.echo(json.dumps({**pulled_facts(result)}, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(pulled_facts(pulled), indent=1, ensure_ascii=False))
     else:
-        click.echo(f"{pulled_words(result)} → {where}")
+        click.echo(f"{pulled_words(pulled)} → {where}")
     return 0
 
 
-def cycle(run: Run, proposed: Proposed) -> tuple[RelabelReport, dict[str, Any], str]:
-    """`relabel` with an annotation tool: pull, relabel, push.
-
-    Gives the report of `relabel` and of the tool, and the next step.
-    """
-    from acbench.storage.tables import to_json
-    from acbench.workflows import annotate
-    from acbench.workflows.relabel import relabel
-
-    with annotation_tool(run.files.project) as found:
-        pulled = annotate.pull(run, found, proposed.dataset)
-        report, queue = relabel(run, proposed)
-        pushed = push_to(run, queue, found)
-    said = f"{pulled_words(pulled)}; {pushed_words(pushed, found.url)}"
-    again = f"acbench relabel {run.schema.argument} --review label-studio"
-    step = f"decide at {found.url}, then\n  {again}" if pushed else "nothing waits for people"
-    result = {"pulled": pulled_facts(pulled), "pushed": {key: to_json(each) for key, each in pushed.items()}}
-    return report, result, f"{step}\n\nDesk: {said}"
+def cycle_facts(cycle: Cycle) -> dict[str, Any]:
+    """What came of pull and push, as `relabel --json` prints it."""
+    return {"pulled": pulled_facts(cycle.pulled), "pushed": pushed_facts(cycle.pushed)}
 
 
-@contextmanager
-def annotation_tool(project: Project) -> Iterator[LabelStudio]:
-    """The Label Studio of the environment, or the one that `serve` started for this project."""
-    from acbench.integrations.label_studio import server as servers
-    from acbench.integrations.label_studio.tool import LabelStudio
-
-    own = servers.running(project.desk)
-    url, key = os.environ.get(URL), os.environ.get(KEY)
-    if url is None and own is not None:
-        url, key = own
-    if url is None:
-        raise AnnotationToolError(
-            "there is no review desk",
-            f"start one and leave it running: acbench review serve; or set {URL} and {KEY} to your team's",
-        )
-    if key is None:
-        raise AnnotationToolError(f"{KEY} is not set", f"copy the key from Account & Settings at {url}: export {KEY}=…")
-    served = project.desk / "pictures" if own is not None and url.rstrip("/") == own[0] else None
-    found = LabelStudio(url, key, served=served)
-    try:
-        yield found
-    finally:
-        found.close()
+def cycle_words(cycle: Cycle, benchmark: str) -> str:
+    """The next step after pull, relabel and push, and what came of them."""
+    again = f"acbench relabel {benchmark} --review label-studio"
+    waiting = cycle.pushed.results
+    step = f"decide at {cycle.pushed.url}, then\n  {again}" if waiting else "nothing waits for people"
+    return f"{step}\n\nLabel Studio: {pulled_words(cycle.pulled)}; {pushed_words(cycle.pushed)}"
 
 
-def push_to(run: Run, queue: Queue, found: LabelStudio, **options: Any) -> dict[str, PushResult]:
-    """Push with the options of a command."""
-    from acbench.integrations.label_studio.tool import check
-    from acbench.storage.tables import sweep
-    from acbench.workflows import annotate
+def pushed_facts(pushed: Pushed) -> dict[str, Any]:
+    """What came of a push, by category, as JSON-ready values."""
+    from acbench.storage.typed_json import to_json
 
-    sweep(run.files.pictures)
-    return annotate.push(run, found, queue, annotate.PushOptions(**options), check)
+    return {category: to_json(result) for category, result in pushed.results.items()}
 
 
-def pushed_words(result: dict[str, PushResult], url: str) -> str:
+def pushed_words(pushed: Pushed) -> str:
     """What came of a push, in words."""
-    if not result:
+    results = pushed.results.values()
+    if not results:
         return "Nothing waits for people."
-    total = {name: sum(getattr(each, name) for each in result.values())
-             for name in ("sent", "blind", "there", "held", "removed", "twice")}  # fmt: skip
-    text = f"{total['sent']:,} tasks put on the desk ({total['blind']:,} blind), {total['there']:,} were there"
-    more = (
-        ("held", "wait until an earlier round is decided"),
-        ("removed", "were there twice and untouched: the spare one is gone"),
-        ("twice", "are there twice, and people worked on both: both are pulled"),
+    sent, blind, there = (
+        sum(result.sent for result in results),
+        sum(result.blind for result in results),
+        sum(result.there for result in results),
     )
-    text += "".join(f"; {total[name]:,} {words}" for name, words in more if total[name])
-    return f"{text} → {url}"
+    notes = (
+        (sum(result.held for result in results), "wait until an earlier round is decided"),
+        (sum(result.removed for result in results), "were there twice and untouched: the spare one is gone"),
+        (sum(result.twice for result in results), "are there twice, and people worked on both: both are pulled"),
+    )
+    text = f"{sent:,} tasks sent ({blind:,} blind), {there:,} were there"
+    text += "".join(f"; {count:,} {words}" for count, words in notes if count)
+    return f"{text} → {pushed.url}"
 
 
 WORDS = {
@@ -229,12 +168,13 @@ ALWAYS = ("new", "changed", "withdrawn", "same")
 
 def pulled_words(result: PullResult) -> str:
     """What came of a pull, in words; what a person should look at stands on lines of its own."""
-    words = ", ".join(f"{result.counts[k]:,} {w}" for k, w in WORDS.items() if result.counts[k] or k in ALWAYS)
+    counts = result.counts
+    text = ", ".join(f"{counts[name]:,} {words}" for name, words in WORDS.items() if counts[name] or name in ALWAYS)
     if result.undecided:
-        words += f"; {len(result.undecided):,} images were looked at and not decided: the next push puts them up again"
-    return "\n".join([*(f"! {remark}" for remark in result.remarks), words])
+        text += f"; {len(result.undecided):,} images were looked at and not decided: the next push puts them up again"
+    return "\n".join([*(f"! {remark}" for remark in result.remarks), text])
 
 
 def pulled_facts(result: PullResult) -> dict[str, Any]:
-    """The same as JSON-ready values."""
+    """What came of a pull, as JSON-ready values."""
     return {**{name: result.counts[name] for name in WORDS}, "remarks": result.remarks}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from acbench._util.backoff import Backoff
 from acbench.errors import ReleaseError
 from acbench.release import manifest as manifests
 from acbench.release.hub import Busy, Conflict, Head, Hub, HubError, Unclear
 from acbench.release.manifest import Manifest
 
 ATTEMPTS = 6
+BACKOFF = Backoff(first=2.0)
 LONGEST_WAIT = 600.0
 """Seconds; a hub that wants more is left for another day."""
 KEPT = frozenset({".gitattributes"})
@@ -109,7 +110,7 @@ class Upload:
         )
 
     def _pause(self, error: HubError, failures: int) -> None:
-        seconds = min(2.0**failures, 60.0) * random.uniform(0.5, 1.0)  # noqa: S311  (so that two do not keep step)
+        seconds = BACKOFF.seconds(failures)
         if isinstance(error, Conflict):
             seconds = min(seconds, 1.0)
         if isinstance(error, Busy) and error.seconds is not None:

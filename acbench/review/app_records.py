@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-FORMAT = 1
-"""Version of the fields. Raise it when a field changes its meaning: then every sample in an older App is replaced."""
+FORMAT = 2
+"""Version of the fields. Raise it when one changes its name or meaning: every sample in an older App is replaced."""
+RETIRED_FIELDS: Mapping[int, tuple[str, ...]] = {1: ("suspicion",)}
+"""Format → the fields that it had as the last one. They are removed from an App that shows that format or an older one.
+"""
 
 FieldKind = Literal["text", "integer", "number", "boolean", "texts", "label"]
 

@@ -13,15 +13,15 @@ from acbench.review.app_records import FORMAT, AppLabel, AppSample, FieldValue
 from acbench.review.history import by_item
 from acbench.review.queue import RankedItem
 from acbench.schema import Category, Schema
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 MAX_RAW = 2000
 """Characters of a system's raw answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class AppContent:
-    """Everything that the App shows of a benchmark. Mappings are keyed by item_id, except `predictions`."""
+class SampleBuilder:
+    """Makes the samples of one benchmark. Mappings are keyed by item_id, except `predictions`."""
 
     root: Path
     """What paths of images and masks are relative to."""

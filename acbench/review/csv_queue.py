@@ -16,7 +16,7 @@ from acbench.review.history import ReviewLog, Statement, by_item, current_review
 from acbench.review.queue import RankedItem
 from acbench.review.wording import in_words
 from acbench.schema import Schema
-from acbench.storage.csv_files import Row, read_csv
+from acbench.storage.csv_files import CsvRow, read_csv
 
 COLUMNS = ("rank", "item_id", "image", "why", "detail", "source", "proposals", "current", "classes", "evidence",
            "label", "note", "reviewer")  # fmt: skip
@@ -114,7 +114,7 @@ def take(
     Raises ReviewError, with the wrong lines, for a file that cannot be taken.
     """
     rows = _rows(path)
-    filled = [(line, row) for line, row in rows if row["label"].strip()]
+    filled = [row for row in rows if row.cells["label"].strip()]
     answers = _answers(path, filled, log, reviewer)
     counts = TakeCounts(empty=len(rows) - len(filled))
     when = datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat()
@@ -155,12 +155,13 @@ def unsaved(path: Path, items: Mapping[str, Item], schema: Schema, reviews: Sequ
     except ReviewError:
         return 1
     count = 0
-    for _, row in rows:
-        if row["label"].strip():
-            item_id, reviewer = row["item_id"].strip(), row.get("reviewer", "").strip()
+    for row in rows:
+        cells = row.cells
+        if cells["label"].strip():
+            item_id, reviewer = cells["item_id"].strip(), cells.get("reviewer", "").strip()
             item = items.get(item_id)
             try:
-                decision = _decision(row, item, schema)
+                decision = _decision(cells, item, schema)
             except DecisionError:
                 count += 1
             else:
@@ -168,19 +169,19 @@ def unsaved(path: Path, items: Mapping[str, Item], schema: Schema, reviews: Sequ
     return count
 
 
-def _answers(path: Path, rows: Sequence[Row], log: ReviewLog, reviewer: str | None) -> list[_Answer]:
+def _answers(path: Path, rows: Sequence[CsvRow], log: ReviewLog, reviewer: str | None) -> list[_Answer]:
     """What all rows say. Raises ReviewError if one of them cannot be taken."""
     answers: dict[tuple[str, str], _Answer] = {}
     problems: list[str] = []
-    for line, row in rows:
+    for row in rows:
         try:
-            answer = _answer(line, row, log, reviewer)
+            answer = _answer(row, log, reviewer)
             key = answer.item.item_id, answer.reviewer
             if key in answers:
                 raise _BadRow(f"{key[0]} is decided by {key[1]} on line {answers[key].line} already")
             answers[key] = answer
         except (_BadRow, DecisionError) as error:
-            problems.append(f"line {line}: {error}")
+            problems.append(f"line {row.line}: {error}")
     if problems:
         hint = "mend these lines and run again"
         if any(_NAMELESS in problem for problem in problems):
@@ -192,23 +193,24 @@ def _answers(path: Path, rows: Sequence[Row], log: ReviewLog, reviewer: str | No
 _NAMELESS = "nobody is named as reviewer"
 
 
-def _answer(line: int, row: Mapping[str, str], log: ReviewLog, reviewer: str | None) -> _Answer:
+def _answer(row: CsvRow, log: ReviewLog, reviewer: str | None) -> _Answer:
     """What one row says. Raises _BadRow or DecisionError."""
-    item = log.items.get(row["item_id"].strip())
+    item_id = row.cells["item_id"]
+    item = log.items.get(item_id.strip())
     if item is None:
-        raise _BadRow(f"no item {row['item_id']!r} in this benchmark")
-    name = row.get("reviewer", "").strip() or reviewer
+        raise _BadRow(f"no item {item_id!r} in this benchmark")
+    name = row.cells.get("reviewer", "").strip() or reviewer
     if not name:
         raise _BadRow(_NAMELESS)
-    return _Answer(line, item, name, _decision(row, item, log.schema))
+    return _Answer(row.line, item, name, _decision(row.cells, item, log.schema))
 
 
-def _decision(row: Mapping[str, str], item: Item | None, schema: Schema) -> Decision:
-    decision = read_typed(row["label"].strip(), schema.category(item.category) if item else None)
-    return replace(decision, note=row.get("note", "").strip())
+def _decision(cells: Mapping[str, str], item: Item | None, schema: Schema) -> Decision:
+    decision = read_typed(cells["label"].strip(), schema.category(item.category) if item else None)
+    return replace(decision, note=cells.get("note", "").strip())
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path) -> list[CsvRow]:
     try:
         return read_csv(path, NEEDED)
     except TableError as error:

@@ -21,7 +21,7 @@ from acbench.review.decisions import Decision, DecisionError, read_chosen
 from acbench.review.history import ReviewLog, Statement
 from acbench.schema import Category
 from acbench.schema.form import CONTROL, NOTE
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 
 MAX_NOTE = 10_000
 """Characters of a comment; the rest is cut off."""
@@ -114,7 +114,7 @@ def read_undecided(path: Path) -> set[TaskKey]:
 
 def write_undecided(path: Path, keys: Iterable[TaskKey]) -> None:
     """Keep `PullResult.undecided` for the next push."""
-    store.write_bytes(path, json.dumps(sorted(keys)).encode())
+    write_bytes(path, json.dumps(sorted(keys)).encode())
 
 
 # Rows

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from acbench._util.backoff import Backoff
 from acbench._util.console import Progress
 from acbench.errors import LostConnection, StorageError
 from acbench.review.annotation_tool import AnnotationTool, ExistingTask, Task, TaskKey, ToolProject
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 
 BATCH_TASKS = 1000
 """Tasks in one request, at most."""
@@ -28,8 +29,8 @@ BATCH_SECONDS = 30.0
 """Seconds after which a batch that is not in the tool will not come any more."""
 LOST_IN_A_ROW = 3
 """How many lost connections in a row a push goes on after."""
-_PAUSE = 0.5
-"""Seconds between two looks at what the tool holds."""
+LOOK_AGAIN = Backoff(first=1.0, most=4.0)
+"""Waits between two looks at what the tool holds."""
 
 ExistingTasks = Mapping[TaskKey, Sequence[ExistingTask]]
 """The tasks of a project by key; several of one key are copies."""
@@ -63,7 +64,7 @@ class BatchNote:
     def write(self, project: ToolProject, tasks: Iterable[Task]) -> None:
         """Note that a batch is about to be sent."""
         content = {"project": project.uid, "sent": time.time(), "keys": [task.key for task in tasks]}
-        store.write_bytes(self.path, json.dumps(content).encode())
+        write_bytes(self.path, json.dumps(content).encode())
 
     def clear(self) -> None:
         """Note that no batch is on its way."""
@@ -178,7 +179,7 @@ class _Pusher:
     def _after_batch(self) -> ExistingTasks:
         """What the tool holds, once the batch on its way is there or will not come any more."""
         batch = self.note.pending(self.project)
-        lost = 0
+        lost = looks = 0
         while True:
             try:
                 self.known = _by_key(self.tool.existing_tasks(self.project))
@@ -190,7 +191,8 @@ class _Pusher:
                 if batch is None or batch.is_over(self.known):
                     self.note.clear()
                     return self.known
-            time.sleep(_PAUSE)
+            looks += 1
+            time.sleep(LOOK_AGAIN.seconds(looks))
 
 
 def _by_key(tasks: Iterable[ExistingTask]) -> ExistingTasks:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from acbench.records import GOOD, PEOPLE, Item, Label, Proposal
 from acbench.review.witnesses import differ, witnesses
 from acbench.schema import Category, Schema
-from acbench.stats import Rate, rate
+from acbench.stats import Estimate, rate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,7 +124,7 @@ def rank(
 
 def auto_accept_error(
     ranked: Iterable[RankedItem], machine: Mapping[str, Label], final: Mapping[str, Label]
-) -> Rate | None:
+) -> Estimate | None:
     """Share of wrong labels among the auto-accepted ones, estimated from the audit; None before the first review.
 
     `machine`: the labels without reviews; `final`: the labels with them.

@@ -18,7 +18,7 @@ from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.review.queue import RankedItem
 from acbench.review.wording import in_words
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 
 QUALITY = 88
 """JPEG quality. Chroma is not subsampled, which would blur the outline."""
@@ -66,7 +66,7 @@ class EvidencePicture:
 
     def write(self, images: ImageReader, path: Path) -> None:
         """Draw the picture into a file."""
-        store.write_bytes(path, self.draw(images))
+        write_bytes(path, self.draw(images))
 
 
 def empty() -> Image.Image:

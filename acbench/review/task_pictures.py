@@ -16,8 +16,8 @@ from acbench.errors import AcbenchError
 from acbench.records import Item
 from acbench.review.queue_pictures import EMPTY_COLOUR, References, empty
 from acbench.schema.form import ALONE, PLACES, UNMARKED
-from acbench.storage import tables as store
-from acbench.storage.ledger import digest
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
 
 LONGEST = 1280
 """Longer edge of a picture, pixels: what a screen shows."""
@@ -131,7 +131,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _save(path: Path, picture: Image.Image, *, comment: str = "") -> None:
-    store.write_bytes(path, imaging.jpeg(picture, QUALITY, comment=comment))
+    write_bytes(path, imaging.jpeg(picture, QUALITY, comment=comment))
 
 
 def _comment(path: Path) -> str:

@@ -70,7 +70,7 @@ def pull(run: Run, tool: AnnotationTool, dataset: Dataset) -> PullResult:
                 total.add(pulling.pull(project, tool.annotated_tasks(project), log))
             progress(done, len(categories))
     keep_added(run, log)
-    pulling.write_undecided(run.files.undecided, total.undecided)
+    pulling.write_undecided(run.files.undecided_tasks, total.undecided)
     return total
 
 
@@ -107,7 +107,7 @@ class _Pusher:
             labelled.labels,
             labelled.reviews_by_item,
             Selection(part=self.options.part, round=self.options.round),
-            pulling.read_undecided(self.run.files.undecided),
+            pulling.read_undecided(self.run.files.undecided_tasks),
         )
         by_category: defaultdict[str, list[DueTask]] = defaultdict(list)
         for task in due:
@@ -121,7 +121,7 @@ class _Pusher:
         check = self.check(spec.form)
         pictures = self._pictures(project, [self._item(task) for task in due])
         made = [self._task(task, pictures[task.ranked.item_id], check) for task in due]
-        note = BatchNote(self.run.files.desk / f"under-way-{project.uid}.json")
+        note = BatchNote(self.run.files.annotation_tool / f"under-way-{project.uid}.json")
         with self.run.console.stage(f"push {category.key}") as progress:
             return pushing.push(self.tool, project, made, note, progress=progress)
 
@@ -151,7 +151,7 @@ class _Pusher:
                 items,
                 queue_pictures.References(dataset.items),
                 ImageReader(dataset.root),
-                self.run.files.pictures / items[0].category,
+                self.run.files.task_pictures / items[0].category,
                 progress=progress,
             )
         addresses = self.tool.pictures(project, {path for pictures in drawn.values() for path in pictures.values()})

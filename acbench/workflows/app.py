@@ -1,33 +1,89 @@
-"""One benchmark in a viewer: its images, labels and queue as samples that are updated in place."""
+"""Shows a benchmark in the FiftyOne App as samples that are updated in place, and takes in what people mark there."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from acbench.errors import AcbenchError
+from acbench.integrations.fiftyone.database import database_errors
+from acbench.integrations.fiftyone.dataset import (
+    AppContents,
+    AppDataset,
+    Updated,
+    dataset_name,
+    find_dataset,
+    open_dataset,
+)
 from acbench.predictors.proposers import neighbours
 from acbench.records import GOOD, Prediction
+from acbench.review.app_marks import CollectCounts
 from acbench.review.app_records import FORMAT, AppSample
-from acbench.review.app_samples import AppContent
+from acbench.review.app_samples import SampleBuilder
 from acbench.storage import tables
-from acbench.storage.ledger import digest, sha256_file
+from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
-from acbench.storage.roots import root_at
+from acbench.storage.roots import parse_root
 from acbench.storage.urls import Url
+from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import proposer_setup
-from acbench.workflows.queue import Queue, write_queue
+from acbench.workflows.queue import Queue, rank, write_queue
+from acbench.workflows.relabel import relabel
+from acbench.workflows.reviews import collect_marks
 from acbench.workflows.run import Run
 
-if TYPE_CHECKING:
-    from acbench.integrations.fiftyone.dataset import Shelf, Updated
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A benchmark that is ready to be looked at."""
+
+    dataset: AppDataset
+    updated: Updated
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """What came of collecting marks."""
+
+    counts: CollectCounts
+    waiting: int
+    """Images that wait for people now."""
+    other_tags: Sequence[str]
+    """Tags that are no class of their image and no word of acbench; they stay."""
+
+
+def show(run: Run, systems: Sequence[str]) -> Shown:
+    """Bring the benchmark's dataset up to date; `systems` are scored systems that it shows too. Raises AcbenchError."""
+    refuse_remote(run)
+    dataset = open_dataset(dataset_name(run.files.benchmark, run.files.project.folder))
+    with database_errors():
+        updated = _update(run, rank(run, label(run, prepare(run))), dataset, systems)
+    return Shown(dataset=dataset, updated=updated)
+
+
+def collect(run: Run, reviewer: str, systems: Sequence[str], *, sure: bool) -> Collected:
+    """Turn what `reviewer` marked in the App into reviews, then do all that `relabel` does.
+
+    What looks like a slip is refused, unless somebody is `sure`. Raises AcbenchError.
+    """
+    dataset = find_dataset(dataset_name(run.files.benchmark, run.files.project.folder))
+    if dataset is None:
+        raise AcbenchError("this benchmark was never opened in the App", f"acbench app {run.schema.argument}")
+    refuse_remote(run)
+    with database_errors():
+        proposed = prepare(run)
+        result = collect_marks(run, proposed, dataset.marks(), reviewer, sure=sure)
+        _, queue = relabel(run, proposed)  # so that status and report tell of it
+        dataset.remove_marks(result.taken)
+        _update(run, queue, dataset, systems)
+    return Collected(counts=result.counts, waiting=len(queue.waiting), other_tags=sorted(result.other_tags))
 
 
 def refuse_remote(run: Run) -> None:
-    """A viewer reads pictures of this machine only. Raises AcbenchError, with how to copy them, for a URL."""
-    root = root_at(run.settings.root or "")
+    """Raises AcbenchError, with how to copy the dataset, if it is at a URL: the App shows files of this machine."""
+    root = parse_root(run.settings.root or "")
     if isinstance(root, Url):
         copy = f"f, p = url_to_fs({str(root)!r}); f.get(p.rstrip('/') + '/', 'COPY/', recursive=True)"
         raise AcbenchError(
@@ -38,31 +94,32 @@ def refuse_remote(run: Run) -> None:
         )
 
 
-def update(run: Run, queue: Queue, shelf: Shelf, systems: Sequence[str]) -> Updated:
-    """Bring the viewer's dataset up to date, unless it is."""
-    from acbench.integrations.fiftyone.dataset import Updated
-
+def _update(run: Run, queue: Queue, dataset: AppDataset, systems: Sequence[str]) -> Updated:
+    """Bring the dataset up to date, unless it is."""
     write_queue(run, queue)
     key = _key(run, queue, systems)
-    if shelf.key == key:
+    if dataset.key == key:
         return Updated()
-    dataset = queue.labelled.proposed.dataset
+    source = queue.labelled.proposed.dataset
     with run.console.stage("update the App") as progress:
-        return shelf.update(
-            _samples(run, queue, systems),
+        contents = AppContents(
+            samples=_samples(run, queue, systems),
             key=key,
-            classes=[GOOD, *sorted({one for each in run.schema.categories.values() for one in each.class_ids})],
-            vectors=neighbours.build(proposer_setup(run, dataset)).known(dataset.items),
+            classes=[
+                GOOD,
+                *sorted({name for category in run.schema.categories.values() for name in category.class_ids}),
+            ],
+            vectors=neighbours.build(proposer_setup(run, source)).known(source.items),
             model=run.models.embedder.name,
-            progress=progress,
         )
+        return dataset.update(contents, progress)
 
 
 def _key(run: Run, queue: Queue, systems: Sequence[str]) -> str:
     """A hash of everything that the samples show."""
     predictions = [(name, sha256_file(_predictions(run.files, name))) for name in sorted(set(systems))]
     files, proposed = run.files, queue.labelled.proposed
-    inputs = [files.items, files.labels, files.triage, files.queue, files.reviews]
+    inputs = [files.items, files.labels, files.ranked_items, files.queue, files.reviews]
     inputs += [files.proposals(name) for name in proposed.keys]
     hashes = [sha256_file(path) for path in inputs]
     return digest(FORMAT, str(proposed.dataset.root), run.schema.digest, predictions, hashes)
@@ -72,7 +129,7 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
     labelled, proposed = queue.labelled, queue.labelled.proposed
     root = proposed.dataset.root
     assert isinstance(root, Path), "refused before"
-    content = AppContent(
+    builder = SampleBuilder(
         root=root,
         items=proposed.dataset.items,
         labels=labelled.labels,
@@ -83,12 +140,12 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
         predictions={name: tables.read(_predictions(run.files, name), Prediction) for name in sorted(set(systems))},
         schema=run.schema,
     )
-    return content.samples()
+    return builder.samples()
 
 
 def _predictions(files: BenchmarkFiles, system: str) -> Path:
     """The table of a system. Raises AcbenchError if it has not answered."""
-    folder = files.work / "predictions"
+    folder = files.workspace / "predictions"
     known = sorted(path.stem for path in folder.glob("*.parquet"))
     if system not in known:
         raise AcbenchError(

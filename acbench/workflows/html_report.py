@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acbench._util import templates
 from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, Proposal, short_name
 from acbench.review.queue import RankedItem
 from acbench.review.wording import in_words
 from acbench.schema import Category, Schema
+from acbench.storage.atomic import write_bytes
+from acbench.workflows.compare import compare
+from acbench.workflows.relabel import relabel
+from acbench.workflows.run import Run
 from acbench.workflows.summary import RelabelReport
 
 PICTURES = 40
@@ -43,6 +48,36 @@ class _Album:
             return ""
         self.used.append(len(data))
         return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenPage:
+    """A page on disk."""
+
+    path: Path
+    bytes: int
+    pictures: int
+    """How many images of the queue it shows."""
+
+
+def write_page(run: Run, path: Path | None = None) -> WrittenPage:
+    """Relabel, and write the page of what came of it; `path`: None for `report.html` of the benchmark."""
+    relabelled, queue = relabel(run)
+    labelled, proposed = queue.labelled, queue.labelled.proposed
+    content = report(
+        facts=relabelled,
+        comparison=compare(run, labelled),
+        items=proposed.dataset.by_id,
+        labels=labelled.labels,
+        proposals=proposed.by_item,
+        waiting=queue.waiting,
+        schema=run.schema,
+        draw=lambda item_id: shrunk(run.files.evidence / f"{item_id}.jpg"),
+    )
+    page = templates.html("report", **content).encode()
+    path = path or run.files.workspace / "report.html"
+    write_bytes(path, page)
+    return WrittenPage(path=path, bytes=len(page), pictures=sum(bool(row["picture"]) for row in content["queue"]))
 
 
 def report(

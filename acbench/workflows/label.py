@@ -11,10 +11,10 @@ from pathlib import Path
 from acbench.records import Label, Review
 from acbench.review.history import by_item
 from acbench.review.resolve import POLICY, resolve
-from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
 from acbench.storage.build import records_key, write_json
+from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
-from acbench.storage.ledger import digest
 from acbench.workflows.ingest import ingest
 from acbench.workflows.labels_meta import labels_meta
 from acbench.workflows.propose import VERSION, Proposed, propose
@@ -59,7 +59,7 @@ def label(run: Run, proposed: Proposed) -> Labelled:
         key=digest(VERSION, POLICY, proposed.keys, proposed.dataset.key, records_key(reviews), run.schema.digest),
     )
     run.build.ensure(run.files.labels, labelled.key, lambda _: _write_labels(run, labelled))
-    run.build.ensure(run.files.meta, labelled.key, lambda path: _write_meta(run, labelled, path))
+    run.build.ensure(run.files.labels_meta, labelled.key, lambda path: _write_meta(run, labelled, path))
     if not run.files.reviews.exists():
         write_reviews(run, [])
     return labelled
@@ -94,8 +94,8 @@ def _save_hand_edits(run: Run, path: Path) -> None:
         return
     name = run.files.project.relative(path)
     data = path.read_bytes()
-    copy = run.files.work / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
-    tables.write_bytes(copy, data)
+    copy = run.files.workspace / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
+    write_bytes(copy, data)
     run.console.note(
         f"{name} is not as the last run here left it; a copy is in {run.files.project.relative(copy)}."
         " To decide a label, give a review: edits of this file are not kept"

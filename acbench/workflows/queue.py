@@ -11,9 +11,9 @@ from acbench.records import PEOPLE
 from acbench.review import csv_queue, rechecks
 from acbench.review import queue as ranking
 from acbench.review.queue import AuditSample, RankedItem
-from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
-from acbench.storage.ledger import digest
 from acbench.workflows.label import Labelled
 from acbench.workflows.propose import VERSION
 from acbench.workflows.run import Run
@@ -56,12 +56,12 @@ def rank(run: Run, labelled: Labelled) -> Queue:
     proposed, settings = labelled.proposed, run.settings
     queue = Queue(
         labelled=labelled,
-        table=KeptTable(run.files.triage, RankedItem, key=lambda row: row.rank),
+        table=KeptTable(run.files.ranked_items, RankedItem, key=lambda row: row.rank),
         ranking_key=digest(
             RANKING, proposed.keys, proposed.dataset.key, settings.audit, settings.seed, run.schema.digest
         ),
     )
-    run.build.ensure(run.files.triage, queue.ranking_key, lambda _: _write_ranking(run, queue))
+    run.build.ensure(run.files.ranked_items, queue.ranking_key, lambda _: _write_ranking(run, queue))
     return queue
 
 
@@ -92,7 +92,7 @@ def _write_ranking(run: Run, queue: Queue) -> None:
 def _write_csv(run: Run, queue: Queue, path: Path) -> None:
     labelled, proposed = queue.labelled, queue.labelled.proposed
     table = csv_queue.queue_csv(queue.waiting, proposed.dataset.by_id, proposed.by_item, labelled.labels, run.schema)
-    tables.write_bytes(path, table)
+    write_bytes(path, table)
 
 
 def _unsaved_answers(run: Run, queue: Queue) -> int:

@@ -3,13 +3,63 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from acbench.review.csv_queue import TakeCounts
 from acbench.storage.build import write_json
+from acbench.workflows.export import export, label_files, proposal_files
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import Proposed
 from acbench.workflows.queue import Queue, rank, write_queue
+from acbench.workflows.reviews import take_reviews
 from acbench.workflows.run import Run
 from acbench.workflows.summary import RelabelOutcome, RelabelReport, relabel_report
+
+if TYPE_CHECKING:
+    from acbench.workflows.label_studio import Cycle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelabelTask:
+    """What the command does besides the relabel itself."""
+
+    reviews: Path | None = None
+    """A filled-in queue to take in first."""
+    reviewer: str | None = None
+    """Who decided, for rows of the file that name nobody."""
+    label_studio: bool = False
+    """Whether to pull decisions from Label Studio first, and to push the queue in the end."""
+    out: str | None = None
+    """A folder or URL that gets a copy of the records."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relabelled:
+    """What came of the command."""
+
+    report: RelabelReport
+    reviews: TakeCounts | None
+    """What came of the filled-in queue; None if there was none."""
+    label_studio: Cycle | None
+    """What came of pull and push; None if Label Studio has no part in it."""
+
+
+def run_relabel(run: Run, task: RelabelTask) -> Relabelled:
+    """Do the main job from start to end. Raises AcbenchError."""
+    proposed = prepare(run)
+    taken = take_reviews(run, proposed, task.reviews, task.reviewer) if task.reviews else None
+    cycle = None
+    if task.label_studio:
+        from acbench.workflows.label_studio import pull_relabel_push
+
+        cycle = pull_relabel_push(run, proposed)
+        report = cycle.report
+    else:
+        report, _ = relabel(run, proposed)
+    export(run, task.out, [*proposal_files(run.files, proposed.keys), *label_files(run.files)])
+    return Relabelled(report=report, reviews=taken, label_studio=cycle)
 
 
 def relabel(run: Run, proposed: Proposed | None = None) -> tuple[RelabelReport, Queue]:

@@ -15,7 +15,7 @@ from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, catego
 from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error
 from acbench.review.wording import in_words
 from acbench.schema import Schema
-from acbench.stats import Rate
+from acbench.stats import Estimate
 from acbench.workflows.propose import Proposals
 
 TOP = 8
@@ -126,7 +126,7 @@ class Audit:
 
     asked: int
     """Images in the sample."""
-    error: Rate | None
+    error: Estimate | None
     """Share of wrong labels among those that people have reviewed; None before the first."""
 
     @property
@@ -192,7 +192,7 @@ class RelabelReport:
         audit = {
             "asked": self.audit.asked,
             "answered": self.audit.answered,
-            "error": {"value": error.value, "low": error.low, "high": error.high} if error else None,
+            "error": error and error.interval_to_json(),
         }
         return {**dataclasses.asdict(self), "queue": queue, "audit": audit}
 

@@ -26,13 +26,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from mongo import mongod, variables
 
 from acbench.review.app_records import AppLabel, AppSample
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 TAKES = 5
 NAME = "acbench-bench"
 OURS = """
-from acbench.integrations.fiftyone.dataset import shelf
-found = shelf({name!r})
+from acbench.integrations.fiftyone.dataset import find_dataset
+found = find_dataset({name!r})
 assert found.key == "one" or found.key == "two", found.key
 print(len(found.data))
 """
@@ -50,12 +50,11 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, mongod(Path(folder)) as uri:
         os.environ.update(variables(uri, Path(folder)))
-        from acbench.integrations.fiftyone import dataset as fiftyone_app
+        from acbench.integrations.fiftyone.dataset import open_dataset
 
-        fiftyone_app.connect()
-        shelf = fiftyone_app.shelf(NAME)
+        dataset = open_dataset(NAME)
         before = [card(number, "dent") for number in range(given.images)]
-        built = seconds(lambda: update(shelf, before, "one"))
+        built = seconds(lambda: update(dataset, before, "one"))
         takes = []
         for take in range(TAKES):
             start = take * given.changed
@@ -64,11 +63,11 @@ def main() -> None:
                 card(number, f"chip {take}") for number in range(start, start + given.changed)
             ]
             done: list[Any] = []
-            takes.append(seconds(lambda cards=after, done=done: done.append(update(shelf, cards, "two"))))
+            takes.append(seconds(lambda cards=after, done=done: done.append(update(dataset, cards, "two"))))
             before = after
             assert done[0].changed == given.changed, done
         updated = median(takes)
-        same = median(seconds(lambda: update(shelf, before, "two")) for _ in range(TAKES))
+        same = median(seconds(lambda: update(dataset, before, "two")) for _ in range(TAKES))
         pairs = [(process(OURS), process(BARE)) for _ in range(TAKES + 1)][1:]
         ours, bare = median(one for one, _ in pairs), median(other for _, other in pairs)
     rows = [
@@ -109,10 +108,12 @@ def card(number: int, label: str) -> AppSample:
     )
 
 
-def update(shelf: Any, cards: list[AppSample], key: str) -> Any:
+def update(dataset: Any, cards: list[AppSample], key: str) -> Any:
     """Without vectors: a changed label does not change them, so that a map is not made anew either."""
-    classes = ["good", "dent", "chip"]
-    return shelf.update(cards, key=key, classes=classes, vectors={}, model="", progress=lambda done, of: None)
+    from acbench.integrations.fiftyone.dataset import AppContents
+
+    contents = AppContents(samples=cards, key=key, classes=["good", "dent", "chip"], vectors={}, model="")
+    return dataset.update(contents, lambda done, of: None)
 
 
 def process(code: str) -> float:

@@ -20,7 +20,8 @@ import httpx
 
 from acbench import schema
 from acbench.integrations.label_studio import server as servers
-from acbench.integrations.label_studio.tool import LabelStudio, check
+from acbench.integrations.label_studio.tool import LabelStudio
+from acbench.integrations.label_studio.validation import prediction_check
 from acbench.records import Item, Proposal, item_id
 from acbench.review.annotation_tool import ProjectSpec, Task
 from acbench.review.history import ReviewLog
@@ -113,7 +114,7 @@ def wanted(name: str) -> ProjectSpec:
 
 def questions(items: list[Item]) -> list[Task]:
     """A task with two predictions for each image."""
-    judge = check(FORM)
+    judge = prediction_check(FORM)
     made = []
     for number, item in enumerate(items):
         ranked = RankedItem(item_id=item.item_id, rank=1, why="disputed", label_issue_score=0.5, detail="")

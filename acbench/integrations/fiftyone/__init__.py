@@ -1,1 +1,1 @@
-"""The FiftyOne App: a benchmark as a dataset there, its look, its server."""
+"""The FiftyOne App: a benchmark as a dataset there, its layout, its server."""

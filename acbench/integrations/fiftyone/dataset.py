@@ -1,32 +1,45 @@
-"""Cards as a FiftyOne dataset on a MongoDB: updated in place, and what people mark in it comes back.
+"""Shows a benchmark as a FiftyOne dataset: it is updated in place, and what people mark in it comes back.
 
-The database is the one that FIFTYONE_DATABASE_URI names, or else FiftyOne's own. Tags, views, fields and brain runs
-that people add to the dataset stay as they are; what acbench writes is named in `acbench.review.app_records`.
+Tags, views, fields and brain runs that people add to the dataset stay as they are. The fields that acbench writes are
+named in `acbench.review.app_records`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from acbench._util.console import Progress
 from acbench.errors import AcbenchError
-from acbench.integrations.fiftyone import _stdout
-from acbench.integrations.fiftyone import embeddings as brain
-from acbench.integrations.fiftyone import layout as look
-from acbench.review.app_records import FIELDS, FORMAT, AppLabel, AppMark, AppSample
+from acbench.integrations.fiftyone import embeddings, layout
+from acbench.integrations.fiftyone.database import connect, database_errors, first_line
+from acbench.integrations.fiftyone.embeddings import Vectors
+from acbench.review.app_records import FORMAT, RETIRED_FIELDS, AppLabel, AppMark, AppSample, FieldValue
+
+if TYPE_CHECKING:
+    import fiftyone as fo
 
 BATCH = 500
 """Samples written at a time."""
-WAIT = 5
-"""Seconds that a database has to answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppContents:
+    """What a dataset is to show."""
+
+    samples: Sequence[AppSample]
+    key: str
+    """A hash of all inputs, kept for `AppDataset.key`."""
+    classes: Sequence[str]
+    """Class ids that can be chosen in the App."""
+    vectors: Vectors
+    """For FiftyOne Brain."""
+    model: str
+    """Name of the model that made the vectors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +52,7 @@ class Updated:
     left: int = 0
     """Not touched, as they hold what somebody marked and nobody has collected."""
     older: bool = False
-    """The dataset was of an older version: everything was written anew."""
+    """The dataset was of an older format: everything was written anew."""
 
     def __str__(self) -> str:
         parts = {"added": self.added, "changed": self.changed, "removed": self.removed}
@@ -47,244 +60,251 @@ class Updated:
         return done or "nothing had changed"
 
 
+class About(TypedDict, total=False):
+    """What acbench keeps with a dataset, in its `info`."""
+
+    format: int
+    """`app_records.FORMAT` of the acbench that wrote it."""
+    key: str
+    """`AppContents.key`; empty while an update is under way, and if samples were left."""
+    samples: int
+    """How many there were after the last update."""
+    look: str
+    """`layout.digest` of the layout."""
+    vectors: str
+    """`embeddings.digest` of the vectors that FiftyOne Brain has seen."""
+    model: str
+    """Name of the model that made them."""
+
+
 @dataclass(frozen=True, slots=True)
-class _There:
+class _StoredSample:
     """What the dataset holds of one item."""
 
     sample_id: str
     content: str
-    given: str
+    written_label: str
     label: str
     tags: tuple[str, ...]
 
     @property
-    def changed(self) -> str | None:
+    def changed_label(self) -> str | None:
         """The label that somebody put in the place of ours, or None."""
-        return self.label if self.label != self.given else None
+        return self.label if self.label != self.written_label else None
 
     @property
-    def marked(self) -> bool:
-        return bool(self.tags) or self.changed is not None
+    def is_marked(self) -> bool:
+        return bool(self.tags) or self.changed_label is not None
 
 
-def connect() -> Any:
-    """The module `fiftyone`, with a database that answers. Raises AcbenchError if there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Changes:
+    """What has to be done to the samples of a dataset."""
 
-    FiftyOne logs to stdout by default; imported here first, it logs to stderr.
-    """
-    os.environ.setdefault("FIFTYONE_DO_NOT_TRACK", "true")
-    if uri := os.environ.get("FIFTYONE_DATABASE_URI"):
-        _ping(uri)
-    try:
-        with _stdout.for_results():
-            import fiftyone as fo
-            import fiftyone.core.odm as odm
+    new: Sequence[AppSample]
+    rewritten: Mapping[str, AppSample]
+    """By the id of the stored sample."""
+    removed: Sequence[str]
+    """Ids of stored samples."""
+    left: int
+    """How many samples should be rewritten or removed, and hold what somebody marked."""
 
-            fo.config.show_progress_bars = False
-            logging.getLogger("fiftyone").setLevel(logging.WARNING)
-            odm.get_db_conn()
-    except Exception as error:
-        raise AcbenchError(
-            f"FiftyOne has no database: {_first_line(error)}",
-            "pip install --force-reinstall fiftyone-db   or let FIFTYONE_DATABASE_URI name a running MongoDB",
-        ) from None
-    return fo
-
-
-def _ping(uri: str) -> None:
-    from pymongo import MongoClient
-    from pymongo.errors import PyMongoError
-
-    try:
-        with MongoClient[Any](uri, serverSelectionTimeoutMS=WAIT * 1000) as client:
-            client.admin.command("ping")
-    except (PyMongoError, ValueError) as error:
-        raise AcbenchError(
-            f"no MongoDB answers where FIFTYONE_DATABASE_URI points: {_first_line(error)}",
-            "start it, or unset FIFTYONE_DATABASE_URI to use FiftyOne's own database",
-        ) from None
-
-
-@contextmanager
-def database_errors() -> Iterator[None]:
-    """A database that goes away, or a dataset that this FiftyOne cannot read, becomes an AcbenchError."""
-    from pymongo.errors import PyMongoError
-
-    try:
-        yield
-    except PyMongoError as error:
-        raise AcbenchError(
-            f"the FiftyOne database failed: {_first_line(error)}",
-            "see that MongoDB runs and has space, then run the same command again: it goes on where it was",
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    """Of its message, without the user and password that a URI may hold."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return re.sub(r"//[^@/\s]*@", "//…@", text)[:300]
+    @classmethod
+    def between(cls, stored: Mapping[str, _StoredSample], samples: Sequence[AppSample]) -> _Changes:
+        """The changes that make a dataset show `samples`. `stored`: by item_id."""
+        wanted = {sample.item_id for sample in samples}
+        gone = [sample for item_id, sample in stored.items() if item_id not in wanted]
+        removed = [sample.sample_id for sample in gone if not sample.is_marked]
+        left = len(gone) - len(removed)
+        rewritten = {}
+        for sample in samples:
+            known = stored.get(sample.item_id)
+            if known is None or known.content == sample.content:
+                continue
+            if known.changed_label is None:
+                rewritten[known.sample_id] = sample
+            else:
+                left += 1
+        new = [sample for sample in samples if sample.item_id not in stored]
+        return cls(new=new, rewritten=rewritten, removed=removed, left=left)
 
 
 def dataset_name(benchmark: str, project: Path) -> str:
-    """One dataset a benchmark and project folder."""
+    """The name of the dataset that a benchmark has in a project folder."""
     mark = hashlib.blake2b(str(project).encode(), digest_size=3).hexdigest()
     return f"acbench-{re.sub(r'[^A-Za-z0-9_-]', '-', benchmark)}-{mark}"
 
 
-def shelf(name: str, *, make: bool = True) -> Shelf | None:
-    """The dataset of that name, or a new one; None if there is none and `make` is False. Raises AcbenchError."""
-    fo = connect()
+def open_dataset(name: str) -> AppDataset:
+    """The dataset of that name, made if there is none. Raises AcbenchError."""
+    known = find_dataset(name)
+    if known is not None:
+        return known
+    import fiftyone as fo
+
+    with database_errors():
+        return AppDataset(fo.Dataset(name, persistent=True))
+
+
+def find_dataset(name: str) -> AppDataset | None:
+    """The dataset of that name, or None. Raises AcbenchError."""
+    connect()
+    import fiftyone as fo
+
     with database_errors():
         try:
-            if fo.dataset_exists(name):
-                return Shelf(fo, fo.load_dataset(name))
+            return AppDataset(fo.load_dataset(name)) if fo.dataset_exists(name) else None
         except (OSError, ValueError) as error:  # FiftyOne's way to say that a newer one wrote it
             raise AcbenchError(
-                f"FiftyOne cannot read its dataset {name}: {_first_line(error)}",
+                f"FiftyOne cannot read its dataset {name}: {first_line(error)}",
                 f"update FiftyOne, or remove the dataset; it is made anew: fiftyone datasets delete {name}",
             ) from None
-        return Shelf(fo, fo.Dataset(name, persistent=True)) if make else None
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class AppDataset:
     """The dataset of one benchmark."""
 
-    fo: Any
-    """The module `fiftyone`."""
-    data: Any
-    """A `fiftyone.Dataset`."""
+    data: fo.Dataset
 
     @property
     def key(self) -> str:
-        """Of the inputs that the dataset shows; empty if it may show others."""
+        """The `AppContents.key` of what the dataset shows; empty if it may show something else."""
         about = self._about()
-        whole = about.get("format") == FORMAT and about.get("samples") == len(self.data)
-        return str(about.get("key", "")) if whole else ""
+        is_complete = about.get("format") == FORMAT and about.get("samples") == len(self.data)
+        return about.get("key", "") if is_complete else ""
 
-    def update(
-        self,
-        cards: Sequence[AppSample],
-        *,
-        key: str,
-        classes: Sequence[str],
-        vectors: brain.Vectors,
-        model: str,
-        progress: Progress,
-    ) -> Updated:
-        """Make the dataset show `cards`, joined by item_id; only samples whose card has changed are written.
+    def update(self, contents: AppContents, progress: Progress) -> Updated:
+        """Make the dataset show `contents`, joined by item_id. Only samples that have changed are written.
 
-        `key` is kept for `Shelf.key`. `classes` can be chosen in the App. `vectors`, made by `model`, are what FiftyOne
-        Brain is given. Raises AcbenchError if a newer acbench made the dataset.
+        Raises AcbenchError if a newer acbench made the dataset.
         """
+        samples = contents.samples
         before = self._about().get("format")
         if before is not None and before > FORMAT:
             raise AcbenchError(
                 f"the FiftyOne dataset {self.data.name} was written by a newer acbench",
                 f"update acbench, or remove it; it is made anew: fiftyone datasets delete {self.data.name}",
             )
-        self._tell(key="")
-        look.declare(self.fo, self.data, {name for card in cards for name in card.fields} - set(FIELDS))
-        there = self._there()
-        shown = {card.item_id for card in cards}
-        gone = {item_id: found for item_id, found in there.items() if item_id not in shown}
-        orphans = sum(found.marked for found in gone.values())
-        self.data.delete_samples([found.sample_id for found in gone.values() if not found.marked])
-        new = [card for card in cards if card.item_id not in there]
-        stale = [card for card in cards if card.item_id in there and there[card.item_id].content != card.content]
-        free = [card for card in stale if there[card.item_id].changed is None]
-        self._rewrite({there[card.item_id].sample_id: card for card in free}, progress)
-        for start in range(0, len(new), BATCH):
-            progress(start, len(new))
-            self.data.add_samples([self._sample(card) for card in new[start : start + BATCH]], dynamic=False)
-        if self._about().get("look") != (dressed := look.digest(self.data, cards, classes)):
-            look.dress(self.fo, self.data, cards, classes)
-            self._tell(look=dressed)
-        self._think(vectors, model)
-        left = len(stale) - len(free) + orphans
-        self._tell(format=FORMAT, samples=len(self.data), key="" if left else key)
+        self._keep({"key": ""})
+        self._remove_retired_fields(before)
+        layout.add_fields(self.data, layout.extra_fields(samples))
+        changes = _Changes.between(self._stored(), samples)
+        self.data.delete_samples(changes.removed)
+        self._rewrite(changes.rewritten, progress)
+        self._add(changes.new, progress)
+        self._lay_out(samples, contents.classes)
+        self._update_brain(contents.vectors, contents.model)
+        self._keep({"format": FORMAT, "samples": len(self.data), "key": "" if changes.left else contents.key})
         return Updated(
-            added=len(new),
-            changed=len(free),
-            removed=len(gone) - orphans,
-            left=left,
+            added=len(changes.new),
+            changed=len(changes.rewritten),
+            removed=len(changes.removed),
+            left=changes.left,
             older=before is not None and before != FORMAT,
         )
 
-    def flags(self) -> list[AppMark]:
+    def marks(self) -> list[AppMark]:
         """What people have marked: every sample with a tag, or with another label than acbench wrote."""
         return [
             AppMark(
                 item_id=item_id,
-                tags=found.tags,
-                label_before=found.given,
-                new_label=found.changed,
-                sample=f"{self.data.name}/{found.sample_id}",
+                tags=sample.tags,
+                label_before=sample.written_label,
+                new_label=sample.changed_label,
+                sample=f"{self.data.name}/{sample.sample_id}",
             )
-            for item_id, found in self._there().items()
-            if found.marked
+            for item_id, sample in self._stored().items()
+            if sample.is_marked
         ]
 
-    def settle(self, flags: Sequence[AppMark]) -> None:
+    def remove_marks(self, marks: Sequence[AppMark]) -> None:
         """Take marks that were collected off the samples, so that they are collected once."""
-        taken = {flag.sample.rpartition("/")[2]: flag for flag in flags}
-        self._tell(key="")
-        for sample in self.data.select(list(taken)).iter_samples(autosave=True):
-            flag = taken[sample.id]
-            sample.tags = [tag for tag in sample.tags if tag not in flag.tags]
-            if flag.new_label is not None:
-                sample["given"], sample["content"] = flag.new_label, ""
+        collected = {mark.sample.rpartition("/")[2]: mark for mark in marks}
+        self._keep({"key": ""})
+        for sample in self.data.select(list(collected)).iter_samples(autosave=True):
+            mark = collected[sample.id]
+            sample.tags = [tag for tag in sample.tags if tag not in mark.tags]
+            if mark.new_label is not None:
+                sample["given"], sample["content"] = mark.new_label, ""
 
-    def _think(self, vectors: brain.Vectors, model: str) -> None:
-        """Let FiftyOne Brain see the vectors, unless it has, and the labels that are new."""
-        mark = brain.digest(vectors, model)
-        if self._about().get("vectors") != mark:
-            brain.place(self.data, vectors)
-            self._tell(vectors=mark, model=model)
-        brain.doubt(self.fo, self.data)
-        look.dress_brain(self.fo, self.data)
+    def _remove_retired_fields(self, before: int | None) -> None:
+        """Remove what earlier formats had and this one has not. A person's own field of such a name came later."""
+        if before is None:
+            return
+        retired = {name for format, names in RETIRED_FIELDS.items() if before <= format for name in names}
+        if fields := sorted(retired & self.data.get_field_schema().keys()):
+            self.data.delete_sample_fields(fields)
 
-    def _there(self) -> dict[str, _There]:
+    def _stored(self) -> Mapping[str, _StoredSample]:
+        """item_id → what the dataset holds of it."""
         if "item_id" not in self.data.get_field_schema():
             return {}
         columns = self.data.values(["item_id", "id", "content", "given", "label.label", "tags"])
         return {
-            item_id: _There(sample_id, content or "", given or "", label or "", tuple(tags or ()))
-            for item_id, sample_id, content, given, label, tags in zip(*columns, strict=True)
+            item_id: _StoredSample(sample_id, content or "", written or "", label or "", tuple(tags or ()))
+            for item_id, sample_id, content, written, label, tags in zip(*columns, strict=True)
             if item_id is not None  # a sample that somebody added
         }
 
-    def _rewrite(self, cards: dict[str, AppSample], progress: Progress) -> None:
-        samples = self.data.select(list(cards)).iter_samples(autosave=True, batch_size=BATCH)
-        for done, sample in enumerate(samples, start=1):
-            progress(done, len(cards))
-            card = cards[sample.id]
-            sample.filepath = card.image
-            for name, value in self._values(card).items():
-                sample[name] = value
+    def _rewrite(self, by_id: Mapping[str, AppSample], progress: Progress) -> None:
+        stored = self.data.select(list(by_id)).iter_samples(autosave=True, batch_size=BATCH)
+        for done, document in enumerate(stored, start=1):
+            progress(done, len(by_id))
+            sample = by_id[document.id]
+            document.filepath = sample.image
+            for name, value in self._values(sample).items():
+                document[name] = value
 
-    def _sample(self, card: AppSample) -> Any:
-        return self.fo.Sample(filepath=card.image, **self._values(card))
+    def _add(self, samples: Sequence[AppSample], progress: Progress) -> None:
+        import fiftyone as fo
 
-    def _values(self, card: AppSample) -> dict[str, Any]:
+        for start in range(0, len(samples), BATCH):
+            progress(start, len(samples))
+            batch = [fo.Sample(filepath=one.image, **self._values(one)) for one in samples[start : start + BATCH]]
+            self.data.add_samples(batch, dynamic=False)
+
+    def _values(self, sample: AppSample) -> dict[str, Any]:
         """Every field of acbench's own, the empty ones too."""
-        width, height = card.size
+        import fiftyone as fo
+
+        width, height = sample.size
         return {
-            **dict.fromkeys(name for name in self.data.get_field_schema() if look.is_ours(name)),
-            brain.MISTAKENNESS: None,  # of the label that is replaced
-            "metadata": self.fo.ImageMetadata(width=width, height=height) if width and height else None,
-            "mask": self.fo.Segmentation(mask_path=card.mask) if card.mask else None,
-            **{name: self._value(value) for name, value in card.fields.items()},
+            **dict.fromkeys(name for name in self.data.get_field_schema() if layout.is_ours(name)),
+            embeddings.MISTAKENNESS: None,  # that of the label that is replaced
+            "metadata": fo.ImageMetadata(width=width, height=height) if width and height else None,
+            "mask": fo.Segmentation(mask_path=sample.mask) if sample.mask else None,
+            **{name: _document(value) for name, value in sample.fields.items()},
         }
 
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, AppLabel):
-            return self.fo.Classification(label=value.label, confidence=value.confidence, **value.facts)
-        return list(value) if isinstance(value, tuple) else value
+    def _lay_out(self, samples: Sequence[AppSample], classes: Sequence[str]) -> None:
+        """Give the dataset its layout, unless it has it."""
+        digest = layout.digest(self.data, samples, classes)
+        if self._about().get("look") != digest:
+            layout.apply(self.data, samples, classes)
+            self._keep({"look": digest})
 
-    def _about(self) -> dict[str, Any]:
-        return dict(self.data.info.get("acbench", {}))
+    def _update_brain(self, vectors: Vectors, model: str) -> None:
+        """Let FiftyOne Brain see the vectors, unless it has, and the labels that are new."""
+        digest = embeddings.digest(vectors, model)
+        if self._about().get("vectors") != digest:
+            embeddings.add_map_and_duplicates(self.data, vectors)
+            self._keep({"vectors": digest, "model": model})
+        embeddings.add_mistakenness(self.data)
+        layout.apply_brain_views(self.data)
 
-    def _tell(self, **about: Any) -> None:
+    def _about(self) -> About:
+        return cast(About, dict(self.data.info.get("acbench", {})))
+
+    def _keep(self, about: About) -> None:
         self.data.info["acbench"] = {**self._about(), **about}
         self.data.save()
+
+
+def _document(value: FieldValue) -> fo.Classification | str | float | list[str] | None:
+    """A value as FiftyOne stores it."""
+    import fiftyone as fo
+
+    if isinstance(value, AppLabel):
+        return fo.Classification(label=value.label, confidence=value.confidence, **value.facts)
+    return list(value) if isinstance(value, tuple) else value

@@ -1,79 +1,31 @@
-"""How a dataset looks in the App: its fields, the sidebar, colours, saved views, and what annotators may choose."""
+"""Lays out a dataset in the App: its fields, the sidebar, colours, saved views, and what annotators may choose."""
 
 from __future__ import annotations
 
 import colorsys
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from acbench.integrations.fiftyone import embeddings as brain
+from acbench.integrations.fiftyone import embeddings
 from acbench.review.app_records import FIELDS, AppLabel, AppSample
 
+if TYPE_CHECKING:
+    import fiftyone as fo
+
 VERSION = "2"
-"""Raise it when the look changes: datasets that are there are dressed anew."""
+"""Raise it when the layout changes: existing datasets then get it."""
 GOOD_COLOUR, SILENT_COLOUR, ANOMALY_COLOUR = "#9aa0a6", "#5f6368", "#ff2d2d"
 MARKED = range(1, 256)
 """Every pixel value but 0 marks the anomaly: VisA's masks hold the number of the kind of defect."""
 LOW_MARGIN = 0.2
 """A witness whose best class leads the second by less could hardly tell."""
+MISTAKEN = 0.75
+"""Mistakenness above which a label is shown as likely wrong: the other class has a probability of more than a half."""
 
-
-def is_ours(name: str) -> bool:
-    """Whether acbench writes a field of this name."""
-    return name in FIELDS or name == "mask" or name.startswith(("proposal_", "prediction_"))
-
-
-def declare(fo: Any, data: Any, extra: Iterable[str]) -> None:
-    """Make the dataset have every field; `extra` ones are classes as somebody gave them."""
-    kinds = {name: kind for name, (_, kind) in FIELDS.items()} | dict.fromkeys(extra, "label")
-    there = data.get_field_schema()
-    for name, kind in {**kinds, **brain.FIELDS, "mask": "mask"}.items():
-        if name not in there:
-            data.add_sample_field(name, **_type(fo, kind))
-    if "item_id" not in there:
-        data.create_index("item_id")
-
-
-def _type(fo: Any, kind: str) -> dict[str, Any]:
-    documents = {"label": fo.Classification, "mask": fo.Segmentation}
-    if kind in documents:
-        return {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": documents[kind]}
-    if kind == "texts":
-        return {"ftype": fo.ListField, "subfield": fo.StringField}
-    plain = {"text": fo.StringField, "integer": fo.IntField, "number": fo.FloatField, "boolean": fo.BooleanField}
-    return {"ftype": plain[kind]}
-
-
-def digest(data: Any, cards: Sequence[AppSample], classes: Sequence[str]) -> str:
-    """Of all that `dress` depends on: fields, and what is named in them."""
-    named = {str(value.label) for card in cards for value in card.fields.values() if isinstance(value, AppLabel)}
-    parts = [VERSION, *sorted(data.get_field_schema()), "", *sorted(named), "", *classes]
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
-
-
-def dress(fo: Any, data: Any, cards: Sequence[AppSample], classes: Sequence[str]) -> None:
-    """Sidebar, colours of what the cards hold, saved views, and `classes` to choose from."""
-    schema = data.get_field_schema()
-    others = sorted(name for name in schema if name.startswith(("proposal_", "prediction_")))
-    named = ["label", "source", *others]
-    data.app_config.sidebar_groups = _sidebar(fo, others)
-    asked = [name for name in others if name != "proposal_source_label"]  # that one says what `source` says
-    data.app_config.active_fields = fo.ActiveFields(paths=["label", *asked, "mask"])
-    data.app_config.color_scheme = _colours(fo, named, cards)
-    data.mask_targets = {"mask": dict.fromkeys(MARKED, "anomaly")}
-    for field, text in _DESCRIPTIONS.items():
-        described = data.get_field(field)
-        described.description = text
-        described.save()
-    data.save()
-    for name, colour, about, view in _views(fo, data):
-        data.save_view(name, view, description=about, color=colour, overwrite=True)
-    if classes:
-        data.set_label_schemas({"label": {"type": "classification", "classes": list(classes), "component": "dropdown"}})
-        data.activate_label_schemas("label")
-
-
+_ANSWERS = ("proposal_", "prediction_")
+"""How the fields of proposers and of scored systems begin."""
 _DESCRIPTIONS = {
     "label": "The current label. Another class put here is a decision once it is collected",
     "source": "What the dataset says",
@@ -83,125 +35,206 @@ _DESCRIPTIONS = {
     "kinds": "Classes in the label",
     "same_as": "Another image with the same bytes",
 }
-
-
 _METADATA = ("width", "height", "size_bytes", "mime_type", "num_channels")
 
 
-def _sidebar(fo: Any, others: Sequence[str]) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class _SavedView:
+    name: str
+    colour: str
+    about: str
+    view: fo.DatasetView
+
+    def save(self, data: fo.Dataset) -> None:
+        data.save_view(self.name, self.view, description=self.about, color=self.colour, overwrite=True)
+
+
+def is_ours(name: str) -> bool:
+    """Whether acbench writes a field of this name."""
+    return name in FIELDS or name == "mask" or name.startswith(_ANSWERS)
+
+
+def extra_fields(samples: Sequence[AppSample]) -> set[str]:
+    """The fields of proposers and scored systems that samples have."""
+    return {name for sample in samples for name in sample.fields} - set(FIELDS)
+
+
+def add_fields(data: fo.Dataset, extra: Iterable[str]) -> None:
+    """Make the dataset have every field; `extra` ones are classes as somebody gave them."""
+    kinds = {name: kind for name, (_, kind) in FIELDS.items()} | dict.fromkeys(extra, "label")
+    existing = data.get_field_schema()
+    for name, kind in {**kinds, **embeddings.FIELDS, "mask": "mask"}.items():
+        if name not in existing:
+            data.add_sample_field(name, **_type(kind))
+    if "item_id" not in existing:
+        data.create_index("item_id")
+
+
+def _type(kind: str) -> dict[str, Any]:
+    """A kind of field, as arguments of `Dataset.add_sample_field`."""
+    import fiftyone as fo
+
+    documents = {"label": fo.Classification, "mask": fo.Segmentation}
+    if kind in documents:
+        return {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": documents[kind]}
+    if kind == "texts":
+        return {"ftype": fo.ListField, "subfield": fo.StringField}
+    plain = {"text": fo.StringField, "integer": fo.IntField, "number": fo.FloatField, "boolean": fo.BooleanField}
+    return {"ftype": plain[kind]}
+
+
+def digest(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]) -> str:
+    """A hash of all that `apply` depends on: fields, and what is named in them."""
+    named = {str(value.label) for sample in samples for value in sample.fields.values() if isinstance(value, AppLabel)}
+    parts = [VERSION, *sorted(data.get_field_schema()), "", *sorted(named), "", *classes]
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def apply(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]) -> None:
+    """Set the sidebar, colours of what the samples hold, saved views, and `classes` to choose from."""
+    import fiftyone as fo
+
+    answers = sorted(name for name in data.get_field_schema() if name.startswith(_ANSWERS))
+    asked = [name for name in answers if name != "proposal_source_label"]  # it says what `source` says
+    data.app_config.sidebar_groups = _sidebar(answers)
+    data.app_config.active_fields = fo.ActiveFields(paths=["label", *asked, "mask"])
+    data.app_config.color_scheme = _colour_scheme(["label", "source", *answers], samples)
+    data.mask_targets = {"mask": dict.fromkeys(MARKED, "anomaly")}
+    for name, text in _DESCRIPTIONS.items():
+        field = data.get_field(name)
+        field.description = text
+        field.save()
+    data.save()
+    for view in _views(data):
+        view.save(data)
+    if classes:
+        data.set_label_schemas({"label": {"type": "classification", "classes": list(classes), "component": "dropdown"}})
+        data.activate_label_schemas("label")
+
+
+def _sidebar(answers: Sequence[str]) -> list[fo.SidebarGroupDocument]:
+    import fiftyone as fo
+
     groups: dict[str, list[str]] = {"Label": [], "Source": []}
-    groups["Proposals"] = [name for name in others if name.startswith("proposal_")]
-    if predictions := [name for name in others if name.startswith("prediction_")]:
+    groups["Proposals"] = [name for name in answers if name.startswith("proposal_")]
+    if predictions := [name for name in answers if name.startswith("prediction_")]:
         groups["Predictions"] = predictions
     for name, (group, _) in FIELDS.items():
         groups.setdefault(group, []).append(name)
     groups["Image"] += ["mask"]
     groups["acbench"] += ["id", "filepath"]
-    known = [*groups.pop("acbench"), "created_at"]
+    own = [*groups.pop("acbench"), "created_at", "last_modified_at"]
     return [
         fo.SidebarGroupDocument(name="tags", paths=[], expanded=True),
         *(fo.SidebarGroupDocument(name=name, paths=paths, expanded=name != "Image") for name, paths in groups.items()),
-        fo.SidebarGroupDocument(name="Brain", paths=list(brain.FIELDS), expanded=True),
-        fo.SidebarGroupDocument(name="acbench", paths=[*known, "last_modified_at"], expanded=False),
+        fo.SidebarGroupDocument(name="Brain", paths=list(embeddings.FIELDS), expanded=True),
+        fo.SidebarGroupDocument(name="acbench", paths=own, expanded=False),
         fo.SidebarGroupDocument(name="metadata", paths=[f"metadata.{name}" for name in _METADATA], expanded=False),
     ]
 
 
-def _colours(fo: Any, named: Sequence[str], cards: Sequence[AppSample]) -> Any:
-    """The same colour for a class wherever it is named; within a category as far apart as can be."""
-    by_category: dict[str, set[str]] = {}
-    for card in cards:
-        values = [card.fields.get(name) for name in named]
-        found = {each.label for each in values if isinstance(each, AppLabel)}
-        by_category.setdefault(str(card.fields["category"]), set()).update(found)
-    colours: dict[str, str] = {}
-    for labels in by_category.values():
-        plain = sorted(label for label in labels if label != "good" and not label.startswith("("))
-        for place, label in enumerate(plain):
-            colours.setdefault(label, _hue(place, len(plain)))
-        colours.update(dict.fromkeys((label for label in labels if label.startswith("(")), SILENT_COLOUR))
-    colours["good"] = GOOD_COLOUR
-    shades: list[Any] = [{"value": label, "color": colour} for label, colour in sorted(colours.items())]
+def _colour_scheme(fields: Sequence[str], samples: Sequence[AppSample]) -> fo.ColorScheme:
+    """The colours of the classes that `fields` name, and of masks."""
+    import fiftyone as fo
+
+    shades = [{"value": label, "color": colour} for label, colour in sorted(_colours(fields, samples).items())]
     marked = [{"intTarget": value, "color": ANOMALY_COLOUR} for value in MARKED]
-    mask: dict[str, Any] = {"path": "mask", "fieldColor": ANOMALY_COLOUR, "maskTargetsColors": marked}
     return fo.ColorScheme(
         color_by="value",
         opacity=0.45,
         fields=[
-            *({"path": name, "colorByAttribute": "label", "valueColors": shades} for name in named),
-            mask,
+            *({"path": name, "colorByAttribute": "label", "valueColors": shades} for name in fields),
+            {"path": "mask", "fieldColor": ANOMALY_COLOUR, "maskTargetsColors": marked},
         ],
         default_mask_targets_colors=marked,
     )
 
 
-def _hue(place: int, of: int) -> str:
-    channels = colorsys.hls_to_rgb(place / max(of, 1), 0.55 if place % 2 else 0.45, 0.75)
-    return "#" + "".join(f"{round(255 * each):02x}" for each in channels)
+def _colours(fields: Sequence[str], samples: Sequence[AppSample]) -> dict[str, str]:
+    """Label → colour. A class has the same colour wherever it is named; those of a category differ most."""
+    by_category: dict[str, set[str]] = {}
+    for sample in samples:
+        values = [sample.fields.get(name) for name in fields]
+        labels = {value.label for value in values if isinstance(value, AppLabel)}
+        by_category.setdefault(str(sample.fields["category"]), set()).update(labels)
+    colours: dict[str, str] = {}
+    for labels in by_category.values():
+        classes = sorted(label for label in labels if label != "good" and not label.startswith("("))
+        for place, label in enumerate(classes):
+            colours.setdefault(label, _hue(place, len(classes)))
+        colours.update(dict.fromkeys((label for label in labels if label.startswith("(")), SILENT_COLOUR))
+    colours["good"] = GOOD_COLOUR
+    return colours
 
 
-def _views(fo: Any, data: Any) -> list[tuple[str, str, str, Any]]:
-    """Name, colour, what it is for, and the view."""
+def _hue(place: int, count: int) -> str:
+    """One of `count` colours that differ as much as can be."""
+    channels = colorsys.hls_to_rgb(place / max(count, 1), 0.55 if place % 2 else 0.45, 0.75)
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
+
+
+def _views(data: fo.Dataset) -> list[_SavedView]:
+    import fiftyone as fo
+
     field = fo.ViewField
-    status, why, seen = field("status"), field("why"), field("decided_by") == "people"
+    status, why, is_decided = field("status"), field("why"), field("decided_by") == "people"
+    disputed = data.match((why == "disputed") & ~is_decided)
+    unseen = data.match((status == "accepted") & ~is_decided & (field("kinds") > 0))
+    changed = data.match(field("changed") == True)  # noqa: E712  (an expression of FiftyOne)
     return [
-        ("To look at", "#d93025", "The review queue, the most doubtful first", data.exists("queue").sort_by("queue")),
-        (
+        _SavedView(
+            "To look at", "#d93025", "The review queue, the most doubtful first", data.exists("queue").sort_by("queue")
+        ),
+        _SavedView(
             "Disputed",
             "#e8710a",
             "Independent witnesses differ and nobody has decided",
-            data.match((why == "disputed") & ~seen).sort_by("label_issue_score", reverse=True),
+            disputed.sort_by("label_issue_score", reverse=True),
         ),
-        (
-            "Changed against the source",
-            "#9334e6",
-            "The label is not what the dataset's own one maps to",
-            data.match(field("changed") == True),  # noqa: E712  (an expression of FiftyOne)
+        _SavedView(
+            "Changed against the source", "#9334e6", "The label is not what the dataset's own one maps to", changed
         ),
-        (
+        _SavedView(
             "Accepted unseen",
             "#188038",
             "Accepted anomalous images that nobody has looked at",
-            data.match((status == "accepted") & ~seen & (field("kinds") > 0)).sort_by(
-                "label_issue_score", reverse=True
-            ),
+            unseen.sort_by("label_issue_score", reverse=True),
         ),
-        (
+        _SavedView(
             "Low margin",
             "#f9ab00",
             f"A witness's best class leads the second by less than {LOW_MARGIN}",
             data.match(field("margin") < LOW_MARGIN).sort_by("margin"),
         ),
-        ("Several defects", "#12b5cb", "More than one class in the label", data.match(field("kinds") > 1)),
-        ("Excluded", "#5f6368", "Not part of the benchmark; `reason` says why", data.match(status == "excluded")),
-        ("Asked again", "#c5221f", "Somebody tagged it recheck", data.match(why == "flagged")),
-        ("By category", "#1a73e8", "One group a category", data.group_by("category", order_by="image")),
+        _SavedView("Several defects", "#12b5cb", "More than one class in the label", data.match(field("kinds") > 1)),
+        _SavedView(
+            "Excluded", "#5f6368", "Not part of the benchmark; `reason` says why", data.match(status == "excluded")
+        ),
+        _SavedView("Asked again", "#c5221f", "Somebody tagged it recheck", data.match(why == "flagged")),
+        _SavedView("By category", "#1a73e8", "One group a category", data.group_by("category", order_by="image")),
     ]
 
 
-def dress_brain(fo: Any, data: Any) -> None:
-    """Saved views of what FiftyOne Brain found, and a workspace with its map beside the images."""
+def apply_brain_views(data: fo.Dataset) -> None:
+    """Save views of what FiftyOne Brain found, and a workspace with its map beside the images."""
+    import fiftyone as fo
+
     field = fo.ViewField
-    twins = field("same_as") != None  # noqa: E711  (an expression of FiftyOne)
-    doubted = data.match(field(brain.MISTAKENNESS) > MISTAKEN).sort_by(brain.MISTAKENNESS, reverse=True)
-    views = [
-        (
+    is_duplicate = (field("same_as") != None) | (field(embeddings.NEAR) != None)  # noqa: E711  (expressions of FiftyOne)
+    mistaken = data.match(field(embeddings.MISTAKENNESS) > MISTAKEN).sort_by(embeddings.MISTAKENNESS, reverse=True)
+    for view in (
+        _SavedView(
             "Likely duplicates",
             "#a142f4",
             "The same bytes as another image, or an anomaly that looks the same",
-            data.match(twins | (field(brain.NEAR) != None)),  # noqa: E711
+            data.match(is_duplicate),
         ),
-        ("Likely mistakes", "#d01884", "FiftyOne Brain: `neighbours` is sure of another class", doubted),
-    ]
-    for name, colour, about, view in views:
-        data.save_view(name, view, description=about, color=colour, overwrite=True)
-    if data.has_brain_run(brain.MAP):
+        _SavedView("Likely mistakes", "#d01884", "FiftyOne Brain: `neighbours` is sure of another class", mistaken),
+    ):
+        view.save(data)
+    if data.has_brain_run(embeddings.MAP):
         images = fo.Panel(type="Samples", pinned=True)
-        chart = fo.Panel(type="Embeddings", state={"brainResult": brain.MAP, "colorByField": "label.label"})
+        chart = fo.Panel(type="Embeddings", state={"brainResult": embeddings.MAP, "colorByField": "label.label"})
         halves = [fo.Space(children=[half], active_child=half.component_id) for half in (images, chart)]
         space = fo.Space(orientation="horizontal", children=halves, active_child=chart.component_id, sizes=[0.5, 0.5])
         data.save_workspace("Map", space, description="Anomalous regions as points, beside the images", overwrite=True)
-
-
-MISTAKEN = 0.75
-"""Mistakenness above which a label is shown as likely wrong: the other class has a probability of more than a half."""

@@ -1,4 +1,4 @@
-"""The server of the FiftyOne App: a free port, a start, and an end that leaves no process behind."""
+"""Runs the server of the FiftyOne App: on a free port, and with an end that leaves no process behind."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
+from acbench._util.stdout import reserved_stdout
 from acbench.errors import AcbenchError
-from acbench.integrations.fiftyone import _stdout
-from acbench.integrations.fiftyone.dataset import Shelf
+from acbench.integrations.fiftyone.dataset import AppDataset
 
-PORT = 5151
-"""FiftyOne's own."""
-HERE = "127.0.0.1"
+if TYPE_CHECKING:
+    import fiftyone as fo
+    import psutil
+
+HOST = "127.0.0.1"
 PATIENCE = 10
 """Seconds that a server has to end by itself."""
 
 
-def see_that_free(port: int) -> None:
+def check_free(port: int) -> None:
     """Raises AcbenchError if something listens on that port: FiftyOne would silently show what runs there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HERE, port))
+            probe.bind((HOST, port))
         except OSError as error:
             raise AcbenchError(
                 f"port {port} cannot be used: {error.strerror}", f"give another one: --port {port + 1}"
@@ -33,18 +35,18 @@ def see_that_free(port: int) -> None:
 
 
 @contextmanager
-def app(shelf: Shelf, port: int, *, browser: bool) -> Iterator[Any]:
-    """The App on one dataset, as long as the context lasts. Gives the session; opens a browser if asked to.
+def running_app(dataset: AppDataset, port: int, *, browser: bool) -> Iterator[fo.Session]:
+    """Run the App on one dataset as long as the context lasts. Opens a browser if asked to.
 
     What FiftyOne prints meanwhile, from whichever thread, goes to stderr.
     """
-    see_that_free(port)
+    check_free(port)
     children = _children()
     previous = signal.signal(signal.SIGTERM, _interrupt)
-    session: Any = None
+    session: fo.Session | None = None
     try:
-        with _stdout.for_results():
-            session = _launched(shelf, port, browser)
+        with reserved_stdout():
+            session = _launch(dataset, port, browser)
             yield session
     finally:
         with suppress(Exception):  # whatever state it is in: its processes are ended below
@@ -54,11 +56,12 @@ def app(shelf: Shelf, port: int, *, browser: bool) -> Iterator[Any]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _launched(shelf: Shelf, port: int, browser: bool) -> Any:
+def _launch(dataset: AppDataset, port: int, browser: bool) -> fo.Session:
+    import fiftyone as fo
     from fiftyone.core.service import ServiceException
 
     try:
-        return shelf.fo.launch_app(shelf.data, port=port, address=HERE, remote=not browser)
+        return fo.launch_app(dataset.data, port=port, address=HOST, remote=not browser)
     except ServiceException as error:
         raise AcbenchError(
             f"the App did not start: {error}", "run the same command again; a busy machine may have been too slow"
@@ -69,13 +72,13 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _children() -> set[Any]:
+def _children() -> set[psutil.Process]:
     import psutil
 
     return set(psutil.Process().children(recursive=True))
 
 
-def _end(processes: set[Any]) -> None:
+def _end(processes: set[psutil.Process]) -> None:
     import psutil
 
     for process in processes:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
 import httpx2
 import openai
 
+from acbench._util.backoff import retry_after
 from acbench.integrations.openai.endpoint import KEY, Endpoint
 from acbench.predictors.llm.messages import Kind, LlmError
 
@@ -81,8 +79,8 @@ def _status_meaning(endpoint: Endpoint, error: openai.APIStatusError) -> LlmErro
     if 300 <= status < 400:
         return LlmError("refused", f"{said}: redirects are not followed", "give the final URL as --llm-url")
     kind = _STATUS.get(status, "server" if status >= 500 else "refused")
-    retry_after = _retry_after(error.response.headers)
-    return LlmError(kind, said, retry_after=retry_after, may_cost=status in _UPSTREAM)
+    wait = retry_after(error.response.headers)
+    return LlmError(kind, said, retry_after=wait, may_cost=status in _UPSTREAM)
 
 
 def _bound(response: httpx2.Response, *, timeout: float) -> None:
@@ -116,21 +114,3 @@ def _message(error: openai.APIStatusError) -> str:
     body: Any = error.body
     said = body.get("message") if isinstance(body, dict) else body
     return str(said or error.response.reason_phrase or "no reason")
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Seconds, from either form of the header."""
-    try:
-        if milliseconds := headers.get("retry-after-ms"):
-            seconds = float(milliseconds) / 1000
-        else:
-            seconds = float(headers["retry-after"])
-    except KeyError:
-        return None
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(headers.get("retry-after", ""))
-        except ValueError:
-            return None
-        seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None

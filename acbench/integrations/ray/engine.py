@@ -21,8 +21,8 @@ from typing import Any
 
 from acbench._util import execution
 from acbench._util.execution import WorkerTask
-from acbench.errors import AcbenchError, RemoteError
-from acbench.integrations.fiftyone import _stdout
+from acbench._util.stdout import reserved_stdout
+from acbench.errors import AcbenchError, HintedError
 from acbench.integrations.ray.driver import Keeper, RemoteHome
 from acbench.integrations.torch.runtime import threads
 from acbench.predictors.llm.budget import Budget
@@ -165,7 +165,7 @@ class RayEngine:
                     _START,
                 ) from None
             self._connected = True
-            self._elsewhere.enter_context(_stdout.for_results())
+            self._elsewhere.enter_context(reserved_stdout())
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
@@ -226,7 +226,7 @@ class _Worker:
                 self._work = task.start(self._home)
             self._home.part = number
             return self._work(self._ask("part", number))
-        except (AcbenchError, RemoteError) as error:
+        except HintedError as error:
             return _Failure(error.message, error.hint)
 
 

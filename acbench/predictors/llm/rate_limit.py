@@ -7,17 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from acbench._util.backoff import Backoff
+
 LONGEST_WAIT = 120.0
 """Seconds; a longer Retry-After is not waited for."""
-
-
-def backoff(failures: int, retry_after: float | None, random: Callable[[], float]) -> float:
-    """Seconds to wait after so many failures in a row: doubled each time, and spread so that callers part ways.
-
-    What the endpoint asks for is the least, up to LONGEST_WAIT. `random` gives numbers in 0…1.
-    """
-    own = min(60.0, 2.0 ** (failures - 1)) * (0.5 + random() / 2)
-    return min(LONGEST_WAIT, max(own, retry_after or 0.0))
+BACKOFF = Backoff(longest=LONGEST_WAIT)
+"""Between the attempts at one question, or at handing in one batch."""
 
 
 @dataclass(kw_only=True)

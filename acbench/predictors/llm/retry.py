@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from acbench._util import execution
 from acbench.predictors.llm.budget import Budget
 from acbench.predictors.llm.messages import ChatModel, Completion, LlmError, Question
-from acbench.predictors.llm.rate_limit import RateLimit, backoff
+from acbench.predictors.llm.rate_limit import BACKOFF, RateLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class Retrier:
             if not failure.retryable or failures >= self.attempts:
                 self._count_unreached(failure)
                 return Outcome(error=failure, sends=failures, cost=cost)
-            self.sleep(backoff(failures, failure.retry_after, self.random))
+            self.sleep(BACKOFF.seconds(failures, failure.retry_after, self.random))
 
     @property
     def _gone(self) -> bool:

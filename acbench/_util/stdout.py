@@ -1,4 +1,4 @@
-"""Stdout is for results: what libraries print there goes to stderr."""
+"""Keeps stdout for results: what libraries print goes to stderr."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager, redirect_stdout
 
 
 @contextmanager
-def for_results() -> Iterator[None]:
+def reserved_stdout() -> Iterator[None]:
     """Until the end of the context, whatever writes to `sys.stdout` writes to stderr instead.
 
-    A logging handler that is made meanwhile for stdout keeps to stderr after it as well.
+    A logging handler for stdout that is made meanwhile keeps writing to stderr afterwards.
     """
     with redirect_stdout(sys.stderr):
         yield

@@ -1,0 +1,120 @@
+"""Works with a project's Label Studio: finds or starts its server, pushes, and runs pull, relabel and push in turn."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from acbench.errors import AnnotationToolError
+from acbench.integrations.label_studio import server as servers
+from acbench.integrations.label_studio.tool import LabelStudio
+from acbench.integrations.label_studio.validation import prediction_check
+from acbench.review.pull import PullResult
+from acbench.review.push import PushResult
+from acbench.storage.atomic import sweep
+from acbench.storage.project import Project
+from acbench.workflows import annotate
+from acbench.workflows.annotate import PushOptions
+from acbench.workflows.label import label, prepare
+from acbench.workflows.propose import Proposed
+from acbench.workflows.queue import Queue, rank
+from acbench.workflows.relabel import relabel
+from acbench.workflows.run import Run
+from acbench.workflows.summary import RelabelReport
+
+URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
+"""Variables that name a server and a user's key."""
+PASSWORD = "LABEL_STUDIO_PASSWORD"  # noqa: S105  (the variable's name)
+"""Variable with the password of the first user, for the first start of a project's own server."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pushed:
+    """What a push did."""
+
+    results: Mapping[str, PushResult] = field(default_factory=dict)
+    """Category → what came of its tasks; empty if nothing waits for people."""
+    url: str
+    """Where people decide."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cycle:
+    """What came of pull, relabel and push."""
+
+    pulled: PullResult
+    report: RelabelReport
+    pushed: Pushed
+
+
+@contextmanager
+def serving(project: Project, *, port: int) -> Iterator[tuple[servers.Server, subprocess.Popen[bytes]]]:
+    """Run the project's own server until the context ends. Raises AnnotationToolError."""
+    server, process = servers.start(
+        project.annotation_tool, _pictures(project), port=port, password=os.environ.get(PASSWORD) or None
+    )
+    try:
+        yield server, process
+    finally:
+        servers.stop(process, project.annotation_tool)
+
+
+@contextmanager
+def connected(project: Project) -> Iterator[LabelStudio]:
+    """The server that the environment names, or the one that `serve` started for this project.
+
+    Raises AnnotationToolError if there is neither, LostConnection if it does not answer.
+    """
+    own = servers.running(project.annotation_tool)
+    url, key = os.environ.get(URL), os.environ.get(KEY)
+    if url is None and own is not None:
+        url, key = own.url, own.key
+    if url is None:
+        raise AnnotationToolError(
+            "no Label Studio runs for this project",
+            f"start one and leave it running: acbench review serve; or set {URL} and {KEY} to your team's",
+        )
+    if key is None:
+        raise AnnotationToolError(f"{KEY} is not set", f"copy the key from Account & Settings at {url}: export {KEY}=…")
+    is_own = own is not None and url.rstrip("/") == own.url
+    tool = LabelStudio(url, key, served=_pictures(project) if is_own else None)
+    try:
+        yield tool
+    finally:
+        tool.close()
+
+
+def push(run: Run, options: PushOptions) -> Pushed:
+    """Rank what waits for people, and put it into Label Studio."""
+    with connected(run.files.project) as tool:
+        return _push(run, tool, options, rank(run, label(run, prepare(run))))
+
+
+def pull(run: Run) -> PullResult:
+    """Bring home what people decided in Label Studio, and make labels of it."""
+    with connected(run.files.project) as tool:
+        proposed = prepare(run)
+        result = annotate.pull(run, tool, proposed.dataset)
+    label(run, proposed)
+    return result
+
+
+def pull_relabel_push(run: Run, proposed: Proposed) -> Cycle:
+    """Bring decisions home, do all that `relabel` does, and put into Label Studio what still waits."""
+    with connected(run.files.project) as tool:
+        pulled = annotate.pull(run, tool, proposed.dataset)
+        report, queue = relabel(run, proposed)
+        return Cycle(pulled=pulled, report=report, pushed=_push(run, tool, PushOptions(), queue))
+
+
+def _push(run: Run, tool: LabelStudio, options: PushOptions, queue: Queue) -> Pushed:
+    sweep(run.files.task_pictures)
+    return Pushed(results=annotate.push(run, tool, queue, options, prediction_check), url=tool.url)
+
+
+def _pictures(project: Project) -> Path:
+    return project.annotation_tool / "pictures"
