@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from acbench.schema import Schema
     from acbench.schema import load as load_schema
 
-_PLACES = {
+_MODULES = {
     "AcbenchError": "errors",
     "Schema": "schema.model",
     "Scored": "evaluation",
@@ -40,11 +40,11 @@ _PLACES = {
     "load_schema": "schema.read",
     "score": "evaluation",
 }
-"""Where a public name lives, if not in `records`. Imported when first used: the command line must be quick."""
+"""The module of each public name that is not in `records`, imported on first use: the command line must be quick."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_PLACES.get(name, 'records')}")
+    module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'records')}")
     return getattr(module, "load" if name == "load_schema" else name)

@@ -7,9 +7,10 @@ from typing import Any
 
 from acbench import schema
 from acbench.predictors.base import Proposer, checked
-from acbench.records import Item, Proposal, Review, item_id
-from acbench.review.queue import RankedItem, rank
-from acbench.review.resolve import machine_labels
+from acbench.records import Item, Label, Proposal, Review, item_id
+from acbench.review.history import by_item
+from acbench.review.queue import AuditSample, RankedItem, rank
+from acbench.review.resolve import machine_labels, resolve
 from acbench.schema import Schema
 
 MVTEC_AC = schema.load("mvtec_ac")
@@ -107,7 +108,20 @@ def ask(proposer: Proposer, items: Sequence[Item]) -> list[Proposal]:
 
 
 def ranked_by(
-    items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema, **how: Any
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    schema: Schema,
+    *,
+    audit: float = 0.05,
+    seed: int = 0,
 ) -> list[RankedItem]:
     """The ranking of items by what is proposed."""
-    return rank(items, proposals, machine_labels(items, proposals, schema), schema, **how)
+    sample = AuditSample(share=audit, seed=seed)
+    return rank(items, proposals, machine_labels(items, proposals, schema), schema, sample)
+
+
+def labels_of(
+    items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], reviews: Sequence[Review], schema: Schema
+) -> dict[str, Label]:
+    """The labels of items, as a run resolves them."""
+    return resolve(items, proposals, by_item(reviews), schema, machine_labels(items, proposals, schema))

@@ -16,13 +16,13 @@ from acbench.release.folder import ReleaseFolder
 from acbench.release.verify.verify import Verified, verify
 from acbench.workflows.publish import Built, Publisher
 from acbench.workflows.run import Options, Run, open_run
-from acbench.workflows.settings import Changes
+from acbench.workflows.settings import SettingChanges
 
 
 @contextmanager
 def at_work(project: Path, benchmark: str, **changes: Any) -> Iterator[Run]:
     """A run without the proposer that needs a model."""
-    options = Options(changes=Changes(without=("neighbours",), **changes))
+    options = Options(changes=SettingChanges(without=("neighbours",), **changes))
     with open_run(project, benchmark, console=Screen(), options=options) as run:
         yield run
 

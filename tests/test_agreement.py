@@ -9,7 +9,7 @@ from helpers import MVTEC_AC, decides, item, says
 from acbench.evaluation import plots
 from acbench.evaluation.agreement import agreement
 from acbench.records import Item, Proposal, Review
-from acbench.review.queue import by_item
+from acbench.review.history import by_item
 
 ITEMS = [item(number) for number in range(8)]
 MACHINE = "clip@00000000"

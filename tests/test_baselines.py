@@ -30,7 +30,7 @@ from acbench.predictors.llm.messages import Completion, Picture, Question, Reply
 from acbench.predictors.proposers import clip
 from acbench.predictors.registry import baseline_names, build_baseline
 from acbench.records import GOOD, Item, Label, Prediction
-from acbench.schema.views import seen
+from acbench.schema.views import in_view
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 
 MVTEC_AC = schema.load("mvtec_ac")
@@ -142,7 +142,7 @@ def setup(root: Path, *, of: schema.Schema = MVTEC_AC, **options: Any) -> Baseli
     items = ingest(sources.get("mvtec_ad"), root).items
     labels = [label_of(item) for item in items if item.split == "test"]
     return BaselineSetup(
-        schema=seen(of, "published"),
+        schema=in_view(of, "published"),
         images=ImageReader(root),
         models=FakeModels(embedder=MeanColour(), patch_model=Patches(), clip_model=Colours(), client=Asker()),
         vectors=MemoryVectors(),

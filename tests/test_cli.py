@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +26,7 @@ from acbench.cli.main import cli
 from acbench.data.sample import render as sample
 from acbench.testing import toy_mvtec_ad
 
-HEAVY = {"numpy", "pandas", "torch", "pyarrow", "PIL", "yaml", "scipy", "sklearn", "cleanlab", "tqdm", "openai"}
+HEAVY = {"numpy", "pandas", "torch", "pyarrow", "PIL", "yaml", "scipy", "sklearn", "cleanlab", "rich", "openai"}
 WORK = Path(".acbench/sample")
 KEPT = Path("annotations/sample")
 
@@ -181,7 +186,7 @@ print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr)
         ("relabel sample --category nosuch", 1, "no category nosuch"),
         ("relabel sample --backbone nosuch", 1, "no backbone 'nosuch'"),
         ("relabel sample --backbone timm:nosuch@{project}/nosuch", 1, "there is no file"),
-        ("relabel sample --reviews {project}/nosuch", 1, "is not there"),
+        ("relabel sample --reviews {project}/nosuch", 1, "does not exist"),
         ("relabel sample --reviews {project}/.acbench/sample/triage.parquet", 1, "not UTF-8"),
         ("relabel sample --limit -1", 2, "--limit"),
         ("relabel sample --audit 7", 2, "--audit"),
@@ -266,6 +271,8 @@ def test_a_damaged_ledger_is_said(project: Path, command: str, damage: str) -> N
         (WORK / "settings.json", "[]", "relabel sample"),
         (WORK / "settings.json", "{}", "relabel sample"),
         (WORK / "report.json", "{", "status sample"),
+        (WORK / "report.json", "[]", "status sample"),
+        (WORK / "report.json", '{"labels": {}}', "status sample"),
         (KEPT / "labels.jsonl", "{", "relabel sample"),
         (KEPT / "labels.jsonl", '{"item_id": 3}', "relabel sample"),
         (KEPT / "reviews.jsonl", "junk", "relabel sample"),
@@ -309,6 +316,94 @@ def test_a_mask_that_cannot_be_used_is_a_failure_too(tmp_path: Path) -> None:
     next(root.rglob("*_mask.png")).write_bytes(b"no picture")
     for command in ("ingest mvtec_ac", "relabel mvtec_ac --without neighbours"):
         assert here(*command.split(), "--root", root, "--project", tmp_path).status == 3
+
+
+# On a terminal
+
+
+WORK_WITH_PROGRESS = """
+import click, sys, time
+from acbench.cli.main import cli, main
+from acbench.cli.screen import Screen
+
+@click.command()
+def work():
+    with Screen().stage("read [images]") as progress:
+        for done in range(1, 6):
+            progress(done, 5)
+            time.sleep(0.1)
+        Screen().note("half [of] them")
+        time.sleep({seconds})
+    print("the result")
+
+cli.get_command = lambda context, name: work
+sys.argv = ["acbench", "work"]
+main()
+"""
+"""A command of acbench that takes a while."""
+
+
+def on_a_terminal(*arguments: object, stop: bool = False, status: int = 0, results: Path | None = None) -> str:
+    """What a program prints on a terminal of 100 columns; `stop`: press Ctrl-C at the bar below a note."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
+    with ExitStack() as stack:
+        stdout = theirs if results is None else stack.enter_context(results.open("wb"))
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)], stdin=theirs, stdout=stdout, stderr=theirs, env=environment
+        )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # how Linux tells that the other end is closed
+        while data := os.read(ours, 65536):
+            shown += data
+            if stop and shown.partition(b"Note: ")[2].count(b"read") > 2:  # drawn again: the note is out
+                process.send_signal(signal.SIGINT)
+                stop = False
+    os.close(ours)
+    assert process.wait() == status, shown
+    return shown.decode().replace("\r\n", "\n")
+
+
+def left_on_screen(shown: str) -> list[str]:
+    """The lines that stay: a line that is erased, or that the cursor goes up to and overwrites, does not."""
+    lines = [""]
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", shown):
+        if part == "\n":
+            lines.append("")
+        elif part == "\x1b[1A":
+            lines.pop()
+        elif part == "\x1b[2K":
+            lines[-1] = ""
+        elif not part.startswith(("\x1b", "\r")):
+            lines[-1] += part
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def test_progress_goes_away_and_the_rest_stays_once(tmp_path: Path) -> None:
+    shown = on_a_terminal("-c", WORK_WITH_PROGRESS.format(seconds=0))
+    assert "read [images]" in shown and "5/5" in shown
+    assert left_on_screen(shown) == ["Note: half [of] them", "the result"]
+    shown = on_a_terminal("-c", WORK_WITH_PROGRESS.format(seconds=0), results=tmp_path / "results")
+    assert left_on_screen(shown) == ["Note: half [of] them"]
+    assert (tmp_path / "results").read_text() == "the result\n"
+
+
+def test_ctrl_c_leaves_a_clean_terminal() -> None:
+    shown = on_a_terminal("-c", WORK_WITH_PROGRESS.format(seconds=60), stop=True, status=130)
+    stopped = "Stopped. What was done is kept: run the same command again to go on."
+    assert left_on_screen(shown) == ["Note: half [of] them", stopped]
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is hidden"
+
+
+def test_a_terminal_and_a_pipe_get_the_same_words(project: Path) -> None:
+    for command in (("relabel", "sample"), ("status", "sample"), ("propose", "sample"), ("ingest", "sample")):
+        acbench(project, *command)
+        piped = acbench(project, *command).out
+        shown = left_on_screen(on_a_terminal("-m", "acbench", *command, "--project", project))
+        assert max(map(len, shown)) <= 100 or "/" in max(shown, key=len), "a path alone may be longer"
+        assert re.sub(r"\s", "", "".join(shown)).startswith(re.sub(r"\s", "", piped))
+        assert "…" not in piped
 
 
 # The sample, from end to end
@@ -369,9 +464,9 @@ def test_with_the_queue_filled_in_the_labels_are_the_truth(project: Path) -> Non
         image: list(shown) for image, shown in sample.truth().items()
     }
     assert {image for image, row in found.items() if row["decided_by"] == "people"} == reviewed
-    assert re.search(r"error of the labels nobody looks at: 0\.0% \(95 % interval 0\.0% to \d", done.out)
+    assert re.search(r"error of the auto-accepted labels: 0\.0% \(95 % interval 0\.0% to \d", done.out)
     assert rows(project) == []
-    assert "nothing waits for people" in done.out
+    assert "no image needs review" in done.out
     again = acbench(project, "relabel", "sample", "--reviews", queue, "--reviewer", "ada")
     assert "Reviews: 0 new, 0 changed, 0 known already" in again.out
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from acbench.data import evidence
-from acbench.data.evidence import PANEL, close_up, contour, outline, picture
+from acbench.data.evidence import PANEL, close_up, contour, notice, panels, picture
+from acbench.data.marking import outline
 from acbench.data.regions import Mask
 
 RED = (255, 24, 24)
@@ -116,48 +114,36 @@ def test_panels_stand_at_the_same_place_whatever_is_said() -> None:
     np.testing.assert_array_equal(pixels_of(long)[top], pixels_of(short)[top])
 
 
-def test_what_is_missing_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    plain = evidence._notice
-
-    def notice(*rows: str) -> Image.Image:
-        said.append(rows[0])
-        return plain(*rows)
-
-    monkeypatch.setattr(evidence, "_notice", notice)
-    picture(noise(), None, None, title="")
-    picture(noise(), MASKS["empty"], noise(), title="")
-    assert said == ["No normal image to compare with.", "The mask is empty:"]
+def test_what_is_missing_is_said_in_words() -> None:
+    *_, reference = panels(noise(), None, None)
+    assert reference.image.tobytes() == notice("No normal image to compare with.").tobytes()
+    _, close, _ = panels(noise(), MASKS["empty"], noise())
+    assert close.caption == "Close-up"
+    assert close.image.tobytes() == notice("The mask is empty:", "nothing is marked as anomalous.").tobytes()
+    assert close.image.tobytes() != reference.image.tobytes()
 
 
-def captions(monkeypatch: pytest.MonkeyPatch, *masks: Mask | None) -> list[list[str]]:
-    """What stands above the panels of each picture."""
-    found: list[list[str]] = []
-    page = evidence._page
-
-    def noted(panels: Sequence[evidence._Panel], title: str, lines: Sequence[str]) -> Image.Image:
-        found.append([panel.caption for panel in panels])
-        return page(panels, title, lines)
-
-    monkeypatch.setattr(evidence, "_page", noted)
-    for mask in masks:
-        picture(noise(), mask, noise(), title="")
-    return found
+def captions(mask: Mask | None) -> list[str]:
+    """What stands above the panels of a picture."""
+    return [panel.caption for panel in panels(noise(), mask, noise())]
 
 
-def test_without_a_mask_there_is_no_empty_panel(monkeypatch: pytest.MonkeyPatch) -> None:
-    (found,) = captions(monkeypatch, None)
-    assert found == ["Whole image; no mask marks a place in it", "Normal image, to compare"]
+def test_without_a_mask_there_is_no_empty_panel() -> None:
+    assert captions(None) == ["Whole image; no mask marks a place in it", "Normal image, to compare"]
 
 
-def test_a_close_up_tells_how_much_larger_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two, three, full = captions(
-        monkeypatch, MASKS["one pixel"], MASKS["two places"], MASKS["three places"], MASKS["full"]
-    )
-    assert one[1] == "Close-up, 6.7 times as large"  # a square of 15 of 100 pixels
-    assert two[1] == "Close-up of the 2 largest places, up to 3.3 times as large"
-    assert three[1].startswith("Close-up of the 3 largest places, up to 3.")
-    assert full[1] == "The same, without the outline"
+def test_a_close_up_tells_how_much_larger_it_is() -> None:
+    assert captions(MASKS["one pixel"])[1] == "Close-up, 6.7 times as large"  # a square of 15 of 100 pixels
+    assert captions(MASKS["two places"])[1] == "Close-up of the 2 largest places, up to 3.3 times as large"
+    assert captions(MASKS["three places"])[1].startswith("Close-up of the 3 largest places, up to 3.")
+    assert captions(MASKS["full"])[1] == "The same, without the outline"
+
+
+def test_a_picture_shows_its_panels_from_left_to_right() -> None:
+    page, x = pixels_of(picture(noise(), disc(), noise(seed=1), title="a")), 24
+    for panel in panels(noise(), disc(), noise(seed=1)):
+        np.testing.assert_array_equal(page[96 : 96 + PANEL, x : x + panel.image.width], pixels_of(panel.image))
+        x += panel.image.width + 20
 
 
 def test_a_close_up_in_tiles_is_said_to_be_of_so_many_places() -> None:

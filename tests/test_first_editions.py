@@ -12,9 +12,9 @@ from listings import paths
 from acbench import schema
 from acbench.records import GOOD, Label
 from acbench.storage import tables as store
-from acbench.storage.bundled import folder
+from acbench.storage.bundled import edition_folder
 from acbench.testing import full_tree
-from acbench.workflows.summary import published
+from acbench.workflows.summary import PublishedCounts, count_published
 
 FILES = ("labels.jsonl", "labels.meta.json", "reviews.jsonl")
 
@@ -51,12 +51,12 @@ class TestMvtecAc:
     @pytest.mark.parametrize("name", FILES)
     def test_relabel_makes_the_bundled_edition(self, mvtec_ac: Path, name: str) -> None:
         ours = (mvtec_ac / "annotations/mvtec_ac" / name).read_bytes()
-        assert ours == folder("mvtec_ac").joinpath(name).read_bytes()
+        assert ours == edition_folder("mvtec_ac").joinpath(name).read_bytes()
 
     def test_its_view_has_the_published_structure(self, mvtec_ac: Path) -> None:
         labels = store.read(mvtec_ac / "annotations/mvtec_ac/labels.jsonl", Label)
-        view = published(labels, schema.load("mvtec_ac"))
-        assert (view["categories"], view["classes"]) == (14, 64)
+        view = count_published(labels, schema.load("mvtec_ac"))
+        assert (view.categories, view.classes) == (14, 64)
         assert len(labels) == 5354
 
     def test_nothing_disappears(self, mvtec_ac: Path) -> None:
@@ -88,12 +88,13 @@ class TestVisaAc:
     @pytest.mark.parametrize("name", FILES)
     def test_relabel_makes_the_bundled_edition(self, without_labels: Path, name: str) -> None:
         ours = (without_labels / "annotations/visa_ac" / name).read_bytes()
-        assert ours == folder("visa_ac").joinpath(name).read_bytes()
+        assert ours == edition_folder("visa_ac").joinpath(name).read_bytes()
 
     @pytest.mark.parametrize("fixture", ["visa_ac", "without_labels"])
     def test_its_view_has_the_published_structure(self, fixture: str, request: pytest.FixtureRequest) -> None:
         labels = store.read(request.getfixturevalue(fixture) / "annotations/visa_ac/labels.jsonl", Label)
-        assert published(labels, schema.load("visa_ac")) == {"categories": 12, "classes": 50, "images": 929}
+        counts = PublishedCounts(categories=12, classes=50, images=929)
+        assert count_published(labels, schema.load("visa_ac")) == counts
 
     def test_the_normal_test_images_are_there(self, visa_ac: Path) -> None:
         labels = store.read(visa_ac / "annotations/visa_ac/labels.jsonl", Label)

@@ -16,8 +16,9 @@ from listings import listing
 from PIL import Image
 
 from acbench.data import sources
-from acbench.data.checks import MANY, fold
-from acbench.data.ingest import Dataset, MemoryCache, describe, ingest
+from acbench.data.findings import MANY, condense
+from acbench.data.hashing import FileHasher, MemoryFileFactsCache
+from acbench.data.ingest import Dataset, describe, ingest, is_complete
 from acbench.records import Finding, Item, item_id
 from acbench.storage import files
 from acbench.testing import full_tree, tiny_png, toy_mvtec_ad, toy_visa
@@ -56,6 +57,7 @@ class TestFullSize:
         assert describe(MVTEC_AD, result) == (
             "all of mvtec_ad: 5,354 of 5,354 images, 15 of 15 categories, masks for 1,258 of 1,258 anomalous images"
         )
+        assert is_complete(MVTEC_AD, result)
 
     def test_visa(self, full_visa: Path) -> None:
         result = ingest(VISA, full_visa)
@@ -78,10 +80,10 @@ class TestFullSize:
         )
 
     def test_a_second_run_opens_no_file(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        cache = MemoryCache()
-        first = ingest(MVTEC_AD, full_mvtec_ad, cache=cache)
-        monkeypatch.setattr("acbench.storage.files.read", None)
-        assert ingest(MVTEC_AD, full_mvtec_ad, cache=cache) == first
+        cache = MemoryFileFactsCache()
+        first = ingest(MVTEC_AD, full_mvtec_ad, hasher=FileHasher(cache=cache))
+        monkeypatch.setattr("acbench.storage.files.read_file", None)
+        assert ingest(MVTEC_AD, full_mvtec_ad, hasher=FileHasher(cache=cache)) == first
 
 
 class TestParts:
@@ -93,6 +95,8 @@ class TestParts:
         assert describe(MVTEC_AD, part) == (
             "a part of mvtec_ad: 9 of 5,354 images, 1 of 15 categories, masks for 4 of 4 anomalous images"
         )
+        assert not is_complete(MVTEC_AD, part)
+        assert is_complete(sources.get("folders"), part), "nobody knows how many there should be"
 
     def test_no_train_and_no_masks(self, toy: Path) -> None:
         for name in ("train", "ground_truth"):
@@ -210,9 +214,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "pipe": (make_pipe, "not_a_file", "a pipe"),
     "socket": (make_socket, "not_a_file", "a socket"),
     "folder": (make_folder, "not_a_file", "a folder"),
-    "link to a device": (make_link("/dev/zero"), "link_outside", "out of the data set"),
-    "link outside": (make_link("/etc/passwd"), "link_outside", "out of the data set"),
-    "relative link outside": (make_link("../../../../x.png"), "link_outside", "out of the data set"),
+    "link to a device": (make_link("/dev/zero"), "link_outside", "out of the dataset"),
+    "link outside": (make_link("/etc/passwd"), "link_outside", "out of the dataset"),
+    "relative link outside": (make_link("../../../../x.png"), "link_outside", "out of the dataset"),
     "dangling link": (make_link("nowhere.png"), "broken_link", "points at nothing"),
     "link to itself": (make_link("000.png"), "broken_link", ""),
     "not UTF-8": (rename(b"\xff.png"), "bad_name", r"\udcff.png"),
@@ -259,12 +263,14 @@ class TestHostile:
                 raise PermissionError(13, "Permission denied")
             return allowed(path, flags)
 
-        cache = MemoryCache()
+        cache = MemoryFileFactsCache()
         with monkeypatch.context() as patch:
             patch.setattr("os.open", guarded)
-            result = ingest(MVTEC_AD, toy, cache=cache)
+            result = ingest(MVTEC_AD, toy, hasher=FileHasher(cache=cache))
         assert [each.image for each in result.items if each.problem == "you are not allowed to read it"] == [IMAGE]
-        assert not any(each.problem for each in ingest(MVTEC_AD, toy, cache=cache).items)  # not remembered
+        assert not any(
+            each.problem for each in ingest(MVTEC_AD, toy, hasher=FileHasher(cache=cache)).items
+        )  # not remembered
 
     def test_a_folder_one_may_not_list(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         allowed = os.scandir
@@ -281,14 +287,14 @@ class TestHostile:
         ]
 
     def test_a_file_that_vanishes_meanwhile(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = files.read
+        real = files.read_file
 
         def vanishing(path: str) -> bytes:
             if path.endswith(IMAGE):
                 Path(path).unlink()
             return real(path)
 
-        monkeypatch.setattr("acbench.storage.files.read", vanishing)
+        monkeypatch.setattr("acbench.storage.files.read_file", vanishing)
         (bad,) = [each for each in ingest(MVTEC_AD, toy).items if each.problem]
         assert "No such file" in bad.problem
 
@@ -394,13 +400,13 @@ class TestChecks:
 
     def test_few_findings_stay_as_they_are(self) -> None:
         few = [Finding(path=f"a/{n}", kind="k", detail="d") for n in range(MANY)]
-        assert fold(few) == few
+        assert condense(few) == few
 
     def test_a_flood_becomes_one_that_counts(self) -> None:
         flood = [Finding(path=f"a/b{m}/{n:02}", kind="k", detail="d", hint="h") for m in range(9) for n in range(40)]
         other = Finding(path="a/b1/00", kind="other", detail="d")
         failed = Finding(path="a/b1/00", kind="k", detail="d", failed=True)
-        one, *rest = fold([*flood, other, failed])
+        one, *rest = condense([*flood, other, failed])
         assert set(rest) == {other, failed}
         assert (one.path, one.kind, one.hint) == ("a", "k", "h")
         assert one.detail.startswith("360 of this kind. b0/00: d. Also b0/01, b0/02") and one.detail.endswith(
@@ -418,57 +424,57 @@ class TestChecks:
 
 class TestCache:
     def test_only_what_changed_is_read_again(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        cache = MemoryCache()
-        first = ingest(MVTEC_AD, toy, cache=cache)
+        cache = MemoryFileFactsCache()
+        first = ingest(MVTEC_AD, toy, hasher=FileHasher(cache=cache))
         seen: list[str] = []
-        real = files.read
+        real = files.read_file
 
         def noted(path: str) -> bytes:
             seen.append(path)
             return real(path)
 
-        monkeypatch.setattr("acbench.storage.files.read", noted)
+        monkeypatch.setattr("acbench.storage.files.read_file", noted)
         (toy / IMAGE).write_bytes(tiny_png("other"))
-        second = ingest(MVTEC_AD, toy, cache=cache)
+        second = ingest(MVTEC_AD, toy, hasher=FileHasher(cache=cache))
         assert seen == [str(toy / IMAGE)]
         assert len({each.sha256 for each in first.items} ^ {each.sha256 for each in second.items}) == 2
 
     def test_damage_is_remembered_too(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cut(toy / IMAGE)
-        cache = MemoryCache()
-        first = ingest(MVTEC_AD, toy, cache=cache)
-        monkeypatch.setattr("acbench.storage.files.read", None)
-        assert ingest(MVTEC_AD, toy, cache=cache) == first
+        cache = MemoryFileFactsCache()
+        first = ingest(MVTEC_AD, toy, hasher=FileHasher(cache=cache))
+        monkeypatch.setattr("acbench.storage.files.read_file", None)
+        assert ingest(MVTEC_AD, toy, hasher=FileHasher(cache=cache)) == first
 
     @pytest.mark.parametrize("facts", ["", "null", "[1", "{}", "[1,2,3,4,5,6,7,8,9]"])
     def test_a_damaged_cache_is_not_believed(self, toy: Path, facts: str) -> None:
-        cache = MemoryCache()
-        first = ingest(MVTEC_AD, toy, cache=cache)
+        cache = MemoryFileFactsCache()
+        first = ingest(MVTEC_AD, toy, hasher=FileHasher(cache=cache))
         cache.facts = {path: (stamp, facts) for path, (stamp, _) in cache.facts.items()}
-        assert ingest(MVTEC_AD, toy, cache=cache) == first
+        assert ingest(MVTEC_AD, toy, hasher=FileHasher(cache=cache)) == first
 
     def test_the_ledger_is_a_cache(self, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from acbench.storage.ledger import Ledger
 
         ledger = Ledger(tmp_path / "ledger.sqlite")
         try:
-            first = ingest(MVTEC_AD, toy, cache=ledger)
-            monkeypatch.setattr("acbench.storage.files.read", None)
-            assert ingest(MVTEC_AD, toy, cache=ledger) == first
+            first = ingest(MVTEC_AD, toy, hasher=FileHasher(cache=ledger.file_facts))
+            monkeypatch.setattr("acbench.storage.files.read_file", None)
+            assert ingest(MVTEC_AD, toy, hasher=FileHasher(cache=ledger.file_facts)) == first
         finally:
             ledger.close()
 
     def test_progress_counts_every_file(self, toy: Path) -> None:
         seen: list[tuple[int, int]] = []
-        ingest(MVTEC_AD, toy, progress=lambda done, total: seen.append((done, total)))
+        ingest(MVTEC_AD, toy, hasher=FileHasher(progress=lambda done, total: seen.append((done, total))))
         assert seen[0] == (0, 26) and seen[-1] == (26, 26)
         assert seen == sorted(seen)
 
     def test_ctrl_c_stops_at_once_and_keeps_what_is_done(
         self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        cache = MemoryCache()
-        real = files.read
+        cache = MemoryFileFactsCache()
+        real = files.read_file
 
         def slow(path: str) -> bytes:
             time.sleep(0.02)
@@ -478,18 +484,18 @@ class TestCache:
             if done >= 40:
                 signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr("acbench.storage.files.read", slow)
+        monkeypatch.setattr("acbench.storage.files.read_file", slow)
         with pytest.raises(KeyboardInterrupt):
-            ingest(MVTEC_AD, full_mvtec_ad, cache=cache, progress=interrupted, workers=2)
+            ingest(MVTEC_AD, full_mvtec_ad, hasher=FileHasher(cache=cache, progress=interrupted, threads=2))
         kept = len(cache.facts)
         assert 40 <= kept < 100
-        monkeypatch.setattr("acbench.storage.files.read", real)
-        assert len(ingest(MVTEC_AD, full_mvtec_ad, cache=cache).items) == 5354
+        monkeypatch.setattr("acbench.storage.files.read_file", real)
+        assert len(ingest(MVTEC_AD, full_mvtec_ad, hasher=FileHasher(cache=cache)).items) == 5354
         assert len(cache.facts) == 5354 + 1258
 
     def test_a_cache_that_fails_while_stopping_does_not_hide_why(self, toy: Path) -> None:
-        class Broken(MemoryCache):
-            def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        class Broken(MemoryFileFactsCache):
+            def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
                 raise OSError("disk full")
 
         def interrupted(done: int, total: int) -> None:
@@ -497,30 +503,29 @@ class TestCache:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            ingest(MVTEC_AD, toy, cache=Broken(), progress=interrupted)
+            ingest(MVTEC_AD, toy, hasher=FileHasher(cache=Broken(), progress=interrupted))
         with pytest.raises(OSError, match="disk full"):
-            ingest(MVTEC_AD, toy, cache=Broken())
+            ingest(MVTEC_AD, toy, hasher=FileHasher(cache=Broken()))
 
     def test_work_is_kept_while_running(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("acbench.data.hashing._FLUSH", 0.0)
-        cache = MemoryCache()
+        cache = MemoryFileFactsCache()
         kept: list[tuple[int, int]] = []
         ingest(
             MVTEC_AD,
             full_mvtec_ad,
             limit=50,
-            cache=cache,
-            progress=lambda done, _: kept.append((done, len(cache.facts))),
+            hasher=FileHasher(cache=cache, progress=lambda done, _: kept.append((done, len(cache.facts)))),
         )
         assert all(done == held for done, held in kept) and len(kept) > 10
 
     def test_few_files_are_in_memory_at_a_time(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import tracemalloc
 
-        monkeypatch.setattr("acbench.storage.files.read", lambda path: tiny_png(path) + b"\0" * 2**20)
+        monkeypatch.setattr("acbench.storage.files.read_file", lambda path: tiny_png(path) + b"\0" * 2**20)
         tracemalloc.start()
         try:
-            ingest(MVTEC_AD, full_mvtec_ad, categories=["bottle", "cable"], workers=2)
+            ingest(MVTEC_AD, full_mvtec_ad, categories=["bottle", "cable"], hasher=FileHasher(threads=2))
             assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
         finally:
             tracemalloc.stop()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from acbench.data import text as lettering
 from acbench.data.evidence import picture
+from acbench.data.text import MAX_ROWS, font, readable, wrap, wrap_lines
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from acbench.data.evidence import picture
     ],
 )
 def test_text_is_shown_in_characters_that_the_font_has(text: str, shown: str) -> None:
-    assert lettering.readable(text) == shown
+    assert readable(text) == shown
     image = Image.new("RGB", (120, 100))
     assert picture(image, None, None, title=text, lines=[text]).size == (
         picture(image, None, None, title=shown, lines=[shown]).size
@@ -34,23 +34,23 @@ def test_text_is_shown_in_characters_that_the_font_has(text: str, shown: str) ->
 
 @pytest.mark.parametrize("text", ["word " * 10**6, "x" * 10**6, "日" * 10**6, "\n" * 10**6])
 def test_text_without_end_is_cut(text: str) -> None:
-    rows = lettering.rows([text, "last"], 17, 1000)
-    assert len(rows) <= lettering.ROWS
+    rows = wrap_lines([text, "last"], 17, 1000)
+    assert len(rows) <= MAX_ROWS
     assert rows[-1] == "last"
-    assert all(lettering.font(17).getlength(row) <= 1000 for row in rows)
+    assert all(font(17).getlength(row) <= 1000 for row in rows)
 
 
 def test_no_line_pushes_out_another() -> None:
-    rows = lettering.rows(["first " * 500, "second " * 500, "", "third"], 17, 800)
-    assert len(rows) == lettering.ROWS
+    rows = wrap_lines(["first " * 500, "second " * 500, "", "third"], 17, 800)
+    assert len(rows) == MAX_ROWS
     assert rows[0].startswith("first") and rows[-2].startswith("second") and rows[-1] == "third"
-    assert lettering.rows([str(n) for n in range(9)], 17, 800) == ["0", "1", "2", "3", "4", "… and 4 more"]
+    assert wrap_lines([str(n) for n in range(9)], 17, 800) == ["0", "1", "2", "3", "4", "… and 4 more"]
 
 
 def test_text_wraps_at_spaces_and_loses_nothing() -> None:
     text = "four of the five most similar defects are called otherwise " * 3
-    rows = lettering.wrapped(text.strip(), 17, 400, 99)
+    rows = wrap(text.strip(), 17, 400, 99)
     assert len(rows) > 2
     assert " ".join(rows) == text.strip()
-    assert "".join(lettering.wrapped("x" * 300, 17, 400, 99)) == "x" * 300
-    assert lettering.wrapped("abc", 17, 1, 99) == ["a", "b", "c"]
+    assert "".join(wrap("x" * 300, 17, 400, 99)) == "x" * 300
+    assert wrap("abc", 17, 1, 99) == ["a", "b", "c"]

@@ -17,9 +17,10 @@ from loopback_s3 import S3, gone_after, status
 from acbench.errors import AcbenchError
 from acbench.records import Item
 from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows import export as outbox
-from acbench.workflows.export import ExportedTable
+from acbench.workflows.export import ExportFile
 
 Contents = Callable[[], Mapping[str, bytes]]
 
@@ -45,17 +46,17 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, s3: S3, bucket: str) -
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> list[ExportedTable]:
+def records(tmp_path: Path) -> list[ExportFile]:
     work = tmp_path / "work"
     found = [
-        ExportedTable(f"{name}.parquet", work / f"{name}.parquet", "Item") for name in ("items", "more", "proposals/x")
+        ExportFile(f"{name}.parquet", work / f"{name}.parquet", "Item") for name in ("items", "more", "proposals/x")
     ]
     for count, each in enumerate(found, start=1):
         fill(each, count)
-    return [*found, ExportedTable("reviews.jsonl", work / "reviews.jsonl", "Review")]
+    return [*found, ExportFile("reviews.jsonl", work / "reviews.jsonl", "Review")]
 
 
-def fill(record: ExportedTable, count: int) -> None:
+def fill(record: ExportFile, count: int) -> None:
     store.write(record.path, [item(number) for number in range(count)], Item, key=lambda each: each.image)
 
 
@@ -68,7 +69,7 @@ def believed(there: Mapping[str, bytes]) -> list[str]:
     return [each["name"] for each in named]
 
 
-def test_what_is_there_afterwards(place: tuple[str, Contents], records: list[ExportedTable]) -> None:
+def test_what_is_there_afterwards(place: tuple[str, Contents], records: list[ExportFile]) -> None:
     where, contents = place
     assert outbox.send(where, "toy", records) == (3, 3), "what does not exist is not sent"
     there = contents()
@@ -84,7 +85,7 @@ def test_what_is_there_afterwards(place: tuple[str, Contents], records: list[Exp
     believed(there)
 
 
-def test_only_what_changed_is_sent_again(place: tuple[str, Contents], records: list[ExportedTable]) -> None:
+def test_only_what_changed_is_sent_again(place: tuple[str, Contents], records: list[ExportFile]) -> None:
     where, contents = place
     outbox.send(where, "toy", records)
     before = contents()
@@ -102,7 +103,7 @@ class _Killed(BaseException):
 
 
 def test_killed_after_each_step_the_next_one_finishes(
-    place: tuple[str, Contents], records: list[ExportedTable], monkeypatch: pytest.MonkeyPatch
+    place: tuple[str, Contents], records: list[ExportFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where, contents = place
     for attempt in range(2):  # first into an empty place, then over what is there
@@ -131,7 +132,7 @@ def test_killed_after_each_step_the_next_one_finishes(
             assert there["items.parquet"] == records[0].path.read_bytes()
 
 
-def test_a_place_that_holds_something_else(place: tuple[str, Contents], records: list[ExportedTable]) -> None:
+def test_a_place_that_holds_something_else(place: tuple[str, Contents], records: list[ExportFile]) -> None:
     where, _ = place
     outbox.send(where, "toy", records)
     with pytest.raises(AcbenchError, match="holds records of toy"):
@@ -139,14 +140,14 @@ def test_a_place_that_holds_something_else(place: tuple[str, Contents], records:
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"records": [3]}', b'{"records": {}}', b"\xff"])
-def test_half_a_manifest_is_none(tmp_path: Path, records: list[ExportedTable], damage: bytes) -> None:
+def test_half_a_manifest_is_none(tmp_path: Path, records: list[ExportFile], damage: bytes) -> None:
     folder = tmp_path / "out"
-    store.write_bytes(folder / "records.json", damage)
+    write_bytes(folder / "records.json", damage)
     assert outbox.send(str(folder), "toy", records) == (3, 3)
     assert outbox.send(str(folder), "toy", records) == (0, 3)
 
 
-def test_what_goes_wrong_is_said(s3: S3, bucket: str, records: list[ExportedTable], tmp_path: Path) -> None:
+def test_what_goes_wrong_is_said(s3: S3, bucket: str, records: list[ExportFile], tmp_path: Path) -> None:
     tarfile.open(tmp_path / "x.tar", "w").close()
     for place, said in (
         (f"tar://r::file://{tmp_path}/x.tar", "cannot be written: Read-only"),
@@ -165,7 +166,7 @@ def test_what_goes_wrong_is_said(s3: S3, bucket: str, records: list[ExportedTabl
         outbox.send(str(tmp_path / "file" / "out"), "toy", records)
 
 
-def test_requests(s3: S3, bucket: str, records: list[ExportedTable]) -> None:
+def test_requests(s3: S3, bucket: str, records: list[ExportFile]) -> None:
     outbox.send(f"s3://{bucket}/x", "toy", records)
     assert s3.counts() == (0, 1, 4)
     outbox.send(f"s3://{bucket}/x", "toy", records)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from helpers import BOTTLE, MVTEC_AC, decides, item, says
+from helpers import BOTTLE, MVTEC_AC, decides, item, labels_of, says
 from releases import at_work, build, check, wrong
 
 from acbench.errors import AcbenchError, ReleaseError
@@ -23,8 +23,8 @@ from acbench.release import manifest as manifests
 from acbench.release import parquet as shards
 from acbench.release.pseudonyms import anonymous, key, pseudonyms
 from acbench.release.rows import Row, names_of, rows
-from acbench.review.queue import by_item
-from acbench.review.resolve import resolve
+from acbench.review.history import by_item
+from acbench.review.resolve import machine_labels
 from acbench.testing import toy_mvtec_ad, toy_visa
 from acbench.workflows.label import label, prepare
 from acbench.workflows.reviews import take_reviews
@@ -82,8 +82,7 @@ def labelled(reviews: list[Review]) -> list[dict[str, Any]]:
     """Rows of one bottle that these people decided."""
     of = item()
     names = {each.reviewer: f"reviewer-{number}" for number, each in enumerate(reviews)}
-    known = resolve([of], {}, by_item(reviews), MVTEC_AC)
-    return rows([of], {of.item_id: known[0]}, {}, by_item(anonymous(reviews, names)), MVTEC_AC)
+    return rows([of], labels_of([of], {}, reviews, MVTEC_AC), {}, by_item(anonymous(reviews, names)), MVTEC_AC)
 
 
 # Rows
@@ -93,8 +92,7 @@ def test_a_row_says_what_and_why_and_who() -> None:
     of = item()
     proposals = {of.item_id: [says(of, "source_label", "contamination"), says(of, "clip"),
                               says(of, "mvtec_fs", "contamination", saw=("image", "people"))]}  # fmt: skip
-    label = resolve([of], proposals, {}, MVTEC_AC)[0]
-    (row,) = rows([of], {of.item_id: label}, proposals, {}, MVTEC_AC)
+    (row,) = rows([of], machine_labels([of], proposals, MVTEC_AC), proposals, {}, MVTEC_AC)
     names = names_of(MVTEC_AC)
     assert names.classes[0] == "good"
     assert names.classes[row["label"]] == "contamination"
@@ -133,17 +131,16 @@ def test_a_set_without_a_place_in_the_single_label_benchmark_has_no_class_to_pre
 
 def test_labels_that_were_not_made_from_the_reviews_are_refused() -> None:
     of = item()
-    label = resolve([of], {of.item_id: [says(of, "source_label", "contamination")]}, {}, MVTEC_AC)[0]
+    labels = machine_labels([of], {of.item_id: [says(of, "source_label", "contamination")]}, MVTEC_AC)
     reviews = by_item([decides("ada", of, "broken_large")])
     with pytest.raises(ReleaseError, match="not what its reviews say"):
-        rows([of], {of.item_id: label}, {}, reviews, MVTEC_AC)
+        rows([of], labels, {}, reviews, MVTEC_AC)
 
 
 def test_a_file_of_answers_is_not_named_after_its_owner() -> None:
     of = item()
     proposals = {of.item_id: [says(of, "source_label"), says(of, "file:ada_lovelace", "contamination")]}
-    label = resolve([of], proposals, {}, MVTEC_AC)[0]
-    made = rows([of], {of.item_id: label}, proposals, {}, MVTEC_AC)
+    made = rows([of], machine_labels([of], proposals, MVTEC_AC), proposals, {}, MVTEC_AC)
     assert "lovelace" not in json.dumps(made)
 
 

@@ -328,7 +328,7 @@ class TestProjectActor:
             assert project.budget.spent() == 0.75
             self.home(project, 1).budget.settle(0.25, 0.05)
             assert project.budget.spent() == pytest.approx(0.8)
-            other.sending("a")
+            other.record_send("a")
             other.settle("a", answer="{}", cost=0.05)
             known = log.call("a")
             assert known and known.answer == "{}"

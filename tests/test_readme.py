@@ -21,7 +21,7 @@ HEAD = """# Commands
 
 What each command does, its options, and examples. This page is generated: `python tests/test_readme.py`.
 
-Many options can be set by a variable as well, and what concerns dataset and models is remembered: see the
+Variables set options too, and a benchmark keeps the options that concern its dataset and models: see the
 [README](../../README.md#commands).
 """
 FORMS = {"$SLURM_ARRAY_TASK_ID": "1", "…": ""}

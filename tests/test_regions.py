@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acbench.data.regions import MOST, Box, Mask, bounds, components, cut, cut_mask, square
+from acbench.data.regions import MAX_COMPONENTS, Box, Mask, bounds, components, cut, cut_mask, square
 
 
 def blank(height: int = 200, width: int = 300) -> Mask:
@@ -150,6 +150,6 @@ def test_an_artefact_is_dropped_unless_nothing_else_is_left() -> None:
 def test_the_largest_components_are_kept() -> None:
     mask = marked(*[(20 * n, 50, 20 * n + 3 + n // 6, 53) for n in range(12)])
     parts = components(mask)
-    assert len(parts) == MOST
+    assert len(parts) == MAX_COMPONENTS
     assert parts[0].sum() == 12 and parts[-1].sum() == 9
     assert not np.logical_and.reduce(parts).any()

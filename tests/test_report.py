@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +16,12 @@ from PIL import Image
 
 from acbench._util import templates
 from acbench.data import sources
-from acbench.data.ingest import describe, ingest
+from acbench.data.ingest import ingest
 from acbench.evaluation.proposers import compare
 from acbench.records import Item, Proposal
-from acbench.review.resolve import resolve
+from acbench.review.queue import ORDER
+from acbench.review.resolve import machine_labels
+from acbench.stats import rate
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows import html_report as reporting
 from acbench.workflows import summary
@@ -29,14 +33,15 @@ def content(
     items: list[Item], proposals: dict[str, list[Proposal]], draw: Callable[[str], bytes | None], root: Path
 ) -> dict[str, Any]:
     """What the page is made of."""
-    labels = {label.item_id: label for label in resolve(items, proposals, {}, MVTEC_AC)}
+    labels = machine_labels(items, proposals, MVTEC_AC)
     ranked = ranked_by(items, proposals, MVTEC_AC, audit=1.0)
     waiting = [each for each in ranked if each.why != "settled"]
     source = sources.get("mvtec_ad")
-    facts = summary.report(
-        dataset=describe(source, ingest(source, root)), items=items, findings=[], proposals=proposals,
-        ranked=ranked, waiting=waiting, machine=labels, labels=labels, schema=MVTEC_AC,
-    )  # fmt: skip
+    dataset = dataclasses.replace(ingest(source, root), items=items, findings=[])
+    outcome = summary.RelabelOutcome(
+        dataset=dataset, proposals=proposals, machine=labels, labels=labels, ranked=ranked, waiting=waiting
+    )
+    facts = summary.relabel_report(outcome, MVTEC_AC, source)
     comparison = compare(items, proposals, labels, MVTEC_AC, people_only=False, cost=lambda calls: 0.0)
     return reporting.report(
         facts=facts, comparison=comparison, items={each.item_id: each for each in items}, labels=labels,
@@ -125,3 +130,23 @@ def test_to_abstain_is_not_wrong(root: Path) -> None:
     answers[items[0].item_id][1] = says(items[0], "llm")
     page = templates.html("report", **content(items, answers, lambda _: None, root))
     assert page.count('class="n faded">1</td>') == page.count('class="n wrong">1</td>') == 1
+
+
+def test_the_report_of_a_relabel_survives_its_file(root: Path) -> None:
+    items, answers = disputed(2)
+    facts = content(items, answers, lambda _: None, root)["facts"]
+    audited = dataclasses.replace(facts, audit=summary.Audit(asked=3, error=rate(1, 2)))
+    for made in (facts, audited):
+        assert summary.RelabelReport.from_json(json.loads(json.dumps(made.to_json()))) == made
+    kept = json.loads(json.dumps(audited.to_json()))
+    assert list(kept["queue"]) == ["waiting", *list(ORDER)[:-1], "ranked"]
+    assert list(kept["audit"]) == ["asked", "answered", "error"] and kept["audit"]["answered"] == 2
+    for entry in kept["top"]:  # as an earlier version wrote it
+        entry["suspicion"] = entry.pop("label_issue_score")
+    assert summary.RelabelReport.from_json(kept) == audited
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "null", '{"queue": []}'])
+def test_another_file_is_no_report_of_a_relabel(content: str) -> None:
+    with pytest.raises(ValueError, match="no report of a relabel"):
+        summary.RelabelReport.from_json(json.loads(content))

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from acbench import schema
 from acbench.records import GOOD, Item, Label, Proposal, Review
-from acbench.review.resolve import POLICY, Weighed, current_reviews, resolve, resolve_item, witnesses
+from acbench.review.crowdlab import LikelyClass
+from acbench.review.history import current_reviews
+from acbench.review.resolve import POLICY, machine_labels, resolve_item
+from acbench.review.witnesses import witnesses
 
 BOTTLE = item()
 MIXED = item(label="combined", category="wood")
@@ -154,7 +157,7 @@ class TestRule4Witnesses:
         assert "source_label: contamination; neighbours: broken_small (0.90)" in found.reason
 
     def test_differing_witnesses_get_the_class_that_weighing_finds_likeliest(self) -> None:
-        found = label([MACHINE, SOURCE], weighed=Weighed(label="broken_small", probability=0.7, decisions=30))
+        found = label([MACHINE, SOURCE], likely=LikelyClass(label="broken_small", probability=0.7, decisions=30))
         assert (found.status, found.labels, found.confidence) == ("pending", ("broken_small",), 0.7)
 
     def test_who_started_from_the_source_label_is_no_second_witness(self) -> None:
@@ -255,6 +258,6 @@ class TestAlways:
     def test_every_item_has_a_label_in_the_order_of_the_items(self) -> None:
         items = [item(number) for number in range(5)]
         proposals = {each.item_id: [says(each, "source_label", "contamination")] for each in items[:3]}
-        labels = resolve(items, proposals, {}, MVTEC_AC)
-        assert [each.item_id for each in labels] == [each.item_id for each in items]
-        assert [each.status for each in labels] == ["accepted"] * 3 + ["pending"] * 2
+        labels = machine_labels(items, proposals, MVTEC_AC)
+        assert list(labels) == [each.item_id for each in items]
+        assert [each.status for each in labels.values()] == ["accepted"] * 3 + ["pending"] * 2

@@ -256,7 +256,22 @@ class TestParse:
 
     @pytest.mark.parametrize("text", ["good", "Good", "normal", "NORMAL."])
     def test_normal_images_have_one_name_everywhere(self, text: str) -> None:
-        assert BOTTLE.parse(text) == GOOD
+        assert BOTTLE.parse(text) == BOTTLE.parse_published(text) == GOOD
+        assert schema.is_normal(text) and BOTTLE.map([text], "bottle/test/good/000.png").labels == (GOOD,)
+
+    def test_of_two_classes_with_one_name_the_first_has_it_and_no_published_one(self) -> None:
+        chip, crack = toy().classes
+        cup = dataclasses.replace(toy(), classes=(chip, dataclasses.replace(crack, aliases=("Flake",))))
+        assert cup.parse("flake") == "chip"
+        published = tuple(dataclasses.replace(each, aliases=("flake",)) for each in cup.published)
+        assert dataclasses.replace(cup, published=published).parse_published("flake") is None
+
+    def test_a_changed_copy_of_a_category_answers_by_its_own_classes(self) -> None:
+        cup = toy()
+        assert (cup.parse("chip"), cup.class_ids, cup.answers) == ("chip", ("chip", "crack"), (GOOD, "chip", "crack"))
+        copy = dataclasses.replace(cup, classes=cup.classes[1:])
+        assert (copy.parse("chip"), copy.class_ids, copy.map(["chip"], "a").labels) == (None, ("crack",), ())
+        assert copy.map(["crack"], "a").labels == ("crack",)
 
 
 class TestPublishedClass:

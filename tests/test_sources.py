@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from commands import python
@@ -16,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acbench.data import sources
-from acbench.data.sources import FoundImage, Source, _image_anno, mvtec_ad, visa
+from acbench.data.sources import FoundImage, Source, _image_anno, sample, visa
 from acbench.errors import AcbenchError, SourceError
 from acbench.records import Finding
-from acbench.storage.files import Refused
+from acbench.storage.files import FileRefused
 from acbench.testing import toy_mvtec_ad, toy_visa
 
-STATIC: tuple[Source, ...] = (mvtec_ad, visa)
-"""mypy checks here that a module is what the protocol says."""
+MVTEC_AD = sources.get("mvtec_ad")
+VISA = sources.get("visa")
 
 TOYS: dict[str, Callable[[Path], Path]] = {
     "mvtec_ad": toy_mvtec_ad,
@@ -48,23 +49,23 @@ class TestContract:
 
     def test_it_says_what_it_is(self, name: str) -> None:
         source = sources.get(name)
-        assert name == source.NAME
+        assert name == source.name
         for text in (
-            source.TITLE,
-            source.LICENCE,
-            source.ATTRIBUTION,
-            source.HOME,
-            source.BENCHMARK,
-            source.LAYOUT,
+            source.title,
+            source.licence,
+            source.attribution,
+            source.home,
+            source.benchmark,
+            source.layout,
         ):
             assert text and text == text.strip()
-        assert all(each == each.lower() for each in source.EXTRAS)
-        assert all(count > 0 for count in source.WHOLE.values())
+        assert all(each == each.lower() for each in source.extras)
+        assert all(count > 0 for count in source.image_counts.values())
 
     def test_labels_are_known_for_every_category(self, name: str) -> None:
         source = sources.get(name)
         known = source.known_labels()
-        assert set(known) == set(source.WHOLE)
+        assert set(known) == set(source.image_counts)
         for strings in known.values():
             assert strings and len(set(strings)) == len(strings)
             assert not {"good", "normal"} & set(strings)
@@ -134,9 +135,36 @@ class TestRegistry:
         )
         monkeypatch.setattr(importlib.metadata, "entry_points", lambda **wanted: points.select(**wanted))
         assert {"mine", "broken", "visa"} <= set(sources.names())
-        assert sources.get("mine") is sources.get("visa")
+        assert sources.get("mine") == sources.get("visa")
         with pytest.raises(AcbenchError, match="'broken' cannot be loaded: No module named 'no'"):
             sources.get("broken")
+
+    def test_what_a_module_may_leave_out_is_none(self) -> None:
+        assert (VISA.render, sources.get("sample").render) == (None, sample.render)
+        assert VISA.split_of is visa.split_of
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"TITLE": None}, "it has no TITLE"),
+            ({"scan": None}, "it has no scan"),
+            ({"HOME": 1}, "its HOME is no str"),
+            ({"EXTRAS": ["readme.txt"]}, "its EXTRAS is no frozenset"),
+            ({"IMAGE_COUNTS": ()}, "its IMAGE_COUNTS is no dict"),
+            ({"is_category": True}, "its is_category is no function"),
+            ({"render": "yes"}, "its render is no function"),
+        ],
+    )
+    def test_a_module_of_another_package_that_lacks_something_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], message: str
+    ) -> None:
+        contents = {name: value for name, value in {**vars(visa), **changes}.items() if value is not None}
+        monkeypatch.setitem(sys.modules, "their_source", SimpleNamespace(**contents))
+        points = EntryPoints([EntryPoint("theirs", "their_source", "acbench.sources")])
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda **wanted: points.select(**wanted))
+        with pytest.raises(AcbenchError, match=f"the source 'theirs' cannot be used: {message}") as caught:
+            sources.get("theirs")
+        assert "acbench.data.sources.Source" in caught.value.hint
 
 
 class TestLocate:
@@ -147,32 +175,32 @@ class TestLocate:
 
     def test_one_folder_too_high(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path / "mvtec_anomaly_detection")
-        assert self.refusal(mvtec_ad, tmp_path).hint == f"did you mean --root {tmp_path / 'mvtec_anomaly_detection'}?"
+        assert self.refusal(MVTEC_AD, tmp_path).hint == f"did you mean --root {tmp_path / 'mvtec_anomaly_detection'}?"
 
     @pytest.mark.parametrize("below", ["test", "test/contamination"])
     def test_too_low(self, tmp_path: Path, below: str) -> None:
         toy_mvtec_ad(tmp_path)
-        assert self.refusal(mvtec_ad, tmp_path / "bottle" / below).hint == f"did you mean --root {tmp_path / 'bottle'}?"
+        assert self.refusal(MVTEC_AD, tmp_path / "bottle" / below).hint == f"did you mean --root {tmp_path / 'bottle'}?"
 
-    def test_another_data_set(self, tmp_path: Path) -> None:
-        error = self.refusal(visa, toy_mvtec_ad(tmp_path / "a"))
+    def test_another_dataset(self, tmp_path: Path) -> None:
+        error = self.refusal(VISA, toy_mvtec_ad(tmp_path / "a"))
         assert "holds MVTec-AD, not VisA" in error.message
         assert error.hint == f"acbench relabel mvtec_ac --root {tmp_path / 'a'}"
-        error = self.refusal(mvtec_ad, toy_visa(tmp_path / "b"))
+        error = self.refusal(MVTEC_AD, toy_visa(tmp_path / "b"))
         assert error.hint == f"acbench relabel visa_ac --root {tmp_path / 'b'}"
 
     def test_a_converted_visa_has_lost_its_labels(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path, {"candle": ["bad"], "pcb1": ["bad"]})
         for root in (tmp_path, tmp_path / "candle"):
-            error = self.refusal(visa, root)
+            error = self.refusal(VISA, root)
             assert "a copy of VisA in the layout of MVTec-AD, which does not keep its labels" in error.message
             assert "VisA_20220922.tar" in error.hint and "amazon-science/spot-diff" in error.hint
-            (finding,) = sources.locate(mvtec_ad, root).findings
+            (finding,) = sources.locate(MVTEC_AD, root).findings
             assert finding.kind == "other_dataset" and "VisA_20220922.tar" in finding.hint
 
     def test_unknown_categories_are_read_and_told(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path, {"bottle": ["contamination"], "gear": ["crack"], "pcb1": ["bad"]})
-        place = sources.locate(mvtec_ad, tmp_path)
+        place = sources.locate(MVTEC_AD, tmp_path)
         assert place.categories == ("bottle", "gear", "pcb1")
         assert [(each.kind, each.path) for each in place.findings] == [
             ("unknown_category", "gear"),
@@ -181,10 +209,10 @@ class TestLocate:
 
     def test_categories_can_be_chosen(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path)
-        assert sources.locate(mvtec_ad, tmp_path, ["screw"]).categories == ("screw",)
+        assert sources.locate(MVTEC_AD, tmp_path, ["screw"]).categories == ("screw",)
         for root in (tmp_path, tmp_path / "bottle"):
             with pytest.raises(SourceError, match="no category cap") as caught:
-                sources.locate(mvtec_ad, root, ["bottle", "cap"])
+                sources.locate(MVTEC_AD, root, ["bottle", "cap"])
             assert "bottle" in caught.value.hint
 
     def test_what_else_is_in_the_root(self, tmp_path: Path) -> None:
@@ -193,45 +221,45 @@ class TestLocate:
             (tmp_path / name).touch()
         (tmp_path / "__MACOSX").mkdir()
         (tmp_path / "elsewhere").symlink_to("/")
-        found = {each.path: each.kind for each in sources.locate(mvtec_ad, tmp_path).findings}
+        found = {each.path: each.kind for each in sources.locate(MVTEC_AD, tmp_path).findings}
         assert found == {".DS_Store": "stray_file", "__MACOSX": "stray_folder", "elsewhere": "link_outside"}
 
     def test_links_out_of_the_root_are_told(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path / "data")
         (tmp_path / "chosen").mkdir()
         (tmp_path / "chosen" / "bottle").symlink_to(tmp_path / "data" / "bottle")
-        error = self.refusal(mvtec_ad, tmp_path / "chosen")
+        error = self.refusal(MVTEC_AD, tmp_path / "chosen")
         assert "bottle cannot be used, it leads to" in error.message and "cp -rL" in error.hint
 
     @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are not UTF-8")
     def test_a_root_that_cannot_be_printed(self, tmp_path: Path) -> None:
         root = tmp_path / os.fsdecode(b"\xff")
-        assert str(self.refusal(mvtec_ad, root)).encode()
+        assert str(self.refusal(MVTEC_AD, root)).encode()
         toy_mvtec_ad(root, {"bottle": ["contamination"]})
-        assert scanned(mvtec_ad, root)[0]
+        assert scanned(MVTEC_AD, root)[0]
         (root / "bottle").rename(root / os.fsdecode(b"\xfe"))
-        assert str(self.refusal(mvtec_ad, root / os.fsdecode(b"\xfe"))).encode()
-        assert str(self.refusal(visa, root)).encode()
+        assert str(self.refusal(MVTEC_AD, root / os.fsdecode(b"\xfe"))).encode()
+        assert str(self.refusal(VISA, root)).encode()
 
     def test_a_category_as_root_does_not_open_the_folder_above(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path)
         link = tmp_path / "bottle" / "test" / "good" / "900.png"
         link.symlink_to(tmp_path / "screw" / "test" / "good" / "000.png")
-        found, _ = scanned(mvtec_ad, tmp_path / "bottle")
+        found, _ = scanned(MVTEC_AD, tmp_path / "bottle")
         assert [each.problem.kind for each in found if each.problem] == ["link_outside"]
-        found, _ = scanned(mvtec_ad, tmp_path)
+        found, _ = scanned(MVTEC_AD, tmp_path)
         assert not [each for each in found if each.problem]
 
 
 class TestMvtecAd:
     def test_counts(self) -> None:
-        assert (len(mvtec_ad.WHOLE), sum(mvtec_ad.WHOLE.values())) == (15, 5354)
-        assert sum(map(len, mvtec_ad.known_labels().values())) == 73
+        assert (len(MVTEC_AD.image_counts), sum(MVTEC_AD.image_counts.values())) == (15, 5354)
+        assert sum(map(len, MVTEC_AD.known_labels().values())) == 73
 
     def test_masks_go_by_name_not_by_order(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path, each=3)
         (tmp_path / "bottle/ground_truth/contamination/000_mask.png").unlink()
-        found, findings = scanned(mvtec_ad, tmp_path / "bottle")
+        found, findings = scanned(MVTEC_AD, tmp_path / "bottle")
         masks = {each.image[-7:]: each.mask for each in found if each.source_labels == ("contamination",)}
         assert masks == {
             "000.png": None,
@@ -245,14 +273,14 @@ class TestMvtecAd:
         (tmp_path / "bottle/test/contamination/000.png").rename(tmp_path / "bottle/test/contamination/e\u0301.png")
         masks = tmp_path / "bottle/ground_truth/contamination"
         (masks / "000_mask.png").rename(masks / "\u00e9_mask.png")
-        found, findings = scanned(mvtec_ad, tmp_path)
+        found, findings = scanned(MVTEC_AD, tmp_path)
         assert findings == []
         assert [each.mask for each in found if each.anomalous] == ["bottle/ground_truth/contamination/\u00e9_mask.png"]
 
     def test_anomalous_images_in_train_are_not_silently_skipped(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path)
         shutil.move(tmp_path / "bottle/test/contamination", tmp_path / "bottle/train/contamination")
-        _, findings = scanned(mvtec_ad, tmp_path)
+        _, findings = scanned(MVTEC_AD, tmp_path)
         assert [(each.kind, each.failed) for each in findings if each.path == "bottle/train/contamination"] == [
             ("anomalous_in_train", True)
         ]
@@ -265,7 +293,7 @@ HEADER = "image,label,mask"
 
 class TestVisa:
     def labels(self, root: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, Finding]]:
-        found, findings = scanned(visa, root / "candle")
+        found, findings = scanned(VISA, root / "candle")
         by_kind = {each.kind: each for each in findings}
         return {each.image[-11:-4]: each.source_labels for each in found if each.anomalous}, by_kind
 
@@ -274,20 +302,21 @@ class TestVisa:
         return toy_visa(tmp_path, {"candle": ["chunk of wax missing"]}, normal=2, each=2)
 
     def test_counts(self) -> None:
-        assert (len(visa.WHOLE), sum(visa.WHOLE.values())) == (12, 10821)
+        assert (len(VISA.image_counts), sum(VISA.image_counts.values())) == (12, 10821)
         assert sum(map(len, visa._test_normal().values())) == 962
-        assert sum(map(len, visa.known_labels().values())) == 152
+        assert sum(map(len, VISA.known_labels().values())) == 152
 
-    def test_several_labels_keep_the_data_sets_order(self, tmp_path: Path) -> None:
+    def test_several_labels_keep_the_datasets_order(self, tmp_path: Path) -> None:
         toy_visa(tmp_path, {"candle": ["weird candle wick, different colour spot"]}, each=1)
         assert self.labels(tmp_path)[0] == {"aly/000": ("weird candle wick", "different colour spot")}
 
     def test_the_split(self, root: Path) -> None:
-        found, _ = scanned(visa, root)
+        found, _ = scanned(VISA, root)
         assert {each.image[-8:]: each.split for each in found if not each.anomalous} == {
             "0000.JPG": "train",
             "0013.JPG": "test",
         }
+        assert all(visa.split_of(each.image) == each.split for each in found)
 
     @pytest.mark.parametrize(
         "text",
@@ -322,7 +351,7 @@ class TestVisa:
     def test_a_file_that_leads_elsewhere(self, root: Path) -> None:
         (root / ANNO).unlink()
         (root / ANNO).symlink_to("/etc/passwd")
-        assert "out of the data set" in self.labels(root)[1]["unreadable_labels"].detail
+        assert "out of the dataset" in self.labels(root)[1]["unreadable_labels"].detail
 
     def test_byte_order_mark_and_carriage_returns(self, root: Path) -> None:
         text = (root / ANNO).read_text().replace("\n", "\r\n")
@@ -381,7 +410,7 @@ class TestVisa:
 
     def test_a_normal_image_with_a_defects_label_keeps_neither(self, root: Path) -> None:
         (root / ANNO).write_text((root / ANNO).read_text().replace("0000.JPG,normal", "0000.JPG,melt"))
-        found, findings = scanned(visa, root)
+        found, findings = scanned(VISA, root)
         assert [each.kind for each in findings] == ["contradiction"]
         assert {each.image[-8:]: each.source_labels for each in found if not each.anomalous} == {
             "0000.JPG": (),
@@ -390,13 +419,13 @@ class TestVisa:
 
     def test_another_mask_than_the_images_own(self, root: Path) -> None:
         (root / ANNO).write_text((root / ANNO).read_text().replace("Masks/Anomaly/000", "Masks/Anomaly/001"))
-        found, findings = scanned(visa, root)
+        found, findings = scanned(VISA, root)
         assert [each.kind for each in findings] == ["other_mask"]
         assert next(each.mask for each in found if each.anomalous) == "candle/Data/Masks/Anomaly/000.png"
 
     def test_a_renamed_category_folder(self, root: Path) -> None:
         (root / "candle").rename(root / "Kerze")
-        found, findings = scanned(visa, root)
+        found, findings = scanned(VISA, root)
         assert [each.kind for each in findings] == ["other_category"]
         assert {each.source_labels for each in found if each.anomalous} == {("chunk of wax missing",)}
 
@@ -404,7 +433,7 @@ class TestVisa:
     def test_garbage(self, data: bytes) -> None:
         try:
             _image_anno.parse(data, "candle", {"candle/a.JPG": True})
-        except Refused as why:
+        except FileRefused as why:
             assert why.kind == "unreadable_labels"
 
     @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20)), max_size=8))
@@ -413,7 +442,7 @@ class TestVisa:
         known = {"candle/a.JPG": True, "candle/b.JPG": False}
         try:
             parsed = _image_anno.parse(text.encode("utf-8", "surrogatepass"), "candle", known)
-        except Refused as why:
+        except FileRefused as why:
             assert why.kind == "unreadable_labels"
         else:
             assert set(parsed.labels) <= set(known)

@@ -9,13 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from helpers import MVTEC_AC, decides, item, ranked_by, says
+from helpers import MVTEC_AC, decides, item, labels_of, ranked_by, says
 from hypothesis import given
 from hypothesis import strategies as st
 
 from acbench.records import GOOD, Item, Proposal
-from acbench.review.queue import auto_accept_error, by_item
-from acbench.review.resolve import resolve
+from acbench.review.queue import auto_accept_error
+from acbench.review.resolve import machine_labels
 from acbench.stats import rate
 
 CLASSES = ("broken_large", "broken_small", "contamination")
@@ -145,9 +145,9 @@ class TestUnseenError:
 
     def error(self, *decisions: str) -> object:
         """When people say so of the first items."""
-        reviews = by_item(decides("ann", each, said) for each, said in zip(self.ITEMS, decisions, strict=False))
-        machine, final = (resolve(self.ITEMS, self.SAID, given, MVTEC_AC) for given in ({}, reviews))
-        return auto_accept_error(self.RANKED, *({each.item_id: each for each in labels} for labels in (machine, final)))
+        reviews = [decides("ann", of, label) for of, label in zip(self.ITEMS, decisions, strict=False)]
+        machine, final = (labels_of(self.ITEMS, self.SAID, made, MVTEC_AC) for made in ([], reviews))
+        return auto_accept_error(self.RANKED, machine, final)
 
     def test_it_is_the_share_of_audited_labels_that_people_changed(self) -> None:
         assert self.error("contamination", "broken_small", "contamination") == rate(1, 3)
@@ -158,5 +158,5 @@ class TestUnseenError:
     def test_only_the_sample_counts(self) -> None:
         assert Counter(each.why for each in self.RANKED) == {"audit": 4}
         ranked = [dataclasses.replace(each, why="settled") for each in self.RANKED]
-        labels = {each.item_id: each for each in resolve(self.ITEMS, self.SAID, {}, MVTEC_AC)}
+        labels = machine_labels(self.ITEMS, self.SAID, MVTEC_AC)
         assert auto_accept_error(ranked, labels, labels) is None

@@ -1,4 +1,4 @@
-"""The command line: parse, wire, call the pipeline, print its report."""
+"""The command line: each command parses its options, calls one workflow, and prints what came of it."""
 
 from acbench.cli.main import main
 

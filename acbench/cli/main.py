@@ -1,39 +1,42 @@
-"""The `acbench` command and what happens when something goes wrong."""
+"""The `acbench` command: finds the subcommand, and turns every failure into a message and an exit status."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 import click
 
 from acbench import __version__
-from acbench.errors import AcbenchError, RemoteError
+from acbench.errors import HintedError
 
 COMMANDS = {
-    "relabel": ("relabel", "From images to labels: read, propose, rank for people, decide."),
-    "ingest": ("stages", "Read a dataset: images, masks, and what is wrong with them."),
+    "relabel": ("relabel", "Turn images into labels: read, ask proposers, rank for people, decide."),
+    "ingest": ("stages", "Read a dataset, and list what is wrong with it."),
     "propose": ("stages", "Ask proposers for labels."),
-    "review": ("review", "The queue that people decide, out and in."),
-    "merge": ("merge", "Bring together what shards have done."),
+    "review": ("review", "Give people the queue, and take in their decisions."),
+    "merge": ("merge", "Merge the results of shards."),
     "resolve": ("stages", "Make labels from proposals and reviews."),
-    "compare": ("compare", "Proposers side by side: accuracy, agreement, calibration, cost."),
-    "velm": ("velm", "Run the baseline: a detector finds the place, a multimodal LLM names the defect."),
-    "score": ("score", "What a system answered against the labels: figures with intervals, confusion matrices."),
-    "app": ("app", "See images, labels and queue in the FiftyOne App; collect what was marked there."),
-    "report": ("report", "One HTML page on a benchmark, for those without the App."),
-    "publish": ("publish", "Make a release, check it, upload it as one commit."),
+    "compare": ("compare", "Compare proposers: accuracy, agreement, calibration, cost."),
+    "velm": ("velm", "Run the baseline VELM: a detector finds the defect, a multimodal LLM names it."),
+    "score": ("score", "Score a system's answers: figures with intervals, confusion matrices."),
+    "app": ("app", "Show images, labels and queue in the FiftyOne App; collect what people marked there."),
+    "report": ("report", "Write one HTML page on a benchmark, for those without the App."),
+    "publish": ("publish", "Build a release, check it, and upload it as one commit."),
     "verify": ("publish", "Check a release: hashes, labels, licence, duplicates, loading."),
-    "diff": ("publish", "What changed between two releases, image by image."),
-    "status": ("status", "Where a benchmark stands and what made it."),
-    "runs": ("status", "The last commands and what became of them."),
+    "diff": ("publish", "List what changed between two releases, image by image."),
+    "status": ("status", "Show where a benchmark stands, and which run wrote each file."),
+    "runs": ("status", "List the last commands and their outcomes."),
     "schema": ("schema", "Check and show label schemas."),
 }
-"""Command → (module, one line). Modules are imported when their command is called: help must be quick."""
+"""Command → (its module, one line of help). A module is imported when its command is called: help must be quick."""
 
 
-class _Lazy(click.Group):
+class _LazyGroup(click.Group):
+    """Imports the module of a command when the command is called."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -56,15 +59,15 @@ Examples:
   acbench relabel mvtec_ac --reviews .acbench/mvtec_ac/queue.csv --reviewer ada
   acbench schema show mvtec_ac --category bottle
 
-Every option can also be set by a variable: `--root` of `relabel` by ACBENCH_RELABEL_ROOT, `--project` of all
-commands by ACBENCH_PROJECT.
+Variables set options too: ACBENCH_RELABEL_ROOT sets `--root` of `relabel`, ACBENCH_PROJECT sets `--project` of every
+command.
 
 Exit status: 0 done, 1 error, 2 wrong usage, 3 done but some images or answers could not be used.
 """
 
 
 @click.command(
-    cls=_Lazy,
+    cls=_LazyGroup,
     context_settings={
         "auto_envvar_prefix": "ACBENCH",
         "help_option_names": ["-h", "--help"],
@@ -78,7 +81,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; every failure becomes a message and an exit status."""
+    """Run the command line, and turn every failure into a message and an exit status."""
     try:
         status = cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -88,29 +91,24 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nStopped. What was done is kept: run the same command again to go on.", err=True)
-        sys.exit(130)
-    except (AcbenchError, RemoteError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        _exit("\nStopped. What was done is kept: run the same command again to go on.", 130)
+    except HintedError as error:
+        _exit(f"Error: {error}", 1)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: not an error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has enough: no error
         sys.exit(0)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(
-            f"Error: {where}{error.strerror or error}\n"
-            "  → see that you may read and write there and that there is space; what was done is kept",
-            err=True,
-        )
-        sys.exit(1)
+        hint = "see that you may read and write there and that there is space; what was done is kept"
+        _exit(f"Error: {where}{error.strerror or error}\n  → {hint}", 1)
     except Exception as error:
         if os.environ.get("ACBENCH_DEBUG"):
             raise
-        click.echo(
-            f"Error: a fault of acbench itself: {type(error).__name__}: {error}\n"
-            "  → run again with ACBENCH_DEBUG=1 to see where, and report it; what was done is kept",
-            err=True,
-        )
-        sys.exit(1)
+        hint = "run again with ACBENCH_DEBUG=1 to see where, and report it; what was done is kept"
+        _exit(f"Error: a fault of acbench itself: {type(error).__name__}: {error}\n  → {hint}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _exit(message: str, status: int) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(status)

@@ -1,32 +1,38 @@
-"""Options that commands share, and a help that tells them by section."""
+"""Options that several commands share, and the sections of their help."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import click
 
+from acbench.errors import AcbenchError
+
 if TYPE_CHECKING:
     from acbench.storage.shard import Shard
-    from acbench.workflows.run import Run
+    from acbench.workflows.run import Options, Run
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+Record = TypeVar("Record")
+
+Section = Literal["Dataset", "Proposers", "Multimodal LLM", "Queue", "Many machines", "Options"]
+"""The sections of the help of commands with many options, in this order."""
 
 
-F = TypeVar("F", bound=Callable[..., Any])
+class Option(click.Option):
+    """An option that belongs to a section of the help.
 
+    A variable that is named after its flag sets it too: ACBENCH_RELABEL_JSON sets `--json` of `relabel`.
+    """
 
-SECTIONS = ("Dataset", "Proposers", "Multimodal LLM", "Queue", "Many machines", "Options")
-"""Of the help of commands with many options, in order."""
-
-
-class _Option(click.Option):
-    """Can also be set by a variable that is named after its flag: `--json` of `relabel` by ACBENCH_RELABEL_JSON."""
-
-    def __init__(self, *names: Any, section: str = SECTIONS[-1], **attributes: Any) -> None:
+    def __init__(self, *names: Any, section: Section = "Options", **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.section = section
 
@@ -36,28 +42,29 @@ class _Option(click.Option):
 
 
 class Command(click.Command):
-    """Its help tells options by section."""
+    """A command whose help lists options by section."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in SECTIONS}
-        for each in self.get_params(ctx):
-            if isinstance(each, click.Option) and (record := each.get_help_record(ctx)):
-                sections[getattr(each, "section", SECTIONS[-1])].append(record)
-        for title, records in sections.items():
+        sections: dict[Section, list[tuple[str, str]]] = {section: [] for section in get_args(Section)}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
+                section = parameter.section if isinstance(parameter, Option) else "Options"
+                sections[section].append(record)
+        for section, records in sections.items():
             if records:
-                with formatter.section(title):
+                with formatter.section(section):
                     formatter.write_dl(records)
 
 
-option = partial(click.option, cls=_Option)
+option = partial(click.option, cls=Option)
 
 
-def together(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Options as one decorator, in the order in which the help has them."""
+def together(*options: Callable[[Decorated], Decorated]) -> Callable[[Decorated], Decorated]:
+    """Combine options into one decorator. The help lists them in the given order."""
 
-    def add(command: F) -> F:
-        for each in reversed(options):
-            command = each(command)
+    def add(command: Decorated) -> Decorated:
+        for decorate in reversed(options):
+            command = decorate(command)
         return command
 
     return add
@@ -68,39 +75,45 @@ project_option = option(
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
     envvar="ACBENCH_PROJECT",
-    help="Folder of `.acbench/` and `annotations/`.  [default: here]",
+    help="Work in this folder, which holds `.acbench/` and `annotations/`.  [default: the current folder]",
 )
-json_option = option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 benchmark_argument = click.argument("benchmark")
 
 
-of_dataset = partial(option, section="Dataset")
-of_proposers = partial(option, section="Proposers")
-of_queue = partial(option, section="Queue")
-of_llm = partial(option, section="Multimodal LLM")
-of_machines = partial(option, section="Many machines")
-
-
-def place(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """A folder or URL; one that holds a password is refused here, so that it is never recorded."""
+def _location(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse a URL that holds a password before anything records it."""
     if value:
-        from acbench.storage.roots import root_at
+        from acbench.storage.roots import parse_root
 
-        root_at(value)
+        parse_root(value)
     return value
 
 
-def root_option(text: str) -> Callable[[F], F]:
-    """Where the dataset lies."""
-    return of_dataset("--root", metavar="FOLDER_OR_URL", callback=place, help=text)
+def root_option(text: str) -> Callable[[Decorated], Decorated]:
+    """The option `--root`, with this help."""
+    return option("--root", section="Dataset", metavar="FOLDER_OR_URL", callback=_location, help=text)
 
 
 dataset_options = together(
-    root_option("Its folder, or its URL of any fsspec file system, such as s3://bucket/mvtec_ad."),
-    of_dataset("--category", "categories", multiple=True, help="Only this category; can be repeated; `all` for all."),
-    of_dataset("--limit", type=click.IntRange(min=0), help="At most N images of each category; 0 for all."),
+    root_option("Read the dataset in this folder, or at this URL of any fsspec file system (s3://bucket/mvtec_ad)."),
+    option(
+        "--category",
+        "categories",
+        section="Dataset",
+        multiple=True,
+        metavar="CATEGORY",
+        help="Read only this category; can be repeated; `all` lifts the restriction.",
+    ),
+    option(
+        "--limit",
+        section="Dataset",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Read at most N images of each category; 0 lifts the restriction.",
+    ),
 )
-"""Which dataset, and how much of it. Each is remembered for the next command."""
+"""Which dataset, and how much of it. Kept for the next command."""
 
 
 class _Price(click.ParamType[tuple[float, ...]]):
@@ -113,13 +126,13 @@ class _Price(click.ParamType[tuple[float, ...]]):
             price = tuple(float(part) for part in value.split("/"))
         except ValueError:
             price = ()
-        if len(price) != 2 or not all(0 <= each < 1e6 for each in price):
+        if len(price) != 2 or not all(0 <= dollars < 1e6 for dollars in price):
             self.fail("dollars per million tokens in and out, such as 2.50/10", param, ctx)
         return price
 
 
-def _url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refused here, so that a password in it is never recorded."""
+def _endpoint(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse a URL that holds a password before anything records it."""
     if value:
         from acbench.integrations.openai.endpoint import Endpoint
 
@@ -127,67 +140,92 @@ def _url(ctx: click.Context, param: click.Parameter, value: str | None) -> str |
     return value
 
 
+llm_option = partial(option, section="Multimodal LLM")
 llm_options = together(
-    of_llm(
+    llm_option(
         "--llm",
         metavar="MODEL",
-        help="Its model, as the endpoint calls it, or local:FOLDER_OR_HUB_ID.",
+        help="Ask this model: its name at the endpoint, or local:FOLDER_OR_HUB_ID to run it on this machine.",
     ),
-    of_llm(
+    llm_option(
         "--llm-url",
         metavar="URL",
-        callback=_url,
-        help="OpenAI-compatible endpoint, such as http://localhost:11434/v1; its key comes from OPENAI_API_KEY."
+        callback=_endpoint,
+        help="Use this OpenAI-compatible endpoint, such as http://localhost:11434/v1, with the key in OPENAI_API_KEY."
         "  [default: OpenAI's]",
     ),
-    of_llm("--llm-price", type=_Price(), help="Dollars per million tokens, such as 2.50/10."),
-    of_llm("--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend no more in this run."),
-    of_llm("--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Calls at once, at most."),
-    of_llm("--timeout", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds for one attempt."),
-    of_llm("--batch", is_flag=True, help="Ask through the endpoint's batches: half the price, within a day."),
-    of_llm("--retry-errors", is_flag=True, help="Ask again what ended in an error."),
-    of_llm("--no-canary", is_flag=True, help="Do not see first that the endpoint looks at pictures."),
+    llm_option(
+        "--llm-price", type=_Price(), help="Count this price: dollars per million tokens in and out, such as 2.50/10."
+    ),
+    llm_option("--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend at most this much in one run."),
+    llm_option(
+        "--concurrency",
+        type=click.IntRange(1, 256),
+        default=8,
+        show_default=True,
+        metavar="N",
+        help="Make at most N calls at once.",
+    ),
+    llm_option(
+        "--timeout",
+        type=click.FloatRange(min=1),
+        default=120,
+        show_default=True,
+        metavar="SECONDS",
+        help="Wait at most this long for one answer.",
+    ),
+    llm_option("--batch", is_flag=True, help="Ask through the endpoint's batch API: half the price, within a day."),
+    llm_option("--retry-errors", is_flag=True, help="Ask again the questions that ended in an error."),
+    llm_option(
+        "--no-canary",
+        is_flag=True,
+        help="Skip the vision check: two small questions that show whether the model sees pictures.",
+    ),
 )
-"""Which multimodal LLM, and what it may cost. Model, URL and price are remembered for the next command."""
+"""Which multimodal LLM, and what it may cost. Model, URL and price are kept for the next command."""
 
 
+proposer_option = partial(option, section="Proposers")
 proposer_options = together(
-    of_proposers("--with", "with_", multiple=True, metavar="PROPOSER", help="Ask this one too; can be repeated."),
-    of_proposers("--without", multiple=True, metavar="PROPOSER", help="Do not ask this one; can be repeated."),
-    of_proposers(
+    proposer_option("--with", "with_", multiple=True, metavar="PROPOSER", help="Also ask this one; can be repeated."),
+    proposer_option("--without", multiple=True, metavar="PROPOSER", help="Do not ask this one; can be repeated."),
+    proposer_option(
         "--backbone",
         metavar="MODEL",
-        help="Image model of `neighbours`: efficientnet-lite0, timm:MODEL[@FILE],"
-        " open_clip:MODEL@TAG.  [default: efficientnet-lite0, bundled]",
+        help="Use this image model for `neighbours`: efficientnet-lite0, timm:MODEL[@FILE], open_clip:MODEL@TAG."
+        "  [default: efficientnet-lite0, bundled]",
     ),
-    of_proposers(
+    proposer_option(
         "--clip-model",
         metavar="MODEL",
-        help="Model of `clip`: a name of open_clip, hf-hub:ORG/NAME, or local-dir:FOLDER.",
+        help="Use this model for `clip`: a name of open_clip, hf-hub:ORG/NAME, or local-dir:FOLDER.",
     ),
-    of_proposers("--clip-weights", metavar="TAG_OR_FILE", help="Its weights, if MODEL is a name of open_clip."),
+    proposer_option(
+        "--clip-weights", metavar="TAG_OR_FILE", help="Load these weights, if --clip-model is a name of open_clip."
+    ),
     llm_options,
 )
-"""Who is asked."""
+"""Which proposers, and which models. Kept for the next command."""
 
 
+machine_option = partial(option, section="Many machines")
 engine_options = together(
-    of_machines(
+    machine_option(
         "--engine",
         type=click.Choice(["local", "ray"]),
         default="local",
         show_default=True,
-        help="Who reads, looks and asks: this process, or workers of a Ray cluster (RAY_ADDRESS, or one on this"
-        " machine; pip install 'acbench[ray]').",
+        help="Do the expensive work in this process, or on a Ray cluster: the one that RAY_ADDRESS names, or one on"
+        " this machine (pip install 'acbench[ray]').",
     ),
-    of_machines(
+    machine_option(
         "--workers",
         type=click.IntRange(1, 10_000),
         metavar="N",
-        help="Of ray.  [default: one a GPU, or as many as the cores allow]",
+        help="Start N workers on Ray.  [default: one per GPU, or as many as the cores allow]",
     ),
 )
-"""Who does what is dear."""
+"""Where the expensive work is done."""
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
@@ -196,53 +234,66 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Sha
     return None if value is None else Shard.parse(value)
 
 
-shard_option = of_machines(
+shard_option = machine_option(
     "--shard",
     metavar="I/N",
     callback=_shard,
-    help="Do the I-th of N parts only, for `acbench merge` to bring together; it may spend one N-th of --budget.",
+    help="Do only the I-th of N parts, which may spend one N-th of --budget; then run `acbench merge`.",
 )
 
 
-dry_run_option = of_llm(
-    "--dry-run", is_flag=True, help="Print what `llm` would cost, with an example question, and ask nobody."
+dry_run_option = llm_option(
+    "--dry-run", is_flag=True, help="Print what `llm` would cost and an example question; ask nothing."
 )
 
 
 out_option = option(
     "--out",
     metavar="FOLDER_OR_URL",
-    callback=place,
-    help="Put the records there too, with a manifest, records.json; not remembered.",
+    callback=_location,
+    help="Also copy the records to this place, with a manifest, records.json. Later commands do not repeat it.",
 )
 
 
-@contextmanager
-def opened(project: Path, benchmark: str, **given: Any) -> Iterator[Run]:
-    """The run of a command, with those of the shared options that the command has."""
-    from acbench.cli.screen import Screen
+def with_run_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Have click pass the shared options to a command as one argument, `options: Options`."""
+
+    @functools.wraps(command)
+    def call(**values: Any) -> int:
+        if values.get("shard") and values.get("out"):
+            raise AcbenchError(
+                "--out copies whole tables, and a shard makes only a part", "give --out to a command after the merge"
+            )
+        return command(options=_run_options(values), **values)
+
+    return call
+
+
+def _run_options(values: dict[str, Any]) -> Options:
+    """Move the shared options out of what click parsed into one record."""
     from acbench.workflows.models import CallOptions
-    from acbench.workflows.run import Options, open_run
-    from acbench.workflows.settings import Changes
+    from acbench.workflows.run import Options
+    from acbench.workflows.settings import SettingChanges
 
-    # An empty list is an option that was not given.
-    told: dict[str, Any] = {name: None if value == () else value for name, value in given.items()}
-    kinds: tuple[type[Any], ...] = (Changes, CallOptions)
-    changes, calls = ({name: told.pop(name) for name in kind.__dataclass_fields__ if name in told} for kind in kinds)
-    options = Options(changes=Changes(**changes), calls=CallOptions(**calls), **told)
-    with open_run(project, benchmark, console=Screen(), options=options) as run:
-        yield run
+    if values.get("dry_run"):  # nothing expensive is done, so no cluster is started
+        values["engine"] = "local"
+    changes = _moved(values, SettingChanges)
+    calls = _moved(values, CallOptions)
+    return _moved(values, Options, changes=changes, calls=calls)
 
 
-def send(run: Run, out: str | None, *, proposers: Iterable[str] = (), system: str = "", labels: bool = False) -> None:
-    """Send the dataset's records and those named, if somebody wants them, and say so."""
-    if not out:
-        return
-    from acbench.workflows import export
+def _moved(values: dict[str, Any], record: type[Record], **more: Any) -> Record:
+    """Build a record from those values that are named as its fields, and remove them."""
+    assert dataclasses.is_dataclass(record)
+    names = [field.name for field in dataclasses.fields(record) if field.name in values]
+    own = {name: values.pop(name) for name in names}
+    # click gives () for a repeatable option that the command line does not have.
+    return record(**{name: None if value == () else value for name, value in own.items()}, **more)
 
-    files = run.files
-    records = [*export.of_dataset(files), *export.of_proposers(files, proposers)]
-    records += export.of_system(files, system) if system else []
-    records += export.of_labels(files) if labels else []
-    sent, total = export.send(out, files.benchmark, records)
-    run.console.note(f"{sent:,} of {total:,} files sent to {out}" if sent else f"{out} holds the records as they are")
+
+def opened(project: Path, benchmark: str, options: Options | None = None) -> AbstractContextManager[Run]:
+    """Open the run of a command, which tells the person at the screen about its progress."""
+    from acbench.cli.screen import Screen
+    from acbench.workflows.run import open_run
+
+    return open_run(project, benchmark, console=Screen(), options=options)

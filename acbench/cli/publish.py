@@ -89,6 +89,8 @@ def publish(
     from acbench.release.folder import ReleaseFolder
     from acbench.release.upload import Upload
     from acbench.workflows.publish import Publisher
+    from acbench.workflows.run import Options
+    from acbench.workflows.settings import SettingChanges
 
     if labels_only and with_images:
         raise click.UsageError("--labels-only and --with-images exclude each other")
@@ -96,7 +98,7 @@ def publish(
         raise click.UsageError("give --repo ORG/NAME, or --dry-run to see what would be published")
     hub = Repository(repo) if repo else None
     images = True if with_images else False if labels_only else None
-    with opened(project, benchmark, root=root) as run:
+    with opened(project, benchmark, Options(changes=SettingChanges(root=root))) as run:
         tables, describer = Tables(), Croissant()
         built = Publisher(run=run, tables=tables, describer=describer, hub=hub, version=version, images=images).build()
         checked = _verify(ReleaseFolder(built.folder), tables, describer)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,14 +18,25 @@ from acbench.cli.options import (
     dry_run_option,
     engine_options,
     json_option,
-    of_queue,
     opened,
+    option,
     out_option,
     project_option,
     proposer_options,
-    send,
+    with_run_options,
 )
-from acbench.cli.screen import show
+from acbench.cli.screen import facts_table, label_counts, review_counts
+from acbench.records import short_name
+
+if TYPE_CHECKING:
+    from acbench.records import Finding
+    from acbench.storage.project import BenchmarkFiles
+    from acbench.workflows.relabel import Relabelled
+    from acbench.workflows.run import Options
+    from acbench.workflows.summary import AnswerCounts, Audit, RelabelReport
+
+SHOWN = 3
+"""How many findings are printed."""
 
 EPILOG = """\b
 Examples:
@@ -38,90 +51,148 @@ Examples:
 @dataset_options
 @proposer_options
 @dry_run_option
-@of_queue(
+@option(
     "--audit",
+    section="Queue",
     type=click.FloatRange(0, 1),
-    help="Share of the labels nobody needs to see that are put into"
-    " the queue all the same, to estimate their error.  [default: 0.05]",
+    metavar="SHARE",
+    help="Add this share of the auto-accepted labels to the queue, to estimate their error.  [default: 0.05]",
 )
-@of_queue("--seed", type=int, help="Of the audit sample.  [default: 0]")
-@of_queue("--reviews", type=click.Path(dir_okay=False, path_type=Path), help="Take in a filled-in queue.csv first.")
-@of_queue("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
-@of_queue(
+@option("--seed", section="Queue", type=int, metavar="N", help="Draw the audit sample with this seed.  [default: 0]")
+@option(
+    "--reviews",
+    section="Queue",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="First take in the decisions of a filled-in queue.csv.",
+)
+@option(
+    "--reviewer",
+    section="Queue",
+    metavar="NAME",
+    help="Record this person as the reviewer of rows that name nobody.",
+)
+@option(
     "--review",
+    section="Queue",
     type=click.Choice(["label-studio"]),
-    help="Bring home what people decided at the desk first, and put on it what waits for them.",
+    help="First take in decisions from Label Studio; at the end, put the queue there.",
 )
 @engine_options
 @out_option
 @json_option
 @project_option
+@with_run_options
 def relabel(
     benchmark: str,
     project: Path,
+    options: Options,
     reviews: Path | None,
     reviewer: str | None,
     review: str | None,
     dry_run: bool,
     out: str | None,
     as_json: bool,
-    **options: Any,
 ) -> int:
     """Read the dataset, ask the proposers, rank what people should see, and write labels with reasons.
 
     BENCHMARK is sample, mvtec_ac, visa_ac, or the path of your own label schema.
 
-    Works like make: what is there already is not done again, and it can be stopped and run again at any moment.
+    It works like make: it does only what is not done yet, and you can stop it and run it again at any moment.
     """
-    if dry_run:  # it asks nobody, and prints while the project is held
-        options["engine"] = "local"
-    from acbench.workflows import propose
+    from acbench.cli.dry_run import print_dry_runs
     from acbench.workflows.ingest import ingest
-    from acbench.workflows.label import prepare
-    from acbench.workflows.relabel import relabel as work
-    from acbench.workflows.reviews import take_reviews
+    from acbench.workflows.propose import dry_run as dry_run_proposers
+    from acbench.workflows.relabel import RelabelTask, run_relabel
 
-    with opened(project, benchmark, **options) as run:
+    task = RelabelTask(reviews=reviews, reviewer=reviewer, label_studio=review is not None, out=out)
+    with opened(project, benchmark, options) as run:
         if dry_run:
-            return show(run.files, propose.dry_run(run, ingest(run)), as_json)
-        proposed = prepare(run)
-        taken = take_reviews(run, proposed, reviews, reviewer) if reviews else None
-        at_desk, step = None, ""
-        if review:
-            from acbench.cli.label_studio import cycle_facts, cycle_words
-            from acbench.workflows.label_studio import pull_relabel_push
-
-            cycle = pull_relabel_push(run, proposed)
-            facts, at_desk, step = cycle.report, cycle_facts(cycle), cycle_words(cycle, run.schema.argument)
-        else:
-            facts, _ = work(run, proposed)
-        send(run, out, proposers=proposed.keys, labels=True)
-        files = run.files
-        written = list(run.build.written)
+            return print_dry_runs(dry_run_proposers(run, ingest(run)), as_json=as_json)
+        done = run_relabel(run, task)
     if as_json:
-        click.echo(json.dumps({**facts, "reviews": taken, "desk": at_desk}, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(_to_json(done), indent=1, ensure_ascii=False))
     else:
-        from acbench.cli.screen import report, review_counts
-
-        if taken is not None:
-            click.echo(f"Reviews: {review_counts(taken)}\n")
-        here = Path().resolve()
-        queue, labels = (_short(path, here) for path in (files.queue, files.labels))
-        step = step or _next(benchmark, facts, queue)
-        click.echo(report(facts, benchmark, queue=queue, labels=labels, next_step=step))
-        if not written and not review:
+        _print(done, benchmark, run.files)
+        if not run.build.written and not done.label_studio:
             click.echo("Nothing had changed, so nothing was done.", err=True)
-    failed = facts["images"]["unusable"] > 0 or any(finding["failed"] for finding in facts["findings"])
-    failed |= any(tally["error"] for tally in facts["witnesses"].values())
-    return 3 if failed else 0
+    return 3 if done.report.has_failures else 0
 
 
-def _next(benchmark: str, facts: dict[str, Any], queue: str) -> str:
-    if not facts["queue"]["waiting"]:
-        return f"nothing waits for people. The labels stand: acbench status {shlex.quote(benchmark)}"
+def _to_json(done: Relabelled) -> dict[str, Any]:
+    from acbench.cli.label_studio import cycle_facts
+
+    return {
+        **done.report.to_json(),
+        "reviews": dataclasses.asdict(done.reviews) if done.reviews else None,
+        "desk": cycle_facts(done.label_studio) if done.label_studio else None,
+    }
+
+
+def _print(done: Relabelled, benchmark: str, files: BenchmarkFiles) -> None:
+    from acbench._util.console import table
+    from acbench.cli.label_studio import cycle_words
+
+    report = done.report
+    queue, labels = map(_relative, (files.queue, files.labels))
+    if done.reviews is not None:
+        click.echo(f"Reviews: {review_counts(done.reviews)}\n")
+    click.echo(f"{report.title} (schema {report.schema.version}, {report.schema.digest})")
+    click.echo(facts_table(_facts(report, benchmark)))
+    if report.top:
+        rows = [(str(entry.rank), entry.why, entry.image, " · ".join(entry.proposals)) for entry in report.top]
+        click.echo(f"\nThe first to look at\n{table(rows)}")
+    click.echo("\n" + facts_table([("queue", queue), ("labels", labels)]))
+    if done.label_studio:
+        click.echo(f"\nNext: {cycle_words(done.label_studio, shlex.quote(benchmark))}")
+    else:
+        click.echo(f"\nNext: {_next_step(report, benchmark, queue)}")
+
+
+def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
+    """What a report says, as names and sentences."""
+    witnesses = [f"{short_name(name)} {_answers(counts)}" for name, counts in report.witnesses.items()]
+    queue = f"{report.queue.waiting:,} of {report.images.all:,} images need review"
+    reasons = ", ".join(f"{count} {why}" for why, count in report.queue.by_why.items() if count)
+    by_people = f"{report.decided_by_people:,} decided by people"
+    return [
+        ("images", report.dataset),
+        *(("", finding) for finding in _findings(report.findings, benchmark)),
+        ("witnesses", "; ".join(witnesses)),
+        ("queue", f"{queue}: {reasons}" if reasons else queue),
+        ("labels", f"{label_counts(dataclasses.asdict(report.labels))}; {by_people}"),
+        ("audit", f"error of the auto-accepted labels: {_error(report.audit)}"),
+    ]
+
+
+def _findings(findings: Sequence[Finding], benchmark: str) -> list[str]:
+    """The first findings, and where to see the others."""
+    lines = [f"! {finding.path}: {finding.detail}" for finding in findings[:SHOWN]]
+    if len(findings) > SHOWN:
+        lines.append(f"! and {len(findings) - SHOWN} more: acbench ingest {shlex.quote(benchmark)}")
+    return lines
+
+
+def _answers(counts: AnswerCounts) -> str:
+    others = [f"{counts.abstained:,} abstained"] if counts.abstained else []
+    others += [f"{counts.error:,} failed"] if counts.error else []
+    return f"answered {counts.ok:,}" + (f" ({', '.join(others)})" if others else "")
+
+
+def _error(audit: Audit) -> str:
+    if audit.error is None:
+        return f"unknown until some of the {audit.asked:,} audited ones are reviewed"
+    interval = f"95 % interval {audit.error.low:.1%} to {audit.error.high:.1%}"
+    return f"{audit.error.value:.1%} ({interval}, from {audit.answered:,} of {audit.asked:,} audited)"
+
+
+def _next_step(report: RelabelReport, benchmark: str, queue: str) -> str:
+    if not report.queue.waiting:
+        return f"no image needs review. The labels stand: acbench status {shlex.quote(benchmark)}"
     command = f"acbench relabel {shlex.quote(benchmark)} --reviews {shlex.quote(queue)} --reviewer YOUR_NAME"
     return f"look at the pictures in the queue's column `evidence`, fill in `label`, then\n  {command}"
 
 
-def _short(path: Path, here: Path) -> str:
+def _relative(path: Path) -> str:
+    """A path as a person types it here."""
+    here = Path().resolve()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,7 +1,8 @@
-"""What people decide: through a queue in a file, or at a desk in Label Studio."""
+"""`acbench review`: gives people the queue, in a file or in Label Studio, and takes in their decisions."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ def report(benchmark: str, project: Path, as_json: bool) -> int:
     from acbench._util.console import table
     from acbench.evaluation.plots import agreement as drawn
     from acbench.records import short_name
-    from acbench.storage import tables as store
+    from acbench.storage.atomic import write_bytes
     from acbench.workflows.compare import agree
 
     with opened(project, benchmark) as run:
         facts = agree(run)
-        picture = run.files.work / "agreement.png"
-        store.write_bytes(picture, drawn(facts))
+        picture = run.files.workspace / "agreement.png"
+        write_bytes(picture, drawn(facts))
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return 0
@@ -94,7 +95,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 @click.group()
 def review() -> None:
-    """What people decide: through a queue in a file, or at a desk in Label Studio."""
+    """Give people the queue, in a file or in Label Studio, and take in their decisions."""
 
 
 for _command in (serve, push, pull, report):
@@ -106,30 +107,30 @@ for _command in (serve, push, pull, report):
 @json_option
 @project_option
 def queue(benchmark: str, project: Path, as_json: bool) -> int:
-    """Write the queue as CSV, with an evidence picture for each row."""
-    from acbench.storage.tables import to_json
+    """Write the queue as a CSV file, with an evidence picture for each row."""
+    from acbench.storage.typed_json import to_json
     from acbench.workflows.label import label, prepare
     from acbench.workflows.queue import rank, write_queue
 
     with opened(project, benchmark) as run:
         queue = rank(run, label(run, prepare(run)))
         write_queue(run, queue)
-        waiting, where = queue.waiting, run.files.queue
+        waiting, path = queue.waiting, run.files.queue
     if as_json:
-        click.echo(json.dumps([to_json(each) for each in waiting], indent=1))
+        click.echo(json.dumps([to_json(row) for row in waiting], indent=1))
     else:
-        click.echo(f"{len(waiting):,} rows → {where}")
+        click.echo(f"{len(waiting):,} rows → {path}")
     return 0
 
 
 @review.command(epilog="\b\nExample:\n  acbench review take sample .acbench/sample/queue.csv --reviewer ada")
 @benchmark_argument
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@option("--reviewer", metavar="NAME", help="Who decided, where the file does not say.")
+@option("--reviewer", metavar="NAME", help="Record this person as the reviewer of rows that name nobody.")
 @json_option
 @project_option
 def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_json: bool) -> int:
-    """Take in a filled-in queue: all of it or, if a line is wrong, nothing."""
+    """Take in the decisions of a filled-in queue: all of them or, if a row is wrong, none."""
     from acbench.cli.screen import review_counts
     from acbench.workflows.label import label, prepare
     from acbench.workflows.reviews import take_reviews
@@ -138,9 +139,9 @@ def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_jso
         proposed = prepare(run)
         taken = take_reviews(run, proposed, file, reviewer)
         label(run, proposed)
-        where = run.files.reviews
+        path = run.files.reviews
     if as_json:
-        click.echo(json.dumps(taken))
+        click.echo(json.dumps(dataclasses.asdict(taken)))
     else:
-        click.echo(f"{review_counts(taken)} → {where}")
+        click.echo(f"{review_counts(taken)} → {path}")
     return 0

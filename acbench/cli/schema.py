@@ -1,13 +1,18 @@
-"""Checks and shows label schemas."""
+"""`acbench schema check` and `acbench schema show`."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from acbench.cli.options import json_option, option
 from acbench.errors import SchemaError
+
+if TYPE_CHECKING:
+    from acbench.schema import Schema
 
 
 @click.group()
@@ -19,65 +24,58 @@ def schema() -> None:
 @click.argument("file")
 @json_option
 def check(file: str, as_json: bool) -> int:
-    """Everything that is wrong with a schema, by line. FILE is a bundled benchmark's name or a path."""
-    from acbench.data import sources
-    from acbench.schema.lint import check as lint
-    from acbench.schema.read import parse, source_text
+    """List everything that is wrong with a schema, by line. FILE is a bundled benchmark's name or a path."""
+    from acbench.workflows.schema_check import check_schema
 
-    text, title = source_text(file)
-    parsed, _ = parse(text)
-    known = None
-    if parsed is not None and parsed.source in sources.names():
-        known = sources.get(parsed.source).known_labels()
-    problems = lint(text, known)
-    if parsed is not None and known is None:
+    checked = check_schema(file)
+    if checked.unknown_source:
         click.echo(
-            f"Note: no source {parsed.source!r} is known, so whether every label of the dataset maps was not checked",
+            f"Note: no source {checked.unknown_source!r} is known, so whether every label of the dataset maps was not"
+            " checked",
             err=True,
         )
     if as_json:
-        click.echo(
-            json.dumps(
-                [{"line": each.line, "where": each.where, "message": each.message} for each in problems],
-                indent=1,
-            )
-        )
+        click.echo(json.dumps([dataclasses.asdict(problem) for problem in checked.problems], indent=1))
     else:
-        for problem in problems:
-            click.echo(f"{title}:{problem.line}: {problem.where}: {problem.message}")
-        if not problems and parsed is not None:
-            classes = sum(len(category.classes) for category in parsed.categories.values())
-            published = sum(len(category.published) for category in parsed.categories.values())
-            counts = f"{len(parsed.categories)} categories, {classes} classes, {published} published classes"
-            click.echo(f"{title} is sound: {counts}")
-    return 1 if problems else 0
+        for problem in checked.problems:
+            click.echo(f"{checked.title}:{problem.line}: {problem.where}: {problem.message}")
+        if not checked.problems and checked.schema is not None:
+            click.echo(f"{checked.title} is sound: {_size(checked.schema)}")
+    return 1 if checked.problems else 0
+
+
+def _size(schema: Schema) -> str:
+    categories = schema.categories.values()
+    classes = sum(len(category.classes) for category in categories)
+    published = sum(len(category.published) for category in categories)
+    return f"{len(categories)} categories, {classes} classes, {published} published classes"
 
 
 @schema.command(epilog="\b\nExample:\n  acbench schema show mvtec_ac --category bottle --as prompt")
 @click.argument("file")
-@option("--category", required=True, help="Which category.")
+@option("--category", required=True, metavar="CATEGORY", help="Show this category.")
 @option(
     "--as",
     "form",
     type=click.Choice(["all", "form", "prompt", "json-schema"]),
     default="all",
     show_default=True,
-    help="The annotator's form (Label Studio XML), the model's prompt, the JSON Schema of its answer.",
+    help="Show only the annotator's form (Label Studio XML), the model's prompt, or the JSON Schema of its answer.",
 )
 def show(file: str, category: str, form: str) -> int:
-    """What people and models are given of a category: form, prompt and JSON Schema."""
+    """Show what people and models get of a category: form, prompt and JSON Schema."""
     from acbench.schema import load
     from acbench.schema.form import label_studio_form
     from acbench.schema.render import json_schema, prompt_text
 
     loaded = load(file)
-    found = loaded.category(category)
-    if found is None:
+    shown = loaded.category(category)
+    if shown is None:
         raise SchemaError(f"{loaded.title} has no category {category!r}", f"one of {', '.join(loaded.categories)}")
     parts = {
-        "form": label_studio_form(found),
-        "prompt": prompt_text(found),
-        "json-schema": json.dumps(json_schema(found), indent=2),
+        "form": label_studio_form(shown),
+        "prompt": prompt_text(shown),
+        "json-schema": json.dumps(json_schema(shown), indent=2),
     }
     if form != "all":
         click.echo(parts[form])

@@ -14,10 +14,10 @@ from click.core import ParameterSource
 from acbench.cli.options import (
     Command,
     json_option,
-    of_proposers,
     opened,
     option,
     project_option,
+    proposer_option,
     root_option,
     together,
 )
@@ -62,7 +62,7 @@ detector_options = together(
         show_default=True,
         help="Share of normal training images that the detector's threshold lets through as anomalous.",
     ),
-    of_proposers("--backbone", metavar="MODEL", help=BACKBONE),
+    proposer_option("--backbone", metavar="MODEL", help=BACKBONE),
 )
 """Who says what is anomalous, and where."""
 
@@ -168,8 +168,8 @@ Examples:
     help="For score.json, score.md and pictures.  [default: in .acbench/, for a benchmark]",
 )
 @option("--shots", type=click.IntRange(1), default=3, show_default=True, help="Images of each class for `few_shot`.")
-@of_proposers("--clip-model", metavar="MODEL", help="Model of `clip`, as for relabel.")
-@of_proposers("--clip-weights", metavar="TAG_OR_FILE", help="Its weights, if MODEL is a name of open_clip.")
+@proposer_option("--clip-model", metavar="MODEL", help="Model of `clip`, as for relabel.")
+@proposer_option("--clip-weights", metavar="TAG_OR_FILE", help="Its weights, if MODEL is a name of open_clip.")
 @detector_options
 @root_option("The dataset's folder or URL, where a system needs it and no earlier command was told.")
 @option("--markdown", is_flag=True, help="Print Markdown.")
@@ -258,11 +258,13 @@ def _is_table(truth: str) -> bool:
 
 def _run(benchmark: str, system: str, project: Path, options: dict[str, Any]) -> None:
     from acbench.predictors.base import BaselineOptions
+    from acbench.workflows.run import Options
+    from acbench.workflows.settings import SettingChanges
 
     # What is scored is no part of it: a project is not narrowed by asking for one category's figures.
     kept = {name: options[name] for name in ("root", "backbone", "clip_model", "clip_weights")}
     choices = {name: options[name] for name in ("detector", "false_alarms", "shots", "seed")}
-    with opened(project, benchmark, **kept) as run:
+    with opened(project, benchmark, Options(changes=SettingChanges(**kept))) as run:
         answered(run, system, options["view"], BaselineOptions(**choices))
 
 
@@ -347,7 +349,7 @@ def _show(
 def _write(found: Scored, folder: Path) -> list[Path]:
     from acbench.evaluation import plots
     from acbench.evaluation import tables as show
-    from acbench.storage import tables as store
+    from acbench.storage.atomic import write_bytes
 
     files = {
         "score.json": found.json().encode(),
@@ -356,7 +358,7 @@ def _write(found: Scored, folder: Path) -> list[Path]:
         "classes.png": plots.classes(found.facts),
     }
     for name, data in files.items():
-        store.write_bytes(folder / name, data)
+        write_bytes(folder / name, data)
     return [folder / name for name in files]
 
 

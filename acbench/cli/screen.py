@@ -1,166 +1,86 @@
-"""What a person sees: progress on stderr, results on stdout."""
+"""Shows people what goes on: progress and notes on stderr, results on stdout."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import shlex
 import sys
-import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from acbench._util.console import Progress, table, width
-from acbench.errors import AcbenchError
-from acbench.storage import tables as store
+from acbench._util.console import Progress, has_screen, table
 
 if TYPE_CHECKING:
-    from acbench.predictors.base import DryRun
-    from acbench.storage.project import BenchmarkFiles
+    from acbench.review.csv_queue import TakeCounts
 
-
-def show(bench: BenchmarkFiles, found: Mapping[str, DryRun], as_json: bool) -> int:
-    """Print the bills of whoever would ask, by name, and write the pictures of an example question of each."""
-    if not found:
-        raise AcbenchError("nobody who is asked here costs anything", "--with llm --llm MODEL")
-    facts: dict[str, Any] = {}
-    for name, dry in found.items():
-        folder = bench.work / "dry-run" / name
-        if dry.example:
-            for title, data in dry.example.pictures:
-                store.write_bytes(folder / title, data)
-            store.write_bytes(folder / "question.txt", dry.example.text.encode())
-        facts[name] = {
-            **dataclasses.asdict(dry.estimate),
-            "unasked": [{"item_id": item, "why": why} for item, why in dry.unasked],
-            "example": str(folder) if dry.example else None,
-        }
-        if not as_json:
-            _tell(name, dry, folder)
-    if as_json:
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
-    return 0
-
-
-def _tell(name: str, dry: DryRun, folder: Path) -> None:
-    if dry.example:
-        click.echo(f"One question of {name}; its pictures lie in {folder}\n")
-        click.echo(dry.example.text)
-    click.echo(f"{name}: {dry.estimate}")
-    for item, why in dry.unasked:
-        click.echo(f"! {item} cannot be asked about: {why}")
-    click.echo("Nothing was asked.")
-
-
-SHOWN = 3
-"""So many findings are shown on the screen after a relabel."""
+SLOW = 1.0
+"""A stage that takes more seconds than this leaves a line in a log."""
 
 
 class Screen:
-    """Progress bars where a person watches, one line a stage elsewhere."""
+    """Shows progress bars on a terminal, and one line for each slow stage in a log."""
 
     @contextmanager
     def stage(self, title: str) -> Iterator[Progress]:
-        """Show one stage's progress while it lasts."""
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            with tqdm(desc=title, total=None, leave=False, file=sys.stderr, mininterval=0.2) as bar:
-
-                def advance(done: int, total: int) -> None:
-                    bar.total = total
-                    bar.update(done - bar.n)
-
-                yield advance
-            return
-        started = time.monotonic()
-        last = [0]
-
-        def count(done: int, total: int) -> None:
-            last[0] = total
-
-        yield count
-        seconds = time.monotonic() - started
-        if seconds > 1:
-            click.echo(f"{title}: {last[0]:,} in {seconds:.1f} s", err=True)
+        """Show the progress of one stage while it lasts."""
+        with _bar(title) if sys.stderr.isatty() else _line(title) as progress:
+            yield progress
 
     def note(self, text: str) -> None:
         """Tell something that is not an error."""
-        click.echo(f"Note: {text}", err=True)
+        # Not by click, which would write past a bar, into the middle of its line.
+        print(f"Note: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Progress]:
+    """A bar that goes away at the end, whatever the end is. Notes appear above it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # stdout is left alone: it may be a pipe, and nothing is printed there during a stage.
+    with Bars(*columns, console=console, transient=True, redirect_stdout=False) as bars:
+        console.show_cursor(True)  # a process that is killed cannot bring a hidden cursor back
+        task = bars.add_task(title, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _line(title: str) -> Iterator[Progress]:
+    started = time.monotonic()
+    count = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal count
+        count = total
+
+    yield progress
+    seconds = time.monotonic() - started
+    if seconds > SLOW:
+        click.echo(f"{title}: {count:,} in {seconds:.1f} s", err=True)
 
 
 def facts_table(rows: Sequence[tuple[str, str]]) -> str:
-    """Names and sentences; long sentences go on below themselves."""
-    left = max(len(name) for name, _ in rows) + 4
-    lines = []
-    for name, sentence in rows:
-        wrapped = textwrap.wrap(sentence, width() - left, break_on_hyphens=False) or [""]
-        lines += [
-            f"  {head}".ljust(left) + part for head, part in zip([name, *[""] * len(wrapped)], wrapped, strict=False)
-        ]
-    return "\n".join(lines)
+    """Names and sentences in two columns. A long sentence is wrapped on a screen; elsewhere it is one line."""
+    if has_screen():
+        return table(rows)
+    left = max(len(name) for name, _ in rows) + 2
+    return "\n".join(f"  {name:{left}}{sentence}".rstrip() for name, sentence in rows)
 
 
-def label_counts(counts: dict[str, int]) -> str:
+def label_counts(counts: Mapping[str, int]) -> str:
     """Labels by status, in words."""
     return f"{counts['accepted']:,} accepted, {counts['pending']:,} pending, {counts['excluded']:,} excluded"
 
 
-def review_counts(counts: dict[str, int]) -> str:
+def review_counts(counts: TakeCounts) -> str:
     """What came of a file of decisions, in words."""
-    return ", ".join(f"{counts[name]:,} {words}" for name, words in REVIEW_WORDS.items())
-
-
-REVIEW_WORDS = {"new": "new", "changed": "changed", "same": "known already", "empty": "rows without an answer"}
-
-
-def report(facts: dict[str, Any], benchmark: str, *, queue: str, labels: str, next_step: str) -> str:
-    """The screen after a relabel."""
-    images, waiting, counts = facts["images"], facts["queue"], facts["labels"]
-    why = ", ".join(
-        f"{waiting[name]} {name}"
-        for name in ("flagged", "disputed", "suspect", "unnamed", "uncertain", "audit")
-        if waiting.get(name)
+    return (
+        f"{counts.new:,} new, {counts.changed:,} changed, {counts.same:,} known already,"
+        f" {counts.empty:,} rows without an answer"
     )
-    findings = [f"! {finding['path']}: {finding['detail']}" for finding in facts["findings"]]
-    if len(findings) > SHOWN:
-        findings[SHOWN:] = [f"! and {len(findings) - SHOWN} more: acbench ingest {shlex.quote(benchmark)}"]
-    witnesses = [f"{name.partition('@')[0]} {_tally(tally)}" for name, tally in facts["witnesses"].items()]
-    queued = f"{waiting['waiting']:,} of {images['all']:,} images want eyes"
-    rows = [
-        ("images", facts["dataset"]),
-        *(("", finding) for finding in findings),
-        ("witnesses", "; ".join(witnesses)),
-        ("queue", queued + (f": {why}" if why else "")),
-        ("labels", f"{label_counts(counts)}; {facts['decided_by_people']:,} decided by people"),
-        ("unseen", f"error of the labels nobody looks at: {_unseen(facts['audit'])}"),
-    ]
-    parts = [
-        f"{facts['title']} (schema {facts['schema']['version']}, {facts['schema']['digest']})",
-        facts_table(rows),
-    ]
-    if facts["top"]:
-        top = [(f"{each['rank']}", each["why"], each["image"], " · ".join(each["proposals"])) for each in facts["top"]]
-        parts += ["", "The first to look at", table(top)]
-    parts += ["", facts_table([("queue", queue), ("labels", labels)]), "", f"Next: {next_step}"]
-    return "\n".join(parts)
-
-
-def _tally(tally: dict[str, int]) -> str:
-    extra = [
-        f"{tally[name]:,} {word}" for name, word in (("abstained", "abstained"), ("error", "failed")) if tally[name]
-    ]
-    return f"answered {tally['ok']:,}" + (f" ({', '.join(extra)})" if extra else "")
-
-
-def _unseen(audit: dict[str, Any]) -> str:
-    if audit["error"] is None:
-        return f"unknown until some of the {audit['asked']:,} audited ones are reviewed"
-    error = audit["error"]
-    interval = f"95 % interval {error['low']:.1%} to {error['high']:.1%}"
-    return f"{error['value']:.1%} ({interval}, from {audit['answered']:,} of {audit['asked']:,} audited)"

@@ -1,14 +1,14 @@
-"""The stages one by one, for people who want the parts."""
+"""`acbench ingest`, `propose` and `resolve`: the steps of `relabel`, one by one."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from acbench.cli.merge import shard_of, told
 from acbench.cli.options import (
     Command,
     benchmark_argument,
@@ -16,15 +16,17 @@ from acbench.cli.options import (
     dry_run_option,
     engine_options,
     json_option,
-    of_proposers,
     opened,
     out_option,
     project_option,
+    proposer_option,
     proposer_options,
-    send,
     shard_option,
+    with_run_options,
 )
-from acbench.cli.screen import show
+
+if TYPE_CHECKING:
+    from acbench.workflows.run import Options
 
 
 @click.command(cls=Command, epilog="\b\nExample:\n  acbench ingest mvtec_ac --root ~/data/mvtec_ad")
@@ -35,43 +37,43 @@ from acbench.cli.screen import show
 @out_option
 @json_option
 @project_option
-def ingest(benchmark: str, project: Path, out: str | None, as_json: bool, **options: Any) -> int:
-    """Read a dataset: hash every image, pair its mask by path, and list whatever is wrong."""
-    from acbench.storage.tables import to_json
+@with_run_options
+def ingest(benchmark: str, project: Path, options: Options, out: str | None, as_json: bool) -> int:
+    """Read a dataset: hash every image, pair it with its mask, and list everything that is wrong."""
+    from acbench.cli.merge import print_shard
+    from acbench.data.ingest import describe
+    from acbench.storage.typed_json import to_json
+    from acbench.workflows import ingest as workflow
+    from acbench.workflows import shards
+    from acbench.workflows.export import export
 
-    with opened(project, benchmark, **options) as run:
-        if shard := shard_of(run, out):
-            from acbench.workflows import shards
-
-            return told([shards.ingest(run, shard)], run, as_json)
-        from acbench.data.ingest import describe
-        from acbench.workflows.ingest import ingest as read
-
-        dataset = read(run)
-        what = describe(run.source, dataset)
-        send(run, out)
+    with opened(project, benchmark, options) as run:
+        if run.shard:
+            return print_shard(run.shard, [shards.ingest(run, run.shard)], benchmark, as_json=as_json)
+        dataset = workflow.ingest(run)
+        description = describe(run.source, dataset)
+        export(run, out)
     if as_json:
-        rows = [to_json(finding) for finding in dataset.findings]
-        click.echo(
-            json.dumps(
-                {"dataset": what, "items": len(dataset.items), "findings": rows},
-                indent=1,
-                ensure_ascii=False,
-            )
-        )
+        findings = [to_json(finding) for finding in dataset.findings]
+        facts = {"dataset": description, "items": len(dataset.items), "findings": findings}
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
     else:
-        click.echo(what)
+        click.echo(description)
         for finding in dataset.findings:
-            click.echo(
-                f"{'✗' if finding.failed else '!'} {finding.path}: {finding.detail}"
-                + (f"\n    → {finding.hint}" if finding.hint else "")
-            )
+            hint = f"\n    → {finding.hint}" if finding.hint else ""
+            click.echo(f"{'✗' if finding.failed else '!'} {finding.path}: {finding.detail}{hint}")
     return 3 if any(finding.failed for finding in dataset.findings) else 0
 
 
 @click.command(cls=Command, epilog="\b\nExample:\n  acbench propose sample --proposer neighbours")
 @benchmark_argument
-@of_proposers("--proposer", "names", multiple=True, help="Only this one; can be repeated.  [default: the usual ones]")
+@proposer_option(
+    "--proposer",
+    "names",
+    multiple=True,
+    metavar="PROPOSER",
+    help="Ask only this one; can be repeated.  [default: the usual ones]",
+)
 @dataset_options
 @proposer_options
 @dry_run_option
@@ -80,45 +82,41 @@ def ingest(benchmark: str, project: Path, out: str | None, as_json: bool, **opti
 @out_option
 @json_option
 @project_option
+@with_run_options
 def propose(
     benchmark: str,
     project: Path,
+    options: Options,
     names: tuple[str, ...],
     dry_run: bool,
     out: str | None,
     as_json: bool,
-    **options: Any,
 ) -> int:
-    """Ask proposers for labels and keep their answers."""
+    """Ask proposers for labels, and keep their answers."""
     from acbench._util.console import table
+    from acbench.cli.dry_run import print_dry_runs
+    from acbench.cli.merge import print_shard
+    from acbench.workflows import propose as workflow
+    from acbench.workflows import shards
+    from acbench.workflows.export import export, proposal_files
+    from acbench.workflows.ingest import ingest
 
-    if dry_run:  # it asks nobody, and prints while the project is held
-        options["engine"] = "local"
-    from acbench.workflows import propose as asking
-    from acbench.workflows.ingest import ingest as read
-
-    with opened(project, benchmark, **options) as run:
-        dataset = read(run)
+    with opened(project, benchmark, options) as run:
+        dataset = ingest(run)
         if dry_run:
-            return show(run.files, asking.dry_run(run, dataset, names), as_json)
-        if shard := shard_of(run, out):
-            from acbench.workflows import shards
-
-            return told(shards.propose(run, shard, dataset, names), run, as_json)
-        counts = asking.tallies(run, asking.propose(run, dataset, names))
-        send(run, out, proposers=counts)
+            return print_dry_runs(workflow.dry_run(run, dataset, names), as_json=as_json)
+        if run.shard:
+            results = shards.propose(run, run.shard, dataset, names)
+            return print_shard(run.shard, results, benchmark, as_json=as_json)
+        counts = workflow.tallies(run, workflow.propose(run, dataset, names))
+        export(run, out, proposal_files(run.files, counts))
     if as_json:
         click.echo(json.dumps(counts, indent=1))
     else:
-        click.echo(
-            table(
-                [
-                    ("proposer", "answered", "abstained", "failed"),
-                    *((name, *each.values()) for name, each in counts.items()),
-                ]
-            )
-        )
-    return 3 if any(each["error"] for each in counts.values()) else 0
+        rows = [("proposer", "answered", "abstained", "failed")]
+        rows += [(name, f"{of['ok']}", f"{of['abstained']}", f"{of['error']}") for name, of in counts.items()]
+        click.echo(table(rows))
+    return 3 if any(of["error"] for of in counts.values()) else 0
 
 
 @click.command(cls=Command, epilog="\b\nExample:\n  acbench resolve sample")
@@ -127,14 +125,15 @@ def propose(
 @proposer_options
 @json_option
 @project_option
-def resolve(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
-    """Make labels from proposals and reviews, under the policy, and write them to `annotations/`."""
+@with_run_options
+def resolve(benchmark: str, project: Path, options: Options, as_json: bool) -> int:
+    """Make labels from proposals and reviews, and write them to `annotations/`."""
     from acbench.cli.screen import label_counts
     from acbench.workflows.label import label, prepare
-    from acbench.workflows.summary import status_counts
+    from acbench.workflows.summary import count_labels
 
-    with opened(project, benchmark, **options) as run:
-        counts = status_counts(label(run, prepare(run)).labels.values())
-        where = run.files.labels
-    click.echo(json.dumps(counts) if as_json else f"{label_counts(counts)} → {where}")
+    with opened(project, benchmark, options) as run:
+        counts = dataclasses.asdict(count_labels(label(run, prepare(run)).labels.values()))
+        path = run.files.labels
+    click.echo(json.dumps(counts) if as_json else f"{label_counts(counts)} → {path}")
     return 0

@@ -1,15 +1,18 @@
-"""Where things stand, without touching them."""
+"""`acbench status` and `acbench runs`: where things stand, without changing them."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from acbench.cli.options import json_option, option, project_option
-from acbench.errors import AcbenchError, StorageError
+
+if TYPE_CHECKING:
+    from acbench.workflows.status import BenchmarkStatus
 
 
 @click.command(epilog="\b\nExample:\n  acbench status sample")
@@ -17,101 +20,53 @@ from acbench.errors import AcbenchError, StorageError
 @json_option
 @project_option
 def status(benchmark: str | None, project: Path, as_json: bool) -> int:
-    """Where a benchmark stands, which files it consists of, and which run made each.
+    """Show where a benchmark stands, its files, and which run wrote each of them.
 
-    Without BENCHMARK: all that the project knows.
+    Without BENCHMARK, show all benchmarks of the project.
     """
-    from acbench._util.console import table
-    from acbench.cli.screen import label_counts
-    from acbench.storage.ledger import Ledger
-    from acbench.storage.project import Project
+    from acbench.workflows.status import status as read_status
 
-    place = Project(project.resolve())
-    if not place.ledger.exists():
-        raise AcbenchError(f"there is no project in {place.folder}", "acbench relabel sample   starts one")
-    known = sorted(path.parent.name for path in place.workspace.glob("*/settings.json"))
-    if benchmark is not None and benchmark not in known:
-        raise AcbenchError(f"{benchmark} has not been relabelled here", f"known: {', '.join(known) or 'nothing yet'}")
-    with Ledger(place.ledger) as ledger:
-        found = {name: _one(place.benchmark(name), ledger) for name in ([benchmark] if benchmark else known)}
+    by_name = read_status(project, benchmark)
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        facts = {name: dataclasses.asdict(one) for name, one in by_name.items()}
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return 0
-    if not found:
+    if not by_name:
         click.echo("nothing yet; acbench relabel sample")
-    for name, facts in found.items():
-        counts = facts["labels"]
-        stand = f"{label_counts(counts)}, {facts['waiting']:,} wait for people" if counts else "no labels yet"
-        click.echo(f"{name}: {stand}")
-        rows = [("file", "state", "run", "seconds")]
-        rows += [
-            (each["path"], each["state"], str(each["run_id"]), f"{each['seconds']:.1f}") for each in facts["artifacts"]
-        ]
-        if facts["pictures"]:
-            rows.append((f"{facts['evidence']}/", f"{facts['pictures']:,} pictures", "", ""))
-        click.echo(table(rows))
+    for name, one in by_name.items():
+        _print_status(name, one)
     return 0
 
 
-def _one(bench: Any, ledger: Any) -> dict[str, Any]:
-    report = _report(bench.report, bench.benchmark)
-    folder = bench.project.relative(bench.work)
-    evidence = bench.project.relative(bench.evidence)
-    artifacts = ledger.artifacts(f"{folder}/") + ledger.artifacts(f"{bench.project.relative(bench.kept)}/")
-    rows = [
-        {**each, "state": _state(bench.project.folder / each["path"], each["path"], ledger)}
-        for each in artifacts
-        if not each["path"].startswith(f"{evidence}/")
-    ]
-    return {
-        "labels": report.get("labels", {}),
-        "waiting": report.get("queue", {}).get("waiting", 0),
-        "artifacts": rows,
-        "evidence": evidence,
-        "pictures": len(artifacts) - len(rows),
-    }
+def _print_status(name: str, status: BenchmarkStatus) -> None:
+    from acbench._util.console import table
+    from acbench.cli.screen import label_counts
 
-
-def _report(path: Path, benchmark: str) -> dict[str, Any]:
-    try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
-        raise StorageError(f"{path} is damaged: {error}", f"it is remade: acbench relabel {benchmark}") from None
-    return report
-
-
-def _state(path: Path, name: str, ledger: Any) -> str:
-    if not path.exists():
-        return "missing"
-    return "as made" if ledger.untouched(path, name) else "changed since"
+    if status.labels:
+        click.echo(f"{name}: {label_counts(status.labels)}, {status.waiting:,} need review")
+    else:
+        click.echo(f"{name}: no labels yet")
+    rows = [("file", "state", "run", "seconds")]
+    rows += [(file.path, file.state, str(file.run_id), f"{file.seconds:.1f}") for file in status.artifacts]
+    if status.pictures:
+        rows.append((f"{status.evidence}/", f"{status.pictures:,} pictures", "", ""))
+    click.echo(table(rows))
 
 
 @click.command(epilog="\b\nExample:\n  acbench runs --limit 5")
-@option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most N runs.")
+@option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="List at most N runs.")
 @json_option
 @project_option
 def runs(limit: int, project: Path, as_json: bool) -> int:
-    """The last commands in this project, newest first, and what became of them."""
-    import dataclasses
-
+    """List the last commands in this project and their outcomes, newest first."""
     from acbench._util.console import table
-    from acbench.storage.ledger import Ledger
-    from acbench.storage.project import Project
+    from acbench.workflows.status import recent_runs
 
-    place = Project(project.resolve())
-    if not place.ledger.exists():
-        raise AcbenchError(f"there is no project in {place.folder}", "acbench relabel sample   starts one")
-    with Ledger(place.ledger) as ledger:
-        found = ledger.runs(limit)
+    records = recent_runs(project, limit)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(run) for run in found], indent=1, ensure_ascii=False))
-    else:
-        click.echo(
-            table(
-                [
-                    ("run", "started", "outcome", "did", "command"),
-                    *((r.run_id, r.started, r.outcome, r.summary, r.command) for r in found),
-                ]
-            )
-        )
+        click.echo(json.dumps([dataclasses.asdict(record) for record in records], indent=1, ensure_ascii=False))
+        return 0
+    rows = [("run", "started", "outcome", "did", "command")]
+    rows += [(str(record.run_id), record.started, record.outcome, record.summary, record.command) for record in records]
+    click.echo(table(rows))
     return 0

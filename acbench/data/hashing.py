@@ -1,15 +1,14 @@
-"""Facts of many files: each is read once, hashed and probed from the same bytes, and not at all if a cache
-knows it."""
+"""Reads each file once to hash it and to read its image header; a file that a cache knows is not read again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import NamedTuple, Protocol
@@ -18,195 +17,209 @@ from acbench._util.console import Progress
 from acbench._util.execution import Engine, Home, WorkerTask
 from acbench.data.images import probe
 from acbench.errors import ImageError
-from acbench.storage.files import Located, Refused, Tree
+from acbench.storage.files import FileRefused, FileTree, LocatedFile
 
 VERSION = 1
-"""Raise it when the same bytes would give other facts: cached ones are then computed again."""
+"""Raise it when the same bytes give other facts, so that cached ones are computed again."""
 _CHUNK = 8
-"""Files a task takes at once: enough to hide the cost of a task, few enough to see progress on a slow
-disk."""
+"""Files of one task of a thread: enough to make its overhead small, few enough to show progress on a slow disk."""
 _PART = 64
-"""Files that a worker of an engine takes at once."""
+"""Files of one task of an engine's worker."""
 _FLUSH = 0.5
-"""Seconds of work that are lost if the process is killed."""
-
-_Row = tuple[str, str, str]
+"""Seconds between two writes to the cache: at most this much work is lost if the process is killed."""
 
 
 class FileFacts(NamedTuple):
-    """What is known of one picture file."""
+    """What is known of one image or mask file."""
 
     sha256: str = ""
+    """64 hex digits; empty if the file could not be read."""
     width: int = 0
     height: int = 0
     mode: str = ""
+    """Pillow's name of the pixel format."""
     format: str = ""
+    """`PNG`, `JPEG` or `BMP`."""
     problem: str = ""
-    """Why it cannot be used, or empty."""
+    """Why the file cannot be used, or empty."""
     hint: str = ""
+    """What to do about the problem."""
 
 
 class FileFactsCache(Protocol):
-    """Facts of files from earlier runs, as JSON, under absolute path or URL, and stamp: see
-    `acbench.storage.ledger.Ledger`."""
+    """Keeps the facts of files, as JSON, for later runs; `acbench.storage.ledger.file_facts.FileFactTable` is one.
 
-    def file_facts(self) -> Mapping[str, tuple[str, str]]:
-        """Path → (stamp, facts) of every file known."""
+    Facts are kept under the file's absolute path or URL. They hold as long as the stamp is the same.
+    """
 
-    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
-        """Remember (path, stamp, facts) of some files."""
+    def load(self) -> Mapping[str, tuple[str, str]]:
+        """Path → (stamp, facts) of every known file."""
+
+    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Keep (path, stamp, facts) of some files."""
 
 
-class MemoryCache:
+class MemoryFileFactsCache:
     """A cache that lasts as long as the process."""
 
     def __init__(self) -> None:
         self.facts: dict[str, tuple[str, str]] = {}
 
-    def file_facts(self) -> Mapping[str, tuple[str, str]]:
+    def load(self) -> Mapping[str, tuple[str, str]]:
         return self.facts
 
-    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
         self.facts.update((path, (stamp, facts)) for path, stamp, facts in rows)
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """Of plain values, so that it can be sent to others."""
+class _File:
+    """A file to read. Its fields are plain values, because an engine sends it to other processes."""
 
     path: str
-    real: str
+    address: str
+    """Its absolute path, or its URL."""
     size: int | None
-    mark: str
     stamp: str
-    """What the facts are kept with."""
+    cache_stamp: str
+    """The stamp that its facts are kept with; empty if they are not kept."""
 
     @property
-    def located(self) -> Located:
-        return Located(self.real, self.size, self.mark)
+    def located(self) -> LocatedFile:
+        return LocatedFile(self.address, self.size, self.stamp)
 
 
-def measure(
-    tree: Tree,
-    paths: Sequence[str],
-    cache: FileFactsCache,
-    progress: Progress | None = None,
-    workers: int | None = None,
-    engine: Engine | None = None,
-) -> dict[str, FileFacts]:
-    """Path → facts of every file; one that cannot be read has a `problem`, and no file raises.
+_Read = list[tuple[_File, FileFacts]]
+"""Files that were read, and their facts."""
 
-    At most `workers` files are in memory at a time. When interrupted, what was done until then is in the
-    cache.
-    """
-    known = cache.file_facts()
-    facts: dict[str, FileFacts] = {}
-    jobs: list[_Job] = []
-    for path in paths:
+
+def _silent(_done: int, _total: int) -> None:
+    """Reports progress to nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileHasher:
+    """Finds the facts of many files."""
+
+    cache: FileFactsCache = field(default_factory=MemoryFileFactsCache)
+    progress: Progress = _silent
+    threads: int | None = None
+    """How many files this process reads at once, which bounds its memory; None for as many as suit the tree."""
+    engine: Engine | None = None
+    """An engine whose workers read the files; None for threads of this process."""
+
+    def facts_of(self, tree: FileTree, paths: Sequence[str]) -> dict[str, FileFacts]:
+        """Path → facts of every file. A file that cannot be read has a `problem`; none raises.
+
+        If it is interrupted, the facts of the files that were read until then are in the cache.
+        """
+        facts, unread = self._known(tree, paths)
+        self.progress(len(facts), len(paths))
+        parts = self._by_threads(tree, unread) if self.engine is None else self._by_workers(self.engine, tree, unread)
+        with closing(parts):
+            for part in parts:
+                facts.update((file.path, file_facts) for file, file_facts in part)
+                self.progress(len(facts), len(paths))
+        return facts
+
+    def _known(self, tree: FileTree, paths: Iterable[str]) -> tuple[dict[str, FileFacts], list[_File]]:
+        """The facts that need no reading, and the files to read."""
+        kept = self.cache.load()
+        facts: dict[str, FileFacts] = {}
+        unread: list[_File] = []
+        for path in paths:
+            try:
+                address, size, stamp = tree.locate(path)
+            except FileRefused as why:
+                facts[path] = FileFacts(problem=why.message, hint=why.hint)
+                continue
+            file = _File(path, address, size, stamp, f"{VERSION}:{stamp}" if stamp else "")
+            kept_stamp, kept_facts = kept.get(address, ("", ""))
+            known = _parsed(kept_facts) if stamp and kept_stamp == file.cache_stamp else None
+            if known is None:
+                unread.append(file)
+            else:
+                facts[path] = known
+        return facts, unread
+
+    def _by_threads(self, tree: FileTree, files: Sequence[_File]) -> Generator[_Read, None, None]:
+        """Read files in threads. Only this thread writes to the cache, every `_FLUSH` seconds and at the end."""
+        stop = Event()
+        pool = ThreadPoolExecutor(self.threads or tree.readers, thread_name_prefix="ingest")
+        running = {pool.submit(_read_all, tree, chunk, stop) for chunk in _chunks(files, _CHUNK)}
+        rows: list[tuple[str, str, str]] = []
+        written = time.monotonic()
         try:
-            located = tree.locate(path)
-        except Refused as why:
-            facts[path] = FileFacts(problem=why.message, hint=why.hint)
-            continue
-        stamp = f"{VERSION}:{located.stamp}" if located.stamp else ""
-        old_stamp, old_facts = known.get(located.real, ("", ""))
-        old = _parsed(old_facts) if stamp and old_stamp == stamp else None
-        if old is None:
-            jobs.append(_Job(path, *located, stamp))
-        else:
-            facts[path] = old
-    if progress:
-        progress(len(facts), len(paths))
-    work = _in_threads(tree, jobs, workers or tree.readers, cache) if engine is None else _on(engine, tree, jobs, cache)
-    with closing(work) as finished:
-        for done in finished:
-            facts.update(done)
-            if progress:
-                progress(len(facts), len(paths))
-    return facts
+            for future in as_completed(set(running)):
+                part = future.result()
+                rows += _cache_rows(part)
+                running.discard(future)
+                if time.monotonic() - written > _FLUSH:
+                    self.cache.save(rows)
+                    rows, written = [], time.monotonic()
+                yield part
+            self.cache.save(rows)
+        except BaseException:  # Ctrl-C, or an error of the caller: keep what was read, then let it pass
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            for future in running:
+                if not future.cancelled() and future.exception() is None:
+                    rows += _cache_rows(future.result())
+            with suppress(Exception):
+                self.cache.save(rows)
+            raise
+        pool.shutdown()
+
+    def _by_workers(self, engine: Engine, tree: FileTree, files: Sequence[_File]) -> Generator[_Read, None, None]:
+        """Read files by the workers of an engine; facts are in the cache before they are given."""
+        part: _Read
+        for part in engine.map(WorkerTask(start=partial(_worker, tree), kind=_File), _chunks(files, _PART)):
+            self.cache.save(_cache_rows(part))
+            yield part
 
 
-def _in_threads(
-    tree: Tree, jobs: Sequence[_Job], workers: int, cache: FileFactsCache
-) -> Generator[dict[str, FileFacts], None, None]:
-    """Facts as they come. The cache is written by this thread alone, every `_FLUSH` seconds and at the end."""
-    stop = Event()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="ingest")
-    chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
-    running = {pool.submit(_measure_some, tree, chunk, stop) for chunk in chunks}
-    rows: list[_Row] = []
-    written = time.monotonic()
-    try:
-        for future in as_completed(set(running)):
-            done = future.result()
-            rows += _rows(done)
-            running.discard(future)
-            if time.monotonic() - written > _FLUSH:
-                cache.put_file_facts(rows)
-                rows, written = [], time.monotonic()
-            yield {job.path: facts for job, facts in done}
-        cache.put_file_facts(rows)
-    except BaseException:  # Ctrl-C, or an error of whoever reads: keep what is done, then let it pass
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-        for future in running:
-            if not future.cancelled() and future.exception() is None:
-                rows += _rows(future.result())
-        with suppress(Exception):
-            cache.put_file_facts(rows)
-        raise
-    pool.shutdown()
+def _worker(tree: FileTree, _home: Home) -> Callable[[Sequence[_File]], _Read]:
+    return lambda files: _read_all(tree, files, Event())
 
 
-def _on(
-    engine: Engine, tree: Tree, jobs: Sequence[_Job], cache: FileFactsCache
-) -> Generator[dict[str, FileFacts], None, None]:
-    """Facts as they come from the workers of an engine, each in the cache before it is told."""
-    parts = (jobs[start : start + _PART] for start in range(0, len(jobs), _PART))
-    for done in engine.map(WorkerTask(start=partial(_measurer, tree), kind=_Job), parts):
-        cache.put_file_facts(_rows(done))
-        yield {job.path: facts for job, facts in done}
+def _chunks(files: Sequence[_File], size: int) -> Iterator[Sequence[_File]]:
+    return (files[start : start + size] for start in range(0, len(files), size))
 
 
-def _measurer(tree: Tree, _home: Home) -> Callable[[Sequence[_Job]], list[tuple[_Job, FileFacts]]]:
-    return lambda jobs: _measure_some(tree, jobs, Event())
-
-
-def _rows(done: Iterable[tuple[_Job, FileFacts]]) -> list[_Row]:
-    """For the cache. What failed before its bytes were read is left out: it may go well next time."""
-    return [(job.real, job.stamp, json.dumps(facts)) for job, facts in done if facts.sha256 and job.stamp]
-
-
-def _measure_some(tree: Tree, jobs: Iterable[_Job], stop: Event) -> list[tuple[_Job, FileFacts]]:
-    done = []
-    for job in jobs:
+def _read_all(tree: FileTree, files: Iterable[_File], stop: Event) -> _Read:
+    """The facts of some files, or of those that were read until `stop` was set."""
+    part: _Read = []
+    for file in files:
         if stop.is_set():
             break
-        done.append((job, _facts(tree, job)))
-    return done
+        part.append((file, _read(tree, file)))
+    return part
 
 
-def _facts(tree: Tree, job: _Job) -> FileFacts:
+def _read(tree: FileTree, file: _File) -> FileFacts:
     try:
-        data = tree.fetch(job.path, job.located)
-    except Refused as why:
+        data = tree.fetch(file.path, file.located)
+    except FileRefused as why:
         return FileFacts(problem=why.message, hint=why.hint)
     except MemoryError:
         return FileFacts(problem="there is not enough memory to read it", hint="close other programs and run again")
-    digest = hashlib.sha256(data).hexdigest()
+    sha256 = hashlib.sha256(data).hexdigest()
     try:
         header = probe(data)
     except ImageError as why:
-        return FileFacts(digest, problem=why.message, hint=why.hint)
-    return FileFacts(digest, header.width, header.height, header.mode, header.format)
+        return FileFacts(sha256, problem=why.message, hint=why.hint)
+    return FileFacts(sha256, header.width, header.height, header.mode, header.format)
+
+
+def _cache_rows(part: _Read) -> list[tuple[str, str, str]]:
+    """Rows for the cache, without files whose bytes could not be read: the next attempt may succeed."""
+    return [(file.address, file.cache_stamp, json.dumps(facts)) for file, facts in part if facts.sha256 and file.stamp]
 
 
 def _parsed(text: str) -> FileFacts | None:
-    """Facts as they were kept, or None if it is anything else."""
-    try:
+    """Facts as they were kept; None if the text is anything else."""
+    with suppress(ValueError):
         match json.loads(text):
             case [str(sha256), int(width), int(height), str(mode), str(kind), str(problem), str(hint)]:
                 return FileFacts(sha256, width, height, mode, kind, problem, hint)
-    except ValueError:
-        pass
     return None

@@ -1,7 +1,7 @@
-"""Pictures that strangers made: headers probed, images and masks decoded, within bounds.
+"""Reads image files that may be damaged or hostile: probes headers, decodes images and masks, within limits.
 
-PNG, JPEG and BMP only: what the data sets hold, and raw or well-trodden decoders. TIFF, with its many codecs
-and pages, is left out on purpose.
+PNG, JPEG and BMP only: the datasets use no others, and their decoders are simple or well tested. TIFF, with its many
+codecs and pages, is left out on purpose.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acbench.errors import ImageError
-from acbench.storage.files import Refused, Tree
+from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree
 
 if TYPE_CHECKING:
@@ -24,19 +24,22 @@ if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
 MAX_PIXELS = 100_000_000
-"""A picture with more pixels is taken for a decompression bomb. The largest of MVTec-AD and VisA has 1.5
-million."""
+"""An image with more pixels is refused as a decompression bomb. The largest of MVTec-AD and VisA has 1.5 million."""
+JPEG_MASK = "a JPEG cannot be a mask: its compression blurs the edge"
+"""Why a JPEG file is refused as a mask."""
 
-_AGAIN = "copy it again from the original data set"
+_COPY_AGAIN = "copy it again from the original dataset"
 _CONVERT = "save it as PNG"
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture says of itself before it is decoded."""
+    """What an image file says of itself before it is decoded."""
 
     width: int
+    """Pixels."""
     height: int
+    """Pixels."""
     mode: str
     """Pillow's name of the pixel format."""
     format: str
@@ -44,22 +47,22 @@ class Header:
 
 
 def probe(data: bytes) -> Header:
-    """Read the header of a whole picture file, and see that its end is there. Raises ImageError.
+    """Read the header of an image file, and check that the file was not cut off. Raises ImageError.
 
-    Pixels are not decoded: damage within them is found by `ImageReader`.
+    `data` is the whole file. Pixels are not decoded, so damaged ones are found only by `decode`.
     """
-    picture = _open(data)
-    return Header(picture.width, picture.height, picture.mode, str(picture.format))
+    image = _open(data)
+    return Header(image.width, image.height, image.mode, str(image.format))
 
 
 def decode(data: bytes) -> Image.Image:
-    """A whole picture file, decoded, in its own mode. Raises ImageError."""
-    picture = _open(data)
+    """Decode an image file, `data`, in its own pixel format. Raises ImageError."""
+    image = _open(data)
     try:
-        picture.load()
-    except Exception as error:  # MemoryError as well
-        raise ImageError(f"its pixels are damaged: {_reason(error)}", _AGAIN) from None
-    return picture
+        image.load()
+    except Exception as error:  # a decoder can raise almost anything, MemoryError too
+        raise ImageError(f"its pixels are damaged: {_reason(error)}", _COPY_AGAIN) from None
+    return image
 
 
 @dataclass(frozen=True)
@@ -67,17 +70,17 @@ class ImageReader:
     """Reads the images and masks of one dataset."""
 
     root: Root
-    """Folder or URL that paths are relative to."""
+    """Folder or URL to which paths are relative."""
 
     @cached_property
-    def _tree(self) -> Tree:
+    def _tree(self) -> FileTree:
         return open_tree(self.root)
 
     def image(self, path: str) -> Image.Image:
-        """The image at `path` as 8-bit RGB, in the orientation it is stored in. Raises ImageError.
+        """The image at `path` as 8-bit RGB. Raises ImageError.
 
-        An EXIF orientation is not applied, since masks are drawn on the stored pixels. 16 bits a channel are cut
-        to the upper eight, so that images of one series stay comparable. Transparency is dropped.
+        An EXIF orientation is not applied, because masks are drawn on the stored pixels. Of 16 bits a channel the upper
+        eight are kept, so that the images of a series stay comparable. Transparency is dropped.
         """
         with _naming(path):
             return _rgb(decode(self._read(path)))
@@ -85,8 +88,8 @@ class ImageReader:
     def mask(self, path: str, size: tuple[int, int]) -> NDArray[np.bool_]:
         """The mask at `path` as bool[H, W]: True where anomalous. Raises ImageError.
 
-        `size` is (width, height) of its image; a mask of another size is an error. Every value but 0 counts:
-        masks are black and white, grey, or indexed by the kind of defect. Transparency is ignored.
+        `size` is (width, height) of its image; a mask of another size is an error. Every pixel that is not 0 is
+        anomalous: masks are black and white, grey, or indexed by the kind of defect. Transparency is ignored.
         """
         import numpy as np
 
@@ -94,73 +97,76 @@ class ImageReader:
             data = self._read(path)
             header = probe(data)
             if header.format == "JPEG":
-                raise ImageError("a JPEG cannot be a mask: its compression blurs the edge", _CONVERT)
+                raise ImageError(JPEG_MASK, _CONVERT)
             if (header.width, header.height) != tuple(size):
                 raise ImageError(
                     f"the mask is {header.width}×{header.height}, its image {size[0]}×{size[1]}",
                     "pair it with the image that it was drawn on",
                 )
-            picture = decode(data)
-            pixels = np.asarray(picture)
+            mask = decode(data)
+            pixels = np.asarray(mask)
             if pixels.ndim == 3:
-                colours = pixels[..., :-1] if picture.mode in {"RGBA", "LA", "La", "PA", "RGBa"} else pixels
+                colours = pixels[..., :-1] if mask.mode in {"RGBA", "LA", "La", "PA", "RGBa"} else pixels
                 return np.asarray(colours.any(axis=2), dtype=np.bool_)
             return np.asarray(pixels != 0, dtype=np.bool_)
 
     def _read(self, path: str) -> bytes:
         try:
             return self._tree.read(path)
-        except Refused as why:
+        except FileRefused as why:
             raise ImageError(why.message, why.hint) from None
 
 
-def within(picture: Image.Image, longest: int) -> Image.Image:
-    """The picture as RGB, shrunk if its longer edge has more than `longest` pixels."""
-    from PIL import Image  # runs that draw nothing new do without
+def shrunk(image: Image.Image, longest: int) -> Image.Image:
+    """The image as RGB, with a longer edge of at most `longest` pixels."""
+    from PIL import Image  # imported late: a run that draws nothing does not need it
 
-    scale = min(1.0, longest / max(picture.size))
-    width, height = (max(1, round(side * scale)) for side in picture.size)
-    return picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    scale = min(1.0, longest / max(image.size))
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
 
 
-def jpeg(picture: Image.Image, quality: int, *, comment: str = "") -> bytes:
-    """The picture as a JPEG file, without chroma subsampling: it would blur a thin red outline. `comment`: ASCII."""
+def jpeg(image: Image.Image, quality: int, *, comment: str = "") -> bytes:
+    """The image as a JPEG file of that quality (1 to 95), with a comment in ASCII.
+
+    Chroma is not subsampled, which would blur a thin red outline.
+    """
     file = io.BytesIO()
-    more = {"comment": comment.encode("ascii")} if comment else {}
-    picture.save(file, "JPEG", quality=quality, subsampling=0, **more)
+    options = {"comment": comment.encode("ascii")} if comment else {}
+    image.save(file, "JPEG", quality=quality, subsampling=0, **options)
     return file.getvalue()
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
-    """A picture with its header read.
+    """An image with its header read. Raises ImageError.
 
-    Pillow's classes are called directly: `Image.open` would try every format it knows, and warn about a large
-    picture instead of refusing it.
+    Pillow's classes are called directly, because `Image.open` tries every format it knows, and only warns of a large
+    image.
     """
-    reader = next((reader for magic, reader in _readers() if data.startswith(magic)), None)
-    if reader is None:
+    opened = next((image_file for magic, image_file in _formats() if data.startswith(magic)), None)
+    if opened is None:
         raise ImageError("it is not a PNG, JPEG or BMP, whatever its name says", _CONVERT)
     file = io.BytesIO(data)
     try:
-        picture = reader(file)
+        image = opened(file)
     except Exception as error:  # a damaged file can raise almost anything
-        raise ImageError(f"its header is damaged: {_reason(error)}", _AGAIN) from None
-    if picture.width * picture.height > MAX_PIXELS:
+        raise ImageError(f"its header is damaged: {_reason(error)}", _COPY_AGAIN) from None
+    if image.width * image.height > MAX_PIXELS:
         raise ImageError(
-            f"it claims {picture.width:,}×{picture.height:,} pixels; at most {MAX_PIXELS:,} are read",
-            "a data set's image is not that large: replace it with the original",
+            f"it claims {image.width:,}×{image.height:,} pixels; at most {MAX_PIXELS:,} are read",
+            "a dataset's image is not that large: replace it with the original",
         )
-    if picture.width < 1 or picture.height < 1:
-        raise ImageError("it has no pixels", _AGAIN)
-    if not _complete(data, picture, file.tell()):
-        raise ImageError(f"the end of the {picture.format} is missing: the file was cut off", _AGAIN)
-    return picture
+    if image.width < 1 or image.height < 1:
+        raise ImageError("it has no pixels", _COPY_AGAIN)
+    if not _is_complete(data, image, file.tell()):
+        raise ImageError(f"the end of the {image.format} is missing: the file was cut off", _COPY_AGAIN)
+    return image
 
 
 @cache
-def _readers() -> tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]:
-    """How a file of each format begins, and Pillow's reader of it."""
-    # A run with no new picture to open does not need them.
+def _formats() -> tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]:
+    """The first bytes of a file of each format, and Pillow's class that opens it."""
+    # imported late: a run without new images does not need them
     from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin
 
     return (
@@ -170,46 +176,45 @@ def _readers() -> tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]:
     )
 
 
-def _complete(data: bytes, picture: ImageFile.ImageFile, position: int) -> bool:
-    """Whether the file's end is there. `position` is where the header ended; bytes after the end do no
-    harm."""
-    if picture.format == "PNG":
+def _is_complete(data: bytes, image: ImageFile.ImageFile, position: int) -> bool:
+    """Whether the end of the file is there. `position` is the end of the header; bytes after the end do no harm."""
+    if image.format == "PNG":
         return data.rfind(b"IEND\xaeB`\x82") > 0
-    if picture.format == "JPEG":
+    if image.format == "JPEG":
         return data.rfind(b"\xff\xd9", position) > 0  # a thumbnail in the header has an end of its own
     compression = int.from_bytes(data[30:34], "little")
     if int.from_bytes(data[14:18], "little") < 40 or compression not in (0, 3):
-        return True  # no such field, or run lengths: decoding will tell
-    stride = (picture.width * int.from_bytes(data[28:30], "little") + 31) // 32 * 4
-    return len(data) >= int.from_bytes(data[10:14], "little") + stride * picture.height
+        return True  # a header without this field, or run lengths: only decoding tells
+    stride = (image.width * int.from_bytes(data[28:30], "little") + 31) // 32 * 4
+    return len(data) >= int.from_bytes(data[10:14], "little") + stride * image.height
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode.startswith("I"):  # Pillow would clip at 255 instead of scaling
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):  # Pillow clips at 255 instead of scaling
         import numpy as np
         from PIL import Image
 
-        return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)).convert(
-            "RGB"
-        )
-    if "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-    return picture.convert("RGB")
+        upper = (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(upper).convert("RGB")
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
 
 
 def _reason(error: Exception) -> str:
+    """An error of Pillow as one short line."""
     text = " ".join(str(error).split())
     return (text or type(error).__name__)[:200]
 
 
 @contextmanager
 def _naming(path: str | Path) -> Iterator[None]:
-    """Puts the path before the message of an ImageError."""
+    """Put the path before the message of an ImageError, and make one of any other error of reading."""
     try:
         yield
     except ImageError as error:
         raise ImageError(f"{path}: {error.message}", error.hint) from None
     except (MemoryError, ValueError, OSError) as error:
-        raise ImageError(f"{path}: cannot be decoded: {error}", _AGAIN) from None
+        raise ImageError(f"{path}: cannot be decoded: {error}", _COPY_AGAIN) from None

@@ -1,27 +1,26 @@
-"""The first stage: a data set on disk becomes items, and a list of whatever is wrong with it."""
+"""Ingests a dataset: its files become items, and a list of everything that is wrong with it."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from acbench._util.console import Progress
-from acbench._util.execution import Engine
-from acbench.data.checks import duplicates, fold, mixed
-from acbench.data.hashing import FileFacts, FileFactsCache, MemoryCache, measure
-from acbench.data.sources import DatasetLocation, FoundImage, Source, locate
+from acbench.data.checks import duplicates, mixed
+from acbench.data.findings import condense
+from acbench.data.hashing import FileFacts, FileHasher
+from acbench.data.images import JPEG_MASK
+from acbench.data.listing import list_images
+from acbench.data.sources import FoundImage, Source
 from acbench.records import Finding, Item, item_id
 from acbench.storage.build import records_key
 from acbench.storage.roots import Root
 
-__all__ = ["Dataset", "FileFactsCache", "MemoryCache", "describe", "ingest"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A dataset as it is on disk."""
+    """A dataset, or a part of it, as it is on disk."""
 
     root: Root
     """What `Item.image` and `Item.mask` are relative to: the folder above the categories."""
@@ -30,7 +29,7 @@ class Dataset:
     findings: list[Finding]
     """Sorted by path."""
     limit: int | None = None
-    """At most this many images of a category were taken."""
+    """At most this many images of a category were taken; None if all were."""
 
     @cached_property
     def by_id(self) -> dict[str, Item]:
@@ -42,158 +41,79 @@ class Dataset:
         """A hash of all items, 16 hex."""
         return records_key(self.items)
 
+    @cached_property
+    def image_counts(self) -> Mapping[str, int]:
+        """Category → number of its images."""
+        return Counter(item.category for item in self.items)
+
 
 def ingest(
     source: Source,
     root: Root,
     *,
-    categories: Collection[str] | None = None,
+    categories: Collection[str] = (),
     limit: int | None = None,
-    cache: FileFactsCache | None = None,
-    progress: Progress | None = None,
-    workers: int | None = None,
-    engine: Engine | None = None,
+    hasher: FileHasher | None = None,
 ) -> Dataset:
-    """Read a data set: every image is hashed, its header read, its mask paired. Raises SourceError for a
-    wrong root.
+    """Read a dataset: hash every image, read its header, pair it with its mask. Raises SourceError for a wrong root.
 
-    With an `engine` its workers read the files, else threads of this process do.
-
-    `root` may also hold a part of the data set, or be one category's folder. `limit` takes at most so many
-    images of each category: the first of each class of each split in turn, then the second of each, and so
-    on, so that every class and the training images stay represented, and a larger limit only adds images.
+    `root`, `categories` and `limit` choose a part of the dataset: see `acbench.data.listing.list_images`.
     """
-    place, chosen, findings = _chosen(source, root, categories, limit)
-    paths = _files(chosen)
-    facts = measure(place.tree, paths, MemoryCache() if cache is None else cache, progress, workers, engine)
+    listing = list_images(source, root, categories=categories, limit=limit)
+    facts = (hasher or FileHasher()).facts_of(listing.location.tree, listing.files)
     items = []
-    for each in sorted(chosen, key=lambda one: one.image):
-        item, wrong = _item(source, each, facts)
+    findings = list(listing.findings)
+    for image in sorted(listing.images, key=lambda image: image.image):
+        item, faults = _item(source, image, facts)
         items.append(item)
-        findings += wrong
+        findings += faults
     findings += duplicates(items)
     findings += mixed(items)
-    return Dataset(root=place.root, items=items, findings=fold(findings), limit=limit)
+    return Dataset(root=listing.location.root, items=items, findings=condense(findings), limit=limit)
 
 
-def measure_part(
-    source: Source,
-    root: Root,
-    takes: Callable[[str], bool],
-    cache: FileFactsCache,
-    *,
-    categories: Collection[str] | None = None,
-    limit: int | None = None,
-    progress: Progress | None = None,
-) -> dict[str, FileFacts]:
-    """Read those files of a data set whose paths are taken, for a later `ingest` to find in the cache: path → facts.
-
-    Raises SourceError for a wrong root.
-    """
-    place, chosen, _ = _chosen(source, root, categories, limit)
-    return measure(place.tree, [path for path in _files(chosen) if takes(path)], cache, progress)
+def is_complete(source: Source, dataset: Dataset) -> bool:
+    """Whether every image of the source's dataset is there; True if the source does not know how many there are."""
+    return not source.image_counts or _known_counts(source, dataset) == source.image_counts
 
 
-def _chosen(
-    source: Source, root: Root, categories: Collection[str] | None, limit: int | None
-) -> tuple[DatasetLocation, list[FoundImage], list[Finding]]:
-    """Where the data set is, what is to be read of it, and what is wrong so far."""
-    place = locate(source, root, categories)
-    found: list[FoundImage] = []
-    findings = list(place.findings)
-    for each in source.scan(place.tree, place.categories):
-        if isinstance(each, FoundImage):
-            found.append(each)
-        else:
-            findings.append(each)
-    return place, _spread(found, limit), list(_maskless(findings, found))
-
-
-def _files(found: Sequence[FoundImage]) -> list[str]:
-    """Paths of all images and masks."""
-    paths = [each.image for each in found if each.problem is None]
-    return paths + sorted({each.mask for each in found if each.mask is not None})
-
-
-def describe(source: Source, ingested: Dataset) -> str:
-    """One line: whether the folder is the whole data set or which part of it, and what cannot be used."""
-    items = ingested.items
-    counts = Counter(item.category for item in items)
-    known = {category: count for category, count in counts.items() if category in source.WHOLE}
-    anomalous = [item for item in items if item.anomalous]
-    unusable = sum(bool(item.problem) for item in items)
+def describe(source: Source, dataset: Dataset) -> str:
+    """One line: whether it is the complete dataset or which part of it, and what cannot be used."""
+    counts, known = dataset.image_counts, _known_counts(source, dataset)
+    anomalous = [item for item in dataset.items if item.anomalous]
     masks = f"masks for {sum(item.mask is not None for item in anomalous):,} of {len(anomalous):,} anomalous images"
-    if not source.WHOLE:
-        line = f"{source.TITLE}: {len(items):,} images, {len(counts):,} categories, {masks}"
-        return _limits(line, ingested.limit, unusable)
-    images = f"{sum(known.values()):,} of {sum(source.WHOLE.values()):,} images"
-    categories = f"{len(known)} of {len(source.WHOLE)} categories"
-    what = "all" if known == source.WHOLE else "a part"
-    line = f"{what} of {source.NAME}: {images}, {categories}, {masks}"
-    if more := sorted(set(counts) - set(known)):
-        strangers = sum(counts[each] for each in more)
-        line += f"; besides, {strangers:,} images of categories that it does not have: {', '.join(more)}"
-    return _limits(line, ingested.limit, unusable)
+    if source.image_counts:
+        share = "all" if is_complete(source, dataset) else "a part"
+        images = f"{sum(known.values()):,} of {sum(source.image_counts.values()):,} images"
+        line = f"{share} of {source.name}: {images}, {len(known)} of {len(source.image_counts)} categories, {masks}"
+        if unknown := sorted(set(counts) - set(known)):
+            others = sum(counts[category] for category in unknown)
+            line += f"; besides, {others:,} images of categories that it does not have: {', '.join(unknown)}"
+    else:
+        line = f"{source.title}: {len(dataset.items):,} images, {len(counts):,} categories, {masks}"
+    if dataset.limit is not None:
+        line += f"; at most {dataset.limit:,} images of a category were asked for"
+    if unusable := sum(bool(item.problem) for item in dataset.items):
+        line += f"; {unusable:,} image{'s' if unusable > 1 else ''} cannot be used"
+    return line
 
 
-def _limits(line: str, limit: int | None, unusable: int) -> str:
-    if limit is not None:
-        line += f"; at most {limit:,} images of a category were asked for"
-    return line + (f"; {unusable:,} image{'s' if unusable > 1 else ''} cannot be used" if unusable else "")
-
-
-def _maskless(findings: Iterable[Finding], found: Sequence[FoundImage]) -> Iterator[Finding]:
-    """Where all masks of a category are missing, say it once."""
-    category_of = {each.image: each.category for each in found}
-    anomalous = Counter(each.category for each in found if each.anomalous)
-    missing: defaultdict[str, list[Finding]] = defaultdict(list)
-    for each in findings:
-        if each.kind == "missing_mask" and each.path in category_of:
-            missing[category_of[each.path]].append(each)
-        else:
-            yield each
-    for category, those in missing.items():
-        if len(those) == anomalous[category]:
-            detail = f"no mask of its {len(those):,} anomalous images is there"
-            yield Finding(path=category, kind="missing_mask", detail=detail, hint=those[0].hint)
-        else:
-            yield from those
-
-
-def _spread(found: Sequence[FoundImage], limit: int | None) -> list[FoundImage]:
-    """At most `limit` images a category, dealt out to its classes in turn: see `ingest`."""
-    if limit is None:
-        return list(found)
-    classes: defaultdict[tuple[str, str, tuple[str, ...]], list[FoundImage]] = defaultdict(list)
-    for each in sorted(found, key=lambda one: one.image):
-        classes[each.category, each.split, each.source_labels].append(each)
-    turns: defaultdict[str, list[tuple[int, bool, str, FoundImage]]] = defaultdict(list)
-    for (category, split, _), members in classes.items():
-        for turn, each in enumerate(members):
-            turns[category].append((turn, split != "train", each.image, each))
-    return [each for dealt in turns.values() for *_, each in sorted(dealt, key=lambda one: one[:3])[: max(limit, 0)]]
+def _known_counts(source: Source, dataset: Dataset) -> dict[str, int]:
+    """Category → number of its images, of the categories that the complete dataset has."""
+    return {category: count for category, count in dataset.image_counts.items() if category in source.image_counts}
 
 
 def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> tuple[Item, list[Finding]]:
-    """The record of one image, and what is wrong with it or its mask. A mask that cannot be used is left
-    out."""
-    findings = []
+    """The record of one image, without a mask that cannot be used, and what is wrong with the image and its mask."""
     image = facts.get(found.image, FileFacts())
-    problem = image.problem
-    if found.problem is not None:
-        problem = found.problem.detail
-        findings.append(found.problem)
-    elif problem:
-        findings.append(_failure(found.image, "unreadable_image", problem, image.hint))
-    mask = facts[found.mask] if found.mask is not None else None
-    if mask is not None and found.mask is not None:
-        wrong = _wrong_mask(found.mask, mask, image)
-        if wrong is not None:
-            findings.append(wrong)
-            mask = None
+    image_fault = found.problem or _image_fault(found.image, image)
+    mask, mask_fault = None, None
+    if found.mask is not None:
+        mask_fault = _mask_fault(found.mask, facts[found.mask], image)
+        mask = None if mask_fault else facts[found.mask]
     item = Item(
-        item_id=item_id(source.NAME, found.category, found.image),
-        dataset=source.NAME,
+        item_id=item_id(source.name, found.category, found.image),
+        dataset=source.name,
         category=found.category,
         split=found.split,
         image=found.image,
@@ -205,23 +125,26 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
         mask_sha256=None if mask is None else mask.sha256,
         anomalous=found.anomalous,
         source_labels=found.source_labels,
-        licence=source.LICENCE,
-        problem=problem,
+        licence=source.licence,
+        problem=image_fault.detail if image_fault else "",
     )
-    return item, findings
+    return item, [fault for fault in (image_fault, mask_fault) if fault is not None]
 
 
-def _wrong_mask(path: str, mask: FileFacts, image: FileFacts) -> Finding | None:
+def _image_fault(path: str, image: FileFacts) -> Finding | None:
+    return _fault(path, "unreadable_image", image.problem, image.hint) if image.problem else None
+
+
+def _mask_fault(path: str, mask: FileFacts, image: FileFacts) -> Finding | None:
     if mask.problem:
-        return _failure(path, "unreadable_mask", f"the mask: {mask.problem}", mask.hint)
+        return _fault(path, "unreadable_mask", f"the mask: {mask.problem}", mask.hint)
     if mask.format == "JPEG":
-        detail = "a JPEG cannot be a mask: its compression blurs the edge"
-        return _failure(path, "unreadable_mask", detail, "save the original mask as PNG")
+        return _fault(path, "unreadable_mask", JPEG_MASK, "save the original mask as PNG")
     if image.width and (mask.width, mask.height) != (image.width, image.height):
         detail = f"the mask is {mask.width}×{mask.height}, its image {image.width}×{image.height}"
-        return _failure(path, "mask_size", detail, "copy both again from the original data set")
+        return _fault(path, "mask_size", detail, "copy both again from the original dataset")
     return None
 
 
-def _failure(path: str, kind: str, detail: str, hint: str) -> Finding:
+def _fault(path: str, kind: str, detail: str, hint: str) -> Finding:
     return Finding(path=path, kind=kind, detail=detail, hint=hint, failed=True)

@@ -1,7 +1,6 @@
-"""Where the defect is: the square around it, its close-up, and the separate places that a mask marks.
+"""Finds the regions of a mask: the square around a defect, its cut-out, and the separate places that are marked.
 
-Masks are bool[H, W], True where anomalous; images are Pillow's. Nothing here opens a file or draws at random:
-the same mask gives the same regions.
+Masks are bool[H, W], True where anomalous; images are Pillow's. The same mask gives the same regions.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from scipy import ndimage  # type: ignore[import-untyped, unused-ignore]
 
 Mask = NDArray[np.bool_]
 
-MOST = 8
-"""So many components are told apart; the larger ones come first."""
-NEAR = 0.02
-"""Parts of a mask no further apart than this share of the shorter image edge are fragments of one defect."""
+MAX_COMPONENTS = 8
+"""How many components of a mask are told apart, the largest first."""
+MAX_GAP = 0.02
+"""Parts of a mask with at most this gap, a share of the shorter image edge, are fragments of one defect."""
 
 _TOUCHING = np.ones((3, 3), dtype=np.bool_)
 """8-connectivity: a thin diagonal scratch is one component."""
 
 
 class Box(NamedTuple):
-    """A rectangle in image pixels; `right` and `bottom` are the first column and row past it."""
+    """A rectangle in image pixels; `right` and `bottom` are the first column and row after it."""
 
     left: int
     top: int
@@ -42,7 +41,7 @@ class Box(NamedTuple):
         return self.bottom - self.top
 
     def within(self, width: int, height: int) -> Box:
-        """The part of it on an image of that size. Raises ValueError if there is none."""
+        """The part of the box that lies on an image of that size. Raises ValueError if there is none."""
         part = Box(max(self.left, 0), max(self.top, 0), min(self.right, width), min(self.bottom, height))
         if part.width < 1 or part.height < 1:
             raise ValueError(f"{self} does not meet an image of {width}×{height} pixels")
@@ -58,37 +57,36 @@ def bounds(mask: Mask) -> Box | None:
 
 
 def square(mask: Mask, *, margin: float = 1.5, least: float = 0.15) -> Box:
-    """A square that holds every marked pixel, with some of what surrounds them.
+    """A square that holds every marked pixel and some of its surroundings.
 
-    Its edge is `margin` times the longer side of the mask's bounds, but at least `least` times the shorter
-    image edge, since a defect a few pixels wide means nothing without its surroundings. It is moved, then
-    shrunk, to stay on the image: past the border there is nothing to see. So it reaches over the border only
-    where the mask is longer than the image's shorter edge. Without a marked pixel it is the square around the
-    whole image.
+    Its edge is `margin` times the longer side of the mask's bounds, but at least `least` times the shorter image edge,
+    because a defect a few pixels wide means nothing without its surroundings. It is moved, and then shrunk, to stay on
+    the image; it passes the border only if the anomaly is longer than the image's shorter edge. If nothing is marked,
+    it is the square around the whole image.
 
-    Raises ValueError if `margin` is below 1: the square would cut the defect off.
+    Raises ValueError if `margin` is below 1, because the square would cut the defect off.
     """
     if margin < 1:
         raise ValueError(f"a margin of {margin} cuts the defect off: it must be 1 or more")
     height, width = mask.shape
-    found = bounds(mask) or Box(0, 0, width, height)
-    longer, shorter = max(found.width, found.height), min(width, height)
+    anomaly = bounds(mask) or Box(0, 0, width, height)
+    longer, shorter = max(anomaly.width, anomaly.height), min(width, height)
     wanted = math.ceil(max(margin * longer, least * shorter))
     edge = min(wanted, max(longer, shorter))
-    left = _placed(found.left, found.right, edge, width)
-    top = _placed(found.top, found.bottom, edge, height)
+    left = _placed(anomaly.left, anomaly.right, edge, width)
+    top = _placed(anomaly.top, anomaly.bottom, edge, height)
     return Box(left, top, left + edge, top + edge)
 
 
 def cut(image: Image.Image, box: Box, size: int) -> NDArray[np.uint8]:
-    """The box of an image, as uint8[size, size, 3], resized with antialiasing.
+    """The part of an image in a box, as uint8[size, size, 3], resized with antialiasing.
 
-    Past the border the border's pixels are repeated. A mirror image would look more natural, and would show
-    the defect twice. Raises ValueError if the box lies beside the image.
+    Beyond the border its pixels are repeated. A mirror image looks more natural, but shows the defect twice. Raises
+    ValueError if the box lies beside the image.
     """
     part = box.within(*image.size)
     fit = _fit(box, part, size)
-    # Pillow copies even where nothing is to be done, and a copy of a large picture takes as long as resizing it.
+    # Pillow copies even if there is nothing to do, and copying a large image takes as long as resizing it.
     colours = image if image.mode == "RGB" else image.convert("RGB")
     inside = colours if part == (0, 0, *image.size) else colours.crop(part)
     pixels = inside.resize((fit.width, fit.height), Image.Resampling.BICUBIC)
@@ -96,40 +94,40 @@ def cut(image: Image.Image, box: Box, size: int) -> NDArray[np.uint8]:
 
 
 def cut_mask(mask: Mask, box: Box, size: int) -> NDArray[np.float32]:
-    """The box of a mask, as float32[size, size]: the share of each pixel that is marked, 0 past the border.
+    """The part of a mask in a box, as float32[size, size]: the share of each pixel that is marked, 0 beyond the border.
 
-    Lies exactly on `cut` of the same box. Raises ValueError if the box lies beside the mask.
+    It lies exactly on `cut` of the same box. Raises ValueError if the box lies beside the mask.
     """
     height, width = mask.shape
     part = box.within(width, height)
     fit = _fit(box, part, size)
     inside = Image.fromarray(mask[part.top : part.bottom, part.left : part.right].astype(np.float32))
-    # BOX averages areas: what it gives is the covered share itself, without the ringing of smoother filters
+    # BOX averages areas, so that its result is the marked share itself, without the ringing of smoother filters.
     share = np.asarray(inside.resize((fit.width, fit.height), Image.Resampling.BOX)).clip(0, 1)
     return np.pad(share, _around(fit, size))
 
 
 def components(mask: Mask, *, least: float = 1e-5) -> list[Mask]:
-    """The separate places that a mask marks, each bool[H, W], the largest first, at most `MOST`.
+    """The separate places that a mask marks, each bool[H, W], the largest first, at most `MAX_COMPONENTS`.
 
-    Pixels that touch, corners included, belong together, and so do parts with no more than `NEAR` between them.
-    A place smaller than `least` of the image's area is an artefact of resizing and dropped, unless all are.
+    Pixels that touch, even at a corner, belong together, and so do parts with at most `MAX_GAP` between them. A place
+    smaller than `least` of the image's area is an artefact of resizing and left out, unless all places are that small.
     """
-    found = bounds(mask)
-    if found is None:
+    box = bounds(mask)
+    if box is None:
         return []
-    window = np.s_[found.top : found.bottom, found.left : found.right]
+    window = np.s_[box.top : box.bottom, box.left : box.right]
     inside = np.asarray(mask[window], dtype=np.bool_)
-    # Grown by half the gap, neighbours touch. Outside the bounds no two can meet that do not meet within.
-    reach = round(NEAR * min(mask.shape) / 2)
+    # Parts grown by half the gap touch their neighbours. The window is enough: parts that meet, meet inside it.
+    reach = round(MAX_GAP * min(mask.shape) / 2)
     grown = ndimage.maximum_filter(inside, size=2 * reach + 1, mode="constant") if reach else inside
     numbers, count = ndimage.label(grown, structure=_TOUCHING)
     numbers[~inside] = 0
     areas = np.bincount(numbers.ravel(), minlength=count + 1)[1:]
-    order = np.argsort(-areas, kind="stable")  # equal ones in reading order
-    seen = [index for index in order if areas[index] >= least * mask.size] or list(order)
+    by_area = np.argsort(-areas, kind="stable")  # places of equal area stay in reading order
+    kept = [index for index in by_area if areas[index] >= least * mask.size] or list(by_area)
     places = []
-    for index in seen[:MOST]:
+    for index in kept[:MAX_COMPONENTS]:
         place = np.zeros(mask.shape, dtype=np.bool_)
         place[window] = numbers == index + 1
         places.append(place)
@@ -137,16 +135,16 @@ def components(mask: Mask, *, least: float = 1e-5) -> list[Mask]:
 
 
 def _placed(start: int, end: int, edge: int, length: int) -> int:
-    """Where a stretch of `edge` begins: around start..end, moved to lie on 0..length, centred if too long."""
+    """The start of a stretch of `edge` around start..end, moved to lie on 0..length, or centred if it is longer."""
     if edge > length:
         return (length - edge) // 2
     return min(max((start + end - edge) // 2, 0), length - edge)
 
 
 def _fit(box: Box, part: Box, size: int) -> Box:
-    """Where `part` of the box lies once the box is `size` pixels wide and high; never less than a pixel.
+    """The place of `part` in its box, once the box is `size` pixels wide and high; at least one pixel each way.
 
-    Scaling first and padding then keeps the work small for a picture one pixel high and a million wide.
+    To scale first and pad afterwards keeps the work small for an image one pixel high and a million wide.
     """
 
     def scaled(start: int, end: int, origin: int, length: int) -> tuple[int, int]:
@@ -159,5 +157,5 @@ def _fit(box: Box, part: Box, size: int) -> Box:
 
 
 def _around(fit: Box, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The padding that takes `fit` to size×size, as numpy wants it."""
+    """The padding from `fit` to size×size, as `numpy.pad` takes it."""
     return (fit.top, size - fit.bottom), (fit.left, size - fit.right)

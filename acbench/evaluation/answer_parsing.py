@@ -18,9 +18,8 @@ from typing import Literal
 from acbench._util.text import tidy
 from acbench.errors import TableError
 from acbench.records import GOOD, is_contradictory, label_set
-from acbench.schema import Category, Schema, fold
-from acbench.schema.model import NORMAL_LABELS
-from acbench.schema.views import ClassSet, View, answer_of, seen
+from acbench.schema import NORMAL_LABELS, Category, Schema, fold
+from acbench.schema.views import ClassSet, View, answer_of, in_view
 from acbench.storage.csv_files import names_in
 
 MOST = 1_000
@@ -85,7 +84,7 @@ def of_schema(
     """
     return {
         key: _with(_of_category(schema.categories[key], category, view), (aliases or {}).get(key, {}), key)
-        for key, category in seen(schema, view).categories.items()
+        for key, category in in_view(schema, view).categories.items()
     }
 
 

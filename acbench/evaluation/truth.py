@@ -14,8 +14,7 @@ from acbench._util.text import tidy
 from acbench.errors import AcbenchError, TableError
 from acbench.evaluation.answer_parsing import AnswerVocabulary, of_classes, of_schema
 from acbench.records import GOOD, Label, category_of
-from acbench.schema import Category, Schema, fold
-from acbench.schema.model import NORMAL_LABELS
+from acbench.schema import Category, Schema, is_normal
 from acbench.schema.views import ClassSet, View, answer_of
 from acbench.storage.csv_files import IMAGE, read_csv
 
@@ -188,7 +187,7 @@ def of_rows(
     for where, key, category, label in rows:
         if key in targets:
             raise TableError(f"{where}: {tidy(key, 200)} has a row already", "keep one of them")
-        label = GOOD if fold(label) in NORMAL_LABELS else label.strip()
+        label = GOOD if is_normal(label) else label.strip()
         classes.setdefault(category, set()).add(label)
         targets[key] = Target(key, images.get(key, key), category, (label,))
     words = of_classes(classes, aliases)

@@ -95,7 +95,7 @@ def _use(facts: CardFacts, texts: Texts) -> Iterable[str]:
         category=tested[0],
         tag=manifest.tag,
         all="all",
-        home=facts.source.HOME,
+        home=facts.source.home,
         source=manifest.source,
     )
     yield texts.fill("score", repo=facts.repo, tag=manifest.tag)
@@ -153,7 +153,7 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
     licence = licences.get(facts.manifest.licence)
     source = licences.get(facts.manifest.source_licence)
     images = "The images in it are" if facts.manifest.images else "It holds no images. Those are"
-    terms = f"{images} under {source.name if source else facts.manifest.source_licence}: {facts.source.ATTRIBUTION}"
+    terms = f"{images} under {source.name if source else facts.manifest.source_licence}: {facts.source.attribution}"
     if licence and "nc" in licence.conditions:
         terms += " No commercial use."
     if licence and "sa" in licence.conditions:

@@ -13,7 +13,7 @@ from acbench.release.card_facts import CardFacts
 from acbench.release.diff import said
 from acbench.release.diff import summary as summarised
 from acbench.release.markdown import are, count, folded, table
-from acbench.schema.model import fold
+from acbench.schema import fold
 from acbench.stats import kappa
 
 SHOWN = 50
@@ -45,8 +45,8 @@ def made(facts: CardFacts, texts: Texts) -> Iterable[str]:
     deciders = [[name, f"{number:,}"] for name, number in sorted(decided_by.items())]
     yield texts.fill(
         "made",
-        source_title=facts.source.TITLE,
-        attribution=facts.source.ATTRIBUTION,
+        source_title=facts.source.title,
+        attribution=facts.source.attribution,
         policy=facts.manifest.policy,
         schema_version=facts.manifest.schema_version,
         schema_digest=facts.manifest.schema_digest,

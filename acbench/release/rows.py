@@ -8,7 +8,8 @@ from typing import Any
 
 from acbench.errors import ReleaseError
 from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review, short_name
-from acbench.review.resolve import current_reviews, resolve_item
+from acbench.review.history import current_reviews
+from acbench.review.resolve import resolve_item
 from acbench.schema import Schema
 
 Row = dict[str, Any]

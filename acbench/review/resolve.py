@@ -1,24 +1,8 @@
-"""From what was proposed and reviewed to one label an item: a pure function with a named policy.
-
-Policy `witnesses-2`
-
-1. An image that cannot be read is `excluded`.
-2. People decide. The latest decision of each reviewer counts, unless withdrawn; `unsure` is none. The same from all,
-   or from at least two thirds → `accepted`, or `excluded` if it is `bad_image` or `bad_mask`; no such majority →
-   `pending`, for one more pair of eyes; `unsure` alone → `pending`. Machines never override people. Whoever saw
-   proposals is no independent witness, so the reason tells who decided blind and who did not.
-3. An image that the schema leaves out is `excluded`.
-4. Otherwise independent witnesses decide. Proposers that started from the dataset's labels are one witness, as long as
-   they name the same class of the published benchmark. All that answered say the same → `accepted`; they differ →
-   `pending`, with the class that `stages.weigh` finds likeliest where people have decided enough to weigh them.
-5. A single witness that started from the dataset's label is `accepted`, and said to stand alone.
-6. Where the dataset's label names no class, one witness is enough only if people made it and it names more than one
-   class, as a mixed folder holds more than one kind; a machine alone leaves the item `pending`.
-"""
+"""Decides the label of each image by a named policy: a pure function of proposals and reviews."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from acbench.records import (
@@ -30,50 +14,44 @@ from acbench.records import (
     LabelStatus,
     Proposal,
     Review,
+    Verdict,
     is_contradictory,
     label_set,
     short_name,
 )
+from acbench.review.crowdlab import LikelyClass, likely_classes
+from acbench.review.history import current_reviews
+from acbench.review.witnesses import Witness, differ, in_order, witnesses
 from acbench.schema import Category, Schema
 
 POLICY = "witnesses-2"
 
+POLICY_SUMMARY = (
+    "An image that cannot be used is `excluded`.",
+    "People come first: the latest decision of each reviewer counts.",
+    "If at least two thirds of the reviewers agree, the label is `accepted`, or `excluded` where they call the image or"
+    " its mask bad; otherwise it is `pending`.",
+    "A reviewer who is unsure does not count; if all are unsure, the label is `pending`.",
+    "Where no person has decided, an image that the label schema leaves out is `excluded`.",
+    "Otherwise independent witnesses decide: if all that answer agree, the label is `accepted`; if they differ, or none"
+    " answers, it is `pending`.",
+    "Proposers that start from the dataset's own label are one witness as long as they name the same class.",
+    "The dataset's own label is `accepted` without a second witness, and the reason says so.",
+    "Where the dataset's own label names no class, a single witness is enough only if people made it and it names more"
+    " than one class.",
+)
+"""The policy in words, in the order of the rules."""
+
 MAJORITY = 2 / 3
-"""Share of the deciding reviewers, from which on their decision stands though others differ."""
+"""The smallest share of the reviewers who decided whose decision stands although others differ."""
 
 NOBODY = "nobody"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Witness:
-    """Proposers that share their evidence and their answer: one voice."""
-
-    names: tuple[str, ...]
-    labels: tuple[str, ...]
-    by_people: bool
-    from_source: bool
-    rationale: str
-    """Of the first of them."""
-    probability: float | None
-    """Of exactly these labels, if it has scores and they are one class."""
-
-    def __str__(self) -> str:
-        share = "" if self.probability is None else f" ({self.probability:.2f})"
-        return JOIN.join(self.labels) + share
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
-    """The class that the witnesses of one item make most likely, by what they got right elsewhere."""
-
-    label: str
-    probability: float
-    decisions: int
-    """Of people in the category, by which the witnesses were weighed."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Outcome:
+    """What the policy decides about one item."""
+
     status: LabelStatus
     labels: tuple[str, ...]
     decided_by: str
@@ -82,31 +60,42 @@ class _Outcome:
     confidence: float | None = None
 
 
-def resolve(
-    items: Sequence[Item],
-    proposals: Mapping[str, Sequence[Proposal]],
-    reviews: Mapping[str, Sequence[Review]],
-    schema: Schema,
-    weighed: Mapping[str, Weighed] | None = None,
-) -> list[Label]:
-    """One label for each item; `proposals`, `reviews` and `weighed` are keyed by item_id."""
-    return [
-        resolve_item(
-            item,
-            proposals.get(item.item_id, ()),
-            reviews.get(item.item_id, ()),
-            schema,
-            (weighed or {}).get(item.item_id),
-        )
-        for item in items
-    ]
+def _pending(reason: str, labels: tuple[str, ...] = (), **more: float | None) -> _Outcome:
+    return _Outcome("pending", labels, NOBODY, reason, **more)
 
 
 def machine_labels(
     items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema
 ) -> dict[str, Label]:
-    """item_id → the label that witnesses alone give."""
-    return {label.item_id: label for label in resolve(items, proposals, {}, schema)}
+    """item_id → the label that witnesses alone give, without any review."""
+    return {item.item_id: resolve_item(item, proposals.get(item.item_id, ()), (), schema) for item in items}
+
+
+def resolve(
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    reviews: Mapping[str, Sequence[Review]],
+    schema: Schema,
+    machine: Mapping[str, Label],
+) -> dict[str, Label]:
+    """item_id → its label. `proposals`, `reviews` and `machine` are keyed by item_id too.
+
+    `machine`: the labels without reviews, from `machine_labels`; they stand where no person has looked. Where witnesses
+    differ and people have decided enough elsewhere, the label is the likeliest class: see `acbench.review.crowdlab`.
+    """
+    labels = {
+        item.item_id: resolve_item(item, proposals.get(item.item_id, ()), reviews[item.item_id], schema)
+        if item.item_id in reviews
+        else machine[item.item_id]
+        for item in items
+    }
+    if reviews:
+        likely = likely_classes(items, proposals, labels, schema)
+        for item in items:
+            key = item.item_id
+            if key in likely and labels[key].status == "pending":
+                labels[key] = resolve_item(item, proposals.get(key, ()), reviews.get(key, ()), schema, likely[key])
+    return labels
 
 
 def resolve_item(
@@ -114,10 +103,10 @@ def resolve_item(
     proposals: Sequence[Proposal],
     reviews: Sequence[Review],
     schema: Schema,
-    weighed: Weighed | None = None,
+    likely: LikelyClass | None = None,
 ) -> Label:
-    """The label of one item under the policy."""
-    outcome = _outcome(item, proposals, reviews, schema, weighed)
+    """The label of one item under the policy. `likely`: the likeliest class, to name where its witnesses differ."""
+    outcome = _outcome(item, proposals, current_reviews(reviews), schema, likely)
     return Label(
         item_id=item.item_id,
         image=item.image,
@@ -133,167 +122,127 @@ def resolve_item(
     )
 
 
-def witnesses(proposals: Iterable[Proposal], category: Category | None = None) -> list[Witness]:
-    """The independent voices among the proposals that answered; those from the dataset's label come first."""
-    answered = sorted((each for each in proposals if each.status == "ok"), key=_rank)
-    voices: list[list[Proposal]] = []
-    for each in answered:
-        for voice in voices:
-            if _from_source(each) and _from_source(voice[0]) and _alike(each.labels, voice[0].labels, category):
-                voice.append(each)
-                break
-        else:
-            voices.append([each])
-    return [
-        Witness(
-            names=tuple(short_name(each.proposer) for each in voice),
-            labels=voice[0].labels,
-            by_people=PEOPLE in voice[0].saw,
-            from_source=_from_source(voice[0]),
-            rationale=voice[0].rationale,
-            probability=voice[0].scores.get(voice[0].labels[0]) if len(voice[0].labels) == 1 else None,
-        )
-        for voice in voices
-    ]
-
-
-def current_reviews(reviews: Iterable[Review]) -> list[Review]:
-    """The latest decision of each reviewer, in the order of their names. What was withdrawn is none."""
-    standing: dict[tuple[str, str], Review] = {}
-    # Two branches of a repository may each have added the same round: then the later, whatever their order is.
-    for review in sorted(reviews, key=_age):
-        standing[review.reviewer, review.desk] = review
-    latest: dict[str, Review] = {}
-    for review in sorted(standing.values(), key=_age):
-        if review.verdict != "withdrawn":
-            latest[review.reviewer] = review
-    return [latest[name] for name in sorted(latest)]
-
-
-def _age(review: Review) -> tuple[object, ...]:
-    return review.round, review.when, review.verdict, review.labels, review.note
-
-
 def _outcome(
-    item: Item, proposals: Sequence[Proposal], reviews: Sequence[Review], schema: Schema, weighed: Weighed | None
+    item: Item, proposals: Sequence[Proposal], reviews: Sequence[Review], schema: Schema, likely: LikelyClass | None
 ) -> _Outcome:
     category = schema.category(item.category)
     if item.problem:
         return _Outcome("excluded", (), NOBODY, f"the image cannot be used: {item.problem}")
     if category is None:
-        return _Outcome("pending", (), NOBODY, f"the schema has no category {item.category}")
-    current = current_reviews(reviews)
-    if current:
-        return _by_people(current, category, schema)
+        return _pending(f"the schema has no category {item.category}")
+    if reviews:
+        return _by_people(reviews, category, schema)
     mapped = category.map(item.source_labels, item.image)
     if mapped.excluded:
         return _Outcome("excluded", mapped.labels, "source_label", mapped.reason)
     voices = witnesses(proposals, category)
     if not voices:
-        return _silence(proposals)
-    if len({voice.labels for voice in voices}) > 1:
-        return _dispute(voices, weighed)
-    return _consent(item, voices, mapped.reason)
+        return _no_witness(proposals)
+    if differ(voices):
+        return _witnesses_differ(voices, likely)
+    if len(voices) > 1:
+        return _witnesses_agree(voices)
+    return _single_witness(item, voices[0], mapped.reason)
 
 
-def _by_people(current: Sequence[Review], category: Category, schema: Schema) -> _Outcome:
-    decisive = [each for each in current if each.verdict != "unsure"]
-    if not decisive:
-        return _Outcome("pending", (), NOBODY, f"unsure: {', '.join(each.reviewer for each in current)}")
-    unknown = sorted({label for each in decisive for label in each.labels} - {GOOD, *category.class_ids})
-    if unknown:
-        what = f"a review names {', '.join(unknown)}, no class of schema {schema.version}"
-        return _Outcome("pending", (), NOBODY, what)
-    decisions = [(each.verdict, label_set(each.labels)) for each in decisive]
-    for each, (verdict, labels) in zip(decisive, decisions, strict=True):
-        if verdict == "label" and (not labels or is_contradictory(labels)):
-            what = f"{GOOD} and a defect" if labels else "no class"
-            return _Outcome("pending", (), NOBODY, f"the review of {each.reviewer} names {what}")
-    verdict, labels = max(decisions, key=decisions.count)  # of equals the first, and then none has two thirds
-    agreed = [each for each, decision in zip(decisive, decisions, strict=True) if decision == (verdict, labels)]
-    share = len(agreed) / len(decisive)
+# People
+
+
+def _by_people(reviews: Sequence[Review], category: Category, schema: Schema) -> _Outcome:
+    """What the current decisions of reviewers come to."""
+    decided = [review for review in reviews if review.verdict != "unsure"]
+    if not decided:
+        return _pending(f"unsure: {', '.join(review.reviewer for review in reviews)}")
+    if problem := _unusable(decided, category, schema):
+        return _pending(problem)
+    decisions = [(review.verdict, label_set(review.labels)) for review in decided]
+    most_common = max(decisions, key=decisions.count)  # the first of equals, and then none has two thirds
+    agreed = [review for review, decision in zip(decided, decisions, strict=True) if decision == most_common]
+    share = len(agreed) / len(decided)
     if share < MAJORITY:
-        said = "; ".join(f"{_sight(each)}: {JOIN.join(each.labels) or each.verdict}" for each in decisive)
-        return _Outcome("pending", (), NOBODY, f"reviewers differ: {said}", agreement=share)
-    who = ", ".join(map(_sight, agreed)) + (f", {len(agreed)} of {len(decisive)}" if share < 1 else "")
-    notes = "; ".join(each.note for each in agreed if each.note)
-    said = f"decided by {who}" if verdict == "label" else f"{verdict.replace('_', ' ')} according to {who}"
+        said = "; ".join(f"{_who(review)}: {JOIN.join(review.labels) or review.verdict}" for review in decided)
+        return _pending(f"reviewers differ: {said}", agreement=share)
+    verdict, labels = most_common
     return _Outcome(
         "accepted" if verdict == "label" else "excluded",
         labels,
         PEOPLE,
-        f"{said}: {notes}" if notes else said,
-        agreement=share if len(decisive) > 1 else None,
+        _majority_reason(verdict, agreed, of=len(decided)),
+        agreement=share if len(decided) > 1 else None,
     )
 
 
-def _sight(review: Review) -> str:
+def _unusable(decided: Sequence[Review], category: Category, schema: Schema) -> str:
+    """Why a review cannot count, such as a class that the schema has lost; empty if all can."""
+    unknown = sorted({label for review in decided for label in review.labels} - {GOOD, *category.class_ids})
+    if unknown:
+        return f"a review names {', '.join(unknown)}, no class of schema {schema.version}"
+    for review in decided:
+        if review.verdict == "label" and (not review.labels or is_contradictory(review.labels)):
+            named = f"{GOOD} and a defect" if review.labels else "no class"
+            return f"the review of {review.reviewer} names {named}"
+    return ""
+
+
+def _majority_reason(verdict: Verdict, agreed: Sequence[Review], *, of: int) -> str:
+    who = ", ".join(map(_who, agreed)) + (f", {len(agreed)} of {of}" if len(agreed) < of else "")
+    notes = "; ".join(review.note for review in agreed if review.note)
+    decided = f"decided by {who}" if verdict == "label" else f"{verdict.replace('_', ' ')} according to {who}"
+    return f"{decided}: {notes}" if notes else decided
+
+
+def _who(review: Review) -> str:
     """The reviewer, and whether proposals were in sight."""
     return f"{review.reviewer} ({'saw proposals' if review.shown else 'blind'})"
 
 
-def _silence(proposals: Sequence[Proposal]) -> _Outcome:
-    why = "; ".join(f"{short_name(each.proposer)}: {each.reason}" for each in sorted(proposals, key=_rank))
-    return _Outcome("pending", (), NOBODY, f"no witness names a class ({why or 'none was asked'})")
+# Witnesses
 
 
-def _dispute(voices: Sequence[Witness], weighed: Weighed | None) -> _Outcome:
+def _no_witness(proposals: Sequence[Proposal]) -> _Outcome:
+    why = "; ".join(f"{short_name(proposal.proposer)}: {proposal.reason}" for proposal in in_order(proposals))
+    return _pending(f"no witness names a class ({why or 'none was asked'})")
+
+
+def _witnesses_differ(voices: Sequence[Witness], likely: LikelyClass | None) -> _Outcome:
+    """The pending label holds the likeliest class, or else the class of the dataset's own label."""
     said = "; ".join(f"{JOIN.join(voice.names)}: {voice}" for voice in voices)
-    sets = [voice.labels for voice in voices]
-    share = max(map(sets.count, sets)) / len(sets)
-    if weighed is None:
+    label_sets = [voice.labels for voice in voices]
+    share = max(map(label_sets.count, label_sets)) / len(label_sets)
+    if likely is None:
         labels = voices[0].labels if voices[0].from_source else ()
-        return _Outcome("pending", labels, NOBODY, f"witnesses differ, unweighed: {said}", agreement=share)
-    by = f"weighed by {weighed.decisions} decisions of people {weighed.label} is likeliest"
-    return _Outcome(
-        "pending",
-        (weighed.label,),
-        NOBODY,
-        f"witnesses differ, {by}: {said}",
-        agreement=share,
-        confidence=weighed.probability,
-    )
+        return _pending(f"witnesses differ, unweighed: {said}", labels, agreement=share)
+    by = f"weighed by {likely.decisions} decisions of people {likely.label} is likeliest"
+    reason = f"witnesses differ, {by}: {said}"
+    return _pending(reason, (likely.label,), agreement=share, confidence=likely.probability)
 
 
-def _consent(item: Item, voices: Sequence[Witness], mapping: str) -> _Outcome:
-    """`mapping`: what the schema did to the dataset's label, if it did more than take it."""
-    first = voices[0]
+def _witnesses_agree(voices: Sequence[Witness]) -> _Outcome:
     names = JOIN.join(name for voice in voices for name in voice.names)
     confidence = next((voice.probability for voice in voices if voice.probability is not None), None)
-    if len(voices) > 1:
-        reason = f"{len(voices)} independent witnesses agree"
-        return _Outcome("accepted", first.labels, names, reason, agreement=1.0, confidence=confidence)
-    if first.from_source:
-        if first.names[0] != "source_label":
-            alone = first.rationale
-        elif item.anomalous:
-            alone = "the dataset's own label" + (f" ({mapping})" if mapping else "")
-        else:
-            alone = "normal by the dataset"
-        return _Outcome("accepted", first.labels, names, f"{alone}; no second witness")
+    reason = f"{len(voices)} independent witnesses agree"
+    return _Outcome("accepted", voices[0].labels, names, reason, agreement=1.0, confidence=confidence)
+
+
+def _single_witness(item: Item, voice: Witness, mapping: str) -> _Outcome:
+    """`mapping`: what the schema did to the dataset's own label, if it did more than take it over."""
+    names = JOIN.join(voice.names)
+    if voice.from_source:
+        return _Outcome("accepted", voice.labels, names, f"{_from_source(item, voice, mapping)}; no second witness")
     dataset = f"the dataset says {', '.join(item.source_labels) or 'nothing'}"
-    if not first.by_people:
-        what = f"{dataset}; only a machine ({names}) names {first}"
-        return _Outcome("pending", first.labels, NOBODY, what, confidence=confidence)
-    if len(first.labels) < 2:
-        what = f"{dataset}, which is more than one kind; {names} names only {first}"
-        return _Outcome("pending", first.labels, NOBODY, what)
-    return _Outcome("accepted", first.labels, names, f"{dataset}; {names} names the kinds")
+    if not voice.by_people:
+        reason = f"{dataset}; only a machine ({names}) names {voice}"
+        return _pending(reason, voice.labels, confidence=voice.probability)
+    if len(voice.labels) < 2:
+        reason = f"{dataset}, which is more than one kind; {names} names only {voice}"
+        return _pending(reason, voice.labels)
+    return _Outcome("accepted", voice.labels, names, f"{dataset}; {names} names the kinds")
 
 
-def _from_source(proposal: Proposal) -> bool:
-    return "source_label" in proposal.saw
-
-
-def _alike(one: tuple[str, ...], other: tuple[str, ...], category: Category | None) -> bool:
-    """The same label set, or two sets that the published benchmark holds to be one class."""
-    if one == other:
-        return True
-    published = category.published_class(one) if category else None
-    return published is not None and category is not None and published == category.published_class(other)
-
-
-def _rank(proposal: Proposal) -> tuple[int, str]:
-    """The dataset's own label first, then those who started from it, then the others."""
-    order = 0 if short_name(proposal.proposer) == "source_label" else 1 if _from_source(proposal) else 2
-    return order, proposal.proposer
+def _from_source(item: Item, voice: Witness, mapping: str) -> str:
+    """What the label rests on when nothing but the dataset's own label speaks for it."""
+    if voice.names[0] != "source_label":
+        return voice.rationale
+    if not item.anomalous:
+        return "normal by the dataset"
+    return "the dataset's own label" + (f" ({mapping})" if mapping else "")

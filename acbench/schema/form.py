@@ -1,7 +1,8 @@
-"""The annotator's form in Label Studio; `schema.guide` is the page of instructions that goes with it.
+"""Makes the annotator's form in Label Studio; `schema.guide` makes the page of instructions beside it.
 
-One control, `labels`, holds classes and verdicts alike, so that a decision is one key; class ids travel as choice
-`alias`, people read names. Pictures and proposals come from the task's data, under the names in `FIELDS`.
+One control holds classes and verdicts, so that a decision takes one key. People read the names of the choices; an
+annotation holds their aliases, which are class ids and verdicts. Pictures and proposals come from the task's data,
+under the names in `FIELDS`.
 """
 
 from __future__ import annotations
@@ -10,45 +11,46 @@ import html
 from itertools import zip_longest
 from xml.etree import ElementTree as Xml
 
-from acbench.records import GOOD
+from acbench.records import GOOD, Verdict
 from acbench.schema.form_style import STYLE
 from acbench.schema.model import Category
 
-VERDICTS = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
+VERDICTS: dict[Verdict, str] = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
 """What an annotator can say instead of a class."""
 MEANING = {
     "unsure": "You cannot tell; somebody else is asked.",
     "bad_image": "Nobody can tell from this picture; it is left out.",
     "bad_mask": "The marked place is wrong; the image is left out.",
 }
-"""What each of them says and does."""
+"""What each verdict says, and what it does."""
 
 CONTROL = "labels"
 """Name of the control that holds the decision."""
 NOTE = "note"
 """Name of the control that holds the comment."""
 OBJECT = "image"
-"""Name of the object that both belong to."""
+"""Name of the object that both controls belong to."""
 FIELDS = ("image", "contour", "crop", "reference", "proposals")
-"""What a task's data has to hold for the form to show it: four addresses of pictures, and HTML."""
+"""What a task's data must hold: the addresses of four pictures, and the proposals as HTML."""
 ASKED, UNMARKED, ALONE, PLACES = OPTIONAL = ("asked", "unmarked", "alone", "places")
-"""What a task's data may hold besides, as text; empty or missing is no. Why the image is asked, in words that tell
-nothing of any label; whether no place is marked, so that all its pictures are one; whether there is no reference; which
+"""What a task's data may hold besides, as text; empty or missing means no: why the image is asked, in words that reveal
+no label; whether no place is marked, so that its pictures are all the same; whether there is no reference image; which
 of the marked places the close-up shows."""
 EMPTY = "empty form"
-"""Version of a prediction of nothing, which comes last among a task's. Label Studio fills in the form of a task that is
-opened from the list with the prediction of the project's version, which an import sets to that of its last one."""
+"""Version of the empty prediction, the last one of each task. An import sets the project's version to that of its last
+prediction, and Label Studio fills in the form of a task that is opened from the list with the prediction of that
+version. So the form stays empty."""
 
 _ZOOM = "Ctrl + mouse wheel over a picture enlarges it; Shift + drag then moves it."
 _ESCAPE = "Esc closes this."
-"""Label Studio's warnings take no Enter."""
+"""Part of every warning: Enter does not close one."""
 _COMMENT = "Comment: Enter ends it, then Ctrl+Enter submits"
 _CLASS_KEYS = "123456789qwertyop"
 _VERDICT_KEYS = {"unsure": "u", "bad_image": "i", "bad_mask": "m"}
 
 
 def keys(category: Category) -> dict[str, str]:
-    """What can be chosen, by alias, with the key that chooses it; the key is empty where there are more than keys."""
+    """Alias → the key that chooses it, for every choice; empty for a class beyond the last key."""
     classes = zip_longest(category.class_ids, _CLASS_KEYS[: len(category.class_ids)], fillvalue="")
     return {GOOD: "0", **dict(classes), **_VERDICT_KEYS}
 
@@ -61,8 +63,20 @@ def label_studio_form(category: Category) -> str:
     side = _view(view, "acb-side")
     _header(side, f"{category.name}: which kinds of defect are there?")
     _header(_view(side, "acb-asked"), f"${ASKED}")
+    _choices(side, category)
+    _clashes(side, category)
+    Xml.SubElement(side, "TextArea", name=NOTE, toName=OBJECT, placeholder=_COMMENT, rows="1", maxSubmissions="1")
+    folded = Xml.SubElement(side, "Collapse", bordered="false")
+    panel = Xml.SubElement(folded, "Panel", value="What others propose")
+    Xml.SubElement(panel, "HyperText", name="proposals", value="$proposals", inline="true")
+    Xml.indent(view)
+    return Xml.tostring(view, encoding="unicode")
+
+
+def _choices(parent: Xml.Element, category: Category) -> None:
+    """The control of the decision: normal, the classes, the verdicts."""
     choices = Xml.SubElement(
-        side,
+        parent,
         "Choices",
         name=CONTROL,
         toName=OBJECT,
@@ -73,24 +87,17 @@ def label_studio_form(category: Category) -> str:
     )
     key = keys(category)
     _choice(choices, GOOD, "Normal", category.normal, key[GOOD])
-    for one in category.classes:
-        _choice(choices, one.id, one.name, f"{one.definition} {one.not_this}", key[one.id])
+    for defect in category.classes:
+        _choice(choices, defect.id, defect.name, f"{defect.definition} {defect.not_this}", key[defect.id])
     for verdict, name in VERDICTS.items():
         _choice(choices, verdict, name, MEANING[verdict], key[verdict])
-    _clashes(side, category)
-    Xml.SubElement(side, "TextArea", name=NOTE, toName=OBJECT, placeholder=_COMMENT, rows="1", maxSubmissions="1")
-    folded = Xml.SubElement(side, "Collapse", bordered="false")
-    panel = Xml.SubElement(folded, "Panel", value="What others propose")
-    Xml.SubElement(panel, "HyperText", name="proposals", value="$proposals", inline="true")
-    Xml.indent(view)
-    return Xml.tostring(view, encoding="unicode")
 
 
 def _pictures(parent: Xml.Element) -> None:
-    """The close-up, the largest; beside it the whole image with the anomaly marked, a normal one, the image itself.
+    """The close-up, which is the largest; beside it the whole image with the anomaly marked, a normal image, the image.
 
-    Where no place is marked, the image in full takes the place of the close-up and is shown once. A task's data cannot
-    take a picture out of a form, but a text of it can be empty, and `form_style` hides pictures by that.
+    If no place is marked, the whole image stands in place of the close-up, and only there. A task's data cannot remove
+    a picture from a form, but it can leave a text empty, and then the rules of `form_style` hide the picture.
     """
     for mark in (UNMARKED, ALONE):
         _header(_view(parent, f"acb-mark acb-{mark}"), f"${mark}")
@@ -116,27 +123,32 @@ def _pictures(parent: Xml.Element) -> None:
 
 
 def _clashes(parent: Xml.Element, category: Category) -> None:
-    """A warning where what is chosen does not go together, and with it a control that must be filled in and cannot be:
-    so Label Studio does not submit, and says why.
+    """A warning for choices that exclude each other, with a required field that cannot be filled in.
 
-    The control is a text field, which nobody sees: a choice would get a key, and could be chosen by it.
+    The field keeps Label Studio from submitting, and its message says why. It is a hidden text field and not a choice,
+    because a choice would get a key and could be chosen.
     """
-    alone = [GOOD, *VERDICTS]
-    names = {GOOD: "Normal", **VERDICTS}
-    for place, each in enumerate(alone):
-        others = [*category.class_ids, *alone[place + 1 :]]
-        said = f"{names[each]} goes with nothing else: take one of them away."
-        outer = _view(parent, "", visibleWhen="choice-selected", whenTagName=CONTROL, whenChoiceValue=each)
-        inner = _view(
-            outer, "acb-clash", visibleWhen="choice-selected", whenTagName=CONTROL, whenChoiceValue=",".join(others)
+    exclusive: list[tuple[str, str]] = [(GOOD, "Normal"), *VERDICTS.items()]
+    for place, (alias, name) in enumerate(exclusive):
+        others = [*category.class_ids, *(other for other, _ in exclusive[place + 1 :])]
+        warning = f"{name} goes with nothing else: take one of them away."
+        chosen = _view(parent, "", visibleWhen="choice-selected", whenTagName=CONTROL, whenChoiceValue=alias)
+        clash = _view(
+            chosen, "acb-clash", visibleWhen="choice-selected", whenTagName=CONTROL, whenChoiceValue=",".join(others)
         )
-        _header(inner, said)
-        told = f"{said} {_ESCAPE}"
-        Xml.SubElement(inner, "TextArea", name=f"clash_{each}", toName=OBJECT, required="true", requiredMessage=told)
+        _header(clash, warning)
+        Xml.SubElement(
+            clash,
+            "TextArea",
+            name=f"clash_{alias}",
+            toName=OBJECT,
+            required="true",
+            requiredMessage=f"{warning} {_ESCAPE}",
+        )
 
 
-def _view(parent: Xml.Element, name: str, **more: str) -> Xml.Element:
-    return Xml.SubElement(parent, "View", {"className": name, **more} if name else more)
+def _view(parent: Xml.Element, css_class: str, **attributes: str) -> Xml.Element:
+    return Xml.SubElement(parent, "View", {"className": css_class, **attributes} if css_class else attributes)
 
 
 def _header(parent: Xml.Element, text: str) -> None:

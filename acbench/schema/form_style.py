@@ -1,13 +1,13 @@
-"""How the annotator's page looks: CSS for Label Studio, which applies it to its whole page.
+"""The look of the annotator's page: CSS, which Label Studio applies to its whole page.
 
-No `<`, `>` or `&` may be in it: Label Studio escapes them. Names that begin with `lsf-` are Label Studio's own; if
-another version calls them otherwise, those rules do nothing and the page still works.
+It contains no `<`, `>` or `&`, because Label Studio escapes them. Names that begin with `lsf-` are Label Studio's own;
+if another version has other names, those rules do nothing and the page still works.
 """
 
 from __future__ import annotations
 
-# Label Studio shows no picture higher than 100vh - 194px, so a square close-up is as wide as that at most. Beside it
-# there is room for two square ones, on top of each other; they take no more than a third, so that it is the largest.
+# Label Studio shows no picture higher than 100vh - 194px, so a square close-up is at most that wide. Beside it there is
+# room for two square pictures, one above the other; they take at most a third, so that the close-up is the largest.
 STYLE = """
 .acb { display: grid; grid-template-columns: minmax(0, 1fr) minmax(320px, 27%); gap: 18px; align-items: start }
 .acb h4 { margin: 2px 0 !important; font-size: 14px; line-height: 20px; font-weight: 500 }

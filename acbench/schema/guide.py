@@ -1,14 +1,14 @@
-"""The page of instructions of a category's project in Label Studio (HTML): how to decide, and every class in full.
+"""Makes the page of instructions of a Label Studio project (HTML): how to decide, and every class in full.
 
-Label Studio takes `style` from every tag, and margins and bullets from all lists. So this is a table, which is one
-without any style, and `form_style` makes it look better where the form is on the page.
+Label Studio removes `style` from every tag, and margins and bullets from lists. So the page is made of tables, which
+look right without any style; where the form is on the same page, `form_style` improves them.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from acbench.records import GOOD
 from acbench.schema.form import MEANING, VERDICTS, keys
@@ -24,19 +24,19 @@ _KEYS = (
 
 
 def instructions(category: Category) -> str:
-    """The page."""
+    """The page of instructions of a category, as HTML."""
     key = keys(category)
-    classes = [_class(GOOD, "Normal", category.normal, "", key)]
-    classes += [_class(one.id, one.name, one.definition, one.not_this, key) for one in category.classes]
-    classes += [_class(verdict, name, MEANING[verdict], "", key) for verdict, name in VERDICTS.items()]
-    before, steps = _steps(category.guide)
+    choices = [_choice("Normal", key[GOOD], category.normal)]
+    choices += [_choice(defect.name, key[defect.id], defect.definition, defect.not_this) for defect in category.classes]
+    choices += [_choice(name, key[verdict], MEANING[verdict]) for verdict, name in VERDICTS.items()]
+    introduction, steps = _steps(category.guide)
     decide = [_row(f"{number}.", _text(step)) for number, step in enumerate(steps, start=1)]
     return "".join(
         [
             '<div class="acb-guide">',
             _section("What you see", _text(category.object)),
-            _section("How to decide", _text(before), decide),
-            _section("What there is to choose", "", classes),
+            _section("How to decide", _text(introduction), decide),
+            _section("What there is to choose", "", choices),
             _section("Keys and mouse", "<br>".join(map(_text, _KEYS))),
             "</div>",
         ]
@@ -52,26 +52,26 @@ def _row(head: str, text: str) -> str:
     return f'<tr><td valign="top"><b>{head}</b></td><td>{text}</td></tr>'
 
 
-def _class(alias: str, name: str, text: str, not_this: str, key: Mapping[str, str]) -> str:
-    """Its name and its key at the left; what it is, and what it is not, at the right."""
-    more = f"<br><i>{_text(not_this)}</i>" if not_this else ""
-    return _row(f"{_text(name)}{f' [{key[alias]}]' if key[alias] else ''}", _text(text) + more)
+def _choice(name: str, key: str, meaning: str, not_this: str = "") -> str:
+    """A row with name and key at the left, and what the choice means, and does not mean, at the right."""
+    distinction = f"<br><i>{_text(not_this)}</i>" if not_this else ""
+    return _row(f"{_text(name)}{f' [{key}]' if key else ''}", _text(meaning) + distinction)
 
 
 def _text(text: str) -> str:
-    """Nobody's markup gets through. Label Studio keeps quotes as they are, so they stay."""
+    """Text with its markup escaped. Quotes are not escaped: Label Studio stores them as they are."""
     return html.escape(text, quote=False)
 
 
 def _steps(guide: str) -> tuple[str, list[str]]:
-    """What stands before the numbered questions of a guide, and the questions. Without two of them, all is before."""
-    starts: list[re.Match[str]] = []
-    at = 0
-    while found := re.compile(rf"(?:^|(?<=[.?!:;]\s)){len(starts) + 1}\.\s").search(guide, at):
-        starts.append(found)
-        at = found.end()
-    if len(starts) < 2:
+    """The introduction of a guide, and its numbered questions; fewer than two numbers are part of the introduction."""
+    numbers: list[re.Match[str]] = []
+    position = 0
+    while number := re.compile(rf"(?:^|(?<=[.?!:;]\s)){len(numbers) + 1}\.\s").search(guide, position):
+        numbers.append(number)
+        position = number.end()
+    if len(numbers) < 2:
         return guide, []
-    ends = [each.start() for each in starts[1:]] + [len(guide)]
-    asked = [guide[start.end() : end].strip() for start, end in zip(starts, ends, strict=True)]
-    return guide[: starts[0].start()].strip(), asked
+    ends = [number.start() for number in numbers[1:]] + [len(guide)]
+    questions = [guide[number.end() : end].strip() for number, end in zip(numbers, ends, strict=True)]
+    return guide[: numbers[0].start()].strip(), questions

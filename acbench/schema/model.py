@@ -1,23 +1,19 @@
-"""What a label schema says, as frozen records, and the two questions asked of it: map this, parse this."""
+"""The records of a label schema, and how a category maps the dataset's labels and reads names of classes."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from acbench.records import GOOD, label_set
+from acbench.schema.class_names import NORMAL_LABELS, fold, is_normal
 
 ChangeKind = Literal["merge", "rename", "mixed", "exclude", "correct"]
 
-NORMAL_LABELS = frozenset({"good", "normal"})
-"""What datasets call a normal image, folded."""
-
-
-def fold(text: str) -> str:
-    """The form in which names are compared: lower case, letters and digits only."""
-    return "".join(char for char in text.casefold() if char.isalnum())
+_PAST_TENSE = {"merge": "merged", "rename": "renamed", "exclude": "excluded"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +21,22 @@ class DefectClass:
     """One kind of defect of one category."""
 
     id: str
-    """Stable; what tables hold."""
+    """Stable; tables hold it."""
     name: str
-    """What people read."""
+    """For people."""
     definition: str
     """What makes a defect this class; for annotators and models alike."""
     not_this: str
-    """What it is confused with, and the tell."""
+    """What it is confused with, and how to tell them apart."""
     aliases: tuple[str, ...]
     """Other names of the same class."""
     source: tuple[str, ...]
     """The dataset's labels that map to it."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that names the class: its id first."""
+        return self.id, self.name, *self.aliases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,37 +55,47 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedClass:
-    """One class of the published benchmark: a named group of our label sets."""
+    """One class of the published benchmark: a name for one or more label sets."""
 
     id: str
     name: str
     definition: str
     aliases: tuple[str, ...]
     sets: tuple[tuple[str, ...], ...]
+    """The label sets that it holds."""
     reason: str
+    """Why these sets are one class; empty if it is simply one defect class."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that names the class: its id first."""
+        return self.id, self.name, *self.aliases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mapped:
-    """What a dataset's own labels become."""
+class MappedLabels:
+    """The label set that a dataset's own labels of one image become."""
 
     labels: tuple[str, ...]
-    """Class ids; empty if they name no class."""
+    """Class ids; empty if the dataset's labels name no class."""
     reason: str
-    """Why not simply the class of that name; empty if it is just that."""
+    """Why the labels are not simply the classes of the same names; empty if they are."""
     excluded: bool = False
-    """True if the schema leaves such items out of the benchmark."""
+    """Whether the schema leaves such images out of the benchmark."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Category:
-    """The classes of one object or texture, and how to tell them apart."""
+    """The classes of one object or texture, and how to tell them apart.
+
+    Its lookups are prepared once, on first use: a run asks them several times for every image.
+    """
 
     key: str
     """The dataset's folder name."""
     name: str
     object: str
-    """What the picture shows."""
+    """What the images show."""
     normal: str
     """What a normal image looks like, harmless variation included."""
     guide: str
@@ -93,78 +104,126 @@ class Category:
     changes: tuple[Change, ...]
     published: tuple[PublishedClass, ...]
 
-    @property
+    @cached_property
     def class_ids(self) -> tuple[str, ...]:
         """Ids of the defect classes in the schema's order, without `good`."""
-        return tuple(one.id for one in self.classes)
+        return tuple(defect.id for defect in self.classes)
 
-    def parse(self, text: str) -> str | None:
-        """The class id that `text` names: an id, name or alias, case and punctuation folded. Never the nearest."""
-        wanted = fold(text)
-        if wanted in NORMAL_LABELS:
-            return GOOD
-        for one in self.classes:
-            if wanted in {fold(each) for each in (one.id, one.name, *one.aliases)}:
-                return one.id
-        return None
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Every class id that an image can have: `good`, then the defect classes in the schema's order."""
+        return (GOOD, *self.class_ids)
 
-    def map(self, source_labels: Iterable[str], image: str) -> Mapped:
-        """What the dataset's labels of one image become.
+    def map(self, source_labels: Iterable[str], image: str) -> MappedLabels:
+        """The label set of an image from the dataset's own labels of it.
 
-        Every label maps on its own and the union is the label set. A `mixed` label, or one that the schema does not
-        know, leaves the whole set open: a part of the answer would look like all of it.
+        Each label maps to one class, and the classes together are the label set. If one label is `mixed`, or unknown to
+        the schema, the whole set stays open, because a part of the answer would look like all of it. `image` is the
+        path relative to the dataset's root.
         """
         labels = tuple(source_labels)
         if not labels:
-            return Mapped(labels=(), reason="the dataset gives no label")
-        for fix in self.changes:
-            if fix.kind == "correct" and fix.image == image and fix.source in labels:
-                return Mapped(labels=fix.into, reason=f"corrected: {fix.reason}")
-        found: list[str] = []
+            return MappedLabels(labels=(), reason="the dataset gives no label")
+        for correction in self._corrections.get(image, ()):
+            if correction.source in labels:
+                return MappedLabels(labels=correction.into, reason=f"corrected: {correction.reason}")
+        if len(labels) == 1 and is_normal(labels[0]):
+            return MappedLabels(labels=(GOOD,), reason="")
+        return self._union(labels)
+
+    def parse(self, text: str) -> str | None:
+        """The id of the class that `text` names by id, name or alias; `good` for a normal image; else None.
+
+        Case and punctuation do not count. The nearest name is never taken.
+        """
+        return self._class_by_name.get(fold(text))
+
+    def published_class(self, labels: Iterable[str]) -> str | None:
+        """The id of the published class that holds this label set; None if there is none."""
+        return self._published_by_set.get(label_set(labels))
+
+    def parse_published(self, text: str) -> str | None:
+        """The id of the published class that `text` names by id, name or alias; `good` for a normal image.
+
+        Case and punctuation do not count. None if it names no class, or more than one: nothing is guessed.
+        """
+        return self._published_by_name.get(fold(text))
+
+    def _union(self, labels: Collection[str]) -> MappedLabels:
+        """The classes of several labels of the dataset together."""
+        class_ids: list[str] = []
         reasons: list[str] = []
         excluded = False
         for label in labels:
-            if fold(label) in NORMAL_LABELS and len(labels) == 1:
-                return Mapped(labels=(GOOD,), reason="")
-            change = self._change(label)
+            change = self._change_by_label.get(label)
             if change is not None and change.kind == "mixed":
-                return Mapped(labels=(), reason=f"`{label}` names no class: {change.reason}")
-            owner = next((one.id for one in self.classes if label in one.source), None)
-            if owner is None:
-                return Mapped(labels=(), reason=f"`{label}` is not in the schema")
-            found.append(owner)
+                return MappedLabels(labels=(), reason=f"`{label}` names no class: {change.reason}")
+            if label not in self._class_by_label:
+                return MappedLabels(labels=(), reason=f"`{label}` is not in the schema")
+            class_ids.append(self._class_by_label[label])
             if change is not None:
-                reasons.append(f"`{label}` {_DONE[change.kind]}: {change.reason}")
+                reasons.append(f"`{label}` {_PAST_TENSE[change.kind]}: {change.reason}")
                 excluded = excluded or change.kind == "exclude"
-        return Mapped(labels=label_set(found), reason="; ".join(reasons), excluded=excluded)
+        return MappedLabels(labels=label_set(class_ids), reason="; ".join(reasons), excluded=excluded)
 
-    def published_class(self, labels: Iterable[str]) -> str | None:
-        """The class of the published benchmark that holds this label set; None if it has no place there."""
-        wanted = label_set(labels)
-        return next((one.id for one in self.published if wanted in one.sets), None)
+    @cached_property
+    def _class_by_name(self) -> Mapping[str, str]:
+        """Folded name → class id. Where two classes share a name, the first one has it."""
+        by_name = dict.fromkeys(NORMAL_LABELS, GOOD)
+        for defect in self.classes:
+            for name in defect.names:
+                by_name.setdefault(fold(name), defect.id)
+        return by_name
 
-    def parse_published(self, text: str) -> str | None:
-        """The class of the published benchmark that `text` names by id, name or alias, folded; `good` for a normal
-        image.
+    @cached_property
+    def _class_by_label(self) -> Mapping[str, str]:
+        """The dataset's label → class id. Where two classes list a label, the first one has it."""
+        by_label: dict[str, str] = {}
+        for defect in self.classes:
+            for label in defect.source:
+                by_label.setdefault(label, defect.id)
+        return by_label
 
-        None if it names no class, or more than one: nothing is guessed.
-        """
-        wanted = fold(text)
-        if wanted in NORMAL_LABELS:
-            return GOOD
-        named = [one.id for one in self.published if wanted in map(fold, (one.id, one.name, *one.aliases))]
-        return named[0] if len(named) == 1 else None
+    @cached_property
+    def _change_by_label(self) -> Mapping[str, Change]:
+        """The dataset's label → the first change of it, corrections of single images aside."""
+        by_label: dict[str, Change] = {}
+        for change in self.changes:
+            if change.kind != "correct":
+                by_label.setdefault(change.source, change)
+        return by_label
 
-    def _change(self, label: str) -> Change | None:
-        return next((each for each in self.changes if each.source == label and each.kind != "correct"), None)
+    @cached_property
+    def _corrections(self) -> Mapping[str, tuple[Change, ...]]:
+        """Path of an image → the corrections of its labels."""
+        by_image: dict[str, tuple[Change, ...]] = {}
+        for change in self.changes:
+            if change.kind == "correct":
+                by_image[change.image] = (*by_image.get(change.image, ()), change)
+        return by_image
 
+    @cached_property
+    def _published_by_set(self) -> Mapping[tuple[str, ...], str]:
+        """Label set → id of the first published class that holds it."""
+        by_set: dict[tuple[str, ...], str] = {}
+        for published in self.published:
+            for labels in published.sets:
+                by_set.setdefault(labels, published.id)
+        return by_set
 
-_DONE = {"merge": "merged", "rename": "renamed", "exclude": "excluded"}
+    @cached_property
+    def _published_by_name(self) -> Mapping[str, str | None]:
+        """Folded name → id of the published class; None where two classes share the name."""
+        by_name: dict[str, str | None] = {}
+        for published in self.published:
+            for name in set(map(fold, published.names)):
+                by_name[name] = None if name in by_name else published.id
+        return {**by_name, **dict.fromkeys(NORMAL_LABELS, GOOD)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """A whole label schema."""
+    """One label schema: the categories of a benchmark, and where its dataset comes from."""
 
     benchmark: str
     version: str
@@ -178,13 +237,13 @@ class Schema:
     categories: Mapping[str, Category]
     digest: str
     """8 hex of the content: two schemas with the same digest say the same."""
-    given: str = field(default="", compare=False)
-    """The path of its file, if it is one of the user's own."""
+    file: str = field(default="", compare=False)
+    """The path of its file, if it is not a bundled one."""
 
     @property
     def argument(self) -> str:
-        """What a command to type next has to name: the bundled benchmark, or the file."""
-        return shlex.quote(self.given or self.benchmark)
+        """How a command names the schema: the bundled benchmark, or the path of the file, quoted for a shell."""
+        return shlex.quote(self.file or self.benchmark)
 
     def category(self, key: str) -> Category | None:
         """The category of that folder name, or None."""

@@ -5,74 +5,48 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import yaml
 
 from acbench.errors import SchemaError
 from acbench.records import label_set
 from acbench.schema.model import Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
-from acbench.storage.bundled import bundled
+from acbench.schema.nodes import NodeReader, Problem, Spot, UnreadableYaml, compose
+from acbench.storage.bundled import bundled_folder
 
 MAX_BYTES = 4 << 20
-"""A schema larger than this is not one."""
+"""The size of the largest file that is read as a schema."""
 
-DEEPEST = 10
-"""So many mappings and lists may lie in each other; a schema needs seven."""
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 _KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
-    """Something wrong with a schema file."""
-
-    line: int
-    """1-based; 0 if it concerns the whole file."""
-    where: str
-    """Such as `categories.bottle.classes.0`."""
-    message: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.where}: {self.message}"
+_HEAD = ("benchmark", "version", "source", "title", "licence", "attribution", "about")
+_CATEGORY_TEXTS = ("name", "object", "normal", "guide")
 
 
 def names() -> list[str]:
-    """The benchmarks whose schemas are bundled."""
-    folder = bundled("label_schemas")
+    """The benchmarks whose schemas are bundled, sorted."""
+    folder = bundled_folder("label_schemas")
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def source_text(name_or_path: str) -> tuple[str, str]:
-    """The YAML of a bundled benchmark or of a file, and what to call it in messages."""
+    """The YAML of a bundled benchmark or of a file, and its name for messages. Raises SchemaError."""
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"}:
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise SchemaError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give a label schema")
-            return path.read_text(encoding="utf-8"), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise SchemaError(f"cannot read the schema {path}: {error}", "check the path") from None
+        return _file_text(path), str(path)
     if name_or_path not in names():
         raise SchemaError(
             f"there is no bundled benchmark {name_or_path!r}",
             f"one of {', '.join(names())}, or the path of your own schema.yaml",
         )
-    text = bundled("label_schemas").joinpath(f"{name_or_path}.yaml").read_text(encoding="utf-8")
+    text = bundled_folder("label_schemas").joinpath(f"{name_or_path}.yaml").read_text(encoding="utf-8")
     return text, f"{name_or_path}.yaml"
 
 
 def load(name_or_path: str) -> Schema:
-    """A bundled benchmark's schema by name, or a schema file by path.
-
-    Raises SchemaError listing what is wrong, by line.
-    """
+    """The schema of a bundled benchmark by name, or of a file by path. Raises SchemaError listing what is wrong."""
     text, title = source_text(name_or_path)
     schema, problems = parse(text)
     if schema is None or problems:
@@ -81,215 +55,121 @@ def load(name_or_path: str) -> Schema:
             f"{title} is not a usable schema:\n{shown}",
             f"acbench schema check {name_or_path}  lists everything",
         )
-    return schema if name_or_path in names() else dataclasses.replace(schema, given=name_or_path)
+    return schema if name_or_path in names() else dataclasses.replace(schema, file=name_or_path)
 
 
 def parse(text: str) -> tuple[Schema | None, list[Problem]]:
-    """A schema from YAML text, and the problems found; the schema is None if it has no usable shape."""
+    """A schema from YAML text, and its problems by line; the schema is None if a part of it cannot be read."""
     try:
-        if refused := _refused(text):
-            return None, [refused]
-        root = yaml.compose(text, Loader=_LOADER)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else 0
-        what = f"{getattr(error, 'problem', error)}"
-        # Some libyaml look ahead over so many brackets that they see the depth before we do.
-        return None, [Problem(line, "file", "nested too deeply" if "nesting depth" in what else f"not YAML: {what}")]
-    reader = _Reader()
-    top = reader.mapping(
-        _Spot(root, ""),
-        required=("benchmark", "version", "source", "title", "licence", "attribution", "about", "categories"),
-    )
-    if not isinstance(top.get("categories"), _Spot):
+        top = compose(text)
+    except UnreadableYaml as error:
+        return None, [error.problem]
+    reader = NodeReader()
+    parts = reader.mapping(top, required=(*_HEAD, "categories"))
+    if "categories" not in parts:
         return None, sorted(reader.problems)
-    categories = {key: reader.category(key, spot) for key, spot in reader.entries(top["categories"]).items()}
-    head = {key: reader.text(spot) for key, spot in top.items() if key != "categories"}
+    categories = {key: _category(reader, key, spot) for key, spot in reader.entries(parts["categories"]).items()}
+    head = {key: reader.text(spot) for key, spot in parts.items() if key != "categories"}
     if reader.problems:
         return None, sorted(reader.problems)
-    content = {**head, "categories": {key: dataclasses.asdict(one) for key, one in categories.items()}}
+    return Schema(**head, categories=categories, digest=_digest(head, categories)), []
+
+
+def _file_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise SchemaError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give a label schema")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SchemaError(f"cannot read the schema {path}: {error}", "check the path") from None
+
+
+def _digest(head: Mapping[str, str], categories: Mapping[str, Category]) -> str:
+    """8 hex of everything that a schema says, in the order in which it says it."""
+    content = {**head, "categories": {key: dataclasses.asdict(category) for key, category in categories.items()}}
     encoded = json.dumps(content, ensure_ascii=False).encode()
-    digest = hashlib.blake2b(encoded, digest_size=4).hexdigest()
-    return Schema(**head, categories=categories, digest=digest), []
+    return hashlib.blake2b(encoded, digest_size=4).hexdigest()
 
 
-def _refused(text: str) -> Problem | None:
-    """What a small file could do harm with: depth, which the C composer follows until the stack ends, and aliases."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST or isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1 if event.start_mark is not None else 0
-            return Problem(line, "file", "nested too deeply" if depth > DEEPEST else "YAML aliases are not allowed")
-    return None
+def _category(reader: NodeReader, key: str, spot: Spot) -> Category:
+    parts = reader.mapping(spot, required=(*_CATEGORY_TEXTS, "classes"), optional=("changes", "published"))
+    classes = tuple(_defect_class(reader, item) for item in reader.items(parts.get("classes")))
+    changes = tuple(_change(reader, item) for item in reader.items(parts.get("changes")))
+    own = {defect.id: _published_as_it_is(defect) for defect in classes}
+    published = tuple(own.values())
+    if "published" in parts:
+        published = tuple(_published_class(reader, item, own) for item in reader.items(parts["published"]))
+    return Category(
+        key=key,
+        classes=classes,
+        changes=changes,
+        published=published,
+        **{name: reader.text(parts.get(name)) for name in _CATEGORY_TEXTS},
+    )
 
 
-def lines(text: str) -> Callable[[str], int]:
-    """A lookup from a place such as `categories.bottle.classes.0` to its 1-based line in `text`."""
-    table: dict[str, int] = {}
-
-    def walk(node: Any, where: str) -> None:
-        table[where] = node.start_mark.line + 1
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                walk(value, f"{where}.{key.value}".lstrip("."))
-                table[f"{where}.{key.value}".lstrip(".")] = key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode):
-            for number, value in enumerate(node.value):
-                walk(value, f"{where}.{number}")
-
-    def find(where: str) -> int:
-        while where and where not in table:  # `published` may be left out, and its entries be plain words
-            where = where.rpartition(".")[0]
-        return table.get(where, 0)
-
-    walk(yaml.compose(text, Loader=_LOADER), "")
-    return find
+def _defect_class(reader: NodeReader, spot: Spot) -> DefectClass:
+    parts = reader.mapping(spot, required=("id", "name", "definition", "not", "source"), optional=("aliases",))
+    return DefectClass(
+        id=reader.text(parts.get("id")),
+        name=reader.text(parts.get("name")),
+        definition=reader.text(parts.get("definition")),
+        not_this=reader.text(parts.get("not")),
+        aliases=reader.texts(parts.get("aliases")),
+        source=reader.texts(parts.get("source")),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """A YAML node and where it stands."""
-
-    node: Any
-    where: str
-
-    @property
-    def line(self) -> int:
-        return int(self.node.start_mark.line) + 1 if self.node is not None else 0
-
-
-class _Reader:
-    """Turns YAML nodes into records; collects problems instead of stopping at the first.
-
-    Scalars are taken as the text that was written: `no` is a word here, and `1` a version.
-    """
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-
-    def problem(self, spot: _Spot, message: str) -> None:
-        self.problems.append(Problem(spot.line, spot.where or "file", message))
-
-    def entries(self, spot: _Spot) -> dict[str, _Spot]:
-        if not isinstance(spot.node, yaml.MappingNode):
-            self.problem(spot, "expected a mapping")
-            return {}
-        found: dict[str, _Spot] = {}
-        for key, value in spot.node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                self.problem(_Spot(key, spot.where), "a key has to be text")
-                continue
-            name = str(key.value)
-            below = _Spot(value, f"{spot.where}.{name}".lstrip("."))
-            if name in found:
-                self.problem(below, "given twice")
-            found[name] = below
-        return found
-
-    def mapping(self, spot: _Spot, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, _Spot]:
-        found = self.entries(spot)
-        for name in required:
-            if name not in found:
-                self.problem(spot, f"`{name}` is missing")
-        for name in set(found) - {*required, *optional}:
-            self.problem(found.pop(name), f"unknown key `{name}`")
-        return found
-
-    def items(self, spot: _Spot | None) -> list[_Spot]:
-        if spot is None:
-            return []
-        if not isinstance(spot.node, yaml.SequenceNode):
-            self.problem(spot, "expected a list")
-            return []
-        return [_Spot(node, f"{spot.where}.{number}") for number, node in enumerate(spot.node.value)]
-
-    def text(self, spot: _Spot | None) -> str:
-        if spot is None:
-            return ""
-        if not isinstance(spot.node, yaml.ScalarNode):
-            self.problem(spot, "expected text")
-            return ""
-        value = " ".join(str(spot.node.value).split())
-        if not value:
-            self.problem(spot, "is empty")
-        if _UNPRINTABLE.search(value):
-            self.problem(spot, "holds a control character")
-        return value
-
-    def texts(self, spot: _Spot | None) -> tuple[str, ...]:
-        return tuple(self.text(each) for each in self.items(spot))
-
-    def category(self, key: str, spot: _Spot) -> Category:
-        parts = self.mapping(
-            spot, required=("name", "object", "normal", "guide", "classes"), optional=("changes", "published")
-        )
-        classes = tuple(self.defect_class(each) for each in self.items(parts.get("classes")))
-        changes = tuple(self.change(each) for each in self.items(parts.get("changes")))
-        plain = {one.id: _plainly(one) for one in classes}
-        published = (
-            tuple(self.published(each, plain) for each in self.items(parts["published"]))
-            if "published" in parts
-            else tuple(plain.values())
-        )
-        return Category(
-            key=key,
-            classes=classes,
-            changes=changes,
-            published=published,
-            **{name: self.text(parts.get(name)) for name in ("name", "object", "normal", "guide")},
-        )
-
-    def defect_class(self, spot: _Spot) -> DefectClass:
-        parts = self.mapping(spot, required=("id", "name", "definition", "not", "source"), optional=("aliases",))
-        return DefectClass(
-            id=self.text(parts.get("id")),
-            name=self.text(parts.get("name")),
-            definition=self.text(parts.get("definition")),
-            not_this=self.text(parts.get("not")),
-            aliases=self.texts(parts.get("aliases")),
-            source=self.texts(parts.get("source")),
-        )
-
-    def change(self, spot: _Spot) -> Change:
-        parts = self.mapping(spot, required=("kind", "source", "reason"), optional=("into", "image"))
-        kind = self.text(parts.get("kind"))
-        if kind not in _KINDS:
-            self.problem(parts.get("kind", spot), f"kind is {kind!r}, not one of {', '.join(_KINDS)}")
-        into = parts.get("into")
-        plural = into is not None and isinstance(into.node, yaml.SequenceNode)
-        targets = self.texts(into) if plural else ((self.text(into),) if into is not None else ())
-        if bool(targets) != (kind in {"merge", "rename", "correct"}):
-            self.problem(spot, f"`into` {'does not go with' if targets else 'is missing for'} kind {kind}")
-        if ("image" in parts) != (kind == "correct"):
-            self.problem(spot, "`image` goes with kind correct, and only with it")
-        return Change(
-            kind=cast(ChangeKind, kind),
-            source=self.text(parts.get("source")),
-            into=label_set(targets),
-            image=self.text(parts.get("image")),
-            reason=self.text(parts.get("reason")),
-        )
-
-    def published(self, spot: _Spot, plain: Mapping[str, PublishedClass]) -> PublishedClass:
-        if isinstance(spot.node, yaml.ScalarNode):
-            name = self.text(spot)
-            if name not in plain:
-                self.problem(spot, f"{name!r} is no class of this category")
-            return plain.get(name, PublishedClass(id=name, name="", definition="", aliases=(), sets=(), reason=""))
-        parts = self.mapping(spot, required=("id", "name", "definition", "sets", "reason"), optional=("aliases",))
-        sets = tuple(label_set(self.texts(each)) for each in self.items(parts.get("sets")))
-        return PublishedClass(
-            id=self.text(parts.get("id")),
-            name=self.text(parts.get("name")),
-            definition=self.text(parts.get("definition")),
-            aliases=self.texts(parts.get("aliases")),
-            sets=sets,
-            reason=self.text(parts.get("reason")),
-        )
+def _change(reader: NodeReader, spot: Spot) -> Change:
+    parts = reader.mapping(spot, required=("kind", "source", "reason"), optional=("into", "image"))
+    kind = reader.text(parts.get("kind"))
+    if kind not in _KINDS:
+        reader.problem(parts.get("kind", spot), f"kind is {kind!r}, not one of {', '.join(_KINDS)}")
+    targets = _targets(reader, parts.get("into"))
+    if bool(targets) != (kind in {"merge", "rename", "correct"}):
+        reader.problem(spot, f"`into` {'does not go with' if targets else 'is missing for'} kind {kind}")
+    if ("image" in parts) != (kind == "correct"):
+        reader.problem(spot, "`image` goes with kind correct, and only with it")
+    return Change(
+        kind=cast(ChangeKind, kind),
+        source=reader.text(parts.get("source")),
+        into=label_set(targets),
+        image=reader.text(parts.get("image")),
+        reason=reader.text(parts.get("reason")),
+    )
 
 
-def _plainly(one: DefectClass) -> PublishedClass:
+def _targets(reader: NodeReader, into: Spot | None) -> tuple[str, ...]:
+    """The class ids that a label becomes: one text, or a list."""
+    if into is None:
+        return ()
+    return reader.texts(into) if isinstance(into.node, yaml.SequenceNode) else (reader.text(into),)
+
+
+def _published_class(reader: NodeReader, spot: Spot, own: Mapping[str, PublishedClass]) -> PublishedClass:
+    """A class of `own` by its id alone, or a class with label sets of its own."""
+    if isinstance(spot.node, yaml.ScalarNode):
+        name = reader.text(spot)
+        if name not in own:
+            reader.problem(spot, f"{name!r} is no class of this category")
+        return own.get(name, PublishedClass(id=name, name="", definition="", aliases=(), sets=(), reason=""))
+    parts = reader.mapping(spot, required=("id", "name", "definition", "sets", "reason"), optional=("aliases",))
     return PublishedClass(
-        id=one.id, name=one.name, definition=one.definition, aliases=one.aliases, sets=((one.id,),), reason=""
+        id=reader.text(parts.get("id")),
+        name=reader.text(parts.get("name")),
+        definition=reader.text(parts.get("definition")),
+        aliases=reader.texts(parts.get("aliases")),
+        sets=tuple(label_set(reader.texts(item)) for item in reader.items(parts.get("sets"))),
+        reason=reader.text(parts.get("reason")),
+    )
+
+
+def _published_as_it_is(defect: DefectClass) -> PublishedClass:
+    return PublishedClass(
+        id=defect.id,
+        name=defect.name,
+        definition=defect.definition,
+        aliases=defect.aliases,
+        sets=((defect.id,),),
+        reason="",
     )

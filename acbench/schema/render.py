@@ -1,20 +1,18 @@
-"""One schema, its other readers: the model's prompt and the answer's JSON Schema. The annotator's form is in `form`."""
+"""Renders a category for a model: the prompt that describes it, and the JSON Schema of an answer."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from acbench.records import GOOD
 from acbench.schema.model import Category
 
 
-def json_schema(category: Category) -> dict[str, Any]:
-    """JSON Schema (2020-12) of a model's answer about one image; `acbench.predictors.llm.parse` reads what comes of it.
+def json_schema(category: Category) -> dict[str, object]:
+    """The JSON Schema (2020-12) of a model's answer about one image; `acbench.predictors.llm.parse` reads the answers.
 
-    Every key is required, as the strict modes of endpoints want it. A model writes the keys in this order: what it sees
-    comes before what it makes of it.
+    Every key is required, because the strict modes of endpoints demand it. A model writes the keys in this order: it
+    says what it sees before it names a class.
     """
-    answers = [GOOD, *category.class_ids]
+    answers = list(category.answers)
     properties = {
         "reason": {"type": "string", "maxLength": 400},
         "labels": {"type": "array", "items": {"type": "string", "enum": answers}, "maxItems": len(answers)},
@@ -30,12 +28,12 @@ def json_schema(category: Category) -> dict[str, Any]:
 
 
 def prompt_text(category: Category) -> str:
-    """What a model has to know of a category to answer: object, normal, guide, classes."""
+    """What a model has to know of a category: object, normal state, classes, and how to decide."""
     lines = [
         f"Object: {category.object}",
         f"Normal ({GOOD}): {category.normal}",
         "Classes:",
-        *(f"- {one.id} ({one.name}): {one.definition} Mind: {one.not_this}" for one in category.classes),
+        *(f"- {defect.id} ({defect.name}): {defect.definition} Mind: {defect.not_this}" for defect in category.classes),
         f"How to decide: {category.guide}",
     ]
     return "\n".join(lines)

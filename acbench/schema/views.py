@@ -1,4 +1,4 @@
-"""The two ways to look at labels: as the published benchmark's classes, or as the sets that they are."""
+"""The two views of labels: the classes of the published benchmark, or the label sets themselves."""
 
 from __future__ import annotations
 
@@ -6,47 +6,47 @@ import dataclasses
 from typing import Literal
 
 from acbench.records import GOOD
-from acbench.schema import Category, Schema
-from acbench.schema.model import DefectClass
+from acbench.schema.model import Category, DefectClass, Schema
 
 View = Literal["published", "sets"]
 
 ClassSet = tuple[str, ...]
-"""A sorted set of class ids of a view; `(good,)` for a normal image. The published view has one an image."""
+"""A sorted set of class ids of a view; `(good,)` for a normal image. In the published view it has one class."""
 
 
 def answer_of(labels: ClassSet, category: Category, view: View) -> ClassSet | None:
-    """What is true of an image with this label set, in a view; None if it has no place there."""
+    """The right answer in a view for an image with this label set; None if the view has no class for it."""
     if view == "sets":
         return labels
     if labels == (GOOD,):
         return labels if category.published else None
-    name = category.published_class(labels)
-    return None if name is None else (name,)
+    published = category.published_class(labels)
+    return None if published is None else (published,)
 
 
-def seen(schema: Schema, view: View) -> Schema:
-    """The schema with the classes of a view, for whoever is asked about them: prompts, forms and parsers follow.
+def in_view(schema: Schema, view: View) -> Schema:
+    """The schema with the classes of a view, from which prompts, forms and parsers of that view are made.
 
     Categories without a class in the view are left out.
     """
     if view == "sets":
         return schema
-    categories = {key: _published(one) for key, one in schema.categories.items() if one.published}
+    categories = {key: _published(category) for key, category in schema.categories.items() if category.published}
     return dataclasses.replace(schema, categories=categories)
 
 
 def _published(category: Category) -> Category:
-    own = {one.id: one for one in category.classes}
+    """The category with its published classes in place of its defect classes."""
+    own = {defect.id: defect for defect in category.classes}
     classes = tuple(
         DefectClass(
-            id=one.id,
-            name=one.name,
-            definition=one.definition,
-            not_this=own[one.id].not_this if one.sets == ((one.id,),) else "",
-            aliases=one.aliases,
+            id=published.id,
+            name=published.name,
+            definition=published.definition,
+            not_this=own[published.id].not_this if published.sets == ((published.id,),) else "",
+            aliases=published.aliases,
             source=(),
         )
-        for one in category.published
+        for published in category.published
     )
     return dataclasses.replace(category, classes=classes, changes=())

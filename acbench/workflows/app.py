@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from acbench.integrations.fiftyone.dataset import (
 )
 from acbench.predictors.proposers import neighbours
 from acbench.records import GOOD, Prediction
+from acbench.review.app_marks import CollectCounts
 from acbench.review.app_records import FORMAT, AppSample
-from acbench.review.app_samples import cards
+from acbench.review.app_samples import SampleBuilder
 from acbench.storage import tables
-from acbench.storage.ledger import digest, sha256_file
+from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
-from acbench.storage.roots import root_at
+from acbench.storage.roots import parse_root
 from acbench.storage.urls import Url
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import proposer_setup
@@ -46,8 +47,7 @@ class Shown:
 class Collected:
     """What came of collecting marks."""
 
-    counts: Mapping[str, int]
-    """See `CollectResult.counts`."""
+    counts: CollectCounts
     waiting: int
     """Images that wait for people now."""
     other_tags: Sequence[str]
@@ -78,12 +78,12 @@ def collect(run: Run, reviewer: str, systems: Sequence[str], *, sure: bool) -> C
         _, queue = relabel(run, proposed)  # so that status and report tell of it
         dataset.remove_marks(result.taken)
         _update(run, queue, dataset, systems)
-    return Collected(counts=result.counts, waiting=len(queue.waiting), other_tags=result.other_tags)
+    return Collected(counts=result.counts, waiting=len(queue.waiting), other_tags=sorted(result.other_tags))
 
 
 def refuse_remote(run: Run) -> None:
     """Raises AcbenchError, with how to copy the dataset, if it is at a URL: the App shows files of this machine."""
-    root = root_at(run.settings.root or "")
+    root = parse_root(run.settings.root or "")
     if isinstance(root, Url):
         copy = f"f, p = url_to_fs({str(root)!r}); f.get(p.rstrip('/') + '/', 'COPY/', recursive=True)"
         raise AcbenchError(
@@ -119,7 +119,7 @@ def _key(run: Run, queue: Queue, systems: Sequence[str]) -> str:
     """A hash of everything that the samples show."""
     predictions = [(name, sha256_file(_predictions(run.files, name))) for name in sorted(set(systems))]
     files, proposed = run.files, queue.labelled.proposed
-    inputs = [files.items, files.labels, files.triage, files.queue, files.reviews]
+    inputs = [files.items, files.labels, files.ranked_items, files.queue, files.reviews]
     inputs += [files.proposals(name) for name in proposed.keys]
     hashes = [sha256_file(path) for path in inputs]
     return digest(FORMAT, str(proposed.dataset.root), run.schema.digest, predictions, hashes)
@@ -129,9 +129,9 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
     labelled, proposed = queue.labelled, queue.labelled.proposed
     root = proposed.dataset.root
     assert isinstance(root, Path), "refused before"
-    return cards(
-        proposed.dataset.items,
-        root,
+    builder = SampleBuilder(
+        root=root,
+        items=proposed.dataset.items,
         labels=labelled.labels,
         proposals=proposed.by_item,
         reviews=labelled.reviews,
@@ -140,11 +140,12 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
         predictions={name: tables.read(_predictions(run.files, name), Prediction) for name in sorted(set(systems))},
         schema=run.schema,
     )
+    return builder.samples()
 
 
 def _predictions(files: BenchmarkFiles, system: str) -> Path:
     """The table of a system. Raises AcbenchError if it has not answered."""
-    folder = files.work / "predictions"
+    folder = files.workspace / "predictions"
     known = sorted(path.stem for path in folder.glob("*.parquet"))
     if system not in known:
         raise AcbenchError(

@@ -7,8 +7,8 @@ from typing import Any
 from acbench.evaluation import proposers
 from acbench.evaluation.agreement import agreement
 from acbench.records import PEOPLE
-from acbench.review.queue import by_item
-from acbench.workflows.label import Labelled, label, prepare, read_reviews
+from acbench.review.history import by_item
+from acbench.workflows.label import Labelled, label, prepare
 from acbench.workflows.run import Run
 
 
@@ -27,11 +27,11 @@ def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | N
         labelled.labels,
         run.schema,
         people_only=people_only,
-        cost=run.ledger.dollars,
+        cost=run.ledger.calls.dollars,
     )
 
 
 def agree(run: Run) -> dict[str, Any]:
     """How far people agree, and with proposers: see `evaluation.agreement`."""
     proposed = prepare(run)
-    return agreement(proposed.dataset.items, proposed.by_item, by_item(read_reviews(run)), run.schema)
+    return agreement(proposed.dataset.items, proposed.by_item, by_item(run.reviews.rows), run.schema)

@@ -1,99 +1,150 @@
-"""Records sent to another place, with a manifest of them: whoever finds a record in the manifest finds its file."""
+"""Copies a benchmark's records to another folder or URL, with a manifest that names every file and its hash."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
-from acbench.errors import AcbenchError, RemoteError
-from acbench.storage import tables as store
+from acbench.errors import AcbenchError, RemoteError, StorageError
+from acbench.storage.atomic import write_bytes
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.remote import RemoteFolder
-from acbench.storage.roots import root_at
+from acbench.storage.roots import parse_root
+from acbench.storage.typed_json import decode, to_json
 from acbench.storage.urls import Url
+from acbench.workflows.run import Run
 
 MANIFEST = "records.json"
 FORMAT = 1
+"""The version of the manifest's layout."""
 
 
 @dataclass(frozen=True, slots=True)
-class ExportedTable:
+class ExportFile:
     """One file to send."""
 
     name: str
-    """Under which it is sent; as in `.acbench/<benchmark>/`."""
+    """The path below the destination; the same as below `.acbench/<benchmark>/`."""
     path: Path
     kind: str
-    """Class of its records in `acbench.records`, or `meta` or `provenance`."""
+    """The class of its records in `acbench.records`, or `meta` or `provenance`."""
 
 
 class ExportTarget(Protocol):
-    """Where records are sent."""
+    """The folder or URL that receives files."""
 
     def read(self, name: str) -> bytes | None: ...
     def write(self, name: str, data: bytes) -> None: ...
 
 
-def of_dataset(bench: BenchmarkFiles) -> list[ExportedTable]:
-    """What `ingest` writes."""
+class Sent(NamedTuple):
+    """How many files were sent, and how many there are."""
+
+    new: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestEntry:
+    """What the manifest says of one file."""
+
+    name: str
+    kind: str
+    rows: int | None
+    """None for a file that is no table."""
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ManifestHead:
+    """What every version of the manifest has. A newer acbench may write the rest differently."""
+
+    format: int
+    benchmark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manifest(_ManifestHead):
+    """The content of the manifest."""
+
+    records: tuple[ManifestEntry, ...]
+    """By name."""
+
+
+def dataset_files(files: BenchmarkFiles) -> list[ExportFile]:
+    """The tables that `ingest` writes."""
     return [
-        ExportedTable("items.parquet", bench.items, "Item"),
-        ExportedTable("findings.parquet", bench.findings, "Finding"),
+        ExportFile("items.parquet", files.items, "Item"),
+        ExportFile("findings.parquet", files.findings, "Finding"),
     ]
 
 
-def of_proposers(bench: BenchmarkFiles, names: Iterable[str]) -> list[ExportedTable]:
+def proposal_files(files: BenchmarkFiles, proposers: Iterable[str]) -> list[ExportFile]:
     """The tables of some proposers."""
-    paths = [bench.proposals(name) for name in names]
-    return [ExportedTable(f"proposals/{path.name}", path, "Proposal") for path in paths]
+    paths = [files.proposals(name) for name in proposers]
+    return [ExportFile(f"proposals/{path.name}", path, "Proposal") for path in paths]
 
 
-def of_system(bench: BenchmarkFiles, name: str) -> list[ExportedTable]:
-    """What a scored system answered, and what it was made with."""
-    table = bench.predictions(name)
-    beside = table.with_suffix(".json")
+def prediction_files(files: BenchmarkFiles, system: str) -> list[ExportFile]:
+    """The predictions of one system, and the file that says what made them."""
+    table = files.predictions(system)
+    provenance = table.with_suffix(".json")
     return [
-        ExportedTable(f"predictions/{table.name}", table, "Prediction"),
-        ExportedTable(f"predictions/{beside.name}", beside, "provenance"),
+        ExportFile(f"predictions/{table.name}", table, "Prediction"),
+        ExportFile(f"predictions/{provenance.name}", provenance, "provenance"),
     ]
 
 
-def of_labels(bench: BenchmarkFiles) -> list[ExportedTable]:
-    """What was decided."""
+def label_files(files: BenchmarkFiles) -> list[ExportFile]:
+    """The labels, the facts about them, and the reviews."""
     return [
-        ExportedTable(bench.labels.name, bench.labels, "Label"),
-        ExportedTable(bench.meta.name, bench.meta, "meta"),
-        ExportedTable(bench.reviews.name, bench.reviews, "Review"),
+        ExportFile(files.labels.name, files.labels, "Label"),
+        ExportFile(files.labels_meta.name, files.labels_meta, "meta"),
+        ExportFile(files.reviews.name, files.reviews, "Review"),
     ]
 
 
-def send(place: str, benchmark: str, records: Iterable[ExportedTable]) -> tuple[int, int]:
-    """Send those records that exist and are not there as they are; gives how many were sent, and of how many.
+def export(run: Run, destination: str | None, files: Iterable[ExportFile] = ()) -> None:
+    """Send the dataset's tables and some more files, and note how many were new; does nothing without a destination.
 
-    Other records of the benchmark that are there stay. While a file is replaced the manifest does not name it, so that
-    this can be stopped at any moment and done again. Raises AcbenchError.
+    Raises AcbenchError.
     """
-    folder = _folder(place)
+    if not destination:
+        return
+    sent = send(destination, run.files.benchmark, [*dataset_files(run.files), *files])
+    if sent.new:
+        run.console.note(f"{sent.new:,} of {sent.total:,} files sent to {destination}")
+    else:
+        run.console.note(f"{destination} holds the same records already")
+
+
+def send(destination: str, benchmark: str, files: Iterable[ExportFile]) -> Sent:
+    """Send the files that exist and that the destination does not hold already. Its other files stay.
+
+    While a file is replaced, the manifest does not name it: a reader can trust the manifest whenever the sender dies.
+    Raises AcbenchError.
+    """
+    target = _target(destination)
     try:
-        there = _there(folder, place, benchmark)
-        wanted = {
-            each.name: (_entry(each, data := each.path.read_bytes()), data) for each in records if each.path.exists()
-        }
-        new = {name: data for name, (entry, data) in wanted.items() if there.get(name) != entry}
-        if there.keys() & new.keys():
-            _write(folder, benchmark, {name: entry for name, entry in there.items() if name not in new})
-        for name, data in sorted(new.items()):
-            folder.write(name, data)
+        named = _manifest_entries(target, destination, benchmark)
+        contents = {file.name: (file, file.path.read_bytes()) for file in files if file.path.exists()}
+        entries = {name: _entry(file, data) for name, (file, data) in contents.items()}
+        new = sorted(name for name, entry in entries.items() if named.get(name) != entry)
+        if named.keys() & set(new):
+            _write_manifest(target, benchmark, {name: entry for name, entry in named.items() if name not in new})
+        for name in new:
+            target.write(name, contents[name][1])
         if new:
-            _write(folder, benchmark, there | {name: entry for name, (entry, _) in wanted.items()})
-    except RemoteError as why:
-        raise AcbenchError(why.message, why.hint) from None
-    return len(new), len(wanted)
+            _write_manifest(target, benchmark, named | entries)
+    except RemoteError as error:
+        raise AcbenchError(error.message, error.hint) from None
+    return Sent(len(new), len(entries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,50 +156,48 @@ class _LocalFolder:
         return path.read_bytes() if path.exists() else None
 
     def write(self, name: str, data: bytes) -> None:
-        store.write_bytes(self.path / name, data)
+        write_bytes(self.path / name, data)
 
 
-def _folder(place: str) -> ExportTarget:
-    root = root_at(place)
+def _target(destination: str) -> ExportTarget:
+    root = parse_root(destination)
     return RemoteFolder(root) if isinstance(root, Url) else _LocalFolder(root)
 
 
-def _there(folder: ExportTarget, place: str, benchmark: str) -> dict[str, dict[str, Any]]:
-    """What the manifest there names; nothing if there is none, or half of one."""
+def _manifest_entries(target: ExportTarget, destination: str, benchmark: str) -> dict[str, ManifestEntry]:
+    """The entries of the manifest at the destination by name; none if the manifest is missing or damaged.
+
+    Raises AcbenchError if it belongs to another benchmark or to a newer acbench.
+    """
+    data = target.read(MANIFEST) or b""
     try:
-        found = json.loads(folder.read(MANIFEST) or b"{}")
-        owner, version, records = (
-            found.get("benchmark", benchmark),
-            int(found.get("format", FORMAT)),
-            found.get("records", ()),
-        )
-        entries = {str(each["name"]): dict(each) for each in records}
-    except (ValueError, TypeError, KeyError, AttributeError):
+        head = decode(data, _ManifestHead, MANIFEST, allow_unknown=True)
+        if head.benchmark != benchmark or head.format > FORMAT:
+            other = f"records of {head.benchmark}" if head.benchmark != benchmark else "records of a newer acbench"
+            raise AcbenchError(f"{destination} holds {other}", "give another --out: one folder holds one benchmark")
+        return {entry.name: entry for entry in decode(data, _Manifest, MANIFEST).records}
+    except StorageError:
         return {}
-    if owner != benchmark or version > FORMAT:
-        what = f"records of {owner}" if owner != benchmark else "records of a newer acbench"
-        raise AcbenchError(f"{place} holds {what}", "give another --out: one folder holds one benchmark")
-    return entries
 
 
-def _write(folder: ExportTarget, benchmark: str, entries: dict[str, dict[str, Any]]) -> None:
-    records = [entry for _, entry in sorted(entries.items())]
-    content = {"format": FORMAT, "benchmark": benchmark, "records": records}
-    folder.write(MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
+def _write_manifest(target: ExportTarget, benchmark: str, entries: Mapping[str, ManifestEntry]) -> None:
+    records = tuple(entry for _, entry in sorted(entries.items()))
+    content = to_json(_Manifest(format=FORMAT, benchmark=benchmark, records=records))
+    target.write(MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _entry(record: ExportedTable, data: bytes) -> dict[str, Any]:
-    return {
-        "name": record.name,
-        "kind": record.kind,
-        "rows": _rows(record.path, data),
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
+def _entry(file: ExportFile, data: bytes) -> ManifestEntry:
+    return ManifestEntry(
+        name=file.name,
+        kind=file.kind,
+        rows=_rows(file.path, data),
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def _rows(path: Path, data: bytes) -> int | None:
-    """Of a table; None for what is no table."""
+    """How many rows a table has; None for a file that is no table."""
     if path.suffix == ".jsonl":
         return data.count(b"\n")
     if path.suffix == ".parquet":

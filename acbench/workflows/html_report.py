@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acbench._util import templates
 from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, Proposal, short_name
-from acbench.review.csv_queue import says
 from acbench.review.queue import RankedItem
+from acbench.review.wording import in_words
 from acbench.schema import Category, Schema
+from acbench.storage.atomic import write_bytes
+from acbench.workflows.compare import compare
+from acbench.workflows.relabel import relabel
+from acbench.workflows.run import Run
+from acbench.workflows.summary import RelabelReport
 
 PICTURES = 40
 """So many images of the queue are shown."""
@@ -44,9 +50,39 @@ class _Album:
         return "data:image/jpeg;base64," + base64.b64encode(data).decode()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenPage:
+    """A page on disk."""
+
+    path: Path
+    bytes: int
+    pictures: int
+    """How many images of the queue it shows."""
+
+
+def write_page(run: Run, path: Path | None = None) -> WrittenPage:
+    """Relabel, and write the page of what came of it; `path`: None for `report.html` of the benchmark."""
+    relabelled, queue = relabel(run)
+    labelled, proposed = queue.labelled, queue.labelled.proposed
+    content = report(
+        facts=relabelled,
+        comparison=compare(run, labelled),
+        items=proposed.dataset.by_id,
+        labels=labelled.labels,
+        proposals=proposed.by_item,
+        waiting=queue.waiting,
+        schema=run.schema,
+        draw=lambda item_id: shrunk(run.files.evidence / f"{item_id}.jpg"),
+    )
+    page = templates.html("report", **content).encode()
+    path = path or run.files.workspace / "report.html"
+    write_bytes(path, page)
+    return WrittenPage(path=path, bytes=len(page), pictures=sum(bool(row["picture"]) for row in content["queue"]))
+
+
 def report(
     *,
-    facts: Mapping[str, Any],
+    facts: RelabelReport,
     comparison: Mapping[str, Any],
     items: Mapping[str, Item],
     labels: Mapping[str, Label],
@@ -57,8 +93,8 @@ def report(
 ) -> dict[str, Any]:
     """Everything that the page shows, as plain values.
 
-    `facts` come from `stages.summary`, `comparison` from `stages.compare`; `items`, `labels` and `proposals` are keyed
-    by item_id.
+    `facts`: see `workflows.summary`; `comparison`: see `evaluation.proposers`. `items`, `labels` and `proposals` are
+    keyed by item_id.
     """
     album = _Album(draw, [])
     changed = _changed(items, labels, schema)
@@ -75,7 +111,7 @@ def report(
                 "detail": each.detail,
                 "label": _said(labels[each.item_id].labels),
                 "source": ", ".join(items[each.item_id].source_labels),
-                "proposals": [says(answer) for answer in proposals.get(each.item_id, ())],
+                "proposals": [in_words(answer) for answer in proposals.get(each.item_id, ())],
                 "picture": album.uri(each.item_id),
             }
             for place, each in enumerate(waiting[:PICTURES], start=1)

@@ -15,15 +15,16 @@ from acbench.integrations.label_studio.tool import LabelStudio
 from acbench.integrations.label_studio.validation import prediction_check
 from acbench.review.pull import PullResult
 from acbench.review.push import PushResult
+from acbench.storage.atomic import sweep
 from acbench.storage.project import Project
-from acbench.storage.tables import sweep
 from acbench.workflows import annotate
-from acbench.workflows.annotate import Plan
+from acbench.workflows.annotate import PushOptions
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import Proposed
 from acbench.workflows.queue import Queue, rank
-from acbench.workflows.relabel import Report, relabel
+from acbench.workflows.relabel import relabel
 from acbench.workflows.run import Run
+from acbench.workflows.summary import RelabelReport
 
 URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 """Variables that name a server and a user's key."""
@@ -46,7 +47,7 @@ class Cycle:
     """What came of pull, relabel and push."""
 
     pulled: PullResult
-    report: Report
+    report: RelabelReport
     pushed: Pushed
 
 
@@ -54,12 +55,12 @@ class Cycle:
 def serving(project: Project, *, port: int) -> Iterator[tuple[servers.Server, subprocess.Popen[bytes]]]:
     """Run the project's own server until the context ends. Raises AnnotationToolError."""
     server, process = servers.start(
-        project.desk, _pictures(project), port=port, password=os.environ.get(PASSWORD) or None
+        project.annotation_tool, _pictures(project), port=port, password=os.environ.get(PASSWORD) or None
     )
     try:
         yield server, process
     finally:
-        servers.stop(process, project.desk)
+        servers.stop(process, project.annotation_tool)
 
 
 @contextmanager
@@ -68,7 +69,7 @@ def connected(project: Project) -> Iterator[LabelStudio]:
 
     Raises AnnotationToolError if there is neither, LostConnection if it does not answer.
     """
-    own = servers.running(project.desk)
+    own = servers.running(project.annotation_tool)
     url, key = os.environ.get(URL), os.environ.get(KEY)
     if url is None and own is not None:
         url, key = own.url, own.key
@@ -87,10 +88,10 @@ def connected(project: Project) -> Iterator[LabelStudio]:
         tool.close()
 
 
-def push(run: Run, plan: Plan) -> Pushed:
+def push(run: Run, options: PushOptions) -> Pushed:
     """Rank what waits for people, and put it into Label Studio."""
     with connected(run.files.project) as tool:
-        return _push(run, tool, plan, rank(run, label(run, prepare(run))))
+        return _push(run, tool, options, rank(run, label(run, prepare(run))))
 
 
 def pull(run: Run) -> PullResult:
@@ -107,13 +108,13 @@ def pull_relabel_push(run: Run, proposed: Proposed) -> Cycle:
     with connected(run.files.project) as tool:
         pulled = annotate.pull(run, tool, proposed.dataset)
         report, queue = relabel(run, proposed)
-        return Cycle(pulled=pulled, report=report, pushed=_push(run, tool, Plan(), queue))
+        return Cycle(pulled=pulled, report=report, pushed=_push(run, tool, PushOptions(), queue))
 
 
-def _push(run: Run, tool: LabelStudio, plan: Plan, queue: Queue) -> Pushed:
-    sweep(run.files.pictures)
-    return Pushed(results=annotate.push(run, tool, plan, queue, prediction_check), url=tool.url)
+def _push(run: Run, tool: LabelStudio, options: PushOptions, queue: Queue) -> Pushed:
+    sweep(run.files.task_pictures)
+    return Pushed(results=annotate.push(run, tool, queue, options, prediction_check), url=tool.url)
 
 
 def _pictures(project: Project) -> Path:
-    return project.desk / "pictures"
+    return project.annotation_tool / "pictures"

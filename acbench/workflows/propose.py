@@ -1,4 +1,4 @@
-"""Asks a benchmark's proposers, and keeps what they say: one table each, made anew only when something has changed."""
+"""Asks a benchmark's proposers and keeps their answers, one table each; asks again only when something has changed."""
 
 from __future__ import annotations
 
@@ -13,53 +13,54 @@ from acbench import __version__
 from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
-from acbench.predictors.base import DryRun, PaidProposer, Proposer, Setup, checked, tally
+from acbench.predictors.base import PaidProposer, Proposer, Setup, checked, tally
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import Label, Proposal
 from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
+from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.run import Run
 from acbench.workflows.settings import Settings
 
 VERSION = f"{__version__}, 1"
-"""Part of every key: a new release makes everything anew. Raise the number for a change between releases."""
+"""Part of every key, so that a new release does all work again. Raise the number for a change between releases."""
 
 Proposals = Mapping[str, Sequence[Proposal]]
-"""item_id → what each proposer says of it."""
+"""item_id → what each proposer answers for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposed:
-    """A dataset and what the proposers say of it. Tables are read when they are needed: keys alone often do."""
+    """A dataset and what the proposers answer for it. Tables are read on first use: often the keys are enough."""
 
     dataset: Dataset
     schema: Schema
     files: BenchmarkFiles
     keys: Mapping[str, str]
-    """Proposer, as it was asked for → a hash of everything that decides its answers, and of the answers."""
+    """The proposer, as the settings name it → a hash of everything that decides its answers, and of the answers."""
 
     @cached_property
     def by_item(self) -> Proposals:
-        """All answers."""
+        """The answers of all proposers."""
         return read_proposals(self.files, self.keys)
 
     @cached_property
     def machine_labels(self) -> dict[str, Label]:
-        """item_id → the label without any review."""
+        """item_id → the label if no person had decided anything."""
         return machine_labels(self.dataset.items, self.by_item, self.schema)
 
 
 def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
-    """The proposers that a benchmark asks: the bundled ones, with the settings' additions and omissions.
+    """The proposers of a benchmark: those that acbench asks by default, plus `--with`, minus `--without`.
 
-    Raises AcbenchError for an omission of one that is not asked.
+    Raises AcbenchError if `--without` names a proposer that does not exist.
     """
-    names = ["source_label", "neighbours", *(f"table:{name}" for name in bundled.witnesses(files.benchmark))]
-    if not bundled.is_own(files.project.annotations) and bundled.folder(files.benchmark).is_dir():
+    names = ["source_label", "neighbours", *(f"table:{name}" for name in bundled.witness_names(files.benchmark))]
+    if not bundled.is_bundled(files.project.annotations) and bundled.edition_folder(files.benchmark).is_dir():
         names.append("edition")
     names = list(dict.fromkeys([*names, *settings.with_]))
     not_asked = set(settings.without) - set(names)
@@ -69,14 +70,16 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
 
 def proposer_setup(run: Run, dataset: Dataset) -> Setup:
-    """What proposers may build on."""
-    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger)
+    """What proposers work with."""
+    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger.vectors)
 
 
 def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
-    """Ask some proposers, or the usual ones, unless their answers are there."""
-    # A proposer that cannot be asked is better known before hours of other work.
-    proposers = _built(run, dataset, names)
+    """Ask some proposers, or the usual ones if `names` is empty. Kept answers that still hold are not asked for again.
+
+    Raises AcbenchError.
+    """
+    proposers = _build(run, dataset, names)  # all of them first: one that cannot be asked must not fail after hours
     if "clip" in proposers and not run.files.proposals("clip").exists():
         run.models.clip().ready()
     keys = {name: _ask(run, dataset, proposer, name) for name, proposer in proposers.items()}
@@ -84,7 +87,7 @@ def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
 
 
 def read_proposals(files: BenchmarkFiles, names: Iterable[str]) -> Proposals:
-    """The kept answers of some proposers."""
+    """The kept answers of some proposers, by item."""
     by_item: defaultdict[str, list[Proposal]] = defaultdict(list)
     for name in names:
         for proposal in tables.read(files.proposals(name), Proposal):
@@ -93,47 +96,52 @@ def read_proposals(files: BenchmarkFiles, names: Iterable[str]) -> Proposals:
 
 
 def tallies(run: Run, proposed: Proposed) -> dict[str, dict[str, int]]:
-    """How many answers of each status there are from each proposer."""
+    """Proposer → how many answers of each status it gave."""
 
     def write(path: Path) -> None:
         answers = {name: tables.read(run.files.proposals(name), Proposal) for name in proposed.keys}
         write_json(path, {name: tally(proposals) for name, proposals in answers.items()})
 
-    run.build.ensure(run.files.tallies, digest(VERSION, proposed.keys), write)
-    counts: dict[str, dict[str, int]] = json.loads(run.files.tallies.read_text(encoding="utf-8"))
+    run.build.ensure(run.files.proposal_tallies, digest(VERSION, proposed.keys), write)
+    counts: dict[str, dict[str, int]] = json.loads(run.files.proposal_tallies.read_text(encoding="utf-8"))
     return counts
 
 
-def dry_run(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> dict[str, DryRun]:
-    """What the proposers that cost something would ask, without asking."""
-    proposers = _built(run, dataset, names)
-    return {name: one.dry_run(dataset.items) for name, one in proposers.items() if isinstance(one, PaidProposer)}
+def dry_run(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> dict[str, DryRunReport]:
+    """What the proposers that cost something would ask, by proposer; asks nothing. `names`: as for `propose`."""
+    proposers = _build(run, dataset, names)
+    paid = {name: proposer for name, proposer in proposers.items() if isinstance(proposer, PaidProposer)}
+    return keep_examples(run.files, {name: proposer.dry_run(dataset.items) for name, proposer in paid.items()})
 
 
-def _built(run: Run, dataset: Dataset, names: Sequence[str]) -> dict[str, Proposer]:
-    """Proposers by name. Raises AcbenchError if one cannot be asked."""
+def _build(run: Run, dataset: Dataset, names: Sequence[str]) -> dict[str, Proposer]:
+    """Some proposers, or the usual ones, by name. Raises AcbenchError if one cannot be asked."""
     setup = proposer_setup(run, dataset)
     return {name: build_proposer(name, setup) for name in names or usual_proposers(run.files, run.settings)}
 
 
 def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
-    path, paid = run.files.proposals(name), proposer if isinstance(proposer, PaidProposer) else None
+    """Keep a table of a proposer's answers; gives a hash of them and of everything that decides them."""
+    path = run.files.proposals(name)
     key = digest(VERSION, proposer.name, dataset.key)
+    paid = proposer if isinstance(proposer, PaidProposer) else None
 
     def write(path: Path) -> None:
         if paid:
             run.console.note(f"{name}: {paid.estimate(dataset.items)}")
-        with run.console.stage(f"ask {name}") as progress:
-            if run.distributed is None:
-                answers = checked(proposer.name, dataset.items, proposer.propose(dataset.items, progress))
-            else:
-                answers = run.distributed.propose(proposer, name, dataset, progress)
-        tables.write(path, answers, Proposal, key=lambda proposal: proposal.item_id)
+        tables.write(path, _answers(run, dataset, proposer, name), Proposal, key=lambda proposal: proposal.item_id)
         if paid and paid.unfinished:
             run.console.note(f"{name}: {paid.unfinished:,} questions were not asked; run again to go on")
 
-    if run.retry_errors and paid and any(one.status == "error" for one in tables.read(path, Proposal)):
-        path.unlink()  # what was answered is in the ledger
+    if paid and run.retry_errors and any(answer.status == "error" for answer in tables.read(path, Proposal)):
+        path.unlink()  # the ledger has all good answers
     run.build.ensure(path, key, write, unfinished=lambda: bool(paid and paid.unfinished))
-    # The answers themselves: those of a paid proposer may change though nothing that it is asked has.
-    return digest(key, run.ledger.sha256(run.files.project.relative(path)))
+    # A paid proposer may answer otherwise although its key is the same, so the answers are part of the hash.
+    return digest(key, run.ledger.artifacts.sha256(run.files.project.relative(path)))
+
+
+def _answers(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> list[Proposal]:
+    with run.console.stage(f"ask {name}") as progress:
+        if run.distributed is not None:
+            return run.distributed.propose(proposer, name, dataset, progress)
+        return checked(proposer.name, dataset.items, proposer.propose(dataset.items, progress))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench import licences
-from acbench.data.ingest import Dataset, describe
+from acbench.data.ingest import Dataset, describe, is_complete
 from acbench.errors import ReleaseError
 from acbench.release import diff, pseudonyms
 from acbench.release import manifest as manifests
@@ -22,10 +22,10 @@ from acbench.release.entries import manifest as read_manifest
 from acbench.release.hub import Head, Hub
 from acbench.release.manifest import Manifest, Previous, ReleaseFile
 from acbench.release.rows import Row, names_of, rows
-from acbench.review.queue import by_item
+from acbench.review.history import by_item
 from acbench.review.resolve import POLICY
-from acbench.storage import tables as store
-from acbench.storage.ledger import digest
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
 from acbench.storage.roots import Root
 from acbench.workflows import propose as asking
 from acbench.workflows.label import Labelled, label, prepare
@@ -83,21 +83,21 @@ class Publisher:
     @property
     def folder(self) -> Path:
         """Where the release is built."""
-        return self.run.files.work / "release"
+        return self.run.files.workspace / "release"
 
     def build(self) -> Built:
         """Write the release folder. Raises ReleaseError if its licences, version or images forbid it, or HubError."""
         run = self.run
-        if run.settings.root is None and not hasattr(run.source, "render"):
+        if run.settings.root is None and run.source.render is None:
             raise ReleaseError(
-                f"where is {run.source.TITLE}? A release holds the hash of every image, even if it holds labels only",
-                f"add --root FOLDER to the command; {run.source.TITLE} is at {run.source.HOME}",
+                f"where is {run.source.title}? A release holds the hash of every image, even if it holds labels only",
+                f"add --root FOLDER to the command; {run.source.title} is at {run.source.home}",
             )
         labelled = label(run, prepare(run))
         items = labelled.proposed.dataset.items
         if not items:
             raise ReleaseError("there is no image to release", f"acbench relabel {run.schema.argument}")
-        licences.one_for_all(run.schema.licence, (item.licence for item in items))
+        licences.check_labels_licence(run.schema.licence, (item.licence for item in items))
         images = self._images(items[0].licence)
         head = self.hub.at() if self.hub else None
         version, previous = self._version(head)
@@ -114,7 +114,7 @@ class Publisher:
             schema_version=run.schema.version,
             schema_digest=run.schema.digest,
             policy=POLICY,
-            source=run.source.NAME,
+            source=run.source.name,
             source_licence=items[0].licence,
             licence=run.schema.licence,
             images=images,
@@ -171,7 +171,7 @@ class Publisher:
     def _rows(self, labelled: Labelled, version: str) -> list[Row]:
         run = self.run
         names = {review.reviewer for review in labelled.reviews}
-        key = pseudonyms.key(run.files.work / "pseudonyms.key") if names else b""
+        key = pseudonyms.key(run.files.workspace / "pseudonyms.key") if names else b""
         reviews = pseudonyms.anonymous(labelled.reviews, pseudonyms.pseudonyms(names, key, version))
         proposed = labelled.proposed
         return rows(proposed.dataset.items, labelled.labels, proposed.by_item, by_item(reviews), run.schema)
@@ -215,14 +215,14 @@ class Publisher:
             schema=run.schema,
             source=run.source,
             dataset=what,
-            whole=not run.source.WHOLE or what.startswith("all "),
+            whole=is_complete(run.source, dataset),
             changes=changes,
             repo=repo,
         )
         texts = {
             manifests.CARD: card(told, self.tables.card_data(manifest)).encode(),
             manifests.CROISSANT: self.describer.describe(
-                manifest, repo=repo, about=about, attribution=run.source.ATTRIBUTION
+                manifest, repo=repo, about=about, attribution=run.source.attribution
             ),
         }
         files = dict(manifest.files)
@@ -237,7 +237,7 @@ class Publisher:
     def _file(self, path: Path, key: str, write: Callable[[Path], None]) -> str:
         """Write a file unless it is there from the same inputs; gives its sha256."""
         self.run.build.ensure(path, key, write)
-        return self.run.ledger.sha256(self.run.files.project.relative(path))
+        return self.run.ledger.artifacts.sha256(self.run.files.project.relative(path))
 
     def _clear(self, wanted: set[str]) -> None:
         """Take away what an earlier release left."""
@@ -250,7 +250,7 @@ class Publisher:
 
 
 def _writer(content: bytes) -> Callable[[Path], None]:
-    return lambda path: store.write_bytes(path, content)
+    return lambda path: write_bytes(path, content)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

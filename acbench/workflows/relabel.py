@@ -1,55 +1,103 @@
-"""The main job, from images to labels with reasons. Like make: what is there and fresh is not done again."""
+"""The main job, from images to labels with reasons. It works like make: what is there and fresh is not made again."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from acbench.data.ingest import describe
+from acbench.review.csv_queue import TakeCounts
 from acbench.storage.build import write_json
+from acbench.workflows.export import export, label_files, proposal_files
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import Proposed
 from acbench.workflows.queue import Queue, rank, write_queue
+from acbench.workflows.reviews import take_reviews
 from acbench.workflows.run import Run
+from acbench.workflows.summary import RelabelOutcome, RelabelReport, relabel_report
 
-Report = dict[str, Any]
-"""What `acbench relabel --json` prints: see `summary.report`."""
+if TYPE_CHECKING:
+    from acbench.workflows.label_studio import Cycle
 
 
-def relabel(run: Run, proposed: Proposed | None = None) -> tuple[Report, Queue]:
-    """Do all that can be done now; gives what there is to say, and the queue."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelabelTask:
+    """What the command does besides the relabel itself."""
+
+    reviews: Path | None = None
+    """A filled-in queue to take in first."""
+    reviewer: str | None = None
+    """Who decided, for rows of the file that name nobody."""
+    label_studio: bool = False
+    """Whether to pull decisions from Label Studio first, and to push the queue in the end."""
+    out: str | None = None
+    """A folder or URL that gets a copy of the records."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relabelled:
+    """What came of the command."""
+
+    report: RelabelReport
+    reviews: TakeCounts | None
+    """What came of the filled-in queue; None if there was none."""
+    label_studio: Cycle | None
+    """What came of pull and push; None if Label Studio has no part in it."""
+
+
+def run_relabel(run: Run, task: RelabelTask) -> Relabelled:
+    """Do the main job from start to end. Raises AcbenchError."""
+    proposed = prepare(run)
+    taken = take_reviews(run, proposed, task.reviews, task.reviewer) if task.reviews else None
+    cycle = None
+    if task.label_studio:
+        from acbench.workflows.label_studio import pull_relabel_push
+
+        cycle = pull_relabel_push(run, proposed)
+        report = cycle.report
+    else:
+        report, _ = relabel(run, proposed)
+    export(run, task.out, [*proposal_files(run.files, proposed.keys), *label_files(run.files)])
+    return Relabelled(report=report, reviews=taken, label_studio=cycle)
+
+
+def relabel(run: Run, proposed: Proposed | None = None) -> tuple[RelabelReport, Queue]:
+    """Do all that can be done now; gives what there is to say about it, and the queue."""
     queue = rank(run, label(run, proposed or prepare(run)))
-    if not _all_there(run, queue.key):
+    kept = _kept_report(run, queue.key)
+    if kept is None or not _is_queue_complete(run, queue.key, kept):
         write_queue(run, queue)
-        run.build.ensure(run.files.report, queue.key, lambda path: write_json(path, _report(run, queue)))
-    return _kept_report(run), queue
+    if kept is not None:
+        return kept, queue
+    made = _report(run, queue)
+    run.build.ensure(run.files.report, queue.key, lambda path: write_json(path, made.to_json()))
+    return made, queue
 
 
-def _all_there(run: Run, key: str) -> bool:
-    """Whether queue, pictures and report stand as the last run left them, from the same inputs."""
-    if not all(run.build.is_fresh(path, key) for path in (run.files.queue, run.files.report)):
+def _kept_report(run: Run, key: str) -> RelabelReport | None:
+    """The report, if it stands as the last run left it, from the same inputs."""
+    if not run.build.is_fresh(run.files.report, key):
+        return None
+    return RelabelReport.from_json(json.loads(run.files.report.read_bytes()))
+
+
+def _is_queue_complete(run: Run, key: str, kept: RelabelReport) -> bool:
+    """Whether the queue stands as the last run left it, from the same inputs, with all its pictures."""
+    if not run.build.is_fresh(run.files.queue, key):
         return False
     drawn = {path.name for path in run.files.evidence.glob("*.jpg")}
-    return drawn.issuperset(_kept_report(run)["pictures"])
+    return drawn.issuperset(kept.pictures)
 
 
-def _kept_report(run: Run) -> Report:
-    kept: Report = json.loads(run.files.report.read_text(encoding="utf-8"))
-    return kept
-
-
-def _report(run: Run, queue: Queue) -> Report:
-    from acbench.workflows import summary
-
+def _report(run: Run, queue: Queue) -> RelabelReport:
     proposed = queue.labelled.proposed
-    return summary.report(
-        dataset=describe(run.source, proposed.dataset),
-        items=proposed.dataset.items,
-        findings=proposed.dataset.findings,
+    outcome = RelabelOutcome(
+        dataset=proposed.dataset,
         proposals=proposed.by_item,
-        ranked=queue.ranked,
-        waiting=queue.waiting,
         machine=proposed.machine_labels,
         labels=queue.labelled.labels,
-        schema=run.schema,
+        ranked=queue.ranked,
+        waiting=queue.waiting,
     )
+    return relabel_report(outcome, run.schema, run.source)

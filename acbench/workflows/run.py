@@ -1,7 +1,4 @@
-"""What every step of one command works with, put together in one place.
-
-A run holds the project's lock, records itself in the ledger and remembers the settings that it was given.
-"""
+"""Opens a run: one command at work on one benchmark, with everything that its steps share."""
 
 from __future__ import annotations
 
@@ -11,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,31 +17,48 @@ from acbench import schema as schemas
 from acbench._util.console import Console
 from acbench.data import sources
 from acbench.errors import AcbenchError
+from acbench.records import Review
 from acbench.schema import Schema
+from acbench.storage.atomic import sweep
 from acbench.storage.build import Build
+from acbench.storage.kept_table import KeptTable
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import BenchmarkFiles, existing_project
-from acbench.storage.tables import sweep
-from acbench.workflows import settings as kept
+from acbench.workflows import settings as kept_settings
 from acbench.workflows.models import CallOptions, Models
-from acbench.workflows.settings import Changes, Settings
+from acbench.workflows.settings import SettingChanges, Settings
 
 if TYPE_CHECKING:
     from acbench.predictors.llm.cache import CallLog
     from acbench.storage.shard import Shard
     from acbench.workflows.distributed import Distributed
 
+RECORDED = (
+    "acbench",
+    "torch",
+    "timm",
+    "open-clip-torch",
+    "scikit-learn",
+    "cleanlab",
+    "numpy",
+    "pillow",
+    "pyarrow",
+)
+"""The packages whose versions the ledger keeps with each run, since they decide results."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What one command was told."""
+    """What the options of one command ask for."""
 
-    changes: Changes = field(default_factory=Changes)
-    """Of the settings; remembered."""
+    changes: SettingChanges = field(default_factory=SettingChanges)
+    """Settings that the command changes. The benchmark keeps them."""
     calls: CallOptions = field(default_factory=CallOptions)
+    """How the command calls the LLM. Not kept."""
     engine: Literal["local", "ray"] = "local"
+    """Who does the expensive work: this process, or the workers of a Ray cluster."""
     workers: int | None = None
-    """Of the engine; None for as many as fit."""
+    """How many workers Ray starts; None for as many as fit."""
     shard: Shard | None = None
     """The part of the work to do; None for all of it."""
 
@@ -59,16 +74,21 @@ class Run:
     models: Models
     console: Console
     distributed: Distributed | None = None
-    """Gives expensive work to other machines; None to do it here."""
+    """Gives expensive work to other processes; None to do it here."""
     shard: Shard | None = None
-    """The part of the work that this run does. It keeps nothing but what the ledger takes."""
+    """The part of the work to do; None for all of it. A shard writes no tables, only its ledger."""
     retry_errors: bool = False
-    """Ask again the proposers that failed on some images."""
+    """Ask again about images for which a proposer or a system failed."""
 
     @property
     def ledger(self) -> Ledger:
         """What is known of files, vectors and calls."""
         return self.build.ledger
+
+    @cached_property
+    def reviews(self) -> KeptTable[Review]:
+        """What people decided."""
+        return KeptTable(self.files.reviews, Review, key=lambda row: (row.item_id, row.reviewer, row.round))
 
     @property
     def source(self) -> sources.Source:
@@ -78,75 +98,98 @@ class Run:
 
 @contextmanager
 def open_run(folder: Path, benchmark: str, *, console: Console, options: Options | None = None) -> Iterator[Run]:
-    """A run that holds the project in `folder`. Settings that are not given are those of the last time.
+    """Open a run on the project in `folder`, which no other command can change meanwhile.
 
-    `benchmark`: a bundled benchmark's name, or the path of a schema file. Raises AcbenchError.
+    The ledger records the run. When the run ends well, the benchmark's settings are kept with the changes of this
+    command.
+
+    `benchmark`: the name of a bundled benchmark, or the path of a schema file. Raises AcbenchError.
     """
     options = options or Options()
+    calls = options.calls if options.shard is None else _calls_of_shard(options, options.shard)
     schema = schemas.load(benchmark)
-    project = existing_project(folder)
-    files = project.benchmark(schema.benchmark)
+    files = existing_project(folder).benchmark(schema.benchmark)
     with ExitStack() as stack:
-        calls = options.calls
-        ledger_file, base = project.ledger, None
-        if options.shard is None:
-            stack.enter_context(project.locked())
-            for written in (files.work, files.kept):
-                sweep(written)
-        else:
-            stack.enter_context(project.shared())
-            ledger_file, base = stack.enter_context(files.shard(options.shard)), project.ledger
-            calls = _calls_of_shard(options, options.shard)
-        before = kept.read(files.settings) or Settings(schema=benchmark)
+        ledger_files = stack.enter_context(_hold(files, options.shard))
+        before = kept_settings.read(files.settings) or Settings(schema=benchmark)
         settings = dataclasses.replace(options.changes.absolute().applied_to(before), schema=benchmark)
-        if narrowed := _narrowed(settings, options.changes):
-            console.note(f"only a part, as told before: {narrowed}")
-        ledger = stack.enter_context(Ledger(ledger_file, base))
-        run_id = stack.enter_context(ledger.run(shlex.join(["acbench", *sys.argv[1:]]), versions()))
-        open_log = ledger_file if base is None else partial(_open_log, ledger_file, base)
-        models = Models(settings=settings, calls=calls, open_log=open_log, tell=console.note)
-        distributed = None
-        if options.engine == "ray":
-            from acbench.integrations.ray.engine import RayEngine
-            from acbench.workflows.distributed import Distributed
-
-            engine = stack.enter_context(RayEngine(ledger=ledger_file, workers=options.workers))
-            distributed = Distributed(
-                engine=engine, schema=schema, settings=settings, calls=calls, models=models, note=console.note
-            )
+        if restriction := _kept_restriction(settings, options.changes):
+            console.note(restriction)
+        ledger = stack.enter_context(Ledger(ledger_files.path, ledger_files.base))
+        run_id = stack.enter_context(ledger.runs.record(shlex.join(["acbench", *sys.argv[1:]]), versions()))
         run = Run(
             files=files,
             schema=schema,
             settings=settings,
-            build=Build(project=project, ledger=ledger, run_id=run_id),
-            models=models,
+            build=Build(project=files.project, ledger=ledger, run_id=run_id),
+            models=Models(settings=settings, calls=calls, open_log=ledger_files.open_log, tell=console.note),
             console=console,
-            distributed=distributed,
             shard=options.shard,
             retry_errors=calls.retry_errors,
         )
+        if options.engine == "ray":
+            run = stack.enter_context(_on_ray(run, ledger_files.path, options.workers))
         yield run
         if options.shard is None or settings != before:
-            kept.write(files.settings, settings)
-        written_files = len(run.build.written)
-        ledger.summarise(run_id, f"{written_files} files written" if written_files else "nothing to do")
+            kept_settings.write(files.settings, settings)
+        written = len(run.build.written)
+        ledger.runs.summarise(run_id, f"{written} files written" if written else "nothing to do")
 
 
-def _narrowed(settings: Settings, changes: Changes) -> str:
-    """The restriction of an earlier command that this one does not repeat, and how to take it back; or empty."""
-    categories = (
-        "" if changes.categories else " ".join(f"--category {shlex.quote(each)}" for each in settings.categories)
-    )
-    limit = f"--limit {settings.limit}" if settings.limit and changes.limit is None else ""
-    if not (categories or limit):
-        return ""
-    told = " ".join(filter(None, (categories, limit)))
-    back = " ".join(filter(None, ("--category all" if categories else "", "--limit 0" if limit else "")))
-    return f"{told}; for all: acbench relabel {shlex.quote(settings.schema)} {back}"
+@dataclass(frozen=True, slots=True)
+class _LedgerFiles:
+    """The ledger that a run writes, and the one that it only reads."""
+
+    path: Path
+    base: Path | None = None
+    """The project's ledger, where `path` is that of a shard."""
+
+    @property
+    def open_log(self) -> Path | partial[AbstractContextManager[CallLog]]:
+        """How threads that make calls open the ledger."""
+        return self.path if self.base is None else partial(_open_log, self.path, self.base)
+
+
+def _open_log(path: Path, base: Path) -> AbstractContextManager[CallLog]:
+    from acbench.predictors.llm.cache import LedgerCallLog
+
+    return LedgerCallLog(path, base)
+
+
+@contextmanager
+def _hold(files: BenchmarkFiles, shard: Shard | None) -> Iterator[_LedgerFiles]:
+    """Lock the whole project, or one shard of it. Raises AcbenchError if another command has the lock."""
+    project = files.project
+    if shard is not None:
+        with project.shared(), files.locked_shard(shard) as ledger:
+            yield _LedgerFiles(ledger, base=project.ledger)
+        return
+    with project.locked():
+        for folder in (files.workspace, files.annotations):
+            sweep(folder)
+        yield _LedgerFiles(project.ledger)
+
+
+@contextmanager
+def _on_ray(run: Run, ledger: Path, workers: int | None) -> Iterator[Run]:
+    """The same run, with Ray's workers for the expensive work."""
+    from acbench.integrations.ray.engine import RayEngine
+    from acbench.workflows.distributed import Distributed
+
+    with RayEngine(ledger=ledger, workers=workers) as engine:
+        distributed = Distributed(
+            engine=engine,
+            schema=run.schema,
+            settings=run.settings,
+            calls=run.models.calls,
+            models=run.models,
+            note=run.console.note,
+        )
+        yield dataclasses.replace(run, distributed=distributed)
 
 
 def _calls_of_shard(options: Options, shard: Shard) -> CallOptions:
-    """How one of several shards makes calls: with its part of the budget. Raises AcbenchError for what it cannot do."""
+    """How a shard calls the LLM: with its share of the budget. Raises AcbenchError for options that do not fit."""
     if options.engine == "ray":
         raise AcbenchError("--shard and --engine ray both divide the work", "take one of them")
     if options.calls.batch:
@@ -155,30 +198,27 @@ def _calls_of_shard(options: Options, shard: Shard) -> CallOptions:
     return options.calls if budget is None else dataclasses.replace(options.calls, budget=budget / shard.of)
 
 
-def _open_log(ledger_file: Path, base: Path) -> AbstractContextManager[CallLog]:
-    from acbench.predictors.llm.cache import LedgerCallLog
-
-    return LedgerCallLog(ledger_file, base)
+def _kept_restriction(settings: Settings, changes: SettingChanges) -> str:
+    """What an earlier command restricted and this one does not mention, and how to lift it; empty if nothing."""
+    restriction, lift = [], []
+    if settings.categories and not changes.categories:
+        restriction += [f"--category {shlex.quote(category)}" for category in settings.categories]
+        lift.append("--category all")
+    if settings.limit and changes.limit is None:
+        restriction.append(f"--limit {settings.limit}")
+        lift.append("--limit 0")
+    if not restriction:
+        return ""
+    command = f"acbench relabel {shlex.quote(settings.schema)} {' '.join(lift)}"
+    return f"only a part, as an earlier command asked: {' '.join(restriction)}; for all: {command}"
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides results: acbench, Python and the libraries that compute."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": sys.version.split()[0]}
-    for name in (
-        "acbench",
-        "torch",
-        "timm",
-        "open-clip-torch",
-        "scikit-learn",
-        "cleanlab",
-        "numpy",
-        "pillow",
-        "pyarrow",
-    ):
+    """The versions of Python and of the packages that decide results."""
+    known = {"python": sys.version.split()[0]}
+    for name in RECORDED:
         try:
-            found[name] = version(name)
+            known[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            known[name] = "not installed"
+    return known

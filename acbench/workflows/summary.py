@@ -1,137 +1,289 @@
-"""What is to be said about a set of labels: for `labels.meta.json`, and for the screen."""
+"""Sums up what a relabel has come to: the report that is printed and kept in `report.json`."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from acbench.data.ingest import Dataset, describe
 from acbench.data.sources import Source
 from acbench.predictors.base import tally
-from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, Review, category_of
-from acbench.review.csv_queue import says
-from acbench.review.queue import ORDER, RankedItem, auto_accept_error
-from acbench.review.resolve import POLICY
+from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, category_of
+from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error
+from acbench.review.wording import in_words
 from acbench.schema import Schema
-from acbench.storage.tables import to_json
+from acbench.stats import Estimate
+from acbench.workflows.propose import Proposals
 
 TOP = 8
-"""So many items of the queue are shown on the screen."""
+"""How many items of the queue a report lists."""
 
 
-def meta(
-    labels: Sequence[Label],
-    proposals: Mapping[str, Sequence[Proposal]],
-    reviews: Sequence[Review],
-    schema: Schema,
-    source: Source,
-) -> dict[str, Any]:
-    """The content of `labels.meta.json`; `proposals` are keyed by the proposer's full name. It depends on the labels'
-    inputs alone, so that the same inputs give the same file."""
-    people = sorted({review.reviewer for review in reviews})
-    return {
-        "benchmark": schema.benchmark,
-        "title": schema.title,
-        "schema": {"version": schema.version, "digest": schema.digest},
-        "policy": POLICY,
-        "source": {
-            "name": source.NAME,
-            "title": source.TITLE,
-            "licence": source.LICENCE,
-            "attribution": source.ATTRIBUTION,
-            "home": source.HOME,
-        },
-        "licence": schema.licence,
-        "witnesses": {name: tally(answers) for name, answers in sorted(proposals.items())},
-        "people": {
-            "reviewers": len(people),
-            "reviews": len(reviews),
-            "note": "" if reviews else "No person has reviewed these labels yet.",
-        },
-        "labels": status_counts(labels),
-        "decided_by": dict(sorted(Counter(label.decided_by for label in labels).items())),
-        "published": published(labels, schema),
-    }
+# What is counted
 
 
-def report(
-    *,
-    dataset: str,
-    items: Sequence[Item],
-    findings: Sequence[Finding],
-    proposals: Mapping[str, Sequence[Proposal]],
-    ranked: Sequence[RankedItem],
-    waiting: Sequence[RankedItem],
-    machine: Mapping[str, Label],
-    labels: Mapping[str, Label],
-    schema: Schema,
-) -> dict[str, Any]:
-    """What a person wants to know after a relabel, as JSON-ready values.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaVersion:
+    """Which label schema was used."""
 
-    `machine` and `labels`: the labels without and with reviews, keyed by item_id, as `proposals`.
-    """
-    by_proposer: defaultdict[str, list[Proposal]] = defaultdict(list)
-    for answers in proposals.values():
-        for answer in answers:
-            by_proposer[answer.proposer].append(answer)
-    by_id = {item.item_id: item for item in items}
-    error = auto_accept_error(ranked, machine, labels)
-    asked = sum(each.why == "audit" for each in ranked)
-    return {
-        "benchmark": schema.benchmark,
-        "title": schema.title,
-        "schema": {"version": schema.version, "digest": schema.digest},
-        "dataset": dataset,
-        "images": {"all": len(items), "anomalous": sum(item.anomalous for item in items),
-                   "unusable": sum(bool(item.problem) for item in items)},
-        "findings": [to_json(finding) for finding in findings],
-        "witnesses": {name: tally(answers) for name, answers in sorted(by_proposer.items())},
-        "queue": {"waiting": len(waiting), **_whys(waiting), "ranked": _whys(ranked)},
-        "labels": status_counts(labels.values()),
-        "decided_by_people": sum(label.decided_by == PEOPLE for label in labels.values()),
-        "published": published(labels.values(), schema),
-        "audit": {"asked": asked, "answered": error.n if error else 0,
-                  "error": None if error is None else {"value": error.value, "low": error.low, "high": error.high}},
-        "top": [
-            {
-                "rank": each.rank,
-                "item_id": each.item_id,
-                "image": by_id[each.item_id].image,
-                "why": each.why,
-                "label_issue_score": each.label_issue_score,
-                "source": ", ".join(by_id[each.item_id].source_labels),
-                "proposals": [says(answer) for answer in proposals.get(each.item_id, ())],
-            }
-            for each in waiting[:TOP]
-        ],
-        "pictures": [f"{each.item_id}.jpg" for each in waiting],
-    }  # fmt: skip
+    version: str
+    digest: str
 
 
-def _whys(ranked: Iterable[RankedItem]) -> dict[str, int]:
-    counts = Counter(each.why for each in ranked)
-    return {why: counts[why] for why in ORDER if why != "settled"}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCounts:
+    """How many images the dataset holds."""
+
+    all: int
+    anomalous: int
+    unusable: int
 
 
-def status_counts(labels: Iterable[Label]) -> dict[str, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerCounts:
+    """How many answers of each status one proposer gave."""
+
+    ok: int
+    abstained: int
+    error: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCounts:
+    """How many labels there are of each status."""
+
+    all: int
+    accepted: int
+    pending: int
+    excluded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedCounts:
+    """Size of the published benchmark: the images whose accepted label set is one of its classes."""
+
+    categories: int
+    classes: int
+    """Classes of defects, counted by category."""
+    images: int
+    """Images with a class of defect."""
+
+
+def count_labels(labels: Iterable[Label]) -> LabelCounts:
     """How many labels there are of each status."""
     counts = Counter(label.status for label in labels)
-    return {
-        "all": counts.total(),
-        **{status: counts[status] for status in ("accepted", "pending", "excluded")},
-    }
+    return LabelCounts(
+        all=counts.total(),
+        accepted=counts["accepted"],
+        pending=counts["pending"],
+        excluded=counts["excluded"],
+    )
 
 
-def published(labels: Iterable[Label], schema: Schema) -> dict[str, int]:
-    """Size of the published benchmark's view of these labels: categories, defect classes, anomalous images.
-
-    An image belongs to it if its accepted label set is one of the published classes.
-    """
-    found: Counter[tuple[str, str]] = Counter()
+def count_published(labels: Iterable[Label], schema: Schema) -> PublishedCounts:
+    """How much of these labels belongs to the published benchmark."""
+    counts: Counter[tuple[str, str]] = Counter()
     for label in labels:
         category = schema.category(category_of(label.image))
         if category is not None and label.status == "accepted" and label.labels != (GOOD,):
             name = category.published_class(label.labels)
             if name is not None:
-                found[category.key, name] += 1
-    return {"categories": len({key for key, _ in found}), "classes": len(found), "images": found.total()}
+                counts[category.key, name] += 1
+    return PublishedCounts(
+        categories=len({category for category, _ in counts}), classes=len(counts), images=counts.total()
+    )
+
+
+def count_answers(proposals: Proposals) -> dict[str, AnswerCounts]:
+    """Full name of each proposer → how it answered."""
+    answers: defaultdict[str, list[Proposal]] = defaultdict(list)
+    for of_item in proposals.values():
+        for proposal in of_item:
+            answers[proposal.proposer].append(proposal)
+    return {name: AnswerCounts(**tally(answers[name])) for name in sorted(answers)}
+
+
+# The report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCounts:
+    """How many images people should look at."""
+
+    waiting: int
+    by_why: dict[str, int]
+    """Waiting images by the reason to look at them: see `review.queue.Why`."""
+    ranked: dict[str, int]
+    """The same of all images, also of those that people have decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """The random sample of labels that would be accepted without a look."""
+
+    asked: int
+    """Images in the sample."""
+    error: Estimate | None
+    """Share of wrong labels among those that people have reviewed; None before the first."""
+
+    @property
+    def answered(self) -> int:
+        """Images of the sample that people have reviewed."""
+        return self.error.n if self.error else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueEntry:
+    """One of the first images of the queue."""
+
+    rank: int
+    item_id: str
+    image: str
+    """Path relative to the dataset's root."""
+    why: Why
+    label_issue_score: float
+    source: str
+    """The dataset's own labels."""
+    proposals: tuple[str, ...]
+    """What each proposer says, in a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelabelReport:
+    """What a person wants to know after a relabel; kept in `report.json`."""
+
+    benchmark: str
+    title: str
+    schema: SchemaVersion
+    dataset: str
+    """One line about the dataset."""
+    images: ImageCounts
+    findings: tuple[Finding, ...]
+    witnesses: dict[str, AnswerCounts]
+    """By the proposer's full name."""
+    queue: QueueCounts
+    labels: LabelCounts
+    """Of the images that the dataset holds now."""
+    decided_by_people: int
+    """Labels that people decided."""
+    published: PublishedCounts
+    audit: Audit
+    top: tuple[QueueEntry, ...]
+    """The first of the queue."""
+    pictures: tuple[str, ...]
+    """File names of the evidence pictures of all waiting images."""
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether an image, a mask or a proposer failed."""
+        return (
+            self.images.unusable > 0
+            or any(finding.failed for finding in self.findings)
+            or any(counts.error for counts in self.witnesses.values())
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values, in the order of the fields."""
+        queue: dict[str, Any] = {"waiting": self.queue.waiting, **self.queue.by_why, "ranked": self.queue.ranked}
+        error = self.audit.error
+        audit = {
+            "asked": self.audit.asked,
+            "answered": self.audit.answered,
+            "error": error and error.interval_to_json(),
+        }
+        return {**dataclasses.asdict(self), "queue": queue, "audit": audit}
+
+    @classmethod
+    def from_json(cls, value: Any) -> RelabelReport:
+        """The report that `to_json` gave, also one that an earlier version wrote. Raises ValueError if it is none."""
+        import msgspec
+
+        try:
+            queue, audit = _read_queue(value["queue"]), _read_audit(value["audit"])
+            return msgspec.convert({**value, "queue": queue, "audit": audit, "top": _read_top(value["top"])}, cls)
+        except (msgspec.ValidationError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"it is no report of a relabel: {error}") from None
+
+
+def _read_queue(value: dict[str, Any]) -> dict[str, Any]:
+    by_why = {key: count for key, count in value.items() if key not in ("waiting", "ranked")}
+    return {"waiting": value["waiting"], "by_why": by_why, "ranked": value["ranked"]}
+
+
+def _read_audit(value: dict[str, Any]) -> dict[str, Any]:
+    error = value["error"]
+    return {"asked": value["asked"], "error": error and {**error, "n": value["answered"]}}
+
+
+def _read_top(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    # The score was called `suspicion` once.
+    return [{"label_issue_score": entry.get("suspicion"), **entry} for entry in value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelabelOutcome:
+    """Everything that a relabel has come to, as records. Mappings are keyed by item_id."""
+
+    dataset: Dataset
+    proposals: Proposals
+    machine: Mapping[str, Label]
+    """The labels without reviews."""
+    labels: Mapping[str, Label]
+    ranked: Sequence[RankedItem]
+    waiting: Sequence[RankedItem]
+    """The queue: the part of `ranked` that people should see."""
+
+
+def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelReport:
+    """Sum up what a relabel has come to."""
+    dataset, labels, waiting = outcome.dataset, outcome.labels, outcome.waiting
+    return RelabelReport(
+        benchmark=schema.benchmark,
+        title=schema.title,
+        schema=SchemaVersion(version=schema.version, digest=schema.digest),
+        dataset=describe(source, dataset),
+        images=_count_images(dataset.items),
+        findings=tuple(dataset.findings),
+        witnesses=count_answers(outcome.proposals),
+        queue=QueueCounts(waiting=len(waiting), by_why=_count_whys(waiting), ranked=_count_whys(outcome.ranked)),
+        labels=count_labels(labels.values()),
+        decided_by_people=sum(label.decided_by == PEOPLE for label in labels.values()),
+        published=count_published(labels.values(), schema),
+        audit=Audit(
+            asked=sum(row.why == "audit" for row in outcome.ranked),
+            error=auto_accept_error(outcome.ranked, outcome.machine, labels),
+        ),
+        top=tuple(
+            _queue_entry(row, dataset.by_id[row.item_id], outcome.proposals.get(row.item_id, ()))
+            for row in waiting[:TOP]
+        ),
+        pictures=tuple(f"{row.item_id}.jpg" for row in waiting),
+    )
+
+
+def _count_images(items: Sequence[Item]) -> ImageCounts:
+    return ImageCounts(
+        all=len(items),
+        anomalous=sum(item.anomalous for item in items),
+        unusable=sum(bool(item.problem) for item in items),
+    )
+
+
+def _count_whys(ranked: Iterable[RankedItem]) -> dict[str, int]:
+    counts = Counter(row.why for row in ranked)
+    return {why: counts[why] for why in ORDER if why != "settled"}
+
+
+def _queue_entry(row: RankedItem, item: Item, proposals: Sequence[Proposal]) -> QueueEntry:
+    return QueueEntry(
+        rank=row.rank,
+        item_id=row.item_id,
+        image=item.image,
+        why=row.why,
+        label_issue_score=row.label_issue_score,
+        source=", ".join(item.source_labels),
+        proposals=tuple(map(in_words, proposals)),
+    )

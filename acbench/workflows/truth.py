@@ -72,10 +72,9 @@ def labelled(bench: BenchmarkFiles, schema: Schema) -> Labelled:
 
 
 def _split_of(bench: BenchmarkFiles, schema: Schema) -> Callable[[str], Split]:
-    by_name = getattr(sources.get(schema.source), "split_of", None)
-    if by_name is not None:
-        found: Callable[[str], Split] = by_name
-        return found
+    by_path = sources.get(schema.source).split_of
+    if by_path is not None:
+        return by_path
     items: Mapping[str, Item] = {item.image: item for item in store.read(bench.items, Item)}
 
     def split_of(image: str) -> Split:

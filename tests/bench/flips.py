@@ -32,7 +32,8 @@ from acbench.integrations.torch.embeddings import backbone
 from acbench.predictors.base import Setup
 from acbench.predictors.proposers import neighbours, source_label
 from acbench.records import Item, Proposal
-from acbench.review.queue import RankedItem, rank
+from acbench.review.queue import AuditSample, RankedItem, rank
+from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from tests.bench.spine import table
 
@@ -82,10 +83,10 @@ class Vectors:
     def __init__(self) -> None:
         self.rows: dict[str, bytes] = {}
 
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
+    def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         return {key: self.rows[key] for key in keys if key in self.rows}
 
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
+    def save(self, rows: Iterable[tuple[str, bytes]]) -> None:
         self.rows.update(rows)
 
 
@@ -146,7 +147,8 @@ class Trial:
         for proposer in (source_label.build(self.setup), neighbours.build(self.setup)):
             for answer in proposer.propose(items, lambda done, total: None):
                 answers[answer.item_id].append(answer)
-        return rank(items, answers, self.setup.schema)
+        labels = machine_labels(items, answers, self.setup.schema)
+        return rank(items, answers, labels, self.setup.schema, AuditSample())
 
     def quality(self, items: Sequence[Item], method: str) -> dict[str, float]:
         """Item → cleanlab's quality of its label, by category."""

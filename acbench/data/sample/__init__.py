@@ -1,1 +1,1 @@
-"""The sample: a small dataset of washers and cloth, rendered on first use."""
+"""Renders the sample, a small dataset of washers and fabric."""

@@ -1,4 +1,4 @@
-"""One lamp and one camera, the same for every picture."""
+"""Lights a part and photographs it: one lamp and one camera, the same for every image."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from acbench.data.sample.layers import FINE, SIZE, Canvas, Layer, Plane, Rng, X,
 
 
 def photograph(rng: Rng, canvas: Canvas) -> NDArray[np.uint8]:
-    """Light the part from the upper left and take its picture (SIZE, SIZE, 3)."""
-    height, colour, gloss = _seen(canvas.layers)
+    """Light a part from the upper left and photograph it, as uint8 (SIZE, SIZE, 3)."""
+    height, colour, gloss = _top(canvas.layers)
     bearing, tilt = rng.normal(-2.3, 0.05), rng.normal(0.86, 0.02)
     lx, ly, lz = math.cos(bearing) * math.cos(tilt), math.sin(bearing) * math.cos(tilt), math.sin(tilt)
     gy, gx = (np.clip(slope, -2.5, 2.5) for slope in np.gradient(height))
@@ -31,19 +31,19 @@ def photograph(rng: Rng, canvas: Canvas) -> NDArray[np.uint8]:
     return _expose(rng, image)
 
 
-def _seen(layers: Sequence[Layer]) -> tuple[Plane, Plane, Plane]:
-    """Height, colour and gloss of whatever lies on top."""
+def _top(layers: Sequence[Layer]) -> tuple[Plane, Plane, Plane]:
+    """Height, colour and gloss of the layer that lies on top at each pixel."""
     height, colour, gloss = layers[0].height, layers[0].colour, layers[0].gloss
     for layer in layers[1:]:
-        top = layer.there & (layer.height > height)
-        height = np.where(top, layer.height, height)
-        colour = np.where(top, layer.colour, colour)
-        gloss = np.where(top, layer.gloss, gloss)
+        visible = layer.there & (layer.height > height)
+        height = np.where(visible, layer.height, height)
+        colour = np.where(visible, layer.colour, colour)
+        gloss = np.where(visible, layer.gloss, gloss)
     return height, colour, gloss
 
 
 def _shadow(height: Plane, lx: float, ly: float, lz: float) -> tuple[Plane, Plane]:
-    """How much of the lamp, and of the room, each pixel sees: 0 to 1. Worked out on half the grid."""
+    """How much of the lamp, and of the room, each pixel sees, 0 to 1; computed at half the resolution."""
     low = halve(height)
     flat = math.hypot(lx, ly)
     above, around = np.zeros_like(low), np.pad(low, 40, mode="edge")
@@ -57,7 +57,7 @@ def _shadow(height: Plane, lx: float, ly: float, lz: float) -> tuple[Plane, Plan
 
 
 def _sheen(canvas: Canvas, gx: Plane, gy: Plane, lx: float, ly: float, lz: float) -> Plane:
-    """The bow tie of light on a turned surface: it mirrors the lamp where the brushing runs across it."""
+    """The bow-tie reflection of a turned surface, which mirrors the lamp where the brushing runs across the light."""
     tx, ty = -np.sin(canvas.q), np.cos(canvas.q)
     tz = tx * gx + ty * gy
     length = math.sqrt(2 + 2 * lz)
@@ -69,7 +69,7 @@ def _sheen(canvas: Canvas, gx: Plane, gy: Plane, lx: float, ly: float, lz: float
 
 
 def _expose(rng: Rng, image: Plane) -> NDArray[np.uint8]:
-    """Lens blur, vignette, exposure, white balance, shot and read noise, and the usual curve."""
+    """Apply lens blur, vignette, exposure, white balance, shot and read noise, and a tone curve."""
     small = ndimage.gaussian_filter(halve(image), (0, 0.4, 0.4))
     half = halve((X / FINE - 0.5) ** 2 + (Y / FINE - 0.5) ** 2)
     small *= rng.normal(1.45, 0.05) * (1 - 0.45 * half) * rgb(*rng.normal(1, 0.012, 3))

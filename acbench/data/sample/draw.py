@@ -1,11 +1,10 @@
-"""How the sample's pictures are made: a part is a stack of layers, a defect edits them, light comes last.
+"""Draws the images of the sample: a part is a stack of layers, defects change the layers, and light comes last.
 
-No defect is painted onto a picture. Each changes what the part *is* — its height, its colour, its gloss,
-where it has material at all — and one lamp and one camera, the same for every picture, make an image of that.
-So a dent is bright where it faces the lamp, a loose thread casts a shadow, and a chip lets the belt show.
+No defect is painted onto an image. Each changes what the part *is* — its height, its colour, its gloss, where it has
+material — and one lamp and one camera make an image of the result. So a dent is bright where it faces the lamp, a loose
+thread casts a shadow, and the belt shows through a chip.
 
-Lengths are in fine pixels: everything is drawn at twice the size of the image and averaged down. Colours are
-linear RGB.
+Lengths are in fine pixels: everything is drawn at twice the size of the image and averaged. Colours are linear RGB.
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ PARTS: dict[str, tuple[Callable[[Rng], Canvas], dict[str, Defect]]] = {
     "fabric": (fabric, {"fold": fold, "hole": hole, "loose_thread": loose_thread, "stain": stain}),
     "washer": (washer, {"chip": chip, "dent": dent, "rust": rust, "scratch": scratch}),
 }
-"""Category → how its part is made, and what can befall it."""
+"""Category → the function that makes its part, and the functions that add each kind of defect."""
 
 
 def draw(rng: Rng, category: str, defects: Sequence[str]) -> tuple[NDArray[np.uint8], Mask]:
-    """A photograph (`layers.SIZE`, as wide, 3) of a part with these defects, each in its own place, and their mask."""
-    make, kinds = PARTS[category]
-    canvas = make(rng)
+    """A photograph, uint8 (SIZE, SIZE, 3), of a part with these defects, each in a place of its own, and their mask."""
+    make_part, kinds = PARTS[category]
+    canvas = make_part(rng)
     mask: Mask = np.zeros((FINE, FINE), dtype=bool)
     for defect in defects:
         taken = ndimage.binary_dilation(mask, iterations=12) if mask.any() else mask
         for _ in range(40):
-            marred, where = kinds[defect](rng, canvas)
-            if not (where & taken).any():
+            damaged, place = kinds[defect](rng, canvas)
+            if not (place & taken).any():
                 break
-        canvas, mask = marred, mask | where
+        canvas, mask = damaged, mask | place
     return photograph(rng, canvas), halve(mask.astype(np.float32)) >= 0.5

@@ -1,4 +1,4 @@
-"""A woven fabric, and what can befall it."""
+"""Draws a woven fabric and its defects."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from acbench.data.sample.layers import (  # fmt: skip
     Y,
     blob,
     cloud,
+    cords,
     curve,
     distance,
     in_frame,
     paint,
     ramp,
     rgb,
-    string,
 )
 
 PITCH = 13.0
-"""From one thread to the next, in fine pixels."""
+"""Distance from one thread to the next, in fine pixels."""
 
 
 def fabric(rng: Rng) -> Canvas:
@@ -52,14 +52,14 @@ def fabric(rng: Rng) -> Canvas:
 def _threads(
     rng: Rng, across: Plane, along: Plane, phase: int, colour: tuple[float, float, float], tone: Plane
 ) -> Layer:
-    """Parallel threads that go over and under those of the other direction."""
+    """Parallel threads that pass over and under the threads of the other direction."""
     number = np.floor(across)
     off = 2 * (across - number) - 1
-    width = 0.90 + 0.05 * _each(rng, number)
+    width = 0.90 + 0.05 * _per_thread(rng, number)
     round_ = np.sqrt(np.clip(1 - (off / width) ** 2, 0, 1))
     wave = phase * np.sin(math.pi * along) * (1 - 2 * (number % 2))
     twist = np.sin(2 * math.pi * (2.2 * along + 0.55 * off))
-    shade = tone * (1 + 0.05 * _each(rng, number) + 0.10 * twist + 0.07 * cloud(rng, 2.5))
+    shade = tone * (1 + 0.05 * _per_thread(rng, number) + 0.10 * twist + 0.07 * cloud(rng, 2.5))
     return Layer(
         height=4.5 * round_ + 3.2 * wave,
         colour=paint(colour, shade),
@@ -69,7 +69,7 @@ def _threads(
 
 
 def fold(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
-    """A straight crease across the picture: a bright edge, and a shadow behind it."""
+    """A straight crease across the image: a bright edge with a shadow behind it."""
     turn, off = rng.uniform(-0.3, 1.9), rng.uniform(-130, 130)
     nx, ny = math.sin(turn), math.cos(turn)
     side = (X - FINE / 2) * nx + (Y - FINE / 2) * ny - off + 5 * cloud(rng, 200)
@@ -82,13 +82,13 @@ def fold(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
 
 
 def hole(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
-    """Torn threads: the dark table shows, each thread ends where it will, fibres stick out of the edge."""
+    """Torn threads: the dark table shows, each thread ends elsewhere, and fibres stick out of the edge."""
     table, warp, weft = canvas.layers
     x, y = in_frame(rng, 110)
     inside = blob(rng, x, y, rng.uniform(36, 60), rough=0.2)
     torn = []
     for layer, number in ((warp, canvas.p), (weft, canvas.q)):
-        end = inside - 5 * _each(rng, np.floor(number)) ** 2 - 2 * cloud(rng, 4)
+        end = inside - 5 * _per_thread(rng, np.floor(number)) ** 2 - 2 * cloud(rng, 4)
         fray = ramp(-16, 0, end)
         torn.append(
             replace(
@@ -104,7 +104,7 @@ def hole(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
     for hy, hx in rng.choice(ends, 12).tolist():
         inwards = math.atan2(y - hy, x - hx)
         hairs.append(curve(rng, hx, hy, inwards + rng.normal(0, 0.7), 34, wander=0.05))
-    lint = string(hairs, 1.3, 5.0, paint((0.32, 0.36, 0.40), np.ones_like(X)))
+    lint = cords(hairs, 1.3, 5.0, paint((0.32, 0.36, 0.40), np.ones_like(X)))
     mask = ndimage.binary_fill_holes(ndimage.binary_closing(gone | lint.there, iterations=7))
     return replace(canvas, layers=(table, *torn, lint)), mask
 
@@ -116,12 +116,12 @@ def loose_thread(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
     dyes = ((0.62, 0.58, 0.50), (0.45, 0.045, 0.04), (0.55, 0.33, 0.05), (0.016, 0.016, 0.018))
     width = rng.uniform(3.6, 5.0)
     ply = 1 + 0.2 * np.sin(0.9 * X + 0.55 * Y) + 0.08 * cloud(rng, 3)
-    thread = string([line], width, 9.0, paint(dyes[rng.integers(len(dyes))], ply))
+    thread = cords([line], width, 9.0, paint(dyes[rng.integers(len(dyes))], ply))
     return replace(canvas, layers=(*canvas.layers, thread)), distance([line]) < width + 1
 
 
 def stain(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
-    """Something spilt: the weave goes on, its colour does not; soft outside, often a darker tide line."""
+    """Spilt liquid: it changes the colour but not the weave; its edge is soft, often with a darker line inside."""
     x, y = in_frame(rng, 130)
     size, soft = rng.uniform(42, 92), rng.uniform(8, 17)
     edge = blob(rng, x, y, size, rough=0.10) + 5 * cloud(rng, 60) + 2 * cloud(rng, 16)
@@ -135,6 +135,6 @@ def stain(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
     return replace(canvas, layers=(table, *dyed)), edge > -0.3 * soft
 
 
-def _each(rng: Rng, number: Plane) -> Plane:
+def _per_thread(rng: Rng, number: Plane) -> Plane:
     """One random value (spread 1) for each thread."""
     return rng.standard_normal(256, dtype=np.float32)[number.astype(np.uint8)]

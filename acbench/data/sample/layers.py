@@ -1,4 +1,4 @@
-"""What a part is made of, and the shapes and noise that it is drawn with. Planes are in fine pixels."""
+"""The layers that make a part, and the shapes and noise that draw them. Planes are in fine pixels."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ class Layer:
     gloss: Plane
     """Share of light that is mirrored, 0 to 1."""
     there: Mask
+    """Where the material is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A part before it is lit. The layer that is highest at a pixel is the one seen there."""
+    """A part before it is lit. At each pixel the highest layer is visible."""
 
     layers: tuple[Layer, ...]
     """The background first."""
@@ -46,7 +47,7 @@ class Canvas:
 
 
 Defect = Callable[[Rng, Canvas], tuple[Canvas, Mask]]
-"""Gives the canvas with the defect, and where it is (FINE, FINE)."""
+"""Returns the canvas with the defect, and the defect's mask (FINE, FINE)."""
 
 
 def cloud(rng: Rng, cell: float) -> Plane:
@@ -84,15 +85,15 @@ def distance(lines: Sequence[NDArray[np.float64]]) -> Plane:
     return np.asarray(ndimage.distance_transform_edt(np.asarray(ink)), dtype=np.float32)
 
 
-def string(lines: Sequence[NDArray[np.float64]], width: float, height: float, colour: Plane) -> Layer:
-    """Round threads of this half width along these lines, their middle this high."""
+def cords(lines: Sequence[NDArray[np.float64]], width: float, height: float, colour: Plane) -> Layer:
+    """Round cords that lie along some lines at `height`; `width` is half of theirs."""
     away = distance(lines)
     round_: Plane = np.sqrt(np.clip(1 - (away / width) ** 2, 0, 1))
     return Layer(height + 1.6 * width * round_, colour, np.zeros_like(X), away < width)
 
 
 def in_frame(rng: Rng, margin: float) -> tuple[float, float]:
-    """A point at least `margin` away from the picture's border."""
+    """A point at least `margin` away from the image's border."""
     x, y = rng.uniform(margin, FINE - margin, 2)
     return float(x), float(y)
 
@@ -114,6 +115,7 @@ def paint(colour: tuple[float, float, float], shade: Plane) -> Plane:
 
 
 def mix(under: Plane, over: Plane, share: Plane) -> Plane:
+    """Two planes mixed: `under` where `share` is 0, `over` where it is 1."""
     return np.asarray(under + (over - under) * share)
 
 
@@ -124,4 +126,5 @@ def halve(plane: Plane) -> Plane:
 
 
 def double(plane: Plane) -> Plane:
+    """Each pixel as 2 × 2 pixels."""
     return np.repeat(np.repeat(plane, 2, axis=0), 2, axis=1)

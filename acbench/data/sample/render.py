@@ -1,8 +1,8 @@
-"""The sample: a small dataset, rendered on first use, to try acbench without a download or a licence.
+"""Renders the sample on first use: a small dataset to try acbench without a download or a licence.
 
-Two categories in the layout of MVTec-AD, four classes of defect each. Like a real dataset it has its faults:
-a folder `combined` whose name does not say what is shown, and a few images that lie in the wrong folder.
-Unlike a real one it knows the truth, so that what a relabelling finds can be checked.
+It has two categories in the layout of MVTec-AD, with four classes of defects each. Like a real dataset it has faults: a
+folder `combined` whose name does not say what its images show, and some images in the wrong folder. Unlike a real one
+it knows the truth, so that the result of relabelling can be checked.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from acbench._util.console import Progress
 from acbench.errors import SourceError
 from acbench.records import GOOD
 
@@ -28,59 +29,58 @@ if TYPE_CHECKING:
     import numpy as np
 
 VERSION = "1"
-"""Changes with anything that changes a pixel or a path."""
+"""Raise it with every change of a pixel or a path."""
 
 MARKER = "sample.json"
-"""Written last, in the root: its version says that the sample is there, complete."""
+"""A file in the root that is written last, so that its version says that the sample is complete."""
 
 COMBINED = "combined"
 """The source class whose images show two different defects."""
 
 TRAIN, NORMAL, DEFECTIVE, MIXED = 16, 8, 12, 4
-"""Images of a category: normal ones to train on, normal ones to test on, of each class, with two defects."""
+"""How many images of a category are normal for training, normal for testing, of each class, and with two defects."""
 
 PLANTED = {
     "fabric": {"fold": "loose_thread", "hole": "stain", "loose_thread": "fold", "stain": "hole"},
     "washer": {"chip": "dent", "dent": "chip", "rust": "scratch", "scratch": "rust"},
 }
-"""Category → source class → what one image in that folder really shows."""
+"""Category → source class → the class that one image in its folder really shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One picture to take."""
+    """One image to render."""
 
     image: str
     """Path relative to the root, forward slashes."""
     category: str
     folder: str
-    """The source class it is filed under."""
+    """The source class in whose folder it lies."""
     shows: tuple[str, ...]
-    """The classes that it shows, sorted; empty if normal."""
+    """The classes of the defects that it shows, sorted; empty if it is normal."""
 
     @property
     def mask(self) -> str:
-        """Path of the anomaly mask; only an image that shows something has one."""
+        """Path of the anomaly mask, relative to the root. A normal image has none."""
         _, _, folder, name = self.image.split("/")
         return f"{self.category}/ground_truth/{folder}/{Path(name).stem}_mask.png"
 
 
-def render(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Path:
-    """Make sure that the sample is in `root`, whole, and give `root` back.
+def render(root: Path, *, progress: Progress | None = None) -> Path:
+    """Render the sample into `root`, unless it is there. Returns `root`.
 
-    The same libraries give the same files, byte for byte. `progress` gets the images done and their total.
-    Raises SourceError if something else is in `root`.
+    The same libraries give the same files, byte for byte. Raises SourceError if something else is in `root`.
     """
     target = root.resolve()
     if _version(target) == VERSION:
         return root
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _alone_in(target.parent):
-        if _version(target) == VERSION:  # another process has just rendered it
+    with _locked(target.parent):
+        if _version(target) == VERSION:  # another process has rendered it in the meantime
             return root
         _refuse_foreign(target)
         stage, old = (target.with_name(f".{target.name}.{suffix}") for suffix in ("rendering", "outdated"))
-        _remove(stage, old)  # left by a killed run: whoever made them is gone, or we would not hold the lock
+        _remove(stage, old)  # left by a killed run: no other run is at work, since we hold the lock
         try:
             _render_into(stage, progress)
             if target.exists():
@@ -92,12 +92,12 @@ def render(root: Path, *, progress: Callable[[int, int], None] | None = None) ->
 
 
 def truth() -> dict[str, tuple[str, ...]]:
-    """Path of every test image → the classes that it really shows; `("good",)` if normal."""
+    """Path of every test image → the classes that it really shows; `("good",)` if it is normal."""
     return {shot.image: shot.shows or (GOOD,) for shot in _plan() if "/test/" in shot.image}
 
 
 def planted() -> dict[str, tuple[str, str]]:
-    """Path of every image that is filed wrongly → the class of its folder, and the class it really shows."""
+    """Path of every image in the wrong folder → the class of its folder, and the class that it really shows."""
     return {
         shot.image: (shot.folder, shot.shows[0])
         for shot in _plan()
@@ -107,11 +107,12 @@ def planted() -> dict[str, tuple[str, str]]:
 
 @cache
 def _plan() -> tuple[Shot, ...]:
-    """Every picture of the sample."""
+    """Every image of the sample."""
     return tuple(shot for category in PLANTED for shot in _category(category))
 
 
 def _category(category: str) -> Iterator[Shot]:
+    """Every image of a category."""
     classes = sorted(PLANTED[category])
 
     def shot(folder: str, number: int, *shows: str, split: str = "test") -> Shot:
@@ -122,24 +123,24 @@ def _category(category: str) -> Iterator[Shot]:
     for number in range(NORMAL):
         yield shot(GOOD, number)
     for folder in classes:
-        wrong = _rng(f"{category}/{folder}, planted").integers(DEFECTIVE)
+        misfiled = _rng(f"{category}/{folder}, planted").integers(DEFECTIVE)
         for number in range(DEFECTIVE):
-            yield shot(folder, number, PLANTED[category][folder] if number == wrong else folder)
+            yield shot(folder, number, PLANTED[category][folder] if number == misfiled else folder)
     pairs = list(itertools.combinations(classes, 2))
     for number, pair in enumerate(_rng(f"{category}, pairs").permutation(len(pairs))[:MIXED]):
         yield shot(COMBINED, number, *pairs[pair])
 
 
-def _render_into(stage: Path, progress: Callable[[int, int], None] | None) -> None:
-    """Take every picture, a few at a time, and write the marker when all are there."""
+def _render_into(stage: Path, progress: Progress | None) -> None:
+    """Render every image, a few at a time, and write the marker when all are there."""
     shots = _plan()
     for shot in shots:
         for path in (shot.image, shot.mask) if shot.shows else (shot.image,):
             (stage / path).parent.mkdir(parents=True, exist_ok=True)
-    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))  # numpy and Pillow let go of the GIL
+    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))  # numpy and Pillow release the GIL
     try:
-        taken = [pool.submit(_take, stage, shot) for shot in shots]
-        for done, future in enumerate(as_completed(taken), start=1):
+        running = [pool.submit(_render_image, stage, shot) for shot in shots]
+        for done, future in enumerate(as_completed(running), start=1):
             future.result()
             if progress is not None:
                 progress(done, len(shots))
@@ -147,15 +148,15 @@ def _render_into(stage: Path, progress: Callable[[int, int], None] | None) -> No
         pool.shutdown(cancel_futures=True)
     marker = {
         "version": VERSION,
-        "planted": {image: true for image, (_, true) in planted().items()},
+        "planted": {image: shown for image, (_, shown) in planted().items()},
         "combined": {shot.image: list(shot.shows) for shot in shots if len(shot.shows) > 1},
     }
     (stage / MARKER).write_text(json.dumps(marker, indent=2) + "\n", encoding="utf-8")
 
 
-def _take(stage: Path, shot: Shot) -> None:
-    """Draw one picture, and its mask if it shows something. Depends on nothing but its path."""
-    # They bring scipy along, which a sample that is there already does not need.
+def _render_image(stage: Path, shot: Shot) -> None:
+    """Draw one image, and its mask if it shows a defect. The result depends only on the image's path and classes."""
+    # imported late: scipy, which they import, is not needed for a sample that is there already
     import numpy as np
     from PIL import Image
 
@@ -174,30 +175,29 @@ def _rng(key: str) -> np.random.Generator:
 
 
 def _version(root: Path) -> str | None:
-    """The version that the marker names; None if there is no marker of ours."""
+    """The version in the marker; None without a readable marker."""
     try:
-        marker: Any = json.loads((root / MARKER).read_text(encoding="utf-8"))
-        return str(marker["version"])
+        return str(json.loads((root / MARKER).read_text(encoding="utf-8"))["version"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def _refuse_foreign(root: Path) -> None:
-    """Raise unless `root` is free, or holds an outdated sample and nothing besides."""
+    """Raise SourceError unless `root` does not exist, is empty, or holds an outdated sample and nothing else."""
     if not root.exists():
         return
-    found = {path.name for path in root.iterdir()} if root.is_dir() else {root.name}
+    present = {path.name for path in root.iterdir()} if root.is_dir() else {root.name}
     ours = {MARKER, *PLANTED} if _version(root) else set()
-    if foreign := sorted(found - ours):
+    if foreign := sorted(present - ours):
         raise SourceError(
-            f"{root} is to hold the sample, but holds something else: {', '.join(foreign[:3])}",
+            f"the sample cannot be rendered into {root}: it holds something else: {', '.join(foreign[:3])}",
             "give the sample a folder of its own, or move that away",
         )
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold a lock on the folder itself; it ends with the process, however that ends."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on the folder, which the system releases when the process ends in any way."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""A washer of brushed steel, and what can befall it."""
+"""Draws a washer of brushed steel and its defects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from acbench.data.sample.layers import (  # fmt: skip
 )
 
 INNER, OUTER = 104.0, 236.0
-"""Radii, in fine pixels."""
+"""Radii of the ring, in fine pixels."""
 
 
 def washer(rng: Rng) -> Canvas:
@@ -55,7 +55,7 @@ def washer(rng: Rng) -> Canvas:
 
 
 def chip(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
-    """A piece broken out of the outer or the inner edge: the belt shows, the fracture is rough and dull."""
+    """A piece broken out of the outer or the inner edge: the belt shows, and the fracture is rough and dull."""
     belt, steel = canvas.layers
     x, y = _on_ring(rng, canvas, (OUTER + 4) if rng.random() < 0.6 else (INNER - 4))
     bite = blob(rng, x, y, rng.uniform(26, 50), rough=0.24) + 2.0 * cloud(rng, 7)
@@ -72,7 +72,7 @@ def chip(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
 
 
 def dent(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
-    """A smooth depression where something struck: no material lost, only the light runs differently."""
+    """A smooth depression left by a blow: no material is lost, only the light falls differently."""
     belt, steel = canvas.layers
     x, y = _on_ring(rng, canvas, rng.uniform(INNER + 46, OUTER - 46))
     size, turn, long = rng.uniform(21, 36), rng.uniform(0, np.pi), rng.uniform(1.0, 1.35)
@@ -129,7 +129,7 @@ def scratch(rng: Rng, canvas: Canvas) -> tuple[Canvas, Mask]:
 
 
 def _polar_noise(rng: Rng, radius: Plane, angle: Plane) -> Plane:
-    """Fine arcs around the centre, as left by a turning brush."""
+    """Fine arcs around the centre, as a turning brush leaves them."""
     arcs = ndimage.gaussian_filter1d(rng.standard_normal((340, 24), dtype=np.float32), 0.8, axis=0)
     arcs += 0.7 * ndimage.gaussian_filter1d(rng.standard_normal((340, 24), dtype=np.float32), 2.5, axis=0)
     where = np.stack([radius, (angle + math.pi) * (24 / (2 * math.pi))])

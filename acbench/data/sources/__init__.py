@@ -1,11 +1,10 @@
-"""Data sets that can be read. A source is a module here whose name is its name; what it must offer is
-`Source`.
+"""The datasets that acbench can read. Each source is a module here, named as the source; `Source` says what it offers.
 
-Third parties add theirs through the entry-point group `acbench.sources`.
+Other packages add sources under the entry-point group `acbench.sources`.
 """
 
 from acbench.data.sources._contract import FoundImage, Source
-from acbench.data.sources._place import DatasetLocation, locate
+from acbench.data.sources._locate import DatasetLocation, locate
 from acbench.data.sources._registry import get, names
 
 __all__ = ["DatasetLocation", "FoundImage", "Source", "get", "locate", "names"]

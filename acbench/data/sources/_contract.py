@@ -1,65 +1,79 @@
-"""What a source module offers, and what it gives."""
+"""What a source gives: the `Source` itself, and the images that it finds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from acbench._util.console import Progress
 from acbench.records import Finding, Split
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundImage:
-    """One image of a data set, by its place and name alone: nothing has been opened."""
+    """One image of a dataset, known by its path alone: no image file has been opened."""
 
     category: str
     split: Split
     image: str
-    """Path relative to the root, forward slashes."""
+    """Path relative to the dataset's root, with forward slashes."""
     mask: str | None
-    """Path of its mask, or None if there is none."""
+    """Path of its anomaly mask, or None if there is none."""
     anomalous: bool
     source_labels: tuple[str, ...]
-    """The data set's own label strings, untouched, in its order. Empty if it gives none."""
+    """The dataset's own label strings, unchanged, in its order. Empty if it gives none."""
     problem: Finding | None = None
-    """Why the image cannot be used, if its place or name already tells."""
+    """Why the image cannot be used, if its path already tells."""
 
 
-class Source(Protocol):
-    """What a source module offers. A new one needs nothing else, and the contract test runs it.
+class Render(Protocol):
+    """Draws a dataset."""
 
-    One thing more lets labels be scored where the images are not: `split_of(image) -> Split`, by the path alone.
+    def __call__(self, root: Path, *, progress: Progress | None = None) -> Path:
+        """Draw the dataset into the folder `root`, unless it is there. Returns `root`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A reader of one dataset.
+
+    Its author writes a module with the same contents: the texts, names and counts as constants in capitals (`TITLE`),
+    the functions under their own names. A module without `split_of` or `render` has None in their place.
+    `acbench.data.sources.get` puts the source together. tests/test_sources.py has a test that every source must pass.
     """
 
-    NAME: str
+    name: str
     """The module's name, and the `dataset` of its items."""
-    TITLE: str
-    """What people call the data set."""
-    LICENCE: str
+    title: str
+    """What people call the dataset."""
+    licence: str
     """SPDX id of the licence of its images."""
-    ATTRIBUTION: str
+    attribution: str
     """Who made it, and where it is described."""
-    HOME: str
-    """Where the original is to be had, as a sentence."""
-    BENCHMARK: str
-    """The label schema that comes with acbench for it."""
-    LAYOUT: str
-    """The folders that make a category, as a few words."""
-    EXTRAS: frozenset[str]
-    """Names, in lower case, that the data set itself puts beside its categories."""
-    WHOLE: Mapping[str, int]
-    """Category → number of images, of the complete data set; empty if that is not for the source to say."""
+    home: str
+    """Where to get the original, as a sentence."""
+    benchmark: str
+    """Name of the label schema that comes with acbench for it."""
+    layout: str
+    """The folders that make a category, in a few words."""
+    extras: frozenset[str]
+    """Names, in lower case, of files and folders that the dataset itself has beside its categories."""
+    image_counts: Mapping[str, int]
+    """Category → number of images in the complete dataset; empty if the source cannot know."""
 
-    def is_category(self, tree: Tree, folder: str) -> bool:
-        """Whether a folder is laid out as a category, by its folders alone."""
+    is_category: Callable[[FileTree, str], bool]
+    """`is_category(tree, folder)`: whether a folder is laid out as a category, by its folders alone."""
+    scan: Callable[[FileTree, Sequence[str]], Iterator[FoundImage | Finding]]
+    """`scan(tree, categories)`: every image of these categories, and everything else that is there, in a fixed order.
+    Opens no image."""
+    known_labels: Callable[[], Mapping[str, tuple[str, ...]]]
+    """`known_labels()`: category → every label string of the complete dataset, except those of normal images. If an
+    image has several labels, they are one string, joined by commas."""
 
-    def scan(self, tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
-        """Every image of some categories, and whatever else is there, in a fixed order. Opens no picture."""
-
-    def known_labels(self) -> Mapping[str, tuple[str, ...]]:
-        """Category → every label string of the complete data set, without those of normal images.
-
-        Several labels of one image are one string, joined by commas.
-        """
+    split_of: Callable[[str], Split] | None = None
+    """`split_of(image)`: the split of an image by its path alone. With it, labels can be scored without the images."""
+    render: Render | None = None
+    """`render(root, progress=…)`: draws a dataset that acbench makes itself."""

@@ -1,31 +1,31 @@
-"""What the readers of folder layouts share: pictures of a folder, their masks, and whatever is out of place.
+"""Reads what folder layouts have in common: image files of a folder, their masks, and everything out of place.
 
-These are generators that yield findings and return what they found: `images = yield from pictures(…)`.
+These are generators that yield findings and return what they read: `images = yield from image_files(…)`.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 from acbench.records import Finding
-from acbench.storage.files import Entry, Refused, Tree
+from acbench.storage.files import FileRefused, FileTree, FolderEntry
 
-READ = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
-"""Extensions of the pictures that acbench reads."""
-NOT_READ = frozenset(
+_READ = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+"""Extensions of the image formats that acbench reads."""
+_NOT_READ = frozenset(
     {".apng", ".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".npy", ".pgm", ".pnm", ".ppm"}
     | {".svg", ".tga", ".tif", ".tiff", ".webp"}
 )
-"""Extensions of pictures that it does not read: images all the same, so they count and are reported."""
+"""Extensions of image formats that acbench does not read. Such a file counts as an image with a problem."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A name in a folder of pictures that has the extension of one."""
+class ImageFile:
+    """An image or a mask, by its path alone."""
 
     path: str
     stem: str
@@ -36,98 +36,103 @@ class Picture:
 
 
 def subfolders(
-    tree: Tree, folder: str, only: Collection[str] | None = None, extras: Collection[str] = ()
+    tree: FileTree, folder: str, only: Collection[str] | None = None, extras: Collection[str] = ()
 ) -> Generator[Finding, None, list[str]]:
-    """Names of the folders in a folder. All else is out of place: files but for `extras`, folders not among
-    `only`."""
+    """Names of the folders in a folder.
+
+    Folders that are not among `only`, and files that are not among `extras`, are out of place.
+    """
     entries = yield from _entries(tree, folder)
-    expected = [each for each in entries if each.kind == "folder" and (only is None or each.name in only)]
-    for each in entries:
-        if each not in expected and not (each.kind == "file" and each.name.lower() in extras):
-            yield stray(each)
-    return [each.name for each in expected]
+    expected = [entry for entry in entries if entry.kind == "folder" and (only is None or entry.name in only)]
+    for entry in entries:
+        if entry not in expected and not (entry.kind == "file" and entry.name.lower() in extras):
+            yield stray(entry)
+    return [entry.name for entry in expected]
 
 
-def pictures(tree: Tree, folder: str, extension: str, title: str) -> Generator[Finding, None, list[Picture]]:
-    """Whatever in a folder has the extension of a picture. `extension` is the one that the data set itself
-    uses."""
-    found = []
+def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Generator[Finding, None, list[ImageFile]]:
+    """The files in a folder that have an image's extension; `extension` is that of the dataset called `title`."""
+    files = []
     entries = yield from _entries(tree, folder)
-    for each in entries:
-        picture = _picture(each)
-        if picture is None:
-            yield stray(each)
+    for entry in entries:
+        file = _image_file(entry)
+        if file is None:
+            yield stray(entry)
             continue
-        found.append(picture)
-        if picture.problem is None and picture.extension != extension:
+        files.append(file)
+        if file.problem is None and file.extension != extension:
             yield Finding(
-                path=each.path,
+                path=entry.path,
                 kind="other_format",
-                detail=f"it is a {picture.extension}, where {title} has {extension}: a converted copy",
+                detail=f"it is a {file.extension}, where {title} has {extension}: a converted copy",
                 hint="its pixels may differ from the original's; use the original if you can",
             )
-    yield from _collisions(found)
-    if not found:
+    yield from _collisions(files)
+    if not files:
         yield Finding(path=folder, kind="empty_folder", detail="there is no image in it", hint="fill or remove it")
-    return found
+    return files
 
 
-def paired(
-    images: Iterable[Picture],
-    masks: Iterable[Picture],
+def pair_masks(
+    images: Iterable[ImageFile],
+    masks: Iterable[ImageFile],
     folder: str,
     suffix: str = "",
     extension: str = ".png",
 ) -> Generator[Finding, None, dict[str, str | None]]:
-    """Path of an image → path of its mask: the file in `folder` named as the image, then `suffix`, by name
-    alone."""
-    by_name: dict[str, Picture] = {}
-    spare = []
-    for mask in sorted(masks, key=lambda each: (each.extension != extension, each.path)):
-        if by_name.setdefault(_key(mask.stem), mask) is not mask:
-            spare.append(mask)
+    """Path of each image → path of its mask, or None: the mask in `folder` with the image's name and `suffix`."""
+    mask_named, spare = _by_name(masks, extension)
     mask_of: dict[str, str | None] = {}
-    users: dict[str, str] = {}
+    image_of: dict[str, str] = {}
     for image in images:
         name = f"{image.stem}{suffix}"
-        mask_or_none = by_name.get(_key(name))
-        mask_of[image.path] = mask_or_none.path if mask_or_none and mask_or_none.problem is None else None
-        if mask_or_none is None:
+        mask = mask_named.get(_key(name))
+        mask_of[image.path] = mask.path if mask and mask.problem is None else None
+        if mask is None:
             yield Finding(
                 path=image.path,
                 kind="missing_mask",
                 detail=f"there is no mask {folder}/{name}{extension}",
-                hint="copy it from the original data set; without it, nothing can point at the defect",
+                hint="copy it from the original dataset; without it, nothing can point at the defect",
             )
-        elif mask_or_none.path in users:
+        elif mask.path in image_of:
             yield Finding(
                 path=image.path,
                 kind="shared_mask",
-                detail=f"it and {users[mask_or_none.path]} have one name, and thus one mask",
+                detail=f"it and {image_of[mask.path]} have one name, and thus one mask",
                 hint="keep one of the two, or rename one",
             )
         else:
-            users[mask_or_none.path] = image.path
-            if mask_or_none.problem is not None:
-                yield unreadable_mask(mask_or_none.problem, mask_or_none.path)
-    for mask in sorted(chain(spare, by_name.values()), key=lambda each: each.path):
-        if mask.path not in users:
+            image_of[mask.path] = image.path
+            if mask.problem is not None:
+                yield _unreadable_mask(mask.path, mask.problem)
+    for mask in sorted(chain(spare, mask_named.values()), key=lambda mask: mask.path):
+        if mask.path not in image_of:
             yield Finding(
                 path=mask.path,
                 kind="mask_without_image",
-                detail="it is not used: " + ("another mask" if mask in spare else "no image") + " has its name",
+                detail=f"it is not used: {'another mask' if mask in spare else 'no image'} has its name",
                 hint=f"a mask is named as its image is, then `{suffix}{extension}`" if suffix else "",
             )
     return mask_of
 
 
-def unreadable_mask(why: Finding, path: str) -> Finding:
-    """A mask that is there and cannot be used; its image still can."""
+def _by_name(masks: Iterable[ImageFile], extension: str) -> tuple[dict[str, ImageFile], list[ImageFile]]:
+    """Name → mask, and the masks whose name another one has. The dataset's own extension goes first."""
+    by_name: dict[str, ImageFile] = {}
+    spare = []
+    for mask in sorted(masks, key=lambda mask: (mask.extension != extension, mask.path)):
+        if by_name.setdefault(_key(mask.stem), mask) is not mask:
+            spare.append(mask)
+    return by_name, spare
+
+
+def _unreadable_mask(path: str, why: Finding) -> Finding:
     return Finding(path=path, kind="unreadable_mask", detail=f"the mask: {why.detail}", hint=why.hint, failed=True)
 
 
-def stray(entry: Entry) -> Finding:
-    """An entry that the layout does not provide for."""
+def stray(entry: FolderEntry) -> Finding:
+    """The finding about an entry for which the layout has no place."""
     if entry.refused is not None:
         return entry.refused.finding(entry.path)
     if entry.kind == "folder":
@@ -145,31 +150,32 @@ def stray(entry: Entry) -> Finding:
     )
 
 
-def _entries(tree: Tree, folder: str) -> Generator[Finding, None, list[Entry]]:
+def _entries(tree: FileTree, folder: str) -> Generator[Finding, None, list[FolderEntry]]:
     try:
         return tree.entries(folder)
-    except Refused as why:
+    except FileRefused as why:
         yield why.finding(folder)
         return []
 
 
-def _picture(entry: Entry) -> Picture | None:
+def _image_file(entry: FolderEntry) -> ImageFile | None:
+    """None if the entry has no image's extension."""
     stem, dot, extension = entry.name.rpartition(".")
     extension = f".{extension.lower()}"
-    if not dot or entry.name.startswith("._") or extension not in READ | NOT_READ:
+    if not dot or entry.name.startswith("._") or extension not in _READ | _NOT_READ:
         return None
     why = entry.refused
     if entry.kind == "folder":
-        why = Refused("not_a_file", "it is a folder, not a file", "put the original file in its place")
-    elif why is None and extension in NOT_READ:
-        why = Refused("unsupported_format", f"a {extension} is not read", "save it as PNG")
-    return Picture(entry.path, stem, extension, None if why is None else why.finding(entry.path))
+        why = FileRefused("not_a_file", "it is a folder, not a file", "put the original file in its place")
+    elif why is None and extension in _NOT_READ:
+        why = FileRefused("unsupported_format", f"a {extension} is not read", "save it as PNG")
+    return ImageFile(entry.path, stem, extension, None if why is None else why.finding(entry.path))
 
 
-def _collisions(found: Iterable[Picture]) -> Generator[Finding, None, None]:
+def _collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
     alike: defaultdict[str, list[str]] = defaultdict(list)
-    for each in found:
-        alike[_key(each.path).casefold()].append(each.path)
+    for file in files:
+        alike[_key(file.path).casefold()].append(file.path)
     for first, *others in alike.values():
         for other in others:
             yield Finding(
@@ -181,5 +187,5 @@ def _collisions(found: Iterable[Picture]) -> Generator[Finding, None, None]:
 
 
 def _key(name: str) -> str:
-    """A name as it is compared: `é` can be one character or two."""
+    """The form in which names are compared: `é` can be one character or two."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -1,11 +1,16 @@
-"""Sources by name."""
+"""Finds sources by name, and makes a `Source` of what a module offers."""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from acbench._util.plugins import Plugins
 from acbench.data.sources._contract import Source
+from acbench.errors import AcbenchError
+
+T = TypeVar("T")
 
 _PLUGINS = Plugins("acbench.data.sources", "acbench.sources", "source")
 
@@ -16,5 +21,54 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Source:
-    """The source of that name. Raises AcbenchError if there is none, or if it cannot be imported."""
-    return cast(Source, _PLUGINS.load(name))
+    """The source of that name. Raises AcbenchError if there is none, or if its module cannot be loaded or used."""
+    module = _Module(name, _PLUGINS.load(name))
+    return Source(
+        name=module.constant("NAME", str),
+        title=module.constant("TITLE", str),
+        licence=module.constant("LICENCE", str),
+        attribution=module.constant("ATTRIBUTION", str),
+        home=module.constant("HOME", str),
+        benchmark=module.constant("BENCHMARK", str),
+        layout=module.constant("LAYOUT", str),
+        extras=module.constant("EXTRAS", frozenset),
+        image_counts=module.constant("IMAGE_COUNTS", dict),
+        is_category=module.function("is_category"),
+        scan=module.function("scan"),
+        known_labels=module.function("known_labels"),
+        split_of=module.optional_function("split_of"),
+        render=module.optional_function("render"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    """A source's module, whose contents may come from another package and are checked."""
+
+    source: str
+    content: object
+
+    def constant(self, name: str, kind: type[T]) -> T:
+        value = getattr(self.content, name, None)
+        if not isinstance(value, kind):
+            raise self._unusable(name, value, kind.__name__)
+        return value
+
+    def function(self, name: str) -> Callable[..., Any]:
+        function = self.optional_function(name)
+        if function is None:
+            raise self._unusable(name, None, "function")
+        return function
+
+    def optional_function(self, name: str) -> Callable[..., Any] | None:
+        value: Callable[..., Any] | None = getattr(self.content, name, None)
+        if value is not None and not callable(value):
+            raise self._unusable(name, value, "function")
+        return value
+
+    def _unusable(self, name: str, value: object, kind: str) -> AcbenchError:
+        wrong = f"it has no {name}" if value is None else f"its {name} is no {kind}"
+        return AcbenchError(
+            f"the source {self.source!r} cannot be used: {wrong}",
+            "acbench.data.sources.Source says what the module of a source has to offer",
+        )

@@ -1,13 +1,10 @@
-"""Your own dataset in the layout of MVTec-AD, under whatever names your label schema gives its categories."""
+"""Reads a dataset of your own in the layout of MVTec-AD; your label schema names its categories and classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from acbench.data.sources import mvtec_ad
-from acbench.data.sources._contract import FoundImage
-from acbench.records import Finding
-from acbench.storage.files import Tree
 
 NAME = "folders"
 TITLE = "your dataset"
@@ -17,17 +14,13 @@ HOME = "give a folder with <category>/train/good, <category>/test/<class> and <c
 BENCHMARK = "YOUR_SCHEMA.yaml"
 LAYOUT = mvtec_ad.LAYOUT
 EXTRAS = mvtec_ad.EXTRAS
-WHOLE: Mapping[str, int] = {}
+IMAGE_COUNTS: Mapping[str, int] = {}
 
 is_category = mvtec_ad.is_category
+scan = mvtec_ad.scan
 split_of = mvtec_ad.split_of
 
 
 def known_labels() -> Mapping[str, tuple[str, ...]]:
-    """Nothing: what a dataset of your own holds is for its schema to say."""
+    """Nothing: only its label schema says which labels a dataset of your own has."""
     return {}
-
-
-def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
-    """Every image, and whatever is out of place."""
-    return mvtec_ad.scan(tree, categories)

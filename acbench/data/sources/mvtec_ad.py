@@ -1,6 +1,6 @@
-"""MVTec-AD: `<category>/{train,test}/<class>/<n>.png` and `<category>/ground_truth/<class>/<n>_mask.png`.
+"""Reads MVTec-AD: `<category>/{train,test}/<class>/<n>.png` and `<category>/ground_truth/<class>/<n>_mask.png`.
 
-Other data sets in this layout can use `is_category` and `scan` as they are.
+Sources of other datasets in this layout use its functions.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from acbench.data.sources._contract import FoundImage
-from acbench.data.sources._layout import Picture, paired, pictures, subfolders
+from acbench.data.sources._layout import ImageFile, image_files, pair_masks, subfolders
 from acbench.records import GOOD, Finding, Split
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 NAME = "mvtec_ad"
 TITLE = "MVTec-AD"
@@ -45,13 +45,13 @@ _CATEGORIES = {
     "wood": (326, "color combined hole liquid scratch"),
     "zipper": (391, "broken_teeth combined fabric_border fabric_interior rough split_teeth squeezed_teeth"),
 }
-WHOLE: Mapping[str, int] = {category: count for category, (count, _) in _CATEGORIES.items()}
+IMAGE_COUNTS: Mapping[str, int] = {category: count for category, (count, _) in _CATEGORIES.items()}
 
 _EXTENSION = ".png"
 
 
 def known_labels() -> Mapping[str, tuple[str, ...]]:
-    """Category → its folders of anomalous images."""
+    """Category → the names of its folders of anomalous images."""
     return {category: tuple(classes.split()) for category, (_, classes) in _CATEGORIES.items()}
 
 
@@ -60,13 +60,13 @@ def split_of(image: str) -> Split:
     return "train" if image.split("/")[1:2] == ["train"] else "test"
 
 
-def is_category(tree: Tree, folder: str) -> bool:
+def is_category(tree: FileTree, folder: str) -> bool:
     """Whether a folder holds `train` or `test`."""
     return not {"train", "test"}.isdisjoint(tree.folders(folder))
 
 
-def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
-    """Every image, and whatever is out of place."""
+def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+    """Every image of these categories, and everything out of place."""
     for category in categories:
         parts = yield from subfolders(tree, category, {"train", "test", "ground_truth"}, EXTRAS)
         if "train" in parts:
@@ -74,48 +74,48 @@ def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding
         yield from _test(tree, category)
 
 
-def _train(tree: Tree, category: str) -> Iterator[FoundImage | Finding]:
-    classes = yield from subfolders(tree, f"{category}/train")
-    for name in classes:
-        if name == GOOD:
-            images = yield from pictures(tree, f"{category}/train/{name}", _EXTENSION, TITLE)
+def _train(tree: FileTree, category: str) -> Iterator[FoundImage | Finding]:
+    folders = yield from subfolders(tree, f"{category}/train")
+    for folder in folders:
+        if folder == GOOD:
+            images = yield from image_files(tree, f"{category}/train/{folder}", _EXTENSION, TITLE)
             for image in images:
-                yield _found(category, "train", name, image, None)
+                yield _found(category, "train", folder, image)
         else:
             yield Finding(
-                path=f"{category}/train/{name}",
+                path=f"{category}/train/{folder}",
                 kind="anomalous_in_train",
                 detail=f"train holds normal images only, in `{GOOD}`: this folder is not read",
-                hint=f"move it to {category}/test/{name}",
+                hint=f"move it to {category}/test/{folder}",
                 failed=True,
             )
 
 
-def _test(tree: Tree, category: str) -> Iterator[FoundImage | Finding]:
-    """Test images and their masks, class by class; also classes that have masks alone."""
-    classes = yield from subfolders(tree, f"{category}/test")
-    masked = yield from subfolders(tree, f"{category}/ground_truth")
-    for name in sorted({*classes, *masked}):
-        images: list[Picture] = []
-        masks: list[Picture] = []
-        mask_folder = f"{category}/ground_truth/{name}"
-        if name in classes:
-            images = yield from pictures(tree, f"{category}/test/{name}", _EXTENSION, TITLE)
-        if name in masked:
-            masks = yield from pictures(tree, mask_folder, _EXTENSION, TITLE)
-        anomalous = [] if name == GOOD else images
-        mask_of = yield from paired(anomalous, masks, mask_folder, "_mask", _EXTENSION)
+def _test(tree: FileTree, category: str) -> Iterator[FoundImage | Finding]:
+    """Test images and their masks, class by class, including classes that have only masks."""
+    image_folders = yield from subfolders(tree, f"{category}/test")
+    mask_folders = yield from subfolders(tree, f"{category}/ground_truth")
+    for folder in sorted({*image_folders, *mask_folders}):
+        images: list[ImageFile] = []
+        masks: list[ImageFile] = []
+        mask_folder = f"{category}/ground_truth/{folder}"
+        if folder in image_folders:
+            images = yield from image_files(tree, f"{category}/test/{folder}", _EXTENSION, TITLE)
+        if folder in mask_folders:
+            masks = yield from image_files(tree, mask_folder, _EXTENSION, TITLE)
+        anomalous = [] if folder == GOOD else images
+        mask_of = yield from pair_masks(anomalous, masks, mask_folder, "_mask", _EXTENSION)
         for image in images:
-            yield _found(category, "test", name, image, mask_of.get(image.path))
+            yield _found(category, "test", folder, image, mask_of.get(image.path))
 
 
-def _found(category: str, split: Split, name: str, image: Picture, mask: str | None) -> FoundImage:
+def _found(category: str, split: Split, folder: str, image: ImageFile, mask: str | None = None) -> FoundImage:
     return FoundImage(
         category=category,
         split=split,
         image=image.path,
         mask=mask,
-        anomalous=name != GOOD,
-        source_labels=(name,),
+        anomalous=folder != GOOD,
+        source_labels=(folder,),
         problem=image.problem,
     )

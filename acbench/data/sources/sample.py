@@ -1,14 +1,12 @@
-"""The bundled sample: rendered on first use, laid out like MVTec-AD."""
+"""Reads the bundled sample, which is rendered on first use in the layout of MVTec-AD."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+from acbench._util.console import Progress
 from acbench.data.sources import mvtec_ad
-from acbench.data.sources._contract import FoundImage
-from acbench.records import Finding
-from acbench.storage.files import Tree
 
 NAME = "sample"
 TITLE = "the sample"
@@ -18,27 +16,23 @@ HOME = "leave --root out: the sample is rendered on first use"
 BENCHMARK = "sample"
 LAYOUT = mvtec_ad.LAYOUT
 EXTRAS = frozenset({"sample.json"})
-WHOLE: Mapping[str, int] = {"fabric": 76, "washer": 76}
+IMAGE_COUNTS: Mapping[str, int] = {"fabric": 76, "washer": 76}
 
 is_category = mvtec_ad.is_category
+scan = mvtec_ad.scan
 split_of = mvtec_ad.split_of
 
 
 def known_labels() -> Mapping[str, tuple[str, ...]]:
-    """Category → its folders of anomalous images."""
+    """Category → the names of its folders of anomalous images."""
     return {
         "fabric": ("combined", "fold", "hole", "loose_thread", "stain"),
         "washer": ("chip", "combined", "dent", "rust", "scratch"),
     }
 
 
-def render(root: Path, *, progress: Callable[[int, int], None] | None = None) -> Path:
-    """Draw the sample into `root` unless it is there; gives `root`."""
+def render(root: Path, *, progress: Progress | None = None) -> Path:
+    """Draw the sample into `root`, unless it is there. Returns `root`."""
     from acbench.data.sample import render as sample
 
     return sample.render(root, progress=progress)
-
-
-def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
-    """Every image, and whatever is out of place."""
-    return mvtec_ad.scan(tree, categories)

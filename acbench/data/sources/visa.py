@@ -1,8 +1,7 @@
-"""VisA, as in its original archive: images and masks below `<category>/Data`, labels in
-`<category>/image_anno.csv`.
+"""Reads VisA as in its original archive: images and masks in `<category>/Data`, labels in `<category>/image_anno.csv`.
 
-The archive has no split. The standard one-class split is shipped as a table of its normal test images: every
-other normal image is for training, every anomalous one for testing.
+The archive has no split. acbench comes with the standard one-class split as a table of its normal test images: every
+other normal image is for training, and every anomalous image is for testing.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from importlib import resources
 
 from acbench.data.sources._contract import FoundImage
 from acbench.data.sources._image_anno import FILE, NORMAL, read_labels
-from acbench.data.sources._layout import Picture, paired, pictures, subfolders
+from acbench.data.sources._layout import ImageFile, image_files, pair_masks, subfolders
 from acbench.records import Finding, Split
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 NAME = "visa"
 TITLE = "VisA"
@@ -30,7 +29,7 @@ HOME = "the original is the archive VisA_20220922.tar, linked from https://githu
 BENCHMARK = "visa_ac"
 LAYOUT = f"Data/Images/Normal, Data/Images/Anomaly, Data/Masks/Anomaly and {FILE}"
 EXTRAS = frozenset({"split_csv", "license-dataset", "license", "readme.md"})
-WHOLE: Mapping[str, int] = {
+IMAGE_COUNTS: Mapping[str, int] = {
     "candle": 1100,
     "capsules": 702,
     "cashew": 600,
@@ -50,50 +49,46 @@ _EXTENSION = ".jpg"
 
 @cache
 def known_labels() -> Mapping[str, tuple[str, ...]]:
-    """Category → every string of its label column but `normal`; several labels are joined by commas."""
+    """Category → every string of its label column except `normal`; commas join several labels of one image."""
     strings: defaultdict[str, list[str]] = defaultdict(list)
     for row in csv.DictReader(_table("visa_label_strings.csv").splitlines()):
         strings[row["category"]].append(row["label"])
-    return {category: tuple(found) for category, found in strings.items()}
+    return {category: tuple(labels) for category, labels in strings.items()}
 
 
 def split_of(image: str) -> Split:
     """The split of an image, by its path alone."""
     category, _, rest = image.partition("/")
     folder, _, name = rest.rpartition("/")
-    normal = folder.endswith("Normal")
-    return "train" if normal and name.partition(".")[0] not in _test_normal().get(category, ()) else "test"
+    stem = name.rpartition(".")[0]
+    return "train" if folder.endswith("Normal") and stem not in _test_normal().get(category, ()) else "test"
 
 
-def is_category(tree: Tree, folder: str) -> bool:
+def is_category(tree: FileTree, folder: str) -> bool:
     """Whether a folder holds `Data/Images`."""
     return "Images" in tree.folders(f"{folder}/Data")
 
 
-def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
-    """Every image with its labels, and whatever is out of place."""
+def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+    """Every image of these categories with its labels, and everything out of place."""
     for category in categories:
         yield from subfolders(tree, category, {"Data"}, {FILE, *EXTRAS})
         yield from subfolders(tree, f"{category}/Data", {"Images", "Masks"})
-        kinds = yield from subfolders(tree, f"{category}/Data/Images", {"Normal", "Anomaly"})
-        masked = yield from subfolders(tree, f"{category}/Data/Masks", {"Anomaly"})
-        normal: list[Picture] = []
-        anomalous: list[Picture] = []
-        masks: list[Picture] = []
+        image_folders = yield from subfolders(tree, f"{category}/Data/Images", {"Normal", "Anomaly"})
+        mask_folders = yield from subfolders(tree, f"{category}/Data/Masks", {"Anomaly"})
+        normal: list[ImageFile] = []
+        anomalous: list[ImageFile] = []
+        masks: list[ImageFile] = []
         mask_folder = f"{category}/Data/Masks/Anomaly"
-        if "Normal" in kinds:
-            normal = yield from pictures(tree, f"{category}/Data/Images/Normal", _EXTENSION, TITLE)
-        if "Anomaly" in kinds:
-            anomalous = yield from pictures(tree, f"{category}/Data/Images/Anomaly", _EXTENSION, TITLE)
-        if masked:
-            masks = yield from pictures(tree, mask_folder, ".png", TITLE)
-        mask_of = yield from paired(anomalous, masks, mask_folder)
-        labels = yield from read_labels(
-            tree,
-            category,
-            {each.path: False for each in normal} | {each.path: True for each in anomalous},
-            HOME,
-        )
+        if "Normal" in image_folders:
+            normal = yield from image_files(tree, f"{category}/Data/Images/Normal", _EXTENSION, TITLE)
+        if "Anomaly" in image_folders:
+            anomalous = yield from image_files(tree, f"{category}/Data/Images/Anomaly", _EXTENSION, TITLE)
+        if mask_folders:
+            masks = yield from image_files(tree, mask_folder, ".png", TITLE)
+        mask_of = yield from pair_masks(anomalous, masks, mask_folder)
+        is_anomalous = {image.path: False for image in normal} | {image.path: True for image in anomalous}
+        labels = yield from read_labels(tree, category, is_anomalous, HOME)
         for image in anomalous:
             yield FoundImage(
                 category=category,
@@ -104,11 +99,10 @@ def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding
                 source_labels=labels.get(image.path, ()),
                 problem=image.problem,
             )
-        test = _test_normal().get(category, frozenset())
         for image in normal:
             yield FoundImage(
                 category=category,
-                split="test" if image.stem in test else "train",
+                split=split_of(image.path),
                 image=image.path,
                 mask=None,
                 anomalous=False,
@@ -119,7 +113,7 @@ def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding
 
 @cache
 def _test_normal() -> Mapping[str, frozenset[str]]:
-    """Category → stems of the normal images that are for testing."""
+    """Category → names, without extension, of the normal images that are for testing."""
     lines = (line.split() for line in _table("visa_test_normal.txt").splitlines() if not line.startswith("#"))
     return {category: frozenset(stems) for category, *stems in lines}
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from acbench._util.prefetch import ahead
 from acbench.errors import ReleaseError, RemoteError
-from acbench.storage.files import Refused, Tree
-from acbench.storage.roots import Root, open_tree, root_at
+from acbench.storage.files import FileRefused, FileTree
+from acbench.storage.roots import Root, open_tree, parse_root
 from acbench.storage.urls import is_url
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def attach_images(dataset: D, root: str | Path) -> D:
     """
     import datasets
 
-    place = root_at(root if isinstance(root, str) and is_url(root) else Path(root).expanduser())
+    place = parse_root(root if isinstance(root, str) and is_url(root) else Path(root).expanduser())
     if isinstance(place, Path) and not place.is_dir():
         raise ReleaseError(f"{place} is not a folder", "give the folder that holds the dataset's categories")
     if isinstance(dataset, datasets.DatasetDict):
@@ -68,7 +68,7 @@ class _File:
     problem: str = ""
 
 
-def _paths(dataset: Dataset, name: str, tree: Tree, root: Root) -> list[str | None]:
+def _paths(dataset: Dataset, name: str, tree: FileTree, root: Root) -> list[str | None]:
     """Where each file of a column is. Raises ReleaseError unless all of them are those that were labelled."""
     wanted = list(zip(dataset[f"{name}_path"], dataset[f"{name}_sha256"], strict=True))
     files = list(ahead(lambda pair: _find(*pair, tree), wanted, workers=4, most=32))
@@ -83,14 +83,14 @@ def _paths(dataset: Dataset, name: str, tree: Tree, root: Root) -> list[str | No
     return [file.path for file in files]
 
 
-def _find(path: str | None, sha256: str | None, tree: Tree) -> _File:
+def _find(path: str | None, sha256: str | None, tree: FileTree) -> _File:
     """Find a file and compare its sha256. A row without a path has no file, and nothing is wrong with that."""
     if not path or not sha256:
         return _File(None)
     try:
         located = tree.locate(path)
         if hashlib.sha256(tree.fetch(path, located)).hexdigest() != sha256:
-            raise Refused("other_bytes", "it is not the file that was labelled (its sha256 differs)")
-        return _File(located.real)
-    except Refused as why:
+            raise FileRefused("other_bytes", "it is not the file that was labelled (its sha256 differs)")
+        return _File(located.address)
+    except FileRefused as why:
         return _File(None, f"{path}: {why.message}")

@@ -15,7 +15,7 @@ from acbench.errors import AnnotationToolError, LostConnection
 from acbench.integrations.label_studio.http import Connection, Refusal
 from acbench.review.annotation_tool import ProjectSpec, ToolProject
 from acbench.schema.form import EMPTY
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 if TYPE_CHECKING:
     from label_studio_sdk.types import AllRolesProjectList, LseProjectResponse
@@ -147,7 +147,10 @@ class Projects:
         views = self.connection.sdk.views
         if views.list(project=project.number):
             return
-        hidden = [*(f"tasks:{name}" for name in _HIDDEN_COLUMNS), *(f"tasks:data.{name}" for name in spec.unlisted)]
+        hidden = [
+            *(f"tasks:{name}" for name in _HIDDEN_COLUMNS),
+            *(f"tasks:data.{name}" for name in spec.hidden_fields),
+        ]
         view = {
             "title": "Tasks",
             "type": "list",
@@ -169,7 +172,7 @@ def mark(name: str, form: str) -> str:
 
 def _settings(spec: ProjectSpec) -> ProjectSettings:
     """What a project is held to, whether it is new or not."""
-    about = spec.words.replace("[", "(").replace("]", ")")  # brackets could be taken for the mark
+    about = spec.description.replace("[", "(").replace("]", ")")  # brackets could be taken for the mark
     return {
         "description": f"{about}\nacbench finds it by this line: {mark(spec.name, spec.form)}".lstrip(),
         "label_config": spec.form,

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import httpx
 
+from acbench._util.processes import is_running
 from acbench.errors import AnnotationToolError
-from acbench.storage.ledger import alive
-from acbench.storage.tables import write_bytes
+from acbench.storage.atomic import write_bytes
 
 PROGRAM = "label-studio"
 RELEASE = "1.23.2"
@@ -179,7 +179,7 @@ def _last_started(folder: Path) -> tuple[str, int] | None:
     try:
         state = json.loads(_state(folder).read_bytes())
         url, pid = str(state["url"]), int(state["pid"])
-        return (url, pid) if alive(pid) and _answers(url) else None
+        return (url, pid) if is_running(pid) and _answers(url) else None
     except (OSError, ValueError, TypeError, KeyError, httpx.TransportError):
         return None
 

@@ -14,8 +14,9 @@ from typing import Any, Literal, Protocol
 from acbench._util.execution import WorkerTask
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.budget import Budget
-from acbench.predictors.llm.cache import Call, LedgerCallLog, OpenCallLog
+from acbench.predictors.llm.cache import Call, OpenCallLog
 from acbench.storage import tables
+from acbench.storage.ledger import Ledger
 
 POLL = 0.2
 """Seconds between looks at what another worker is doing."""
@@ -60,7 +61,7 @@ class ProjectActor:
     """
 
     def __init__(self, job: Job) -> None:
-        self.ledger = _Ledger(LedgerCallLog(job.ledger))
+        self.ledger = _Ledger(Ledger(job.ledger))
         self.budget = _Budget(Budget(limit=job.budget))
         self.check = _Check()
         self.parts = _Parts(job, (self.ledger, self.budget, self.check))
@@ -107,39 +108,39 @@ class _Parts:
 class _Ledger:
     """The ledger, and which part has claimed which calls."""
 
-    log: LedgerCallLog
+    ledger: Ledger
     claims: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return self.log.embeddings(keys)
+    def load_vectors(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return self.ledger.vectors.load(keys)
 
-    def put_embeddings(self, rows: list[tuple[str, bytes]]) -> None:
-        self.log.put_embeddings(rows)
+    def save_vectors(self, rows: list[tuple[str, bytes]]) -> None:
+        self.ledger.vectors.save(rows)
 
     def call(self, call_id: str) -> Call | None:
-        return self.log.call(call_id)
+        return self.ledger.calls.call(call_id)
 
     def claim(self, part: int, call_id: str, model: str, retry: bool) -> bool:
-        claimed = self.log.claim(call_id, model, f"{os.getpid()}:part {part}", retry=retry)
+        claimed = self.ledger.calls.claim(call_id, model, f"{os.getpid()}:part {part}", retry=retry)
         if claimed:
             self.claims[part].add(call_id)
         return claimed
 
-    def sending(self, call_id: str) -> None:
-        self.log.sending(call_id)
+    def record_send(self, call_id: str) -> None:
+        self.ledger.calls.record_send(call_id)
 
     def settle(self, part: int, call_id: str, answer: str | None, error: str | None, cost: float) -> None:
-        self.log.settle(call_id, answer=answer, error=error, cost=cost)
+        self.ledger.calls.settle(call_id, answer=answer, error=error, cost=cost)
         self.claims[part].discard(call_id)
 
     def release(self, part: int, call_id: str, cost: float) -> None:
-        self.log.release(call_id, cost=cost)
+        self.ledger.calls.release(call_id, cost=cost)
         self.claims[part].discard(call_id)
 
     def give_up(self, part: int) -> None:
         """Release the calls of a part whose worker is lost."""
         for call_id in self.claims.pop(part, ()):
-            self.log.release(call_id, cost=0)
+            self.ledger.calls.release(call_id, cost=0)
 
 
 @dataclass
@@ -235,12 +236,12 @@ class _WorkerVectors:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
-        vectors: dict[str, bytes] = self._ask("ledger", "embeddings", list(keys))
+    def load(self, keys: Sequence[str]) -> dict[str, bytes]:
+        vectors: dict[str, bytes] = self._ask("ledger", "load_vectors", list(keys))
         return vectors
 
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        self._ask("ledger", "put_embeddings", list(rows))
+    def save(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        self._ask("ledger", "save_vectors", list(rows))
 
 
 class _WorkerLog:
@@ -256,8 +257,8 @@ class _WorkerLog:
     def claim(self, call_id: str, model: str, owner: str, *, retry: bool = False) -> bool:
         return bool(self._ask("ledger", "claim", self._part, call_id, model, retry))
 
-    def sending(self, call_id: str) -> None:
-        self._ask("ledger", "sending", call_id)
+    def record_send(self, call_id: str) -> None:
+        self._ask("ledger", "record_send", call_id)
 
     def settle(self, call_id: str, *, answer: str | None = None, error: str | None = None, cost: float) -> None:
         self._ask("ledger", "settle", self._part, call_id, answer, error, cost)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 from acbench._util import execution
 from acbench._util.execution import WorkerTask
 from acbench._util.stdout import reserved_stdout
-from acbench.errors import AcbenchError, RemoteError
+from acbench.errors import AcbenchError, HintedError
 from acbench.integrations.ray.driver import Ask, Job, ProjectActor, Service, WorkerHome
 from acbench.integrations.torch.runtime import threads
 from acbench.predictors.llm.budget import Budget
@@ -250,7 +250,7 @@ class _Worker:
             if self._do_part is None:
                 self._do_part = self._home.job.task.start(self._home)
             return self._do_part(self._ask("parts", "begin", part))
-        except (AcbenchError, RemoteError) as error:
+        except HintedError as error:
             return _Failure(error.message, error.hint)
 
 

@@ -24,7 +24,7 @@ from acbench.errors import AcbenchError
 from acbench.integrations.openai.tokens import question_tokens
 from acbench.integrations.torch.runtime import device, first_line, import_torch, model_on_hub
 from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, in_words
-from acbench.storage.ledger import digest, sha256_file
+from acbench.storage.digests import digest, sha256_file
 
 VERSION = 1
 """Part of every model's name. Raise it when the same question is put in other words."""

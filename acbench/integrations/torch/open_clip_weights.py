@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.runtime import device, first_line, import_torch, model_on_hub, normalisation
-from acbench.storage.ledger import sha256_file
+from acbench.storage.digests import sha256_file
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -21,7 +21,7 @@ from acbench.predictors.detection.maps import chunks
 from acbench.predictors.proposers.clip import prompts
 from acbench.records import GOOD, Item, Prediction
 from acbench.schema import Category
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 BATCH = 16
 """Crops looked at, and then kept, at a time."""
@@ -67,12 +67,12 @@ class Clip:
             item.item_id: digest("baseline clip", self.model.name, self.localiser.key, item.sha256, length=32)
             for item, _, _ in seen
         }
-        kept = self.setup.vectors.embeddings(list(keys.values()))
+        kept = self.setup.vectors.load(list(keys.values()))
         todo = [(keys[item.item_id], crop.pixels) for item, _, crop in seen if keys[item.item_id] not in kept]
         if todo:
             rows = self.model.images([pixels for _, pixels in todo])
             new = {key: row.tobytes() for (key, _), row in zip(todo, rows, strict=True)}
-            self.setup.vectors.put_embeddings(new.items())
+            self.setup.vectors.save(new.items())
             kept |= new
         return {item: np.frombuffer(kept[key], dtype=np.float32) for item, key in keys.items()}
 

@@ -25,7 +25,7 @@ from acbench.predictors.detection.localise import NONE, Localisation, Localiser
 from acbench.predictors.detection.maps import chunks
 from acbench.records import GOOD, JOIN, Item, Prediction
 from acbench.schema.views import ClassSet
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 BATCH = 16
 """Crops looked at, and then kept, at a time."""
@@ -94,14 +94,14 @@ class FewShot:
                 for item, place, crop in batch
                 if isinstance(crop, Crop) and not place.problem and (all_of_them or place.anomalous is not False)
             }
-            kept = self.setup.vectors.embeddings([key for key, _ in wanted.values()])
+            kept = self.setup.vectors.load([key for key, _ in wanted.values()])
             todo = [(key, crop) for key, crop in wanted.values() if key not in kept]
             if todo:
                 # As a class is to be told by the defect; where nothing is marked by all that is there
                 areas = [crop.area if crop.area.any() else np.ones_like(crop.area) for _, crop in todo]
                 rows = self.setup.models.embedder.embed([crop.pixels for _, crop in todo], areas)
                 new = {key: row.astype(np.float32).tobytes() for (key, _), row in zip(todo, rows, strict=True)}
-                self.setup.vectors.put_embeddings(new.items())
+                self.setup.vectors.save(new.items())
                 kept |= new
             for item, place, crop in batch:
                 if item.item_id in wanted:

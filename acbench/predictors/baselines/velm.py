@@ -30,7 +30,7 @@ from acbench.predictors.proposers.llm import render
 from acbench.records import GOOD, Item, Prediction
 from acbench.schema import Category
 from acbench.schema.render import json_schema
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 EDGE = 448
 """Longer edge of a picture, pixels, as in the paper; smaller images stay as they are."""
@@ -210,7 +210,7 @@ class Velm:
 
 
 def _encoded(image: Image.Image) -> Picture:
-    return Picture(data=imaging.jpeg(imaging.within(image, EDGE), QUALITY), media_type="image/jpeg")
+    return Picture(data=imaging.jpeg(imaging.shrunk(image, EDGE), QUALITY), media_type="image/jpeg")
 
 
 def build(setup: BaselineSetup) -> Velm:

@@ -23,7 +23,7 @@ from acbench.errors import AcbenchError
 from acbench.predictors.base import BaselineSetup
 from acbench.predictors.detection.maps import Map, Maps, maps
 from acbench.records import Item
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 ORACLE, NONE = "oracle", "none"
 PEAK = 0.9

@@ -20,8 +20,8 @@ from acbench.errors import AcbenchError, ImageError
 from acbench.predictors.base import BaselineSetup, PatchModel, VectorCache
 from acbench.predictors.detection import patchcore
 from acbench.records import Item
-from acbench.storage.files import Tree
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
+from acbench.storage.files import FileTree
 
 T = TypeVar("T")
 Map = NDArray[np.float32]
@@ -82,12 +82,12 @@ class PatchCoreMaps:
         bank_items = [item for item in train if item.item_id not in held]
         keys = {item.item_id: self._key(item, bank_items) for item in items}
         for chunk in chunks(items, CHUNK):
-            kept = self.cache.embeddings([keys[item.item_id] for item in chunk])
+            kept = self.cache.load([keys[item.item_id] for item in chunk])
             todo = [item for item in chunk if keys[item.item_id] not in kept]
             for item, rows in self._features(todo, flat=False):
                 found = self._bank(bank_items).heatmap(rows)
                 kept[keys[item.item_id]] = np.array(found.shape, np.float32).tobytes() + found.tobytes()
-                self.cache.put_embeddings([(keys[item.item_id], kept[keys[item.item_id]])])
+                self.cache.save([(keys[item.item_id], kept[keys[item.item_id]])])
             for item in chunk:
                 key = keys[item.item_id]
                 yield item, _unpacked(kept[key]) if key in kept else self._failed[item.item_id]
@@ -95,12 +95,12 @@ class PatchCoreMaps:
     def _bank(self, items: Sequence[Item]) -> patchcore.Bank:
         if self._fitted is None or self._fitted[0] != items:
             key = digest(self.name, "bank", [each.sha256 for each in items], length=32)
-            kept = self.cache.embeddings([key])
+            kept = self.cache.load([key])
             if not kept:
                 rows = np.concatenate([rows for _, rows in self._features(items)])
                 patches = patchcore.fit(rows[:, None, None]).patches
                 kept[key] = np.array(patches.shape, np.float32).tobytes() + patches.tobytes()
-                self.cache.put_embeddings(kept.items())
+                self.cache.save(kept.items())
             self._fitted = items, patchcore.Bank(_unpacked(kept[key]))
         return self._fitted[1]
 
@@ -178,7 +178,7 @@ class HeatmapFiles:
 def read_map(path: str, folder: Path) -> Map:
     """One map as float32 (h, w). Raises ImageError unless it is one finite number a pixel."""
     try:
-        data = Tree(folder).read(path)
+        data = FileTree(folder).read(path)
         if path.endswith(".npy"):
             found = np.load(io.BytesIO(data), allow_pickle=False)
         else:

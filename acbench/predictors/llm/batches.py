@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from acbench._util.processes import is_running
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.cache import LEASE, Batch, LedgerCallLog
 from acbench.predictors.llm.client import LedgerClient, describe
 from acbench.predictors.llm.messages import Completion, LlmError, Question, Reply, call_id
 from acbench.predictors.llm.rate_limit import BACKOFF
-from acbench.storage.ledger import alive
 
 SHARE = 0.5
 """Of the usual price."""
@@ -145,7 +145,7 @@ class BatchClient(LedgerClient):
         """Find batches that were handed in by a run that ended before it knew their ids; forget those that were not."""
         for batch in log.open_batches(self.model.name):
             maker = int(batch.name.split("-")[1])
-            if batch.batch_id or (maker != os.getpid() and alive(maker) and time.time() - batch.since < LEASE):
+            if batch.batch_id or (maker != os.getpid() and is_running(maker) and time.time() - batch.since < LEASE):
                 continue
             try:
                 found = self.door.find(batch.name)
@@ -208,7 +208,7 @@ class BatchClient(LedgerClient):
             known = log.call(key)
             if kept := self._kept(key, known):
                 yield from _named(kept, names)
-            elif known is None or not known.in_hand:
+            elif known is None or not known.active:
                 gone = Reply(
                     call_id=key, answer=None, error="server: whoever asked it gave up", cached=True, unasked=True
                 )

@@ -151,7 +151,7 @@ class LedgerClient:
 
         def sending() -> None:
             check()
-            log.sending(key)
+            log.record_send(key)
 
         charges: list[float] = []
         try:

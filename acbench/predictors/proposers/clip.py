@@ -29,7 +29,7 @@ from acbench.errors import AcbenchError
 from acbench.predictors.base import ClipModel, Proposer, Setup
 from acbench.records import GOOD, Item, Proposal
 from acbench.schema import Category
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 MARGIN = 0.2
 """Abstain if the best class leads the second by less."""
@@ -102,7 +102,7 @@ class Clip:
         """Keep the vectors of all items, batch by batch."""
         todo: list[_Missing] = []
         for chunk in _chunks(items, CHUNK):
-            kept = self.setup.vectors.embeddings([key for item in chunk for key in self._keys(item).values()])
+            kept = self.setup.vectors.load([key for item in chunk for key in self._keys(item).values()])
             for item in chunk:
                 if missing := {view: key for view, key in self._keys(item).items() if key not in kept}:
                     todo.append((item, missing))
@@ -170,7 +170,7 @@ class Clip:
     def _scale(self) -> float:
         """The model's own scale. Kept, so that a run with all vectors there does not load the model."""
         key = digest(self.model.name, "scale", length=32)
-        if not self.setup.vectors.embeddings([key]):
+        if not self.setup.vectors.load([key]):
             self._keep([key], np.array([[self.model.scale]], dtype=np.float32))
         return float(self._kept([key])[key][0])
 
@@ -178,7 +178,7 @@ class Clip:
         """A unit vector (K, D) of `good` and of each class: the direction of the mean of its prompts."""
         asked = prompts(category)
         keys = {prompt: self._text_key(prompt) for said in asked.values() for prompt in said}
-        kept = self.setup.vectors.embeddings(list(keys.values()))
+        kept = self.setup.vectors.load(list(keys.values()))
         missing = [prompt for prompt, key in keys.items() if key not in kept]
         for chunk in _chunks(missing, 2 * BATCH):
             self._keep([keys[prompt] for prompt in chunk], self.model.texts(chunk))
@@ -229,10 +229,10 @@ class Clip:
     # The cache
 
     def _keep(self, keys: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        self.setup.vectors.put_embeddings((key, row.tobytes()) for key, row in zip(keys, vectors, strict=True))
+        self.setup.vectors.save((key, row.tobytes()) for key, row in zip(keys, vectors, strict=True))
 
     def _kept(self, keys: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-        rows = self.setup.vectors.embeddings(keys)
+        rows = self.setup.vectors.load(keys)
         return {key: np.frombuffer(row, dtype=np.float32).astype(np.float64) for key, row in rows.items()}
 
     # Answers

@@ -35,7 +35,7 @@ from acbench.predictors.llm.messages import CostEstimate, LlmClient, Picture, Qu
 from acbench.records import GOOD, Item, Proposal
 from acbench.schema import Category
 from acbench.schema.render import json_schema, prompt_text
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -300,7 +300,7 @@ def _scores(parsed: answers.Parsed, category: Category) -> dict[str, float]:
 
 
 def _whole(image: Image.Image) -> _Shown:
-    return _encoded(imaging.within(image, EDGE))
+    return _encoded(imaging.shrunk(image, EDGE))
 
 
 def _close_up(image: Image.Image, mask: NDArray[np.bool_]) -> tuple[_Shown, str, float] | None:

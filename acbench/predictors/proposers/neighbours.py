@@ -20,7 +20,7 @@ from acbench._util.console import Progress
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Setup
 from acbench.records import GOOD, Item, Proposal, label_set
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +92,7 @@ class Neighbours:
     def known(self, items: Sequence[Item]) -> dict[str, Vector]:
         """item_id → vector of the whole anomalous region, of those anomalous items whose vectors are kept already."""
         keys = {item.item_id: self._key(item) for item in items if item.anomalous}
-        kept = self.setup.vectors.embeddings(list(keys.values()))
+        kept = self.setup.vectors.load(list(keys.values()))
         return {item_id: _unpacked(kept[key])[0] for item_id, key in keys.items() if key in kept}
 
     # Vectors
@@ -113,7 +113,7 @@ class Neighbours:
         stream = iter(items)
         with ThreadPoolExecutor(max_workers=2) as pool:
             while chunk := list(islice(stream, CHUNK)):
-                heads = self.setup.vectors.embeddings([self._key(item) for item in chunk])
+                heads = self.setup.vectors.load([self._key(item) for item in chunk])
                 todo = [item for item in chunk if self._key(item) not in heads]
                 for item, crops in zip(todo, pool.map(self._crops, todo), strict=True):
                     if isinstance(crops, str):
@@ -155,11 +155,11 @@ class Neighbours:
         vectors = self.setup.models.embedder.embed([crop for crop, _ in crops], [area for _, area in crops])
         # One row, so that a killed run leaves all of an item's vectors or none.
         head = np.array([len(vectors), vectors.shape[1]], dtype=np.float32)
-        self.setup.vectors.put_embeddings([(self._key(item), np.concatenate([head, vectors.ravel()]).tobytes())])
+        self.setup.vectors.save([(self._key(item), np.concatenate([head, vectors.ravel()]).tobytes())])
 
     def _cached(self, item: Item) -> _Defects:
         key = self._key(item)
-        vectors = _unpacked(self.setup.vectors.embeddings([key])[key])
+        vectors = _unpacked(self.setup.vectors.load([key])[key])
         return _Defects(whole=vectors[0], parts=tuple(vectors[1:]), masked=item.mask is not None)
 
     def _key(self, item: Item) -> str:

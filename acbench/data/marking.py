@@ -1,0 +1,59 @@
+"""Draws marks on the pixels of an image: an outline around an anomaly, frames and corners around places.
+
+Pixels are uint8[H, W, 3] and are changed in place; masks are bool[H, W], True where anomalous.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage  # type: ignore[import-untyped, unused-ignore]
+
+from acbench.data.regions import Box, Mask
+
+Pixels = NDArray[np.uint8]
+
+_RED, _BLACK, _GREY, _WHITE = (255, 24, 24), (16, 0, 0), (100, 100, 104), (255, 255, 255)
+
+
+def outline(mask: Mask, width: int) -> Mask:
+    """The band, bool[H, W], `width` pixels wide around the anomaly; it contains no marked pixel."""
+    grown: Mask = ndimage.maximum_filter(mask, size=2 * width + 1, mode="constant")
+    return grown & ~mask
+
+
+def draw_outline(pixels: Pixels, mask: Mask, width: int) -> None:
+    """Draw a red line with a dark edge around the anomaly."""
+    pixels[outline(mask, width + 1)] = _BLACK
+    pixels[outline(mask, width)] = _RED
+
+
+def draw_frame(pixels: Pixels, mask: Mask, box: Box) -> None:
+    """Draw a thin white frame with a grey edge just inside a box, but not over the anomaly."""
+    pixels[_ring(mask.shape, box, 0, -1) & ~mask] = _WHITE
+    pixels[_ring(mask.shape, box, -1, -2) & ~mask] = _GREY
+
+
+def draw_corners(pixels: Pixels, box: Box) -> None:
+    """Draw four corners, white with dark edges, a little outside a box."""
+    corners = np.ones(pixels.shape[:2], dtype=np.bool_)
+    corners[_gap(box.top, box.bottom), :] = False
+    corners[:, _gap(box.left, box.right)] = False
+    pixels[_ring(corners.shape, box, 11, 8) & corners] = _BLACK
+    pixels[_ring(corners.shape, box, 10, 9) & corners] = _WHITE
+
+
+def _gap(start: int, end: int) -> slice:
+    """The part of a side between its two corners, at least a third of the side."""
+    arm = min((end - start) // 3, 10)
+    return slice(max(start + arm, 0), max(end - arm, 0))
+
+
+def _ring(shape: tuple[int, ...], box: Box, outer: int, inner: int) -> Mask:
+    """The pixels, bool[H, W], between the box grown by `outer` and the box grown by `inner` pixels."""
+    ring = np.zeros(shape, dtype=np.bool_)
+    for grow, value in ((outer, True), (inner, False)):
+        rows = np.s_[max(box.top - grow, 0) : max(box.bottom + grow, 0)]
+        columns = np.s_[max(box.left - grow, 0) : max(box.right + grow, 0)]
+        ring[rows, columns] = value
+    return ring
