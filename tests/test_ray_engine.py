@@ -316,7 +316,7 @@ class TestKeeper:
 
     def test_a_part_that_begins_again_gives_back_what_it_held(self, keeper: Keeper, tmp_path: Path) -> None:
         keeper.part(0), keeper.part(1)
-        with self.home(keeper, 0).log() as log, self.home(keeper, 1).log() as other:
+        with self.home(keeper, 0).open_log() as log, self.home(keeper, 1).open_log() as other:
             assert log.claim("a", "m", "") and not other.claim("a", "m", "")
             assert self.home(keeper, 0).budget.reserve(0.75) == 0.75
             assert self.home(keeper, 1).budget.reserve(0.5, wait=False) is None
@@ -327,7 +327,7 @@ class TestKeeper:
             assert keeper.spent() == 0.75
             self.home(keeper, 1).budget.settle(0.25, 0.05)
             assert keeper.spent() == pytest.approx(0.8)
-            other.sending("a")
+            other.record_send("a")
             other.settle("a", answer="{}", cost=0.05)
             known = log.call("a")
             assert known and known.answer == "{}"
@@ -338,9 +338,9 @@ class TestKeeper:
     def test_one_proves_for_all(self, keeper: Keeper) -> None:
         proved = []
         with pytest.raises(AcbenchError):
-            self.home(keeper, 0).once(partial(_fail, proved))
+            self.home(keeper, 0).run_once(partial(_fail, proved))
         for part in (1, 2, 3):
-            self.home(keeper, part).once(lambda: proved.append(1))
+            self.home(keeper, part).run_once(lambda: proved.append(1))
         assert proved == [0, 1]
         keeper.proved(False)
         assert keeper.turn(4) == "do" and keeper.turn(5) == "wait"

@@ -66,15 +66,15 @@ class TestMerging:
         with LedgerCallLog(tmp_path / "shard.sqlite") as shard:
             shard.put_file_facts([("/a", "1", "{}")])
             shard.put_embeddings([("v", b"1")])
-            shard.claim("x", "m", "1:a"), shard.sending("x"), shard.settle("x", answer='{"a": 1}', cost=0.5)
-            shard.claim("y", "m", "1:a"), shard.sending("y"), shard.settle("y", error="timeout: no", cost=0.25)
+            shard.claim("x", "m", "1:a"), shard.record_send("x"), shard.settle("x", answer='{"a": 1}', cost=0.5)
+            shard.claim("y", "m", "1:a"), shard.record_send("y"), shard.settle("y", error="timeout: no", cost=0.25)
         with MergingLedger(tmp_path / "home.sqlite") as home:
             first = home.merge(tmp_path / "shard.sqlite")
             assert (first.files, first.vectors, first.answers, first.failures, first.dollars) == (1, 1, 1, 1, 0.75)
             again = home.merge(tmp_path / "shard.sqlite")
             assert (again.files, again.vectors, again.answers, again.failures, again.dollars) == (0, 0, 0, 0, 0)
         with LedgerCallLog(tmp_path / "shard.sqlite") as shard:
-            shard.claim("y", "m", "1:a", retry=True), shard.sending("y"), shard.settle("y", answer="{}", cost=0.25)
+            shard.claim("y", "m", "1:a", retry=True), shard.record_send("y"), shard.settle("y", answer="{}", cost=0.25)
         with MergingLedger(tmp_path / "home.sqlite") as home:
             later = home.merge(tmp_path / "shard.sqlite")
             assert (later.answers, later.failures, later.dollars) == (1, -1, 0.25)
@@ -85,7 +85,7 @@ class TestMerging:
     def test_an_answer_that_is_there_stays(self, tmp_path: Path) -> None:
         for name, answer in (("home", "1"), ("shard", "2")):
             with LedgerCallLog(tmp_path / f"{name}.sqlite") as log:
-                log.claim("x", "m", "1:a"), log.sending("x"), log.settle("x", answer=answer, cost=1)
+                log.claim("x", "m", "1:a"), log.record_send("x"), log.settle("x", answer=answer, cost=1)
         with MergingLedger(tmp_path / "home.sqlite") as home:
             home.merge(tmp_path / "shard.sqlite")
         with LedgerCallLog(tmp_path / "home.sqlite") as log:
@@ -94,12 +94,12 @@ class TestMerging:
 
     def test_one_that_was_killed_half_way_may_have_been_paid(self, tmp_path: Path) -> None:
         with LedgerCallLog(tmp_path / "shard.sqlite") as shard:
-            shard.claim("x", "m", "1:a"), shard.sending("x")
+            shard.claim("x", "m", "1:a"), shard.record_send("x")
         with MergingLedger(tmp_path / "home.sqlite") as home:
             home.merge(tmp_path / "shard.sqlite")
         with LedgerCallLog(tmp_path / "home.sqlite") as log:
             known = log.call("x")
-            assert known and known.lost and not known.in_hand
+            assert known and known.lost and not known.active
             assert log.claim("x", "m", "1:b")
 
     def test_what_is_no_ledger(self, tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ class TestBase:
         with LedgerCallLog(tmp_path / "home.sqlite") as home:
             home.put_file_facts([("/a", "1", "old"), ("/b", "1", "b")])
             home.put_embeddings([("v", b"1"), ("w", b"1")])
-            home.claim("x", "m", "1:a"), home.sending("x"), home.settle("x", answer="{}", cost=1)
-            home.claim("y", "m", "1:a"), home.sending("y")
+            home.claim("x", "m", "1:a"), home.record_send("x"), home.settle("x", answer="{}", cost=1)
+            home.claim("y", "m", "1:a"), home.record_send("y")
         with LedgerCallLog(tmp_path / "shard.sqlite", tmp_path / "home.sqlite") as shard:
             shard.put_file_facts([("/a", "2", "new")])
             shard.put_embeddings([("w", b"2")])

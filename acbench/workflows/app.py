@@ -52,7 +52,7 @@ def update(run: Run, queue: Queue, shelf: Shelf, systems: Sequence[str]) -> Upda
             _samples(run, queue, systems),
             key=key,
             classes=[GOOD, *sorted({one for each in run.schema.categories.values() for one in each.class_ids})],
-            vectors=neighbours.build(proposer_setup(run, dataset)).known(dataset.items),
+            vectors=neighbours.build(proposer_setup(run, dataset)).kept_vectors(dataset.items),
             model=run.models.embedder.name,
             progress=progress,
         )

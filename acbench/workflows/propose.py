@@ -13,7 +13,7 @@ from acbench import __version__
 from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
-from acbench.predictors.base import DryRun, PaidProposer, Proposer, Setup, checked, tally
+from acbench.predictors.base import DryRun, PaidProposer, Proposer, Setup, ask, tally
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import Label, Proposal
 from acbench.review.resolve import machine_labels
@@ -119,21 +119,24 @@ def _built(run: Run, dataset: Dataset, names: Sequence[str]) -> dict[str, Propos
 def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
     path, paid = run.files.proposals(name), proposer if isinstance(proposer, PaidProposer) else None
     key = digest(VERSION, proposer.name, dataset.key)
+    unasked = 0
 
     def write(path: Path) -> None:
+        nonlocal unasked
         if paid:
             run.console.note(f"{name}: {paid.estimate(dataset.items)}")
         with run.console.stage(f"ask {name}") as progress:
             if run.distributed is None:
-                answers = checked(proposer.name, dataset.items, proposer.propose(dataset.items, progress))
+                answers = ask(proposer, dataset.items, progress)
             else:
                 answers = run.distributed.propose(proposer, name, dataset, progress)
-        tables.write(path, answers, Proposal, key=lambda proposal: proposal.item_id)
-        if paid and paid.unfinished:
-            run.console.note(f"{name}: {paid.unfinished:,} questions were not asked; run again to go on")
+        tables.write(path, answers.rows, Proposal, key=lambda proposal: proposal.item_id)
+        unasked = answers.unasked
+        if unasked:
+            run.console.note(f"{name}: {unasked:,} questions were not asked; run again to go on")
 
     if run.retry_errors and paid and any(one.status == "error" for one in tables.read(path, Proposal)):
         path.unlink()  # what was answered is in the ledger
-    run.build.ensure(path, key, write, unfinished=lambda: bool(paid and paid.unfinished))
+    run.build.ensure(path, key, write, unfinished=lambda: bool(unasked))
     # The answers themselves: those of a paid proposer may change though nothing that it is asked has.
     return digest(key, run.ledger.sha256(run.files.project.relative(path)))

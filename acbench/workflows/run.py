@@ -29,7 +29,7 @@ from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import Changes, Settings
 
 if TYPE_CHECKING:
-    from acbench.predictors.llm.cache import CallLog
+    from acbench.predictors.llm.cache import BatchLog
     from acbench.storage.shard import Shard
     from acbench.workflows.distributed import Distributed
 
@@ -103,8 +103,8 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
             console.note(f"only a part, as told before: {narrowed}")
         ledger = stack.enter_context(Ledger(ledger_file, base))
         run_id = stack.enter_context(ledger.run(shlex.join(["acbench", *sys.argv[1:]]), versions()))
-        open_log = ledger_file if base is None else partial(_open_log, ledger_file, base)
-        models = Models(settings=settings, calls=calls, open_log=open_log, tell=console.note)
+        open_log = partial(_open_log, ledger_file, base)
+        models = Models(settings=settings, calls=calls, open_log=open_log, open_batch_log=open_log, note=console.note)
         distributed = None
         if options.engine == "ray":
             from acbench.integrations.ray.engine import RayEngine
@@ -155,7 +155,7 @@ def _calls_of_shard(options: Options, shard: Shard) -> CallOptions:
     return options.calls if budget is None else dataclasses.replace(options.calls, budget=budget / shard.of)
 
 
-def _open_log(ledger_file: Path, base: Path) -> AbstractContextManager[CallLog]:
+def _open_log(ledger_file: Path, base: Path | None) -> AbstractContextManager[BatchLog]:
     from acbench.predictors.llm.cache import LedgerCallLog
 
     return LedgerCallLog(ledger_file, base)

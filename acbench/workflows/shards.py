@@ -68,10 +68,10 @@ def propose(run: Run, shard: Shard, dataset: Dataset, names: Sequence[str] = ())
         own = _own(shard, covered)
         with run.console.stage(f"ask {name}, shard {shard}") as progress:
             if isinstance(proposer, PerItemProposer):
-                answers = list(proposer.propose([*proposer.around(dataset.items), *own], progress))
+                answers = list(proposer.propose([*proposer.context(dataset.items), *own], progress))
                 failed = Counter(answer.reason for answer in answers if answer.status == "error")
             else:
-                failed = Counter(proposer.look(own, progress).values())
+                failed = Counter(proposer.embed(own, progress).values())
         unasked = proposer.unfinished if isinstance(proposer, PaidProposer) else 0
         done.append(Done(what=name, took=len(own), of=len(covered), failed=failed, unasked=unasked))
     return done

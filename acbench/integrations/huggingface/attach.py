@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from acbench._util.prefetch import ahead
+from acbench._util.prefetch import prefetch
 from acbench.errors import ReleaseError, RemoteError
 from acbench.storage.files import Refused, Tree
 from acbench.storage.roots import Root, open_tree, root_at
@@ -63,7 +63,7 @@ def _checked(dataset: Dataset, name: str, tree: Tree, root: Root) -> list[str | 
     wanted = list(zip(dataset[f"{name}_path"], dataset[f"{name}_sha256"], strict=True))
     wrong: list[str] = []
     found: list[str | None] = []
-    for path, problem in ahead(lambda pair: _find(*pair, tree), wanted, workers=4, most=32):
+    for path, problem in prefetch(lambda pair: _find(*pair, tree), wanted, workers=4, most=32):
         found.append(path)
         wrong += [problem] if problem else []
     if wrong:

@@ -15,13 +15,13 @@ import httpx2
 import openai
 
 from acbench.integrations.openai.endpoint import KEY, Endpoint
-from acbench.predictors.llm.messages import Kind, LlmError
+from acbench.predictors.llm.messages import LlmError, LlmErrorKind
 
 MAX_BODY = 8_000_000
 """Bytes of an answer; a batch's results may be MAX_FILE."""
 MAX_FILE = 500_000_000
 
-_STATUS: Mapping[int, Kind] = {
+_STATUS: Mapping[int, LlmErrorKind] = {
     401: "auth",
     403: "auth",
     408: "timeout",

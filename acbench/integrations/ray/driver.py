@@ -32,7 +32,13 @@ class Keeper:
     """
 
     def __init__(
-        self, ledger: str, table: str, offsets: Sequence[int], task: WorkerTask, workers: int, limit: float | None
+        self,
+        ledger: str,
+        table: str,
+        offsets: Sequence[int],
+        task: WorkerTask[Any, Any],
+        workers: int,
+        limit: float | None,
     ) -> None:
         self.task, self.workers = task, workers
         self.budget = Budget(limit=limit)
@@ -44,7 +50,7 @@ class Keeper:
         self._prover: int | None = None
         self._proven = False
 
-    def given(self) -> tuple[WorkerTask, int, float | None]:
+    def given(self) -> tuple[WorkerTask[Any, Any], int, float | None]:
         """What a worker has to know: the task, how many work at it, and the budget's limit."""
         return self.task, self.workers, self.budget.limit
 
@@ -82,8 +88,8 @@ class Keeper:
             self._claims[number].add(call_id)
         return claimed
 
-    def sending(self, call_id: str) -> None:
-        self._ledger.sending(call_id)
+    def record_send(self, call_id: str) -> None:
+        self._ledger.record_send(call_id)
 
     def settle(self, number: int, call_id: str, answer: str | None, error: str | None, cost: float) -> None:
         self._ledger.settle(call_id, answer=answer, error=error, cost=cost)
@@ -134,20 +140,20 @@ class RemoteHome:
         self.workers = workers
         self.part = -1
         self.vectors = _Vectors(ask)
-        self.log: OpenCallLog = self._log
+        self.open_log: OpenCallLog = self._log
         self.budget: Budget = _SharedBudget(self, limit)
 
     @contextmanager
     def _log(self) -> Iterator[_Log]:
         yield _Log(self)
 
-    def once(self, prove: Callable[[], None]) -> None:
+    def run_once(self, check: Callable[[], None]) -> None:
         while (turn := self.ask("turn", self.part)) == "wait":
             time.sleep(POLL)
         if turn == "do":
             well = False
             try:
-                prove()
+                check()
                 well = True
             finally:
                 self.ask("proved", well)
@@ -176,8 +182,8 @@ class _Log:
     def claim(self, call_id: str, model: str, owner: str, *, retry: bool = False) -> bool:
         return bool(self._ask("claim", self._part, call_id, model, retry))
 
-    def sending(self, call_id: str) -> None:
-        self._ask("sending", call_id)
+    def record_send(self, call_id: str) -> None:
+        self._ask("record_send", call_id)
 
     def settle(self, call_id: str, *, answer: str | None = None, error: str | None = None, cost: float) -> None:
         self._ask("settle", self._part, call_id, answer, error, cost)

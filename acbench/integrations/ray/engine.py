@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from acbench._util import execution
-from acbench._util.execution import WorkerTask
+from acbench._util.execution import R, SharedBudget, T, WorkerTask
 from acbench.errors import AcbenchError, RemoteError
 from acbench.integrations.fiftyone import _stdout
 from acbench.integrations.ray.driver import Keeper, RemoteHome
@@ -59,15 +58,15 @@ class RayEngine:
         self._elsewhere.close()
 
     def map(
-        self, task: WorkerTask, parts: Iterable[Sequence[Any]], budget: execution.Budget | None = None
-    ) -> Iterator[Any]:
+        self, task: WorkerTask[T, R], parts: Iterable[Sequence[T]], budget: SharedBudget | None = None
+    ) -> Iterator[R]:
         with tempfile.TemporaryDirectory(prefix="acbench-parts-") as folder:
             table = Path(folder) / "parts.jsonl"
             offsets = store.write_parts(table, parts)
             if len(offsets) > 1:
                 yield from self._map(task, table, offsets, budget or Budget())
 
-    def _map(self, task: WorkerTask, table: Path, offsets: list[int], budget: execution.Budget) -> Iterator[Any]:
+    def _map(self, task: WorkerTask[T, R], table: Path, offsets: list[int], budget: SharedBudget) -> Iterator[R]:
         count = len(offsets) - 1
         ray = self._connect()
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -112,21 +111,21 @@ class RayEngine:
                 "what was done is kept: run the same command again; Ray's own logs are in /tmp/ray/session_latest/logs",
             ) from None
 
-    def _shape(self, ray: Any, task: WorkerTask, count: int) -> tuple[int, dict[str, Any]]:
+    def _shape(self, ray: Any, task: WorkerTask[T, R], count: int) -> tuple[int, dict[str, Any]]:
         """How many workers, and what each of them takes."""
         there = ray.cluster_resources()
         cores, gpus = int(there.get("CPU", 1)), int(there.get("GPU", 0))
         takes: dict[str, Any] = {"num_cpus": 1}
         workers = min(self.workers or cores, cores)  # Ray would wait for room for more
-        if task.models and gpus:
+        if task.uses_model and gpus:
             takes["num_gpus"] = 1
             workers = min(self.workers or gpus, gpus)
-        elif task.models:
+        elif task.uses_model:
             # The last bits of a vector depend on the number of threads: they are to be those of the local engine.
             blas = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count() or 1)
             takes["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": blas, "OMP_WAIT_POLICY": "passive"}}
             workers = workers if self.workers else max(1, cores // threads())
-        return max(1, min(workers, task.most or workers, count)), takes
+        return max(1, min(workers, task.max_workers or workers, count)), takes
 
     def _connect(self) -> Any:
         for name, value in QUIET.items():

@@ -1,22 +1,23 @@
-"""Crops of the anomalous regions of pictures, ready for an image model."""
+"""Cuts the marked places out of images, as inputs for an image model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acbench._util.prefetch import ahead
+from acbench._util.prefetch import prefetch_attempts
 from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
-from acbench.predictors.detection.localise import Localisation, marked
+from acbench.predictors.detection.localise import Localisation, LocalisedItem, marked_region
 from acbench.records import Item
 
 
-class Crop(NamedTuple):
-    """A square around what is marked; of the whole picture if nothing is."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """A square around the marked places; the square of the full image if nothing is marked."""
 
     pixels: NDArray[np.uint8]
     """(S, S, 3)."""
@@ -24,21 +25,31 @@ class Crop(NamedTuple):
     """(S, S): the share of each pixel that is marked."""
 
 
-def crops(
-    places: Iterable[tuple[Item, Localisation]], images: ImageReader, size: int
-) -> Iterator[tuple[Item, Localisation, Crop | str]]:
-    """The crop of each, or why there is none, drawn in threads a little ahead."""
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemCrop:
+    """The crop of one item, or the reason why there is none."""
 
-    def draw(each: tuple[Item, Localisation]) -> tuple[Item, Localisation, Crop | str]:
-        from acbench.data import regions  # brings scipy along
+    item: Item
+    place: Localisation
+    crop: Crop | None
+    problem: str = ""
+    """Empty if there is a crop."""
 
-        item, place = each
-        try:
-            image = images.image(item.image)
-        except AcbenchError as error:
-            return item, place, error.message
-        mask = marked(place, image.size)
+
+def crops(localised: Iterable[LocalisedItem], images: ImageReader, size: int) -> Iterator[ItemCrop]:
+    """The crops of `size` × `size` pixels, in order, cut in threads a little ahead of their use."""
+
+    def cut(localised_item: LocalisedItem) -> Crop:
+        from acbench.data import regions  # imports scipy
+
+        item, place = localised_item
+        if place.problem:
+            raise AcbenchError(place.problem)
+        image = images.image(item.image)
+        mask = marked_region(place, image.size)
         box = regions.square(mask)
-        return item, place, Crop(regions.cut(image, box, size), regions.cut_mask(mask, box, size))
+        return Crop(regions.cut(image, box, size), regions.cut_mask(mask, box, size))
 
-    yield from ahead(draw, places)
+    for attempt in prefetch_attempts(cut, localised):
+        item, place = attempt.input
+        yield ItemCrop(item, place, attempt.result, attempt.problem)

@@ -1,4 +1,4 @@
-"""The part of the ledger that knows of calls: who asks what, what came of it and what it cost."""
+"""Keeps every LLM call in the ledger: who makes it, what it cost, and its answer or error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Protocol
 from acbench.storage.ledger import Ledger, alive
 
 LEASE = 1800.0
-"""Seconds without a sign of life after which a call is taken from its owner: process ids are used again."""
+"""Seconds after which a call is taken from an owner that gives no sign of life. The owner's process id may meanwhile
+belong to another process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,82 +22,94 @@ class Call:
     """One question to a model, as the ledger knows it."""
 
     answer: str | None
-    """As JSON; None if there is none (yet)."""
+    """A `Completion` as JSON; None if there is none (yet)."""
     error: str | None
-    """Why there will be none unless it is asked again."""
+    """Why there is no answer; a later run asks again only on demand."""
     owner: str
-    """Who is asking it now: `<process id>:<anything>` or `batch:<name>`; empty if nobody."""
+    """Who makes the call now: `<process id>:<anything>` or `batch:<name>`; empty if nobody does."""
     since: float
     """The owner's last sign of life, seconds since 1970."""
     sends: int
     """How often it was sent, or was about to be."""
     cost: float
-    """Dollars that it has cost so far, upper bound."""
+    """Dollars so far, upper bound."""
 
     @property
-    def in_hand(self) -> bool:
-        """Whether its owner is a batch or a process that runs."""
-        holder = self.owner.partition(":")[0]
-        at_it = holder.isdigit() and alive(int(holder)) and abs(time.time() - self.since) < LEASE
-        return self.in_batch or at_it
+    def active(self) -> bool:
+        """Whether its owner is a batch or a running process."""
+        owner = self.owner.partition(":")[0]
+        running = owner.isdigit() and alive(int(owner)) and abs(time.time() - self.since) < LEASE
+        return self.in_batch or running
 
     @property
     def in_batch(self) -> bool:
-        """Whether its owner is a batch: it may take a day."""
+        """Whether its owner is a batch, which may take a day."""
         return self.owner.startswith("batch:")
 
     @property
     def lost(self) -> bool:
-        """Whether it was sent, and whoever sent it is gone without a word: it may have been paid for."""
-        return bool(self.sends) and self.answer is None and self.error is None and not self.in_hand
+        """Whether it was sent, but its owner ended before the answer was kept. It may have been paid for."""
+        return bool(self.sends) and self.answer is None and self.error is None and not self.active
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A file of calls that was, or was about to be, handed in."""
+    """A file of calls that was submitted, or was about to be."""
 
     name: str
+    """Our own name of it."""
     batch_id: str | None
-    """The endpoint's; None if it is not known (yet)."""
+    """The endpoint's id; None if it is not known (yet)."""
     call_ids: tuple[str, ...]
     since: float
-    """When it was made, seconds since 1970."""
+    """When the file was made, seconds since 1970."""
 
 
 class CallLog(Protocol):
-    """Where a caller keeps what it knows of calls. See `LedgerCallLog`."""
+    """Where a client keeps its calls; `LedgerCallLog` says what each method does."""
 
     def call(self, call_id: str) -> Call | None: ...
     def claim(self, call_id: str, model: str, owner: str, *, retry: bool = False) -> bool: ...
-    def sending(self, call_id: str) -> None: ...
+    def record_send(self, call_id: str) -> None: ...
     def settle(self, call_id: str, *, answer: str | None = None, error: str | None = None, cost: float) -> None: ...
     def release(self, call_id: str, *, cost: float) -> None: ...
 
 
+class BatchLog(CallLog, Protocol):
+    """Where a client keeps its calls and batches; `LedgerCallLog` says what each method does."""
+
+    def open_batch(self, name: str, model: str, sha256: str, call_ids: Sequence[str]) -> None: ...
+    def submitted(self, name: str, batch_id: str) -> None: ...
+    def open_batches(self, model: str) -> list[Batch]: ...
+    def close_batch(self, name: str) -> None: ...
+
+
 OpenCallLog = Callable[[], AbstractContextManager[CallLog]]
-"""Opens one for one thread."""
+"""Opens a log for one thread."""
+OpenBatchLog = Callable[[], AbstractContextManager[BatchLog]]
+"""Opens a log for one thread."""
 
 
 class LedgerCallLog(Ledger):
     """The ledger, opened to make calls. Each thread needs its own."""
 
     def call(self, call_id: str) -> Call | None:
-        """What is known of a call; None if it was never claimed."""
+        """What is known of a call; None if nobody has claimed it yet."""
         names = ("answer", "error", "owner", "since", "sends", "cost")
         for table in reversed(self._tables("calls")):
             row = self._db.execute(f"SELECT {', '.join(names)} FROM {table} WHERE call_id = ?", (call_id,)).fetchone()  # noqa: S608
             if row is not None:
                 known = Call(**dict(zip(names, row, strict=True)))
-                # Nobody writes to a base: whoever made a call there is gone. A batch may still bring its answer.
+                # Nobody writes to a base, so an owner there is gone. A batch may still bring its answer.
                 gone = table.startswith("base.") and not known.in_batch
                 return dataclasses.replace(known, owner="") if gone else known
         return None
 
     def claim(self, call_id: str, model: str, owner: str, *, retry: bool = False) -> bool:
-        """Take a call on. False if it has an answer, an error (unless `retry`) or an owner who is still at it."""
+        """Become the owner of a call. False if it has an answer, an error (unless `retry`) or an active owner."""
         with self._transaction():
             known = self.call(call_id)
-            if known and (known.answer is not None or (known.error is not None and not retry) or known.in_hand):
+            if known and (known.answer is not None or (known.error is not None and not retry) or known.active):
                 return False
             self._db.execute(
                 "INSERT INTO calls (call_id, model, owner, since) VALUES (?, ?, ?, ?) ON CONFLICT (call_id) DO UPDATE"
@@ -105,12 +118,12 @@ class LedgerCallLog(Ledger):
             )
         return True
 
-    def sending(self, call_id: str) -> None:
-        """To be told before each attempt: after a crash nobody else knows that it may have been paid for."""
+    def record_send(self, call_id: str) -> None:
+        """Count an attempt. To be called before it: after a crash nothing else shows that it may have been paid for."""
         self._db.execute("UPDATE calls SET sends = sends + 1, since = ? WHERE call_id = ?", (time.time(), call_id))
 
     def settle(self, call_id: str, *, answer: str | None = None, error: str | None = None, cost: float) -> None:
-        """Keep what came of a call, and add what it cost (dollars). An answer that is there stays."""
+        """End a call with its answer or error, and add its cost (dollars). An answer that is kept already stays."""
         self._db.execute(
             "UPDATE calls SET answer = COALESCE(answer, :answer), cost = cost + :cost, owner = '',"
             " error = CASE WHEN COALESCE(answer, :answer) IS NULL THEN :error END WHERE call_id = :call_id",
@@ -118,13 +131,13 @@ class LedgerCallLog(Ledger):
         )
 
     def release(self, call_id: str, *, cost: float) -> None:
-        """Give a call back without a result: the next run asks it."""
+        """Give up a call without a result, and add its cost (dollars). The next run asks it."""
         self._db.execute("UPDATE calls SET owner = '', cost = cost + ? WHERE call_id = ?", (cost, call_id))
 
     # Batches
 
     def open_batch(self, name: str, model: str, sha256: str, call_ids: Sequence[str]) -> None:
-        """Keep the intent to submit a file of calls; they are the batch's from now on."""
+        """Record a batch before it is submitted, and make it the owner of its calls. `sha256`: of the batch's file."""
         now = time.time()
         with self._transaction():
             self._db.execute(
@@ -137,11 +150,11 @@ class LedgerCallLog(Ledger):
             )
 
     def submitted(self, name: str, batch_id: str) -> None:
-        """Keep the endpoint's id of a batch."""
+        """Record the endpoint's id of a batch."""
         self._db.execute("UPDATE batches SET batch_id = ? WHERE name = ?", (batch_id, name))
 
     def open_batches(self, model: str) -> list[Batch]:
-        """Each batch whose results were not all taken yet, the oldest first."""
+        """The batches whose results are not all in the ledger yet, the oldest first."""
         rows = self._db.execute(
             "SELECT name, batch_id, call_ids, since FROM batches WHERE model = ? AND NOT closed ORDER BY since",
             (model,),
@@ -152,7 +165,7 @@ class LedgerCallLog(Ledger):
         ]
 
     def close_batch(self, name: str) -> None:
-        """Nothing more will come of a batch; calls of it without a result are given back."""
+        """Expect nothing more of a batch, and give up its calls that have no result."""
         with self._transaction():
             self._db.execute("UPDATE batches SET closed = 1 WHERE name = ?", (name,))
             self._db.execute("UPDATE calls SET owner = '' WHERE owner = ?", (f"batch:{name}",))
