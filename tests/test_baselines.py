@@ -189,7 +189,7 @@ class TestContract:
         expected = {item.item_id for item in scored_items(given)} - set(system.references)
         assert Counter(each.item_id for each in said) == Counter(expected)
         assert {each.system for each in said} == {system.name}
-        assert system.unfinished == 0
+        assert system.unasked == 0
         assert system.localisation[0] in LOCALISATIONS
 
     def test_the_same_again_whatever_the_order(self, root: Path, name: str, detector: str) -> None:

@@ -37,7 +37,7 @@ def show(bench: BenchmarkFiles, found: Mapping[str, DryRun], as_json: bool) -> i
             store.write_bytes(folder / "question.txt", dry.example.text.encode())
         facts[name] = {
             **dataclasses.asdict(dry.estimate),
-            "unasked": [{"item_id": item, "why": why} for item, why in dry.unasked],
+            "unasked": [{"item_id": item, "why": why} for item, why in dry.without_question],
             "example": str(folder) if dry.example else None,
         }
         if not as_json:
@@ -52,7 +52,7 @@ def _tell(name: str, dry: DryRun, folder: Path) -> None:
         click.echo(f"One question of {name}; its pictures lie in {folder}\n")
         click.echo(dry.example.text)
     click.echo(f"{name}: {dry.estimate}")
-    for item, why in dry.unasked:
+    for item, why in dry.without_question:
         click.echo(f"! {item} cannot be asked about: {why}")
     click.echo("Nothing was asked.")
 

@@ -9,7 +9,7 @@ A plugin has to implement `Proposer` or `Baseline`, nothing more. The other prot
 ==================== ==========================================================================================
 `EmbeddingProposer`  adds `covers` and `embed`: its vectors can be computed by several workers or shards
 `PerItemProposer`    adds `covers` and `context`: its answers can be given by several workers or shards
-`PaidProposer`       adds `unfinished`, `estimate` and `dry_run`: its cost is shown first, and a budget can stop it
+`PaidProposer`       adds `unasked`, `estimate` and `dry_run`: its cost is shown first, and a budget can stop it
 `PerItemBaseline`    adds `paid`, `context`, `fit_parts` and `fit`: its answers can be given by several workers
 ==================== ==========================================================================================
 """
@@ -97,7 +97,7 @@ class PerItemProposer(Proposer, Protocol):
         """The items that `propose` needs besides any part of `items`, such as normal ones that it shows."""
 
 
-class UnaskedItem(NamedTuple):
+class ItemWithoutQuestion(NamedTuple):
     """An item that no question can be made of."""
 
     item_id: str
@@ -118,8 +118,8 @@ class DryRun:
     """What asking would take, found without asking."""
 
     estimate: CostEstimate
-    """Of first questions. Each answer that cannot be used is asked for once more, at the same cost."""
-    unasked: tuple[UnaskedItem, ...]
+    """The cost of first questions. A second question about an unusable answer costs the same again."""
+    without_question: tuple[ItemWithoutQuestion, ...]
     example: Example | None
     """None if there is nothing to ask."""
 
@@ -129,7 +129,7 @@ class PaidProposer(Proposer, Protocol):
     """A proposer whose answers cost money or time. Each answer is paid at most once."""
 
     @property
-    def unfinished(self) -> int:
+    def unasked(self) -> int:
         """How many questions the last `propose` did not ask, as the budget was spent or the endpoint gone."""
 
     def estimate(self, items: Sequence[Item]) -> CostEstimate:
@@ -142,7 +142,7 @@ class PaidProposer(Proposer, Protocol):
 def ask(proposer: Proposer, items: Sequence[Item], progress: Progress) -> Answers[Proposal]:
     """Every answer of a proposer. Raises AcbenchError as `checked` does."""
     proposals = checked(proposer.name, items, proposer.propose(items, progress))
-    return Answers(proposals, proposer.unfinished if isinstance(proposer, PaidProposer) else 0)
+    return Answers(proposals, proposer.unasked if isinstance(proposer, PaidProposer) else 0)
 
 
 def checked(name: str, items: Sequence[Item], proposals: Iterable[Proposal]) -> list[Proposal]:
@@ -227,7 +227,7 @@ class BaselineSetup(Setup):
     items: Sequence[Item]
     """All items, of both splits."""
     truth: Truth | None = None
-    """For baselines that learn from labels; None if there are no labels."""
+    """The labels, for baselines that learn from them; None if there are none."""
     options: BaselineOptions = field(default_factory=BaselineOptions)
 
 
@@ -247,13 +247,13 @@ class Baseline(Protocol):
         """The ids of the items that it sees as examples, which are not scored."""
 
     @property
-    def unfinished(self) -> int:
-        """How many items the last `predict` did not ask about, as the budget was spent; 0 for most baselines."""
+    def unasked(self) -> int:
+        """How many questions the last `predict` did not ask, as the budget was spent; 0 for most baselines."""
 
     def predict(self, items: Sequence[Item], progress: Progress) -> Iterable[Prediction]:
         """One prediction for each item that is no reference, in any order.
 
-        A failure is a prediction with the parse status `error`. An item of `unfinished` has no prediction.
+        A failure is a prediction with the parse status `error`. An item whose question was not asked has no prediction.
         """
 
 

@@ -56,7 +56,7 @@ def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
         nonlocal unasked
         with run.console.stage(f"run {name}") as progress:
             if run.distributed is None:
-                answers = Answers(list(baseline.predict(items, progress)), baseline.unfinished)
+                answers = Answers(list(baseline.predict(items, progress)), baseline.unasked)
             else:
                 answers = run.distributed.predict(baseline, name, setup, items, progress)
         tables.write(path, _checked(baseline, items, answers.rows), Prediction, key=lambda answer: answer.item_id)

@@ -82,7 +82,7 @@ class BaselineRecipe:
     recipe: Recipe
     name: str
     schema: Schema
-    """With the classes of the view that is scored."""
+    """Has the classes of the view that is scored."""
     options: BaselineOptions
     context: Sequence[Item]
 
@@ -154,7 +154,7 @@ class Distributed:
     ) -> Answers[Prediction]:
         """Every answer of a baseline. Work that cannot be divided is done in this process. Raises AcbenchError."""
         if not isinstance(baseline, PerItemBaseline):
-            return Answers(list(baseline.predict(items, progress)), baseline.unfinished)
+            return Answers(list(baseline.predict(items, progress)), baseline.unasked)
         budget = self._budget() if baseline.paid else None
         recipe = BaselineRecipe(
             recipe=self._recipe(setup.images),
@@ -260,6 +260,6 @@ def _start_predicting(recipe: BaselineRecipe, home: Home) -> Callable[[Sequence[
     def predict(items: Sequence[Item]) -> PartResult[Prediction]:
         predictions = list(baseline.predict(items, lambda *_: None))
         failures = Counter(prediction.raw for prediction in predictions if prediction.parse == "error")
-        return PartResult(len(items), failures, Answers(predictions, baseline.unfinished))
+        return PartResult(len(items), failures, Answers(predictions, baseline.unasked))
 
     return predict

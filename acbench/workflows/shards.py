@@ -72,7 +72,7 @@ def propose(run: Run, shard: Shard, dataset: Dataset, names: Sequence[str] = ())
                 failed = Counter(answer.reason for answer in answers if answer.status == "error")
             else:
                 failed = Counter(proposer.embed(own, progress).values())
-        unasked = proposer.unfinished if isinstance(proposer, PaidProposer) else 0
+        unasked = proposer.unasked if isinstance(proposer, PaidProposer) else 0
         done.append(Done(what=name, took=len(own), of=len(covered), failed=failed, unasked=unasked))
     return done
 
@@ -83,7 +83,7 @@ def predict(run: Run, shard: Shard, baseline: Baseline, name: str, items: Sequen
     with run.console.stage(f"run {name}, shard {shard}") as progress:
         answers = list(baseline.predict(own, progress))
     failed = Counter(answer.raw for answer in answers if answer.parse == "error")
-    return Done(what=name, took=len(own), of=len(items), failed=failed, unasked=baseline.unfinished)
+    return Done(what=name, took=len(own), of=len(items), failed=failed, unasked=baseline.unasked)
 
 
 def _own(shard: Shard, items: Sequence[Item]) -> list[Item]:

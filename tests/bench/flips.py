@@ -160,7 +160,7 @@ class Trial:
             ]
             proposer = neighbours.Neighbours(self.setup)
             seen = proposer.vectors([item for item, _ in members])
-            vectors = [each.defects.whole for each in seen if each.defects is not None]
+            vectors = [each.defects.region for each in seen if each.defects is not None]
             numbers = [number for _, number in members]
             model = neighbours.fitted(vectors, numbers)
             once = model._out_of_fold(seed=0, suspects=np.zeros(len(numbers), dtype=bool))

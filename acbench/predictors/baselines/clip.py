@@ -39,7 +39,7 @@ class Clip:
     model: ClipModel
     localiser: Localiser
     references: Sequence[str] = field(init=False, default=())
-    unfinished: int = field(init=False, default=0)
+    unasked: int = field(init=False, default=0)
     _directions: dict[str, Vector] = field(init=False, default_factory=dict)
     """Category → unit vectors of its classes."""
 

@@ -71,7 +71,7 @@ class FewShot:
     setup: BaselineSetup
     truth: Truth
     localiser: Localiser
-    unfinished: int = field(init=False, default=0)
+    unasked: int = field(init=False, default=0)
     _shots: Shots = field(init=False)
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ class Majority:
     truth: Truth
     localisation: tuple[str, str] = field(init=False, default=("none", ""))
     references: Sequence[str] = field(init=False, default=())
-    unfinished: int = field(init=False, default=0)
+    unasked: int = field(init=False, default=0)
 
     @cached_property
     def name(self) -> str:

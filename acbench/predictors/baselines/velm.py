@@ -44,9 +44,9 @@ class Velm:
     llm_client: LlmClient
     localiser: Localiser
     references: Sequence[str] = field(init=False, default=())
-    """None: the normal images that it shows are from the training split, which is not scored."""
+    """Empty: the normal images that it shows are from the training split, which is not scored."""
     paid: bool = field(init=False, default=True)
-    unfinished: int = field(init=False, default=0)
+    unasked: int = field(init=False, default=0)
 
     @cached_property
     def name(self) -> str:
@@ -61,8 +61,8 @@ class Velm:
         return self.localiser.provenance
 
     def predict(self, items: Sequence[Item], progress: Progress) -> Iterator[Prediction]:
-        """One prediction for each item, in the order in which answers come; none for an item of `unfinished`."""
-        self.unfinished = 0
+        """One prediction for each item, in the order in which answers come; none if its question was not asked."""
+        self.unasked = 0
         for done, prediction in enumerate(self._predictions(items), start=1):
             progress(done, len(items))
             yield prediction
@@ -157,7 +157,7 @@ class Velm:
             if asked.reply is None:
                 yield self._failure(asked.item, score, asked.problem)
             elif asked.reply.unasked:
-                self.unfinished += 1
+                self.unasked += 1
             else:
                 yield self._answer(asked.item, score, asked.reply)
 

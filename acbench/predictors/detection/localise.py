@@ -119,7 +119,7 @@ class Localiser:
                 yield from (LocalisedItem(item, Localisation(problem=error.message)) for item in members)
 
     def _without_detector(self, item: Item) -> Localisation:
-        """With `oracle`, what the ground truth says; with `none`, nothing."""
+        """The ground truth with `oracle`, and nothing with `none`."""
         if item.problem:
             return Localisation(problem=item.problem)
         if self.setup.options.detector == NONE:

@@ -29,7 +29,7 @@ class Question:
     schema: Mapping[str, Any]
     """The JSON Schema of the answer."""
     max_tokens: int = 400
-    """Of the answer."""
+    """The longest answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

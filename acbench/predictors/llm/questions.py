@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from acbench._util.prefetch import prefetch_attempts
 from acbench.data import images as imaging
 from acbench.errors import AcbenchError
-from acbench.predictors.base import DryRun, Example, UnaskedItem
+from acbench.predictors.base import DryRun, Example, ItemWithoutQuestion
 from acbench.predictors.llm.messages import LlmClient, Picture, Question, Reply
 from acbench.records import Item
 
@@ -132,20 +132,20 @@ def ask(client: LlmClient, drafts: Iterable[Draft]) -> Iterator[ItemReply]:
 
 def dry_run(client: LlmClient, drafts: Iterable[Draft]) -> DryRun:
     """Make the questions, and count what asking them would take. Sends nothing."""
-    unasked: list[UnaskedItem] = []
+    without_question: list[ItemWithoutQuestion] = []
     first: list[Question] = []
 
     def questions() -> Iterator[Question]:
         for draft in drafts:
             if draft.question is None:
-                unasked.append(UnaskedItem(draft.item.item_id, draft.problem))
+                without_question.append(ItemWithoutQuestion(draft.item.item_id, draft.problem))
                 continue
             if not first:
                 first.append(draft.question)
             yield draft.question
 
     estimate = client.estimate(questions())
-    return DryRun(estimate, tuple(unasked), readable(first[0]) if first else None)
+    return DryRun(estimate, tuple(without_question), readable(first[0]) if first else None)
 
 
 def readable(question: Question) -> Example:

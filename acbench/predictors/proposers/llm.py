@@ -75,7 +75,7 @@ class Llm:
 
     setup: Setup
     llm_client: LlmClient
-    unfinished: int = field(init=False, default=0)
+    unasked: int = field(init=False, default=0)
 
     @cached_property
     def name(self) -> str:
@@ -85,7 +85,7 @@ class Llm:
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterator[Proposal]:
         """One proposal for each anomalous item, in the order in which answers come. Normal items are not covered."""
-        self.unfinished = 0
+        self.unasked = 0
         covered = self.covers(items)
         for done, proposal in enumerate(self._proposals(covered, self._references(items)), start=1):
             progress(done, len(covered))
@@ -201,7 +201,7 @@ class Llm:
         yield from failures
 
     def _parsed(self, item: Item, reply: Reply) -> Parsed:
-        self.unfinished += reply.unasked
+        self.unasked += reply.unasked
         if reply.answer is None:
             return Parsed(status="error", problem=reply.error)
         parsed = parse(reply.answer.text, self._category(item))

@@ -59,10 +59,10 @@ class _Crop(NamedTuple):
 class _Defects:
     """The vectors of one item's defects."""
 
-    whole: Vector
-    """Of the whole anomalous region."""
+    region: Vector
+    """The vector of the whole anomalous region."""
     parts: Sequence[Vector]
-    """Of each defect in it; empty if the dataset's label names one class."""
+    """A vector of each defect in it; empty if the dataset's label names one class."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,7 +197,7 @@ class Neighbours:
     def _category(self, members: Sequence[_Seen]) -> Iterator[Proposal]:
         """The proposals for all items of one category."""
         labelled = [
-            (seen.item.item_id, seen.defects.whole, label)
+            (seen.item.item_id, seen.defects.region, label)
             for seen in members
             if seen.defects is not None and (label := self._source_class(seen.item))
         ]
@@ -223,7 +223,7 @@ class Neighbours:
             elif label:
                 yield self._no_answer(seen, f"`{label}` has {sizes[label]} images here, at least {LEAST} are needed")
             else:
-                likely = classifier.predict(seen.defects.parts or [seen.defects.whole])
+                likely = classifier.predict(seen.defects.parts or [seen.defects.region])
                 named = ", ".join(f"{classes[defect.argmax()]} {defect.max():.2f}" for defect in likely)
                 yield self._answer(seen.item, classes, likely, f"of {len(likely)} defects: {named}")
 
