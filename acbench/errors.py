@@ -1,10 +1,10 @@
-"""What goes wrong, said once and said well."""
+"""The errors of acbench: each says what is wrong, where, and what to do next."""
 
 from __future__ import annotations
 
 
-class AcbenchError(Exception):
-    """A failure that a person can act on.
+class HintedError(Exception):
+    """An error that a person can act on.
 
     `message` says what went wrong and where; `hint` is what to type or do next.
     """
@@ -18,8 +18,20 @@ class AcbenchError(Exception):
         return f"{self.message}\n  → {self.hint}" if self.hint else self.message
 
 
+class RemoteError(HintedError):
+    """A file system elsewhere does not answer: nothing is known of its files.
+
+    It is no AcbenchError. Code that goes on after a broken image catches AcbenchError and records it as the image's
+    problem; a server that does not answer is no image's problem, and ends the run.
+    """
+
+
+class AcbenchError(HintedError):
+    """A failure that a person can act on; where one image is at work, a failure of that image alone."""
+
+
 class SourceError(AcbenchError):
-    """The dataset folder is not what its source expects."""
+    """The dataset's folder is not as its source expects."""
 
 
 class SchemaError(AcbenchError):
@@ -27,11 +39,11 @@ class SchemaError(AcbenchError):
 
 
 class StorageError(AcbenchError):
-    """A table on disk is damaged or of another kind than expected."""
+    """A file of acbench is damaged, or of another kind than expected."""
 
 
 class TableError(AcbenchError):
-    """A table that people or strangers made cannot be read; nothing of it was taken."""
+    """A table from people cannot be read; nothing of it was taken."""
 
 
 class ReviewError(AcbenchError):
@@ -39,11 +51,11 @@ class ReviewError(AcbenchError):
 
 
 class AnnotationToolError(AcbenchError):
-    """The review desk cannot do what it was asked."""
+    """The annotation tool cannot do what it was asked."""
 
 
 class LostConnection(AnnotationToolError):
-    """The review desk did not answer: whether it did what it was asked is not known."""
+    """The annotation tool did not answer: whether it did what it was asked is not known."""
 
 
 class ImageError(AcbenchError):
@@ -52,17 +64,3 @@ class ImageError(AcbenchError):
 
 class ReleaseError(AcbenchError):
     """A release cannot be made, read or trusted."""
-
-
-class RemoteError(Exception):
-    """A file system elsewhere does not answer: nothing is known of the files that it holds.
-
-    No AcbenchError, since those say what is wrong with one image and become part of its record. This one ends a run.
-    """
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-
-    __str__ = AcbenchError.__str__

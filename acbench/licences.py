@@ -1,6 +1,6 @@
-"""What a licence lets us do: pass images on, and under which licence what is made from them may stand.
+"""What licences allow: whether images may be passed on, and which licence suits the labels made from them.
 
-Facts about well-known licences, not legal advice. Of a licence that is not listed nothing is assumed.
+Facts about well-known licences, not legal advice. Nothing is assumed about a licence that is not listed.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ class Licence:
 
     spdx: str
     hub: str
-    """As the Hub's dataset cards spell it."""
+    """Its name in the dataset cards of the Hugging Face Hub."""
     name: str
     url: str
     conditions: frozenset[str] = frozenset()
-    """Of `by`, `nc`, `sa`: what whoever passes it on has to keep to."""
+    """Conditions on those who pass the work on: `by` (credit), `nc` (not commercial), `sa` (share alike)."""
 
     @property
     def passes_on(self) -> bool:
-        """Whether a release holds the images unless told otherwise.
+        """Whether a release includes the images by default.
 
-        Only where the licence asks for attribution at most: with `nc` and `sa`, passing on is allowed, but binds
-        whoever does it, so that a person has to ask for it.
+        It does if credit is the only condition. `nc` and `sa` also allow passing on, but bind those who do it, so a
+        person has to ask for it.
         """
         return self.conditions <= {"by"}
 
@@ -46,8 +46,8 @@ def _creative_commons(*conditions: str) -> Licence:
 
 CC0 = Licence(spdx="CC0-1.0", hub="cc0-1.0", name="CC0 1.0", url="https://creativecommons.org/publicdomain/zero/1.0/")
 KNOWN = {
-    each.spdx: each
-    for each in (
+    licence.spdx: licence
+    for licence in (
         CC0,
         _creative_commons("by"),
         _creative_commons("by", "sa"),
@@ -55,6 +55,7 @@ KNOWN = {
         _creative_commons("by", "nc", "sa"),
     )
 }
+"""SPDX id → licence."""
 
 
 def get(spdx: str) -> Licence | None:
@@ -62,31 +63,34 @@ def get(spdx: str) -> Licence | None:
     return KNOWN.get(spdx)
 
 
-def laxer(made: str, source: str) -> bool:
-    """Whether `made` lets people do what `source` does not: SPDX ids of labels and of what they were made from.
+def is_laxer(derived: str, source: str) -> bool:
+    """Whether a derived work's licence allows what the source's does not. Both are SPDX ids.
 
-    Share-alike binds to the very licence; one that is not listed binds to itself.
+    Share-alike asks for the very same licence, and so does a licence that is not listed.
     """
-    if made == source:
+    if derived == source:
         return False
-    one, other = KNOWN.get(made), KNOWN.get(source)
-    if one is None or other is None:
+    derived_licence, source_licence = get(derived), get(source)
+    if derived_licence is None or source_licence is None:
         return True
-    return "sa" in other.conditions or not one.conditions >= other.conditions
+    return "sa" in source_licence.conditions or not derived_licence.conditions >= source_licence.conditions
 
 
-def one_for_all(labels: str, sources: Iterable[str]) -> None:
-    """See that a release can stand under the licence of its labels. Raises AcbenchError, naming both licences."""
-    found = sorted(set(sources))
-    if len(found) > 1:
+def check_labels_licence(labels: str, images: Iterable[str]) -> None:
+    """Check that a release can have the licence of its labels. SPDX ids. Raises AcbenchError, naming both licences.
+
+    `images`: the licences of the images that the labels are about; there may be one only.
+    """
+    sources = sorted(set(images))
+    if len(sources) > 1:
         raise AcbenchError(
-            f"the images are under {len(found)} licences: {', '.join(found)}",
+            f"the images are under {len(sources)} licences: {', '.join(sources)}",
             "one repository per licence: publish a benchmark for each",
         )
-    for source in found:
+    for source in sources:
         if source.startswith("LicenseRef-"):
-            continue  # a dataset of one's own: what its labels stand under is for its owner to say
-        if laxer(labels, source):
+            continue  # a dataset of one's own: its owner decides the licence of the labels
+        if is_laxer(labels, source):
             raise AcbenchError(
                 f"the labels' licence {labels} is laxer than {source} of the images that they were made from",
                 f"write `licence: {source}` into the label schema",

@@ -1,7 +1,6 @@
-"""The records that every stage reads and writes.
+"""The records that every step reads and writes: an image, and what proposers, people and systems say about it.
 
-Plain frozen dataclasses of the standard library. A class label is a *set* of class ids, held as a sorted tuple; the
-reserved id `good` stands for a normal image.
+A label is a *set* of class ids, held as a sorted tuple. The reserved id `good` stands for a normal image.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ GOOD = "good"
 JOIN = " + "
 """Between the class ids of a set, wherever people read it."""
 PEOPLE = "people"
-"""Who decided a label, if people did; and what a proposer saw, if people made its answers."""
+"""Stands in `Label.decided_by` if people decided, and in `Proposal.saw` if people made a proposer's answers."""
 
 Split = Literal["train", "test"]
 ProposalStatus = Literal["ok", "abstained", "error"]
 LabelStatus = Literal["accepted", "excluded", "pending"]
 Verdict = Literal["label", "unsure", "bad_image", "bad_mask", "withdrawn"]
-"""`withdrawn` takes back what the same reviewer said at the same `desk` before."""
+"""`withdrawn` takes back an earlier decision of the same reviewer at the same `desk`."""
 
 
 def item_id(dataset: str, category: str, image: str) -> str:
-    """`<dataset>-<category>-<12 hex of blake2b(image)>`: stable, unique, and silent about the label.
+    """The id of an image: `<dataset>-<category>-<12 hex of blake2b(image)>`. It does not tell the label.
 
     `image` is the path relative to the dataset's root, with forward slashes.
     """
@@ -40,7 +39,7 @@ def short_name(proposer: str) -> str:
 
 
 def label_set(labels: Iterable[str]) -> tuple[str, ...]:
-    """The one way to write a set of class ids: sorted, each once."""
+    """A set of class ids as records hold it: sorted, each once."""
     return tuple(sorted(set(labels)))
 
 
@@ -50,7 +49,7 @@ def is_contradictory(labels: Collection[str]) -> bool:
 
 
 def category_of(image: str) -> str:
-    """The category of an image by its path relative to the dataset's root: the first folder of it."""
+    """The category of an image: the first folder of its path relative to the dataset's root."""
     return image.partition("/")[0]
 
 
@@ -59,17 +58,17 @@ class Item:
     """One image of a dataset, as found on disk."""
 
     item_id: str
-    """See `item_id()`."""
+    """Made by `item_id()`."""
     dataset: str
-    """Name of the source that read it, such as `mvtec_ad`."""
+    """Name of the dataset's source, such as `mvtec_ad`."""
     category: str
     """The object or texture shown, such as `bottle`."""
     split: Split
-    """`train` holds normal images only."""
+    """`train` has normal images only."""
     image: str
-    """Path relative to the dataset's root, forward slashes."""
+    """Path relative to the dataset's root, with forward slashes."""
     sha256: str
-    """Of the file's bytes, 64 hex digits; empty if the file could not be read."""
+    """SHA-256 of the file, 64 hex digits; empty if the file could not be read."""
     width: int
     """Pixels; 0 if the header could not be read."""
     height: int
@@ -79,11 +78,11 @@ class Item:
     mask: str | None
     """Path of the anomaly mask relative to the root, or None."""
     mask_sha256: str | None
-    """Of the mask file's bytes, or None."""
+    """SHA-256 of the mask file, 64 hex digits, or None."""
     anomalous: bool
-    """What the dataset says: False for a normal image."""
+    """False if the dataset calls the image normal."""
     source_labels: tuple[str, ...]
-    """The dataset's own label strings, untouched, in its order. Empty if the dataset gives none."""
+    """The dataset's own label texts, unchanged and in its order; empty if it gives none."""
     licence: str
     """SPDX id of the licence of the image."""
     problem: str = ""
@@ -95,7 +94,7 @@ class Finding:
     """Something about a dataset on disk that a person should know."""
 
     path: str
-    """Relative to the dataset's root; `.` for the root itself."""
+    """Path relative to the dataset's root; `.` for the root itself."""
     kind: str
     """A stable word, such as `missing_mask` or `duplicate`."""
     detail: str
@@ -103,7 +102,7 @@ class Finding:
     hint: str = ""
     """What to do about it."""
     failed: bool = False
-    """True if a file could not be used because of it."""
+    """Whether a file cannot be used because of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,21 +111,21 @@ class Proposal:
 
     item_id: str
     proposer: str
-    """Name, `@`, and 8 hex of everything that decides its answers."""
+    """Its name, `@`, and 8 hex digits that hash everything that decides its answers."""
     labels: tuple[str, ...]
-    """Class ids, or empty if it gave no answer."""
+    """Class ids; empty if it gave no answer."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """Probability per class id, if it has any; they sum to 1."""
+    """Class id → probability, if the proposer gives any; they sum to 1."""
     rationale: str = ""
     """One sentence for a person."""
     status: ProposalStatus = "ok"
     reason: str = ""
     """Why it abstained or failed; empty if `ok`."""
     saw: tuple[str, ...] = ()
-    """The evidence it used, such as `source_label`, `image`, `mask`, `people`. Proposers that share `source_label`
-    are one witness."""
+    """The evidence it used, such as `source_label`, `image`, `mask`, `people`. Proposers that saw `source_label` are
+    together one witness."""
     calls: tuple[str, ...] = ()
-    """The calls in the ledger that it took, the one that answered last."""
+    """Ids of the LLM calls that it took, the one that answered last."""
     schema_version: str = ""
 
 
@@ -137,20 +136,20 @@ class Review:
     item_id: str
     reviewer: str
     round: int
-    """1 for a reviewer's first decision on the item; a later decision has a higher round and replaces it."""
+    """1 for a reviewer's first decision on the item. A later one has a higher round and replaces the earlier ones."""
     verdict: Verdict
     labels: tuple[str, ...]
     """Class ids; empty unless the verdict is `label`."""
     note: str = ""
     shown: tuple[str, ...] = ()
-    """Proposers whose answers were in sight; empty if the decision was blind."""
+    """Proposers whose answers the reviewer could see; empty if the decision was blind."""
     seconds: float | None = None
-    """Time spent, if known."""
+    """Time that the decision took, if known."""
     when: str = ""
     """UTC, ISO 8601, to the second."""
     desk: str = ""
-    """Where it was decided: `csv`, or an annotation as `label-studio:<project>/<round of the task>/<annotation>`. A
-    later row of a reviewer at one desk replaces the earlier one."""
+    """Where it was decided: `csv`, or an annotation as `label-studio:<project>/<round of the task>/<annotation>`.
+    Of a reviewer's rows with the same desk, the last one counts."""
     schema_version: str = ""
 
 
@@ -160,20 +159,20 @@ class Label:
 
     item_id: str
     image: str
-    """Path relative to the dataset's root: for people who read the file."""
+    """Path relative to the dataset's root, for people who read the file."""
     labels: tuple[str, ...]
     """Class ids; may be empty while `pending`."""
     status: LabelStatus
     decided_by: str
-    """`people`, the names of the proposers that agreed joined by ` + `, or `nobody`."""
+    """`people`; or the names of the proposers that agreed, joined by ` + `; or `nobody`."""
     policy: str
     """Name of the rule that decided."""
     agreement: float | None
-    """Share of the independent witnesses (or people) that gave exactly this label set; None if there was only one."""
+    """Share of the witnesses, or of the people, that gave exactly this label set; None if there was only one."""
     confidence: float | None
-    """Probability that the witnesses' own scores give this label set; None if there are none."""
+    """Probability of this label set by the witnesses' own scores; None if there are none."""
     reason: str
-    """One sentence."""
+    """Why the label is this one, in one sentence."""
     licence: str
     """SPDX id of the licence of this row."""
     schema_version: str
@@ -181,34 +180,34 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What one scored system answered for one item."""
+    """What one system answered for one item."""
 
     item_id: str
     system: str
     raw: str
-    """The answer as it came."""
+    """The answer, unchanged."""
     labels: tuple[str, ...]
-    """Class ids, or empty if it could not be parsed."""
+    """Class ids; empty if the answer could not be parsed."""
     parse: Literal["ok", "unknown", "empty", "error"]
     detector_score: float | None = None
     calls: tuple[str, ...] = ()
-    """As in Proposal."""
+    """As in `Proposal`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One figure of one system."""
+    """The value of one metric for one system."""
 
     system: str
     scope: str
-    """A category, `pooled` (all of them as one) or `mean` (over the categories)."""
+    """A category; or `pooled`, all categories as one; or `mean`, the mean over the categories."""
     metric: str
-    """See `acbench.evaluation.metrics`."""
+    """One of `acbench.evaluation.metrics.METRICS`."""
     value: float
     low: float
     high: float
-    """Ends of the 95 % interval."""
+    """`low` and `high` are the ends of the 95 % interval."""
     n: int
-    """Items that it is a share of."""
+    """Number of items that the value is a share of."""
     n_unparsed: int
-    """Answers in the scope that name no class."""
+    """Number of answers in the scope that name no class."""

@@ -51,10 +51,10 @@ class FakeModels:
 class MemoryVectors(dict[str, bytes]):
     """Keeps vectors as long as it lives: the `vectors` of a `Setup`."""
 
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
+    def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         return {key: self[key] for key in keys if key in self}
 
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
+    def save(self, rows: Iterable[tuple[str, bytes]]) -> None:
         self.update(rows)
 
 

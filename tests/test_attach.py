@@ -75,7 +75,7 @@ def test_a_copy_that_differs_is_refused_and_named(
 def test_paths_never_leave_the_root(labels: datasets.DatasetDict, images: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(b"secret")
     hostile = labels["test"].map(lambda row: {"image_path": "../secret.png"})
-    with pytest.raises(acbench.AcbenchError, match="out of the data set's folder"):
+    with pytest.raises(acbench.AcbenchError, match="out of the dataset's folder"):
         acbench.attach_images(hostile, images)
 
 

@@ -7,7 +7,14 @@ import random
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from acbench.stats import ClassSet, alternative_annotator, cohen_kappa, fleiss_kappa, krippendorff_alpha, masi
+from acbench.stats import (
+    ClassSet,
+    alternative_annotator,
+    cohen_kappa,
+    fleiss_kappa,
+    krippendorff_alpha,
+    masi,
+)
 
 A, B, C = ("a",), ("b",), ("c",)
 AB: ClassSet = ("a", "b")
@@ -108,24 +115,24 @@ class TestAlternativeAnnotator:
     def test_a_machine_as_good_as_people_passes(self) -> None:
         machine = dict(zip(map(str, range(200)), answers(9, 200, 0.1, TRUTH), strict=True))
         found = alternative_annotator(PEOPLE, machine)
-        assert isinstance(found, dict) and found["passes"]
-        assert (found["winning_rate"], found["people"]) == (1.0, 3)
-        assert found["advantage"] > 0.8
+        assert found.passes and not found.too_few
+        assert (found.winning_rate, found.people) == (1.0, 3)
+        assert found.advantage > 0.8
 
     def test_a_machine_that_guesses_fails(self) -> None:
         machine = dict(zip(map(str, range(200)), answers(9, 200, 1.0, TRUTH), strict=True))
         found = alternative_annotator(PEOPLE, machine)
-        assert isinstance(found, dict) and not found["passes"]
-        assert found["winning_rate"] == 0
+        assert not found.passes
+        assert found.winning_rate == 0
 
     def test_the_truth_itself_beats_everybody(self) -> None:
         people = {name: dict.fromkeys(map(str, range(40)), A) for name in ("x", "y", "z")}
-        found = alternative_annotator(people, dict.fromkeys(map(str, range(40)), A))
-        assert isinstance(found, dict) and found["passes"]
+        assert alternative_annotator(people, dict.fromkeys(map(str, range(40)), A)).passes
 
     def test_too_little_is_said(self) -> None:
         two = {name: said for name, said in PEOPLE.items() if name != "one"}
         found = alternative_annotator(two, two["two"])
-        assert found == "it takes 3 people with 30 shared images each; there are 2"
+        assert found.too_few == "it takes 3 people with 30 shared images each; there are 2"
+        assert (found.passes, found.winning_rate, found.advantage) == (False, None, None)
         few = {name: {"1": A} for name in ("x", "y", "z")}
-        assert str(alternative_annotator(few, {"1": A})).endswith("there are 0")
+        assert alternative_annotator(few, {"1": A}).too_few.endswith("there are 0")

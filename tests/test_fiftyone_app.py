@@ -20,7 +20,7 @@ from acbench.integrations.fiftyone import dataset as fiftyone_app
 from acbench.integrations.fiftyone import server as fiftyone_server
 from acbench.review import app_records as formats
 from acbench.review.app_records import AppLabel, AppSample
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 CLASSES = ["good", "broken_large", "contamination"]
 pytestmark = pytest.mark.filterwarnings("default")  # FiftyOne and its libraries warn of each other

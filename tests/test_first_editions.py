@@ -12,7 +12,7 @@ from listings import paths
 from acbench import schema
 from acbench.records import GOOD, Label
 from acbench.storage import tables as store
-from acbench.storage.bundled import folder
+from acbench.storage.bundled import edition_folder
 from acbench.testing import full_tree
 from acbench.workflows.summary import published
 
@@ -51,7 +51,7 @@ class TestMvtecAc:
     @pytest.mark.parametrize("name", FILES)
     def test_relabel_makes_the_bundled_edition(self, mvtec_ac: Path, name: str) -> None:
         ours = (mvtec_ac / "annotations/mvtec_ac" / name).read_bytes()
-        assert ours == folder("mvtec_ac").joinpath(name).read_bytes()
+        assert ours == edition_folder("mvtec_ac").joinpath(name).read_bytes()
 
     def test_its_view_has_the_published_structure(self, mvtec_ac: Path) -> None:
         labels = store.read(mvtec_ac / "annotations/mvtec_ac/labels.jsonl", Label)
@@ -88,7 +88,7 @@ class TestVisaAc:
     @pytest.mark.parametrize("name", FILES)
     def test_relabel_makes_the_bundled_edition(self, without_labels: Path, name: str) -> None:
         ours = (without_labels / "annotations/visa_ac" / name).read_bytes()
-        assert ours == folder("visa_ac").joinpath(name).read_bytes()
+        assert ours == edition_folder("visa_ac").joinpath(name).read_bytes()
 
     @pytest.mark.parametrize("fixture", ["visa_ac", "without_labels"])
     def test_its_view_has_the_published_structure(self, fixture: str, request: pytest.FixtureRequest) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from acbench._util.text import printable
 from acbench.data.images import MAX_PIXELS, Header, ImageReader, probe
 from acbench.errors import ImageError
-from acbench.storage.files import MAX_BYTES, Refused, Tree
+from acbench.storage.files import MAX_BYTES, FileRefused, FileTree
 from acbench.testing import tiny_jpeg, tiny_png
 
 
@@ -192,24 +192,24 @@ class TestTree:
     """Nothing outside of the root is ever read, and nothing but files."""
 
     @pytest.fixture
-    def tree(self, tmp_path: Path) -> Tree:
+    def tree(self, tmp_path: Path) -> FileTree:
         (tmp_path / "root" / "in").mkdir(parents=True)
         (tmp_path / "root" / "in" / "a.png").write_bytes(tiny_png())
         (tmp_path / "outside").mkdir()
         (tmp_path / "outside" / "secret.png").write_bytes(tiny_png())
-        return Tree(tmp_path / "root")
+        return FileTree(tmp_path / "root")
 
     @pytest.mark.parametrize(
         "path", ["../outside/secret.png", "in/../../outside/secret.png", "{tmp}/outside/secret.png"]
     )
-    def test_paths_that_leave(self, tree: Tree, tmp_path: Path, path: str) -> None:
+    def test_paths_that_leave(self, tree: FileTree, tmp_path: Path, path: str) -> None:
         path = path.format(tmp=tmp_path)
-        with pytest.raises(Refused, match="out of the data set"):
+        with pytest.raises(FileRefused, match="out of the dataset"):
             tree.read(path)
-        with pytest.raises(ImageError, match="out of the data set"):
+        with pytest.raises(ImageError, match="out of the dataset"):
             ImageReader(tree.root).image(path)
 
-    def test_links(self, tree: Tree, tmp_path: Path) -> None:
+    def test_links(self, tree: FileTree, tmp_path: Path) -> None:
         root = Path(tree.root)
         (root / "file.png").symlink_to(tmp_path / "outside" / "secret.png")
         (root / "folder").symlink_to(tmp_path / "outside")
@@ -231,42 +231,42 @@ class TestTree:
         assert tree.read("inside.png") == tiny_png()
         assert tree.read(f"{tree.root}/in/a.png") == tiny_png()
         for name in ("file.png", "folder/secret.png", "circle.png", "dangling.png"):
-            with pytest.raises(Refused):
+            with pytest.raises(FileRefused):
                 tree.read(name)
-        with pytest.raises(Refused, match="out of the data set"):
+        with pytest.raises(FileRefused, match="out of the dataset"):
             tree.entries("folder")
 
     @pytest.mark.parametrize("path", ["in", "pipe", "nothing", "in/a.png/b", "a\0b", "/dev/zero"])
-    def test_what_is_not_a_file(self, tree: Tree, path: str) -> None:
+    def test_what_is_not_a_file(self, tree: FileTree, path: str) -> None:
         os.mkfifo(Path(tree.root) / "pipe")
-        with pytest.raises(Refused):
+        with pytest.raises(FileRefused):
             tree.read(path)
 
-    def test_a_file_that_becomes_a_pipe_meanwhile(self, tree: Tree) -> None:
-        from acbench.storage.files import read
+    def test_a_file_that_becomes_a_pipe_meanwhile(self, tree: FileTree) -> None:
+        from acbench.storage.files import read_file
 
-        real = tree.locate("in/a.png").real
+        real = tree.locate("in/a.png").address
         Path(real).unlink()
         os.mkfifo(real)
-        with pytest.raises(Refused, match="a pipe"):
-            read(real)  # and does not wait for a writer
+        with pytest.raises(FileRefused, match="a pipe"):
+            read_file(real)  # and does not wait for a writer
 
-    def test_a_file_that_becomes_a_link_meanwhile(self, tree: Tree, tmp_path: Path) -> None:
-        from acbench.storage.files import read
+    def test_a_file_that_becomes_a_link_meanwhile(self, tree: FileTree, tmp_path: Path) -> None:
+        from acbench.storage.files import read_file
 
-        real = tree.locate("in/a.png").real
+        real = tree.locate("in/a.png").address
         Path(real).unlink()
         Path(real).symlink_to(tmp_path / "outside" / "secret.png")
-        with pytest.raises(Refused):
-            read(real)
+        with pytest.raises(FileRefused):
+            read_file(real)
 
-    def test_a_huge_file_is_not_read(self, tree: Tree) -> None:
+    def test_a_huge_file_is_not_read(self, tree: FileTree) -> None:
         with (Path(tree.root) / "huge.png").open("wb") as file:
             file.truncate(MAX_BYTES + 1)
-        with pytest.raises(Refused, match="at most 512 MiB"):
+        with pytest.raises(FileRefused, match="at most 512 MiB"):
             tree.read("huge.png")
 
-    def test_a_missing_folder_is_empty(self, tree: Tree) -> None:
+    def test_a_missing_folder_is_empty(self, tree: FileTree) -> None:
         assert tree.entries("nothing") == []
 
 

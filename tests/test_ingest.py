@@ -80,7 +80,7 @@ class TestFullSize:
     def test_a_second_run_opens_no_file(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cache = MemoryCache()
         first = ingest(MVTEC_AD, full_mvtec_ad, cache=cache)
-        monkeypatch.setattr("acbench.storage.files.read", None)
+        monkeypatch.setattr("acbench.storage.files.read_file", None)
         assert ingest(MVTEC_AD, full_mvtec_ad, cache=cache) == first
 
 
@@ -210,9 +210,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "pipe": (make_pipe, "not_a_file", "a pipe"),
     "socket": (make_socket, "not_a_file", "a socket"),
     "folder": (make_folder, "not_a_file", "a folder"),
-    "link to a device": (make_link("/dev/zero"), "link_outside", "out of the data set"),
-    "link outside": (make_link("/etc/passwd"), "link_outside", "out of the data set"),
-    "relative link outside": (make_link("../../../../x.png"), "link_outside", "out of the data set"),
+    "link to a device": (make_link("/dev/zero"), "link_outside", "out of the dataset"),
+    "link outside": (make_link("/etc/passwd"), "link_outside", "out of the dataset"),
+    "relative link outside": (make_link("../../../../x.png"), "link_outside", "out of the dataset"),
     "dangling link": (make_link("nowhere.png"), "broken_link", "points at nothing"),
     "link to itself": (make_link("000.png"), "broken_link", ""),
     "not UTF-8": (rename(b"\xff.png"), "bad_name", r"\udcff.png"),
@@ -281,14 +281,14 @@ class TestHostile:
         ]
 
     def test_a_file_that_vanishes_meanwhile(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = files.read
+        real = files.read_file
 
         def vanishing(path: str) -> bytes:
             if path.endswith(IMAGE):
                 Path(path).unlink()
             return real(path)
 
-        monkeypatch.setattr("acbench.storage.files.read", vanishing)
+        monkeypatch.setattr("acbench.storage.files.read_file", vanishing)
         (bad,) = [each for each in ingest(MVTEC_AD, toy).items if each.problem]
         assert "No such file" in bad.problem
 
@@ -421,13 +421,13 @@ class TestCache:
         cache = MemoryCache()
         first = ingest(MVTEC_AD, toy, cache=cache)
         seen: list[str] = []
-        real = files.read
+        real = files.read_file
 
         def noted(path: str) -> bytes:
             seen.append(path)
             return real(path)
 
-        monkeypatch.setattr("acbench.storage.files.read", noted)
+        monkeypatch.setattr("acbench.storage.files.read_file", noted)
         (toy / IMAGE).write_bytes(tiny_png("other"))
         second = ingest(MVTEC_AD, toy, cache=cache)
         assert seen == [str(toy / IMAGE)]
@@ -437,7 +437,7 @@ class TestCache:
         cut(toy / IMAGE)
         cache = MemoryCache()
         first = ingest(MVTEC_AD, toy, cache=cache)
-        monkeypatch.setattr("acbench.storage.files.read", None)
+        monkeypatch.setattr("acbench.storage.files.read_file", None)
         assert ingest(MVTEC_AD, toy, cache=cache) == first
 
     @pytest.mark.parametrize("facts", ["", "null", "[1", "{}", "[1,2,3,4,5,6,7,8,9]"])
@@ -452,9 +452,9 @@ class TestCache:
 
         ledger = Ledger(tmp_path / "ledger.sqlite")
         try:
-            first = ingest(MVTEC_AD, toy, cache=ledger)
-            monkeypatch.setattr("acbench.storage.files.read", None)
-            assert ingest(MVTEC_AD, toy, cache=ledger) == first
+            first = ingest(MVTEC_AD, toy, cache=ledger.file_facts)
+            monkeypatch.setattr("acbench.storage.files.read_file", None)
+            assert ingest(MVTEC_AD, toy, cache=ledger.file_facts) == first
         finally:
             ledger.close()
 
@@ -468,7 +468,7 @@ class TestCache:
         self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cache = MemoryCache()
-        real = files.read
+        real = files.read_file
 
         def slow(path: str) -> bytes:
             time.sleep(0.02)
@@ -478,18 +478,18 @@ class TestCache:
             if done >= 40:
                 signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr("acbench.storage.files.read", slow)
+        monkeypatch.setattr("acbench.storage.files.read_file", slow)
         with pytest.raises(KeyboardInterrupt):
             ingest(MVTEC_AD, full_mvtec_ad, cache=cache, progress=interrupted, workers=2)
         kept = len(cache.facts)
         assert 40 <= kept < 100
-        monkeypatch.setattr("acbench.storage.files.read", real)
+        monkeypatch.setattr("acbench.storage.files.read_file", real)
         assert len(ingest(MVTEC_AD, full_mvtec_ad, cache=cache).items) == 5354
         assert len(cache.facts) == 5354 + 1258
 
     def test_a_cache_that_fails_while_stopping_does_not_hide_why(self, toy: Path) -> None:
         class Broken(MemoryCache):
-            def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+            def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
                 raise OSError("disk full")
 
         def interrupted(done: int, total: int) -> None:
@@ -517,7 +517,7 @@ class TestCache:
     def test_few_files_are_in_memory_at_a_time(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import tracemalloc
 
-        monkeypatch.setattr("acbench.storage.files.read", lambda path: tiny_png(path) + b"\0" * 2**20)
+        monkeypatch.setattr("acbench.storage.files.read_file", lambda path: tiny_png(path) + b"\0" * 2**20)
         tracemalloc.start()
         try:
             ingest(MVTEC_AD, full_mvtec_ad, categories=["bottle", "cable"], workers=2)

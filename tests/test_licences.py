@@ -28,7 +28,7 @@ NC_SA, BY, CC0 = "CC-BY-NC-SA-4.0", "CC-BY-4.0", "CC0-1.0"
     ],
 )
 def test_laxer(made: str, source: str, laxer: bool) -> None:
-    assert licences.laxer(made, source) is laxer
+    assert licences.is_laxer(made, source) is laxer
 
 
 def test_images_are_passed_on_where_credit_is_all_that_is_asked() -> None:
@@ -37,9 +37,9 @@ def test_images_are_passed_on_where_credit_is_all_that_is_asked() -> None:
 
 
 def test_one_repository_one_licence() -> None:
-    licences.one_for_all(NC_SA, [NC_SA, NC_SA])
-    licences.one_for_all("CC-BY-4.0", ["LicenseRef-unknown"])
+    licences.check_labels_licence(NC_SA, [NC_SA, NC_SA])
+    licences.check_labels_licence("CC-BY-4.0", ["LicenseRef-unknown"])
     with pytest.raises(AcbenchError, match="under 2 licences"):
-        licences.one_for_all(NC_SA, [NC_SA, BY])
+        licences.check_labels_licence(NC_SA, [NC_SA, BY])
     with pytest.raises(AcbenchError, match="laxer than CC-BY-NC-SA"):
-        licences.one_for_all(BY, [NC_SA])
+        licences.check_labels_licence(BY, [NC_SA])

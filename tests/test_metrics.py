@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acbench.stats import rate
+from acbench.stats import Estimate, rate
 
 
 def test_no_trials_give_no_share() -> None:
@@ -38,3 +38,10 @@ def test_more_hits_than_trials_are_a_fault() -> None:
 
 def test_it_reads_as_a_sentence() -> None:
     assert str(rate(5, 10)) == "50.0% (95 % interval 23.7% to 76.3%, n = 10)"
+    assert str(Estimate(0.5, None, None, 10)) == "50.0% (n = 10)"
+
+
+def test_it_is_json_with_its_size_and_without() -> None:
+    estimate = Estimate(0.5, 0.25, None, 10)
+    assert estimate.to_json() == {"value": 0.5, "low": 0.25, "high": None, "n": 10}
+    assert estimate.interval_to_json() == {"value": 0.5, "low": 0.25, "high": None}

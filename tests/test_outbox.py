@@ -17,6 +17,7 @@ from loopback_s3 import S3, gone_after, status
 from acbench.errors import AcbenchError
 from acbench.records import Item
 from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows import export as outbox
 from acbench.workflows.export import ExportedTable
@@ -141,7 +142,7 @@ def test_a_place_that_holds_something_else(place: tuple[str, Contents], records:
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"records": [3]}', b'{"records": {}}', b"\xff"])
 def test_half_a_manifest_is_none(tmp_path: Path, records: list[ExportedTable], damage: bytes) -> None:
     folder = tmp_path / "out"
-    store.write_bytes(folder / "records.json", damage)
+    write_bytes(folder / "records.json", damage)
     assert outbox.send(str(folder), "toy", records) == (3, 3)
     assert outbox.send(str(folder), "toy", records) == (0, 3)
 

@@ -27,8 +27,8 @@ from acbench.data.ingest import Dataset, MemoryCache, ingest
 from acbench.data.sample import render as sample
 from acbench.errors import AcbenchError, ImageError, RemoteError, SourceError
 from acbench.storage import remote
-from acbench.storage.files import Refused
-from acbench.storage.roots import open_tree, remembered, root_at
+from acbench.storage.files import FileRefused
+from acbench.storage.roots import open_tree, parse_root, root_text
 from acbench.storage.urls import Url, is_url
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad, toy_visa
 
@@ -89,19 +89,19 @@ class TestUrl:
     )
     def test_what_may_hold_a_secret_or_lead_elsewhere_is_refused(self, text: str) -> None:
         with pytest.raises(AcbenchError) as caught:
-            root_at(text)
+            parse_root(text)
         assert "hunter2" not in str(caught.value)
 
     def test_folders_stay_folders(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         for text in ("data/mvtec_ad", "a::b", "s3:/x", "~/x"):
             assert not is_url(text)
-            assert root_at(text) == Path(text)
-            assert remembered(text) == str(tmp_path / text)
-        assert root_at(f"file://{tmp_path}") == tmp_path
-        assert remembered(f"file://{tmp_path}") == f"file://{tmp_path}"
+            assert parse_root(text) == Path(text)
+            assert root_text(text) == str(tmp_path / text)
+        assert parse_root(f"file://{tmp_path}") == tmp_path
+        assert root_text(f"file://{tmp_path}") == f"file://{tmp_path}"
         with pytest.raises(AcbenchError, match="not the URL of a folder"):
-            root_at("file://data")
+            parse_root("file://data")
 
 
 class TestSame:
@@ -131,7 +131,7 @@ class TestSame:
         assert there.root == url
         assert (there.items, there.findings) == (here.items, here.findings)
         place = sources.locate(MVTEC_AD, url / "bottle")
-        with pytest.raises(Refused, match="is not in bottle"):
+        with pytest.raises(FileRefused, match="is not in bottle"):
             place.tree.read("cable/test/good/000.png")
 
     def test_in_memory_in_an_archive_and_through_a_cache(self, toy: Path, url: Url, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ class TestSame:
         memory.put(str(toy), "/toy-in-memory", recursive=True)
         fsspec.filesystem("s3").put_file(str(tmp_path / "toy.zip"), f"{url.parent}/toy.zip")
         for place in ("memory://toy-in-memory", f"zip://mvtec_ad::{url.parent}/toy.zip", f"simplecache::{url}"):
-            found = ingest(MVTEC_AD, root_at(place))
+            found = ingest(MVTEC_AD, parse_root(place))
             assert (found.items, found.findings) == (expected, []), place
 
     def test_over_http(self, toy: Path) -> None:
@@ -159,7 +159,7 @@ class TestSame:
             found = ingest(MVTEC_AD, root, cache=cache)
             assert (found.items, found.findings) == (ingest(MVTEC_AD, toy).items, [])
             assert cache.facts == {}
-            with pytest.raises(Refused, match="at most"):
+            with pytest.raises(FileRefused, match="at most"):
                 open_tree(root).read(IMAGE, limit=10)
             server.shutdown()
 
@@ -284,7 +284,7 @@ class TestFaults:
         tree = open_tree(url)
         located = tree.locate(IMAGE)
         s3.put(str(url.parent)[5:], f"mvtec_ad/{IMAGE}", data)
-        with pytest.raises(Refused, match="cut off, or replaced"):
+        with pytest.raises(FileRefused, match="cut off, or replaced"):
             tree.fetch(IMAGE, located)
         with pytest.raises(RemoteError, match="replaced"):
             tree.read(IMAGE)
@@ -327,10 +327,14 @@ class TestFaults:
             ingest(MVTEC_AD, url)
         assert time.monotonic() - started < 30
 
+    def test_a_server_that_does_not_answer_is_no_fault_of_an_image(self) -> None:
+        """What goes on after a broken image catches AcbenchError."""
+        assert not issubclass(RemoteError, AcbenchError)
+
     def test_wrong_keys_are_no_fault_of_an_image(self, url: Url) -> None:
         for said in ("Unable to locate credentials", "The provided token has expired."):
             with pytest.raises(RemoteError, match="cannot be read"):
-                remote._told(PermissionError(said), str(url))
+                remote._refused(PermissionError(said), str(url))
 
     @pytest.mark.parametrize(
         ("text", "said", "hint"),
@@ -344,7 +348,7 @@ class TestFaults:
     )
     def test_wrong_roots(self, bucket: str, text: str, said: str, hint: str) -> None:
         with pytest.raises(SourceError) as caught:
-            sources.locate(MVTEC_AD, root_at(text.replace("BUCKET", bucket)))
+            sources.locate(MVTEC_AD, parse_root(text.replace("BUCKET", bucket)))
         assert said in caught.value.message
         assert hint.replace("BUCKET", bucket) in caught.value.hint
 
@@ -371,14 +375,14 @@ class TestHostile:
     def test_paths_never_leave_the_root(self, url: Url, path: str) -> None:
         with pytest.raises(ImageError):
             ImageReader(url).image(path or "..")
-        with pytest.raises(Refused):
+        with pytest.raises(FileRefused):
             open_tree(url).read(path or ".")
 
     def test_a_huge_file_is_not_asked_for(self, s3: S3, url: Url, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("acbench.storage.remote.MAX_BYTES", 20)
         assert all("at most" in each for each in problems(ingest(MVTEC_AD, url)).values())
         assert s3.counts() == (FOLDERS, 0, 0)
-        with pytest.raises(Refused, match="at most"):
+        with pytest.raises(FileRefused, match="at most"):
             open_tree(url).read(IMAGE, limit=20)
 
     def test_an_empty_file(self, s3: S3, url: Url) -> None:
@@ -401,7 +405,7 @@ class TestHostile:
 
     def test_messages_hold_no_secret(self, s3: S3) -> None:
         error = OSError("GET https://me:pw@host/x?X-Amz-Signature=abc with loopback-secret failed\nat once")
-        assert remote._said(error) == "GET https://•••@host/x?••• with ••• failed at once"
+        assert remote._safe_text(error) == "GET https://•••@host/x?••• with ••• failed at once"
 
 
 class TestElsewhere:

@@ -238,7 +238,7 @@ class TestRefusals:
         assert "not UTF-8" in refused(path)
 
     def test_a_file_that_is_not_there_or_too_large_is_refused(self, tmp_path: Path) -> None:
-        assert "is not there" in refused(tmp_path / "none")
+        assert "does not exist" in refused(tmp_path / "none")
         with (tmp_path / "large").open("wb") as large:
             large.truncate(MAX_BYTES + 1)
         assert "larger than 64 MiB" in refused(tmp_path / "large")

@@ -19,7 +19,7 @@ from acbench.data import sources
 from acbench.data.sources import FoundImage, Source, _image_anno, mvtec_ad, visa
 from acbench.errors import AcbenchError, SourceError
 from acbench.records import Finding
-from acbench.storage.files import Refused
+from acbench.storage.files import FileRefused
 from acbench.testing import toy_mvtec_ad, toy_visa
 
 STATIC: tuple[Source, ...] = (mvtec_ad, visa)
@@ -322,7 +322,7 @@ class TestVisa:
     def test_a_file_that_leads_elsewhere(self, root: Path) -> None:
         (root / ANNO).unlink()
         (root / ANNO).symlink_to("/etc/passwd")
-        assert "out of the data set" in self.labels(root)[1]["unreadable_labels"].detail
+        assert "out of the dataset" in self.labels(root)[1]["unreadable_labels"].detail
 
     def test_byte_order_mark_and_carriage_returns(self, root: Path) -> None:
         text = (root / ANNO).read_text().replace("\n", "\r\n")
@@ -404,7 +404,7 @@ class TestVisa:
     def test_garbage(self, data: bytes) -> None:
         try:
             _image_anno.parse(data, "candle", {"candle/a.JPG": True})
-        except Refused as why:
+        except FileRefused as why:
             assert why.kind == "unreadable_labels"
 
     @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20)), max_size=8))
@@ -413,7 +413,7 @@ class TestVisa:
         known = {"candle/a.JPG": True, "candle/b.JPG": False}
         try:
             parsed = _image_anno.parse(text.encode("utf-8", "surrogatepass"), "candle", known)
-        except Refused as why:
+        except FileRefused as why:
             assert why.kind == "unreadable_labels"
         else:
             assert set(parsed.labels) <= set(known)

@@ -39,10 +39,10 @@ class SharedBudget(Protocol):
 class VectorCache(Protocol):
     """Keeps vectors between runs. `acbench.storage.vectors` packs them into bytes."""
 
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
+    def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Key → packed vector, for the keys that are kept."""
 
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
+    def save(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Keep (key, packed vector) pairs."""
 
 

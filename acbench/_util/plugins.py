@@ -1,4 +1,4 @@
-"""Modules by name: those of one of our packages, and those that other packages add to it."""
+"""Finds modules by name: those of one of our packages, and those that other packages add to it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from acbench.errors import AcbenchError
 
 @dataclass(frozen=True, slots=True)
 class Plugins:
-    """The modules of one package whose names do not begin with `_`, and what others add under its entry-point group."""
+    """The public modules of one package, and the modules that other packages add under an entry-point group."""
 
     package: str
-    """Name of the package, which is imported."""
+    """Name of our package."""
     group: str
-    """Entry-point group of other packages."""
+    """Entry-point group under which other packages add theirs."""
     kind: str
-    """What one is called in messages."""
+    """What messages call such a module."""
 
     def names(self) -> list[str]:
-        """All there are, sorted; imports none of them."""
+        """The names of all modules, sorted. None of them is imported."""
         return sorted(self._own() | self._foreign())
 
     def load(self, name: str) -> Any:
-        """The module of that name. Raises AcbenchError if it is not there or broken."""
+        """The module of that name. Raises AcbenchError if there is none, or if it cannot be imported."""
         own = name in self._own()
         if not own and name not in self._foreign():
             raise AcbenchError(f"there is no {self.kind} {name!r}", f"use one of: {', '.join(self.names())}")

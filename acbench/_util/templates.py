@@ -1,6 +1,6 @@
-"""Texts with places to fill in, in files beside this one.
+"""Reads the texts and pages in the folder `templates`, and fills in their placeholders.
 
-A file holds sections, each under its name in square brackets on a line of its own; `$name` is a place to fill in.
+A text file holds sections, each under its name in square brackets on a line of its own; `$name` is a placeholder.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
-from typing import Any
 
 _HEAD = re.compile(r"^\[([a-z_]+)\]$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """One file of texts."""
+    """The texts of one file."""
 
     source: str
-    """The whole file: to be hashed into the name of whoever uses it."""
+    """The whole file, for the hash in the name of a proposer or system that uses it."""
     sections: Mapping[str, str]
+    """Name → text."""
 
     def fill(self, section: str, **values: object) -> str:
-        """A section with every place filled in. Raises KeyError if there is no such section or a value is missing."""
+        """A section with every placeholder filled in. Raises KeyError for an unknown section or a missing value."""
         return Template(self.sections[section]).substitute(values)
 
 
@@ -38,10 +38,10 @@ def read(name: str) -> Texts:
     return Texts(source, dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True)))
 
 
-def html(name: str, **values: Any) -> str:
+def html(name: str, **values: object) -> str:
     """The page `<name>.html` (Jinja) with these values; every text in them is escaped."""
     from jinja2 import Environment, StrictUndefined
 
     page = (_FOLDER / f"{name}.html").read_text(encoding="utf-8")
-    found = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(page)
-    return found.render(values)
+    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(page)
+    return template.render(values)

@@ -26,13 +26,13 @@ def compare(benchmark: str, project: Path, truth: str | None, as_json: bool) -> 
     from acbench._util.console import table
     from acbench.cli.screen import Screen
     from acbench.evaluation.plots import comparison
-    from acbench.storage import tables as store
+    from acbench.storage.atomic import write_bytes
     from acbench.workflows import compare as comparing
 
     with opened(project, benchmark) as run:
         facts = comparing.compare(run, people_only=None if truth is None else truth == "people")
-        picture = run.files.work / "compare.png"
-        store.write_bytes(picture, comparison(facts))
+        picture = run.files.workspace / "compare.png"
+        write_bytes(picture, comparison(facts))
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return 0

@@ -64,11 +64,11 @@ def serve(project: Path, port: int, as_json: bool) -> int:
     from acbench.integrations.label_studio import server as servers
 
     place = existing_project(project)
-    pictures = place.desk / "pictures"
+    pictures = place.annotation_tool / "pictures"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo("Starting Label Studio; the first time takes half a minute …", err=True)
     password = os.environ.get("LABEL_STUDIO_PASSWORD")
-    server, process = servers.start(place.desk, pictures, port=port, password=password)
+    server, process = servers.start(place.annotation_tool, pictures, port=port, password=password)
     try:
         chosen = None if server.password is None or password else server.password
         if as_json:
@@ -86,9 +86,9 @@ def serve(project: Path, port: int, as_json: bool) -> int:
         while process.poll() is None:
             time.sleep(0.2)
     finally:
-        servers.stop(process, place.desk)
+        servers.stop(process, place.annotation_tool)
     raise AnnotationToolError(
-        f"Label Studio ended ({process.returncode})", f"see why: tail {place.desk / 'label-studio.log'}"
+        f"Label Studio ended ({process.returncode})", f"see why: tail {place.annotation_tool / 'label-studio.log'}"
     )
 
 
@@ -107,7 +107,7 @@ def push(benchmark: str, project: Path, as_json: bool, **options: Any) -> int:
     with opened(project, benchmark) as run, annotation_tool(run.files.project) as found:
         result = push_to(run, rank(run, label(run, prepare(run))), found, **options)
     if as_json:
-        from acbench.storage.tables import to_json
+        from acbench.storage.typed_json import to_json
 
         click.echo(json.dumps({key: to_json(each) for key, each in result.items()}, indent=1))
     else:
@@ -141,7 +141,7 @@ def cycle(run: Run, proposed: Proposed) -> tuple[dict[str, Any], dict[str, Any],
 
     Gives the facts of `relabel` and of the tool, and the next step.
     """
-    from acbench.storage.tables import to_json
+    from acbench.storage.typed_json import to_json
     from acbench.workflows import annotate
     from acbench.workflows.relabel import relabel
 
@@ -162,7 +162,7 @@ def annotation_tool(project: Project) -> Iterator[LabelStudio]:
     from acbench.integrations.label_studio import server as servers
     from acbench.integrations.label_studio.tool import LabelStudio
 
-    own = servers.running(project.desk)
+    own = servers.running(project.annotation_tool)
     url, key = os.environ.get(URL), os.environ.get(KEY)
     if url is None and own is not None:
         url, key = own
@@ -173,7 +173,7 @@ def annotation_tool(project: Project) -> Iterator[LabelStudio]:
         )
     if key is None:
         raise AnnotationToolError(f"{KEY} is not set", f"copy the key from Account & Settings at {url}: export {KEY}=…")
-    served = project.desk / "pictures" if own is not None and url.rstrip("/") == own[0] else None
+    served = project.annotation_tool / "pictures" if own is not None and url.rstrip("/") == own[0] else None
     found = LabelStudio(url, key, served=served)
     try:
         yield found
@@ -184,10 +184,10 @@ def annotation_tool(project: Project) -> Iterator[LabelStudio]:
 def push_to(run: Run, queue: Queue, found: LabelStudio, **options: Any) -> dict[str, PushResult]:
     """Push with the options of a command."""
     from acbench.integrations.label_studio.tool import check
-    from acbench.storage.tables import sweep
+    from acbench.storage.atomic import sweep
     from acbench.workflows import annotate
 
-    sweep(run.files.pictures)
+    sweep(run.files.task_pictures)
     return annotate.push(run, found, annotate.Plan(**options), queue, check)
 
 

@@ -9,7 +9,7 @@ import sys
 import click
 
 from acbench import __version__
-from acbench.errors import AcbenchError, RemoteError
+from acbench.errors import HintedError
 
 COMMANDS = {
     "relabel": ("relabel", "From images to labels: read, propose, rank for people, decide."),
@@ -90,7 +90,7 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("\nStopped. What was done is kept: run the same command again to go on.", err=True)
         sys.exit(130)
-    except (AcbenchError, RemoteError) as error:
+    except HintedError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except BrokenPipeError:

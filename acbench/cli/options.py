@@ -84,9 +84,9 @@ of_machines = partial(option, section="Many machines")
 def place(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """A folder or URL; one that holds a password is refused here, so that it is never recorded."""
     if value:
-        from acbench.storage.roots import root_at
+        from acbench.storage.roots import parse_root
 
-        root_at(value)
+        parse_root(value)
     return value
 
 

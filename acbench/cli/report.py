@@ -25,7 +25,7 @@ def report(benchmark: str, project: Path, out: Path | None, as_json: bool) -> in
     It holds pictures of the dataset: mind the dataset's licence before you pass it on.
     """
     from acbench._util import templates
-    from acbench.storage import tables as store
+    from acbench.storage.atomic import write_bytes
     from acbench.workflows import html_report as reporting
     from acbench.workflows.compare import compare
     from acbench.workflows.relabel import relabel
@@ -44,8 +44,8 @@ def report(benchmark: str, project: Path, out: Path | None, as_json: bool) -> in
             draw=lambda item_id: reporting.shrunk(run.files.evidence / f"{item_id}.jpg"),
         )
         page = templates.html("report", **content).encode()
-        path = out or run.files.work / "report.html"
-        store.write_bytes(path, page)
+        path = out or run.files.workspace / "report.html"
+        write_bytes(path, page)
     pictures = sum(bool(each["picture"]) for each in content["queue"])
     if as_json:
         click.echo(json.dumps({"file": str(path), "bytes": len(page), "pictures": pictures}))

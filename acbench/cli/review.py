@@ -21,13 +21,13 @@ def report(benchmark: str, project: Path, as_json: bool) -> int:
     from acbench._util.console import table
     from acbench.evaluation.plots import agreement as drawn
     from acbench.records import short_name
-    from acbench.storage import tables as store
+    from acbench.storage.atomic import write_bytes
     from acbench.workflows.compare import agree
 
     with opened(project, benchmark) as run:
         facts = agree(run)
-        picture = run.files.work / "agreement.png"
-        store.write_bytes(picture, drawn(facts))
+        picture = run.files.workspace / "agreement.png"
+        write_bytes(picture, drawn(facts))
     if as_json:
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return 0
@@ -107,7 +107,7 @@ for _command in (serve, push, pull, report):
 @project_option
 def queue(benchmark: str, project: Path, as_json: bool) -> int:
     """Write the queue as CSV, with an evidence picture for each row."""
-    from acbench.storage.tables import to_json
+    from acbench.storage.typed_json import to_json
     from acbench.workflows.label import label, prepare
     from acbench.workflows.queue import rank, write_queue
 

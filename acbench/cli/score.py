@@ -347,7 +347,7 @@ def _show(
 def _write(found: Scored, folder: Path) -> list[Path]:
     from acbench.evaluation import plots
     from acbench.evaluation import tables as show
-    from acbench.storage import tables as store
+    from acbench.storage.atomic import write_bytes
 
     files = {
         "score.json": found.json().encode(),
@@ -356,7 +356,7 @@ def _write(found: Scored, folder: Path) -> list[Path]:
         "classes.png": plots.classes(found.facts),
     }
     for name, data in files.items():
-        store.write_bytes(folder / name, data)
+        write_bytes(folder / name, data)
     return [folder / name for name in files]
 
 

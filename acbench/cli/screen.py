@@ -17,7 +17,7 @@ import click
 
 from acbench._util.console import Progress, table, width
 from acbench.errors import AcbenchError
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 
 if TYPE_CHECKING:
     from acbench.predictors.base import DryRun
@@ -30,11 +30,11 @@ def show(bench: BenchmarkFiles, found: Mapping[str, DryRun], as_json: bool) -> i
         raise AcbenchError("nobody who is asked here costs anything", "--with llm --llm MODEL")
     facts: dict[str, Any] = {}
     for name, dry in found.items():
-        folder = bench.work / "dry-run" / name
+        folder = bench.workspace / "dry-run" / name
         if dry.example:
             for title, data in dry.example.pictures:
-                store.write_bytes(folder / title, data)
-            store.write_bytes(folder / "question.txt", dry.example.text.encode())
+                write_bytes(folder / title, data)
+            write_bytes(folder / "question.txt", dry.example.text.encode())
         facts[name] = {
             **dataclasses.asdict(dry.estimate),
             "unasked": [{"item_id": item, "why": why} for item, why in dry.without_question],

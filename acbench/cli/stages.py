@@ -37,7 +37,7 @@ from acbench.cli.screen import show
 @project_option
 def ingest(benchmark: str, project: Path, out: str | None, as_json: bool, **options: Any) -> int:
     """Read a dataset: hash every image, pair its mask by path, and list whatever is wrong."""
-    from acbench.storage.tables import to_json
+    from acbench.storage.typed_json import to_json
 
     with opened(project, benchmark, **options) as run:
         if shard := shard_of(run, out):

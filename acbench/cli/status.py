@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,16 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
 
 def _one(bench: Any, ledger: Any) -> dict[str, Any]:
     report = _report(bench.report, bench.benchmark)
-    folder = bench.project.relative(bench.work)
+    folder = bench.project.relative(bench.workspace)
     evidence = bench.project.relative(bench.evidence)
-    artifacts = ledger.artifacts(f"{folder}/") + ledger.artifacts(f"{bench.project.relative(bench.kept)}/")
+    artifacts = [
+        *ledger.artifacts.below(f"{folder}/"),
+        *ledger.artifacts.below(f"{bench.project.relative(bench.annotations)}/"),
+    ]
     rows = [
-        {**each, "state": _state(bench.project.folder / each["path"], each["path"], ledger)}
+        {**dataclasses.asdict(each), "state": _state(bench.project.folder / each.path, each.path, ledger)}
         for each in artifacts
-        if not each["path"].startswith(f"{evidence}/")
+        if not each.path.startswith(f"{evidence}/")
     ]
     return {
         "labels": report.get("labels", {}),
@@ -83,7 +87,7 @@ def _report(path: Path, benchmark: str) -> dict[str, Any]:
 def _state(path: Path, name: str, ledger: Any) -> str:
     if not path.exists():
         return "missing"
-    return "as made" if ledger.untouched(path, name) else "changed since"
+    return "as made" if ledger.artifacts.is_untouched(path, name) else "changed since"
 
 
 @click.command(epilog="\b\nExample:\n  acbench runs --limit 5")
@@ -92,8 +96,6 @@ def _state(path: Path, name: str, ledger: Any) -> str:
 @project_option
 def runs(limit: int, project: Path, as_json: bool) -> int:
     """The last commands in this project, newest first, and what became of them."""
-    import dataclasses
-
     from acbench._util.console import table
     from acbench.storage.ledger import Ledger
     from acbench.storage.project import Project
@@ -102,7 +104,7 @@ def runs(limit: int, project: Path, as_json: bool) -> int:
     if not place.ledger.exists():
         raise AcbenchError(f"there is no project in {place.folder}", "acbench relabel sample   starts one")
     with Ledger(place.ledger) as ledger:
-        found = ledger.runs(limit)
+        found = ledger.runs.newest(limit)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(run) for run in found], indent=1, ensure_ascii=False))
     else:

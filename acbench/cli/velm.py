@@ -105,7 +105,7 @@ def velm(
         left = predict(run, dataset, "velm", setup)
         send(run, out, system="velm")
         rows = tables.read(path, Prediction)
-        dollars = run.ledger.dollars(call for row in rows for call in row.calls)
+        dollars = run.ledger.calls.dollars(call for row in rows for call in row.calls)
     counts = {
         "images": len(rows),
         "called_normal": sum(row.labels == ("good",) and not row.calls for row in rows),

@@ -18,7 +18,7 @@ from acbench._util.console import Progress
 from acbench._util.execution import Engine, Home, WorkerTask
 from acbench.data.images import probe
 from acbench.errors import ImageError
-from acbench.storage.files import Located, Refused, Tree
+from acbench.storage.files import FileRefused, FileTree, LocatedFile
 
 VERSION = 1
 """Raise it when the same bytes would give other facts: cached ones are then computed again."""
@@ -48,12 +48,12 @@ class FileFacts(NamedTuple):
 
 class FileFactsCache(Protocol):
     """Facts of files from earlier runs, as JSON, under absolute path or URL, and stamp: see
-    `acbench.storage.ledger.Ledger`."""
+    `acbench.storage.ledger.file_facts.FileFactTable`."""
 
-    def file_facts(self) -> Mapping[str, tuple[str, str]]:
+    def load(self) -> Mapping[str, tuple[str, str]]:
         """Path → (stamp, facts) of every file known."""
 
-    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Remember (path, stamp, facts) of some files."""
 
 
@@ -63,10 +63,10 @@ class MemoryCache:
     def __init__(self) -> None:
         self.facts: dict[str, tuple[str, str]] = {}
 
-    def file_facts(self) -> Mapping[str, tuple[str, str]]:
+    def load(self) -> Mapping[str, tuple[str, str]]:
         return self.facts
 
-    def put_file_facts(self, rows: Iterable[tuple[str, str, str]]) -> None:
+    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
         self.facts.update((path, (stamp, facts)) for path, stamp, facts in rows)
 
 
@@ -82,12 +82,12 @@ class _Job:
     """What the facts are kept with."""
 
     @property
-    def located(self) -> Located:
-        return Located(self.real, self.size, self.mark)
+    def located(self) -> LocatedFile:
+        return LocatedFile(self.real, self.size, self.mark)
 
 
 def measure(
-    tree: Tree,
+    tree: FileTree,
     paths: Sequence[str],
     cache: FileFactsCache,
     progress: Progress | None = None,
@@ -99,17 +99,17 @@ def measure(
     At most `workers` files are in memory at a time. When interrupted, what was done until then is in the
     cache.
     """
-    known = cache.file_facts()
+    known = cache.load()
     facts: dict[str, FileFacts] = {}
     jobs: list[_Job] = []
     for path in paths:
         try:
             located = tree.locate(path)
-        except Refused as why:
+        except FileRefused as why:
             facts[path] = FileFacts(problem=why.message, hint=why.hint)
             continue
         stamp = f"{VERSION}:{located.stamp}" if located.stamp else ""
-        old_stamp, old_facts = known.get(located.real, ("", ""))
+        old_stamp, old_facts = known.get(located.address, ("", ""))
         old = _parsed(old_facts) if stamp and old_stamp == stamp else None
         if old is None:
             jobs.append(_Job(path, *located, stamp))
@@ -127,7 +127,7 @@ def measure(
 
 
 def _in_threads(
-    tree: Tree, jobs: Sequence[_Job], workers: int, cache: FileFactsCache
+    tree: FileTree, jobs: Sequence[_Job], workers: int, cache: FileFactsCache
 ) -> Generator[dict[str, FileFacts], None, None]:
     """Facts as they come. The cache is written by this thread alone, every `_FLUSH` seconds and at the end."""
     stop = Event()
@@ -142,10 +142,10 @@ def _in_threads(
             rows += _rows(done)
             running.discard(future)
             if time.monotonic() - written > _FLUSH:
-                cache.put_file_facts(rows)
+                cache.save(rows)
                 rows, written = [], time.monotonic()
             yield {job.path: facts for job, facts in done}
-        cache.put_file_facts(rows)
+        cache.save(rows)
     except BaseException:  # Ctrl-C, or an error of whoever reads: keep what is done, then let it pass
         stop.set()
         pool.shutdown(cancel_futures=True)
@@ -153,22 +153,22 @@ def _in_threads(
             if not future.cancelled() and future.exception() is None:
                 rows += _rows(future.result())
         with suppress(Exception):
-            cache.put_file_facts(rows)
+            cache.save(rows)
         raise
     pool.shutdown()
 
 
 def _on(
-    engine: Engine, tree: Tree, jobs: Sequence[_Job], cache: FileFactsCache
+    engine: Engine, tree: FileTree, jobs: Sequence[_Job], cache: FileFactsCache
 ) -> Generator[dict[str, FileFacts], None, None]:
     """Facts as they come from the workers of an engine, each in the cache before it is told."""
     parts = (jobs[start : start + _PART] for start in range(0, len(jobs), _PART))
     for done in engine.map(WorkerTask(start=partial(_measurer, tree), kind=_Job), parts):
-        cache.put_file_facts(_rows(done))
+        cache.save(_rows(done))
         yield {job.path: facts for job, facts in done}
 
 
-def _measurer(tree: Tree, _home: Home) -> Callable[[Sequence[_Job]], list[tuple[_Job, FileFacts]]]:
+def _measurer(tree: FileTree, _home: Home) -> Callable[[Sequence[_Job]], list[tuple[_Job, FileFacts]]]:
     return lambda jobs: _measure_some(tree, jobs, Event())
 
 
@@ -177,7 +177,7 @@ def _rows(done: Iterable[tuple[_Job, FileFacts]]) -> list[_Row]:
     return [(job.real, job.stamp, json.dumps(facts)) for job, facts in done if facts.sha256 and job.stamp]
 
 
-def _measure_some(tree: Tree, jobs: Iterable[_Job], stop: Event) -> list[tuple[_Job, FileFacts]]:
+def _measure_some(tree: FileTree, jobs: Iterable[_Job], stop: Event) -> list[tuple[_Job, FileFacts]]:
     done = []
     for job in jobs:
         if stop.is_set():
@@ -186,10 +186,10 @@ def _measure_some(tree: Tree, jobs: Iterable[_Job], stop: Event) -> list[tuple[_
     return done
 
 
-def _facts(tree: Tree, job: _Job) -> FileFacts:
+def _facts(tree: FileTree, job: _Job) -> FileFacts:
     try:
         data = tree.fetch(job.path, job.located)
-    except Refused as why:
+    except FileRefused as why:
         return FileFacts(problem=why.message, hint=why.hint)
     except MemoryError:
         return FileFacts(problem="there is not enough memory to read it", hint="close other programs and run again")

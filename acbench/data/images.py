@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acbench.errors import ImageError
-from acbench.storage.files import Refused, Tree
+from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ImageReader:
     """Folder or URL that paths are relative to."""
 
     @cached_property
-    def _tree(self) -> Tree:
+    def _tree(self) -> FileTree:
         return open_tree(self.root)
 
     def image(self, path: str) -> Image.Image:
@@ -110,7 +110,7 @@ class ImageReader:
     def _read(self, path: str) -> bytes:
         try:
             return self._tree.read(path)
-        except Refused as why:
+        except FileRefused as why:
             raise ImageError(why.message, why.hint) from None
 
 

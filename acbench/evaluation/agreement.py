@@ -15,6 +15,7 @@ from acbench.schema import Schema
 from acbench.stats import (
     ClassSet,
     Estimate,
+    EstimateJson,
     alternative_annotator,
     cohen_kappa,
     fleiss_kappa,
@@ -94,7 +95,7 @@ def _figures(rows: Rows) -> dict[str, Any]:
     return {
         "images": len(rows),
         "shared": len(shared),
-        "unanimous": same and {"value": same.value, "low": same.low, "high": same.high},
+        "unanimous": same and same.interval_to_json(),
         "alpha": _plain(krippendorff_alpha(answers)),
         "fleiss": _plain(fleiss_kappa(answers)),
         "distance": sum(distances) / len(distances) if distances else None,
@@ -138,6 +139,7 @@ def _proposers(proposals: Mapping[str, Sequence[Proposal]], decided: Sequence[Re
         people: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
         for review in unseen:
             people[review.reviewer][review.item_id] = _answer(review)
+        test = alternative_annotator(people, own)
         found[name] = {
             "shown": _kept(shown, own),
             "blind": _kept(unseen, own),
@@ -148,7 +150,7 @@ def _proposers(proposals: Mapping[str, Sequence[Proposal]], decided: Sequence[Re
                     [each.item_id for each in unseen],
                 )
             ),
-            "alternative": alternative_annotator(people, own),
+            "alternative": test.too_few or {**dataclasses.asdict(test), "passes": test.passes},
         }
     return {name: figures for name, figures in found.items() if figures["shown"]["n"] or figures["blind"]["n"]}
 
@@ -158,7 +160,7 @@ def _kept(reviews: Sequence[Review], said: Mapping[str, ClassSet]) -> dict[str, 
     same = rate(sum(_answer(review) == said[review.item_id] for review in reviews), len(reviews))
     if same is None:
         return {"n": 0, "same": None}
-    return {"n": same.n, "same": {"value": same.value, "low": same.low, "high": same.high}}
+    return {"n": same.n, "same": same.interval_to_json()}
 
 
 def _seconds(reviews: Iterable[Review]) -> dict[str, Any]:
@@ -166,5 +168,5 @@ def _seconds(reviews: Iterable[Review]) -> dict[str, Any]:
     return {"n": len(known), "median": median(known) if known else None, "sum": round(sum(known), 1)}
 
 
-def _plain(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else dataclasses.asdict(estimate)
+def _plain(estimate: Estimate | None) -> EstimateJson | None:
+    return None if estimate is None else estimate.to_json()

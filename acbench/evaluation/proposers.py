@@ -83,7 +83,7 @@ def _figures(said: Mapping[str, str], truth: Mapping[str, str]) -> dict[str, Any
         "answered": len(said),
         "coverage": len(said) / len(truth) if truth else None,
         "right": right,
-        "accuracy": accuracy and {"value": accuracy.value, "low": accuracy.low, "high": accuracy.high},
+        "accuracy": accuracy and accuracy.interval_to_json(),
         "kappa": kappa([truth[item] for item in said], list(said.values())),
     }
 

@@ -21,11 +21,11 @@ def cached_vectors(
 
     `compute` gives vectors (N, D) of N inputs. It is called at most once, for the inputs without a kept vector.
     """
-    kept = cache.embeddings(list(inputs))
+    kept = cache.load(list(inputs))
     missing = {key: value for key, value in inputs.items() if key not in kept}
     if missing:
         rows = compute(list(missing.values()))
         new = {key: pack_vector(row) for key, row in zip(missing, rows, strict=True)}
-        cache.put_embeddings(new.items())
+        cache.save(new.items())
         kept |= new
     return {key: unpack_vector(kept[key]) for key in inputs}

@@ -6,7 +6,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from acbench.errors import ReleaseError
-from acbench.storage.files import Refused, Tree
+from acbench.storage.files import FileRefused, FileTree
 
 MAX_FILES = 20_000
 MAX_SHARD = 16 << 30
@@ -21,7 +21,7 @@ class ReleaseFolder:
         if not path.is_dir():
             raise ReleaseError(f"{path} is not a folder", "give a release's folder, or ORG/NAME of a repository")
         self.path = path
-        self.tree = Tree(path, fence)
+        self.tree = FileTree(path, fence)
         self._name = name or str(path)
 
     @property
@@ -33,7 +33,7 @@ class ReleaseFolder:
         """See `Place`."""
         try:
             return self.tree.read(path, limit)
-        except Refused as why:
+        except FileRefused as why:
             raise ReleaseError(f"{self.name}: {path}: {why.message}", why.hint or _HINT) from None
 
     def open(self, path: str) -> BufferedReader:
@@ -43,7 +43,7 @@ class ReleaseFolder:
             if (size or 0) > MAX_SHARD:
                 raise ReleaseError(f"{self.name}: {path} is larger than {MAX_SHARD >> 30} GiB", "no release has that")
             return Path(real).open("rb")
-        except Refused as why:
+        except FileRefused as why:
             raise ReleaseError(f"{self.name}: {path}: {why.message}", why.hint or _HINT) from None
 
     def files(self) -> dict[str, str]:
@@ -53,7 +53,7 @@ class ReleaseFolder:
         while waiting:
             try:
                 listed = self.tree.entries(waiting.pop())
-            except Refused as why:
+            except FileRefused as why:
                 raise ReleaseError(f"{self.name}: {why.message}", why.hint) from None
             for each in listed:
                 if each.kind == "folder":

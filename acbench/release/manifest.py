@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from acbench.errors import ReleaseError
-from acbench.storage import tables as store
+from acbench.errors import ReleaseError, StorageError
+from acbench.storage.typed_json import convert, to_json
 
 NAME = "release.json"
 CARD = "README.md"
@@ -98,9 +98,9 @@ class Manifest:
         """The content of `release.json`."""
         content = {
             "format": FORMAT,
-            **store.to_json(self),
-            "previous": None if self.previous is None else store.to_json(self.previous),
-            "files": {path: store.to_json(facts) for path, facts in sorted(self.files.items())},
+            **to_json(self),
+            "previous": None if self.previous is None else to_json(self.previous),
+            "files": {path: to_json(facts) for path, facts in sorted(self.files.items())},
         }
         return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
@@ -156,22 +156,24 @@ def parse(data: bytes) -> Manifest:
         return _manifest(content)
     except (ValueError, RecursionError) as error:  # JSON and Unicode errors are ValueErrors
         raise ReleaseError(f"{NAME} is damaged: {error}", "is this a release of acbench? Download it again") from None
+    except StorageError as error:
+        raise ReleaseError(f"damaged: {error.message}", "is this a release of acbench? Download it again") from None
 
 
 def _manifest(content: dict[str, Any]) -> Manifest:
     files, previous = content.pop("files", None), content.pop("previous", None)
     if not isinstance(files, dict) or len(files) > MAX_FILES:
         raise ValueError(f"`files` is not a table of at most {MAX_FILES:,} files")
-    rest = store.from_json({**content, "previous": None, "files": {}}, Manifest)
+    rest = convert({**content, "previous": None, "files": {}}, Manifest, NAME)
     if not VERSION.fullmatch(rest.version):
         raise ValueError("`version` is not MAJOR.MINOR.PATCH")
-    told = [value for value in store.to_json(rest).values() if isinstance(value, str)]
+    told = [value for value in to_json(rest).values() if isinstance(value, str)]
     if not all(each.isprintable() for each in (*told, *rest.categories, *rest.classes)):
         raise ValueError("a name or title holds characters that cannot be printed")
     for names in (rest.categories, rest.classes):
         if len(names) > MAX_NAMES or len(set(names)) != len(names):
             raise ValueError("a name is there twice, or too many are")
-    found = {path: store.from_json(facts, ReleaseFile) for path, facts in files.items()}
+    found = {path: convert(facts, ReleaseFile, NAME) for path, facts in files.items()}
     for path, facts in found.items():
         if shard(path) is None and path not in (CARD, CROISSANT):
             raise ValueError(f"a release has no file {path[:200]!r}")
@@ -179,6 +181,6 @@ def _manifest(content: dict[str, Any]) -> Manifest:
             raise ValueError(f"the facts of {path} cannot be")
     return Manifest(
         **{name: getattr(rest, name) for name in Manifest.__dataclass_fields__ if name not in ("files", "previous")},
-        previous=None if previous is None else store.from_json(previous, Previous),
+        previous=None if previous is None else convert(previous, Previous, NAME),
         files=found,
     )

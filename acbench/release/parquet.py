@@ -13,8 +13,8 @@ from acbench._util.prefetch import prefetch
 from acbench.errors import ReleaseError
 from acbench.release.manifest import ReleaseFile, shard_path
 from acbench.release.rows import Names, Row
-from acbench.storage import tables as store
-from acbench.storage.files import Refused, Tree
+from acbench.storage.atomic import replacing
+from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def write(
 
     small = [each for each in _leaves(schema) if not each.endswith(".bytes")]
     with (
-        store.replacing(path) as file,
+        replacing(path) as file,
         pq.ParquetWriter(
             file,
             schema,
@@ -103,7 +103,7 @@ def facts(path: Path, sha256: str) -> ReleaseFile:
     )
 
 
-def _groups(rows: Sequence[Row], tree: Tree, *, images: bool, most: int) -> Iterator[list[Row]]:
+def _groups(rows: Sequence[Row], tree: FileTree, *, images: bool, most: int) -> Iterator[list[Row]]:
     """Rows with their images, a row group at a time."""
     group: list[Row] = []
     size = 0
@@ -118,7 +118,7 @@ def _groups(rows: Sequence[Row], tree: Tree, *, images: bool, most: int) -> Iter
         yield group
 
 
-def _with_images(row: Row, tree: Tree) -> tuple[Row, int]:
+def _with_images(row: Row, tree: FileTree) -> tuple[Row, int]:
     """The row with the bytes of its image and mask, and how many they are."""
     pictures: dict[str, Any] = {"image": None, "mask": None}
     size = 0
@@ -128,7 +128,7 @@ def _with_images(row: Row, tree: Tree) -> tuple[Row, int]:
             continue
         try:
             data = tree.read(path)
-        except Refused as why:
+        except FileRefused as why:
             raise ReleaseError(f"{path}: {why.message}", why.hint) from None
         if hashlib.sha256(data).hexdigest() != sha256:
             raise ReleaseError(f"{path} has changed while the release was made", "run the same command again")
@@ -143,11 +143,11 @@ def _files(row: Row) -> list[str]:
     return [row[f"{name}_path"] for name in ("image", "mask") if row[f"{name}_sha256"]]
 
 
-def _size(tree: Tree, path: str) -> int:
+def _size(tree: FileTree, path: str) -> int:
     try:
         size = tree.locate(path).size
         return len(tree.read(path)) if size is None else size
-    except Refused as why:
+    except FileRefused as why:
         raise ReleaseError(f"{path}: {why.message}", why.hint) from None
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from acbench.records import Review
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 
 KEY_BYTES = 32
 
@@ -24,7 +24,7 @@ KEY_BYTES = 32
 def key(path: Path) -> bytes:
     """The project's key, made when first asked for; only its owner may read it."""
     if not path.is_file() or path.stat().st_size != KEY_BYTES:
-        store.write_bytes(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
+        write_bytes(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     return path.read_bytes()
 
 

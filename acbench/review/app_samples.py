@@ -10,7 +10,7 @@ from acbench.records import GOOD, JOIN, Item, Label, Prediction, Proposal, Revie
 from acbench.review.app_records import FORMAT, AppLabel, AppSample, Value
 from acbench.review.queue import RankedItem, by_item
 from acbench.schema import Category, Schema
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 
 def cards(

@@ -16,7 +16,7 @@ from acbench.records import GOOD, JOIN, Item, Label, Proposal, Review, Verdict, 
 from acbench.review.queue import RankedItem, by_item
 from acbench.review.resolve import current_reviews
 from acbench.schema import Category, Schema, fold
-from acbench.storage.csv_files import Row, names_in, read_csv
+from acbench.storage.csv_files import CsvRow, names_in, read_csv
 
 COLUMNS = ("rank", "item_id", "image", "why", "detail", "source", "proposals", "current", "classes", "evidence",
            "label", "note", "reviewer")  # fmt: skip
@@ -217,7 +217,7 @@ def _same(one: Review, other: Review) -> bool:
     return bool(decision(one) == decision(other))
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path) -> list[CsvRow]:
     try:
         return read_csv(path, NEEDED)
     except TableError as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 from acbench._util.console import Progress
 from acbench.errors import LostConnection, StorageError
 from acbench.review.annotation_tool import AnnotationTool, ExistingTask, Key, Task, ToolProject
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 
 BATCH = 1000
 """Tasks in one request, at most."""
@@ -100,7 +100,7 @@ class Note:
     def write(self, project: ToolProject, tasks: Iterable[Task]) -> None:
         """A batch is about to be sent."""
         content = {"project": project.uid, "sent": time.time(), "keys": [task.key for task in tasks]}
-        store.write_bytes(self.path, json.dumps(content).encode())
+        write_bytes(self.path, json.dumps(content).encode())
 
     def clear(self) -> None:
         """Its fate is known."""

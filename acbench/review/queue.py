@@ -18,7 +18,7 @@ from typing import Literal
 from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review
 from acbench.review.resolve import witnesses
 from acbench.schema import Category, Schema
-from acbench.stats import Rate, rate
+from acbench.stats import Estimate, rate
 
 Why = Literal["flagged", "disputed", "suspect", "unnamed", "uncertain", "audit", "settled"]
 ORDER: dict[Why, int] = {
@@ -103,7 +103,7 @@ def rank(
 
 def auto_accept_error(
     ranked: Iterable[RankedItem], machine: Mapping[str, Label], final: Mapping[str, Label]
-) -> Rate | None:
+) -> Estimate | None:
     """Share of the labels accepted unseen that are wrong, from the audited ones; None before any was reviewed.
 
     `machine`: the labels without reviews; `final`: the labels with them.

@@ -18,7 +18,7 @@ from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.review.csv_queue import says
 from acbench.review.queue import RankedItem
-from acbench.storage import tables as store
+from acbench.storage.atomic import write_bytes
 
 QUALITY = 88
 """Of JPEG, without chroma subsampling: it would blur the outline."""
@@ -88,4 +88,4 @@ def draw(shown: Shown, images: ImageReader) -> bytes:
 
 def write(shown: Shown, images: ImageReader, path: Path) -> None:
     """Keep the picture as a file."""
-    store.write_bytes(path, draw(shown, images))
+    write_bytes(path, draw(shown, images))

@@ -14,8 +14,8 @@ from acbench.errors import AcbenchError
 from acbench.records import Item
 from acbench.review.queue_pictures import beside
 from acbench.schema.form import ALONE, PLACES, UNMARKED
-from acbench.storage import tables as store
-from acbench.storage.ledger import digest
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
 
 LONGEST = 1280
 """Longer edge of a picture, pixels: what a screen shows."""
@@ -113,7 +113,7 @@ def _nothing() -> Image.Image:
 
 
 def _save(path: Path, picture: Image.Image, *, comment: str = "") -> None:
-    store.write_bytes(path, imaging.jpeg(picture, QUALITY, comment=comment))
+    write_bytes(path, imaging.jpeg(picture, QUALITY, comment=comment))
 
 
 def _comment(path: Path) -> str:

@@ -16,7 +16,7 @@ import yaml
 from acbench.errors import SchemaError
 from acbench.records import label_set
 from acbench.schema.model import Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
-from acbench.storage.bundled import bundled
+from acbench.storage.bundled import bundled_folder
 
 MAX_BYTES = 4 << 20
 """A schema larger than this is not one."""
@@ -45,7 +45,7 @@ class Problem:
 
 def names() -> list[str]:
     """The benchmarks whose schemas are bundled."""
-    folder = bundled("label_schemas")
+    folder = bundled_folder("label_schemas")
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
@@ -64,7 +64,7 @@ def source_text(name_or_path: str) -> tuple[str, str]:
             f"there is no bundled benchmark {name_or_path!r}",
             f"one of {', '.join(names())}, or the path of your own schema.yaml",
         )
-    text = bundled("label_schemas").joinpath(f"{name_or_path}.yaml").read_text(encoding="utf-8")
+    text = bundled_folder("label_schemas").joinpath(f"{name_or_path}.yaml").read_text(encoding="utf-8")
     return text, f"{name_or_path}.yaml"
 
 

@@ -1,1 +1,1 @@
-"""Tables, ledger, project files, safe access to files."""
+"""Keeps everything on disk: tables, the ledger, the files of a project; and reads untrusted folders safely."""

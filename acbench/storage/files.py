@@ -1,8 +1,7 @@
-"""Folders that strangers made: listed and read without ever leaving them, and without opening what is not a
-file.
+"""Lists and reads folders from strangers: never leaves them, and opens nothing but regular files.
 
-A data set on disk is untrusted. Its links may point anywhere, a name may hold anything, and what looks like
-an image may be a pipe that blocks for ever. `Tree` is the only way in.
+A dataset on disk is untrusted. Its links may point anywhere, a name may hold anything, and what looks like an image may
+be a pipe that blocks for ever. All of acbench reads datasets and releases through a `FileTree`.
 """
 
 from __future__ import annotations
@@ -18,23 +17,19 @@ from typing import Any, Literal, NamedTuple
 from acbench._util.text import printable
 from acbench.errors import AcbenchError
 from acbench.records import Finding
+from acbench.storage.digests import stamp
 
 MAX_BYTES = 512 * 2**20
-"""A file larger than this is not read. An uncompressed picture of 100 megapixels is smaller."""
+"""A larger file is not read. An uncompressed image of 100 megapixels is smaller."""
 MAX_ENTRIES = 1_000_000
-"""A folder with more entries than this is not listed."""
+"""A folder with more entries is not listed."""
 
 _READ = os.O_RDONLY
-for _flag in (
-    "O_NOFOLLOW",
-    "O_NONBLOCK",
-    "O_CLOEXEC",
-    "O_BINARY",
-):  # which of them exist depends on the system
+for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # each exists on some systems only
     _READ |= getattr(os, _flag, 0)
 
 
-class Refused(AcbenchError):
+class FileRefused(AcbenchError):
     """One file or folder that is not read. `kind` is a stable word, as in a `Finding`."""
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:
@@ -42,38 +37,38 @@ class Refused(AcbenchError):
         self.kind = kind
 
     def finding(self, path: str) -> Finding:
-        """The same as a row of a report."""
+        """The refusal as a row of a report."""
         return Finding(path=path, kind=self.kind, detail=self.message, hint=self.hint, failed=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FolderEntry:
     """One name in a folder."""
 
     name: str
-    """Printable: what cannot be shown is escaped, and then `refused` says so."""
+    """Printable: characters that cannot be shown are escaped, and then `refused` says so."""
     path: str
     """Relative to the root, forward slashes."""
     kind: Literal["file", "folder", "refused"]
-    refused: Refused | None = None
+    refused: FileRefused | None = None
 
 
-class Located(NamedTuple):
-    """Where a file is, and what tells whether it is still the same."""
+class LocatedFile(NamedTuple):
+    """Where a file is, and what tells whether it has changed."""
 
-    real: str
-    """Absolute path, or URL: what is kept about the file is kept under it."""
+    address: str
+    """Absolute path, or URL: facts about the file are kept under it."""
     size: int | None
-    """Bytes; None if that is not known before it is read."""
+    """Bytes; None if the size is not known before the file is read."""
     stamp: str
-    """Changes whenever the content does; empty if nothing that does is known: then nothing is kept."""
+    """Changes whenever the content does. Empty if nothing is known that does: then nothing is kept about the file."""
 
 
-class Tree:
-    """The files below one folder.
+class FileTree:
+    """The files below one folder of this machine.
 
-    Paths are relative to `root`, with forward slashes. `fence`, `root` itself unless given, is the folder
-    that nothing may leave: links are followed as far as they stay inside.
+    Paths are relative to `root`, with forward slashes. Links are followed as far as they stay inside `fence`, a folder
+    that is `root` itself unless it is given.
     """
 
     readers = min(16, (os.cpu_count() or 1) + 2)
@@ -86,33 +81,33 @@ class Tree:
         self._folders: dict[str, str] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What it has seen does not travel."""
-        return Tree, (Path(self.root), Path(self.fence))
+        """Leave out what is remembered of folders when the tree is pickled: the files may change meanwhile."""
+        return FileTree, (Path(self.root), Path(self.fence))
 
-    def entries(self, folder: str = ".") -> list[Entry]:
-        """What is in a folder, sorted by name; empty if there is no such folder. Raises `Refused`."""
+    def entries(self, folder: str = ".") -> list[FolderEntry]:
+        """The entries of a folder, sorted by name; empty if there is no such folder. Raises FileRefused."""
         try:
-            with os.scandir(self._folder(folder)) as found:
-                listed = []
-                for each in found:
-                    listed.append(each)
+            listed = []
+            with os.scandir(self._folder(folder)) as entries:
+                for entry in entries:
+                    listed.append(entry)
                     if len(listed) > MAX_ENTRIES:
                         raise too_many(folder)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise _unreadable(error) from None
-        return sorted((self._entry(folder, each) for each in listed), key=lambda each: each.name)
+        return sorted((self._entry(folder, entry) for entry in listed), key=lambda entry: entry.name)
 
     def folders(self, folder: str = ".") -> list[str]:
         """Names of the folders in a folder, sorted; empty if it cannot be listed."""
         try:
-            return [each.name for each in self.entries(folder) if each.kind == "folder"]
-        except Refused:
+            return [entry.name for entry in self.entries(folder) if entry.kind == "folder"]
+        except FileRefused:
             return []
 
-    def locate(self, path: str) -> Located:
-        """Where a regular file really is, links resolved. Raises `Refused`; opens nothing."""
+    def locate(self, path: str) -> LocatedFile:
+        """Where a regular file is, links resolved. Opens nothing. Raises FileRefused."""
         folder, _, name = path.rpartition("/")
         try:
             real = os.path.join(self._folder(folder), name)
@@ -121,24 +116,23 @@ class Tree:
                 real = self._resolve(real)
                 status = os.stat(real)
         except FileNotFoundError:
-            raise Refused("missing", "there is no such file") from None
+            raise FileRefused("missing", "there is no such file") from None
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             raise _unreadable(error) from None
         if not stat.S_ISREG(status.st_mode):
             raise _not_a_file(status.st_mode)
-        stamp = f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
-        return Located(real, status.st_size, stamp)
+        return LocatedFile(real, status.st_size, stamp(status))
 
     def read(self, path: str, limit: int = MAX_BYTES) -> bytes:
-        """All bytes of a regular file of at most `limit` bytes. Raises `Refused`."""
-        return read(self.locate(path).real, limit)
+        """All bytes of a regular file of at most `limit` bytes. Raises FileRefused."""
+        return read_file(self.locate(path).address, limit)
 
-    def fetch(self, path: str, located: Located) -> bytes:
-        """The same of a file that was located before."""
-        return read(located.real)
+    def fetch(self, path: str, located: LocatedFile) -> bytes:
+        """All bytes of a file that `locate` has located. Raises FileRefused."""
+        return read_file(located.address)
 
     def _folder(self, folder: str) -> str:
-        """Where a folder really is. Remembered, since every file in it asks."""
+        """The real path of a folder. It is remembered, since every file in the folder asks for it."""
         if folder not in self._folders:
             self._folders[folder] = self._resolve(os.path.join(self.root, folder))
         return self._folders[folder]
@@ -146,45 +140,43 @@ class Tree:
     def _resolve(self, path: str) -> str:
         real = os.path.realpath(path)
         if real != self.fence and not real.startswith(self._inside):
-            raise Refused(
+            raise FileRefused(
                 "link_outside",
-                f"it leads to {real!a}, out of the data set's folder",
+                f"it leads to {real!a}, out of the dataset's folder",
                 "put what it points at in its place: cp -rL copies it",
             )
         return real
 
-    def _entry(self, folder: str, found: os.DirEntry[str]) -> Entry:
-        name = printable(found.name)
+    def _entry(self, folder: str, entry: os.DirEntry[str]) -> FolderEntry:
+        name = printable(entry.name)
         path = name if folder in ("", ".") else f"{folder}/{name}"
-        if name != found.name:
-            return Entry(name, path, "refused", bad_name(name))
+        if name != entry.name:
+            return FolderEntry(name, path, "refused", bad_name(name))
         try:
-            if found.is_symlink():
-                self._resolve(found.path)
-            if found.is_file():
-                return Entry(name, path, "file")
-            if found.is_dir():
-                return Entry(name, path, "folder")
-            mode = found.stat(follow_symlinks=True).st_mode
-        except Refused as why:
-            return Entry(name, path, "refused", why)
+            if entry.is_symlink():
+                self._resolve(entry.path)
+            if entry.is_file():
+                return FolderEntry(name, path, "file")
+            if entry.is_dir():
+                return FolderEntry(name, path, "folder")
+            mode = entry.stat(follow_symlinks=True).st_mode
+        except FileRefused as refused:
+            return FolderEntry(name, path, "refused", refused)
         except FileNotFoundError:
-            return Entry(
-                name,
-                path,
-                "refused",
-                Refused("broken_link", "the link points at nothing", "remove or mend it"),
-            )
+            broken = FileRefused("broken_link", "the link points at nothing", "remove or mend it")
+            return FolderEntry(name, path, "refused", broken)
         except OSError as error:
-            return Entry(name, path, "refused", _unreadable(error))
-        return Entry(name, path, "refused", _not_a_file(mode))
+            return FolderEntry(name, path, "refused", _unreadable(error))
+        return FolderEntry(name, path, "refused", _not_a_file(mode))
 
 
-def read(real: str, limit: int = MAX_BYTES) -> bytes:
-    """All bytes of the regular file at a located path. Raises `Refused`, also if it became a link or a pipe
-    meanwhile."""
+def read_file(path: str, limit: int = MAX_BYTES) -> bytes:
+    """All bytes of the regular file at a real path.
+
+    Raises FileRefused, also if the file has become a link or a pipe since it was located.
+    """
     try:
-        descriptor = os.open(real, _READ)
+        descriptor = os.open(path, _READ)
         with open(descriptor, "rb", buffering=0) as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
@@ -199,33 +191,33 @@ def read(real: str, limit: int = MAX_BYTES) -> bytes:
     return data
 
 
-def too_large(size: int, limit: int) -> Refused:
-    """Why a file of so many bytes is not read."""
-    return Refused(
+def too_large(size: int, limit: int) -> FileRefused:
+    """The refusal of a file of `size` bytes, where at most `limit` are read."""
+    return FileRefused(
         "too_large",
         f"it has {size / 2**20:,.0f} MiB; at most {limit / 2**20:,.0f} MiB are read",
-        "a data set's image is not that large: replace it with the original",
+        "a dataset's image is not that large: replace it with the original",
     )
 
 
-def empty() -> Refused:
-    """Why a file without bytes is not taken."""
-    return Refused("empty_file", "the file is empty", "copy it again from the original data set")
+def empty() -> FileRefused:
+    """The refusal of a file without bytes."""
+    return FileRefused("empty_file", "the file is empty", "copy it again from the original dataset")
 
 
-def too_many(folder: str) -> Refused:
-    """Why a folder is not listed."""
-    return Refused(
-        "too_many_files", f"{folder} holds more than {MAX_ENTRIES:,} entries", "point --root at the data set itself"
+def too_many(folder: str) -> FileRefused:
+    """The refusal of a folder with too many entries."""
+    return FileRefused(
+        "too_many_files", f"{folder} holds more than {MAX_ENTRIES:,} entries", "point --root at the dataset itself"
     )
 
 
-def bad_name(name: str) -> Refused:
-    """Why a file of that name, which is printable here, is not taken."""
-    return Refused("bad_name", f"its name holds characters that cannot be shown: {name}", "rename it")
+def bad_name(name: str) -> FileRefused:
+    """The refusal of a file whose name cannot be shown; `name` is its escaped form."""
+    return FileRefused("bad_name", f"its name holds characters that cannot be shown: {name}", "rename it")
 
 
-def _not_a_file(mode: int) -> Refused:
+def _not_a_file(mode: int) -> FileRefused:
     kinds = (
         (stat.S_ISDIR, "a folder"),
         (stat.S_ISFIFO, "a pipe"),
@@ -235,18 +227,16 @@ def _not_a_file(mode: int) -> Refused:
         (stat.S_ISBLK, "a device"),
     )
     what = next((word for test, word in kinds if test(mode)), "something else")
-    return Refused("not_a_file", f"it is {what}, not a file", "put the original file in its place")
+    return FileRefused("not_a_file", f"it is {what}, not a file", "put the original file in its place")
 
 
-def _unreadable(error: OSError | ValueError) -> Refused:
-    number = getattr(error, "errno", None)
+def _unreadable(error: OSError | ValueError) -> FileRefused:
+    number = error.errno if isinstance(error, OSError) else None
     if number == errno.ELOOP:
-        return Refused("broken_link", "the link leads in a circle", "put the file itself in its place")
+        return FileRefused("broken_link", "the link leads in a circle", "put the file itself in its place")
     if number in (errno.EACCES, errno.EPERM):
-        return Refused(
-            "no_permission",
-            "you are not allowed to read it",
-            "give yourself leave: chmod -R u+rX on the folder",
+        return FileRefused(
+            "no_permission", "you are not allowed to read it", "allow yourself to: chmod -R u+rX on the folder"
         )
     reason = os.strerror(number) if number else str(error)
-    return Refused("unreadable", f"the system cannot read it: {reason}", "check the disk, or copy the file again")
+    return FileRefused("unreadable", f"the system cannot read it: {reason}", "check the disk, or copy the file again")

@@ -1,4 +1,4 @@
-"""Where a project keeps things, and the lock that lets one command at a time change them."""
+"""Names every file and folder of a project, and locks the project while a command changes it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acbench.errors import AcbenchError
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.shard import Shard
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder with `.acbench/` (what machines can remake) and `annotations/` (what people decided)."""
+    """A folder that holds `.acbench/`, which machines can make again, and `annotations/`, which people decided."""
 
     folder: Path
 
@@ -29,12 +29,12 @@ class Project:
 
     @property
     def ledger(self) -> Path:
-        """The SQLite file of runs, artifacts and cached results."""
+        """The SQLite file of runs, artifacts and kept results."""
         return self.workspace / "ledger.sqlite"
 
     @property
-    def desk(self) -> Path:
-        """`.acbench/desk/`: the review desk of this project, and the pictures that it shows."""
+    def annotation_tool(self) -> Path:
+        """`.acbench/desk/`: the annotation tool that this project runs, and the pictures that it shows."""
         return self.workspace / "desk"
 
     @property
@@ -43,23 +43,23 @@ class Project:
         return self.folder / "annotations"
 
     def benchmark(self, benchmark: str) -> BenchmarkFiles:
-        """The places of one benchmark."""
+        """The files of one benchmark."""
         return BenchmarkFiles(self, benchmark)
 
     def relative(self, path: Path) -> str:
-        """A path as messages and the ledger name it: relative to the project, forward slashes."""
+        """A path relative to the project, with forward slashes: its name in messages and in the ledger."""
         return path.relative_to(self.folder).as_posix()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the project. Raises AcbenchError, naming the process, if another command or a shard does."""
-        with _held(self.workspace / "lock", f"another acbench is at work in {self.folder}"):
+        """Hold the project alone. Raises AcbenchError, naming the process, if another command or a shard holds it."""
+        with _locked(self.workspace / "lock", f"another acbench is at work in {self.folder}"):
             yield
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Keep others from changing the project, as each shard does. Raises AcbenchError if somebody is at it."""
-        with _held(self.workspace / "lock", f"another acbench is at work in {self.folder}", fcntl.LOCK_SH):
+        """Hold the project together with other shards. Raises AcbenchError if a command holds it alone."""
+        with _locked(self.workspace / "lock", f"another acbench is at work in {self.folder}", fcntl.LOCK_SH):
             yield
 
 
@@ -81,121 +81,124 @@ class BenchmarkFiles:
     benchmark: str
 
     @property
-    def work(self) -> Path:
+    def workspace(self) -> Path:
         """`.acbench/<benchmark>/`."""
         return self.project.workspace / self.benchmark
 
     @property
-    def kept(self) -> Path:
+    def annotations(self) -> Path:
         """`annotations/<benchmark>/`."""
         return self.project.annotations / self.benchmark
 
     @property
     def settings(self) -> Path:
-        return self.work / "settings.json"
+        return self.workspace / "settings.json"
 
     @property
     def report(self) -> Path:
-        return self.work / "report.json"
+        return self.workspace / "report.json"
 
     @property
     def items(self) -> Path:
-        return self.work / "items.parquet"
+        return self.workspace / "items.parquet"
 
     @property
     def findings(self) -> Path:
-        return self.work / "findings.parquet"
+        return self.workspace / "findings.parquet"
 
     def proposals(self, proposer: str) -> Path:
-        """The table of one proposer, as it was asked for; `file:PATH` must not lead anywhere."""
+        """The table of one proposer, by the name under which it was asked for, such as `file:PATH`."""
         name = re.sub(r"[^A-Za-z0-9_]", "_", proposer)
         mark = "" if name == proposer.replace(":", "_") else f"_{digest(proposer, length=8)}"
-        return self.work / "proposals" / f"{name[-60:]}{mark}.parquet"
+        return self.workspace / "proposals" / f"{name[-60:]}{mark}.parquet"
 
     @property
-    def tallies(self) -> Path:
-        """How the proposers asked last answered."""
-        return self.work / "proposals" / "tallies.json"
+    def proposal_tallies(self) -> Path:
+        """How often each proposer answered, abstained or failed in the last run that asked it."""
+        return self.workspace / "proposals" / "tallies.json"
 
     def predictions(self, system: str) -> Path:
-        """The table of one scored system; what it was made with lies beside it, as `.json`."""
-        return self.work / "predictions" / f"{system}.parquet"
+        """The table of one system; its provenance lies beside it, as `.json`."""
+        return self.workspace / "predictions" / f"{system}.parquet"
 
     def score(self, system: str) -> Path:
-        """Folder of one system's score: figures and pictures."""
-        return self.work / "scores" / (re.sub(r"[^A-Za-z0-9_.@-]", "_", system).lstrip(".") or "unnamed")
+        """Folder of one system's score: values and pictures."""
+        return self.workspace / "scores" / (re.sub(r"[^A-Za-z0-9_.@-]", "_", system).lstrip(".") or "unnamed")
 
     @property
-    def triage(self) -> Path:
-        return self.work / "triage.parquet"
+    def ranked_items(self) -> Path:
+        """The table of the ranked items; the file keeps the name it had at first."""
+        return self.workspace / "triage.parquet"
 
     @property
     def queue(self) -> Path:
-        return self.work / "queue.csv"
+        return self.workspace / "queue.csv"
 
     @property
     def evidence(self) -> Path:
-        """Folder of evidence pictures, one an item."""
-        return self.work / "evidence"
+        """Folder of evidence pictures, one for each item of the queue."""
+        return self.workspace / "evidence"
 
     @property
     def shards(self) -> Path:
-        """Folder of what shards have done, until it is merged: one folder each, of a ledger of its own."""
-        return self.work / "shards"
+        """Folder of what shards have done until it is merged: a folder with a ledger for each shard."""
+        return self.workspace / "shards"
 
     @contextmanager
-    def shard(self, shard: Shard) -> Iterator[Path]:
-        """Hold one shard; gives the path of its ledger. Raises AcbenchError if another command does."""
+    def locked_shard(self, shard: Shard) -> Iterator[Path]:
+        """Hold one shard; gives the path of its ledger. Raises AcbenchError if another command holds it."""
         folder = self.shards / shard.folder
-        with _held(folder / "lock", f"shard {shard} of {self.benchmark} is being worked at"):
+        with _locked(folder / "lock", f"shard {shard} of {self.benchmark} is being worked at"):
             yield folder / "ledger.sqlite"
 
     @property
-    def desk(self) -> Path:
-        """Folder of notes on what is under way to the review desk."""
-        return self.work / "desk"
+    def annotation_tool(self) -> Path:
+        """Folder of notes on what is under way to the annotation tool."""
+        return self.workspace / "desk"
 
     @property
-    def undecided(self) -> Path:
-        """Tasks of the review desk that people have worked on without deciding, as of the last pull."""
-        return self.desk / "undecided.json"
+    def undecided_tasks(self) -> Path:
+        """Tasks that people have worked on without deciding, as of the last pull from the annotation tool."""
+        return self.annotation_tool / "undecided.json"
 
     @property
-    def pictures(self) -> Path:
-        """Folder of pictures that the review desk shows, one folder a category."""
-        return self.project.desk / "pictures" / self.benchmark
+    def task_pictures(self) -> Path:
+        """Folder of the pictures that the annotation tool shows, one folder for each category."""
+        return self.project.annotation_tool / "pictures" / self.benchmark
 
     @property
     def reviews(self) -> Path:
-        return self.kept / "reviews.jsonl"
+        return self.annotations / "reviews.jsonl"
 
     @property
     def labels(self) -> Path:
-        return self.kept / "labels.jsonl"
+        return self.annotations / "labels.jsonl"
 
     @property
-    def meta(self) -> Path:
-        return self.kept / "labels.meta.json"
+    def labels_meta(self) -> Path:
+        """The facts about the labels: sources, licences, policy, counts."""
+        return self.annotations / "labels.meta.json"
 
 
 @contextmanager
-def _held(lock: Path, refusal: str, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+def _locked(lock: Path, refusal: str, mode: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold a lock file. Raises AcbenchError that begins with `refusal` if another process holds it."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, how | fcntl.LOCK_NB)
+            fcntl.flock(file, mode | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            told = file.read(20).strip()  # by who holds it alone; several who share it leave no name
-            who = f" (process {told})" if told else ""
-            raise AcbenchError(f"{refusal}{who}", "wait for it to end, or give another --project") from None
+            process = file.read(20).strip()  # only a process that holds the lock alone writes its id
+            name = f" (process {process})" if process else ""
+            raise AcbenchError(f"{refusal}{name}", "wait for it to end, or give another --project") from None
         except OSError as error:
             raise AcbenchError(
                 f"{lock.parent} lies on a file system that knows no locks: {error.strerror}",
                 "give a --project on another disk",
             ) from None
         file.truncate(0)
-        if how == fcntl.LOCK_EX:
+        if mode == fcntl.LOCK_EX:
             file.write(str(os.getpid()))
             file.flush()
         yield

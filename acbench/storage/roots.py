@@ -1,12 +1,12 @@
-"""Where a data set lies: a folder of this machine, or a URL."""
+"""Where a dataset is: a folder of this machine, or a URL."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from acbench.errors import AcbenchError
-from acbench.storage.files import Tree
-from acbench.storage.remote import RemoteTree
+from acbench.storage.files import FileTree
+from acbench.storage.remote import RemoteFileTree
 from acbench.storage.urls import Url, is_url
 
 Root = Path | Url
@@ -14,8 +14,8 @@ Root = Path | Url
 _LOCAL = ("file://", "local://")
 
 
-def root_at(place: str | Root) -> Root:
-    """What a person named, as a folder or a URL. Raises AcbenchError if it is a URL that is not to be used."""
+def parse_root(place: str | Root) -> Root:
+    """A folder or a URL from what a person typed. Raises AcbenchError for a URL that cannot be used."""
     if not isinstance(place, str):
         return place
     if not is_url(place):
@@ -29,13 +29,13 @@ def root_at(place: str | Root) -> Root:
     return Url(place)
 
 
-def remembered(place: str | Root) -> str:
-    """The same as it may be kept: a URL as it is, a folder by its whole path."""
+def root_text(place: str | Root) -> str:
+    """A root as settings keep it: a URL as it is, a folder by its absolute path."""
     text = str(place)
     return text if is_url(text) and not isinstance(place, Path) else str(Path(text).resolve())
 
 
-def open_tree(root: str | Root) -> Tree:
+def open_tree(place: str | Root) -> FileTree:
     """The files below a root; opens and lists nothing."""
-    found = root_at(root)
-    return RemoteTree(found) if isinstance(found, Url) else Tree(found)
+    root = parse_root(place)
+    return RemoteFileTree(root) if isinstance(root, Url) else FileTree(root)

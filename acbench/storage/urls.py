@@ -1,4 +1,4 @@
-"""Addresses of folders that are not on this machine, as people give them and as they may be kept."""
+"""Addresses of folders on other machines, and which of them may be kept."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ def is_url(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """The address of a folder of any fsspec file system."""
+    """The address of a folder in any file system of fsspec."""
 
     text: str
-    """As it was given."""
+    """As it was typed."""
 
     def __post_init__(self) -> None:
         """Raises AcbenchError, which does not repeat the URL as it may hold a password."""
         try:
-            sound = is_url(self.text) and printable(self.text) == self.text and all(map(_sound, self.text.split("::")))
+            sound = (
+                is_url(self.text) and printable(self.text) == self.text and all(map(_is_sound, self.text.split("::")))
+            )
         except ValueError:
             sound = False
-        # What a URL holds ends up in settings and records, so a secret in it is refused rather than hidden.
+        # A URL is kept in settings and records, so one that holds a secret is refused rather than hidden.
         if not sound:
             raise AcbenchError(
                 "the URL is not of the form PROTOCOL://PLACE/FOLDER",
@@ -42,10 +44,10 @@ class Url:
         return self.text
 
     def __truediv__(self, path: str) -> Url:
-        return Url(self.of(path))
+        return Url(self.address_of(path))
 
-    def of(self, path: str) -> str:
-        """The address of what is below it, whatever characters its path holds."""
+    def address_of(self, path: str) -> str:
+        """The address of a file or folder below it, whatever characters the path holds."""
         before, place, after = self._parts()
         joint = "" if not place or place.endswith("/") else "/"
         return f"{before}{place}{joint}{path}{after}"
@@ -68,17 +70,17 @@ class Url:
         return (above, name) if slash or after else (name, "")
 
     def _parts(self) -> tuple[str, str, str]:
-        """What comes before the path, the path with host or bucket, and the archive or cache that it is in."""
+        """The protocol; the path with its host or bucket; and the archive or cache that the path is in, if any."""
         start = self.text.index("://") + 3
         end = self.text.find("::", start)
         return self.text[:start], self.text[start : end if end > 0 else None], self.text[end:] if end > 0 else ""
 
 
-def _sound(part: str) -> bool:
+def _is_sound(link: str) -> bool:
     """Whether one link of a chain such as `zip://::s3://bucket/a.zip` may be kept."""
-    scheme, mark, place = part.partition("://")
+    scheme, mark, place = link.partition("://")
     if not mark:
         return bool(re.fullmatch(r"[A-Za-z0-9+.-]+", scheme))
-    found = urlsplit(part)  # a user without a password is no secret: abfs://container@account, sftp://user@host
+    url = urlsplit(link)  # a user without a password is no secret: abfs://container@account, sftp://user@host
     steps = place.strip("/").split("/") if place.strip("/") else []
-    return not (found.password is not None or "?" in part or "#" in part or {"", ".", ".."} & set(steps))
+    return not (url.password is not None or "?" in link or "#" in link or {"", ".", ".."} & set(steps))

@@ -22,7 +22,7 @@ from acbench.review.tasks import Check, Part
 from acbench.schema import Category, Schema
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
-from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
 from acbench.workflows.label import Labelled, keep_reviews, read_reviews
 from acbench.workflows.queue import Queue
 from acbench.workflows.run import Run
@@ -54,7 +54,7 @@ def push(
     """
     labelled = queue.labelled
     reviews, items = by_item(labelled.reviews), labelled.proposed.dataset.by_id
-    undecided = pulling.undecided(run.files.undecided)
+    undecided = pulling.undecided(run.files.undecided_tasks)
     picked = tasks.chosen(queue.waiting, labelled.labels, reviews, part=plan.part, turn=plan.turn, undecided=undecided)
     by_category: defaultdict[str, list[tuple[RankedItem, int]]] = defaultdict(list)
     for ranked, turn in picked:
@@ -83,7 +83,7 @@ def pull(run: Run, tool: AnnotationTool, dataset: Dataset) -> PullResult:
             progress(done, len(names))
     total = pulling.merge(parts, reviews)
     keep_reviews(run, total.reviews, before)
-    tables.write_bytes(run.files.undecided, json.dumps(sorted(total.undecided)).encode())
+    write_bytes(run.files.undecided_tasks, json.dumps(sorted(total.undecided)).encode())
     return total
 
 
@@ -130,7 +130,7 @@ def _push(
         )
         for ranked, turn in members
     ]
-    note = Note(run.files.desk / f"under-way-{project.uid}.json")
+    note = Note(run.files.annotation_tool / f"under-way-{project.uid}.json")
     with run.console.stage(f"push {category.key}") as progress:
         return pushing.push(tool, project, new_tasks, note, progress=progress, settle=plan.settle)
 
@@ -144,7 +144,7 @@ def _pictures(
             items,
             queue_pictures.references(dataset.items),
             ImageReader(dataset.root),
-            run.files.pictures / items[0].category,
+            run.files.task_pictures / items[0].category,
             progress=progress,
         )
     addresses = tool.pictures(project, {path for paths in drawn.values() for path in paths.values()})

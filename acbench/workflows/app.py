@@ -13,9 +13,9 @@ from acbench.records import GOOD, Prediction
 from acbench.review.app_records import FORMAT, AppSample
 from acbench.review.app_samples import cards
 from acbench.storage import tables
-from acbench.storage.ledger import digest, sha256_file
+from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
-from acbench.storage.roots import root_at
+from acbench.storage.roots import parse_root
 from acbench.storage.urls import Url
 from acbench.workflows.propose import proposer_setup
 from acbench.workflows.queue import Queue, write_queue
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def refuse_remote(run: Run) -> None:
     """A viewer reads pictures of this machine only. Raises AcbenchError, with how to copy them, for a URL."""
-    root = root_at(run.settings.root or "")
+    root = parse_root(run.settings.root or "")
     if isinstance(root, Url):
         copy = f"f, p = url_to_fs({str(root)!r}); f.get(p.rstrip('/') + '/', 'COPY/', recursive=True)"
         raise AcbenchError(
@@ -62,7 +62,7 @@ def _key(run: Run, queue: Queue, systems: Sequence[str]) -> str:
     """A hash of everything that the samples show."""
     predictions = [(name, sha256_file(_predictions(run.files, name))) for name in sorted(set(systems))]
     files, proposed = run.files, queue.labelled.proposed
-    inputs = [files.items, files.labels, files.triage, files.queue, files.reviews]
+    inputs = [files.items, files.labels, files.ranked_items, files.queue, files.reviews]
     inputs += [files.proposals(name) for name in proposed.keys]
     hashes = [sha256_file(path) for path in inputs]
     return digest(FORMAT, str(proposed.dataset.root), run.schema.digest, predictions, hashes)
@@ -87,7 +87,7 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
 
 def _predictions(files: BenchmarkFiles, system: str) -> Path:
     """The table of a system. Raises AcbenchError if it has not answered."""
-    folder = files.work / "predictions"
+    folder = files.workspace / "predictions"
     known = sorted(path.stem for path in folder.glob("*.parquet"))
     if system not in known:
         raise AcbenchError(

@@ -16,7 +16,8 @@ from acbench.predictors.registry import build_baseline
 from acbench.records import Item, Prediction
 from acbench.schema.views import View, seen
 from acbench.storage import tables
-from acbench.storage.ledger import digest
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
 from acbench.workflows.propose import VERSION
 from acbench.workflows.run import Run
 
@@ -29,7 +30,7 @@ def baseline_setup(
         schema=seen(run.schema, view),
         images=ImageReader(dataset.root),
         models=run.models,
-        vectors=run.ledger,
+        vectors=run.ledger.vectors,
         items=dataset.items,
         truth=truth,
         options=options,
@@ -70,7 +71,7 @@ def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
             "detail": detail,
             "references": list(baseline.references),
         }
-        tables.write_bytes(path, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
+        write_bytes(path, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
 
     run.build.ensure(path, key, write, unfinished=lambda: bool(unasked))
     run.build.ensure(path.with_suffix(".json"), key, write_provenance)

@@ -27,7 +27,7 @@ def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | N
         labelled.labels,
         run.schema,
         people_only=people_only,
-        cost=run.ledger.dollars,
+        cost=run.ledger.calls.dollars,
     )
 
 

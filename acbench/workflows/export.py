@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from acbench.errors import AcbenchError, RemoteError
-from acbench.storage import tables as store
+from acbench.errors import AcbenchError, RemoteError, StorageError
+from acbench.storage.atomic import write_bytes
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.remote import RemoteFolder
-from acbench.storage.roots import root_at
+from acbench.storage.roots import parse_root
+from acbench.storage.typed_json import decode, to_json
 from acbench.storage.urls import Url
 
 MANIFEST = "records.json"
@@ -30,6 +31,34 @@ class ExportedTable:
     path: Path
     kind: str
     """Class of its records in `acbench.records`, or `meta` or `provenance`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SentFile:
+    """What the manifest says of one file."""
+
+    name: str
+    kind: str
+    rows: int | None
+    """Of a table; None for what is no table."""
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What every version of the manifest has."""
+
+    format: int
+    benchmark: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest(_Header):
+    """The content of `records.json`."""
+
+    records: tuple[_SentFile, ...]
+    """Sorted by name."""
 
 
 class ExportTarget(Protocol):
@@ -67,12 +96,12 @@ def of_labels(bench: BenchmarkFiles) -> list[ExportedTable]:
     """What was decided."""
     return [
         ExportedTable(bench.labels.name, bench.labels, "Label"),
-        ExportedTable(bench.meta.name, bench.meta, "meta"),
+        ExportedTable(bench.labels_meta.name, bench.labels_meta, "meta"),
         ExportedTable(bench.reviews.name, bench.reviews, "Review"),
     ]
 
 
-def send(place: str, benchmark: str, records: Iterable[ExportedTable]) -> tuple[int, int]:
+def send(place: str, benchmark: str, records: Sequence[ExportedTable]) -> tuple[int, int]:
     """Send those records that exist and are not there as they are; gives how many were sent, and of how many.
 
     Other records of the benchmark that are there stay. While a file is replaced the manifest does not name it, so that
@@ -80,19 +109,20 @@ def send(place: str, benchmark: str, records: Iterable[ExportedTable]) -> tuple[
     """
     folder = _folder(place)
     try:
-        there = _there(folder, place, benchmark)
+        sent = {file.name: file for file in _sent_files(folder, place, benchmark)}
+        contents = {record.name: record.path.read_bytes() for record in records if record.path.exists()}
         wanted = {
-            each.name: (_entry(each, data := each.path.read_bytes()), data) for each in records if each.path.exists()
+            record.name: _described(record, contents[record.name]) for record in records if record.name in contents
         }
-        new = {name: data for name, (entry, data) in wanted.items() if there.get(name) != entry}
-        if there.keys() & new.keys():
-            _write(folder, benchmark, {name: entry for name, entry in there.items() if name not in new})
-        for name, data in sorted(new.items()):
-            folder.write(name, data)
+        new = {name: file for name, file in wanted.items() if sent.get(name) != file}
+        if sent.keys() & new.keys():
+            _write_manifest(folder, benchmark, [file for name, file in sent.items() if name not in new])
+        for name in sorted(new):
+            folder.write(name, contents[name])
         if new:
-            _write(folder, benchmark, there | {name: entry for name, (entry, _) in wanted.items()})
-    except RemoteError as why:
-        raise AcbenchError(why.message, why.hint) from None
+            _write_manifest(folder, benchmark, (sent | wanted).values())
+    except RemoteError as error:
+        raise AcbenchError(error.message, error.hint) from None
     return len(new), len(wanted)
 
 
@@ -105,50 +135,48 @@ class _LocalFolder:
         return path.read_bytes() if path.exists() else None
 
     def write(self, name: str, data: bytes) -> None:
-        store.write_bytes(self.path / name, data)
+        write_bytes(self.path / name, data)
 
 
 def _folder(place: str) -> ExportTarget:
-    root = root_at(place)
+    root = parse_root(place)
     return RemoteFolder(root) if isinstance(root, Url) else _LocalFolder(root)
 
 
-def _there(folder: ExportTarget, place: str, benchmark: str) -> dict[str, dict[str, Any]]:
-    """What the manifest there names; nothing if there is none, or half of one."""
+def _sent_files(folder: ExportTarget, place: str, benchmark: str) -> Sequence[_SentFile]:
+    """The files that the manifest there names; none if there is no manifest, or half of one.
+
+    Raises AcbenchError if it is one of another benchmark or of a newer acbench.
+    """
+    data = folder.read(MANIFEST) or b""
     try:
-        found = json.loads(folder.read(MANIFEST) or b"{}")
-        owner, version, records = (
-            found.get("benchmark", benchmark),
-            int(found.get("format", FORMAT)),
-            found.get("records", ()),
-        )
-        entries = {str(each["name"]): dict(each) for each in records}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return {}
-    if owner != benchmark or version > FORMAT:
-        what = f"records of {owner}" if owner != benchmark else "records of a newer acbench"
-        raise AcbenchError(f"{place} holds {what}", "give another --out: one folder holds one benchmark")
-    return entries
+        header = decode(data, _Header, MANIFEST, allow_unknown=True)
+        if header.benchmark != benchmark or header.format > FORMAT:
+            what = f"records of {header.benchmark}" if header.format <= FORMAT else "records of a newer acbench"
+            raise AcbenchError(f"{place} holds {what}", "give another --out: one folder holds one benchmark")
+        return decode(data, _Manifest, MANIFEST).records
+    except StorageError:
+        return ()
 
 
-def _write(folder: ExportTarget, benchmark: str, entries: dict[str, dict[str, Any]]) -> None:
-    records = [entry for _, entry in sorted(entries.items())]
-    content = {"format": FORMAT, "benchmark": benchmark, "records": records}
+def _write_manifest(folder: ExportTarget, benchmark: str, files: Iterable[_SentFile]) -> None:
+    records = tuple(sorted(files, key=lambda file: file.name))
+    content = to_json(_Manifest(format=FORMAT, benchmark=benchmark, records=records))
     folder.write(MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _entry(record: ExportedTable, data: bytes) -> dict[str, Any]:
-    return {
-        "name": record.name,
-        "kind": record.kind,
-        "rows": _rows(record.path, data),
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
+def _described(record: ExportedTable, data: bytes) -> _SentFile:
+    return _SentFile(
+        name=record.name,
+        kind=record.kind,
+        rows=_rows(record.path, data),
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def _rows(path: Path, data: bytes) -> int | None:
-    """Of a table; None for what is no table."""
+    """How many rows a table has; None for what is no table."""
     if path.suffix == ".jsonl":
         return data.count(b"\n")
     if path.suffix == ".parquet":

@@ -10,7 +10,7 @@ from acbench.errors import AcbenchError
 from acbench.records import Finding, Item
 from acbench.storage import tables
 from acbench.storage.build import records_key
-from acbench.storage.roots import Root, root_at
+from acbench.storage.roots import Root, parse_root
 from acbench.workflows.run import Run
 
 
@@ -23,7 +23,7 @@ def ingest(run: Run) -> Dataset:
             root,
             categories=run.settings.categories or None,
             limit=run.settings.limit,
-            cache=run.ledger,
+            cache=run.ledger.file_facts,
             progress=progress,
             engine=run.distributed.engine if run.distributed else None,
         )
@@ -44,7 +44,7 @@ def ingest(run: Run) -> Dataset:
 def dataset_root(run: Run) -> Root:
     """Where the dataset lies; a source that makes its own makes it. Raises AcbenchError if nobody has said where."""
     if run.settings.root is not None:
-        return root_at(run.settings.root)
+        return parse_root(run.settings.root)
     render = getattr(run.source, "render", None)
     if render is None:
         raise AcbenchError(
@@ -52,5 +52,5 @@ def dataset_root(run: Run) -> Root:
             f"acbench relabel {run.schema.argument} --root FOLDER   ({run.source.HOME})",
         )
     with run.console.stage("render the sample") as progress:
-        root: Path = render(run.files.work / "images", progress=progress)
+        root: Path = render(run.files.workspace / "images", progress=progress)
     return root

@@ -13,8 +13,9 @@ from acbench.records import Label, Proposal, Review
 from acbench.review import resolve as resolving
 from acbench.review.queue import by_item
 from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
 from acbench.storage.build import records_key, write_json
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.ingest import ingest
 from acbench.workflows.propose import VERSION, Proposed, propose
@@ -62,7 +63,7 @@ def label(run: Run, proposed: Proposed) -> Labelled:
     )
     labelled = Labelled(proposed=proposed, reviews=reviews, files=run.files, key=key)
     run.build.ensure(run.files.labels, key, lambda path: _write_labels(run, labelled, path))
-    run.build.ensure(run.files.meta, key, lambda path: _write_meta(run, labelled, path))
+    run.build.ensure(run.files.labels_meta, key, lambda path: _write_meta(run, labelled, path))
     if not run.files.reviews.exists():
         _write_reviews(run, [])
     return labelled
@@ -97,8 +98,8 @@ def _save_hand_edits(run: Run, path: Path) -> None:
         return
     name = run.files.project.relative(path)
     data = path.read_bytes()
-    copy = run.files.work / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
-    tables.write_bytes(copy, data)
+    copy = run.files.workspace / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
+    write_bytes(copy, data)
     run.console.note(
         f"{name} is not as the last run here left it; a copy is in {run.files.project.relative(copy)}."
         " To decide a label, give a review: edits of this file are not kept"

@@ -20,7 +20,7 @@ from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.run import Run
 from acbench.workflows.settings import Settings
@@ -58,8 +58,8 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
     Raises AcbenchError for an omission of one that is not asked.
     """
-    names = ["source_label", "neighbours", *(f"table:{name}" for name in bundled.witnesses(files.benchmark))]
-    if not bundled.is_own(files.project.annotations) and bundled.folder(files.benchmark).is_dir():
+    names = ["source_label", "neighbours", *(f"table:{name}" for name in bundled.witness_names(files.benchmark))]
+    if not bundled.is_bundled(files.project.annotations) and bundled.edition_folder(files.benchmark).is_dir():
         names.append("edition")
     names = list(dict.fromkeys([*names, *settings.with_]))
     not_asked = set(settings.without) - set(names)
@@ -70,7 +70,7 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
 def proposer_setup(run: Run, dataset: Dataset) -> Setup:
     """What proposers may build on."""
-    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger)
+    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger.vectors)
 
 
 def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
@@ -99,8 +99,8 @@ def tallies(run: Run, proposed: Proposed) -> dict[str, dict[str, int]]:
         answers = {name: tables.read(run.files.proposals(name), Proposal) for name in proposed.keys}
         write_json(path, {name: tally(proposals) for name, proposals in answers.items()})
 
-    run.build.ensure(run.files.tallies, digest(VERSION, proposed.keys), write)
-    counts: dict[str, dict[str, int]] = json.loads(run.files.tallies.read_text(encoding="utf-8"))
+    run.build.ensure(run.files.proposal_tallies, digest(VERSION, proposed.keys), write)
+    counts: dict[str, dict[str, int]] = json.loads(run.files.proposal_tallies.read_text(encoding="utf-8"))
     return counts
 
 
@@ -139,4 +139,4 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
         path.unlink()  # what was answered is in the ledger
     run.build.ensure(path, key, write, unfinished=lambda: bool(unasked))
     # The answers themselves: those of a paid proposer may change though nothing that it is asked has.
-    return digest(key, run.ledger.sha256(run.files.project.relative(path)))
+    return digest(key, run.ledger.artifacts.sha256(run.files.project.relative(path)))

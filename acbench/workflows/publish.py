@@ -24,8 +24,8 @@ from acbench.release.manifest import Manifest, Previous, ReleaseFile
 from acbench.release.rows import Row, names_of, rows
 from acbench.review.queue import by_item
 from acbench.review.resolve import POLICY
-from acbench.storage import tables as store
-from acbench.storage.ledger import digest
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
 from acbench.storage.roots import Root
 from acbench.workflows import propose as asking
 from acbench.workflows.label import Labelled, label, prepare
@@ -83,7 +83,7 @@ class Publisher:
     @property
     def folder(self) -> Path:
         """Where the release is built."""
-        return self.run.files.work / "release"
+        return self.run.files.workspace / "release"
 
     def build(self) -> Built:
         """Write the release folder. Raises ReleaseError if its licences, version or images forbid it, or HubError."""
@@ -97,7 +97,7 @@ class Publisher:
         items = labelled.proposed.dataset.items
         if not items:
             raise ReleaseError("there is no image to release", f"acbench relabel {run.schema.argument}")
-        licences.one_for_all(run.schema.licence, (item.licence for item in items))
+        licences.check_labels_licence(run.schema.licence, (item.licence for item in items))
         images = self._images(items[0].licence)
         head = self.hub.at() if self.hub else None
         version, previous = self._version(head)
@@ -171,7 +171,7 @@ class Publisher:
     def _rows(self, labelled: Labelled, version: str) -> list[Row]:
         run = self.run
         names = {review.reviewer for review in labelled.reviews}
-        key = pseudonyms.key(run.files.work / "pseudonyms.key") if names else b""
+        key = pseudonyms.key(run.files.workspace / "pseudonyms.key") if names else b""
         reviews = pseudonyms.anonymous(labelled.reviews, pseudonyms.pseudonyms(names, key, version))
         proposed = labelled.proposed
         return rows(proposed.dataset.items, labelled.labels, proposed.by_item, by_item(reviews), run.schema)
@@ -237,7 +237,7 @@ class Publisher:
     def _file(self, path: Path, key: str, write: Callable[[Path], None]) -> str:
         """Write a file unless it is there from the same inputs; gives its sha256."""
         self.run.build.ensure(path, key, write)
-        return self.run.ledger.sha256(self.run.files.project.relative(path))
+        return self.run.ledger.artifacts.sha256(self.run.files.project.relative(path))
 
     def _clear(self, wanted: set[str]) -> None:
         """Take away what an earlier release left."""
@@ -250,7 +250,7 @@ class Publisher:
 
 
 def _writer(content: bytes) -> Callable[[Path], None]:
-    return lambda path: store.write_bytes(path, content)
+    return lambda path: write_bytes(path, content)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

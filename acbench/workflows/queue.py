@@ -12,7 +12,8 @@ from acbench.review import csv_queue
 from acbench.review import queue as ranking
 from acbench.review.queue import RankedItem
 from acbench.storage import tables
-from acbench.storage.ledger import digest
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.label import Labelled
 from acbench.workflows.propose import VERSION
@@ -39,7 +40,7 @@ class Queue:
     @cached_property
     def ranked(self) -> list[RankedItem]:
         """Every usable image, ranked."""
-        return tables.read(self.files.triage, RankedItem)
+        return tables.read(self.files.ranked_items, RankedItem)
 
     @cached_property
     def waiting(self) -> list[RankedItem]:
@@ -70,7 +71,7 @@ def rank(run: Run, labelled: Labelled) -> Queue:
             progress(1, 1)
         tables.write(path, ranked, RankedItem, key=lambda row: row.rank)
 
-    run.build.ensure(run.files.triage, key, write)
+    run.build.ensure(run.files.ranked_items, key, write)
     return Queue(labelled=labelled, files=run.files, ranking_key=key)
 
 
@@ -93,7 +94,7 @@ def write_queue(run: Run, queue: Queue) -> None:
         table = csv_queue.queue_csv(
             queue.waiting, proposed.dataset.by_id, proposed.by_item, queue.labelled.labels, run.schema, pictures
         )
-        tables.write_bytes(path, table)
+        write_bytes(path, table)
 
     run.build.ensure(run.files.queue, queue.key, write)
 

@@ -20,10 +20,10 @@ from acbench._util.console import Console
 from acbench.data import sources
 from acbench.errors import AcbenchError
 from acbench.schema import Schema
+from acbench.storage.atomic import sweep
 from acbench.storage.build import Build
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import BenchmarkFiles, existing_project
-from acbench.storage.tables import sweep
 from acbench.workflows import settings as kept
 from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import Changes, Settings
@@ -91,18 +91,18 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
         ledger_file, base = project.ledger, None
         if options.shard is None:
             stack.enter_context(project.locked())
-            for written in (files.work, files.kept):
+            for written in (files.workspace, files.annotations):
                 sweep(written)
         else:
             stack.enter_context(project.shared())
-            ledger_file, base = stack.enter_context(files.shard(options.shard)), project.ledger
+            ledger_file, base = stack.enter_context(files.locked_shard(options.shard)), project.ledger
             calls = _calls_of_shard(options, options.shard)
         before = kept.read(files.settings) or Settings(schema=benchmark)
         settings = dataclasses.replace(options.changes.absolute().applied_to(before), schema=benchmark)
         if narrowed := _narrowed(settings, options.changes):
             console.note(f"only a part, as told before: {narrowed}")
         ledger = stack.enter_context(Ledger(ledger_file, base))
-        run_id = stack.enter_context(ledger.run(shlex.join(["acbench", *sys.argv[1:]]), versions()))
+        run_id = stack.enter_context(ledger.runs.record(shlex.join(["acbench", *sys.argv[1:]]), versions()))
         open_log = partial(_open_log, ledger_file, base)
         models = Models(settings=settings, calls=calls, open_log=open_log, open_batch_log=open_log, note=console.note)
         distributed = None
@@ -129,7 +129,7 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
         if options.shard is None or settings != before:
             kept.write(files.settings, settings)
         written_files = len(run.build.written)
-        ledger.summarise(run_id, f"{written_files} files written" if written_files else "nothing to do")
+        ledger.runs.summarise(run_id, f"{written_files} files written" if written_files else "nothing to do")
 
 
 def _narrowed(settings: Settings, changes: Changes) -> str:

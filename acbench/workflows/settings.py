@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from acbench.errors import StorageError
-from acbench.storage import tables
-from acbench.storage.roots import remembered
+from msgspec import Meta
+
+from acbench.errors import AcbenchError
+from acbench.storage.atomic import write_bytes
+from acbench.storage.roots import root_text
+from acbench.storage.typed_json import read_file, to_json
 
 ALL = "all"
 """In place of a category: every one. No category is called so."""
@@ -26,7 +30,7 @@ class Settings:
     """The dataset's folder or URL; None if the source makes its own."""
     categories: tuple[str, ...] = ()
     """Only these; all if empty."""
-    limit: int | None = None
+    limit: Annotated[int, Meta(ge=1)] | None = None
     """At most this many images of a category."""
     backbone: str = "efficientnet-lite0"
     with_: tuple[str, ...] = ()
@@ -41,12 +45,17 @@ class Settings:
     """The model of `llm`: one of the endpoint, or `local:FOLDER`; empty if none was chosen."""
     llm_url: str | None = None
     """An OpenAI-compatible endpoint; None for api.openai.com."""
-    llm_price: tuple[float, ...] = ()
+    llm_price: tuple[Annotated[float, Meta(ge=0, lt=1e6)], ...] = ()
     """Dollars per million tokens in and out; empty if not known."""
-    audit: float = 0.05
+    audit: Annotated[float, Meta(ge=0, le=1)] = 0.05
     """Share of the auto-accepted labels that people are asked to check."""
     seed: int = 0
     """Of the audit sample."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a price of one part."""
+        if len(self.llm_price) not in (0, 2):
+            raise ValueError("field llm_price: expected two prices or none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +82,7 @@ class Changes:
         """The same with the whole path of every file and folder, so that a later command finds it."""
         return dataclasses.replace(
             self,
-            root=None if self.root is None else remembered(self.root),
+            root=None if self.root is None else root_text(self.root),
             with_=None if self.with_ is None else tuple(_absolute(name, "file:") for name in self.with_),
             without=None if self.without is None else tuple(_absolute(name, "file:") for name in self.without),
             clip_model=self.clip_model and _absolute(self.clip_model, "local-dir:"),
@@ -83,7 +92,13 @@ class Changes:
         )
 
     def applied_to(self, settings: Settings) -> Settings:
-        """The settings with these changes. Another LLM loses the old one's price, unless a new price is given."""
+        """The settings with these changes. Another LLM loses the old one's price, unless a new price is given.
+
+        Raises AcbenchError for a number that could not be read back.
+        """
+        for name, number in (("--limit", self.limit), ("--seed", self.seed)):
+            if number is not None and not -(2**63) <= number < 2**63:
+                raise AcbenchError(f"the number of {name} has more than 64 bits", f"give {name} a smaller one")
         given = {name: value for name, value in _fields(self).items() if value is not None}
         if given.get("categories") == (ALL,):
             given["categories"] = ()
@@ -94,25 +109,19 @@ class Changes:
 
 
 def read(path: Path) -> Settings | None:
-    """The settings kept at `path`; None if there are none. Raises StorageError if they are damaged."""
+    """The settings kept at `path`; None if there are none. Those of a newer acbench that this one does not know are
+    ignored. Raises StorageError, naming the field, for a value that no command wrote."""
     if not path.exists():
         return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        known = {field.name for field in dataclasses.fields(Settings)}
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
-        }
-        return Settings(**{name: value for name, value in values.items() if name in known})
-    except (ValueError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path} is damaged: {error}", f"remove it and give --root again: rm {path}") from None
+    hint = f"correct it in {path}; or remove the file and give --root again: rm {shlex.quote(str(path))}"
+    return read_file(path, Settings, hint=hint, allow_unknown=True)
 
 
 def write(path: Path, settings: Settings) -> None:
     """Keep settings, unless they are kept already."""
-    data = (json.dumps(tables.to_json(settings), indent=1) + "\n").encode()
+    data = (json.dumps(to_json(settings), indent=1) + "\n").encode()
     if not path.exists() or path.read_bytes() != data:
-        tables.write_bytes(path, data)
+        write_bytes(path, data)
 
 
 def _fields(changes: Changes) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from acbench.predictors.base import Baseline, EmbeddingProposer, PaidProposer, P
 from acbench.predictors.registry import build_proposer
 from acbench.records import Item
 from acbench.storage.ledger import Ledger
-from acbench.storage.ledger_merge import Merged, MergingLedger
+from acbench.storage.ledger.merge import Merged, forget, write_to_one_file
+from acbench.storage.ledger.merge import merge as merge_ledger
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.shard import Shard
 from acbench.workflows.ingest import dataset_root
@@ -47,7 +48,7 @@ def ingest(run: Run, shard: Shard) -> Done:
             run.source,
             root,
             shard.takes,
-            run.ledger,
+            run.ledger.file_facts,
             categories=run.settings.categories or None,
             limit=run.settings.limit,
             progress=progress,
@@ -97,17 +98,17 @@ def merge(files: BenchmarkFiles, tell: Callable[[str], None]) -> list[tuple[Shar
     Killed at any moment, the next call goes on. A shard without a ledger has not begun: `tell` gets a line on those.
     """
     found = []
-    with MergingLedger(files.project.ledger) as ledger:
+    with Ledger(files.project.ledger) as ledger:
         for folder in sorted(files.shards.glob("*-of-*")):
             shard = Shard.parse(folder.name.replace("-of-", "/"))
             file = folder / "ledger.sqlite"
             if file.exists():
-                found.append((shard, ledger.merge(file)))
+                found.append((shard, merge_ledger(ledger, file)))
                 with Ledger(file) as other:
                     origin = other.origin
                 shutil.rmtree(folder)
-                ledger.forget(origin)
-        ledger.tidy()
+                forget(ledger, origin)
+        write_to_one_file(ledger)
     found.sort(key=lambda each: (each[0].of, each[0].number))
     for of in sorted({shard.of for shard, _ in found}):
         there = {shard.number for shard, _ in found if shard.of == of}

@@ -13,7 +13,7 @@ from acbench.review.csv_queue import says
 from acbench.review.queue import ORDER, RankedItem, auto_accept_error
 from acbench.review.resolve import POLICY
 from acbench.schema import Schema
-from acbench.storage.tables import to_json
+from acbench.storage.typed_json import to_json
 
 TOP = 8
 """So many items of the queue are shown on the screen."""
@@ -91,7 +91,7 @@ def report(
         "decided_by_people": sum(label.decided_by == PEOPLE for label in labels.values()),
         "published": published(labels.values(), schema),
         "audit": {"asked": asked, "answered": error.n if error else 0,
-                  "error": None if error is None else {"value": error.value, "low": error.low, "high": error.high}},
+                  "error": error and error.interval_to_json()},
         "top": [
             {
                 "rank": each.rank,

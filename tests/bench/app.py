@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from mongo import mongod, variables
 
 from acbench.review.app_records import AppLabel, AppSample
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 TAKES = 5
 NAME = "acbench-bench"

@@ -82,10 +82,10 @@ class Vectors:
     def __init__(self) -> None:
         self.rows: dict[str, bytes] = {}
 
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
+    def load(self, keys: Sequence[str]) -> dict[str, bytes]:
         return {key: self.rows[key] for key in keys if key in self.rows}
 
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
+    def save(self, rows: Iterable[tuple[str, bytes]]) -> None:
         self.rows.update(rows)
 
 

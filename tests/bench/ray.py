@@ -78,7 +78,7 @@ def start(latency: float, home: Home) -> Callable[[Sequence[Item]], Any]:
     def work(part: Sequence[Item]) -> tuple[int, int, tuple[float, float], list[Proposal]]:
         began = time.time()
         time.sleep(latency * len(part))
-        home.vectors.put_embeddings((each.sha256, VECTOR) for each in part)
+        home.vectors.save((each.sha256, VECTOR) for each in part)
         found = [_proposal(each) for each in part]
         return os.getpid(), rss(), (began, time.time()), found
 
@@ -128,7 +128,7 @@ def overhead() -> Row:
     with tempfile.TemporaryDirectory() as folder:
         theirs, _ = run(Path(folder), 1, PLAIN, 0)
         with Ledger(Path(folder) / "here.sqlite") as ledger:
-            here: Any = type("Here", (), {"vectors": ledger})
+            here: Any = type("Here", (), {"vectors": ledger.vectors})
             work = start(0, here)
             began = time.perf_counter()
             for part in parts(items(PLAIN), LARGEST):

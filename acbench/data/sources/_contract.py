@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from acbench.records import Finding, Split
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,10 @@ class Source(Protocol):
     WHOLE: Mapping[str, int]
     """Category → number of images, of the complete data set; empty if that is not for the source to say."""
 
-    def is_category(self, tree: Tree, folder: str) -> bool:
+    def is_category(self, tree: FileTree, folder: str) -> bool:
         """Whether a folder is laid out as a category, by its folders alone."""
 
-    def scan(self, tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+    def scan(self, tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
         """Every image of some categories, and whatever else is there, in a fixed order. Opens no picture."""
 
     def known_labels(self) -> Mapping[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from acbench._util.text import printable
 from acbench.records import Finding
-from acbench.storage.files import Refused, Tree
+from acbench.storage.files import FileRefused, FileTree
 
 FILE = "image_anno.csv"
 COLUMNS = ("image", "label", "mask")
@@ -68,7 +68,7 @@ class _Rows:
 
 
 def read_labels(
-    tree: Tree, category: str, anomalous: Mapping[str, bool], home: str
+    tree: FileTree, category: str, anomalous: Mapping[str, bool], home: str
 ) -> Generator[Finding, None, dict[str, tuple[str, ...]]]:
     """Path of an image → its labels, for images of `anomalous` that have a row; none if the row cannot be
     taken.
@@ -78,7 +78,7 @@ def read_labels(
     path = f"{category}/{FILE}"
     try:
         rows = parse(tree.read(path, MAX_BYTES), category, anomalous)
-    except Refused as why:
+    except FileRefused as why:
         kind = "missing_labels" if why.kind == "missing" else "unreadable_labels"
         detail = f"{why.message}: the category's images have no labels"
         yield Finding(path=path, kind=kind, detail=detail, hint=home, failed=kind == "unreadable_labels")
@@ -93,7 +93,7 @@ def read_labels(
 
 
 def parse(data: bytes, category: str, anomalous: Mapping[str, bool]) -> _Rows:
-    """Every row of the file. Raises `Refused` if it is no such file."""
+    """Every row of the file. Raises `FileRefused` if it is no such file."""
     rows = _Rows()
     clashing: set[str] = set()
     for line, image, label, mask in _lines(data):
@@ -129,15 +129,15 @@ def _lines(data: bytes) -> Iterator[tuple[int, str, str, str]]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Refused("unreadable_labels", f"it is not UTF-8 text: byte {error.start}") from None
+        raise FileRefused("unreadable_labels", f"it is not UTF-8 text: byte {error.start}") from None
     if "\0" in text:
-        raise Refused("unreadable_labels", "it is not text: it holds NUL bytes")
+        raise FileRefused("unreadable_labels", "it is not text: it holds NUL bytes")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         missing = [name for name in COLUMNS if name not in header]
         if missing:
-            raise Refused(
+            raise FileRefused(
                 "unreadable_labels",
                 f"it has no column {', '.join(missing)}; its first line is not image,label,mask",
             )
@@ -147,7 +147,7 @@ def _lines(data: bytes) -> Iterator[tuple[int, str, str, str]]:
                 row += [""] * (len(header) - len(row))
                 yield reader.line_num, row[image].strip(), row[label].strip(), row[mask].strip()
     except csv.Error as error:
-        raise Refused("unreadable_labels", f"it is not a table: {error}, line {reader.line_num}") from None
+        raise FileRefused("unreadable_labels", f"it is not a table: {error}, line {reader.line_num}") from None
 
 
 def _path(image: str, category: str, rows: _Rows, line: int) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from acbench.records import Finding
-from acbench.storage.files import Entry, Refused, Tree
+from acbench.storage.files import FileRefused, FileTree, FolderEntry
 
 READ = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
 """Extensions of the pictures that acbench reads."""
@@ -36,7 +36,7 @@ class Picture:
 
 
 def subfolders(
-    tree: Tree, folder: str, only: Collection[str] | None = None, extras: Collection[str] = ()
+    tree: FileTree, folder: str, only: Collection[str] | None = None, extras: Collection[str] = ()
 ) -> Generator[Finding, None, list[str]]:
     """Names of the folders in a folder. All else is out of place: files but for `extras`, folders not among
     `only`."""
@@ -48,7 +48,7 @@ def subfolders(
     return [each.name for each in expected]
 
 
-def pictures(tree: Tree, folder: str, extension: str, title: str) -> Generator[Finding, None, list[Picture]]:
+def pictures(tree: FileTree, folder: str, extension: str, title: str) -> Generator[Finding, None, list[Picture]]:
     """Whatever in a folder has the extension of a picture. `extension` is the one that the data set itself
     uses."""
     found = []
@@ -126,7 +126,7 @@ def unreadable_mask(why: Finding, path: str) -> Finding:
     return Finding(path=path, kind="unreadable_mask", detail=f"the mask: {why.detail}", hint=why.hint, failed=True)
 
 
-def stray(entry: Entry) -> Finding:
+def stray(entry: FolderEntry) -> Finding:
     """An entry that the layout does not provide for."""
     if entry.refused is not None:
         return entry.refused.finding(entry.path)
@@ -145,24 +145,24 @@ def stray(entry: Entry) -> Finding:
     )
 
 
-def _entries(tree: Tree, folder: str) -> Generator[Finding, None, list[Entry]]:
+def _entries(tree: FileTree, folder: str) -> Generator[Finding, None, list[FolderEntry]]:
     try:
         return tree.entries(folder)
-    except Refused as why:
+    except FileRefused as why:
         yield why.finding(folder)
         return []
 
 
-def _picture(entry: Entry) -> Picture | None:
+def _picture(entry: FolderEntry) -> Picture | None:
     stem, dot, extension = entry.name.rpartition(".")
     extension = f".{extension.lower()}"
     if not dot or entry.name.startswith("._") or extension not in READ | NOT_READ:
         return None
     why = entry.refused
     if entry.kind == "folder":
-        why = Refused("not_a_file", "it is a folder, not a file", "put the original file in its place")
+        why = FileRefused("not_a_file", "it is a folder, not a file", "put the original file in its place")
     elif why is None and extension in NOT_READ:
-        why = Refused("unsupported_format", f"a {extension} is not read", "save it as PNG")
+        why = FileRefused("unsupported_format", f"a {extension} is not read", "save it as PNG")
     return Picture(entry.path, stem, extension, None if why is None else why.finding(entry.path))
 
 

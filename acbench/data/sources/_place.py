@@ -13,8 +13,8 @@ from acbench.data.sources._layout import stray
 from acbench.data.sources._registry import get, names
 from acbench.errors import AcbenchError, RemoteError, SourceError
 from acbench.records import Finding
-from acbench.storage.files import Entry, Refused, Tree
-from acbench.storage.remote import RemoteTree
+from acbench.storage.files import FileRefused, FileTree, FolderEntry
+from acbench.storage.remote import RemoteFileTree
 from acbench.storage.roots import Root, open_tree
 from acbench.storage.urls import Url
 
@@ -25,7 +25,7 @@ _ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tgz", ".zip", ".7z")
 class DatasetLocation:
     """A data set's folder, or a part of it."""
 
-    tree: Tree
+    tree: FileTree
     categories: tuple[str, ...]
     """Those to read, sorted."""
     findings: tuple[Finding, ...] = ()
@@ -34,7 +34,7 @@ class DatasetLocation:
     @property
     def root(self) -> Root:
         """What the paths of its images are relative to: the folder *above* the categories."""
-        return self.tree.url if isinstance(self.tree, RemoteTree) else Path(self.tree.root)
+        return self.tree.url if isinstance(self.tree, RemoteFileTree) else Path(self.tree.root)
 
 
 def locate(source: Source, root: Root, wanted: Collection[str] | None = None) -> DatasetLocation:
@@ -47,7 +47,7 @@ def locate(source: Source, root: Root, wanted: Collection[str] | None = None) ->
     tree = open_tree(real)
     try:
         entries = tree.entries()
-    except Refused as why:
+    except FileRefused as why:
         raise SourceError(f"{_shown(root)}: {why.message}", why.hint) from None
     except RemoteError as why:
         raise SourceError(why.message, why.hint) from None
@@ -92,11 +92,11 @@ def _nothing(root: Url) -> SourceError:
     return SourceError(f"there is nothing below {root}", hint)
 
 
-def _above(category: Root) -> Tree:
+def _above(category: Root) -> FileTree:
     """The folder above a category, of which only the category is read."""
     if isinstance(category, Url):
-        return RemoteTree(category.parent, fence=category.name)
-    return Tree(category.parent, fence=category)
+        return RemoteFileTree(category.parent, fence=category.name)
+    return FileTree(category.parent, fence=category)
 
 
 def _choose(here: tuple[str, ...], wanted: Collection[str] | None) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def _strangers(source: Source, categories: tuple[str, ...]) -> Iterator[Finding]
         )
 
 
-def _lost(source: Source, root: Root, tree: Tree, entries: Sequence[Entry]) -> SourceError:
+def _lost(source: Source, root: Root, tree: FileTree, entries: Sequence[FolderEntry]) -> SourceError:
     """Why there is nothing to read in `root`, and the most likely way out."""
     shown = _shown(root)
     nothing = f"{shown} holds no category of {source.TITLE}"
@@ -159,7 +159,7 @@ def _last(root: Root) -> str:
     return root.name if isinstance(root, Url) else root.resolve().name
 
 
-def _near(source: Source, root: Root, tree: Tree) -> Iterator[Root]:
+def _near(source: Source, root: Root, tree: FileTree) -> Iterator[Root]:
     """Folders above and below in which the data set is, or is a category; a few only where each costs requests."""
     above: list[Root] = [root.parent, root.parent.parent] if isinstance(root, Url) else [*root.resolve().parents[:2]]
     yield from (each for each in above if source.is_category(open_tree(each), "."))

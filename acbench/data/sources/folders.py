@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from acbench.data.sources import mvtec_ad
 from acbench.data.sources._contract import FoundImage
 from acbench.records import Finding
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 NAME = "folders"
 TITLE = "your dataset"
@@ -28,6 +28,6 @@ def known_labels() -> Mapping[str, tuple[str, ...]]:
     return {}
 
 
-def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
     """Every image, and whatever is out of place."""
     return mvtec_ad.scan(tree, categories)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from acbench.data.sources._contract import FoundImage
 from acbench.data.sources._layout import Picture, paired, pictures, subfolders
 from acbench.records import GOOD, Finding, Split
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 NAME = "mvtec_ad"
 TITLE = "MVTec-AD"
@@ -60,12 +60,12 @@ def split_of(image: str) -> Split:
     return "train" if image.split("/")[1:2] == ["train"] else "test"
 
 
-def is_category(tree: Tree, folder: str) -> bool:
+def is_category(tree: FileTree, folder: str) -> bool:
     """Whether a folder holds `train` or `test`."""
     return not {"train", "test"}.isdisjoint(tree.folders(folder))
 
 
-def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
     """Every image, and whatever is out of place."""
     for category in categories:
         parts = yield from subfolders(tree, category, {"train", "test", "ground_truth"}, EXTRAS)
@@ -74,7 +74,7 @@ def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding
         yield from _test(tree, category)
 
 
-def _train(tree: Tree, category: str) -> Iterator[FoundImage | Finding]:
+def _train(tree: FileTree, category: str) -> Iterator[FoundImage | Finding]:
     classes = yield from subfolders(tree, f"{category}/train")
     for name in classes:
         if name == GOOD:
@@ -91,7 +91,7 @@ def _train(tree: Tree, category: str) -> Iterator[FoundImage | Finding]:
             )
 
 
-def _test(tree: Tree, category: str) -> Iterator[FoundImage | Finding]:
+def _test(tree: FileTree, category: str) -> Iterator[FoundImage | Finding]:
     """Test images and their masks, class by class; also classes that have masks alone."""
     classes = yield from subfolders(tree, f"{category}/test")
     masked = yield from subfolders(tree, f"{category}/ground_truth")

@@ -8,7 +8,7 @@ from pathlib import Path
 from acbench.data.sources import mvtec_ad
 from acbench.data.sources._contract import FoundImage
 from acbench.records import Finding
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 NAME = "sample"
 TITLE = "the sample"
@@ -39,6 +39,6 @@ def render(root: Path, *, progress: Callable[[int, int], None] | None = None) ->
     return sample.render(root, progress=progress)
 
 
-def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
     """Every image, and whatever is out of place."""
     return mvtec_ad.scan(tree, categories)

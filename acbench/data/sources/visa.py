@@ -17,7 +17,7 @@ from acbench.data.sources._contract import FoundImage
 from acbench.data.sources._image_anno import FILE, NORMAL, read_labels
 from acbench.data.sources._layout import Picture, paired, pictures, subfolders
 from acbench.records import Finding, Split
-from acbench.storage.files import Tree
+from acbench.storage.files import FileTree
 
 NAME = "visa"
 TITLE = "VisA"
@@ -65,12 +65,12 @@ def split_of(image: str) -> Split:
     return "train" if normal and name.partition(".")[0] not in _test_normal().get(category, ()) else "test"
 
 
-def is_category(tree: Tree, folder: str) -> bool:
+def is_category(tree: FileTree, folder: str) -> bool:
     """Whether a folder holds `Data/Images`."""
     return "Images" in tree.folders(f"{folder}/Data")
 
 
-def scan(tree: Tree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
     """Every image with its labels, and whatever is out of place."""
     for category in categories:
         yield from subfolders(tree, category, {"Data"}, {FILE, *EXTRAS})

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from acbench._util.prefetch import prefetch
 from acbench.errors import ReleaseError, RemoteError
-from acbench.storage.files import Refused, Tree
-from acbench.storage.roots import Root, open_tree, root_at
+from acbench.storage.files import FileRefused, FileTree
+from acbench.storage.roots import Root, open_tree, parse_root
 from acbench.storage.urls import is_url
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def attach_images(dataset: D, root: str | Path) -> D:
     """
     import datasets
 
-    place = root_at(root if isinstance(root, str) and is_url(root) else Path(root).expanduser())
+    place = parse_root(root if isinstance(root, str) and is_url(root) else Path(root).expanduser())
     if isinstance(place, Path) and not place.is_dir():
         raise ReleaseError(f"{place} is not a folder", "give the folder that holds the dataset's categories")
     if isinstance(dataset, datasets.DatasetDict):
@@ -58,7 +58,7 @@ def attach_images(dataset: D, root: str | Path) -> D:
     return dataset
 
 
-def _checked(dataset: Dataset, name: str, tree: Tree, root: Root) -> list[str | None]:
+def _checked(dataset: Dataset, name: str, tree: FileTree, root: Root) -> list[str | None]:
     """Where each file is, once all of them are known to be right."""
     wanted = list(zip(dataset[f"{name}_path"], dataset[f"{name}_sha256"], strict=True))
     wrong: list[str] = []
@@ -75,18 +75,18 @@ def _checked(dataset: Dataset, name: str, tree: Tree, root: Root) -> list[str | 
     return found
 
 
-def _find(path: str | None, sha256: str | None, tree: Tree) -> tuple[str | None, str]:
+def _find(path: str | None, sha256: str | None, tree: FileTree) -> tuple[str | None, str]:
     """Where a file is, and what is wrong with it."""
     if not path or not sha256:
         return None, ""
     try:
         located = tree.locate(path)
         _same(sha256, tree.fetch(path, located))
-        return located.real, ""
-    except Refused as why:
+        return located.address, ""
+    except FileRefused as why:
         return None, f"{path}: {why.message}"
 
 
 def _same(sha256: str, data: bytes) -> None:
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise Refused("other_bytes", "it is not the file that was labelled (its sha256 differs)")
+        raise FileRefused("other_bytes", "it is not the file that was labelled (its sha256 differs)")

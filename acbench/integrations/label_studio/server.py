@@ -17,9 +17,9 @@ from pathlib import Path
 
 import httpx
 
+from acbench._util.processes import is_running
 from acbench.errors import AnnotationToolError
-from acbench.storage.ledger import alive
-from acbench.storage.tables import write_bytes
+from acbench.storage.atomic import write_bytes
 
 PROGRAM = "label-studio"
 RELEASE = "1.23.2"
@@ -159,7 +159,7 @@ def _known(folder: Path) -> tuple[str, int] | None:
         url, pid = str(found["url"]), int(found["pid"])
         return (
             (url, pid)
-            if alive(pid) and httpx.get(f"{url}/api/version", timeout=5, trust_env=False).status_code == 200
+            if is_running(pid) and httpx.get(f"{url}/api/version", timeout=5, trust_env=False).status_code == 200
             else None
         )
     except (OSError, ValueError, TypeError, KeyError, httpx.TransportError):

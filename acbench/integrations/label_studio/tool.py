@@ -16,7 +16,7 @@ from acbench.errors import AnnotationToolError, LostConnection
 from acbench.integrations.label_studio.http import Http
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, ExistingTask, ProjectSpec, Task, ToolProject
 from acbench.schema.form import EMPTY
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 PAGE = 5000
 """Tasks in one answer when they are listed."""

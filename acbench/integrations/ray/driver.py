@@ -13,8 +13,9 @@ from typing import Any, Literal
 from acbench._util.execution import WorkerTask
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.budget import Budget
-from acbench.predictors.llm.cache import Call, LedgerCallLog, OpenCallLog
+from acbench.predictors.llm.cache import Call, OpenCallLog
 from acbench.storage import tables as store
+from acbench.storage.ledger import Ledger
 
 POLL = 0.2
 """Seconds between looks at what another worker is doing."""
@@ -43,7 +44,7 @@ class Keeper:
         self.task, self.workers = task, workers
         self.budget = Budget(limit=limit)
         self._table, self._offsets = Path(table), offsets
-        self._ledger = LedgerCallLog(Path(ledger))
+        self._ledger = Ledger(Path(ledger))
         self._held: defaultdict[int, list[float]] = defaultdict(list)
         self._claims: defaultdict[int, set[str]] = defaultdict(set)
         self._begun: Counter[int] = Counter()
@@ -60,7 +61,7 @@ class Keeper:
         for amount in self._held.pop(number, ()):
             self.budget.settle(amount, amount)
         for call_id in self._claims.pop(number, ()):
-            self._ledger.release(call_id, cost=0)
+            self._ledger.calls.release(call_id, cost=0)
         if self._prover == number:
             self._prover = None
         if self._begun[number] > BEGINNINGS:
@@ -73,30 +74,30 @@ class Keeper:
 
     # The ledger
 
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return self._ledger.embeddings(keys)
+    def load_vectors(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return self._ledger.vectors.load(keys)
 
-    def put_embeddings(self, rows: list[tuple[str, bytes]]) -> None:
-        self._ledger.put_embeddings(rows)
+    def save_vectors(self, rows: list[tuple[str, bytes]]) -> None:
+        self._ledger.vectors.save(rows)
 
     def call(self, call_id: str) -> Call | None:
-        return self._ledger.call(call_id)
+        return self._ledger.calls.call(call_id)
 
     def claim(self, number: int, call_id: str, model: str, retry: bool) -> bool:
-        claimed = self._ledger.claim(call_id, model, f"{os.getpid()}:part {number}", retry=retry)
+        claimed = self._ledger.calls.claim(call_id, model, f"{os.getpid()}:part {number}", retry=retry)
         if claimed:
             self._claims[number].add(call_id)
         return claimed
 
     def record_send(self, call_id: str) -> None:
-        self._ledger.record_send(call_id)
+        self._ledger.calls.record_send(call_id)
 
     def settle(self, number: int, call_id: str, answer: str | None, error: str | None, cost: float) -> None:
-        self._ledger.settle(call_id, answer=answer, error=error, cost=cost)
+        self._ledger.calls.settle(call_id, answer=answer, error=error, cost=cost)
         self._claims[number].discard(call_id)
 
     def release(self, number: int, call_id: str, cost: float) -> None:
-        self._ledger.release(call_id, cost=cost)
+        self._ledger.calls.release(call_id, cost=cost)
         self._claims[number].discard(call_id)
 
     # The budget
@@ -163,12 +164,12 @@ class _Vectors:
     def __init__(self, ask: Callable[..., Any]) -> None:
         self._ask = ask
 
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
-        found: dict[str, bytes] = self._ask("embeddings", list(keys))
-        return found
+    def load(self, keys: Sequence[str]) -> dict[str, bytes]:
+        vectors: dict[str, bytes] = self._ask("load_vectors", list(keys))
+        return vectors
 
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        self._ask("put_embeddings", list(rows))
+    def save(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        self._ask("save_vectors", list(rows))
 
 
 class _Log:

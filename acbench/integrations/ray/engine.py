@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from acbench._util.execution import R, SharedBudget, T, WorkerTask
-from acbench.errors import AcbenchError, RemoteError
+from acbench.errors import AcbenchError, HintedError
 from acbench.integrations.fiftyone import _stdout
 from acbench.integrations.ray.driver import Keeper, RemoteHome
 from acbench.integrations.torch.runtime import threads
@@ -225,7 +225,7 @@ class _Worker:
                 self._work = task.start(self._home)
             self._home.part = number
             return self._work(self._ask("part", number))
-        except (AcbenchError, RemoteError) as error:
+        except HintedError as error:
             return _Failure(error.message, error.hint)
 
 

@@ -24,7 +24,7 @@ from acbench.errors import AcbenchError
 from acbench.integrations.openai.tokens import question_tokens
 from acbench.integrations.torch.runtime import device, import_torch
 from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, schema_as_text
-from acbench.storage.ledger import digest, sha256_file
+from acbench.storage.digests import digest, sha256_file
 
 VERSION = 1
 """Part of every name: to be raised when the same question is put in other words."""

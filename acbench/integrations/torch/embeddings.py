@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.open_clip_weights import Checkpoint, edges, normalisation
 from acbench.integrations.torch.runtime import device, import_torch
-from acbench.storage.ledger import sha256_file
+from acbench.storage.digests import sha256_file
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.open_clip_weights import Checkpoint, edges, normalisation
 from acbench.integrations.torch.runtime import device, import_torch
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.runtime import device, import_torch
-from acbench.storage.ledger import sha256_file
+from acbench.storage.digests import sha256_file
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from acbench.predictors.detection.localise import Localiser
 from acbench.predictors.models import ClipModel
 from acbench.records import GOOD, Item, Prediction
 from acbench.schema import Category
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 BATCH = 16
 """Crops whose vectors are computed, and then kept, at a time."""

@@ -27,7 +27,7 @@ from acbench.predictors.detection.crops import Crop, crops
 from acbench.predictors.detection.localise import NONE, Localisation, Localiser
 from acbench.records import GOOD, JOIN, Item, Prediction
 from acbench.schema.views import ClassSet
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 BATCH = 16
 """Crops whose vectors are computed, and then kept, at a time."""

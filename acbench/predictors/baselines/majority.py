@@ -15,7 +15,7 @@ from acbench.errors import AcbenchError
 from acbench.predictors.base import Baseline, BaselineSetup, Truth
 from acbench.records import JOIN, Item, Prediction
 from acbench.schema.views import ClassSet
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from acbench.predictors.llm.questions import EDGE, QUALITY, Draft, Reference
 from acbench.records import GOOD, Item, Prediction
 from acbench.schema import Category
 from acbench.schema.render import json_schema
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 _TEXTS = templates.read("velm")
 _PARSE: Mapping[str, Literal["ok", "unknown", "empty"]] = {"ok": "ok", "abstained": "empty", "error": "unknown"}

@@ -16,8 +16,8 @@ from PIL import Image
 from acbench.errors import AcbenchError, ImageError
 from acbench.predictors.detection.maps import MIN_NORMAL, AnomalyMap, ItemMap
 from acbench.records import Item
-from acbench.storage.files import Tree
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
+from acbench.storage.files import FileTree
 
 MAX_SIDE = 8192
 """Width and height of a map in a file, pixels, at most."""
@@ -80,7 +80,7 @@ class HeatmapFolder:
 def read_map(path: str, folder: Path) -> AnomalyMap:
     """A map as float32 (h, w). Raises ImageError unless the file holds one finite number a pixel."""
     try:
-        values = _values(path, Tree(folder).read(path))
+        values = _values(path, FileTree(folder).read(path))
     except AcbenchError as error:
         raise ImageError(f"{path}: {error.message.removeprefix(f'{path}: ')}", error.hint) from None
     except Exception as error:  # a damaged file can raise almost anything

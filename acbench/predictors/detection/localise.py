@@ -26,7 +26,7 @@ from acbench.predictors.detection.heatmap_files import HeatmapFolder
 from acbench.predictors.detection.maps import AnomalyMap, Detector
 from acbench.predictors.detection.patchcore_maps import PatchCoreDetector
 from acbench.records import Item
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 ORACLE, NONE = "oracle", "none"
 """The values of `--detector` that need no detector: ground-truth masks, and no localisation."""

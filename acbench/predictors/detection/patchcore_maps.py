@@ -20,7 +20,7 @@ from acbench.predictors.detection import patchcore
 from acbench.predictors.detection.maps import MIN_NORMAL, ItemMap
 from acbench.predictors.models import PatchModel
 from acbench.records import Item
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.vectors import pack_matrix, unpack_matrix
 
 HELD_OUT = 5
@@ -67,7 +67,7 @@ class PatchCoreDetector:
         bank_items = [item for item in train if item.item_id not in held_out]
         keys = {item.item_id: self._key(item, bank_items) for item in items}
         for chunk in chunks(items, CHUNK):
-            kept = self.cache.embeddings([keys[item.item_id] for item in chunk])
+            kept = self.cache.load([keys[item.item_id] for item in chunk])
             problems: dict[str, str] = {}
             for item, features, problem in self._features([item for item in chunk if keys[item.item_id] not in kept]):
                 if features is None:
@@ -75,7 +75,7 @@ class PatchCoreDetector:
                     continue
                 key = keys[item.item_id]
                 kept[key] = pack_matrix(self._bank(bank_items).heatmap(features))
-                self.cache.put_embeddings([(key, kept[key])])
+                self.cache.save([(key, kept[key])])
             for item in chunk:
                 data = kept.get(keys[item.item_id])
                 if data is None:
@@ -87,10 +87,10 @@ class PatchCoreDetector:
         """The bank of normal items. Raises AcbenchError if none of them can be read."""
         if self._last_bank is None or self._last_bank[0] != items:
             key = digest(self.name, "bank", [item.sha256 for item in items], length=32)
-            kept = self.cache.embeddings([key])
+            kept = self.cache.load([key])
             if not kept:
                 kept = {key: pack_matrix(patchcore.fit(self._normal_features(items)).patches)}
-                self.cache.put_embeddings(kept.items())
+                self.cache.save(kept.items())
             self._last_bank = items, patchcore.Bank(unpack_matrix(kept[key]))
         return self._last_bank[1]
 

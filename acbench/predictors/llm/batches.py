@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from acbench._util.processes import is_running
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.cache import LEASE, Batch, BatchLog, OpenBatchLog
 from acbench.predictors.llm.client import LedgerClient, describe, named
 from acbench.predictors.llm.messages import Completion, LlmError, Question, Reply, call_id
 from acbench.predictors.llm.rate_limit import backoff
-from acbench.storage.ledger import alive
 
 PRICE_SHARE = 0.5
 """The share of the usual price that endpoints charge for a batch."""
@@ -260,4 +260,4 @@ class BatchClient(LedgerClient):
 def _is_being_submitted(batch: Batch) -> bool:
     """Whether another running process is just submitting it."""
     process = int(batch.name.split("-")[1])
-    return process != os.getpid() and alive(process) and time.time() - batch.since < LEASE
+    return process != os.getpid() and is_running(process) and time.time() - batch.since < LEASE

@@ -1,72 +1,20 @@
-"""Keeps every LLM call in the ledger: who makes it, what it cost, and its answer or error."""
+"""The log of LLM calls that a client writes: what it has to be able to do, and the one in the ledger."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, Self
 
-from acbench.storage.ledger import Ledger, alive
+from acbench.storage.ledger.calls import LEASE, Batch, BatchTable, Call, CallTable
+from acbench.storage.ledger.database import Database
 
-LEASE = 1800.0
-"""Seconds after which a call is taken from an owner that gives no sign of life. The owner's process id may meanwhile
-belong to another process."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One question to a model, as the ledger knows it."""
-
-    answer: str | None
-    """A `Completion` as JSON; None if there is none (yet)."""
-    error: str | None
-    """Why there is no answer; a later run asks again only on demand."""
-    owner: str
-    """Who makes the call now: `<process id>:<anything>` or `batch:<name>`; empty if nobody does."""
-    since: float
-    """The owner's last sign of life, seconds since 1970."""
-    sends: int
-    """How often it was sent, or was about to be."""
-    cost: float
-    """Dollars so far, upper bound."""
-
-    @property
-    def active(self) -> bool:
-        """Whether its owner is a batch or a running process."""
-        owner = self.owner.partition(":")[0]
-        running = owner.isdigit() and alive(int(owner)) and abs(time.time() - self.since) < LEASE
-        return self.in_batch or running
-
-    @property
-    def in_batch(self) -> bool:
-        """Whether its owner is a batch, which may take a day."""
-        return self.owner.startswith("batch:")
-
-    @property
-    def lost(self) -> bool:
-        """Whether it was sent, but its owner ended before the answer was kept. It may have been paid for."""
-        return bool(self.sends) and self.answer is None and self.error is None and not self.active
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """A file of calls that was submitted, or was about to be."""
-
-    name: str
-    """Our own name of it."""
-    batch_id: str | None
-    """The endpoint's id; None if it is not known (yet)."""
-    call_ids: tuple[str, ...]
-    since: float
-    """When the file was made, seconds since 1970."""
+__all__ = ["LEASE", "Batch", "BatchLog", "Call", "CallLog", "LedgerCallLog", "OpenBatchLog", "OpenCallLog"]
 
 
 class CallLog(Protocol):
-    """Where a client keeps its calls; `LedgerCallLog` says what each method does."""
+    """Where a client keeps its calls; `CallTable` says what each method does."""
 
     def call(self, call_id: str) -> Call | None: ...
     def claim(self, call_id: str, model: str, owner: str, *, retry: bool = False) -> bool: ...
@@ -76,7 +24,7 @@ class CallLog(Protocol):
 
 
 class BatchLog(CallLog, Protocol):
-    """Where a client keeps its calls and batches; `LedgerCallLog` says what each method does."""
+    """Where a client keeps its calls and batches; `CallTable` and `BatchTable` say what each method does."""
 
     def open_batch(self, name: str, model: str, sha256: str, call_ids: Sequence[str]) -> None: ...
     def submitted(self, name: str, batch_id: str) -> None: ...
@@ -90,82 +38,17 @@ OpenBatchLog = Callable[[], AbstractContextManager[BatchLog]]
 """Opens a log for one thread."""
 
 
-class LedgerCallLog(Ledger):
-    """The ledger, opened to make calls. Each thread needs its own."""
+class LedgerCallLog(CallTable, BatchTable):
+    """The calls and batches of a ledger, over a connection of their own, to be used as a context.
 
-    def call(self, call_id: str) -> Call | None:
-        """What is known of a call; None if nobody has claimed it yet."""
-        names = ("answer", "error", "owner", "since", "sends", "cost")
-        for table in reversed(self._tables("calls")):
-            row = self._db.execute(f"SELECT {', '.join(names)} FROM {table} WHERE call_id = ?", (call_id,)).fetchone()  # noqa: S608
-            if row is not None:
-                known = Call(**dict(zip(names, row, strict=True)))
-                # Nobody writes to a base, so an owner there is gone. A batch may still bring its answer.
-                gone = table.startswith("base.") and not known.in_batch
-                return dataclasses.replace(known, owner="") if gone else known
-        return None
+    Each thread needs its own. `base`: see `Database`.
+    """
 
-    def claim(self, call_id: str, model: str, owner: str, *, retry: bool = False) -> bool:
-        """Become the owner of a call. False if it has an answer, an error (unless `retry`) or an active owner."""
-        with self._transaction():
-            known = self.call(call_id)
-            if known and (known.answer is not None or (known.error is not None and not retry) or known.active):
-                return False
-            self._db.execute(
-                "INSERT INTO calls (call_id, model, owner, since) VALUES (?, ?, ?, ?) ON CONFLICT (call_id) DO UPDATE"
-                " SET owner = excluded.owner, since = excluded.since, error = NULL",
-                (call_id, model, owner, time.time()),
-            )
-        return True
+    def __init__(self, path: Path, base: Path | None = None) -> None:
+        super().__init__(Database(path, base))
 
-    def record_send(self, call_id: str) -> None:
-        """Count an attempt. To be called before it: after a crash nothing else shows that it may have been paid for."""
-        self._db.execute("UPDATE calls SET sends = sends + 1, since = ? WHERE call_id = ?", (time.time(), call_id))
+    def __enter__(self) -> Self:
+        return self
 
-    def settle(self, call_id: str, *, answer: str | None = None, error: str | None = None, cost: float) -> None:
-        """End a call with its answer or error, and add its cost (dollars). An answer that is kept already stays."""
-        self._db.execute(
-            "UPDATE calls SET answer = COALESCE(answer, :answer), cost = cost + :cost, owner = '',"
-            " error = CASE WHEN COALESCE(answer, :answer) IS NULL THEN :error END WHERE call_id = :call_id",
-            {"call_id": call_id, "answer": answer, "error": error, "cost": cost},
-        )
-
-    def release(self, call_id: str, *, cost: float) -> None:
-        """Give up a call without a result, and add its cost (dollars). The next run asks it."""
-        self._db.execute("UPDATE calls SET owner = '', cost = cost + ? WHERE call_id = ?", (cost, call_id))
-
-    # Batches
-
-    def open_batch(self, name: str, model: str, sha256: str, call_ids: Sequence[str]) -> None:
-        """Record a batch before it is submitted, and make it the owner of its calls. `sha256`: of the batch's file."""
-        now = time.time()
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO batches (name, model, sha256, call_ids, since) VALUES (?, ?, ?, ?, ?)",
-                (name, model, sha256, json.dumps(list(call_ids)), now),
-            )
-            self._db.executemany(
-                "UPDATE calls SET owner = ?, since = ?, sends = sends + 1 WHERE call_id = ?",
-                [(f"batch:{name}", now, call_id) for call_id in call_ids],
-            )
-
-    def submitted(self, name: str, batch_id: str) -> None:
-        """Record the endpoint's id of a batch."""
-        self._db.execute("UPDATE batches SET batch_id = ? WHERE name = ?", (batch_id, name))
-
-    def open_batches(self, model: str) -> list[Batch]:
-        """The batches whose results are not all in the ledger yet, the oldest first."""
-        rows = self._db.execute(
-            "SELECT name, batch_id, call_ids, since FROM batches WHERE model = ? AND NOT closed ORDER BY since",
-            (model,),
-        )
-        return [
-            Batch(name=name, batch_id=batch_id, call_ids=tuple(json.loads(call_ids)), since=since)
-            for name, batch_id, call_ids, since in rows.fetchall()
-        ]
-
-    def close_batch(self, name: str) -> None:
-        """Expect nothing more of a batch, and give up its calls that have no result."""
-        with self._transaction():
-            self._db.execute("UPDATE batches SET closed = 1 WHERE name = ?", (name,))
-            self._db.execute("UPDATE calls SET owner = '' WHERE owner = ?", (f"batch:{name}",))
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._database.__exit__(kind, error, trace)

@@ -30,7 +30,7 @@ from acbench.predictors.clip_prompts import prompts
 from acbench.predictors.models import ClipModel
 from acbench.records import GOOD, Item, Proposal, ProposalStatus
 from acbench.schema import Category
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.vectors import unpack_vector
 
 MARGIN = 0.2
@@ -120,7 +120,7 @@ class Clip:
     def _missing(self, items: Sequence[Item]) -> Iterator[_Missing]:
         """The items that lack a kept vector."""
         for chunk in chunks(items, CHUNK):
-            kept = self.setup.vectors.embeddings([key for item in chunk for key in self._keys(item).values()])
+            kept = self.setup.vectors.load([key for item in chunk for key in self._keys(item).values()])
             for item in chunk:
                 if views := {view: key for view, key in self._keys(item).items() if key not in kept}:
                     yield _Missing(item, views)
@@ -198,7 +198,7 @@ class Clip:
         return directions
 
     def _kept(self, keys: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-        vectors = self.setup.vectors.embeddings(keys)
+        vectors = self.setup.vectors.load(keys)
         return {key: unpack_vector(data).astype(np.float64) for key, data in vectors.items()}
 
     def _calibration(self, items: Sequence[Item], logits: Mapping[str, Logits]) -> _Calibration:

@@ -13,8 +13,8 @@ from acbench._util.console import Progress
 from acbench.predictors.base import Proposer, Setup
 from acbench.records import PEOPLE, Item, Label, Proposal
 from acbench.schema import Schema
-from acbench.storage.bundled import edition_labels, reviewed
-from acbench.storage.ledger import digest
+from acbench.storage.bundled import edition_labels, is_reviewed
+from acbench.storage.digests import digest
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ class Edition:
 def build(setup: Setup, argument: str = "") -> Proposer:
     """The bundled edition of the schema's benchmark; it may cover no item."""
     benchmark = setup.schema.benchmark
-    labels = edition_labels(benchmark) if reviewed(benchmark) else []  # otherwise thousands of rows, none by people
+    labels = edition_labels(benchmark) if is_reviewed(benchmark) else []  # otherwise thousands of rows, none by people
     decided = (label for label in labels if label.decided_by == PEOPLE and label.status == "accepted")
     return Edition(setup.schema, tuple(decided))

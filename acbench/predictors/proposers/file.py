@@ -26,7 +26,7 @@ from acbench.predictors.proposers.table import class_sets
 from acbench.records import GOOD, Item, Proposal, label_set
 from acbench.schema import Category, Schema
 from acbench.storage.csv_files import ANSWERS, IMAGE, names_in, read_csv
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 MAX_REPEATED = 200
 """Characters of an answer that a proposal repeats."""

@@ -35,7 +35,7 @@ from acbench.predictors.llm.questions import EDGE, QUALITY, Draft, Reference, Si
 from acbench.records import GOOD, Item, Proposal
 from acbench.schema import Category
 from acbench.schema.render import json_schema, prompt_text
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,7 +20,7 @@ from acbench._util.prefetch import prefetch_attempts
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Setup
 from acbench.records import GOOD, Item, Proposal, label_set
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 from acbench.storage.vectors import pack_matrix, unpack_matrix
 
 if TYPE_CHECKING:
@@ -125,13 +125,13 @@ class Neighbours:
     def kept_vectors(self, items: Sequence[Item]) -> dict[str, Vector]:
         """item_id → vector of the whole anomalous region, for the anomalous items whose vectors are kept already."""
         keys = {item.item_id: self._key(item) for item in items if item.anomalous}
-        kept = self.setup.vectors.embeddings(list(keys.values()))
+        kept = self.setup.vectors.load(list(keys.values()))
         return {item_id: unpack_matrix(kept[key])[0] for item_id, key in keys.items() if key in kept}
 
     def vectors(self, items: Sequence[Item]) -> Iterator[_Seen]:
         """The vectors of items in their order, from the cache or else from the images."""
         for chunk in chunks(items, CHUNK):
-            kept = self.setup.vectors.embeddings([self._key(item) for item in chunk])
+            kept = self.setup.vectors.load([self._key(item) for item in chunk])
             problems: dict[str, str] = {}
             for attempt in prefetch_attempts(self._crops, [item for item in chunk if self._key(item) not in kept]):
                 item = attempt.input
@@ -177,7 +177,7 @@ class Neighbours:
         vectors = self.setup.models.embedder.embed([crop.pixels for crop in crops], [crop.area for crop in crops])
         # In one row, so that a killed run leaves all of an item's vectors or none.
         packed = pack_matrix(vectors)
-        self.setup.vectors.put_embeddings([(self._key(item), packed)])
+        self.setup.vectors.save([(self._key(item), packed)])
         return packed
 
     def _key(self, item: Item) -> str:

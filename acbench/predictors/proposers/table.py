@@ -17,9 +17,9 @@ from acbench.errors import AcbenchError
 from acbench.predictors.base import Proposer, Setup
 from acbench.records import PEOPLE, Item, Proposal, label_set
 from acbench.schema import Category, Schema
-from acbench.storage.bundled import witness_text, witnesses
+from acbench.storage.bundled import witness_names, witness_text
 from acbench.storage.csv_files import names_in
-from acbench.storage.ledger import digest
+from acbench.storage.digests import digest
 
 SAW: Mapping[str, tuple[str, ...]] = {
     "mvtec_fs": ("image", "mask", PEOPLE),
@@ -88,7 +88,7 @@ def class_sets(category: Category, name: str) -> list[tuple[str, ...]]:
 
 def build(setup: Setup, argument: str = "") -> Proposer:
     """The benchmark's table with the name `argument`. Raises AcbenchError if there is no such table."""
-    known = witnesses(setup.schema.benchmark)
+    known = witness_names(setup.schema.benchmark)
     if argument not in known:
         raise AcbenchError(
             f"no table {argument!r} comes with {setup.schema.benchmark}",

@@ -52,7 +52,7 @@ def files(folder: ReleaseFolder, manifest: Manifest) -> Iterator[Finding]:
 def licence(manifest: Manifest) -> Iterator[Finding]:
     """A licence that is laxer than that of the images."""
     source = manifest.source_licence
-    if not source.startswith("LicenseRef-") and licences.laxer(manifest.licence, source):
+    if not source.startswith("LicenseRef-") and licences.is_laxer(manifest.licence, source):
         what = f"the release is under {manifest.licence}, its images under {source}, which is stricter"
         yield _wrong(manifests.NAME, "licence", what, f"publish it under {source}")
 

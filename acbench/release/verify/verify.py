@@ -112,7 +112,7 @@ def _wrong(path: str, kind: str, detail: str) -> Finding:
 
 def facts(verified: Verified) -> dict[str, Any]:
     """As JSON-ready values."""
-    from acbench.storage.tables import to_json
+    from acbench.storage.typed_json import to_json
 
     found = verified.manifest
     return {

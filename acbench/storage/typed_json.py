@@ -1,0 +1,189 @@
+"""Reads JSON into dataclasses, strictly, and turns dataclasses into JSON; a wrong value is named by file and field."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import json
+import math
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from acbench.errors import StorageError
+
+T = TypeVar("T")
+
+MAX_DEPTH = 100
+"""Brackets inside brackets, above which a text is called nested too deeply. Ours have fewer than ten."""
+
+_LONG_NUMBER = re.compile(rb"(^|[\s:,\[-])[0-9]{19}")
+"""Begins like a number that may not fit into 64 bits."""
+_AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<field>.*)`)?", re.DOTALL)
+"""A message of msgspec."""
+_MISSING = re.compile(r"Object missing required field `(.+)`")
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+def read_file(path: Path, kind: type[T], *, hint: str, allow_unknown: bool = False) -> T:
+    """The value in a JSON file: see `decode`. Raises StorageError, also for a file that cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}", hint) from None
+    return decode(data, kind, str(path), hint=hint, allow_unknown=allow_unknown)
+
+
+def decode(data: bytes, kind: type[T], where: str, *, hint: str = "", allow_unknown: bool = False) -> T:
+    """A value of a dataclass, or of another type that msgspec knows, from JSON text.
+
+    Every value has to have the type of its field; an integer stands for a float too. A field without a default has to
+    be there. A field that the dataclass does not have is refused, or ignored with `allow_unknown`. Text has to be
+    Unicode, and a number finite and of no more than 64 bits.
+
+    `where` names the text in messages: a file, or a file and a line. `hint` says what to do about a wrong value.
+    Raises StorageError: place, field, what is wrong with it, hint.
+    """
+    try:
+        value = msgspec.json.decode(data)
+        fault = _fault(data) if _LONG_NUMBER.search(data) else ""
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        fault = _fault(data) or str(error)
+    if fault:
+        raise StorageError(f"{where}: {fault}", hint)
+    return convert(value, kind, where, hint=hint, allow_unknown=allow_unknown)
+
+
+def convert(value: object, kind: type[T], where: str, *, hint: str = "", allow_unknown: bool = False) -> T:
+    """The same from JSON that is parsed already: dicts, lists, texts, numbers, booleans and None."""
+    try:
+        converted = msgspec.convert(value, kind)
+        unknown = None if allow_unknown else _unknown_field(value, converted)
+    except msgspec.ValidationError as error:
+        raise StorageError(f"{where}: {_explained(str(error), kind)}", hint) from None
+    except RecursionError:
+        raise StorageError(f"{where}: nested too deeply", hint) from None
+    if unknown:
+        raise StorageError(f"{where}: {getattr(kind, '__name__', kind)} has no field {unknown}", hint)
+    return converted
+
+
+def to_json(record: object) -> dict[str, Any]:
+    """A dataclass as values that `json.dumps` takes, in the order of its fields; mappings are sorted by key."""
+    assert dataclasses.is_dataclass(record) and not isinstance(record, type)
+    return {name: _plain(getattr(record, name)) for name in _field_names(type(record))}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in sorted(value.items())}
+    return to_json(value) if dataclasses.is_dataclass(value) else value
+
+
+@functools.cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+def _unknown_field(value: object, converted: object, path: str = "") -> str | None:
+    """The path of the first key in `value` that is no field of the dataclass that was made from it."""
+    parts: Iterable[tuple[object, object, object]] = ()
+    if isinstance(value, list) and isinstance(converted, list | tuple):
+        parts = zip(itertools.count(), value, converted, strict=False)
+    elif isinstance(value, dict) and isinstance(converted, Mapping):
+        parts = ((key, part, converted[key]) for key, part in value.items())
+    elif isinstance(value, dict) and dataclasses.is_dataclass(converted) and not isinstance(converted, type):
+        for key in value:
+            if key not in _field_names(type(converted)):
+                return f"{path}{key}"
+        parts = ((key, part, getattr(converted, key)) for key, part in value.items())
+    for key, part, of_it in parts:
+        if isinstance(part, (dict, list)) and (unknown := _unknown_field(part, of_it, f"{path}{key}.")):
+            return unknown
+    return None
+
+
+def _explained(message: str, kind: type[Any]) -> str:
+    """What msgspec says of a value, in our words and with the field first."""
+    match = _AT.fullmatch(message)
+    assert match is not None
+    what, field = match["what"], (match["field"] or "").replace("[...]", "")
+    if missing := _MISSING.fullmatch(what):
+        return f"field {'.'.join(filter(None, (field, missing[1])))} is missing"
+    what = what[:1].lower() + what[1:].replace("`", "").replace(" | null", " or null")
+    if what.startswith("invalid enum value"):
+        what = f"{what.removeprefix('invalid enum value ')} is not one of {', '.join(_choices(kind, field))}"
+    return _about(field, what)
+
+
+def _about(field: str, what: str) -> str:
+    return f"field {field}: {what}" if field else what
+
+
+def _choices(kind: type[Any], field: str) -> list[str]:
+    """The values that a field of type `Literal` may have."""
+    return [str(value) for value in typing.get_args(typing.get_type_hints(kind).get(field))]
+
+
+def _fault(data: bytes) -> str:
+    """Why a text is not JSON as it may be kept, and in which field; empty if nothing is wrong with it."""
+    text = data.decode(errors="surrogateescape")
+    try:
+        return _bad_value(json.loads(text, parse_int=_bounded))
+    except RecursionError:
+        return _about(_deepest_field(text), "nested too deeply")
+    except json.JSONDecodeError as error:
+        place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
+        return f"not {'UTF-8' if _is_torn(text) else 'JSON'}: {error.msg} ({place})"
+
+
+def _bad_value(value: object, field: str = "") -> str:
+    """What is wrong with the first value that may not be kept, and where it is; empty if all may be."""
+    if isinstance(value, dict) and any(map(_is_torn, value)):
+        return _about(field, "a name is not Unicode text")
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        faults = (_bad_value(part, f"{field}.{key}".removeprefix(".")) for key, part in parts)
+        return next(filter(None, faults), "")
+    if isinstance(value, str) and _is_torn(value):
+        return _about(field, "not Unicode text")
+    if isinstance(value, float) and not math.isfinite(value):
+        return _about(field, "not a finite number")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return _about(field, "not a number of 64 bits")
+    return ""
+
+
+def _is_torn(text: str) -> bool:
+    """Whether a text holds half a character, escaped or as bytes that are not UTF-8."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _bounded(digits: str) -> int:
+    """An integer; of one with too many digits only that it is too large."""
+    return int(digits) if len(digits) < 30 else 2**64
+
+
+def _deepest_field(text: str) -> str:
+    """The top field of the first value that is nested too deeply."""
+    depth, last, field = 0, "", ""
+    for part in _BRACKET.findall(text):
+        if part in "[{":
+            depth += 1
+            field = last if depth == 2 else field
+        elif part in "]}":
+            depth -= 1
+        else:
+            last = part.strip('"')
+        if depth > MAX_DEPTH:
+            break
+    return field
