@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from acbench._util.chunks import chunks
 from acbench._util.console import Progress
 from acbench.predictors.base import Baseline, BaselineSetup
-from acbench.predictors.cached_vectors import cached_vectors
 from acbench.predictors.clip_prompts import prompts
-from acbench.predictors.detection.crops import ItemCrop, crops
+from acbench.predictors.detection.crops import Crop, ItemCrop, crop_vectors, crops
 from acbench.predictors.detection.localise import Localiser
 from acbench.predictors.models import ClipModel
 from acbench.records import GOOD, Item, Prediction
@@ -62,16 +61,19 @@ class Clip:
                 yield self._prediction(seen, vectors.get(seen.item.item_id))
 
     def _vectors(self, batch: Sequence[ItemCrop]) -> dict[str, Vector]:
-        """item_id → unit vector of the crops that are compared with classes."""
-        pixels: dict[str, NDArray[np.uint8]] = {}
-        keys: dict[str, str] = {}
-        for seen in batch:
-            known = self.setup.schema.category(seen.item.category) is not None
-            if known and seen.crop is not None and seen.place.anomalous is not False:
-                key = digest("baseline clip", self.model.name, self.localiser.key, seen.item.sha256, length=32)
-                keys[seen.item.item_id], pixels[key] = key, seen.crop.pixels
-        vectors = cached_vectors(self.setup.vectors, pixels, self.model.images)
-        return {item_id: vectors[key] for item_id, key in keys.items()}
+        """item_id → unit vector, for the crops that are compared with classes."""
+        compared = (
+            seen
+            for seen in batch
+            if seen.place.anomalous is not False and self.setup.schema.category(seen.item.category)
+        )
+        return crop_vectors(self.setup.vectors, compared, self._key, self._embed)
+
+    def _key(self, item: Item) -> str:
+        return digest("baseline clip", self.model.name, self.localiser.key, item.sha256, length=32)
+
+    def _embed(self, crops: Sequence[Crop]) -> Vector:
+        return self.model.images([crop.pixels for crop in crops])
 
     def _prediction(self, seen: ItemCrop, vector: Vector | None) -> Prediction:
         item = seen.item

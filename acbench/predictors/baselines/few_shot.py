@@ -22,8 +22,7 @@ from acbench._util.chunks import chunks
 from acbench._util.console import Progress
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Baseline, BaselineSetup, Truth
-from acbench.predictors.cached_vectors import cached_vectors
-from acbench.predictors.detection.crops import Crop, crops
+from acbench.predictors.detection.crops import Crop, crop_vectors, crops
 from acbench.predictors.detection.localise import NONE, Localisation, Localiser
 from acbench.records import GOOD, JOIN, Item, Prediction
 from acbench.schema.views import ClassSet
@@ -116,18 +115,13 @@ class FewShot:
         """The vectors of items. `even_if_normal`: also of those that the detector calls normal."""
         localised = self.localiser.localise(items, progress)
         for batch in chunks(crops(localised, self.setup.images, self.setup.models.embedder.size), BATCH):
-            keys: dict[str, str] = {}
-            wanted: dict[str, Crop] = {}
+            wanted = (seen for seen in batch if even_if_normal or seen.place.anomalous is not False)
+            vectors = crop_vectors(self.setup.vectors, wanted, self._key, self._embed)
             for seen in batch:
-                if seen.crop is not None and (even_if_normal or seen.place.anomalous is not False):
-                    key = digest(
-                        "few_shot", self.setup.models.embedder.name, self.localiser.key, seen.item.sha256, length=32
-                    )
-                    keys[seen.item.item_id], wanted[key] = key, seen.crop
-            vectors = cached_vectors(self.setup.vectors, wanted, self._embed)
-            for seen in batch:
-                key = keys.get(seen.item.item_id, "")
-                yield _ItemVector(seen.item, seen.place, vectors.get(key), seen.problem)
+                yield _ItemVector(seen.item, seen.place, vectors.get(seen.item.item_id), seen.problem)
+
+    def _key(self, item: Item) -> str:
+        return digest("few_shot", self.setup.models.embedder.name, self.localiser.key, item.sha256, length=32)
 
     def _embed(self, crops: Sequence[Crop]) -> NDArray[np.float32]:
         # The defect tells the class, so only the marked area counts; all of the crop counts if nothing is marked.

@@ -1,16 +1,18 @@
-"""Cuts the marked places out of images, as inputs for an image model."""
+"""Cuts the marked places out of images, as inputs for an image model, and keeps their vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acbench._util.execution import VectorCache
 from acbench._util.prefetch import prefetch_attempts
 from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
+from acbench.predictors.cached_vectors import cached_vectors
 from acbench.predictors.detection.localise import Localisation, LocalisedItem, marked_region
 from acbench.records import Item
 
@@ -53,3 +55,23 @@ def crops(localised: Iterable[LocalisedItem], images: ImageReader, size: int) ->
     for attempt in prefetch_attempts(cut, localised):
         item, place = attempt.input
         yield ItemCrop(item, place, attempt.result, attempt.problem)
+
+
+def crop_vectors(
+    cache: VectorCache,
+    crops: Iterable[ItemCrop],
+    key: Callable[[Item], str],
+    compute: Callable[[Sequence[Crop]], NDArray[np.float32]],
+) -> dict[str, NDArray[np.float32]]:
+    """item_id → vector (D,), for the items that have a crop.
+
+    `key`: where the cache keeps an item's vector. `compute` gives vectors (N, D) of N crops.
+    """
+    keys: dict[str, str] = {}
+    inputs: dict[str, Crop] = {}
+    for seen in crops:
+        if seen.crop is not None:
+            keys[seen.item.item_id] = key(seen.item)
+            inputs[keys[seen.item.item_id]] = seen.crop
+    vectors = cached_vectors(cache, inputs, compute)
+    return {item_id: vectors[item_key] for item_id, item_key in keys.items()}
