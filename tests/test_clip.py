@@ -19,6 +19,7 @@ from loopback_llm import Loopback
 from PIL import Image
 
 from acbench import schema
+from acbench._util import templates
 from acbench.data import regions, sources
 from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
@@ -26,6 +27,7 @@ from acbench.errors import AcbenchError
 from acbench.integrations.torch import runtime
 from acbench.integrations.torch.open_clip import OpenClipModel, open_clip_model
 from acbench.integrations.torch.runtime import import_torch
+from acbench.predictors import clip_prompts
 from acbench.predictors.base import Setup
 from acbench.predictors.proposers import clip
 from acbench.predictors.registry import build_proposer, proposer_names
@@ -68,7 +70,9 @@ class Colours:
         return means / np.linalg.norm(means, axis=1, keepdims=True)
 
     def texts(self, prompts: Sequence[str]) -> Any:
-        meant = {prompt: key for key, said in clip.prompts(MVTEC_AC.categories["wood"]).items() for prompt in said}
+        meant = {
+            prompt: key for key, said in clip_prompts.prompts(MVTEC_AC.categories["wood"]).items() for prompt in said
+        }
         return np.array([COLOURS[meant[prompt]] for prompt in prompts], dtype=np.float32)
 
 
@@ -130,7 +134,7 @@ def by_hand(model: str, weights: str | None, root: Path, items: Iterable[Item]) 
     scores = {}
     with torch.inference_mode():
         for each in items:
-            said = clip.prompts(MVTEC_AC.categories[each.category])
+            said = clip_prompts.prompts(MVTEC_AC.categories[each.category])
             texts = [net.encode_text(tokenizer(prompts), normalize=True).mean(0) for prompts in said.values()]
             classes = torch.stack([text / text.norm() for text in texts])
             with Image.open(root / each.image) as file:
@@ -324,13 +328,13 @@ class TestWords:
     def test_a_clip_reads_every_prompt_to_its_end(self, name: str, key: str) -> None:
         tokenizer = open_clip.tokenizer.SimpleTokenizer()
         category = schema.load(name).categories[key]
-        for prompts in clip.prompts(category).values():
+        for prompts in clip_prompts.prompts(category).values():
             assert max(len(tokenizer.encode(prompt)) for prompt in prompts) + 2 <= tokenizer.context_length
             assert len(set(prompts)) == len(prompts) >= 9
             assert not any("$" in prompt for prompt in prompts)
 
     def test_classes_are_told_by_names_aliases_and_definitions(self) -> None:
-        said = clip.prompts(MVTEC_AC.categories["cable"])
+        said = clip_prompts.prompts(MVTEC_AC.categories["cable"])
         assert list(said) == [GOOD, *MVTEC_AC.categories["cable"].class_ids]
         assert "a photo of a cable with bent wire." in said["bent_wire"]
         assert "a photo of a cable with copper strand fraying." in said["bent_wire"]
@@ -338,7 +342,7 @@ class TestWords:
         assert "a close-up photo of a flawless cable." in said[GOOD]
 
     def test_a_number_that_the_dataset_gave_an_object_is_left_out(self) -> None:
-        said = clip.prompts(schema.load("visa_ac").categories["macaroni2"])
+        said = clip_prompts.prompts(schema.load("visa_ac").categories["macaroni2"])
         assert "a photo of a flawless macaroni." in said[GOOD]
 
 
@@ -365,7 +369,7 @@ class TestOnce:
         models = [open_clip_model("tiny", str(weights), note=quiet, precision="fp32") for _ in range(2)]
         counts, cache = passes(models[0]), MemoryVectors()
         first = answers(setup(toy, models[0], cache=cache), found(toy))
-        words = len({each for said in clip.prompts(MVTEC_AC.categories["wood"]).values() for each in said})
+        words = len({each for said in clip_prompts.prompts(MVTEC_AC.categories["wood"]).values() for each in said})
         batches = {"images": -(-10 * 2 // 8), "texts": -(-words // 8)}
         assert counts == batches  # of 10 defective images, each whole and close up
         assert answers(setup(toy, models[1], cache=cache), found(toy)) == first
@@ -383,8 +387,8 @@ class TestOnce:
         after = counts["texts"]
         second = answers(setup(toy, tiny, of=other, cache=cache), found(toy))
         assert counts["texts"] > after and counts["images"] == seen
-        sections = clip._TEXTS.sections | {"picture": "an old photo of $state."}  # type: ignore[operator]
-        monkeypatch.setattr(clip, "_TEXTS", clip.templates.Texts("other words", sections))
+        sections = clip_prompts.TEXTS.sections | {"picture": "an old photo of $state."}  # type: ignore[operator]
+        monkeypatch.setattr(clip_prompts, "TEXTS", templates.Texts("other words", sections))
         third = answers(setup(toy, tiny, cache=cache), found(toy))
         assert counts["images"] == seen
         names = {next(iter(each.values())).proposer for each in (first, second, third)}

@@ -317,7 +317,7 @@ class TestProjectActor:
 
     def test_a_part_that_begins_again_gives_back_what_it_held(self, project: ProjectActor, tmp_path: Path) -> None:
         project.parts.begin(0), project.parts.begin(1)
-        with self.home(project, 0).log() as log, self.home(project, 1).log() as other:
+        with self.home(project, 0).open_log() as log, self.home(project, 1).open_log() as other:
             assert log.claim("a", "m", "") and not other.claim("a", "m", "")
             assert self.home(project, 0).budget.reserve(0.75) == 0.75
             assert self.home(project, 1).budget.reserve(0.5, wait=False) is None
@@ -339,9 +339,9 @@ class TestProjectActor:
     def test_one_proves_for_all(self, project: ProjectActor) -> None:
         proved = []
         with pytest.raises(AcbenchError):
-            self.home(project, 0).once(partial(_fail, proved))
+            self.home(project, 0).run_once(partial(_fail, proved))
         for part in (1, 2, 3):
-            self.home(project, part).once(lambda: proved.append(1))
+            self.home(project, part).run_once(lambda: proved.append(1))
         assert proved == [0, 1]
         project.check.end(False)
         assert project.check.turn(4) == "do" and project.check.turn(5) == "wait"

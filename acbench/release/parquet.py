@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acbench._util.prefetch import ahead
+from acbench._util.prefetch import prefetch
 from acbench.errors import ReleaseError
 from acbench.release.manifest import ReleaseFile, shard_path
 from acbench.release.rows import Names, Row
@@ -107,7 +107,7 @@ def _groups(rows: Sequence[Row], tree: FileTree, *, images: bool, most: int) -> 
     """Rows with their images, a row group at a time."""
     group: list[Row] = []
     size = 0
-    found = ahead(lambda row: _with_images(row, tree), rows, most=4) if images else ((row, 0) for row in rows)
+    found = prefetch(lambda row: _with_images(row, tree), rows, most=4) if images else ((row, 0) for row in rows)
     for row, added in found:
         if group and (size + added > most or len(group) == GROUP_ROWS[images]):
             yield group

@@ -109,7 +109,7 @@ def _update(run: Run, queue: Queue, dataset: AppDataset, systems: Sequence[str])
                 GOOD,
                 *sorted({name for category in run.schema.categories.values() for name in category.class_ids}),
             ],
-            vectors=neighbours.build(proposer_setup(run, source)).known(source.items),
+            vectors=neighbours.build(proposer_setup(run, source)).kept_vectors(source.items),
             model=run.models.embedder.name,
         )
         return dataset.update(contents, progress)

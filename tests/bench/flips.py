@@ -161,9 +161,10 @@ class Trial:
                 if item.category == category and (label := one_class(item, self.setup.schema))
             ]
             proposer = neighbours.Neighbours(self.setup)
-            vectors = [each.whole for _, each in proposer._vectors([item for item, _ in members]) if each is not None]
+            seen = proposer.vectors([item for item, _ in members])
+            vectors = [each.defects.region for each in seen if each.defects is not None]
             numbers = [number for _, number in members]
-            model = neighbours._model(vectors, numbers)
+            model = neighbours.fitted(vectors, numbers)
             once = model._out_of_fold(seed=0, suspects=np.zeros(len(numbers), dtype=bool))
             scores = get_label_quality_scores(np.array(numbers), once, method=method)
             found |= {item.item_id: float(score) for (item, _), score in zip(members, scores, strict=True)}

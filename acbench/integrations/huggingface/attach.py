@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from acbench._util.prefetch import ahead
+from acbench._util.prefetch import prefetch
 from acbench.errors import ReleaseError, RemoteError
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree, parse_root
@@ -71,7 +71,7 @@ class _File:
 def _paths(dataset: Dataset, name: str, tree: FileTree, root: Root) -> list[str | None]:
     """Where each file of a column is. Raises ReleaseError unless all of them are those that were labelled."""
     wanted = list(zip(dataset[f"{name}_path"], dataset[f"{name}_sha256"], strict=True))
-    files = list(ahead(lambda pair: _find(*pair, tree), wanted, workers=4, most=32))
+    files = list(prefetch(lambda pair: _find(*pair, tree), wanted, workers=4, most=32))
     problems = [file.problem for file in files if file.problem]
     if problems:
         more = f"; and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""

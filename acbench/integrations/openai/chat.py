@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from acbench.integrations.openai.endpoint import Endpoint
 from acbench.integrations.openai.tokens import question_tokens
-from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, in_words
+from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, schema_as_text
 
 if TYPE_CHECKING:
     import openai
@@ -49,7 +49,7 @@ class Capabilities:
     def request(self, model: str, question: Question) -> dict[str, Any]:
         """The JSON of a request for a chat completion."""
         strict = self.answer_format == "json_schema"
-        system = question.system if strict else f"{question.system}\n\n{in_words(question.schema)}"
+        system = question.system if strict else f"{question.system}\n\n{schema_as_text(question.schema)}"
         body: dict[str, Any] = {
             "model": model,
             "messages": [

@@ -12,14 +12,14 @@ import openai
 
 from acbench._util.backoff import retry_after
 from acbench.integrations.openai.endpoint import KEY, Endpoint
-from acbench.predictors.llm.messages import Kind, LlmError
+from acbench.predictors.llm.messages import LlmError, LlmErrorKind
 
 MAX_BODY = 8_000_000
 """Bytes of an answer, at most."""
 MAX_FILE = 500_000_000
 """Bytes of a file with a batch's results, at most."""
 
-_STATUS: Mapping[int, Kind] = {
+_STATUS: Mapping[int, LlmErrorKind] = {
     401: "auth",
     403: "auth",
     408: "timeout",

@@ -44,7 +44,7 @@ class Job:
     """The file of parts, on that machine."""
     offsets: Sequence[int]
     """Where each part begins in the file, and where the last one ends."""
-    task: WorkerTask
+    task: WorkerTask[Any, Any]
     workers: int
     budget: float | None
     """Dollars that the workers may spend together; None for no limit."""
@@ -210,21 +210,21 @@ class WorkerHome:
         self.part = -1
         """The part that the worker does now."""
         self.vectors = _WorkerVectors(ask)
-        self.log: OpenCallLog = self._log
+        self.open_log: OpenCallLog = self._open_log
         self.budget: Budget = _WorkerBudget(self, job.budget)
 
     @contextmanager
-    def _log(self) -> Iterator[_WorkerLog]:
+    def _open_log(self) -> Iterator[_WorkerLog]:
         yield _WorkerLog(self)
 
-    def once(self, prove: Callable[[], None]) -> None:
+    def run_once(self, check: Callable[[], None]) -> None:
         """See `Home`."""
         while (turn := self.ask("check", "turn", self.part)) == "wait":
             time.sleep(POLL)
         if turn == "do":
             passed = False
             try:
-                prove()
+                check()
                 passed = True
             finally:
                 self.ask("check", "end", passed)

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from acbench._util import execution
-from acbench._util.execution import WorkerTask
+from acbench._util.execution import R, SharedBudget, T, WorkerTask
 from acbench._util.stdout import reserved_stdout
 from acbench.errors import AcbenchError, HintedError
 from acbench.integrations.ray.driver import Ask, Job, ProjectActor, Service, WorkerHome
@@ -72,8 +71,8 @@ class RayEngine:
         self._reserved.close()
 
     def map(
-        self, task: WorkerTask, parts: Iterable[Sequence[Any]], budget: execution.Budget | None = None
-    ) -> Iterator[Any]:
+        self, task: WorkerTask[T, R], parts: Iterable[Sequence[T]], budget: SharedBudget | None = None
+    ) -> Iterator[R]:
         """See `Engine`."""
         with tempfile.TemporaryDirectory(prefix="acbench-parts-") as folder:
             table = Path(folder) / "parts.jsonl"
@@ -81,7 +80,7 @@ class RayEngine:
             if len(offsets) > 1:
                 yield from self._map(task, table, offsets, budget or Budget())
 
-    def _map(self, task: WorkerTask, table: Path, offsets: list[int], budget: execution.Budget) -> Iterator[Any]:
+    def _map(self, task: WorkerTask[T, R], table: Path, offsets: list[int], budget: SharedBudget) -> Iterator[R]:
         self._connect()
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -102,7 +101,7 @@ class RayEngine:
             except ray.exceptions.RayError:  # with the cluster gone nobody knows, so all of it counts as spent
                 budget.spent += left or 0.0
 
-    def _pool(self, task: WorkerTask, count: int) -> _Pool:
+    def _pool(self, task: WorkerTask[T, R], count: int) -> _Pool:
         """How many workers do `count` parts, and what each of them takes."""
         import ray
 
@@ -110,15 +109,15 @@ class RayEngine:
         cores, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
         takes: dict[str, Any] = {"num_cpus": 1}
         workers = min(self.workers or cores, cores)  # Ray would wait for room for more
-        if task.models and gpus:
+        if task.uses_model and gpus:
             takes["num_gpus"] = 1
             workers = min(self.workers or gpus, gpus)
-        elif task.models:
+        elif task.uses_model:
             # The last bits of a vector depend on the number of threads, which has to be that of the local engine.
             blas = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count() or 1)
             takes["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": blas, "OMP_WAIT_POLICY": "passive"}}
             workers = workers if self.workers else max(1, cores // threads())
-        return _Pool(max(1, min(workers, task.most or workers, count)), takes)
+        return _Pool(max(1, min(workers, task.max_workers or workers, count)), takes)
 
     def _connect(self) -> None:
         """Connect to the cluster, or start one. Raises AcbenchError."""

@@ -23,7 +23,7 @@ from PIL import Image
 from acbench.errors import AcbenchError
 from acbench.integrations.openai.tokens import question_tokens
 from acbench.integrations.torch.runtime import device, first_line, import_torch, model_on_hub
-from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, in_words
+from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, schema_as_text
 from acbench.storage.digests import digest, sha256_file
 
 VERSION = 1
@@ -258,7 +258,7 @@ def _conversation(job: _Job) -> list[dict[str, Any]]:
     """One message of the user: not every model's template has a place for a system message."""
     pictures = iter(job.pictures)
     content: list[dict[str, Any]] = [
-        {"type": "text", "text": f"{job.question.system}\n\n{in_words(job.question.schema)}\n\n"}
+        {"type": "text", "text": f"{job.question.system}\n\n{schema_as_text(job.question.schema)}\n\n"}
     ]
     for part in job.question.parts:
         if isinstance(part, str):
