@@ -9,7 +9,7 @@ from acbench import schema
 from acbench.predictors.base import Proposer, checked
 from acbench.records import Item, Label, Proposal, Review, item_id
 from acbench.review.history import by_item
-from acbench.review.queue import RankedItem, rank
+from acbench.review.queue import AuditSample, RankedItem, rank
 from acbench.review.resolve import machine_labels, resolve
 from acbench.schema import Schema
 
@@ -108,10 +108,16 @@ def ask(proposer: Proposer, items: Sequence[Item]) -> list[Proposal]:
 
 
 def ranked_by(
-    items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema, **how: Any
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    schema: Schema,
+    *,
+    audit: float = 0.05,
+    seed: int = 0,
 ) -> list[RankedItem]:
     """The ranking of items by what is proposed."""
-    return rank(items, proposals, machine_labels(items, proposals, schema), schema, **how)
+    sample = AuditSample(share=audit, seed=seed)
+    return rank(items, proposals, machine_labels(items, proposals, schema), schema, sample)
 
 
 def labels_of(

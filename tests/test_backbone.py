@@ -80,7 +80,7 @@ class TestDefault:
         assert lite.name.startswith("efficientnet-lite0@")
 
     def test_nothing_is_loaded_before_it_is_needed(self) -> None:
-        assert backbone()._run is None
+        assert backbone()._forward is None
 
 
 class TestEveryKind:

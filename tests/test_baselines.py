@@ -23,12 +23,14 @@ from acbench.evaluation.predictions import match
 from acbench.evaluation.result import LOCALISATIONS, Bootstrap, Provenance
 from acbench.evaluation.scoring import ScoringOptions, score_answers
 from acbench.evaluation.truth import Truth, truth_of_labels
+from acbench.predictors import clip_prompts
 from acbench.predictors.base import BaselineOptions, BaselineSetup
-from acbench.predictors.baselines.velm import EDGE
-from acbench.predictors.detection.localise import Localiser, marked, threshold
-from acbench.predictors.detection.maps import LEAST, read_map
+from acbench.predictors.detection.heatmap_files import read_map
+from acbench.predictors.detection.localise import Localiser, false_alarm_threshold, marked_region
+from acbench.predictors.detection.maps import MIN_NORMAL
+from acbench.predictors.detection.patchcore_maps import HELD_OUT
 from acbench.predictors.llm.messages import Completion, Picture, Question, Reply, call_id
-from acbench.predictors.proposers import clip
+from acbench.predictors.llm.questions import EDGE
 from acbench.predictors.registry import baseline_names, build_baseline
 from acbench.records import GOOD, Item, Label, Prediction
 from acbench.schema.views import in_view
@@ -83,7 +85,9 @@ class Colours:
         return means / np.linalg.norm(means, axis=1, keepdims=True)
 
     def texts(self, prompts: Sequence[str]) -> Any:
-        meant = {prompt: key for key, said in clip.prompts(MVTEC_AC.categories["wood"]).items() for prompt in said}
+        meant = {
+            prompt: key for key, said in clip_prompts.prompts(MVTEC_AC.categories["wood"]).items() for prompt in said
+        }
         vectors = {GOOD: (0.5, 0.5, 0.7), "hole": (1, 0, 0), "scratch": (0, 1, 0)}
         return np.array([vectors.get(meant[prompt], (-1, -1, -1)) for prompt in prompts], dtype=np.float32)
 
@@ -91,7 +95,7 @@ class Colours:
 class Asker:
     """A way to a model that is given its answers; it counts what it is asked."""
 
-    share = 1.0
+    price_share = 1.0
 
     def __init__(
         self, said: str = '{"reason": "r", "labels": ["hole"], "confidence": 1, "text_in_image": false}'
@@ -185,7 +189,7 @@ class TestContract:
         expected = {item.item_id for item in scored_items(given)} - set(system.references)
         assert Counter(each.item_id for each in said) == Counter(expected)
         assert {each.system for each in said} == {system.name}
-        assert system.unfinished == 0
+        assert system.unasked == 0
         assert system.localisation[0] in LOCALISATIONS
 
     def test_the_same_again_whatever_the_order(self, root: Path, name: str, detector: str) -> None:
@@ -259,7 +263,7 @@ class TestGate:
     )
     def test_the_threshold_is_a_false_alarm_rate_of_normal_scores(self, share: float, level: float) -> None:
         scores = [float(each) for each in range(1, 11)]
-        assert threshold(scores, share) == level
+        assert false_alarm_threshold(scores, share) == level
         assert sum(each > level for each in scores) <= share * 10
 
     def test_it_knows_nothing_of_test_images(self, root: Path) -> None:
@@ -267,28 +271,45 @@ class TestGate:
         given = setup(root)
         levels = []
         for items in (scored_items(given), [item for item in scored_items(given) if not item.anomalous]):
-            levels.append({place.level for _, place in Localiser(given).look(items, quiet)})
+            levels.append({place.threshold for _, place in Localiser(given).localise(items, quiet)})
         assert levels[0] == levels[1] and len(levels[0]) == 1
 
     def test_the_detector_finds_the_spots_where_they_are(self, root: Path) -> None:
         given = setup(root)
         hits = []
-        for item, place in Localiser(given).look([item for item in scored_items(given) if item.anomalous], quiet):
+        for item, place in Localiser(given).localise([item for item in scored_items(given) if item.anomalous], quiet):
             assert place.anomalous
             assert item.mask is not None
             mask = ImageReader(root).mask(item.mask, (48, 48))
-            hits.append((marked(place, (48, 48)) & mask).any())
+            hits.append((marked_region(place, (48, 48)) & mask).any())
         assert all(hits)
 
     def test_what_it_was_is_told(self, root: Path) -> None:
         localiser = Localiser(setup(root, false_alarms=0.1))
-        list(localiser.look(scored_items(localiser.setup), quiet))
-        assert localiser.told[0] == "detector"
-        assert "false-alarm rate 10.0% on 6 normal training images" in localiser.told[1]
-        assert Localiser(setup(root, detector="oracle")).told == ("ground_truth", "")
+        list(localiser.localise(scored_items(localiser.setup), quiet))
+        assert localiser.provenance[0] == "detector"
+        assert "false-alarm rate 10.0% on 6 normal training images" in localiser.provenance[1]
+        assert Localiser(setup(root, detector="oracle")).provenance == ("ground_truth", "")
+
+    @pytest.mark.parametrize("held_out_too", [True, False])
+    def test_normal_images_that_went_away_are_an_error_of_each_item(
+        self, root: Path, tmp_path: Path, held_out_too: bool
+    ) -> None:
+        import shutil
+
+        there = Path(shutil.copytree(root, tmp_path / "wood"))
+        given = setup(there)
+        train = sorted((item for item in given.items if item.split == "train"), key=lambda item: item.sha256)
+        held_out = train[::HELD_OUT]
+        for item in train:
+            if held_out_too or item not in held_out:
+                (there / item.image).unlink()
+        said = answers("velm", given)
+        assert {each.parse for each in said.values()} == {"error"}
+        assert {each.raw for each in said.values()} == {"no normal training image of wood can be read"}
 
     def test_too_few_normal_images_are_an_error_of_each_item(self, tmp_path: Path) -> None:
-        root = toy_mvtec_ad(tmp_path, {"wood": WOOD}, train=LEAST - 1)
+        root = toy_mvtec_ad(tmp_path, {"wood": WOOD}, train=MIN_NORMAL - 1)
         said = answers("few_shot", setup(root))
         assert {each.parse for each in said.values()} == {"error"}
         assert "4 normal training images, patchcore needs 5" in next(iter(said.values())).raw
@@ -296,9 +317,9 @@ class TestGate:
     def test_maps_are_computed_once(self, root: Path) -> None:
         given = setup(root)
         patches: Any = given.models.patches()
-        list(Localiser(given).look(scored_items(given), quiet))
+        list(Localiser(given).localise(scored_items(given), quiet))
         seen_once = patches.seen
-        list(Localiser(given).look(scored_items(given), quiet))
+        list(Localiser(given).localise(scored_items(given), quiet))
         assert patches.seen == seen_once == 24 + 6 + 18
 
 
@@ -324,10 +345,10 @@ class TestHeatmaps:
     def test_they_are_paired_by_path(self, root: Path, tmp_path: Path, suffix: str) -> None:
         self.write(tmp_path, setup(root), suffix)
         given = setup(root, detector=f"heatmaps:{tmp_path}")
-        for item, place in Localiser(given).look(scored_items(given), quiet):
+        for item, place in Localiser(given).localise(scored_items(given), quiet):
             if item.anomalous:
                 assert place.anomalous and item.mask is not None
-                assert (marked(place, (48, 48)) == ImageReader(root).mask(item.mask, (48, 48))).all()
+                assert (marked_region(place, (48, 48)) == ImageReader(root).mask(item.mask, (48, 48))).all()
         assert accuracy("few_shot", given) > 0.8
 
     def test_a_missing_one_is_an_error_of_its_item(self, root: Path, tmp_path: Path) -> None:

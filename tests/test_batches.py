@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,16 @@ def llm_client(server: Loopback, tmp_path: Path) -> Callable[..., BatchClient]:
     def make(*, limit: float | None = None, sleep: Waiting = lambda seconds: None, **options: Any) -> BatchClient:
         chat = chat_openai("m", server.url, price=PRICE)
         retrier = Retrier(model=chat, budget=Budget(limit=limit), sleep=sleep)
-        values = {"door": OpenAIBatches(chat), "check_vision": False, **options}
-        return BatchClient(retrier=retrier, ledger=tmp_path / "ledger.sqlite", **values)
+        values = {"batch_model": OpenAIBatches(chat), "check_vision": False, **options}
+        open_log = partial(LedgerCallLog, tmp_path / "ledger.sqlite")
+        return BatchClient(retrier=retrier, open_log=open_log, open_batch_log=open_log, **values)
 
     return make
 
 
-def kept(llm_client: LedgerClient) -> dict[str, float]:
+def kept(llm_client: BatchClient) -> dict[str, float]:
     """Text of each answer in the ledger → what it cost."""
-    with LedgerCallLog(llm_client.ledger) as log:
+    with llm_client.open_batch_log() as log:
         calls = [log.call(call_id(llm_client.model.name, question)) for _, question in questions(100)]
     return {json.loads(call.answer)["text"]: call.cost for call in calls if call and call.answer}
 
@@ -64,7 +66,7 @@ class TestOneRun:
         self, server: Loopback, llm_client: Callable[..., BatchClient]
     ) -> None:
         server.batch_polls = 3
-        maker = llm_client(most_calls=4)
+        maker = llm_client(max_calls=4)
         asked = dict(maker.ask(questions(10)))
         assert {name: each.answer and each.answer.text for name, each in asked.items()} == {
             f"item-{n}": f"question {n}" for n in range(10)
@@ -79,7 +81,7 @@ class TestOneRun:
         assert not any(each.cached for each in asked.values())
 
     def test_a_file_is_no_larger_than_allowed(self, server: Loopback, llm_client: Callable[..., BatchClient]) -> None:
-        maker = llm_client(most_bytes=2_000)
+        maker = llm_client(max_bytes=2_000)
         assert len(list(maker.ask(questions(12)))) == 12
         assert len(server.batches) > 2
         assert all(len(data) < 4_000 for data in server.files.values())
@@ -95,7 +97,7 @@ class TestOneRun:
         self, server: Loopback, llm_client: Callable[..., BatchClient]
     ) -> None:
         maker = llm_client()
-        list(LedgerClient(retrier=maker.retrier, ledger=maker.ledger, check_vision=False).ask(questions(3)))
+        list(LedgerClient(retrier=maker.retrier, open_log=maker.open_log, check_vision=False).ask(questions(3)))
         assert len(dict(maker.ask(questions(5)))) == 5
         (file,) = (data for data in server.files.values() if b"custom_id" in data and b"method" in data)
         assert file.count(b"\n") == 2
@@ -117,7 +119,7 @@ class TestOneRun:
                 return found and replace(found, results=tuple(silent))
 
         maker = llm_client()
-        maker.door = Silent(maker.door.chat)  # type: ignore[attr-defined]
+        maker.batch_model = Silent(maker.batch_model.chat)  # type: ignore[attr-defined]
         asked = questions(3)
         estimate = maker.estimate(question for _, question in asked).cost
         assert estimate and all(each.answer for _, each in maker.ask(asked))
@@ -125,14 +127,14 @@ class TestOneRun:
 
     def test_the_bill_is_halved_too(self, llm_client: Callable[..., BatchClient]) -> None:
         maker = llm_client()
-        whole = LedgerClient(retrier=maker.retrier, ledger=maker.ledger, check_vision=False)
+        whole = LedgerClient(retrier=maker.retrier, open_log=maker.open_log, check_vision=False)
         asked = [question for _, question in questions(4)]
         assert maker.estimate(asked).cost == pytest.approx(whole.estimate(asked).cost / 2)
 
     @pytest.mark.parametrize("seed", range(8))
     def test_the_budget_holds(self, server: Loopback, llm_client: Callable[..., BatchClient], seed: int) -> None:
         limit = random.Random(seed).uniform(0.0005, 0.02)
-        asked = dict(llm_client(limit=limit, most_calls=3).ask(questions(20)))
+        asked = dict(llm_client(limit=limit, max_calls=3).ask(questions(20)))
         assert len(asked) == 20
         assert server.dollars <= limit
         left = [each for each in asked.values() if each.answer is None]
@@ -186,7 +188,7 @@ class TestFaults:
                 server.files |= {name: rows for name in server.files if "output" in name}
                 return OpenAIBatches.end(self, batch_id)
 
-        maker.door = Spoiled(maker.door.chat)  # type: ignore[attr-defined]
+        maker.batch_model = Spoiled(maker.batch_model.chat)  # type: ignore[attr-defined]
         asked = dict(maker.ask(questions(3)))
         assert len(self.errors(asked)) == 3
         assert all("the batch brought no answer" in each.error for each in asked.values())
@@ -214,7 +216,7 @@ class TestFaults:
             def submit(self, name: str, file: bytes) -> str:
                 raise LlmError("refused", "404", "no batches here")
 
-        maker.door = None_(maker.door.chat)  # type: ignore[attr-defined]
+        maker.batch_model = None_(maker.batch_model.chat)  # type: ignore[attr-defined]
         with pytest.raises(AcbenchError, match="no batch can be handed in: 404"):
             list(maker.ask(questions(3)))
         assert len(dict(llm_client().ask(questions(3)))) == 3
@@ -229,7 +231,7 @@ class TestFaults:
                 OpenAIBatches.submit(self, name, file)
                 raise LlmError("timeout", "no reply", may_cost=True)
 
-        maker.door = Flaky(maker.door.chat)  # type: ignore[attr-defined]
+        maker.batch_model = Flaky(maker.batch_model.chat)  # type: ignore[attr-defined]
         assert all(each.answer for _, each in maker.ask(questions(3)))
         assert len(server.batches) == 1
 
@@ -303,7 +305,7 @@ class TestEnds:
         maker.retrier.sleep = stop
         with pytest.raises(KeyboardInterrupt):
             list(maker.ask(questions(2)))
-        single = LedgerClient(retrier=llm_client().retrier, ledger=maker.ledger, check_vision=False)
+        single = LedgerClient(retrier=llm_client().retrier, open_log=maker.open_log, check_vision=False)
         asked = dict(single.ask(questions(3)))
         assert [each.unasked for _, each in sorted(asked.items())] == [True, True, False]
         assert "--batch takes its answer" in asked["item-0"].error
@@ -315,6 +317,7 @@ class TestEnds:
 
 DYING = """
 import os, signal, sys
+from functools import partial
 from pathlib import Path
 
 from acbench.integrations.openai.batches import OpenAIBatches
@@ -355,8 +358,10 @@ else:
                         (OpenAIBatches, "end"), (LedgerCallLog, "settle"), (LedgerCallLog, "close_batch")):
         setattr(place, name, counted(getattr(place, name)))
 chat = chat_openai("m", url, price=PRICE)
-client = BatchClient(retrier=Retrier(model=chat, sleep=lambda seconds: None), ledger=Path(ledger),
-                     door=OpenAIBatches(chat), check_vision=False, most_calls=4 if moment.isdigit() else 10_000)
+open_log = partial(LedgerCallLog, Path(ledger))
+client = BatchClient(retrier=Retrier(model=chat, sleep=lambda seconds: None),
+                     open_log=open_log, open_batch_log=open_log, batch_model=OpenAIBatches(chat),
+                     check_vision=False, max_calls=4 if moment.isdigit() else 10_000)
 list(client.ask(questions(6)))
 """
 """A run that is killed at a named moment, or before or after its nth step."""
@@ -370,12 +375,12 @@ def test_the_ledger_knows_the_batch_before_the_endpoint_does(
 
     class Watched(OpenAIBatches):
         def submit(self, name: str, file: bytes) -> str:
-            with LedgerCallLog(maker.ledger) as log:
+            with maker.open_batch_log() as log:
                 seen.extend((len(batch.call_ids), batch.batch_id) for batch in log.open_batches(maker.model.name))
             return OpenAIBatches.submit(self, name, file)
 
-    maker.door = Watched(maker.door.chat)  # type: ignore[attr-defined]
+    maker.batch_model = Watched(maker.batch_model.chat)  # type: ignore[attr-defined]
     list(maker.ask(questions(3)))
     assert seen == [(3, None)]
-    with LedgerCallLog(maker.ledger) as log:
+    with maker.open_batch_log() as log:
         assert not log.open_batches(maker.model.name)

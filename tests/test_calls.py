@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -103,8 +104,8 @@ def llm_client(tmp_path: Path, clock: Clock) -> Callable[..., LedgerClient]:
         retrier = Retrier(
             model=model, budget=Budget(limit=limit), clock=clock, sleep=clock.sleep, random=lambda: 1.0, **options
         )  # type: ignore[arg-type]
-        ledger = tmp_path / "ledger.sqlite"
-        return LedgerClient(retrier=retrier, ledger=ledger, retry_errors=retry_errors, check_vision=False)
+        open_log = partial(LedgerCallLog, tmp_path / "ledger.sqlite")
+        return LedgerClient(retrier=retrier, open_log=open_log, retry_errors=retry_errors, check_vision=False)
 
     return make
 
@@ -284,10 +285,10 @@ class TestAsking:
         assert model.seen.total() == 1
         assert [each.cached for _, each in asked].count(False) == 1
 
-    def test_an_answer_is_kept_before_it_is_seen(self, llm_client: Callable[..., LedgerClient]) -> None:
+    def test_an_answer_is_kept_before_it_is_seen(self, llm_client: Callable[..., LedgerClient], tmp_path: Path) -> None:
         maker = llm_client(Scripted())
         for _, asked in maker.ask(questions(10)):
-            with sqlite3.connect(maker.ledger) as db:
+            with sqlite3.connect(tmp_path / "ledger.sqlite") as db:
                 (answer,) = db.execute("SELECT answer FROM calls WHERE call_id = ?", (asked.call_id,)).fetchone()
             db.close()
             assert json.loads(answer)["text"] == "fine"
@@ -460,7 +461,8 @@ def ask_all(url: str, ledger: str, count: int) -> None:
     """What a process does that is going to be killed."""
     chat = chat_openai("m", url, price=PRICE)
     retrier = Retrier(model=chat, sleep=lambda seconds: time.sleep(seconds / 100))
-    llm_client = LedgerClient(retrier=retrier, ledger=Path(ledger), retry_errors=True, check_vision=False)
+    open_log = partial(LedgerCallLog, Path(ledger))
+    llm_client = LedgerClient(retrier=retrier, open_log=open_log, retry_errors=True, check_vision=False)
     for _ in llm_client.ask(questions(count)):
         pass
 
@@ -543,7 +545,6 @@ class TestProcesses:
             os.kill(process.pid or 0, signal.SIGKILL)
             process.join()
             chat = chat_openai("m", server.url, price=PRICE)
-            estimate = LedgerClient(retrier=Retrier(model=chat), ledger=tmp_path / "l.sqlite").estimate(
-                q for _, q in questions(5)
-            )
+            open_log = partial(LedgerCallLog, tmp_path / "l.sqlite")
+            estimate = LedgerClient(retrier=Retrier(model=chat), open_log=open_log).estimate(q for _, q in questions(5))
         assert (estimate.calls, estimate.cached, estimate.lost) == (5, 0, 3)

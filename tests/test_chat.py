@@ -17,7 +17,7 @@ import pytest
 from loopback_llm import ANSWER, PRICE_IN, PRICE_OUT, Fault, Loopback, choice, refusal, text_of
 
 from acbench.errors import AcbenchError
-from acbench.integrations.openai.chat import MAX_TEXT, Dialect, OpenAIChat, chat_openai
+from acbench.integrations.openai.chat import MAX_TEXT, Capabilities, OpenAIChat, chat_openai
 from acbench.integrations.openai.client import MAX_BODY
 from acbench.integrations.openai.endpoint import KEY, Endpoint
 from acbench.integrations.openai.tokens import picture_tokens
@@ -40,9 +40,9 @@ def server() -> Iterator[Loopback]:
 
 
 def chat(server: Loopback, timeout: float = 60.0) -> OpenAIChat:
-    """A chat whose dialect is known, so that a refusal is a refusal."""
+    """A chat whose endpoint's capabilities are known, so that a refusal is a refusal."""
     made = chat_openai("m", server.url, price=Price(PRICE_IN, PRICE_OUT), timeout=timeout)
-    made._settled = True
+    made._tried = True
     return made
 
 
@@ -225,7 +225,7 @@ class TestFaults:
         assert "in full" in failure(server, Fault(rate_limit=0.2), timeout=1.0).message
 
 
-class TestDialects:
+class TestCapabilities:
     """Servers that do not know all of the protocol are asked more simply; what was found out holds for the rest."""
 
     REFUSALS: ClassVar[dict[str, tuple[Callable[[dict[str, Any]], bool], str]]] = {
@@ -291,7 +291,7 @@ class TestDialects:
         asked = chat_openai("m", server.url)
         with ThreadPoolExecutor(8) as pool:
             assert all(each.text for each in pool.map(asked.ask, [QUESTION] * 40))
-        assert asked.dialect == Dialect(form="json_object")
+        assert asked.capabilities == Capabilities(answer_format="json_object")
 
 
 class TestSecrets:

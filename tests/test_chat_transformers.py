@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,11 @@ from acbench.data import sources
 from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
-from acbench.integrations.torch.chat import TransformersChat, Weights, chat_transformers
+from acbench.integrations.torch.chat import ModelSource, TransformersChat, chat_transformers
 from acbench.integrations.torch.runtime import import_torch
 from acbench.predictors.base import Setup
 from acbench.predictors.llm import LedgerClient, Retrier, check_vision
+from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.llm.messages import LlmError, Picture, Question, call_id
 from acbench.predictors.proposers.llm import Llm
 from acbench.records import Proposal
@@ -135,7 +137,9 @@ class TestWhoItIs:
 
     def test_it_costs_nothing(self, one: Path, tmp_path: Path) -> None:
         chat = chat_transformers(str(one))
-        estimate = LedgerClient(retrier=Retrier(model=chat), ledger=tmp_path / "ledger.sqlite").estimate(MIXED)
+        estimate = LedgerClient(
+            retrier=Retrier(model=chat), open_log=partial(LedgerCallLog, tmp_path / "ledger.sqlite")
+        ).estimate(MIXED)
         assert (estimate.calls, estimate.cost) == (len(MIXED), 0)
         assert estimate.tokens_in >= sum(chat.ask(asked).tokens_in for asked in MIXED[:2])
 
@@ -180,9 +184,9 @@ class TestWhoItIs:
         refs.mkdir()
         (refs / "main").write_text(commit)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-        weights = Weights.at("org/tiny")
-        assert (weights.title, weights.content, weights.source) == ("org/tiny", commit, str(snapshot))
-        assert TransformersChat(weights=weights, batch=1).ask(MIXED[0]).text
+        source = ModelSource.at("org/tiny")
+        assert (source.title, source.content, source.place) == ("org/tiny", commit, str(snapshot))
+        assert TransformersChat(source=source, batch=1).ask(MIXED[0]).text
 
 
 class TestAsAWitness:
@@ -192,7 +196,9 @@ class TestAsAWitness:
 
         def witness(model: Path) -> Llm:
             retrier = Retrier(model=chat_transformers(str(model), batch=4), concurrency=4)
-            llm_client = LedgerClient(retrier=retrier, ledger=tmp_path / "ledger.sqlite", check_vision=False)
+            llm_client = LedgerClient(
+                retrier=retrier, open_log=partial(LedgerCallLog, tmp_path / "ledger.sqlite"), check_vision=False
+            )
             images, models = ImageReader(root), FakeModels(client=llm_client)
             return Llm(Setup(schema=MVTEC_AC, images=images, models=models, vectors=MemoryVectors()), llm_client)
 
@@ -232,7 +238,7 @@ class TestAsAWitness:
 
 
 def test_ids_of_calls_tell_models_apart(one: Path) -> None:
-    weights = Weights.at(str(one))
-    other = Weights(weights.title, "other", weights.source)
-    names = {TransformersChat(weights=each, batch=1).name for each in (weights, other)}
+    source = ModelSource.at(str(one))
+    other = ModelSource(source.title, "other", source.place)
+    names = {TransformersChat(source=each, batch=1).name for each in (source, other)}
     assert len({call_id(name, MIXED[0]) for name in names}) == 2

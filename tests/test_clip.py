@@ -19,13 +19,15 @@ from loopback_llm import Loopback
 from PIL import Image
 
 from acbench import schema
+from acbench._util import templates
 from acbench.data import regions, sources
 from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
-from acbench.integrations.torch import open_clip_weights as door
+from acbench.integrations.torch import runtime
 from acbench.integrations.torch.open_clip import OpenClipModel, open_clip_model
 from acbench.integrations.torch.runtime import import_torch
+from acbench.predictors import clip_prompts
 from acbench.predictors.base import Setup
 from acbench.predictors.proposers import clip
 from acbench.predictors.registry import build_proposer, proposer_names
@@ -68,7 +70,9 @@ class Colours:
         return means / np.linalg.norm(means, axis=1, keepdims=True)
 
     def texts(self, prompts: Sequence[str]) -> Any:
-        meant = {prompt: key for key, said in clip.prompts(MVTEC_AC.categories["wood"]).items() for prompt in said}
+        meant = {
+            prompt: key for key, said in clip_prompts.prompts(MVTEC_AC.categories["wood"]).items() for prompt in said
+        }
         return np.array([COLOURS[meant[prompt]] for prompt in prompts], dtype=np.float32)
 
 
@@ -100,7 +104,7 @@ def hub_layout(folder: Path, weights: Path) -> Path:
 
 @pytest.fixture
 def tiny(weights: Path) -> OpenClipModel:
-    return open_clip_model("tiny", str(weights), tell=quiet, precision="fp32")
+    return open_clip_model("tiny", str(weights), note=quiet, precision="fp32")
 
 
 def quiet(*_: object) -> None:
@@ -130,7 +134,7 @@ def by_hand(model: str, weights: str | None, root: Path, items: Iterable[Item]) 
     scores = {}
     with torch.inference_mode():
         for each in items:
-            said = clip.prompts(MVTEC_AC.categories[each.category])
+            said = clip_prompts.prompts(MVTEC_AC.categories[each.category])
             texts = [net.encode_text(tokenizer(prompts), normalize=True).mean(0) for prompts in said.values()]
             classes = torch.stack([text / text.norm() for text in texts])
             with Image.open(root / each.image) as file:
@@ -166,7 +170,7 @@ class TestAsOpenClip:
         agree(said, by_hand("tiny", str(weights), toy, items))
 
     def test_a_folder_in_the_layout_of_the_hub(self, toy: Path, folder: Path) -> None:
-        model = open_clip_model(f"local-dir:{folder}", tell=quiet, precision="fp32")
+        model = open_clip_model(f"local-dir:{folder}", note=quiet, precision="fp32")
         items = [each for each in found(toy) if each.anomalous]
         agree(answers(setup(toy, model), items), by_hand(f"local-dir:{folder}", None, toy, items))
 
@@ -187,7 +191,7 @@ class TestAsOpenClip:
         (place / "refs").mkdir()
         (place / "refs/main").write_text(commit)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-        model = open_clip_model("hf-hub:toy/clip", tell=quiet, precision="fp32")
+        model = open_clip_model("hf-hub:toy/clip", note=quiet, precision="fp32")
         model.ready()
         assert model.size == EDGE and model.name.startswith("hf-hub:toy/clip:fp32@")
 
@@ -198,7 +202,7 @@ class TestModel:
         crops = list(random.integers(0, 256, (11, EDGE, EDGE, 3), dtype=np.uint8))
         prompts = [f"a photo of {number} bottles" for number in range(11)]
         for precision in ("fp32", "bf16"):
-            model = open_clip_model("tiny", str(weights), tell=quiet, precision=precision)  # type: ignore[arg-type]
+            model = open_clip_model("tiny", str(weights), note=quiet, precision=precision)  # type: ignore[arg-type]
             images, texts = model.images(crops), model.texts(prompts)
             assert np.array_equal(images, np.concatenate([model.images([crop]) for crop in crops]))
             assert np.array_equal(texts, np.concatenate([model.texts([prompt]) for prompt in prompts]))
@@ -207,13 +211,13 @@ class TestModel:
 
     def test_bf16_is_about_the_same(self, weights: Path, tiny: OpenClipModel) -> None:
         crops = list(np.random.default_rng(0).integers(0, 256, (3, EDGE, EDGE, 3), dtype=np.uint8))
-        short = open_clip_model("tiny", str(weights), tell=quiet, precision="bf16")
+        short = open_clip_model("tiny", str(weights), note=quiet, precision="bf16")
         assert 0 < np.abs(short.images(crops) - tiny.images(crops)).max() < 0.05
         assert 0 < np.abs(short.texts(["a bottle"]) - tiny.texts(["a bottle"])).max() < 0.05
 
     def test_what_runs_where_is_told_once_it_is_loaded(self, weights: Path) -> None:
         told: list[str] = []
-        model = open_clip_model("tiny", str(weights), tell=told.append, precision="fp32")
+        model = open_clip_model("tiny", str(weights), note=told.append, precision="fp32")
         assert (model.name, told) == (model.name, [])
         model.ready()
         model.texts(["a bottle"])
@@ -225,10 +229,10 @@ class TestModel:
         for number in range(2):
             (tmp_path / "w.pt").write_bytes(bytes([number]))
             for precision in ("fp32", "bf16"):
-                model = open_clip_model("tiny", str(tmp_path / "w.pt"), tell=quiet, precision=precision)  # type: ignore[arg-type]
+                model = open_clip_model("tiny", str(tmp_path / "w.pt"), note=quiet, precision=precision)  # type: ignore[arg-type]
                 names.add(model.name)
-        names.add(open_clip_model(f"local-dir:{folder}", tell=quiet).name)
-        names.add(open_clip_model("ViT-B/32", "openai", tell=quiet, precision="fp32").name)
+        names.add(open_clip_model(f"local-dir:{folder}", note=quiet).name)
+        names.add(open_clip_model("ViT-B/32", "openai", note=quiet, precision="fp32").name)
         assert len(names) == 6
         told = {name.partition("@")[0].rpartition(":")[0] for name in names}
         assert told == {"tiny:w", "tiny-clip", "ViT-B/32:openai"}
@@ -236,7 +240,7 @@ class TestModel:
     def test_its_name_costs_no_import_of_torch(self, folder: Path) -> None:
         python(
             "import sys; from acbench.integrations.torch.open_clip import open_clip_model\n"
-            f"print(open_clip_model({f'local-dir:{folder}'!r}, tell=print).name)\n"
+            f"print(open_clip_model({f'local-dir:{folder}'!r}, note=print).name)\n"
             "assert not {'torch', 'open_clip', 'huggingface_hub'} & set(sys.modules)"
         )
 
@@ -244,7 +248,7 @@ class TestModel:
         state = torch.load(weights, weights_only=True)
         state["visual.proj"].fill_(float("nan"))
         torch.save(state, tmp_path / "nan.pt")
-        model = open_clip_model("tiny", str(tmp_path / "nan.pt"), tell=quiet)
+        model = open_clip_model("tiny", str(tmp_path / "nan.pt"), note=quiet)
         with pytest.raises(AcbenchError, match="not finite"):
             model.images([np.zeros((EDGE, EDGE, 3), dtype=np.uint8)])
 
@@ -262,7 +266,7 @@ def mute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(door, "PATIENCE", 0.5)
+        monkeypatch.setattr(runtime, "PATIENCE", 0.5)
         yield
 
 
@@ -279,7 +283,7 @@ class TestNotToBeHad:
         request.getfixturevalue(network)
         started = time.monotonic()
         with pytest.raises(AcbenchError, match=self.WAYS_OUT):
-            open_clip_model(model, tag, tell=quiet).ready()
+            open_clip_model(model, tag, note=quiet).ready()
         assert time.monotonic() - started < 10
 
     @pytest.mark.parametrize(
@@ -294,13 +298,13 @@ class TestNotToBeHad:
     )
     def test_a_name_that_means_nothing(self, model: str, weights: str, told: str, closed: None) -> None:
         with pytest.raises(AcbenchError, match=told):
-            open_clip_model(model, weights, tell=quiet).ready()
+            open_clip_model(model, weights, note=quiet).ready()
 
     def test_a_file_that_holds_no_weights_or_those_of_another_model(self, tmp_path: Path, weights: Path) -> None:
         (tmp_path / "w.pt").write_bytes(b"something else")
         for model, file in (("tiny", tmp_path / "w.pt"), ("RN50", weights)):
             with pytest.raises(AcbenchError, match=rf"cannot make {model}:w: (?s:.)*weights of that model"):
-                open_clip_model(model, str(file), tell=quiet).ready()
+                open_clip_model(model, str(file), note=quiet).ready()
 
     def test_a_file_with_code_in_it_is_refused_and_the_code_not_run(self, tmp_path: Path, weights: Path) -> None:
         class Evil:
@@ -311,7 +315,7 @@ class TestNotToBeHad:
         torch.save({"visual.proj": Evil()}, tmp_path / "v.pt")
         for name in ("w.pt", "v.pt"):
             with pytest.raises(AcbenchError, match="cannot make tiny"):
-                open_clip_model("tiny", str(tmp_path / name), tell=quiet).ready()
+                open_clip_model("tiny", str(tmp_path / name), note=quiet).ready()
         assert not (tmp_path / "touched").exists()
 
 
@@ -324,13 +328,13 @@ class TestWords:
     def test_a_clip_reads_every_prompt_to_its_end(self, name: str, key: str) -> None:
         tokenizer = open_clip.tokenizer.SimpleTokenizer()
         category = schema.load(name).categories[key]
-        for prompts in clip.prompts(category).values():
+        for prompts in clip_prompts.prompts(category).values():
             assert max(len(tokenizer.encode(prompt)) for prompt in prompts) + 2 <= tokenizer.context_length
             assert len(set(prompts)) == len(prompts) >= 9
             assert not any("$" in prompt for prompt in prompts)
 
     def test_classes_are_told_by_names_aliases_and_definitions(self) -> None:
-        said = clip.prompts(MVTEC_AC.categories["cable"])
+        said = clip_prompts.prompts(MVTEC_AC.categories["cable"])
         assert list(said) == [GOOD, *MVTEC_AC.categories["cable"].class_ids]
         assert "a photo of a cable with bent wire." in said["bent_wire"]
         assert "a photo of a cable with copper strand fraying." in said["bent_wire"]
@@ -338,7 +342,7 @@ class TestWords:
         assert "a close-up photo of a flawless cable." in said[GOOD]
 
     def test_a_number_that_the_dataset_gave_an_object_is_left_out(self) -> None:
-        said = clip.prompts(schema.load("visa_ac").categories["macaroni2"])
+        said = clip_prompts.prompts(schema.load("visa_ac").categories["macaroni2"])
         assert "a photo of a flawless macaroni." in said[GOOD]
 
 
@@ -352,7 +356,7 @@ def passes(model: OpenClipModel) -> dict[str, int]:
 
         return hook
 
-    net = model._ready().net
+    net: Any = model._ready().model.net
     net.visual.register_forward_hook(count("images"))
     net.transformer.register_forward_hook(count("texts"))
     return counts
@@ -362,10 +366,10 @@ class TestOnce:
     """Nothing is computed twice."""
 
     def test_a_second_run_computes_nothing_and_does_not_load_the_model(self, toy: Path, weights: Path) -> None:
-        models = [open_clip_model("tiny", str(weights), tell=quiet, precision="fp32") for _ in range(2)]
+        models = [open_clip_model("tiny", str(weights), note=quiet, precision="fp32") for _ in range(2)]
         counts, cache = passes(models[0]), MemoryVectors()
         first = answers(setup(toy, models[0], cache=cache), found(toy))
-        words = len({each for said in clip.prompts(MVTEC_AC.categories["wood"]).values() for each in said})
+        words = len({each for said in clip_prompts.prompts(MVTEC_AC.categories["wood"]).values() for each in said})
         batches = {"images": -(-10 * 2 // 8), "texts": -(-words // 8)}
         assert counts == batches  # of 10 defective images, each whole and close up
         assert answers(setup(toy, models[1], cache=cache), found(toy)) == first
@@ -383,8 +387,8 @@ class TestOnce:
         after = counts["texts"]
         second = answers(setup(toy, tiny, of=other, cache=cache), found(toy))
         assert counts["texts"] > after and counts["images"] == seen
-        sections = clip._TEXTS.sections | {"picture": "an old photo of $state."}  # type: ignore[operator]
-        monkeypatch.setattr(clip, "_TEXTS", clip.templates.Texts("other words", sections))
+        sections = clip_prompts.TEXTS.sections | {"picture": "an old photo of $state."}  # type: ignore[operator]
+        monkeypatch.setattr(clip_prompts, "TEXTS", templates.Texts("other words", sections))
         third = answers(setup(toy, tiny, cache=cache), found(toy))
         assert counts["images"] == seen
         names = {next(iter(each.values())).proposer for each in (first, second, third)}

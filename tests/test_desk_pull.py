@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ import pytest
 from helpers import MVTEC_AC, item
 
 from acbench.records import Review
-from acbench.review.annotation_tool import AnnotatedTask, Annotation, ToolProject
-from acbench.review.history import current_reviews
+from acbench.review.annotation_tool import AnnotatedTask, Annotation, TaskKey, ToolProject
+from acbench.review.history import ReviewLog, current_reviews
 from acbench.review.pull import PullResult, last_round, pull
 
 BOTTLE, OTHER = item(), item(1)
@@ -35,12 +35,30 @@ def task(*annotations: Annotation, of: Any = BOTTLE, turn: int = 1, number: int 
     return AnnotatedTask(number=number, data=content, annotations=annotations, drafts=0)
 
 
-def pulled(tasks: Sequence[AnnotatedTask], earlier: Sequence[Review] = ()) -> PullResult:
-    return pull(PROJECT, tasks, ITEMS, MVTEC_AC, earlier, now=NOW)
+@dataclass
+class Pulled:
+    """All reviews after a pull, and what came of it."""
+
+    reviews: list[Review]
+    result: PullResult
+
+    @property
+    def remarks(self) -> list[str]:
+        return self.result.remarks
+
+    @property
+    def undecided(self) -> set[TaskKey]:
+        return self.result.undecided
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: count for name, count in self.result.counts.items() if count}
 
 
-def counted(result: PullResult) -> dict[str, int]:
-    return {name: count for name, count in result.counts.items() if count}
+def pulled(tasks: Sequence[AnnotatedTask], earlier: Sequence[Review] = (), project: ToolProject = PROJECT) -> Pulled:
+    log = ReviewLog(ITEMS, MVTEC_AC, earlier)
+    result = pull(project, tasks, log, now=NOW)
+    return Pulled(log.reviews, result)
 
 
 def test_a_decision_becomes_a_row_with_all_that_is_known_of_it() -> None:
@@ -67,13 +85,13 @@ def test_pulling_twice_changes_nothing() -> None:
     first = pulled(tasks)
     again = pulled(tasks, first.reviews)
     assert again.reviews == first.reviews
-    assert counted(again) == {"same": 3}
+    assert again.counts == {"same": 3}
 
 
 def test_a_changed_decision_is_a_new_row_and_the_old_one_stays() -> None:
     first = pulled([task(said(1, "contamination"))])
     again = pulled([task(said(1, "broken_small", "contamination"))], first.reviews)
-    assert counted(again) == {"changed": 1}
+    assert again.counts == {"changed": 1}
     assert [(row.round, row.labels) for row in again.reviews] == [
         (1, ("contamination",)),
         (2, ("broken_small", "contamination")),
@@ -91,7 +109,7 @@ def test_a_decision_that_was_taken_back_is_withdrawn_once(after: tuple[Annotatio
     third = pulled([task(*after)], again.reviews)
     assert third.reviews == again.reviews
     back = pulled([task(said(1, "contamination"))], third.reviews)
-    assert counted(back) == {"changed": 1}
+    assert back.counts == {"changed": 1}
     assert [row.labels for row in current_reviews(back.reviews)] == [("contamination",)]
 
 
@@ -99,15 +117,15 @@ def test_a_task_that_is_gone_takes_no_decision_with_it() -> None:
     first = pulled([task(said(1, "contamination"))])
     again = pulled([], first.reviews)
     assert again.reviews == first.reviews
-    assert counted(again) == {"task_gone": 1}
+    assert again.counts == {"task_gone": 1}
     assert BOTTLE.item_id in again.remarks[0]
 
 
 def test_a_new_desk_takes_no_decision_of_an_old_one_away() -> None:
     first = pulled([task(said(1, "contamination"))])
     other = replace(PROJECT, uid="ffffffff")
-    result = pull(other, [task(said(1, "broken_small", by="bob"))], ITEMS, MVTEC_AC, first.reviews, now=NOW)
-    assert counted(result) == {"new": 1}
+    result = pulled([task(said(1, "broken_small", by="bob"))], first.reviews, other)
+    assert result.counts == {"new": 1}
 
 
 def test_a_table_and_a_desk_count_rounds_together() -> None:
@@ -123,7 +141,7 @@ def test_an_image_is_undecided_once_as_many_as_are_wanted_have_said_nothing() ->
     two = replace(PROJECT, annotators=2)
     nothing, decision = said(1, skipped=True), said(2, "good", by="bob")
     for made, left in (((nothing,), False), ((nothing, said(2, by="bob")), True), ((nothing, decision), False)):
-        result = pull(two, [task(*made)], ITEMS, MVTEC_AC, [], now=NOW)
+        result = pulled([task(*made)], project=two)
         assert result.undecided == ({(BOTTLE.item_id, 1)} if left else set())
 
 
@@ -147,7 +165,7 @@ def test_what_is_no_decision_is_counted_and_never_guessed(found: Annotation, kin
     result = pulled([task(found)])
     assert result.reviews == []
     assert result.undecided == {(BOTTLE.item_id, 1)}
-    assert counted(result) == {kind: 1}
+    assert result.counts == {kind: 1}
     assert bool(result.remarks) == (kind != "skipped")
     assert all("task 1 (bottle/test/contamination/000.png), annotation 1 by ada: " in each for each in result.remarks)
 
@@ -160,7 +178,7 @@ def test_tasks_that_are_not_known_are_told_and_left_alone() -> None:
     )
     result = pulled([strange, lost, odd])
     assert result.reviews == []
-    assert counted(result) == {"drafts": 1, "not_ours": 2, "unknown_item": 1}
+    assert result.counts == {"drafts": 1, "not_ours": 2, "unknown_item": 1}
     assert len(result.remarks) == 3
 
 
@@ -177,7 +195,7 @@ def test_a_form_that_a_proposal_had_filled_in_is_counted() -> None:
     found = said(1, "good")
     parts = [{**part, "origin": "prediction"} for part in found.result]
     result = pulled([task(replace(found, result=parts))])
-    assert counted(result) == {"new": 1, "prefilled": 1}
+    assert result.counts == {"new": 1, "prefilled": 1}
 
 
 @pytest.mark.parametrize("seconds", [None, -1.0, 1e9])

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from proxy import DROP, LATE, lossy_proxy
 
 from acbench.errors import AnnotationToolError, LostConnection, StorageError
 from acbench.review.annotation_tool import ProjectSpec, Task, ToolProject
-from acbench.review.push import Note, push
+from acbench.review.push import BatchNote, push
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
 
@@ -32,12 +33,12 @@ from pathlib import Path
 sys.path[:0] = sys.argv[4:]
 from test_desk_push import BATCH, SETTLE, tasks, wanted
 from acbench.integrations.label_studio.tool import LabelStudio
-from acbench.review.push import Note, push
+from acbench.review.push import BatchNote, push
 url, key, folder = sys.argv[1:4]
 desk = LabelStudio(url, key, served=Path(folder))
 project = desk.open(wanted("killed"))
 print("ready", flush=True)
-push(desk, project, tasks(600), Note(Path(folder) / "note.json"), settle=SETTLE, batch=BATCH)
+push(desk, project, tasks(600), BatchNote(Path(folder) / "note.json", SETTLE), batch_tasks=BATCH)
 """
 
 
@@ -72,8 +73,8 @@ def each_once(count: int) -> Counter[tuple[str, int]]:
 
 
 @pytest.fixture
-def note(tmp_path: Path) -> Note:
-    return Note(tmp_path / "note.json")
+def note(tmp_path: Path) -> BatchNote:
+    return BatchNote(tmp_path / "note.json", SETTLE)
 
 
 @pytest.fixture
@@ -83,20 +84,20 @@ def own_desk(new_desk: Path, tmp_path: Path) -> Iterator[RealDesk]:
         yield found
 
 
-def test_pushing_twice_sends_each_once_and_in_order(real_desk: RealDesk, note: Note) -> None:
+def test_pushing_twice_sends_each_once_and_in_order(real_desk: RealDesk, note: BatchNote) -> None:
     desk = real_desk.desk()
     project = desk.open(wanted("twice"))
-    first = push(desk, project, tasks(90), note, batch=BATCH)
+    first = push(desk, project, tasks(90), note, batch_tasks=BATCH)
     assert (first.sent, first.there, first.blind) == (90, 0, 9)
-    again = push(desk, desk.open(wanted("twice")), tasks(100), note, batch=BATCH)
+    again = push(desk, desk.open(wanted("twice")), tasks(100), note, batch_tasks=BATCH)
     assert (again.sent, again.there) == (10, 90)
     assert on_the_desk(real_desk, project) == each_once(100)
-    keys = [each.key for each in desk.standing(project)]
+    keys = [each.key for each in desk.existing_tasks(project)]
     assert keys == [task.key for task in tasks(100)]
     assert not note.path.exists()
 
 
-def test_predictions_arrive_with_their_version_and_score(real_desk: RealDesk, note: Note) -> None:
+def test_predictions_arrive_with_their_version_and_score(real_desk: RealDesk, note: BatchNote) -> None:
     desk = real_desk.desk()
     project = desk.open(wanted("predictions"))
     push(desk, project, tasks(3), note)
@@ -106,7 +107,7 @@ def test_predictions_arrive_with_their_version_and_score(real_desk: RealDesk, no
 
 
 @pytest.mark.parametrize("fate", [DROP, LATE])
-def test_a_lost_answer_makes_no_duplicate(real_desk: RealDesk, note: Note, fate: str) -> None:
+def test_a_lost_answer_makes_no_duplicate(real_desk: RealDesk, note: BatchNote, fate: str) -> None:
     lost: list[str] = []
 
     def decide(method: str, path: str) -> str | None:
@@ -118,7 +119,7 @@ def test_a_lost_answer_makes_no_duplicate(real_desk: RealDesk, note: Note, fate:
     with lossy_proxy(real_desk.url, decide) as url:
         desk = real_desk.desk(url)
         project = desk.open(wanted(f"lost {fate}")) if fate == DROP else real_desk.desk().open(wanted("lost late"))
-        result = push(desk, project, tasks(100), note, batch=BATCH, settle=SETTLE)
+        result = push(desk, project, tasks(100), note, batch_tasks=BATCH)
     assert lost
     assert (result.sent, result.removed) == (100, 0)
     assert on_the_desk(real_desk, project) == each_once(100)
@@ -127,14 +128,14 @@ def test_a_lost_answer_makes_no_duplicate(real_desk: RealDesk, note: Note, fate:
     assert [row["title"] for row in rows].count(project.title) == 1
 
 
-def test_later_than_anybody_waits_is_mended_by_the_next_push(real_desk: RealDesk, note: Note) -> None:
+def test_later_than_anybody_waits_is_mended_by_the_next_push(real_desk: RealDesk, note: BatchNote) -> None:
     once = [True]
     with lossy_proxy(
         real_desk.url, lambda method, path: LATE if "/import" in path and once and once.pop() else None
     ) as url:
         desk = real_desk.desk(url)
         project = desk.open(wanted("very late"))
-        push(desk, project, tasks(30), note, settle=0.1)
+        push(desk, project, tasks(30), replace(note, seconds=0.1))
     assert on_the_desk(real_desk, project).total() == 60
     with real_desk.client() as client:
         draft, newest = desk_numbers(real_desk, project)[-2:]
@@ -148,10 +149,10 @@ def test_later_than_anybody_waits_is_mended_by_the_next_push(real_desk: RealDesk
 
 
 def desk_numbers(desk: RealDesk, project: ToolProject) -> list[int]:
-    return [each.number for each in desk.desk().standing(project)]
+    return [each.number for each in desk.desk().existing_tasks(project)]
 
 
-def test_what_people_worked_on_twice_is_kept_twice(real_desk: RealDesk, note: Note) -> None:
+def test_what_people_worked_on_twice_is_kept_twice(real_desk: RealDesk, note: BatchNote) -> None:
     desk = real_desk.desk()
     project = desk.open(wanted("worked twice"))
     for _ in range(2):
@@ -164,7 +165,7 @@ def test_what_people_worked_on_twice_is_kept_twice(real_desk: RealDesk, note: No
     assert len(desk_numbers(real_desk, project)) == 2
 
 
-def test_a_later_round_waits_for_the_earlier_one(real_desk: RealDesk, note: Note) -> None:
+def test_a_later_round_waits_for_the_earlier_one(real_desk: RealDesk, note: BatchNote) -> None:
     desk = real_desk.desk()
     project = desk.open(wanted("rounds", annotators=2))
     push(desk, project, tasks(2), note)
@@ -189,7 +190,7 @@ def test_a_client_killed_at_random_moments(real_desk: RealDesk, tmp_path: Path) 
     assert on_the_desk(real_desk, real_desk.desk().open(wanted("killed"))) == each_once(600)
 
 
-def test_a_server_killed_at_random_moments(own_desk: RealDesk, note: Note) -> None:
+def test_a_server_killed_at_random_moments(own_desk: RealDesk, note: BatchNote) -> None:
     random_numbers = random.Random(5)
     project = own_desk.desk().open(wanted("server"))
     lost = 0
@@ -198,34 +199,34 @@ def test_a_server_killed_at_random_moments(own_desk: RealDesk, note: Note) -> No
         timer.start()
         try:
             desk = own_desk.desk()
-            push(desk, desk.open(wanted("server")), tasks(1200), note, batch=BATCH, settle=SETTLE)
+            push(desk, desk.open(wanted("server")), tasks(1200), note, batch_tasks=BATCH)
         except LostConnection as error:
             lost += 1
             assert error.hint
         timer.join()
         own_desk.restart()
     desk = own_desk.desk()
-    push(desk, desk.open(wanted("server")), tasks(1200), note, batch=BATCH, settle=SETTLE)
+    push(desk, desk.open(wanted("server")), tasks(1200), note, batch_tasks=BATCH)
     assert lost > 1
     assert on_the_desk(own_desk, project) == each_once(1200)
 
 
-def test_a_damaged_note_is_told(real_desk: RealDesk, note: Note) -> None:
+def test_a_damaged_note_is_told(real_desk: RealDesk, note: BatchNote) -> None:
     note.path.write_text("{", encoding="utf-8")
     with pytest.raises(StorageError, match="is damaged") as caught:
         push(real_desk.desk(), real_desk.desk().open(wanted("note")), tasks(1), note)
     assert "rm " in caught.value.hint
 
 
-def test_a_note_of_long_ago_is_not_waited_for(real_desk: RealDesk, note: Note) -> None:
+def test_a_note_of_long_ago_is_not_waited_for(real_desk: RealDesk, note: BatchNote) -> None:
     desk = real_desk.desk()
     project = desk.open(wanted("old note"))
     content = {"project": project.uid, "sent": time.time() - 3600, "keys": [["item-000000", 1]]}
     note.path.write_text(json.dumps(content), encoding="utf-8")
-    assert push(desk, project, tasks(1), note, settle=600).sent == 1
+    assert push(desk, project, tasks(1), replace(note, seconds=600)).sent == 1
 
 
-def test_a_task_that_the_server_refuses_is_an_error(real_desk: RealDesk, note: Note) -> None:
+def test_a_task_that_the_server_refuses_is_an_error(real_desk: RealDesk, note: BatchNote) -> None:
     desk = real_desk.desk()
     project = desk.open(wanted("refused"))
     bad = Task(item_id="x", round=1, data={"item_id": "x", "round": 1})

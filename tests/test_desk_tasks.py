@@ -24,13 +24,14 @@ from acbench.review import task_pictures as desk_pictures
 from acbench.review.annotation_tool import Task
 from acbench.review.history import by_item
 from acbench.review.queue import RankedItem, Why
-from acbench.review.tasks import chosen, is_blind, task
+from acbench.review.tasks import DueTask, Selection, TaskContent, due_tasks, refuse_unfit
 from acbench.schema.form import EMPTY, FIELDS, label_studio_form
 from acbench.testing import toy_mvtec_ad
 
 JUDGE = prediction_check(label_studio_form(CATEGORY))
 PICTURES = {name: f"/data/{name}.jpg" for name in FIELDS if name != "proposals"}
 ITEMS = [item(number) for number in range(4)]
+NO_REFERENCES = pictures.References([])
 WHYS: tuple[Why, ...] = ("disputed", "unnamed", "suspect", "audit")
 WAITING = [RankedItem(item_id=each.item_id, rank=n, why=why, label_issue_score=0.5, detail="")
            for n, (each, why) in enumerate(zip(ITEMS, WHYS, strict=True), 1)]  # fmt: skip
@@ -38,18 +39,34 @@ WAITING = [RankedItem(item_id=each.item_id, rank=n, why=why, label_issue_score=0
 
 def picked(reviews: Sequence[Review] = (), **options: Any) -> list[tuple[str, int]]:
     labels = labels_of(ITEMS, {}, reviews, MVTEC_AC)
-    return [(ranked.why, turn) for ranked, turn in chosen(WAITING, labels, by_item(reviews), **options)]
+    undecided = options.pop("undecided", ())
+    due = due_tasks(WAITING, labels, by_item(reviews), Selection(**options), undecided)
+    return [(task.ranked.why, task.round) for task in due]
 
 
 def made(proposals: Sequence[Proposal], *, blind: bool = False, of: Item = ITEMS[0]) -> Task:
-    return task(WAITING[0], 1, of, proposals, PICTURES, MVTEC_AC, blind=blind, check=JUDGE)
+    task = content(DueTask(WAITING[0], 1), proposals, blind=blind, of=of).task()
+    refuse_unfit(task, of.image, JUDGE)
+    return task
+
+
+def content(
+    due: DueTask, proposals: Sequence[Proposal] = (), *, blind: bool = False, of: Item = ITEMS[0]
+) -> TaskContent:
+    return TaskContent(
+        due=due, item=of, proposals=proposals, pictures=PICTURES, blind=blind, schema_version=MVTEC_AC.version
+    )
+
+
+def is_blind(item_id: str, number: int, share: float, seed: int) -> bool:
+    return DueTask(replace(WAITING[0], item_id=item_id), number).is_blind(share, seed)
 
 
 class TestChosen:
     def test_all_that_waits_in_its_order(self) -> None:
         assert picked() == [("disputed", 1), ("unnamed", 1), ("suspect", 1), ("audit", 1)]
         assert picked(part="audit") == [("audit", 1)]
-        assert picked(part="disputed", turn=5) == [("disputed", 5)]
+        assert picked(part="disputed", round=5) == [("disputed", 5)]
 
     def test_where_people_differ_it_is_the_next_round(self) -> None:
         desk = "label-studio:00000000/{}/1"
@@ -64,7 +81,7 @@ class TestChosen:
     def test_what_was_looked_at_and_not_decided_is_put_up_again(self) -> None:
         undecided = {(ITEMS[0].item_id, 1), (ITEMS[0].item_id, 2), (ITEMS[1].item_id, 3)}
         assert picked(undecided=undecided)[:2] == [("disputed", 3), ("unnamed", 1)]
-        assert picked(undecided=undecided, turn=1)[0] == ("disputed", 1)
+        assert picked(undecided=undecided, round=1)[0] == ("disputed", 1)
 
 
 class TestBlind:
@@ -92,7 +109,8 @@ class TestAsked:
     def test_it_is_told_why_and_no_label(self, why: Why, blind: bool) -> None:
         ranked = replace(WAITING[0], why=why, detail="looks unlike the other contamination")
         proposals = [says(ITEMS[0], "source_label", "contamination"), says(ITEMS[0], "clip", "broken_small")]
-        found = task(ranked, 1, ITEMS[0], proposals, PICTURES, MVTEC_AC, blind=blind, check=JUDGE).data["asked"]
+        found = content(DueTask(ranked, 1), proposals, blind=blind).task().data["asked"]
+        assert isinstance(found, str)
         assert found.startswith("Asked ") and len(found) < 80
         words = found.casefold()
         names = {each for one in CATEGORY.classes for each in (one.id, one.name, *one.source)}
@@ -100,14 +118,14 @@ class TestAsked:
 
     def test_all_blind_tasks_are_told_the_same(self) -> None:
         found = {
-            task(each, 1, ITEMS[0], [], PICTURES, MVTEC_AC, blind=True, check=JUDGE, reviewed=reviewed).data["asked"]
+            content(DueTask(each, 1, reviewed), blind=True).task().data["asked"]
             for each in WAITING
             for reviewed in (False, True)
         }
         assert len(found) == 1
 
     def test_where_people_have_not_settled_it_that_is_the_reason(self) -> None:
-        found = task(WAITING[0], 2, ITEMS[0], [], PICTURES, MVTEC_AC, blind=False, check=JUDGE, reviewed=True)
+        found = content(DueTask(WAITING[0], 2, reviewed=True)).task()
         assert found.data["asked"] == "Asked because people have not settled it yet."
 
 
@@ -148,17 +166,17 @@ class TestPictures:
     def drawn(self, tmp_path: Path) -> Mapping[str, Mapping[str, Path]]:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
         items = ingest(get("mvtec_ad"), root).items
-        return desk_pictures.draw(items, pictures.references(items), ImageReader(root), tmp_path / "desk")
+        return desk_pictures.draw(items, pictures.References(items), ImageReader(root), tmp_path / "desk")
 
     def test_a_normal_image_is_not_shown_beside_itself(self) -> None:
         normal = [replace(item(number), anomalous=False) for number in range(3)]
-        found = pictures.references(normal)
-        shown = [pictures.beside(each, found) for each in (*normal, ITEMS[3])]
+        references = pictures.References(normal)
+        shown = [references.beside(each) for each in (*normal, ITEMS[3])]
         assert all(
             other is not None and other.item_id != each.item_id for each, other in zip(normal, shown, strict=False)
         )
-        assert shown[3] == found["bottle"][0]
-        assert pictures.beside(normal[0], pictures.references(normal[:1])) is None
+        assert shown[3] in normal and shown.count(shown[3]) == 3, "the same for all others"
+        assert pictures.References(normal[:1]).beside(normal[0]) is None
 
     def test_there_are_four_an_image_and_one_reference_for_all(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:
         for paths in drawn.values():
@@ -181,7 +199,7 @@ class TestPictures:
     def test_a_close_up_is_larger_than_any_screen_shows_the_rest(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:
         paths = next(paths for paths in drawn.values() if not desk_pictures.marks(paths)["unmarked"])
         with Image.open(paths["crop"]) as picture:
-            assert picture.size == (desk_pictures.CLOSE, desk_pictures.CLOSE)
+            assert picture.size == (desk_pictures.CLOSE_UP, desk_pictures.CLOSE_UP)
 
     def test_which_of_the_places_a_close_up_shows_is_said_also_of_one_drawn_before(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
@@ -192,7 +210,7 @@ class TestPictures:
             mask.paste(255, (*corner, corner[0] + 2, corner[1] + 2))
         mask.save(root / marked.mask)
         for _ in range(2):
-            (paths,) = desk_pictures.draw([marked], {}, ImageReader(root), tmp_path / "desk").values()
+            (paths,) = desk_pictures.draw([marked], NO_REFERENCES, ImageReader(root), tmp_path / "desk").values()
             assert desk_pictures.marks(paths)["places"] == "2 marked places"
             (root / marked.mask).unlink(missing_ok=True)
         paths["crop"].write_bytes(b"damaged")
@@ -201,13 +219,13 @@ class TestPictures:
     def test_without_a_normal_image_that_is_marked(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
         items = ingest(get("mvtec_ad"), root).items[:1]
-        (paths,) = desk_pictures.draw(items, {}, ImageReader(root), tmp_path / "desk").values()
+        (paths,) = desk_pictures.draw(items, NO_REFERENCES, ImageReader(root), tmp_path / "desk").values()
         assert desk_pictures.marks(paths)["alone"] == "yes"
 
     def test_a_tall_image_is_shown_in_full_between_bars(self, tmp_path: Path) -> None:
         Image.new("RGB", (100, 800), (0, 0, 200)).save(tmp_path / "tall.png")
         tall = replace(item(), image="tall.png", mask=None, width=100, height=800)
-        (paths,) = desk_pictures.draw([tall], {}, ImageReader(tmp_path), tmp_path / "desk").values()
+        (paths,) = desk_pictures.draw([tall], NO_REFERENCES, ImageReader(tmp_path), tmp_path / "desk").values()
         with Image.open(paths["image"]) as picture:
             assert picture.size == (640, 800)
             pixel = picture.convert("RGB").getpixel((320, 400))
@@ -220,17 +238,19 @@ class TestPictures:
     def test_what_is_drawn_is_not_drawn_again_and_a_new_image_is(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
         items = ingest(get("mvtec_ad"), root).items
-        first = desk_pictures.draw(items, {}, ImageReader(root), tmp_path / "desk")
+        first = desk_pictures.draw(items, NO_REFERENCES, ImageReader(root), tmp_path / "desk")
         stamps = {path: path.stat().st_mtime_ns for paths in first.values() for path in paths.values()}
-        assert desk_pictures.draw(items, {}, ImageReader(root), tmp_path / "desk") == first
+        assert desk_pictures.draw(items, NO_REFERENCES, ImageReader(root), tmp_path / "desk") == first
         assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
-        other = desk_pictures.draw([replace(items[0], sha256="0" * 64)], {}, ImageReader(root), tmp_path / "desk")
+        other = desk_pictures.draw(
+            [replace(items[0], sha256="0" * 64)], NO_REFERENCES, ImageReader(root), tmp_path / "desk"
+        )
         assert other[items[0].item_id]["image"] != first[items[0].item_id]["image"]
 
     def test_an_image_that_cannot_be_read_is_a_grey_field(self, tmp_path: Path) -> None:
         root = toy_mvtec_ad(tmp_path / "toy", {"bottle": ("contamination",)})
         items = ingest(get("mvtec_ad"), root).items
         (root / items[0].image).write_bytes(b"no image")
-        paths = desk_pictures.draw(items[:1], {}, ImageReader(root), tmp_path / "desk")[items[0].item_id]
+        paths = desk_pictures.draw(items[:1], NO_REFERENCES, ImageReader(root), tmp_path / "desk")[items[0].item_id]
         with Image.open(paths["contour"]) as picture:
             assert picture.size == (448, 448)

@@ -172,7 +172,7 @@ def test_a_label_given_in_the_app_is_not_overwritten_before_it_is_collected(data
     assert (done.changed, done.left) == (3, 1)
     assert dataset.key == "", "not up to date"
     (flag,) = dataset.marks()
-    assert (flag.item_id, flag.given, flag.changed) == (item(0).item_id, "broken_large", "contamination")
+    assert (flag.item_id, flag.label_before, flag.new_label) == (item(0).item_id, "broken_large", "contamination")
     dataset.remove_marks([flag])
     assert dataset.marks() == []
     assert update(dataset, [card(number, why="audit") for number in range(4)], key="new").changed == 1
@@ -264,7 +264,7 @@ def test_what_somebody_marked_in_an_earlier_format_is_collected_in_this_one(data
     done = update(dataset, [card(number, label_issue_score=0.5) for number in range(3)])
     assert (done.changed, done.left, "suspicion" in dataset.data.get_field_schema()) == (2, 1, False)
     (mark,) = dataset.marks()
-    assert mark.changed == "contamination"
+    assert mark.new_label == "contamination"
 
 
 def test_a_field_of_a_persons_own_with_a_retired_name_stays(dataset: AppDataset, fo: Any) -> None:

@@ -361,7 +361,7 @@ class TestWhatGoesWrong:
             rows = client.get("/api/projects/", params={"page_size": 100}).json()["results"]
             (row,) = [row for row in rows if row["title"] == "Test: double"]
             client.post("/api/projects/", json={"title": "copy", "description": row["description"]})
-        with pytest.raises(AnnotationToolError, match="are both the desk of test/double"):
+        with pytest.raises(AnnotationToolError, match="both hold the tasks of test/double"):
             desk.find("test/double")
 
 
@@ -376,7 +376,7 @@ def test_a_newer_schema_changes_the_form_of_a_project_that_nobody_edited(real_de
 def test_a_project_says_what_it_is_and_is_found_by_its_line_alone(real_desk: RealDesk) -> None:
     desk = real_desk.desk()
     words = "Test: what do these show? [acbench test/another form 00000000]"
-    first = desk.open(wanted("words", words=words))
+    first = desk.open(wanted("words", description=words))
     with real_desk.client() as client:
         row = client.get(f"/api/projects/{first.number}/").json()
     assert row["description"].startswith("Test: what do these show? (")
@@ -387,13 +387,13 @@ def test_a_project_says_what_it_is_and_is_found_by_its_line_alone(real_desk: Rea
 
 def test_the_list_of_tasks_is_made_once_and_is_then_the_annotators_own(real_desk: RealDesk) -> None:
     desk = real_desk.desk()
-    project = desk.open(wanted("listed", unlisted=("proposals",)))
+    project = desk.open(wanted("listed", hidden_fields=("proposals",)))
     with real_desk.client() as client:
         (view,) = client.get("/api/dm/views/", params={"project": project.number}).json()
         assert "tasks:data.proposals" in view["data"]["hiddenColumns"]["explore"]
         own = {**view["data"], "title": "mine", "hiddenColumns": {"explore": [], "labeling": []}}
         client.put(f"/api/dm/views/{view['id']}/", json={"data": own, "project": project.number}).raise_for_status()
-        desk.open(wanted("listed", unlisted=("proposals",)))
+        desk.open(wanted("listed", hidden_fields=("proposals",)))
         (view,) = client.get("/api/dm/views/", params={"project": project.number}).json()
     assert view["data"]["title"] == "mine"
 
@@ -413,7 +413,7 @@ def test_a_form_that_was_filled_in_from_the_list_is_empty_after_the_next_push(re
             assert client.get(f"{place}/").json()["model_version"] == EMPTY
     with open_page() as page:
         log_in(page, real_desk)
-        each = [task.number for task in desk.standing(project)]
+        each = [task.number for task in desk.existing_tasks(project)]
         found = [chosen_when_opened_from_the_list(page, real_desk, project.number, task) for task in each]
     assert found == [1, 0, 0]
 
@@ -422,12 +422,12 @@ def test_a_draft_is_work_and_no_decision(real_desk: RealDesk) -> None:
     desk = real_desk.desk()
     project = desk.open(wanted("draft"))
     desk.send(project, tasks(2))
-    first, _ = desk.standing(project)
+    first, _ = desk.existing_tasks(project)
     with real_desk.client() as client:
         answer = client.post(f"/api/tasks/{first.number}/drafts", json={"result": [], "lead_time": 1})
         assert answer.status_code == 201, answer.text
-    assert [each.annotations for each in desk.standing(project, drafts=True)] == [1, 0]
-    assert [(each.drafts, list(each.annotations)) for each in desk.answers(project)] == [(1, []), (0, [])]
+    assert [each.annotations for each in desk.existing_tasks(project, drafts=True)] == [1, 0]
+    assert [(each.drafts, list(each.annotations)) for each in desk.annotated_tasks(project)] == [(1, []), (0, [])]
 
 
 def test_a_personal_access_token_works_as_well(real_desk: RealDesk) -> None:

@@ -11,6 +11,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ from acbench.data.ingest import ingest
 from acbench.integrations.openai.chat import chat_openai
 from acbench.predictors.base import Setup
 from acbench.predictors.llm import Budget, LedgerClient, Retrier
+from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.llm.messages import Price
+from acbench.predictors.llm.questions import EDGE
 from acbench.predictors.proposers import llm
-from acbench.predictors.proposers.llm import EDGE, Llm
+from acbench.predictors.proposers.llm import Llm
 from acbench.records import GOOD, Item, Proposal
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 
@@ -84,7 +87,8 @@ class Bench:
     def witness(self, *, limit: float | None = None, retry_errors: bool = False, model: str = "m") -> Llm:
         chat = chat_openai(model, self.server.url, price=Price(2, 8))
         retrier = Retrier(model=chat, budget=Budget(limit=limit), sleep=lambda seconds: None, attempts=3)
-        llm_client = LedgerClient(retrier=retrier, ledger=self.ledger, retry_errors=retry_errors, check_vision=False)
+        open_log = partial(LedgerCallLog, self.ledger)
+        llm_client = LedgerClient(retrier=retrier, open_log=open_log, retry_errors=retry_errors, check_vision=False)
         images, models = ImageReader(self.root), FakeModels(client=llm_client)
         return Llm(Setup(schema=self.schema, images=images, models=models, vectors=MemoryVectors()), llm_client)
 

@@ -430,7 +430,7 @@ class TestElsewhere:
 
         items = ingest(MVTEC_AD, toy).items
         for name, root in (("one", toy), ("other", url)):
-            desk_pictures.draw(items[::4], pictures.references(items), ImageReader(root), tmp_path / name)
+            desk_pictures.draw(items[::4], pictures.References(items), ImageReader(root), tmp_path / name)
         one, other = (
             {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "other")
         )

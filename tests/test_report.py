@@ -39,7 +39,7 @@ def content(
     outcome = summary.RelabelOutcome(
         dataset=dataset, proposals=proposals, machine=labels, labels=labels, ranked=ranked, waiting=waiting
     )
-    facts = summary.report(outcome, MVTEC_AC, source)
+    facts = summary.relabel_report(outcome, MVTEC_AC, source)
     labelled = LabelledDataset(items=items, proposals=proposals, labels=labels, schema=MVTEC_AC)
     comparison = compare(labelled, people_only=False, cost=lambda calls: 0.0)
     return reporting.build_page(labelled, facts, comparison, waiting, draw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from helpers import BOTTLE, MVTEC_AC, decides, item, ranked_by, says
 
 from acbench.errors import ReviewError
 from acbench.records import Item, Review
-from acbench.review.csv_queue import COLUMNS, TakeResult, queue_csv, take, unsaved
-from acbench.review.csv_queue import says as in_words
+from acbench.review.csv_queue import COLUMNS, TakeCounts, queue_csv, take, unsaved
+from acbench.review.history import ReviewLog
 from acbench.review.resolve import machine_labels
+from acbench.review.wording import in_words
 from acbench.storage.csv_files import MAX_BYTES
 
 ITEMS = {each.item_id: each for each in (item(number) for number in range(3))}
@@ -26,7 +28,7 @@ def queue(items: dict[str, Item] = ITEMS, why: str = "cannot tell") -> bytes:
     proposals = {each: [says(items[each], "source_label", reason=why)] for each in items}
     labels = machine_labels(list(items.values()), proposals, MVTEC_AC)
     ranked = ranked_by(list(items.values()), proposals, MVTEC_AC)
-    return queue_csv(ranked, items, proposals, labels, MVTEC_AC, {each: f"evidence/{each}.jpg" for each in items})
+    return queue_csv(ranked, items, proposals, labels, MVTEC_AC)
 
 
 def rows_of(data: bytes) -> list[Row]:
@@ -58,8 +60,18 @@ def file(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-def taken(path: Path, earlier: list[Review] | None = None, reviewer: str | None = "ann") -> TakeResult:
-    return take(path, ITEMS, MVTEC_AC, earlier or [], reviewer=reviewer)
+@dataclass
+class Taken:
+    """All reviews after a file was taken, and what was counted."""
+
+    reviews: list[Review]
+    counts: TakeCounts
+
+
+def taken(path: Path, earlier: list[Review] | None = None, reviewer: str | None = "ann") -> Taken:
+    log = ReviewLog(ITEMS, MVTEC_AC, earlier or [])
+    counts = take(path, log, reviewer=reviewer)
+    return Taken(log.reviews, counts)
 
 
 def refused(path: Path, reviewer: str | None = "ann") -> str:
@@ -108,7 +120,7 @@ class TestRoundTrip:
         rows = filled({FIRST: "contamination", THIRD: "bad_mask"}, note='a "thread", or\ntwo; who knows: 🧵')
         path = saved(tmp_path / "q", rows, encoding=encoding, delimiter=delimiter, lineterminator=lineterminator)
         found = taken(path)
-        assert found.counts == {"new": 2, "changed": 0, "same": 0, "empty": 1}
+        assert found.counts == TakeCounts(new=2, empty=1)
         assert [(each.item_id, each.verdict, each.labels) for each in found.reviews] == [
             (FIRST, "label", ("contamination",)),
             (THIRD, "bad_mask", ()),
@@ -117,16 +129,18 @@ class TestRoundTrip:
 
     def test_untouched_it_decides_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "q").write_bytes(queue())
-        assert taken(tmp_path / "q").counts == {"new": 0, "changed": 0, "same": 0, "empty": 3}
+        assert taken(tmp_path / "q").counts == TakeCounts(empty=3)
 
     def test_columns_that_a_program_or_person_adds_do_no_harm(self, tmp_path: Path) -> None:
         rows = [row | {"": "", "mine": "x"} for row in filled({FIRST: "good"})]
-        assert taken(saved(tmp_path / "q", rows)).counts["new"] == 1
+        assert taken(saved(tmp_path / "q", rows)).counts.new == 1
 
     def test_a_review_knows_who_when_where_and_what_was_in_sight(self, file: Callable[[str], Path]) -> None:
         shown = {FIRST: ("clip@1",)}
         path = file(f"{FIRST},good,bob,\n{SECOND},good,,\n")
-        bob, ann = take(path, ITEMS, MVTEC_AC, [], reviewer="ann", shown=shown).reviews
+        log = ReviewLog(ITEMS, MVTEC_AC, [])
+        take(path, log, reviewer="ann", shown=shown)
+        bob, ann = log.added
         assert (bob.reviewer, bob.shown, bob.desk, bob.round) == ("bob", ("clip@1",), "csv", 1)
         assert (ann.reviewer, ann.shown, ann.schema_version) == ("ann", (), MVTEC_AC.version)
         assert bob.when.endswith("+00:00") and "T" in bob.when
@@ -161,7 +175,7 @@ class TestAgain:
         once = taken(path)
         again = taken(path, once.reviews)
         assert again.reviews == once.reviews
-        assert again.counts == {"new": 0, "changed": 0, "same": 2, "empty": 0}
+        assert again.counts == TakeCounts(same=2)
 
     def test_another_answer_is_a_new_round_and_the_old_one_stays(self, file: Callable[[str], Path]) -> None:
         reviews = taken(file(f"{FIRST},good,,\n")).reviews
@@ -172,7 +186,7 @@ class TestAgain:
 
     def test_another_note_is_another_answer(self, file: Callable[[str], Path]) -> None:
         reviews = taken(file(f"{FIRST},good,,\n")).reviews
-        assert taken(file(f"{FIRST},good,,sure\n"), reviews).counts["changed"] == 1
+        assert taken(file(f"{FIRST},good,,sure\n"), reviews).counts.changed == 1
 
     def test_another_reviewer_has_rounds_of_their_own(self, file: Callable[[str], Path]) -> None:
         path = file(f"{FIRST},good,,\n")
@@ -190,7 +204,7 @@ class TestRefusals:
             (f"{FIRST},?,,\n", "line 2: '?' is no class"),
             (f"{FIRST},+,,\n", "line 2: '+' is no class"),
             (f"{FIRST},unsure + contamination,,\n", "line 2: 'unsure' is no class"),
-            (f"{FIRST},good + contamination,,\n", "line 2: good does not go with a defect"),
+            (f"{FIRST},good + contamination,,\n", "line 2: contamination and good do not go together"),
             (f"{FIRST},good,,\n\n{FIRST},contamination,,\n", f"line 4: {FIRST} is decided by ann on line 2 already"),
             (f"{FIRST},good\n", "line 2: not as many cells as the header"),
             (f"{FIRST},good,,,\n", "line 2: not as many cells as the header"),
@@ -206,7 +220,12 @@ class TestRefusals:
         assert why in refused(file(rows))
 
     def test_nothing_is_taken_and_every_bad_line_is_listed(self, file: Callable[[str], Path]) -> None:
-        message = refused(file(f"{FIRST},good,,\n{SECOND},dust,,\nx,good,,\n"))
+        path = file(f"{FIRST},good,,\n{SECOND},dust,,\nx,good,,\n")
+        log = ReviewLog(ITEMS, MVTEC_AC, [])
+        with pytest.raises(ReviewError):
+            take(path, log, reviewer="ann")
+        assert log.reviews == []
+        message = refused(path)
         assert "2 rows cannot be taken, so none was" in message
         assert "line 3: 'dust'" in message and "line 4: no item 'x'" in message
 

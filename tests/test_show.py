@@ -10,9 +10,9 @@ import pytest
 from helpers import MVTEC_AC, decides, item, labels_of, ranked_by, says
 
 from acbench.records import Item, Prediction, Proposal
-from acbench.review.app_marks import flagged_first
 from acbench.review.app_records import FIELDS, AppLabel, AppSample
-from acbench.review.app_samples import cards
+from acbench.review.app_samples import SampleBuilder
+from acbench.review.rechecks import requested_first
 
 ROOT = Path("/data")
 ONE, TWO, NORMAL = item(1, "broken_large"), item(2, "contamination", mask="bottle/m.png"), item(3, None)
@@ -29,6 +29,8 @@ def shown(items: list[Item] | None = None, **other: Any) -> dict[str, AppSample]
     labels = labels_of(items, proposals, reviews, MVTEC_AC)
     ranked = ranked_by(items, proposals, MVTEC_AC)
     values: dict[str, Any] = {
+        "root": ROOT,
+        "items": items,
         "labels": labels,
         "proposals": proposals,
         "reviews": reviews,
@@ -37,7 +39,7 @@ def shown(items: list[Item] | None = None, **other: Any) -> dict[str, AppSample]
         "predictions": {},
         "schema": MVTEC_AC,
     }
-    return {card.item_id: card for card in cards(items, ROOT, **values | other)}
+    return {sample.item_id: sample for sample in SampleBuilder(**values | other).samples()}
 
 
 def test_a_card_has_every_field_and_says_what_is_known() -> None:
@@ -99,7 +101,7 @@ def test_predictions_stand_beside_the_label() -> None:
 def test_the_queue_comes_first_in_its_order() -> None:
     again = decides("ada", NORMAL, verdict="unsure", note="a crack?", desk="fiftyone:x/1")
     ranked = ranked_by([ONE, TWO, NORMAL], {}, MVTEC_AC)
-    waiting = flagged_first([each for each in ranked if each.item_id == TWO.item_id], ranked, {NORMAL.item_id: again})
+    waiting = requested_first([each for each in ranked if each.item_id == TWO.item_id], ranked, {NORMAL.item_id: again})
     found = list(shown(ranked=ranked, waiting=waiting, reviews=[again]).values())
     assert [card.item_id for card in found] == [NORMAL.item_id, TWO.item_id, ONE.item_id]
     assert [card.fields["queue"] for card in found] == [1, 2, None]

@@ -1,9 +1,9 @@
-"""Work that can be done part by part, anywhere: what an engine runs, and what it runs it with.
+"""The protocols of an engine: work that is divided into parts, and done by several workers on any machine.
 
-Without an engine this process does the work, and nothing here is needed. An engine, such as
-`acbench.integrations.ray.engine`, gives each part to one of its workers. Whatever is dear goes through the worker's
-home, the machine that holds the project, and is kept in its ledger as soon as it is known. So a worker may die at any
-moment, and what was done, or paid for, is not done again.
+Without an engine, this process does the work and needs nothing of this. An engine, such as
+`acbench.integrations.ray.engine`, gives each part to one of its workers. Everything expensive goes through the worker's
+`Home`, the machine that holds the project, and is in its ledger as soon as it is known. So a worker may die at any
+moment, and what it has computed or paid for is not computed or paid for again.
 """
 
 from __future__ import annotations
@@ -11,70 +11,89 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-class Budget(Protocol):
-    """Dollars that workers share: see `acbench.predictors.llm.budget`."""
+RunOnce = Callable[[Callable[[], None]], None]
+"""Runs a check in one of several workers, and returns when it has passed. Raises what the check raises."""
+
+
+def run_now(check: Callable[[], None]) -> None:
+    """Run a check in this process; the `RunOnce` of a process that works alone."""
+    check()
+
+
+class SharedBudget(Protocol):
+    """Dollars that threads or workers share; `acbench.predictors.llm.budget.Budget` says what each member means."""
 
     limit: float | None
     spent: float
 
-    @property
-    def under_way(self) -> bool: ...
     def reserve(self, estimate: float, *, wait: bool = True) -> float | None: ...
     def settle(self, amount: float, actual: float) -> None: ...
 
 
 class VectorCache(Protocol):
-    """Keeps vectors between runs."""
+    """Keeps vectors between runs. `acbench.storage.vectors` packs them into bytes."""
 
-    def load(self, keys: Sequence[str]) -> dict[str, bytes]: ...
-    def save(self, rows: Iterable[tuple[str, bytes]]) -> None: ...
+    def load(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Key → packed vector, for the keys that are kept."""
+
+    def save(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        """Keep (key, packed vector) pairs."""
 
 
 class Home(Protocol):
-    """The project, as one worker reaches it."""
+    """The machine that holds the project, as one worker reaches it."""
 
     @property
     def workers(self) -> int:
-        """How many there are."""
+        """The number of workers."""
 
     @property
-    def vectors(self) -> VectorCache: ...
-    @property
-    def log(self) -> Callable[[], AbstractContextManager[Any]]:
-        """Opens a log of calls, see `acbench.predictors.llm.cache`. A call that another worker is making is not made
-        a second time."""
+    def vectors(self) -> VectorCache:
+        """The ledger's vectors."""
 
     @property
-    def budget(self) -> Budget:
-        """The one that all workers share."""
+    def open_log(self) -> Callable[[], AbstractContextManager[Any]]:
+        """Opens the ledger's calls, as an `acbench.predictors.llm.cache.CallLog`, whose layer is above this one.
 
-    def once(self, prove: Callable[[], None]) -> None:
-        """Have one of the workers do something, and wait until it is done. Raises what it raises."""
+        A call that another worker is making is not made a second time.
+        """
+
+    @property
+    def budget(self) -> SharedBudget:
+        """The budget of all workers."""
+
+    def run_once(self, check: Callable[[], None]) -> None:
+        """A `RunOnce` for all workers."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkerTask:
-    """What each worker is to do. Travels to it by pickle, so it holds no secrets and nothing that is open."""
+class WorkerTask(Generic[T, R]):
+    """What each worker has to do. It travels by pickle, so it holds no secrets and no open files."""
 
-    start: Callable[[Home], Callable[[Sequence[Any]], Any]]
-    """Called once by each worker; gives what does one part. An AcbenchError of either ends the run."""
-    kind: type[Any]
+    start: Callable[[Home], Callable[[Sequence[T]], R]]
+    """Each worker calls it once; it gives the function that does one part. An AcbenchError of either ends the run."""
+    kind: type[T]
     """The record that parts are made of."""
-    models: bool = False
-    """Whether it computes with a model: such a worker takes a GPU, or as many cores as the local engine would."""
-    most: int | None = None
-    """Workers, at most."""
+    uses_model: bool = False
+    """Whether it computes with a model. Then a worker takes a GPU, or as many cores as the work takes without an
+    engine."""
+    max_workers: int | None = None
 
 
 class Engine(Protocol):
     """Has parts done by several workers."""
 
-    def map(self, task: WorkerTask, parts: Iterable[Sequence[Any]], budget: Budget | None = None) -> Iterator[Any]:
-        """What came of each part, in the order in which they are done; the parts themselves are not kept in memory.
+    def map(
+        self, task: WorkerTask[T, R], parts: Iterable[Sequence[T]], budget: SharedBudget | None = None
+    ) -> Iterator[R]:
+        """The result of each part, in the order in which they are done. Parts are not all in memory at once.
 
-        A part whose worker is gone is done again by another one. What the workers spend together stays within what is
-        left of `budget`, and is added to it. Raises AcbenchError, also for what goes wrong in a worker.
+        A part whose worker dies is done again by another. The workers together spend at most what is left of `budget`,
+        and what they spend is added to it. Raises AcbenchError, also for what goes wrong in a worker.
         """

@@ -113,7 +113,7 @@ def _print_collected(collected: Collected, reviews: str, queue: str, as_json: bo
     from acbench.cli.screen import Screen
     from acbench.review.app_marks import RECHECK
 
-    counts = collected.counts
+    counts = dataclasses.asdict(collected.counts)
     if as_json:
         click.echo(json.dumps({**counts, "waiting": collected.waiting}))
         return

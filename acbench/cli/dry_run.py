@@ -24,7 +24,7 @@ def print_dry_runs(reports: Mapping[str, DryRunReport], *, as_json: bool) -> int
             click.echo(f"One question of {name}; its pictures lie in {report.folder}\n")
             click.echo(report.dry_run.example.text)
         click.echo(f"{name}: {report.dry_run.estimate}")
-        for item_id, reason in report.dry_run.unasked:
+        for item_id, reason in report.dry_run.without_question:
             click.echo(f"! {item_id} cannot be asked about: {reason}")
         click.echo("Nothing was asked.")
     return 0
@@ -33,6 +33,6 @@ def print_dry_runs(reports: Mapping[str, DryRunReport], *, as_json: bool) -> int
 def _facts(report: DryRunReport) -> dict[str, object]:
     return {
         **dataclasses.asdict(report.dry_run.estimate),
-        "unasked": [{"item_id": item_id, "why": reason} for item_id, reason in report.dry_run.unasked],
+        "unasked": [{"item_id": item_id, "why": reason} for item_id, reason in report.dry_run.without_question],
         "example": str(report.folder) if report.folder else None,
     }

@@ -58,7 +58,7 @@ def serve(project: Path, port: int, as_json: bool) -> int:
     epilog="\b\nExamples:\n  acbench review push sample\n  acbench review push mvtec_ac --queue disputed --annotators 2"
 )
 @benchmark_argument
-@option("--round", "turn", type=click.IntRange(min=1), help="Round of the tasks.  [default: the one each is due]")
+@option("--round", type=click.IntRange(min=1), help="Round of the tasks.  [default: the one each is due]")
 @option(
     "--queue",
     "part",
@@ -81,10 +81,10 @@ def serve(project: Path, port: int, as_json: bool) -> int:
 def push(benchmark: str, project: Path, as_json: bool, **plan: Any) -> int:
     """Put the queue into Label Studio, each image once, however often this is run."""
     from acbench.workflows import label_studio
-    from acbench.workflows.annotate import Plan
+    from acbench.workflows.annotate import PushOptions
 
     with opened(project, benchmark) as run:
-        pushed = label_studio.push(run, Plan(**plan))
+        pushed = label_studio.push(run, PushOptions(**plan))
     click.echo(json.dumps(pushed_facts(pushed), indent=1) if as_json else pushed_words(pushed))
     return 0
 

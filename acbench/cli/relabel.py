@@ -123,7 +123,7 @@ def _to_json(done: Relabelled) -> dict[str, Any]:
 
     return {
         **done.report.to_json(),
-        "reviews": done.reviews,
+        "reviews": dataclasses.asdict(done.reviews) if done.reviews else None,
         "desk": cycle_facts(done.label_studio) if done.label_studio else None,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -162,7 +163,7 @@ def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_jso
         label(run, proposed)
         path = run.files.reviews
     if as_json:
-        click.echo(json.dumps(taken))
+        click.echo(json.dumps(dataclasses.asdict(taken)))
     else:
         click.echo(f"{review_counts(taken)} → {path}")
     return 0

@@ -6,10 +6,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from acbench._util.console import Progress, has_screen, table
+
+if TYPE_CHECKING:
+    from acbench.review.csv_queue import TakeCounts
 
 SLOW = 1.0
 """A stage that takes more seconds than this leaves a line in a log."""
@@ -74,9 +78,9 @@ def label_counts(counts: Mapping[str, int]) -> str:
     return f"{counts['accepted']:,} accepted, {counts['pending']:,} pending, {counts['excluded']:,} excluded"
 
 
-REVIEW_WORDS = {"new": "new", "changed": "changed", "same": "known already", "empty": "rows without an answer"}
-
-
-def review_counts(counts: Mapping[str, int]) -> str:
+def review_counts(counts: TakeCounts) -> str:
     """What came of a file of decisions, in words."""
-    return ", ".join(f"{counts[name]:,} {words}" for name, words in REVIEW_WORDS.items())
+    return (
+        f"{counts.new:,} new, {counts.changed:,} changed, {counts.same:,} known already,"
+        f" {counts.empty:,} rows without an answer"
+    )

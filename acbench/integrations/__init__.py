@@ -1,1 +1,1 @@
-"""Each foreign world behind one door: models, servers, hubs. Only these modules import them."""
+"""The foreign programs that acbench works with, one folder each. Only these modules import them."""

@@ -1,1 +1,1 @@
-"""Whoever answers about an image: proposers, baselines, the LLM client, the detector."""
+"""Proposers and baselines, which answer for images, and what they are made of: the LLM client and the detector."""

@@ -1,7 +1,17 @@
-"""What proposers and baselines are, and what they may build on.
+"""The contract of proposers and baselines: what a plugin implements, and what it works with.
 
-A proposer answers for the images of a dataset, so that people can decide; a baseline answers for the images of a test
-split, and is scored. Both are found by name: see `acbench.predictors.registry`.
+A proposer answers for images of a dataset, and its answers help people to decide. A baseline answers for the images of
+the test split, and its answers are scored. `acbench.predictors.registry` says how both are found by name.
+
+A plugin has to implement `Proposer` or `Baseline`, nothing more. The other protocols are optional. acbench checks with
+`isinstance` whether an object has the methods of one; no class has to be inherited.
+
+==================== ==========================================================================================
+`EmbeddingProposer`  adds `covers` and `embed`: its vectors can be computed by several workers or shards
+`PerItemProposer`    adds `covers` and `context`: its answers can be given by several workers or shards
+`PaidProposer`       adds `unasked`, `estimate` and `dry_run`: its cost is shown first, and a budget can stop it
+`PerItemBaseline`    adds `paid`, `context`, `fit_parts` and `fit`: its answers can be given by several workers
+==================== ==========================================================================================
 """
 
 from __future__ import annotations
@@ -9,123 +19,43 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from acbench._util.console import Progress
 from acbench._util.execution import VectorCache
 from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
+from acbench.predictors.models import Models
 from acbench.records import Item, Prediction, Proposal
 from acbench.schema import Schema
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from acbench.predictors.llm.messages import CostEstimate, LlmClient
-
-__all__ = [
-    "Baseline",
-    "BaselineOptions",
-    "BaselineSetup",
-    "ClipModel",
-    "DryRun",
-    "Embedder",
-    "EmbeddingProposer",
-    "Example",
-    "Models",
-    "PaidProposer",
-    "PatchModel",
-    "PerItemBaseline",
-    "PerItemProposer",
-    "Proposer",
-    "Setup",
-    "Truth",
-    "VectorCache",
-    "checked",
-    "tally",
-]
+    from acbench.predictors.llm.messages import CostEstimate
 
 
-# The models that a predictor may ask for
+Answer = TypeVar("Answer", Proposal, Prediction)
 
 
-class Embedder(Protocol):
-    """Turns crops of defects into vectors."""
+@dataclass(frozen=True, slots=True)
+class Answers(Generic[Answer]):
+    """Every answer of one proposer or baseline."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    def embed(
-        self, crops: Sequence[NDArray[np.uint8]], weights: Sequence[NDArray[np.float32]]
-    ) -> NDArray[np.float32]: ...
-
-
-class PatchModel(Protocol):
-    """Turns images into maps of patch features."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    def features(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]: ...
-
-
-class ClipModel(Protocol):
-    """A model that puts images and texts into one space."""
-
-    @property
-    def name(self) -> str:
-        """Model, weights, `@`, 8 hex; nothing is loaded for it."""
-
-    @property
-    def size(self) -> int:
-        """Edge of the square input, pixels. Loads the model."""
-
-    @property
-    def on_cpu(self) -> bool:
-        """Whether it computes on the CPU, and so competes for cores with the drawing of images. Loads the model."""
-
-    @property
-    def scale(self) -> float:
-        """The factor that turns a cosine into a logit. Loads the model."""
-
-    def ready(self) -> None:
-        """Check, before any work, that the model can be had. Raises AcbenchError, soon even without a network."""
-
-    def images(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Unit vectors (N, D) of crops (S, S, 3); each depends on its own crop alone."""
-
-    def texts(self, prompts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors (N, D) of prompts; each depends on its own prompt alone."""
-
-
-class Models(Protocol):
-    """The models that were chosen. Each is loaded when first used."""
-
-    @property
-    def embedder(self) -> Embedder:
-        """The image model of `neighbours` and `few_shot`."""
-
-    def patches(self) -> PatchModel:
-        """The image model of the detector."""
-
-    def clip(self) -> ClipModel:
-        """The CLIP model. Raises AcbenchError if none was chosen."""
-
-    def llm_client(self) -> LlmClient:
-        """The way to a multimodal LLM. Raises AcbenchError if none was chosen."""
+    rows: list[Answer]
+    unasked: int = 0
+    """How many questions were not asked, as the budget was spent or the endpoint gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What a proposer may build on."""
+    """What a proposer works with."""
 
     schema: Schema
+    """The classes to tell apart."""
     images: ImageReader
+    """Reads the images and masks of the dataset."""
     models: Models
     vectors: VectorCache
+    """Keeps vectors between runs, under keys that the proposer chooses."""
 
 
 # Proposers
@@ -136,73 +66,89 @@ class Proposer(Protocol):
 
     @property
     def name(self) -> str:
-        """Its module's name, `@`, and 8 hex of everything that decides its answers."""
+        """The name of its module, `@`, and 8 hex digits of everything that decides its answers."""
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
-        """One proposal for each item that it covers, in any order. A failure is a proposal too."""
+        """One proposal for each item that it covers, in any order. A failure is a proposal with the status `error`."""
 
 
 @runtime_checkable
 class EmbeddingProposer(Proposer, Protocol):
-    """A proposer whose expensive part, the vectors of images, can be done for some items at a time, and anywhere."""
+    """A proposer whose expensive part, the vectors of images, can be computed for any part of the items."""
 
     def covers(self, items: Sequence[Item]) -> list[Item]:
-        """The items whose images it looks at."""
+        """The items whose images it needs vectors of."""
 
-    def look(self, items: Sequence[Item], progress: Progress) -> Mapping[str, str]:
-        """Keep in the setup's cache what `propose` will need of each image. Gives item_id → why there is nothing."""
+    def embed(self, items: Sequence[Item], progress: Progress) -> Mapping[str, str]:
+        """Compute the vectors that `propose` will need, and keep them in the setup's cache.
+
+        Gives item_id → the reason for each item that has no vectors.
+        """
 
 
 @runtime_checkable
 class PerItemProposer(Proposer, Protocol):
-    """A proposer that says the same of an item whatever the other items are."""
+    """A proposer whose answer for an item does not depend on the other items."""
 
     def covers(self, items: Sequence[Item]) -> list[Item]:
         """The items that it answers for."""
 
-    def around(self, items: Sequence[Item]) -> list[Item]:
-        """The items that `propose` has to be given besides any part of `items`, such as normal ones to show."""
+    def context(self, items: Sequence[Item]) -> list[Item]:
+        """The items that `propose` needs besides any part of `items`, such as normal ones that it shows."""
+
+
+class ItemWithoutQuestion(NamedTuple):
+    """An item that no question can be made of."""
+
+    item_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question as a person reads it, with its images as files."""
+    """One question in a form for people: its text, and its images as files."""
 
     text: str
     pictures: tuple[tuple[str, bytes], ...]
-    """(file name, content); the text names them where they stand."""
+    """(file name, content) of each image; the text has the file name where the image stands."""
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What asking would take, without asking."""
+    """What asking would take, found without asking."""
 
     estimate: CostEstimate
-    """Of first questions. Each answer that cannot be used is asked for once more, at the same cost."""
-    unasked: tuple[tuple[str, str], ...]
-    """(item_id, why) of each item that no question can be made of."""
+    """The cost of first questions. A second question about an unusable answer costs the same again."""
+    without_question: tuple[ItemWithoutQuestion, ...]
     example: Example | None
     """None if there is nothing to ask."""
 
 
 @runtime_checkable
 class PaidProposer(Proposer, Protocol):
-    """A proposer whose answers cost money or time, each at most once."""
+    """A proposer whose answers cost money or time. Each answer is paid at most once."""
 
-    unfinished: int
-    """Questions of the last `propose` that were not asked, as the budget was spent or the endpoint gone."""
+    @property
+    def unasked(self) -> int:
+        """How many questions the last `propose` did not ask, as the budget was spent or the endpoint gone."""
 
     def estimate(self, items: Sequence[Item]) -> CostEstimate:
-        """An upper bound on what asking takes, computed quickly: kept answers are not looked for."""
+        """An upper bound of what asking takes. Quick, since it does not look for answers that are kept already."""
 
     def dry_run(self, items: Sequence[Item]) -> DryRun:
-        """What `propose` would ask of the same items. Asks nobody."""
+        """What `propose` would ask about the same items. Sends nothing."""
+
+
+def ask(proposer: Proposer, items: Sequence[Item], progress: Progress) -> Answers[Proposal]:
+    """Every answer of a proposer. Raises AcbenchError as `checked` does."""
+    proposals = checked(proposer.name, items, proposer.propose(items, progress))
+    return Answers(proposals, proposer.unasked if isinstance(proposer, PaidProposer) else 0)
 
 
 def checked(name: str, items: Sequence[Item], proposals: Iterable[Proposal]) -> list[Proposal]:
-    """The answers of the proposer `name`, in the order in which they come.
+    """The proposals of the proposer `name`, in their order.
 
-    Raises AcbenchError if it answers for an unknown item, twice for one, or under another name.
+    Raises AcbenchError if one is about an unknown item, is the second about its item, or has another proposer's name.
     """
     known = {item.item_id for item in items}
     by_item: dict[str, Proposal] = {}
@@ -217,7 +163,7 @@ def checked(name: str, items: Sequence[Item], proposals: Iterable[Proposal]) -> 
 
 
 def tally(proposals: Sequence[Proposal]) -> dict[str, int]:
-    """How many answers there are of each status."""
+    """Status → how many proposals have it."""
     counts = Counter(proposal.status for proposal in proposals)
     return {status: counts[status] for status in ("ok", "abstained", "error")}
 
@@ -226,14 +172,15 @@ def tally(proposals: Sequence[Proposal]) -> dict[str, int]:
 
 
 class Target(Protocol):
-    """One item whose true answer is known."""
+    """One item and its true answer."""
 
     @property
     def item_id(self) -> str: ...
     @property
     def category(self) -> str: ...
     @property
-    def wanted(self) -> tuple[str, ...]: ...
+    def wanted(self) -> tuple[str, ...]:
+        """The class ids of the true answer."""
 
 
 class Truth(Protocol):
@@ -244,40 +191,43 @@ class Truth(Protocol):
     @property
     def categories(self) -> list[str]: ...
     @property
-    def hashes(self) -> dict[str, str]: ...
+    def hashes(self) -> dict[str, str]:
+        """Name of a part of the truth → its hash."""
+
     def axis(self, category: str) -> Sequence[tuple[str, ...]]:
-        """Every answer that a category has, in the order of the schema."""
+        """Every answer that is possible in a category, in the order of the schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineOptions:
-    """What a user chose for a baseline."""
+    """The user's options for a baseline."""
 
     detector: str = "patchcore"
-    """Who says where the defect is: `patchcore`, `heatmaps:FOLDER`, `oracle` (ground-truth masks) or `none`."""
+    """Where the location of the defect comes from: `patchcore`, `heatmaps:FOLDER`, `oracle` (ground-truth masks) or
+    `none`."""
     false_alarms: float = 0.05
-    """Share of normal images that the detector may let through as anomalous."""
+    """Share of normal images that the detector may call anomalous."""
     shots: int = 3
-    """Images of each class that `few_shot` is shown."""
+    """Images of each class that `few_shot` learns from."""
     seed: int = 0
     reference: bool = True
     """`velm`: show a normal image."""
     contour: bool = True
     """`velm`: outline the defect."""
     descriptions: bool = True
-    """`velm`: tell what the classes mean, not their names alone."""
+    """`velm`: say what the classes mean, not only their names."""
     strategy: bool = True
-    """`velm`: tell in which order to decide."""
+    """`velm`: say in which order to decide."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineSetup(Setup):
-    """What a baseline may build on. The schema has the classes of the view that is scored."""
+    """What a baseline works with. The schema has the classes of the view that is scored."""
 
     items: Sequence[Item]
     """All items, of both splits."""
     truth: Truth | None = None
-    """For baselines that need labels; None where there are none."""
+    """The labels, for baselines that learn from them; None if there are none."""
     options: BaselineOptions = field(default_factory=BaselineOptions)
 
 
@@ -286,39 +236,40 @@ class Baseline(Protocol):
 
     @property
     def name(self) -> str:
-        """Its module's name, `@`, and 8 hex of everything that decides its answers."""
+        """The name of its module, `@`, and 8 hex digits of everything that decides its answers."""
 
     @property
     def localisation(self) -> tuple[str, str]:
-        """One of `evaluation.result.LOCALISATIONS`, and which detector with which threshold. Complete after
-        `predict`."""
+        """One of `evaluation.result.LOCALISATIONS`, and the detector with its threshold. Complete after `predict`."""
 
     @property
     def references(self) -> Sequence[str]:
-        """Ids of the items that it is shown as examples. They are not scored."""
+        """The ids of the items that it sees as examples, which are not scored."""
 
     @property
-    def unfinished(self) -> int:
-        """Items of the last `predict` that were not asked about, as a budget was spent; 0 for most."""
+    def unasked(self) -> int:
+        """How many questions the last `predict` did not ask, as the budget was spent; 0 for most baselines."""
 
     def predict(self, items: Sequence[Item], progress: Progress) -> Iterable[Prediction]:
-        """One prediction for each item that is no reference, in any order. A failure is a prediction too."""
+        """One prediction for each item that is no reference, in any order.
+
+        A failure is a prediction with the parse status `error`. An item whose question was not asked has no prediction.
+        """
 
 
 @runtime_checkable
 class PerItemBaseline(Baseline, Protocol):
-    """A baseline that says the same of an item whatever the other items of the test split are."""
+    """A baseline whose answer for an item does not depend on the other items of the test split."""
 
-    paid: bool
-    """Whether it asks the LLM, and so spends of the budget."""
-    unfinished: int
-    """As in `Baseline`."""
+    @property
+    def paid(self) -> bool:
+        """Whether it asks the LLM, and so spends the budget."""
 
-    def around(self, items: Sequence[Item]) -> list[Item]:
-        """The items that the setup has to hold for any part of `items`."""
+    def context(self, items: Sequence[Item]) -> list[Item]:
+        """The items that its setup has to hold for any part of `items`."""
 
-    def fits(self, items: Sequence[Item]) -> list[Sequence[Item]]:
-        """The parts to give to `settle` before any part is predicted: each alone, in any order."""
+    def fit_parts(self, items: Sequence[Item]) -> list[Sequence[Item]]:
+        """Parts of the items. Before any prediction, `fit` is called with each part, by any worker, in any order."""
 
-    def settle(self, items: Sequence[Item]) -> None:
-        """Keep in the setup's cache, or take from it, all that does not depend on the single image."""
+    def fit(self, items: Sequence[Item]) -> None:
+        """Compute what all images of the items' categories share, and keep it in the setup's cache."""

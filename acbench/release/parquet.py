@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acbench._util.prefetch import ahead
+from acbench._util.prefetch import prefetch
 from acbench.errors import ReleaseError
 from acbench.release.manifest import ReleaseFile, ShardKey, shard_path
 from acbench.release.rows import Row
@@ -135,7 +135,7 @@ def _row_groups(rows: Sequence[Row], images: FileTree | None, most: int) -> Iter
         complete = ((row, 0) for row in rows)
     else:
         tree = images
-        complete = ahead(lambda row: _with_images(row, tree), rows, most=4)
+        complete = prefetch(lambda row: _with_images(row, tree), rows, most=4)
     for row, added in complete:
         if group and (size + added > most or len(group) == GROUP_ROWS[images is not None]):
             yield group

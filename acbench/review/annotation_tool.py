@@ -1,8 +1,7 @@
-"""What lies on a review desk: projects, tasks and annotations, and the door through which they are reached.
+"""What an annotation tool holds: projects, tasks and annotations, and the protocol by which acbench reaches them.
 
-A desk is a labelling program, such as Label Studio. It forgets nothing by itself, but it keeps no promises either: it
-takes a task twice, and it may have done what it was asked though no answer came. `acbench.review.push` and
-`acbench.review.pull` make up for that.
+An annotation tool is a labelling program, such as Label Studio. It may take the same task twice, and it may have done
+what it was asked although no answer came. `acbench.review.push` and `acbench.review.pull` allow for both.
 """
 
 from __future__ import annotations
@@ -10,10 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NotRequired, Protocol, TypedDict
 
-Key = tuple[str, int]
-"""item_id and round: what makes a task itself."""
+TaskKey = tuple[str, int]
+"""item_id and round of a task: no project holds two tasks of the same key for long."""
+
+
+def task_key(data: object) -> TaskKey | None:
+    """The key of a task by its data; None if acbench did not make the task."""
+    if not isinstance(data, Mapping):
+        return None
+    item_id, number = data.get("item_id"), data.get("round")
+    return (item_id, number) if isinstance(item_id, str) and type(number) is int else None
+
+
+TaskValue = str | int | bool | list[str]
+"""One value of a task's data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,60 +38,91 @@ class ProjectSpec:
     """Labelling configuration, XML."""
     instructions: str
     """HTML."""
-    words: str = ""
+    description: str = ""
     """What it is and who it is for, in a line or two."""
-    unlisted: Sequence[str] = ()
-    """Fields of a task's data that a list of tasks does not show."""
+    hidden_fields: Sequence[str] = ()
+    """Fields of a task's data that the list of tasks does not show."""
     annotators: int | None = None
-    """People an image is put to; None leaves it as it is, and 1 in a new project."""
+    """How many people decide each image; None leaves a project as it is, and is 1 for a new one."""
 
     @property
     def name(self) -> str:
-        """By which the project is found again, whatever people call it."""
-        return f"{self.benchmark}/{self.category}"
+        """The name by which the project is found again, whatever title people give it."""
+        return project_name(self.benchmark, self.category)
+
+
+def project_name(benchmark: str, category: str) -> str:
+    """`ProjectSpec.name` of a category."""
+    return f"{benchmark}/{category}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolProject:
-    """A project on the desk."""
+    """A project in the tool."""
 
     number: int
     uid: str
-    """8 hex that no other project has, on no other desk."""
+    """8 hex digits that no other project has, in any tool."""
     title: str
     tasks: int
     annotators: int
+    """How many people decide each image."""
     form_is_ours: bool
-    """Whether the form is as acbench made it, in this version or an earlier one."""
+    """Whether the form is as this or an earlier version of acbench made it."""
+
+
+class Choices(TypedDict):
+    """The choices of one control."""
+
+    choices: list[str]
+
+
+class ResultPart(TypedDict):
+    """What one control of the form holds, as Label Studio writes it."""
+
+    from_name: str
+    to_name: str
+    type: str
+    value: Choices
+
+
+class TaskPrediction(TypedDict):
+    """A proposal, as Label Studio keeps it."""
+
+    model_version: str
+    """The proposer."""
+    result: list[ResultPart]
+    score: NotRequired[float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One question to people."""
+    """One image that people are asked about, in one round."""
 
     item_id: str
     round: int
-    data: Mapping[str, Any]
-    predictions: Sequence[Mapping[str, Any]] = ()
+    data: Mapping[str, TaskValue]
+    predictions: Sequence[TaskPrediction] = ()
 
     @property
-    def key(self) -> Key:
+    def key(self) -> TaskKey:
+        """What tells the task from others."""
         return self.item_id, self.round
 
     def payload(self) -> dict[str, Any]:
-        """As it is sent."""
+        """The task as it is sent, as JSON values."""
         return {"data": dict(self.data), "predictions": list(self.predictions)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExistingTask:
-    """A task that is on the desk."""
+    """A task that is in the tool."""
 
     number: int
-    key: Key | None
-    """None if it is not one of acbench's."""
+    key: TaskKey | None
+    """None if acbench did not make it."""
     annotations: int
-    """Decided or skipped; with drafts, if they were asked for."""
+    """Decided or skipped; drafts too, if they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +131,8 @@ class Annotation:
 
     number: int
     author: str
-    result: Sequence[Any]
-    """As it came: nobody has looked at it yet."""
+    result: Sequence[object]
+    """JSON as it came, unchecked."""
     skipped: bool
     seconds: float | None
     when: str
@@ -102,36 +144,38 @@ class AnnotatedTask:
     """A task with all that people left at it."""
 
     number: int
-    data: Mapping[str, Any]
-    """As it came."""
+    data: Mapping[str, object]
+    """JSON as it came, unchecked."""
     annotations: Sequence[Annotation]
     drafts: int
 
 
 class AnnotationTool(Protocol):
-    """The door to a labelling program.
+    """One annotation tool.
 
-    Every method raises DeskError for what a person has to mend, and LostConnection if no answer came.
+    Every method raises AnnotationToolError for what a person has to mend, and LostConnection if no answer came.
     """
 
     def find(self, name: str) -> ToolProject | None:
-        """The project of that `ProjectSpec.name`; None if there is none. Raises DeskError if there are two."""
+        """The project of that `ProjectSpec.name`; None if there is none. Raises AnnotationToolError for two of them."""
 
-    def open(self, wanted: ProjectSpec, *, restore_form: bool = False) -> ToolProject:
-        """The project as wanted, made if there is none. Raises DeskError if people changed its form, unless
-        `restore_form`."""
+    def open(self, spec: ProjectSpec, *, restore_form: bool = False) -> ToolProject:
+        """The project as specified; a new one if there is none.
 
-    def standing(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
-        """Every task of a project, oldest first, without what it says. Counting `drafts` too takes long."""
+        Raises AnnotationToolError if people changed its form, unless `restore_form`.
+        """
+
+    def existing_tasks(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
+        """Every task of a project, oldest first, without its content. To count `drafts` too takes long."""
 
     def send(self, project: ToolProject, tasks: Sequence[Task]) -> None:
-        """Put tasks on the desk: all, or none. What is there already is not looked for."""
+        """Add all tasks, or none. It does not check whether they are there already."""
 
     def remove(self, project: ToolProject, numbers: Sequence[int]) -> None:
-        """Take tasks away."""
+        """Remove tasks."""
 
-    def answers(self, project: ToolProject) -> list[AnnotatedTask]:
+    def annotated_tasks(self, project: ToolProject) -> list[AnnotatedTask]:
         """Every task with its annotations."""
 
     def pictures(self, project: ToolProject, paths: Iterable[Path]) -> dict[Path, str]:
-        """The address of each picture, such that the desk can show it."""
+        """The address of each picture at which the tool can show it."""

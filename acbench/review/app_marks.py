@@ -1,226 +1,216 @@
-"""What people mark in a viewer, as review rows: by tags on an image, or by another class in its label.
+"""Turns what people mark in the FiftyOne App into reviews: tags on an image, or another class in its label.
 
-A tag that is a class of the image's category decides its label, several decide a set. `good`, `bad_image`, `bad_mask`
-and `unsure` decide as in the queue. `recheck`, or `recheck: why`, asks for another look: the image is in the next
-queue, before all others, until somebody decides it. `undo` takes back what the reviewer decided about the image in the
-viewer. Other tags are people's own business.
+A tag that names a class of the image's category decides its label; several such tags decide a set. `good`, `bad_image`,
+`bad_mask` and `unsure` decide as in the queue. `recheck`, or `recheck: why`, asks for another look: until somebody
+decides it, the image comes first in the queue. `undo` takes back what the reviewer decided about the image in the App.
+Other tags are left alone.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from acbench.errors import ReviewError
-from acbench.records import GOOD, JOIN, Item, Review, Verdict, is_contradictory, label_set
-from acbench.review.csv_queue import VERDICTS
-from acbench.review.history import by_item, current_reviews
-from acbench.review.queue import UNKNOWN, RankedItem
-from acbench.schema import Category, Schema, fold
-from acbench.storage.csv_files import names_in
+from acbench.records import GOOD, JOIN, Item, Review, label_set
+from acbench.review.decisions import Decision, DecisionError, classes_named, decide, refusal, verdict_named
+from acbench.review.history import ReviewLog, Statement, current_reviews
+from acbench.schema import Category, fold
 
 if TYPE_CHECKING:
     from acbench.review.app_records import AppMark
 
 RECHECK, UNDO = "recheck", "undo"
 DESK = "fiftyone"
-"""How the desk of a review from the viewer begins."""
+"""How `Review.desk` of a decision from the App begins."""
 MANY = 20
-"""More images with one mark in one go are taken for a slip: the App tags all in sight if nothing is selected."""
+"""More images with one mark are taken for a mistake: if nothing is selected, the App tags all images in sight."""
 MAX_NOTE = 1000
 """Characters of a note; the rest of a tag is cut off."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
+class CollectCounts:
+    """How many marks were of each kind."""
+
+    decided: int = 0
+    recheck: int = 0
+    undone: int = 0
+    same: int = 0
+    """Known already."""
+
+
+@dataclass(slots=True, kw_only=True)
 class CollectResult:
-    """What flags become."""
+    """What came of collecting marks."""
 
-    reviews: list[Review]
-    """New rows only: none for what the reviewer said before."""
-    taken: tuple[AppMark, ...]
-    """The flags that said something, with only those tags that did."""
-    counts: dict[str, int]
-    """`decided`, `recheck`, `undone`, and `same`: known already."""
-    other_tags: tuple[str, ...]
-    """Tags that are neither a class nor a word of ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    verdict: Verdict
-    labels: tuple[str, ...] = ()
-    note: str = ""
-    counts_as: str = "decided"
+    counts: CollectCounts = field(default_factory=CollectCounts)
+    taken: list[AppMark] = field(default_factory=list)
+    """The marks that said something, with only those tags that did."""
+    other_tags: set[str] = field(default_factory=set)
+    """Tags that are neither a class of their image nor a word of acbench."""
 
 
 def collect(
-    flags: Iterable[AppMark],
-    items: Mapping[str, Item],
-    schema: Schema,
-    earlier: Sequence[Review],
-    *,
-    reviewer: str,
-    when: str,
-    shown: Mapping[str, tuple[str, ...]],
+    marks: Iterable[AppMark], log: ReviewLog, *, reviewer: str, when: str, shown: Mapping[str, tuple[str, ...]]
 ) -> CollectResult:
-    """All flags as reviews of one person, or a ReviewError that lists what cannot be taken.
+    """Add the marks of one reviewer to the log: all of them, or none.
 
-    `when`: UTC, ISO 8601. `shown`: item_id → proposers whose answers were in sight.
+    `when`: UTC, ISO 8601. `shown`: item_id → proposers whose answers were in sight. Raises ReviewError with the marks
+    that cannot be taken.
     """
-    history = by_item(each for each in earlier if each.reviewer == reviewer)
-    reviews: list[Review] = []
-    taken: list[AppMark] = []
-    others: set[str] = set()
-    counts = {"decided": 0, RECHECK: 0, "undone": 0, "same": 0}
+    collector = _Collector(log, reviewer, when, shown)
+    result = CollectResult()
+    said: list[list[Statement]] = []
     problems: list[str] = []
-    for flag in sorted(flags, key=lambda each: each.item_id):
-        item = items.get(flag.item_id)
+    for mark in sorted(marks, key=lambda mark: mark.item_id):
+        item = log.items.get(mark.item_id)
         if item is None:
-            problems.append(f"{flag.item_id}: there is no such image in this benchmark any more")
+            problems.append(f"{mark.item_id}: there is no such image in this benchmark any more")
             continue
-        category = schema.category(item.category)
-        ours = tuple(tag for tag in flag.tags if _is_ours(tag, category))
-        others |= set(flag.tags) - set(ours)
-        if not ours and flag.changed is None:
-            continue
-        said = _said(replace(flag, tags=ours), category)
-        if isinstance(said, str):
-            problems.append(f"{item.image}: {said}")
-            continue
-        earlier_ones = history.get(item.item_id, ())
-        desks = [f"{DESK}:{flag.place}"]
-        if said.verdict == "withdrawn":
-            desks = _standing(earlier_ones)
-            if not any(each.desk.startswith(DESK) for each in earlier_ones):
-                problems.append(f"{item.image}: {reviewer} has decided nothing about it in the App")
-                continue
-        taken.append(replace(flag, tags=ours))
-        last = next(iter(current_reviews(earlier_ones)), None)
-        known = last is not None and (last.verdict, last.labels, last.note) == (said.verdict, said.labels, said.note)
-        if known or not desks:
-            counts["same"] += 1
-            continue
-        counts[said.counts_as] += 1
-        turn = max((each.round for each in earlier_ones), default=0) + 1
-        reviews += (
-            Review(
-                item_id=item.item_id,
-                reviewer=reviewer,
-                round=turn,
-                verdict=said.verdict,
-                labels=said.labels,
-                note=said.note,
-                shown=shown.get(item.item_id, ()),
-                when=when,
-                desk=desk,
-                schema_version=schema.version,
-            )
-            for desk in desks
-        )
+        try:
+            said.append(collector.read(mark, item, result))
+        except DecisionError as error:
+            problems.append(f"{item.image}: {error}")
     if problems:
-        listed = "\n".join(f"  {each}" for each in problems[:20])
-        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise ReviewError(
-            f"{len(problems)} marks cannot be taken, so none was:\n{listed}{more}",
-            "mend them in the App, then collect again",
-        )
-    return CollectResult(reviews=reviews, taken=tuple(taken), counts=counts, other_tags=tuple(sorted(others)))
+        raise refusal(f"{len(problems)} marks", problems, "mend them in the App, then collect again")
+    for statements in filter(None, said):
+        log.add(*statements)
+    return result
 
 
-def _standing(reviews: Iterable[Review]) -> list[str]:
-    """The places in the viewer where a person's decision stands."""
-    rows: defaultdict[str, list[Review]] = defaultdict(list)
-    for each in reviews:
-        if each.desk.startswith(DESK):
-            rows[each.desk].append(each)
-    return sorted(desk for desk, found in rows.items() if current_reviews(found))
-
-
-def slip(reviews: Iterable[Review], items: Mapping[str, Item]) -> str:
-    """Why new reviews look as if somebody had tagged all in sight by mistake; empty if they do not."""
+def refuse_mistakes(reviews: Iterable[Review], items: Mapping[str, Item]) -> None:
+    """Raise ReviewError if new reviews look as if somebody had tagged all images in sight by mistake."""
     by_mark: defaultdict[str, list[Item]] = defaultdict(list)
-    for each in reviews:
-        mark = JOIN.join(each.labels) or (RECHECK if each.verdict == "unsure" else each.verdict)
-        by_mark[mark].append(items[each.item_id])
+    for review in reviews:
+        mark = JOIN.join(review.labels) or (RECHECK if review.verdict == "unsure" else review.verdict)
+        by_mark[mark].append(items[review.item_id])
     for mark, marked in by_mark.items():
         train = sum(item.split == "train" for item in marked)
+        problem = ""
         if len(marked) > MANY:
-            return f"{len(marked):,} images are marked {mark}, {train:,} of them training images"
-        if train and mark not in (GOOD, RECHECK, "bad_image", "withdrawn"):
-            return f"training images, which are normal, are marked {mark} ({train:,} of them)"
-    return ""
-
-
-def asked_again(reviews: Iterable[Review]) -> dict[str, Review]:
-    """item_id → the request for another look that nobody has answered by a decision since."""
-    found = {}
-    for item_id, rows in by_item(reviews).items():
-        current = current_reviews(rows)
-        decided = max((each.when for each in current if each.verdict != "unsure"), default="")
-        open_ = [each for each in current if each.verdict == "unsure" and each.desk.startswith(DESK)]
-        open_ = [each for each in open_ if each.when >= decided]
-        if open_:
-            found[item_id] = max(open_, key=lambda each: (each.when, each.reviewer))
-    return found
-
-
-def flagged_first(
-    queue: Sequence[RankedItem], ranked: Sequence[RankedItem], again: Mapping[str, Review]
-) -> list[RankedItem]:
-    """The queue with all images in it that somebody wants looked at again, before the others."""
-    places = {each.item_id: each for each in ranked}
-    flagged = []
-    for item_id, review in again.items():
-        place = places.get(item_id)
-        flagged.append(
-            RankedItem(
-                item_id=item_id,
-                rank=place.rank if place else len(ranked) + 1,  # what is excluded has no rank
-                why="flagged",
-                label_issue_score=place.label_issue_score if place else UNKNOWN,
-                detail=f"{review.reviewer} asks for another look" + (f": {review.note}" if review.note else ""),
+            problem = f"{len(marked):,} images are marked {mark}, {train:,} of them training images"
+        elif train and mark not in (GOOD, RECHECK, "bad_image", "withdrawn"):
+            problem = f"training images, which are normal, are marked {mark} ({train:,} of them)"
+        if problem:
+            raise ReviewError(
+                f"{problem}, so nothing was taken",
+                "if that is meant, run the command again with --yes; if not, take the tag off in the App",
             )
-        )
-    flagged.sort(key=lambda each: (each.rank, each.item_id))
-    return [*flagged, *(each for each in queue if each.item_id not in again)]
 
 
-def _said(flag: AppMark, category: Category | None) -> _Said | str:
-    """The decision, or what is wrong with it."""
-    if any(map(_is_undo, flag.tags)):
-        alone = len(flag.tags) == 1 and flag.changed is None
-        return _Said("withdrawn", counts_as="undone") if alone else f"it says {UNDO}, and more: collect one at a time"
-    named: dict[str, tuple[str, ...]] = {}
-    for tag in flag.tags:
-        if not _is_recheck(tag) and not _verdict(tag):
-            named[tag] = _classes(tag, category) or ()
-    if flag.changed is not None:
-        labels = _classes(flag.changed, category)
-        if labels is None:
-            known = ", ".join([GOOD, *(category.class_ids if category else ())])
-            return f"its label was changed to {flag.changed[:100]!r}, which is no class of it ({known})"
-        if named and label_set(one for each in named.values() for one in each) != labels:
-            return f"its label says {flag.changed[:100]}, its tags say {', '.join(named)}"
-        named = {flag.changed: labels}
-    labels = label_set(one for each in named.values() for one in each)
-    if rechecks := [tag for tag in flag.tags if _is_recheck(tag)]:
-        why = "; ".join(text for tag in rechecks if (text := tag.partition(":")[2].strip()))
-        maybe = f"perhaps {JOIN.join(labels)}" if labels else ""
-        return _Said("unsure", note="; ".join(filter(None, (why, maybe)))[:MAX_NOTE], counts_as=RECHECK)
-    verdicts = sorted({verdict for tag in flag.tags if (verdict := _verdict(tag))})
-    if len(verdicts) + bool(labels) > 1:
-        return f"its tags say both {' and '.join([*verdicts, *([JOIN.join(labels)] if labels else [])])}"
-    if verdicts:
-        return _Said(verdicts[0])
-    if is_contradictory(labels):
-        return f"{GOOD} does not go with a defect"
-    return _Said("label", labels, f"was {flag.given}" if flag.given and flag.given != JOIN.join(labels) else "")
+@dataclass(frozen=True, slots=True)
+class _Collector:
+    """Reads the marks of one person."""
+
+    log: ReviewLog
+    reviewer: str
+    when: str
+    shown: Mapping[str, tuple[str, ...]]
+
+    def read(self, mark: AppMark, item: Item, result: CollectResult) -> list[Statement]:
+        """What one mark says: nothing if it decides nothing, or nothing new. Raises DecisionError."""
+        category = self.log.category(item)
+        own_tags = tuple(tag for tag in mark.tags if _is_own(tag, category))
+        result.other_tags |= set(mark.tags) - set(own_tags)
+        if not own_tags and mark.new_label is None:
+            return []
+        mark = replace(mark, tags=own_tags)
+        decision = _decision(mark, category)
+        desks = self._desks(mark, decision)
+        result.taken.append(mark)
+        last = next(iter(current_reviews(self.log.of_reviewer(mark.item_id, self.reviewer))), None)
+        if not desks or (last is not None and Decision.of(last) == decision):
+            result.counts.same += 1
+            return []
+        _count(result.counts, mark, decision)
+        return [
+            Statement(
+                item_id=mark.item_id,
+                reviewer=self.reviewer,
+                decision=decision,
+                shown=self.shown.get(mark.item_id, ()),
+                when=self.when,
+                desk=desk,
+            )
+            for desk in desks
+        ]
+
+    def _desks(self, mark: AppMark, decision: Decision) -> list[str]:
+        """Where the decision counts: at the sample; to take back, wherever in the App a decision still stands."""
+        if decision.verdict != "withdrawn":
+            return [f"{DESK}:{mark.sample}"]
+        by_desk: defaultdict[str, list[Review]] = defaultdict(list)
+        for review in self.log.of_reviewer(mark.item_id, self.reviewer):
+            if review.desk.startswith(DESK):
+                by_desk[review.desk].append(review)
+        if not by_desk:
+            raise DecisionError("unknown", f"{self.reviewer} has decided nothing about it in the App")
+        return sorted(desk for desk, history in by_desk.items() if current_reviews(history))
 
 
-def _is_ours(tag: str, category: Category | None) -> bool:
-    return _is_recheck(tag) or _is_undo(tag) or _verdict(tag) is not None or _classes(tag, category) is not None
+def _count(counts: CollectCounts, mark: AppMark, decision: Decision) -> None:
+    if decision.verdict == "withdrawn":
+        counts.undone += 1
+    elif any(map(_is_recheck, mark.tags)):
+        counts.recheck += 1
+    else:
+        counts.decided += 1
+
+
+# Reading
+
+
+def _decision(mark: AppMark, category: Category | None) -> Decision:
+    """What a mark decides. Raises DecisionError."""
+    if any(map(_is_undo, mark.tags)):
+        if len(mark.tags) > 1 or mark.new_label is not None:
+            raise DecisionError("contradictory", f"it says {UNDO}, and more: collect one at a time")
+        return Decision(verdict="withdrawn")
+    labels = _labels(mark, category)
+    rechecks = [tag for tag in mark.tags if _is_recheck(tag)]
+    if rechecks:
+        return Decision(verdict="unsure", note=_recheck_note(rechecks, labels))
+    verdicts = [verdict for tag in mark.tags if (verdict := verdict_named(tag))]
+    note = f"was {mark.label_before}" if labels and mark.label_before not in ("", JOIN.join(labels)) else ""
+    return decide(verdicts, labels, note)
+
+
+def _labels(mark: AppMark, category: Category | None) -> tuple[str, ...]:
+    """The class ids that tags and a new label name. Raises DecisionError if they differ."""
+    class_tags = [tag for tag in mark.tags if not _is_recheck(tag) and not verdict_named(tag)]
+    by_tags = label_set(class_id for tag in class_tags for class_id in classes_named(tag, category))
+    if mark.new_label is None:
+        return by_tags
+    try:
+        labels = classes_named(mark.new_label, category)
+    except DecisionError as error:
+        raise DecisionError(error.kind, f"its label was changed: {error}") from None
+    if class_tags and by_tags != labels:
+        text = f"its label says {mark.new_label[:100]}, its tags say {', '.join(class_tags)}"
+        raise DecisionError("contradictory", text)
+    return labels
+
+
+def _recheck_note(rechecks: Sequence[str], labels: Sequence[str]) -> str:
+    why = "; ".join(text for tag in rechecks if (text := tag.partition(":")[2].strip()))
+    perhaps = f"perhaps {JOIN.join(labels)}" if labels else ""
+    return "; ".join(filter(None, (why, perhaps)))[:MAX_NOTE]
+
+
+def _is_own(tag: str, category: Category | None) -> bool:
+    """Whether a tag is a word of acbench or names classes of the category."""
+    return _is_recheck(tag) or _is_undo(tag) or verdict_named(tag) is not None or _names_classes(tag, category)
+
+
+def _names_classes(tag: str, category: Category | None) -> bool:
+    try:
+        classes_named(tag, category)
+    except DecisionError:
+        return False
+    return True
 
 
 def _is_recheck(tag: str) -> bool:
@@ -229,13 +219,3 @@ def _is_recheck(tag: str) -> bool:
 
 def _is_undo(tag: str) -> bool:
     return fold(tag) == UNDO
-
-
-def _verdict(tag: str) -> Verdict | None:
-    return next((verdict for verdict in VERDICTS if fold(verdict) == fold(tag)), None)
-
-
-def _classes(text: str, category: Category | None) -> tuple[str, ...] | None:
-    """The class ids that a text names, as `names_in` reads what people typed; None if any part is not a class."""
-    found = [category.parse(part) if category else None for part in names_in(text, typed=True)]
-    return label_set(one for one in found if one) if found and all(found) else None

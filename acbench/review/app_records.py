@@ -1,4 +1,4 @@
-"""What passes between acbench and a viewer: cards of items on the way there, flags of people on the way back."""
+"""What goes to the FiftyOne App and what comes back: a sample for each item, and the marks of people."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ RETIRED_FIELDS: Mapping[int, tuple[str, ...]] = {1: ("suspicion",)}
 """Format → the fields that it had as the last one. They are removed from an App that shows that format or an older one.
 """
 
-Kind = Literal["text", "whole", "number", "flag", "texts", "named"]
+FieldKind = Literal["text", "integer", "number", "boolean", "texts", "label"]
 
-FIELDS: Mapping[str, tuple[str, Kind]] = {
-    "label": ("Label", "named"),
+FIELDS: Mapping[str, tuple[str, FieldKind]] = {
+    "label": ("Label", "label"),
     "status": ("Label", "text"),
     "reason": ("Label", "text"),
     "decided_by": ("Label", "text"),
     "agreement": ("Label", "number"),
     "reviews": ("Label", "texts"),
-    "source": ("Source", "named"),
-    "changed": ("Source", "flag"),
-    "queue": ("Queue", "whole"),
+    "source": ("Source", "label"),
+    "changed": ("Source", "boolean"),
+    "queue": ("Queue", "integer"),
     "why": ("Queue", "text"),
     "detail": ("Queue", "text"),
     "label_issue_score": ("Queue", "number"),
     "margin": ("Queue", "number"),
-    "kinds": ("Queue", "whole"),
+    "kinds": ("Queue", "integer"),
     "same_as": ("Queue", "text"),
     "category": ("Image", "text"),
     "split": ("Image", "text"),
@@ -38,19 +38,19 @@ FIELDS: Mapping[str, tuple[str, Kind]] = {
     "given": ("acbench", "text"),
     "content": ("acbench", "text"),
 }
-"""Field → (group, kind), in the order in which a reviewer wants them.
+"""Field of a sample → (group, kind), in the order in which a reviewer wants them.
 
-`changed`: the label is not what the dataset's own one maps to. `queue`: place in the queue, from 1. `margin`: by how
-much the best class leads the second, of the least sure witness. `kinds`: classes in the label, 0 for a normal image.
-`same_as`: another image with the same bytes. `given`: the label as written, to notice another one that somebody puts in
-its place. `content`: a hash of the card. A card also has a field `proposal_NAME` a proposer and `prediction_NAME` a
-scored system.
+`changed`: the label is not what the dataset's own label maps to. `queue`: place in the queue, from 1. `margin`: lead of
+the best class over the second, for the least sure witness. `kinds`: number of classes in the label, 0 for a normal
+image. `same_as`: another image with the same bytes. `given`: the label as written, to notice when somebody puts another
+one in its place. `content`: a hash of the sample. A sample also has a field `proposal_NAME` for each proposer and
+`prediction_NAME` for each scored system.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppLabel:
-    """A class, or what stands for one, as somebody gave it."""
+    """A class, or words in its place such as `(abstained)`."""
 
     label: str
     confidence: float | None = None
@@ -58,12 +58,12 @@ class AppLabel:
     """What else is known of the answer, by name."""
 
 
-Value = str | int | float | bool | tuple[str, ...] | AppLabel | None
+FieldValue = str | int | float | bool | tuple[str, ...] | AppLabel | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSample:
-    """One item as a viewer shows it."""
+    """One item as the App shows it."""
 
     item_id: str
     image: str
@@ -72,25 +72,25 @@ class AppSample:
     """Absolute path, or None."""
     size: tuple[int, int]
     """Width and height, pixels."""
-    fields: Mapping[str, Value]
-    """By name; a name of `FIELDS` that is not there is empty."""
+    fields: Mapping[str, FieldValue]
+    """By name; a name of `FIELDS` that is missing is empty."""
 
     @property
     def content(self) -> str:
-        """Changes with anything on the card."""
+        """A hash of everything that the sample shows."""
         return str(self.fields["content"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppMark:
-    """What somebody marked on one item in a viewer, since the last time."""
+    """What somebody marked on one item in the App, and nobody has collected yet."""
 
     item_id: str
     tags: tuple[str, ...] = ()
-    """All of them."""
-    given: str = ""
-    """The label as it was shown."""
-    changed: str | None = None
+    """All tags of the sample."""
+    label_before: str = ""
+    """The label that the App showed."""
+    new_label: str | None = None
     """The label that somebody put in its place, or None."""
-    place: str = ""
-    """Where the item is in the viewer."""
+    sample: str = ""
+    """Dataset and sample in the App, as `DATASET/SAMPLE_ID`."""

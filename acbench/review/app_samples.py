@@ -1,149 +1,102 @@
-"""From records to the cards of a viewer: a pure function."""
+"""Makes the samples of the FiftyOne App from records: a pure function."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from acbench.records import GOOD, JOIN, Item, Label, Prediction, Proposal, Review, short_name
-from acbench.review.app_records import FORMAT, AppLabel, AppSample, Value
+from acbench.review.app_records import FORMAT, AppLabel, AppSample, FieldValue
 from acbench.review.history import by_item
 from acbench.review.queue import RankedItem
 from acbench.schema import Category, Schema
 from acbench.storage.digests import digest
 
+MAX_RAW = 2000
+"""Characters of a system's raw answer."""
 
-def cards(
-    items: Sequence[Item],
-    root: Path,
-    *,
-    labels: Mapping[str, Label],
-    proposals: Mapping[str, Sequence[Proposal]],
-    reviews: Sequence[Review],
-    ranked: Sequence[RankedItem],
-    waiting: Sequence[RankedItem],
-    predictions: Mapping[str, Sequence[Prediction]],
-    schema: Schema,
-) -> list[AppSample]:
-    """One card an item, those to be seen first at the front.
 
-    `predictions`: system → its answers. `waiting`: the queue, in its order.
-    """
-    places = {each.item_id: each for each in ranked}
-    places |= {each.item_id: each for each in waiting}
-    queue = {each.item_id: place for place, each in enumerate(waiting, start=1)}
-    answers = {name: {each.item_id: each for each in rows} for name, rows in predictions.items()}
-    decided = by_item(reviews)
-    twins = _twins(items)
-    last = len(items) + 1
+@dataclass(frozen=True, kw_only=True)
+class SampleBuilder:
+    """Makes the samples of one benchmark. Mappings are keyed by item_id, except `predictions`."""
 
-    def order(item: Item) -> tuple[int, int, str]:
-        place = places.get(item.item_id)
-        return queue.get(item.item_id, last), place.rank if place else last, item.image
+    root: Path
+    """What paths of images and masks are relative to."""
+    items: Sequence[Item]
+    labels: Mapping[str, Label]
+    proposals: Mapping[str, Sequence[Proposal]]
+    reviews: Sequence[Review]
+    ranked: Sequence[RankedItem]
+    waiting: Sequence[RankedItem]
+    """The queue, in its order."""
+    predictions: Mapping[str, Sequence[Prediction]]
+    """Scored system → its answers."""
+    schema: Schema
 
-    return [
-        _card(
-            item,
-            root,
-            {
-                **_judged(item, labels[item.item_id], decided.get(item.item_id, ()), schema.category(item.category)),
-                **_placed(places.get(item.item_id), queue.get(item.item_id)),
-                **{
-                    f"proposal_{_plain(short_name(each.proposer))}": _proposed(each)
-                    for each in proposals.get(item.item_id, ())
-                },
-                **{
-                    f"prediction_{_plain(name)}": _predicted(rows[item.item_id])
-                    for name, rows in answers.items()
-                    if item.item_id in rows
-                },
-                "margin": _margin(proposals.get(item.item_id, ())),
-                "same_as": twins.get(item.item_id),
+    def samples(self) -> list[AppSample]:
+        """One sample for each item, the queue first."""
+        return [self._sample(item) for item in sorted(self.items, key=self._order)]
+
+    @cached_property
+    def _places(self) -> dict[str, RankedItem]:
+        ranked = {row.item_id: row for row in self.ranked}
+        return ranked | {row.item_id: row for row in self.waiting}
+
+    @cached_property
+    def _queue(self) -> dict[str, int]:
+        """item_id → place in the queue, from 1."""
+        return {row.item_id: number for number, row in enumerate(self.waiting, start=1)}
+
+    @cached_property
+    def _reviews(self) -> dict[str, list[Review]]:
+        return by_item(self.reviews)
+
+    @cached_property
+    def _predictions(self) -> dict[str, dict[str, Prediction]]:
+        """Scored system → item_id → its answer."""
+        return {name: {row.item_id: row for row in rows} for name, rows in self.predictions.items()}
+
+    @cached_property
+    def _copies(self) -> dict[str, str]:
+        return _first_copies(self.items)
+
+    def _order(self, item: Item) -> tuple[int, int, str]:
+        last = len(self.items) + 1
+        place = self._places.get(item.item_id)
+        return self._queue.get(item.item_id, last), place.rank if place else last, item.image
+
+    def _sample(self, item: Item) -> AppSample:
+        key = item.item_id
+        proposals, reviews = self.proposals.get(key, ()), self._reviews.get(key, ())
+        fields: dict[str, FieldValue] = {
+            "item_id": key,
+            "image": item.image,
+            "category": item.category,
+            "split": item.split,
+            "problem": item.problem or None,
+            **_label_fields(item, self.labels[key], reviews, self.schema.category(item.category)),
+            **_queue_fields(self._places.get(key), self._queue.get(key)),
+            **{f"proposal_{_field_name(short_name(answer.proposer))}": _proposal(answer) for answer in proposals},
+            **{
+                f"prediction_{_field_name(system)}": _prediction(answers[key])
+                for system, answers in self._predictions.items()
+                if key in answers
             },
-        )
-        for item in sorted(items, key=order)
-    ]
+            "margin": _margin(proposals),
+            "same_as": self._copies.get(key),
+        }
+        image, mask = str(self.root / item.image), str(self.root / item.mask) if item.mask else None
+        size = item.width, item.height
+        shown = sorted((name, repr(value)) for name, value in fields.items())
+        fields["content"] = digest(FORMAT, image, mask, item.sha256, item.mask_sha256, size, shown)
+        return AppSample(item_id=key, image=image, mask=mask, size=size, fields=fields)
 
 
-def _card(item: Item, root: Path, fields: Mapping[str, Value]) -> AppSample:
-    shown: dict[str, Value] = {
-        "item_id": item.item_id,
-        "image": item.image,
-        "category": item.category,
-        "split": item.split,
-        "problem": item.problem or None,
-        **fields,
-    }
-    image, mask = str(root / item.image), str(root / item.mask) if item.mask else None
-    size = item.width, item.height
-    plain = sorted((name, repr(value)) for name, value in shown.items())
-    shown["content"] = digest(FORMAT, image, mask, item.sha256, item.mask_sha256, size, plain)
-    return AppSample(item_id=item.item_id, image=image, mask=mask, size=size, fields=shown)
-
-
-def _judged(item: Item, label: Label, reviews: Sequence[Review], category: Category | None) -> dict[str, Value]:
-    said = JOIN.join(label.labels)
-    mapped = category.map(item.source_labels, item.image).labels if category else ()
-    return {
-        "label": AppLabel(label=said, confidence=label.confidence) if said else None,
-        "given": said,
-        "status": label.status,
-        "reason": label.reason,
-        "decided_by": label.decided_by,
-        "agreement": label.agreement,
-        "kinds": len(label.labels) if label.labels != (GOOD,) else 0,
-        "source": AppLabel(label=", ".join(item.source_labels)) if item.source_labels else None,
-        "changed": bool(label.labels and item.source_labels and label.labels != mapped),
-        "reviews": tuple(map(_reviewed, sorted(reviews, key=lambda each: (each.when, each.reviewer, each.round)))),
-    }
-
-
-def _placed(place: RankedItem | None, queue: int | None) -> dict[str, Value]:
-    return {
-        "queue": queue,
-        "why": place.why if place else None,
-        "detail": place.detail if place and place.detail else None,
-        "label_issue_score": place.label_issue_score if place else None,
-    }
-
-
-def _reviewed(review: Review) -> str:
-    said = JOIN.join(review.labels) if review.verdict == "label" else review.verdict
-    return f"{review.reviewer}: {said}" + (f" ({review.note})" if review.note else "")
-
-
-def _proposed(answer: Proposal) -> AppLabel:
-    """What a proposer says; whoever gave no class is shown as `(abstained)` or `(error)`."""
-    share = answer.scores.get(answer.labels[0]) if len(answer.labels) == 1 else None
-    facts = {"rationale": answer.rationale, "reason": answer.reason, "by": answer.proposer}
-    return AppLabel(
-        label=JOIN.join(answer.labels) if answer.status == "ok" else f"({answer.status})",
-        confidence=share,
-        facts={name: text for name, text in facts.items() if text},
-    )
-
-
-def _predicted(answer: Prediction) -> AppLabel:
-    facts = {"raw": answer.raw[:2000], "parse": answer.parse, "by": answer.system}
-    return AppLabel(
-        label=JOIN.join(answer.labels) if answer.labels else f"({answer.parse})",
-        facts={name: text for name, text in facts.items() if text},
-    )
-
-
-def _margin(proposals: Sequence[Proposal]) -> float | None:
-    """By how much the best class leads the second, of the witness that is least sure."""
-    margins = []
-    for each in proposals:
-        if len(each.scores) > 1:
-            first, second = sorted(each.scores.values(), reverse=True)[:2]
-            margins.append(round(first - second, 6))
-    return min(margins, default=None)
-
-
-def _twins(items: Sequence[Item]) -> dict[str, str]:
-    """The image whose bytes an item shares, for all but the first of each such group."""
+def _first_copies(items: Sequence[Item]) -> dict[str, str]:
+    """item_id → the first image with the same bytes, for all other images with these bytes."""
     groups: defaultdict[str, list[Item]] = defaultdict(list)
     for item in items:
         if item.sha256:
@@ -153,10 +106,73 @@ def _twins(items: Sequence[Item]) -> dict[str, str]:
 
 def _later(groups: Mapping[str, list[Item]]) -> Iterator[tuple[str, str]]:
     for members in groups.values():
-        first, *others = sorted(members, key=lambda each: each.image)
-        yield from ((each.item_id, first.image) for each in others)
+        first, *others = sorted(members, key=lambda item: item.image)
+        yield from ((item.item_id, first.image) for item in others)
 
 
-def _plain(name: str) -> str:
-    """A name as a field may have it."""
+def _label_fields(
+    item: Item, label: Label, reviews: Sequence[Review], category: Category | None
+) -> dict[str, FieldValue]:
+    labels = JOIN.join(label.labels)
+    mapped = category.map(item.source_labels, item.image).labels if category else ()
+    return {
+        "label": AppLabel(label=labels, confidence=label.confidence) if labels else None,
+        "given": labels,
+        "status": label.status,
+        "reason": label.reason,
+        "decided_by": label.decided_by,
+        "agreement": label.agreement,
+        "kinds": len(label.labels) if label.labels != (GOOD,) else 0,
+        "source": AppLabel(label=", ".join(item.source_labels)) if item.source_labels else None,
+        "changed": bool(label.labels and item.source_labels and label.labels != mapped),
+        "reviews": tuple(
+            map(_review, sorted(reviews, key=lambda review: (review.when, review.reviewer, review.round)))
+        ),
+    }
+
+
+def _queue_fields(place: RankedItem | None, queue: int | None) -> dict[str, FieldValue]:
+    return {
+        "queue": queue,
+        "why": place.why if place else None,
+        "detail": place.detail if place and place.detail else None,
+        "label_issue_score": place.label_issue_score if place else None,
+    }
+
+
+def _review(review: Review) -> str:
+    decision = JOIN.join(review.labels) if review.verdict == "label" else review.verdict
+    return f"{review.reviewer}: {decision}" + (f" ({review.note})" if review.note else "")
+
+
+def _proposal(answer: Proposal) -> AppLabel:
+    """What a proposer says; `(abstained)` or `(error)` where it names no class."""
+    facts = {"rationale": answer.rationale, "reason": answer.reason, "by": answer.proposer}
+    return AppLabel(
+        label=JOIN.join(answer.labels) if answer.status == "ok" else f"({answer.status})",
+        confidence=answer.scores.get(answer.labels[0]) if len(answer.labels) == 1 else None,
+        facts={name: text for name, text in facts.items() if text},
+    )
+
+
+def _prediction(answer: Prediction) -> AppLabel:
+    facts = {"raw": answer.raw[:MAX_RAW], "parse": answer.parse, "by": answer.system}
+    return AppLabel(
+        label=JOIN.join(answer.labels) if answer.labels else f"({answer.parse})",
+        facts={name: text for name, text in facts.items() if text},
+    )
+
+
+def _margin(proposals: Sequence[Proposal]) -> float | None:
+    """Lead of the best class over the second, for the least sure proposer; None if none gives probabilities."""
+    margins = []
+    for proposal in proposals:
+        if len(proposal.scores) > 1:
+            first, second = sorted(proposal.scores.values(), reverse=True)[:2]
+            margins.append(round(first - second, 6))
+    return min(margins, default=None)
+
+
+def _field_name(name: str) -> str:
+    """A name with nothing but ASCII letters, digits and underscores."""
     return "".join(char if char.isascii() and char.isalnum() else "_" for char in name)

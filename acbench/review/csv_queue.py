@@ -1,220 +1,213 @@
-"""The review queue as a CSV file that people fill in with any editor, and the way back, strictly."""
+"""The review queue as a CSV file that people fill in with any editor, and the way back."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from acbench.errors import ReviewError, TableError
-from acbench.records import GOOD, JOIN, Item, Label, Proposal, Review, Verdict, is_contradictory, label_set, short_name
-from acbench.review.history import by_item, current_reviews
+from acbench.records import JOIN, Item, Label, Proposal, Review
+from acbench.review.decisions import Decision, DecisionError, choices, read_typed, refusal
+from acbench.review.history import ReviewLog, Statement, by_item, current_reviews
 from acbench.review.queue import RankedItem
-from acbench.schema import Category, Schema, fold
-from acbench.storage.csv_files import CsvRow, names_in, read_csv
+from acbench.review.wording import in_words
+from acbench.schema import Schema
+from acbench.storage.csv_files import CsvRow, read_csv
 
 COLUMNS = ("rank", "item_id", "image", "why", "detail", "source", "proposals", "current", "classes", "evidence",
            "label", "note", "reviewer")  # fmt: skip
+"""The last three are for people to fill in."""
 NEEDED = ("item_id", "label")
-VERDICTS: tuple[Verdict, ...] = ("unsure", "bad_image", "bad_mask")
+"""Columns without which nothing is read."""
+EVIDENCE = "evidence"
+"""Folder of the evidence pictures, beside the file."""
+
+
+# Writing
 
 
 def queue_csv(
-    ranked: Sequence[RankedItem],
+    waiting: Sequence[RankedItem],
     items: Mapping[str, Item],
     proposals: Mapping[str, Sequence[Proposal]],
     labels: Mapping[str, Label],
     schema: Schema,
-    evidence: Mapping[str, str],
 ) -> bytes:
-    """The queue as UTF-8 CSV; `evidence` gives the path of each item's picture. Columns `label`, `note` and
-    `reviewer` are for people."""
+    """The queue as UTF-8 CSV. `items`, `proposals` and `labels` are keyed by item_id."""
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()
-    for each in ranked:
-        item = items[each.item_id]
-        category = schema.category(item.category)
-        row = {
-            "rank": each.rank,
-            "item_id": each.item_id,
+    for row in waiting:
+        item = items[row.item_id]
+        cells = {
+            "rank": row.rank,
+            "item_id": row.item_id,
             "image": item.image,
-            "why": each.why,
-            "detail": each.detail,
+            "why": row.why,
+            "detail": row.detail,
             "source": ", ".join(item.source_labels),
-            "proposals": "; ".join(says(proposal) for proposal in proposals.get(each.item_id, ())),
-            "current": JOIN.join(labels[each.item_id].labels),
-            "classes": ", ".join([GOOD, *(category.class_ids if category else ())]),
-            "evidence": evidence.get(each.item_id, ""),
-            "label": "",
-            "note": "",
-            "reviewer": "",
+            "proposals": "; ".join(map(in_words, proposals.get(row.item_id, ()))),
+            "current": JOIN.join(labels[row.item_id].labels),
+            "classes": ", ".join(choices(schema.category(item.category))),
+            "evidence": f"{EVIDENCE}/{row.item_id}.jpg",
         }
-        writer.writerow({name: _inert(value) for name, value in row.items()})
+        writer.writerow({name: _inert(value) for name, value in cells.items()})
     return out.getvalue().encode("utf-8-sig")
 
 
-def says(proposal: Proposal) -> str:
-    """One proposal in a few words."""
-    name = short_name(proposal.proposer)
-    if proposal.status != "ok":
-        return f"{name}: – ({proposal.reason})"
-    share = proposal.scores.get(proposal.labels[0]) if len(proposal.labels) == 1 else None
-    return f"{name}: {JOIN.join(proposal.labels)}" + (f" {share:.2f}" if share is not None else "")
+def _inert(value: object) -> str:
+    """A cell that no spreadsheet program runs as a formula; without `\\r`, which the csv module forgets to quote."""
+    text = str(value).replace("\r", " ")
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t"} else text
 
 
-def in_sight(proposals: Mapping[str, Sequence[Proposal]]) -> dict[str, tuple[str, ...]]:
-    """item_id → the proposers whose answers a reviewer of the queue sees."""
-    return {
-        item: tuple(sorted(each.proposer for each in answers if each.status == "ok"))
-        for item, answers in proposals.items()
-    }
+# Reading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeResult:
-    """What came of reading a file of decisions."""
+@dataclass(slots=True, kw_only=True)
+class TakeCounts:
+    """How many rows of a filled-in queue were of each kind."""
 
-    reviews: list[Review]
-    """All reviews: the old ones and the new ones."""
-    counts: dict[str, int]
-    """`new`, `changed`, `same` (there already) decisions, and `empty` rows."""
+    new: int = 0
+    """First decisions of their reviewers."""
+    changed: int = 0
+    """Decisions that differ from the reviewer's last one."""
+    same: int = 0
+    """Decisions that are known already."""
+    empty: int = 0
+    """Rows without a decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What one row says."""
+
+    line: int
+    """Line of the file, from 1."""
+    item: Item
+    reviewer: str
+    decision: Decision
+
+
+class _BadRow(Exception):
+    """Why a row cannot be taken."""
 
 
 def take(
     path: Path,
-    items: Mapping[str, Item],
-    schema: Schema,
-    earlier: Sequence[Review],
+    log: ReviewLog,
     *,
     reviewer: str | None = None,
     shown: Mapping[str, tuple[str, ...]] | None = None,
-) -> TakeResult:
-    """Read decisions from a filled-in queue: all of them, or none and a ReviewError that lists what is wrong.
+) -> TakeCounts:
+    """Add the decisions of a filled-in queue to the log: all of them, or none.
 
-    A cell `label` holds class ids or names joined by ` + `, or `unsure`, `bad_image`, `bad_mask`; an empty one is no
-    decision. `when` is the time at which the file was saved. A decision that differs from the reviewer's last one is
-    added as a new round; the old row stays.
+    A cell `label` holds ids or names of classes joined by ` + `, or a verdict; an empty cell is no decision. A decision
+    that differs from the reviewer's last one becomes a new round; the old row stays. The time of a decision is the time
+    at which the file was saved. `reviewer`: who decided where the file does not say. `shown`: item_id → the proposers
+    whose answers the reviewer saw.
+
+    Raises ReviewError, with the wrong lines, for a file that cannot be taken.
     """
-    shown = shown or {}
     rows = _rows(path)
+    filled = [row for row in rows if row.cells["label"].strip()]
+    answers = _answers(path, filled, log, reviewer)
+    counts = TakeCounts(empty=len(rows) - len(filled))
     when = datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat()
-    problems: list[str] = []
-    decided: dict[tuple[str, str], int] = {}
-    last: defaultdict[tuple[str, str], list[Review]] = defaultdict(list)
-    for review in earlier:
-        last[review.item_id, review.reviewer].append(review)
-    added: list[Review] = []
-    counts = {"new": 0, "changed": 0, "same": 0, "empty": 0}
-    for line, row in rows:
-        cell = row["label"].strip()
-        if not cell:
-            counts["empty"] += 1
+    for answer in answers:
+        before = log.of_reviewer(answer.item.item_id, answer.reviewer)
+        if before and Decision.of(before[-1]) == answer.decision:
+            counts.same += 1
             continue
-        item = items.get(row["item_id"].strip())
-        if item is None:
-            problems.append(f"line {line}: no item {row['item_id']!r} in this benchmark")
-            continue
-        category = schema.category(item.category)
-        who = row.get("reviewer", "").strip() or (reviewer or "")
-        if not who:
-            problems.append(f"line {line}: nobody is named as reviewer")
-            continue
-        verdict, labels, wrong = _decision(cell, category)
-        if wrong:
-            problems.append(f"line {line}: {wrong}")
-            continue
-        if (item.item_id, who) in decided:
-            problems.append(
-                f"line {line}: {item.item_id} is decided by {who} on line {decided[item.item_id, who]} already"
-            )
-            continue
-        decided[item.item_id, who] = line
-        history = sorted(last[item.item_id, who], key=lambda each: each.round)
-        review = Review(
-            item_id=item.item_id,
-            reviewer=who,
-            round=history[-1].round + 1 if history else 1,
-            verdict=verdict,
-            labels=labels,
-            note=row.get("note", "").strip(),
-            shown=shown.get(item.item_id, ()),
-            when=when,
-            desk="csv",
-            schema_version=schema.version,
-        )
-        if history and _same(history[-1], review):
-            counts["same"] += 1
+        if before:
+            counts.changed += 1
         else:
-            counts["changed" if history else "new"] += 1
-            added.append(review)
-    if problems:
-        listed = "\n".join(f"  {problem}" for problem in problems[:20])
-        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        name_it = any("reviewer" in problem for problem in problems)
-        raise ReviewError(
-            f"{path}: {len(problems)} rows cannot be taken, so none was:\n{listed}{more}",
-            "give --reviewer NAME, or fill in the column `reviewer`" if name_it else "mend these lines and run again",
+            counts.new += 1
+        item_id = answer.item.item_id
+        log.add(
+            Statement(
+                item_id=item_id,
+                reviewer=answer.reviewer,
+                decision=answer.decision,
+                shown=(shown or {}).get(item_id, ()),
+                when=when,
+                desk="csv",
+            )
         )
-    return TakeResult(reviews=[*earlier, *added], counts=counts)
+    return counts
 
 
 def unsaved(path: Path, items: Mapping[str, Item], schema: Schema, reviews: Sequence[Review]) -> int:
-    """How many answers a filled-in queue holds that no reviewer's latest decision is; 1 if it cannot be read.
+    """How many answers of a filled-in queue are not the latest decision of a reviewer; 1 if it cannot be read.
 
     An answer without a reviewer may be anybody's.
     """
-    known: set[tuple[str, str, Verdict, tuple[str, ...], str]] = set()
+    known: set[tuple[str, str, Decision]] = set()
     for history in by_item(reviews).values():
-        for each in current_reviews(history):
-            known |= {(each.item_id, who, each.verdict, each.labels, each.note) for who in (each.reviewer, "")}
+        for review in current_reviews(history):
+            known |= {(review.item_id, name, Decision.of(review)) for name in (review.reviewer, "")}
     try:
         rows = _rows(path)
     except ReviewError:
         return 1
     count = 0
-    for _, row in rows:
-        cell, name = row["label"].strip(), row["item_id"].strip()
-        item = items.get(name)
-        if cell:
-            verdict, labels, wrong = _decision(cell, schema.category(item.category) if item else None)
-            who, note = (row.get(column, "").strip() for column in ("reviewer", "note"))
-            count += bool(wrong) or (name, who, verdict, labels, note) not in known
+    for row in rows:
+        cells = row.cells
+        if cells["label"].strip():
+            item_id, reviewer = cells["item_id"].strip(), cells.get("reviewer", "").strip()
+            item = items.get(item_id)
+            try:
+                decision = _decision(cells, item, schema)
+            except DecisionError:
+                count += 1
+            else:
+                count += (item_id, reviewer, decision) not in known
     return count
 
 
-def _decision(cell: str, category: Category | None) -> tuple[Verdict, tuple[str, ...], str]:
-    """The verdict and class ids of one cell, or what is wrong with it."""
-    for verdict in VERDICTS:
-        if fold(cell) == fold(verdict):
-            return verdict, (), ""
-    if category is None:
-        return "unsure", (), "its category is not in the schema"
-    parsed = {name: category.parse(name) for name in names_in(cell, typed=True)}
-    unknown = [name for name, found in parsed.items() if found is None]
-    if unknown or not parsed:
-        said = ", ".join(map(repr, unknown)) or repr(cell)
-        return (
-            "unsure",
-            (),
-            f"{said[:200]} is no class of {category.key} ({', '.join([GOOD, *category.class_ids])})",
-        )
-    labels = label_set(found for found in parsed.values() if found)
-    if is_contradictory(labels):
-        return "unsure", (), f"{GOOD} does not go with a defect"
-    return "label", labels, ""
+def _answers(path: Path, rows: Sequence[CsvRow], log: ReviewLog, reviewer: str | None) -> list[_Answer]:
+    """What all rows say. Raises ReviewError if one of them cannot be taken."""
+    answers: dict[tuple[str, str], _Answer] = {}
+    problems: list[str] = []
+    for row in rows:
+        try:
+            answer = _answer(row, log, reviewer)
+            key = answer.item.item_id, answer.reviewer
+            if key in answers:
+                raise _BadRow(f"{key[0]} is decided by {key[1]} on line {answers[key].line} already")
+            answers[key] = answer
+        except (_BadRow, DecisionError) as error:
+            problems.append(f"line {row.line}: {error}")
+    if problems:
+        hint = "mend these lines and run again"
+        if any(_NAMELESS in problem for problem in problems):
+            hint = "give --reviewer NAME, or fill in the column `reviewer`"
+        raise refusal(f"{path}: {len(problems)} rows", problems, hint)
+    return list(answers.values())
 
 
-def _same(one: Review, other: Review) -> bool:
-    def decision(review: Review) -> Any:
-        return replace(review, round=0, when="", shown=(), seconds=None, desk="", schema_version="")
+_NAMELESS = "nobody is named as reviewer"
 
-    return bool(decision(one) == decision(other))
+
+def _answer(row: CsvRow, log: ReviewLog, reviewer: str | None) -> _Answer:
+    """What one row says. Raises _BadRow or DecisionError."""
+    item_id = row.cells["item_id"]
+    item = log.items.get(item_id.strip())
+    if item is None:
+        raise _BadRow(f"no item {item_id!r} in this benchmark")
+    name = row.cells.get("reviewer", "").strip() or reviewer
+    if not name:
+        raise _BadRow(_NAMELESS)
+    return _Answer(row.line, item, name, _decision(row.cells, item, log.schema))
+
+
+def _decision(cells: Mapping[str, str], item: Item | None, schema: Schema) -> Decision:
+    decision = read_typed(cells["label"].strip(), schema.category(item.category) if item else None)
+    return replace(decision, note=cells.get("note", "").strip())
 
 
 def _rows(path: Path) -> list[CsvRow]:
@@ -222,9 +215,3 @@ def _rows(path: Path) -> list[CsvRow]:
         return read_csv(path, NEEDED)
     except TableError as error:
         raise ReviewError(error.message, error.hint) from None
-
-
-def _inert(value: object) -> str:
-    """A cell that no spreadsheet program runs as a formula; without `\\r`, which the csv module forgets to quote."""
-    text = str(value).replace("\r", " ")
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t"} else text

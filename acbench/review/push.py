@@ -1,9 +1,9 @@
-"""Puts tasks on the desk, each once, whatever crashes in between.
+"""Puts tasks into an annotation tool, each once, even if a connection is lost or a push is killed in between.
 
-Before a batch is sent, it is written down. Whoever finds such a note left behind, after a crash, a kill or a lost
-connection, does not know whether the desk has taken the batch or is still at it: so they look until it is there or as
-much time has passed as the desk could need, and send only what is missing. Should a desk have taken longer still, the
-next push finds a task twice and takes away the one that nobody has touched.
+Each batch is written down before it is sent. A push that finds such a note after a crash, a kill or a lost connection
+cannot know whether the tool has taken the batch or is still at work on it. So it looks until the batch is there, or
+until the tool has had as much time as it could need, and sends only what is missing. If a tool takes even longer, the
+next push finds some tasks twice and removes the copies that nobody has touched.
 """
 
 from __future__ import annotations
@@ -11,174 +11,211 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from acbench._util.backoff import Backoff
 from acbench._util.console import Progress
 from acbench.errors import LostConnection, StorageError
-from acbench.review.annotation_tool import AnnotationTool, ExistingTask, Key, Task, ToolProject
+from acbench.review.annotation_tool import AnnotationTool, ExistingTask, Task, TaskKey, ToolProject
 from acbench.storage.atomic import write_bytes
 
-BATCH = 1000
+BATCH_TASKS = 1000
 """Tasks in one request, at most."""
 BATCH_BYTES = 16 << 20
-"""Of one request, at most, as JSON."""
-SETTLE = 30.0
-"""Seconds after which a batch that is not there will not come any more."""
-TRIES = 3
-"""So many lost connections in a row are borne."""
+"""Bytes of one request as JSON, at most."""
+BATCH_SECONDS = 30.0
+"""Seconds after which a batch that is not in the tool will not come any more."""
+LOST_IN_A_ROW = 3
+"""How many lost connections in a row a push goes on after."""
 LOOK_AGAIN = Backoff(first=1.0, most=4.0)
-"""Between two looks at what the tool holds."""
+"""Waits between two looks at what the tool holds."""
+
+ExistingTasks = Mapping[TaskKey, Sequence[ExistingTask]]
+"""The tasks of a project by key; several of one key are copies."""
 
 
 @dataclass(slots=True, kw_only=True)
 class PushResult:
-    """What came of pushing to one project."""
+    """What came of pushing to one project, in tasks."""
 
     sent: int = 0
     there: int = 0
-    """Were on the desk already."""
+    """Were in the tool already."""
     blind: int = 0
-    """Of those sent."""
+    """Sent without proposals."""
     held: int = 0
     """Wait until an earlier round of the same image is decided."""
     removed: int = 0
-    """Were on the desk twice, and nobody had touched them."""
+    """Were in the tool twice, and nobody had touched them."""
     twice: int = 0
-    """Are on the desk twice, and people have worked on both."""
+    """Are in the tool twice, and people have worked on both copies."""
 
 
-def push(
-    desk: AnnotationTool,
-    project: ToolProject,
-    tasks: Sequence[Task],
-    note: Note,
-    *,
-    progress: Progress = lambda done, total: None,
-    settle: float = SETTLE,
-    batch: int = BATCH,
-) -> PushResult:
-    """See that each task is on the desk once. Raises LostConnection if the desk stays away: then run again."""
-    result = PushResult()
-    standing = desk.standing(project) if project.tasks or note.left(project) else []
-    if note.left(project):
-        standing = _settled(desk, project, note, settle)
-    there = _by_key(standing)
-    result.there = sum(task.key in there for task in tasks)
-    missing = [task for task in tasks if task.key not in there and not _held(task, there, project)]
-    result.held = len(tasks) - result.there - len(missing)
-    lost = 0
-    while missing:
-        part = _first(missing, batch)
-        note.write(project, part)
-        try:
-            desk.send(project, part)
-        except LostConnection:
-            lost += 1
-            if lost > TRIES:
-                raise
-            there = _by_key(_settled(desk, project, note, settle))
-            part = [task for task in part if task.key in there]
-        else:
-            lost = 0
-        note.clear()
-        sent = {task.key for task in part}
-        missing = [task for task in missing if task.key not in sent]
-        result.sent += len(part)
-        result.blind += sum(bool(task.data.get("blind")) for task in part)
-        progress(result.sent, result.sent + len(missing))
-    result.removed, result.twice = _mend(desk, project, there)
-    return result
+@dataclass(frozen=True, slots=True)
+class BatchNote:
+    """A file that says which batch is on its way to the tool."""
 
-
-class Note:
-    """The file that says what is under way."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
+    seconds: float = BATCH_SECONDS
+    """How long the tool may take for a batch."""
 
     def write(self, project: ToolProject, tasks: Iterable[Task]) -> None:
-        """A batch is about to be sent."""
+        """Note that a batch is about to be sent."""
         content = {"project": project.uid, "sent": time.time(), "keys": [task.key for task in tasks]}
         write_bytes(self.path, json.dumps(content).encode())
 
     def clear(self) -> None:
-        """Its fate is known."""
+        """Note that no batch is on its way."""
         self.path.unlink(missing_ok=True)
 
-    def left(self, project: ToolProject) -> tuple[float, set[Key]] | None:
-        """When a batch of the project was sent whose fate is not known, and what was in it."""
+    def pending(self, project: ToolProject) -> PendingBatch | None:
+        """The batch of the project that is on its way; None for none. Raises StorageError for a damaged file."""
         if not self.path.exists():
             return None
         try:
             content = json.loads(self.path.read_bytes())
-            sent, keys = float(content["sent"]), {(str(item), int(turn)) for item, turn in content["keys"]}
-            return (sent, keys) if content["project"] == project.uid else None
+            keys = {(str(item_id), int(number)) for item_id, number in content["keys"]}
+            batch = PendingBatch(frozenset(keys), float(content["sent"]), self.seconds)
+            return batch if content["project"] == project.uid else None
         except (ValueError, TypeError, KeyError) as error:
             raise StorageError(f"{self.path} is damaged: {error}", f"wait a minute, then: rm {self.path}") from None
 
 
-def _settled(desk: AnnotationTool, project: ToolProject, note: Note, settle: float) -> list[ExistingTask]:
-    """What is on the desk once the batch under way is there or will not come any more."""
-    left = note.left(project)
-    sent, keys = left or (0.0, set())
-    lost = looks = 0
-    while True:
+@dataclass(frozen=True, slots=True)
+class PendingBatch:
+    """A batch that was sent, and nobody knows whether it arrived."""
+
+    keys: frozenset[TaskKey]
+    sent: float
+    """Seconds since the epoch."""
+    seconds: float
+    """How long the tool may take for it."""
+
+    def is_over(self, existing: ExistingTasks) -> bool:
+        """Whether the batch is in the tool, or will not come any more."""
+        return self.keys <= existing.keys() or not 0 <= time.time() - self.sent < self.seconds
+
+
+def push(
+    tool: AnnotationTool,
+    project: ToolProject,
+    tasks: Sequence[Task],
+    note: BatchNote,
+    *,
+    progress: Progress = lambda done, total: None,
+    batch_tasks: int = BATCH_TASKS,
+) -> PushResult:
+    """See that each task is in the tool once. Raises LostConnection if the tool does not come back: then run again."""
+    pusher = _Pusher(tool, project, note, batch_tasks)
+    existing = pusher.existing()
+    result = PushResult(there=sum(task.key in existing for task in tasks))
+    missing = [task for task in tasks if task.key not in existing and not _is_held(task, existing, project)]
+    result.held = len(tasks) - result.there - len(missing)
+    while missing:
+        sent = pusher.send_some(missing)
+        keys = {task.key for task in sent}
+        missing = [task for task in missing if task.key not in keys]
+        result.sent += len(sent)
+        result.blind += sum(bool(task.data.get("blind")) for task in sent)
+        progress(result.sent, result.sent + len(missing))
+    result.removed, result.twice = pusher.remove_copies()
+    return result
+
+
+@dataclass(slots=True)
+class _Pusher:
+    """Sends batches to one project, and knows what is there."""
+
+    tool: AnnotationTool
+    project: ToolProject
+    note: BatchNote
+    batch_tasks: int
+    lost: int = 0
+    """Connections lost in a row while sending."""
+    known: ExistingTasks = field(default_factory=dict)
+    """What the tool held at the last look."""
+
+    def existing(self) -> ExistingTasks:
+        """What the tool holds, once no batch of an earlier push is on its way."""
+        if self.note.pending(self.project):
+            return self._after_batch()
+        self.known = _by_key(self.tool.existing_tasks(self.project) if self.project.tasks else [])
+        return self.known
+
+    def send_some(self, tasks: Sequence[Task]) -> list[Task]:
+        """Send the first tasks that fit into one request; gives those that are in the tool now."""
+        batch = _first_batch(tasks, self.batch_tasks)
+        self.note.write(self.project, batch)
         try:
-            standing = desk.standing(project)
+            self.tool.send(self.project, batch)
         except LostConnection:
-            lost += 1
-            if lost > TRIES:
+            self.lost += 1
+            if self.lost > LOST_IN_A_ROW:
                 raise
+            existing = self._after_batch()
+            batch = [task for task in batch if task.key in existing]
         else:
-            waited = time.time() - sent
-            if keys <= _by_key(standing).keys() or not 0 <= waited < settle:
-                note.clear()
-                return standing
-        looks += 1
-        time.sleep(LOOK_AGAIN.seconds(looks))
+            self.lost = 0
+        self.note.clear()
+        return batch
+
+    def remove_copies(self) -> tuple[int, int]:
+        """Remove untouched copies of tasks; gives their number, and how many tasks people have worked on twice."""
+        known = self.known
+        if any(len(copies) > 1 for copies in known.values()):
+            known = _by_key(self.tool.existing_tasks(self.project, drafts=True))
+        spare: list[int] = []
+        twice = 0
+        for copies in known.values():
+            keep = [task for task in copies if task.annotations] or copies[:1]
+            twice += len(keep) > 1
+            spare += [task.number for task in copies if task not in keep]
+        if spare:
+            self.tool.remove(self.project, spare)
+        return len(spare), twice
+
+    def _after_batch(self) -> ExistingTasks:
+        """What the tool holds, once the batch on its way is there or will not come any more."""
+        batch = self.note.pending(self.project)
+        lost = looks = 0
+        while True:
+            try:
+                self.known = _by_key(self.tool.existing_tasks(self.project))
+            except LostConnection:
+                lost += 1
+                if lost > LOST_IN_A_ROW:
+                    raise
+            else:
+                if batch is None or batch.is_over(self.known):
+                    self.note.clear()
+                    return self.known
+            looks += 1
+            time.sleep(LOOK_AGAIN.seconds(looks))
 
 
-def _by_key(standing: Iterable[ExistingTask]) -> dict[Key, list[ExistingTask]]:
-    table: defaultdict[Key, list[ExistingTask]] = defaultdict(list)
-    for each in standing:
-        if each.key is not None:
-            table[each.key].append(each)
+def _by_key(tasks: Iterable[ExistingTask]) -> ExistingTasks:
+    table: defaultdict[TaskKey, list[ExistingTask]] = defaultdict(list)
+    for task in tasks:
+        if task.key is not None:
+            table[task.key].append(task)
     return dict(table)
 
 
-def _held(task: Task, there: dict[Key, list[ExistingTask]], project: ToolProject) -> bool:
-    """Whether an earlier round of the image is on the desk and still wants people."""
-    earlier = (there.get((task.item_id, turn), ()) for turn in range(1, task.round))
-    return any(each.annotations < project.annotators for those in earlier for each in those)
+def _is_held(task: Task, existing: ExistingTasks, project: ToolProject) -> bool:
+    """Whether an earlier round of the image is in the tool, and not enough people have decided it."""
+    earlier = (existing.get((task.item_id, number), ()) for number in range(1, task.round))
+    return any(copy.annotations < project.annotators for copies in earlier for copy in copies)
 
 
-def _first(tasks: Sequence[Task], most: int) -> list[Task]:
-    """As many as go into one request."""
+def _first_batch(tasks: Sequence[Task], most: int) -> list[Task]:
+    """The first tasks that fit into one request: `most` at most, and at least one."""
     size = 0
-    part: list[Task] = []
+    batch: list[Task] = []
     for task in tasks[:most]:
         size += len(json.dumps(task.payload()))
-        if part and size > BATCH_BYTES:
+        if batch and size > BATCH_BYTES:
             break
-        part.append(task)
-    return part
-
-
-def _mend(desk: AnnotationTool, project: ToolProject, there: dict[Key, list[ExistingTask]]) -> tuple[int, int]:
-    """Take away untouched tasks that are there twice; gives their number, and that of those people worked on twice."""
-    spare: list[int] = []
-    twice = 0
-    if any(len(those) > 1 for those in there.values()):
-        there = _by_key(desk.standing(project, drafts=True))
-    for those in there.values():
-        if len(those) > 1:
-            worked = [each for each in those if each.annotations]
-            keep = worked or those[:1]
-            twice += len(keep) > 1
-            spare += [each.number for each in those if each not in keep]
-    if spare:
-        desk.remove(project, spare)
-    return len(spare), twice
+        batch.append(task)
+    return batch

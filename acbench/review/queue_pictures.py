@@ -1,4 +1,4 @@
-"""Evidence pictures of the review queue, as JPEG bytes."""
+"""Draws the evidence pictures of the review queue, as JPEG files."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from acbench.data import images as imaging
 from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
-from acbench.review.csv_queue import says
 from acbench.review.queue import RankedItem
+from acbench.review.wording import in_words
 from acbench.storage.atomic import write_bytes
 
 QUALITY = 88
-"""Of JPEG, without chroma subsampling: it would blur the outline."""
+"""JPEG quality. Chroma is not subsampled, which would blur the outline."""
 _VERSION = 2
 """Raise it when pictures are drawn differently."""
+EMPTY_COLOUR = (228, 228, 226)
+"""Light grey, where there is nothing to show."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What one picture shows."""
+class EvidencePicture:
+    """The picture by which a person decides about one image."""
 
     item: Item
     reference: Item | None
@@ -38,54 +40,61 @@ class Shown:
 
     def lines(self) -> list[str]:
         """The text below the picture."""
-        return [*(says(answer) for answer in self.proposals), f"why: {self.ranked.why}"]
+        return [*map(in_words, self.proposals), f"why: {self.ranked.why}"]
 
     def inputs(self) -> tuple[object, ...]:
-        """Everything that decides the picture."""
+        """Everything that decides how the picture looks."""
         normal = self.reference.sha256 if self.reference else None
         return _VERSION, self.item.image, self.item.sha256, self.item.mask_sha256, normal, self.lines()
 
-
-def references(items: Sequence[Item]) -> dict[str, list[Item]]:
-    """Category → the normal images to show beside others, the first first: of train if there are any; always the same.
-
-    Two of them, since none is shown beside itself.
-    """
-    normal: defaultdict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        if not item.anomalous and not item.problem:
-            normal[item.category].append(item)
-    return {category: nsmallest(2, there, key=_turn) for category, there in normal.items()}
-
-
-def _turn(item: Item) -> tuple[bool, str]:
-    return item.split != "train", hashlib.blake2b(item.image.encode()).hexdigest()
-
-
-def beside(item: Item, normal: Mapping[str, Sequence[Item]]) -> Item | None:
-    """The normal image to show beside an item, of `references`; None if there is no other."""
-    return next((each for each in normal.get(item.category, ()) if each.item_id != item.item_id), None)
-
-
-def draw(shown: Shown, images: ImageReader) -> bytes:
-    """The picture that a person decides by. What cannot be opened is said in the picture instead of shown."""
-    image, mask, normal = Image.new("RGB", (448, 448), (228, 228, 226)), None, None
-    lines = shown.lines()
-    try:
-        image = images.image(shown.item.image)
-        if shown.item.mask is not None:
-            mask = images.mask(shown.item.mask, image.size)
-    except AcbenchError as error:
-        lines.append(error.message)
-    if shown.reference is not None:
+    def draw(self, images: ImageReader) -> bytes:
+        """The picture as JPEG. Where an image cannot be opened, the picture says so."""
+        image, mask, normal = empty(), None, None
+        lines = self.lines()
         try:
-            normal = images.image(shown.reference.image)
+            image = images.image(self.item.image)
+            if self.item.mask is not None:
+                mask = images.mask(self.item.mask, image.size)
         except AcbenchError as error:
             lines.append(error.message)
-    drawn = evidence.picture(image, mask, normal, title=shown.item.image, lines=lines)
-    return imaging.jpeg(drawn, QUALITY)
+        if self.reference is not None:
+            try:
+                normal = images.image(self.reference.image)
+            except AcbenchError as error:
+                lines.append(error.message)
+        return imaging.jpeg(evidence.picture(image, mask, normal, title=self.item.image, lines=lines), QUALITY)
+
+    def write(self, images: ImageReader, path: Path) -> None:
+        """Draw the picture into a file."""
+        write_bytes(path, self.draw(images))
 
 
-def write(shown: Shown, images: ImageReader, path: Path) -> None:
-    """Keep the picture as a file."""
-    write_bytes(path, draw(shown, images))
+def empty() -> Image.Image:
+    """A grey field in place of an image that cannot be read."""
+    return Image.new("RGB", (448, 448), EMPTY_COLOUR)
+
+
+class References:
+    """The normal images that pictures show beside other images; the same images always give the same choice.
+
+    Images of the training split come first.
+    """
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        normal: defaultdict[str, list[Item]] = defaultdict(list)
+        for item in items:
+            if not item.anomalous and not item.problem:
+                normal[item.category].append(item)
+        # Two of each category, since no image is shown beside itself.
+        self._by_category: Mapping[str, Sequence[Item]] = {
+            category: nsmallest(2, members, key=_draw) for category, members in normal.items()
+        }
+
+    def beside(self, item: Item) -> Item | None:
+        """The normal image to show beside an item; None if there is no other."""
+        others = (other for other in self._by_category.get(item.category, ()) if other.item_id != item.item_id)
+        return next(others, None)
+
+
+def _draw(item: Item) -> tuple[bool, str]:
+    return item.split != "train", hashlib.blake2b(item.image.encode()).hexdigest()

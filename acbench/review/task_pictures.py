@@ -1,115 +1,133 @@
-"""The four pictures of a task, as JPEG files whose names tell nothing about the label."""
+"""Draws the four pictures of a task, as JPEG files whose names tell nothing about the label."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+from acbench._util.console import Progress
 from acbench.data import evidence
 from acbench.data import images as imaging
 from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
 from acbench.records import Item
-from acbench.review.queue_pictures import beside
+from acbench.review.queue_pictures import EMPTY_COLOUR, References, empty
 from acbench.schema.form import ALONE, PLACES, UNMARKED
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 
 LONGEST = 1280
 """Longer edge of a picture, pixels: what a screen shows."""
-CLOSE = 900
+CLOSE_UP = 900
 """Edge of a close-up, pixels: the largest thing on the page."""
 TALLEST = 1.25
-"""Height of a picture by its width; a taller image gets bars beside it, since all of it is to be seen at once."""
+"""Largest height of a picture as a multiple of its width. A taller image gets bars beside it, so that the page shows
+all of it at once."""
 QUALITY = 90
+"""JPEG quality."""
 _VERSION = 3
 """Part of every name. Raise it when pictures are drawn differently."""
-_EMPTY = (228, 228, 226)
 _NO_REFERENCE = "no-reference.jpg"
+
+Pictures = Mapping[str, Path]
+"""Files of one item's pictures: `image`, `contour`, `crop` and `reference`."""
 
 
 def draw(
     items: Sequence[Item],
-    references: Mapping[str, Sequence[Item]],
+    references: References,
     images: ImageReader,
     folder: Path,
     *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, dict[str, Path]]:
-    """Draw what is not there yet; gives each item's pictures: `image`, `contour`, `crop` and `reference`.
+    progress: Progress = lambda done, total: None,
+) -> dict[str, Pictures]:
+    """item_id → its pictures; those that are not in the folder are drawn.
 
-    `references`: see `stages.pictures`; where there is no other normal image, it is a grey field. Where no place is
-    marked, three of them are one and the same file: `marks` tells. What cannot be read is a grey field too.
+    The reference is a grey field if there is no other normal image, and so is each picture of an image that cannot be
+    read. Where no place is marked, all pictures but the reference are one and the same file: `marks` tells.
     """
-    found: dict[str, dict[str, Path]] = {}
+    album = _Album(references, images, folder)
+    pictures: dict[str, Pictures] = {}
     for done, item in enumerate(items, start=1):
-        paths = _drawn(item, images, folder)
-        normal = beside(item, references)
-        paths["reference"] = _place(folder, normal, "reference") if normal else folder / _NO_REFERENCE
-        if not paths["reference"].exists():
-            _save(paths["reference"], _image(normal, images) if normal else _nothing())
-        found[item.item_id] = paths
+        pictures[item.item_id] = {**album.own(item), "reference": album.reference(item)}
         progress(done, len(items))
-    return found
+    return pictures
 
 
-def marks(paths: Mapping[str, Path]) -> dict[str, str]:
+def marks(pictures: Pictures) -> dict[str, str]:
     """What the page has to know of an item's pictures, by the names in `schema.form`: text, empty for no."""
-    unmarked = paths["contour"] == paths["image"]
+    unmarked = pictures["contour"] == pictures["image"]
     return {
         UNMARKED: "yes" if unmarked else "",
-        ALONE: "yes" if paths["reference"].name == _NO_REFERENCE else "",
-        PLACES: "" if unmarked else _comment(paths["crop"]),
+        ALONE: "yes" if pictures["reference"].name == _NO_REFERENCE else "",
+        PLACES: "" if unmarked else _comment(pictures["crop"]),
     }
 
 
-def _drawn(item: Item, images: ImageReader, folder: Path) -> dict[str, Path]:
-    """The item's own pictures, drawn if need be."""
-    image, contour, crop = (_place(folder, item, name) for name in ("image", "contour", "crop"))
-    if not image.exists():
-        _save(image, _image(item, images))
-    if item.mask is not None and not (contour.exists() and crop.exists()):
+@dataclass(frozen=True, slots=True)
+class _Album:
+    """A folder of pictures."""
+
+    references: References
+    images: ImageReader
+    folder: Path
+
+    def reference(self, item: Item) -> Path:
+        """The picture of a normal image to compare with."""
+        normal = self.references.beside(item)
+        path = self._path(normal, "reference") if normal else self.folder / _NO_REFERENCE
+        if not path.exists():
+            _save(path, self._image(normal) if normal else empty())
+        return path
+
+    def own(self, item: Item) -> dict[str, Path]:
+        """The image, its contour and its close-up."""
+        image, contour, crop = (self._path(item, name) for name in ("image", "contour", "crop"))
+        if not image.exists():
+            _save(image, self._image(item))
+        if item.mask is None or not self._mark(item, contour, crop):
+            contour = crop = image
+        return {"image": image, "contour": contour, "crop": crop}
+
+    def _mark(self, item: Item, contour: Path, crop: Path) -> bool:
+        """Draw contour and close-up unless they are there; gives whether image and mask can be read."""
+        assert item.mask is not None
+        if contour.exists() and crop.exists():
+            return True
         try:
-            mask = images.mask(item.mask, (item.width, item.height))
-            whole = images.image(item.image)
-        except AcbenchError:  # `ingest` has told of it
-            return {"image": image, "contour": image, "crop": image}
-        _save(contour, _upright(evidence.contour(whole, mask, longest=LONGEST)))
-        close, places = evidence.close_up(whole, mask, edge=CLOSE)
-        _save(crop, close, comment=places)  # kept in the file: finding it anew would mean to decode the mask
-    if item.mask is None:
-        contour = crop = image
-    return {"image": image, "contour": contour, "crop": crop}
+            mask = self.images.mask(item.mask, (item.width, item.height))
+            image = self.images.image(item.image)
+        except AcbenchError:  # ingest has reported it
+            return False
+        _save(contour, _upright(evidence.contour(image, mask, longest=LONGEST)))
+        close_up, places = evidence.close_up(image, mask, edge=CLOSE_UP)
+        _save(crop, close_up, comment=places)  # kept in the file: to find it again, the mask had to be decoded
+        return True
 
+    def _image(self, item: Item) -> Image.Image:
+        try:
+            image = self.images.image(item.image)
+        except AcbenchError:  # ingest has reported it
+            return empty()
+        image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+        return _upright(image)
 
-def _place(folder: Path, item: Item, name: str) -> Path:
-    mark = digest(_VERSION, item.sha256, item.mask_sha256, length=8)
-    return folder / f"{item.item_id}-{mark}.{name}.jpg"
-
-
-def _image(item: Item, images: ImageReader) -> Image.Image:
-    try:
-        image = images.image(item.image)
-    except AcbenchError:  # `ingest` has told of it
-        return _nothing()
-    image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
-    return _upright(image)
+    def _path(self, item: Item, name: str) -> Path:
+        mark = digest(_VERSION, item.sha256, item.mask_sha256, length=8)
+        return self.folder / f"{item.item_id}-{mark}.{name}.jpg"
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image between bars, if it is taller than a page shows."""
+    """The image, between bars if it is taller than a page shows."""
     width = round(image.height / TALLEST)
     if image.width >= width:
         return image
-    page = Image.new("RGB", (width, image.height), _EMPTY)
+    page = Image.new("RGB", (width, image.height), EMPTY_COLOUR)
     page.paste(image, ((width - image.width) // 2, 0))
     return page
-
-
-def _nothing() -> Image.Image:
-    return Image.new("RGB", (448, 448), _EMPTY)
 
 
 def _save(path: Path, picture: Image.Image, *, comment: str = "") -> None:
@@ -117,8 +135,9 @@ def _save(path: Path, picture: Image.Image, *, comment: str = "") -> None:
 
 
 def _comment(path: Path) -> str:
+    """The comment in a JPEG file; empty if it cannot be read, since the page shows that by itself."""
     try:
         with Image.open(path) as picture:
             return bytes(picture.info.get("comment", b"")).decode("ascii", "replace")
-    except OSError:  # a file that was damaged shows by itself
+    except OSError:
         return ""

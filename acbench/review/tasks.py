@@ -1,29 +1,28 @@
-"""From what is known of images to the tasks that people are given."""
+"""Chooses which images of the queue people are asked about, and makes their tasks."""
 
 from __future__ import annotations
 
 import hashlib
 import html
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from acbench.errors import AnnotationToolError
 from acbench.records import Item, Label, Proposal, Review
-from acbench.review.annotation_tool import Key, Task
-from acbench.review.csv_queue import says
+from acbench.review.annotation_tool import Task, TaskKey, TaskPrediction, TaskValue
 from acbench.review.history import current_reviews
 from acbench.review.pull import last_round
 from acbench.review.queue import RankedItem, Why
-from acbench.schema import Schema
-from acbench.schema.form import ALONE, CONTROL, EMPTY, OBJECT, PLACES, UNMARKED
-from acbench.schema.form import ASKED as ASKED_FIELD
+from acbench.review.wording import in_words
+from acbench.schema.form import ALONE, ASKED, CONTROL, EMPTY, OBJECT, PLACES, UNMARKED
 
-Part = Literal["disputed", "all", "audit"]
-"""Of the queue."""
-Check = Callable[[Mapping[str, Any]], Sequence[str]]
-"""What is wrong with a prediction, judged by the form that it is for."""
+QueuePart = Literal["disputed", "all", "audit"]
+"""Which part of the queue is pushed."""
+Check = Callable[[TaskPrediction], Sequence[str]]
+"""Gives what is wrong with a prediction, by the form that it is for."""
 
-ASKED: Mapping[Why, str] = {
+ASKED_BECAUSE: Mapping[Why, str] = {
     "flagged": "somebody wants it looked at again",
     "disputed": "proposals differ",
     "suspect": "its label in the dataset may be a mistake",
@@ -31,112 +30,147 @@ ASKED: Mapping[Why, str] = {
     "uncertain": "a proposer could not tell",
     "audit": "it was drawn at random, as a check",
 }
-"""Why an image is in the queue, in words that tell no label: not the proposed one, nor the dataset's."""
-UNLISTED = (
+"""Why an image is in the queue, in words that tell no label, neither a proposed one nor the dataset's."""
+HIDDEN_FIELDS = (
     *("proposals", "shown", "why", "blind"),  # would sway people before they have looked
     *("image", "reference", "round", "schema", UNMARKED, ALONE, PLACES),  # say nothing to them
 )
-"""Fields of a task's data that are kept out of the list of tasks."""
-HIDDEN = "<p>Nobody's proposal is shown for this image.</p>"
+"""Fields of a task's data that the list of tasks does not show."""
+BLIND_PROPOSALS = "<p>Nobody's proposal is shown for this image.</p>"
+NO_PROPOSALS = "<p>Nobody proposes anything.</p>"
 
 
-def chosen(
+@dataclass(frozen=True, slots=True)
+class DueTask:
+    """An image that people should be asked about now."""
+
+    ranked: RankedItem
+    round: int
+    reviewed: bool = False
+    """Whether people have looked at it before, without a clear outcome."""
+
+    def is_blind(self, share: float, seed: int) -> bool:
+        """Whether the annotator sees no proposals: drawn by image and round alone, so that it never changes."""
+        text = f"blind:{seed}:{self.ranked.item_id}:{self.round}"
+        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+        return int.from_bytes(digest) / 2**64 < share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which images of the queue to ask about, and in which round."""
+
+    part: QueuePart = "all"
+    """`disputed`: where people or witnesses differ. `audit`: the sample of labels that would be accepted without a
+    look."""
+    round: int | None = None
+    """The round of all tasks; None for the one that is due for each image."""
+
+
+def due_tasks(
     waiting: Sequence[RankedItem],
     labels: Mapping[str, Label],
     reviews: Mapping[str, Sequence[Review]],
-    *,
-    part: Part = "all",
-    turn: int | None = None,
-    undecided: Container[Key] = (),
-) -> list[tuple[RankedItem, int]]:
-    """Which of the waiting images are put to people, and in which round.
+    selection: Selection,
+    undecided: Container[TaskKey] = (),
+) -> list[DueTask]:
+    """The waiting images that people should be asked about.
 
-    Where people have decided without a clear outcome, it is the round after their last one; elsewhere the first that is
-    not `undecided`: worked on, with nothing that decides; or `turn` for all. `disputed`: where people or witnesses
-    differ. `audit`: the sample of labels accepted unseen.
+    Where people have decided without a clear outcome, the round after their last one is due; elsewhere the first one
+    that is not `undecided`, that is, whose task people have worked on without a decision.
     """
-    found = []
-    for each in waiting:
-        said = current_reviews(reviews.get(each.item_id, ()))
-        open_question = bool(said) and labels[each.item_id].status == "pending"
-        if part == "disputed" and not open_question and each.why != "disputed":
+    due = []
+    for row in waiting:
+        history = reviews.get(row.item_id, ())
+        reviewed = bool(current_reviews(history))
+        is_open = reviewed and labels[row.item_id].status == "pending"
+        if not _is_selected(row, selection.part, is_open=is_open):
             continue
-        if part == "audit" and each.why != "audit":
-            continue
-        due = last_round(reviews[each.item_id]) + 1 if open_question else 1
-        while (each.item_id, due) in undecided:
-            due += 1
-        found.append((each, turn or due))
-    return found
+        round_due = last_round(history) + 1 if is_open else 1
+        while (row.item_id, round_due) in undecided:
+            round_due += 1
+        due.append(DueTask(row, selection.round or round_due, reviewed))
+    return due
 
 
-def is_blind(item: str, turn: int, share: float, seed: int) -> bool:
-    """Whether proposals are kept from whoever decides an image: drawn by the image alone, so that it never changes."""
-    digest = hashlib.blake2b(f"blind:{seed}:{item}:{turn}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / 2**64 < share
+def _is_selected(row: RankedItem, part: QueuePart, *, is_open: bool) -> bool:
+    """`is_open`: people have decided without a clear outcome."""
+    if part == "disputed":
+        return is_open or row.why == "disputed"
+    return part == "all" or row.why == "audit"
 
 
-def task(
-    ranked: RankedItem,
-    turn: int,
-    item: Item,
-    proposals: Sequence[Proposal],
-    pictures: Mapping[str, str],
-    schema: Schema,
-    *,
-    blind: bool,
-    check: Check,
-    reviewed: bool = False,
-) -> Task:
-    """One image as a task; `pictures` are addresses by the names in `schema.form.FIELDS`, with `desk_pictures.marks`.
-    `reviewed`: whether people have looked at it before, without a clear outcome.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskContent:
+    """Everything that one task shows."""
 
-    Raises DeskError, naming the item, for a prediction that the form cannot hold.
-    """
-    answered = [each for each in proposals if each.status == "ok"]
-    predictions = [] if blind else [_prediction(each) for each in answered]
-    for each, prediction in zip(answered, predictions, strict=False):
-        if wrong := check(prediction):
+    due: DueTask
+    item: Item
+    proposals: Sequence[Proposal]
+    pictures: Mapping[str, str]
+    """Addresses by the names in `schema.form.FIELDS`, and the texts of `task_pictures.marks`."""
+    blind: bool
+    schema_version: str
+
+    def task(self) -> Task:
+        """The task as it is sent."""
+        due, answered = self.due, [proposal for proposal in self.proposals if proposal.status == "ok"]
+        shown = [] if self.blind else answered
+        data: dict[str, TaskValue] = {
+            "item_id": self.item.item_id,
+            "round": due.round,
+            "blind": self.blind,
+            "shown": sorted(proposal.proposer for proposal in shown),
+            "why": "" if self.blind else due.ranked.why,
+            ASKED: self._asked(),
+            "schema": self.schema_version,
+            **self.pictures,
+            "proposals": self._proposals(),
+        }
+        predictions = [_prediction(proposal) for proposal in shown]
+        if predictions:
+            predictions.append({"model_version": EMPTY, "result": []})
+        return Task(item_id=self.item.item_id, round=due.round, data=data, predictions=predictions)
+
+    def _asked(self) -> str:
+        """Why the image is asked, in one line; empty if there is nothing to say.
+
+        A blind task does not even tell what proposals are like.
+        """
+        if self.blind:
+            return "Asked without proposals: it was drawn at random for that."
+        why = "people have not settled it yet" if self.due.reviewed else ASKED_BECAUSE.get(self.due.ranked.why, "")
+        return f"Asked because {why}." if why else ""
+
+    def _proposals(self) -> str:
+        """All proposals, as HTML."""
+        return BLIND_PROPOSALS if self.blind else "".join(map(_in_html, self.proposals)) or NO_PROPOSALS
+
+
+def refuse_unfit(task: Task, image: str, check: Check) -> None:
+    """Raise AnnotationToolError, naming the image, for a prediction that the form cannot hold."""
+    for prediction in task.predictions:
+        if prediction["model_version"] != EMPTY and (wrong := check(prediction)):
+            proposer = prediction["model_version"]
             raise AnnotationToolError(
-                f"{item.item_id} ({item.image}): the answer of {each.proposer} does not fit the form: {wrong[0]}",
+                f"{task.item_id} ({image}): the answer of {proposer} does not fit the form: {wrong[0]}",
                 "ask it again under the current schema: acbench propose",
             )
-    data = {
-        "item_id": item.item_id,
-        "round": turn,
-        "blind": blind,
-        "shown": [] if blind else sorted(each.proposer for each in answered),
-        "why": "" if blind else ranked.why,
-        ASKED_FIELD: _asked(ranked, blind=blind, reviewed=reviewed),
-        "schema": schema.version,
-        **pictures,
-        "proposals": HIDDEN if blind else "".join(map(_in_html, proposals)) or "<p>Nobody proposes anything.</p>",
-    }
-    if predictions:
-        predictions.append({"model_version": EMPTY, "result": []})
-    return Task(item_id=item.item_id, round=turn, data=data, predictions=predictions)
 
 
-def _asked(ranked: RankedItem, *, blind: bool, reviewed: bool) -> str:
-    """One line for the annotator; empty if there is nothing to say. A blind task does not tell even what is thought of
-    proposals."""
-    if blind:
-        return "Asked without proposals: it was drawn at random for that."
-    why = "people have not settled it yet" if reviewed else ASKED.get(ranked.why, "")
-    return f"Asked because {why}." if why else ""
-
-
-def _prediction(proposal: Proposal) -> dict[str, Any]:
-    """A proposal as Label Studio keeps it. It has a score only if the proposer gave one for exactly these labels."""
+def _prediction(proposal: Proposal) -> TaskPrediction:
+    """A proposal for Label Studio. It has a score only if the proposer gives one for exactly these labels."""
     labels = list(proposal.labels)
-    prediction: dict[str, Any] = {
+    prediction: TaskPrediction = {
         "model_version": proposal.proposer,
         "result": [{"from_name": CONTROL, "to_name": OBJECT, "type": "choices", "value": {"choices": labels}}],
     }
     score = proposal.scores.get(labels[0]) if len(labels) == 1 else None
-    return prediction if score is None else {**prediction, "score": score}
+    if score is not None:
+        prediction["score"] = score
+    return prediction
 
 
 def _in_html(proposal: Proposal) -> str:
     why = f"<br/>{html.escape(proposal.rationale)}" if proposal.rationale and proposal.status == "ok" else ""
-    return f"<p><b>{html.escape(says(proposal))}</b>{why}</p>"
+    return f"<p><b>{html.escape(in_words(proposal))}</b>{why}</p>"

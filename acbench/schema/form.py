@@ -11,11 +11,11 @@ import html
 from itertools import zip_longest
 from xml.etree import ElementTree as Xml
 
-from acbench.records import GOOD
+from acbench.records import GOOD, Verdict
 from acbench.schema.form_style import STYLE
 from acbench.schema.model import Category
 
-VERDICTS = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
+VERDICTS: dict[Verdict, str] = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
 """What an annotator can say instead of a class."""
 MEANING = {
     "unsure": "You cannot tell; somebody else is asked.",
@@ -128,11 +128,10 @@ def _clashes(parent: Xml.Element, category: Category) -> None:
     The field keeps Label Studio from submitting, and its message says why. It is a hidden text field and not a choice,
     because a choice would get a key and could be chosen.
     """
-    names = {GOOD: "Normal", **VERDICTS}
-    exclusive = list(names)
-    for place, alias in enumerate(exclusive):
-        others = [*category.class_ids, *exclusive[place + 1 :]]
-        warning = f"{names[alias]} goes with nothing else: take one of them away."
+    exclusive: list[tuple[str, str]] = [(GOOD, "Normal"), *VERDICTS.items()]
+    for place, (alias, name) in enumerate(exclusive):
+        others = [*category.class_ids, *(other for other, _ in exclusive[place + 1 :])]
+        warning = f"{name} goes with nothing else: take one of them away."
         chosen = _view(parent, "", visibleWhen="choice-selected", whenTagName=CONTROL, whenChoiceValue=alias)
         clash = _view(
             chosen, "acb-clash", visibleWhen="choice-selected", whenTagName=CONTROL, whenChoiceValue=",".join(others)

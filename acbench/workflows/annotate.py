@@ -1,10 +1,9 @@
-"""One benchmark and an annotation tool: its queue becomes tasks for people, and their decisions become reviews."""
+"""One benchmark and an annotation tool: the queue becomes tasks for people, and their decisions become reviews."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from acbench.data.images import ImageReader
@@ -13,77 +12,65 @@ from acbench.records import Item
 from acbench.review import pull as pulling
 from acbench.review import push as pushing
 from acbench.review import queue_pictures, task_pictures, tasks
-from acbench.review.annotation_tool import AnnotationTool, ProjectSpec, ToolProject
-from acbench.review.history import by_item, current_reviews
+from acbench.review.annotation_tool import AnnotationTool, ProjectSpec, Task, ToolProject, project_name
 from acbench.review.pull import PullResult
-from acbench.review.push import Note, PushResult
-from acbench.review.queue import RankedItem
-from acbench.review.tasks import Check, Part
+from acbench.review.push import BatchNote, PushResult
+from acbench.review.tasks import Check, DueTask, QueuePart, Selection, TaskContent
 from acbench.schema import Category, Schema
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
-from acbench.storage.atomic import write_bytes
-from acbench.workflows.label import Labelled, keep_reviews, read_reviews
 from acbench.workflows.queue import Queue
+from acbench.workflows.reviews import keep_added, review_log
 from acbench.workflows.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How to push."""
+class PushOptions:
+    """What is pushed, and how."""
 
-    part: Part = "all"
-    """Of the queue."""
-    turn: int | None = None
-    """Round of all tasks; None for the one that each image is due."""
+    part: QueuePart = "all"
+    round: int | None = None
+    """Round of all tasks; None for the one that is due for each image."""
     blind: float = 0.1
     """Share of tasks without proposals, 0…1."""
     annotators: int | None = None
-    """People an image is put to; None leaves projects as they are."""
+    """How many people decide each image; None leaves projects as they are."""
     restore_form: bool = False
-    settle: float = pushing.SETTLE
-    """Seconds to wait for a batch whose fate is not known."""
+    """Put back a form that people edited."""
 
 
 def push(
-    run: Run, tool: AnnotationTool, plan: Plan, queue: Queue, check: Callable[[str], Check]
+    run: Run, tool: AnnotationTool, queue: Queue, options: PushOptions, check: Callable[[str], Check]
 ) -> dict[str, PushResult]:
     """Put the queue into the tool; gives what came of it by category.
 
-    `check` gives the judge of predictions for a form. Nothing is sent before every prediction of a category is judged.
+    `check` gives what judges the predictions for a form (XML). Nothing of a category is sent before all its predictions
+    are judged.
     """
-    labelled = queue.labelled
-    reviews, items = by_item(labelled.reviews), labelled.proposed.dataset.by_id
-    undecided = pulling.undecided(run.files.undecided_tasks)
-    picked = tasks.chosen(queue.waiting, labelled.labels, reviews, part=plan.part, turn=plan.turn, undecided=undecided)
-    by_category: defaultdict[str, list[tuple[RankedItem, int]]] = defaultdict(list)
-    for ranked, turn in picked:
-        by_category[items[ranked.item_id].category].append((ranked, turn))
+    pusher = _Pusher(run, tool, queue, options, check)
     result: dict[str, PushResult] = {}
-    for key, members in sorted(by_category.items()):
+    for key, due in sorted(pusher.due_by_category().items()):
         category = run.schema.category(key)
         if category is None:
-            run.console.note(f"{len(members):,} images of {key} are not put on the desk: the schema has no {key}")
+            run.console.note(f"{len(due):,} images of {key} are not pushed: the schema has no {key}")
         else:
-            result[key] = _push(run, tool, plan, category, members, labelled, check)
+            result[key] = pusher.push(category, due)
     return result
 
 
 def pull(run: Run, tool: AnnotationTool, dataset: Dataset) -> PullResult:
-    """Bring home what people decided, and keep it; gives what came of it."""
-    parts: list[PullResult] = []
-    before = reviews = read_reviews(run)
-    with run.console.stage("read the desk") as progress:
-        names = sorted({item.category for item in dataset.items})
-        for done, key in enumerate(names, start=1):
-            project = tool.find(f"{run.schema.benchmark}/{key}")
+    """Take in what people decided in the tool; gives what came of it."""
+    log = review_log(run, dataset)
+    total = PullResult()
+    with run.console.stage("read decisions") as progress:
+        categories = sorted({item.category for item in dataset.items})
+        for done, category in enumerate(categories, start=1):
+            project = tool.find(project_name(run.schema.benchmark, category))
             if project is not None:
-                parts.append(pulling.pull(project, tool.answers(project), dataset.by_id, run.schema, reviews))
-                reviews = parts[-1].reviews
-            progress(done, len(names))
-    total = pulling.merge(parts, reviews)
-    keep_reviews(run, total.reviews, before)
-    write_bytes(run.files.undecided_tasks, json.dumps(sorted(total.undecided)).encode())
+                total.add(pulling.pull(project, tool.annotated_tasks(project), log))
+            progress(done, len(categories))
+    keep_added(run, log)
+    pulling.write_undecided(run.files.undecided_tasks, total.undecided)
     return total
 
 
@@ -95,60 +82,80 @@ def project_spec(schema: Schema, category: Category, annotators: int | None = No
         title=f"{schema.title}: {category.name}"[:50],
         form=label_studio_form(category),
         instructions=instructions(category),
-        words=f"{schema.title}: which kinds of defect do these images of {category.name} show?"
+        description=f"{schema.title}: which kinds of defect do these images of {category.name} show?"
         " For annotators: press Label All Tasks.",
-        unlisted=tasks.UNLISTED,
+        hidden_fields=tasks.HIDDEN_FIELDS,
         annotators=annotators,
     )
 
 
-def _push(
-    run: Run,
-    tool: AnnotationTool,
-    plan: Plan,
-    category: Category,
-    members: Sequence[tuple[RankedItem, int]],
-    labelled: Labelled,
-    check: Callable[[str], Check],
-) -> PushResult:
-    project = tool.open(project_spec(run.schema, category, plan.annotators), restore_form=plan.restore_form)
-    judge = check(label_studio_form(category))
-    proposed, reviews = labelled.proposed, by_item(labelled.reviews)
-    items = proposed.dataset.by_id
-    addresses = _pictures(run, tool, project, proposed.dataset, [items[ranked.item_id] for ranked, _ in members])
-    new_tasks = [
-        tasks.task(
-            ranked,
-            turn,
-            items[ranked.item_id],
-            proposed.by_item.get(ranked.item_id, ()),
-            addresses[ranked.item_id],
-            run.schema,
-            blind=tasks.is_blind(ranked.item_id, turn, plan.blind, run.settings.seed),
-            check=judge,
-            reviewed=bool(current_reviews(reviews.get(ranked.item_id, ()))),
-        )
-        for ranked, turn in members
-    ]
-    note = Note(run.files.annotation_tool / f"under-way-{project.uid}.json")
-    with run.console.stage(f"push {category.key}") as progress:
-        return pushing.push(tool, project, new_tasks, note, progress=progress, settle=plan.settle)
+@dataclass(frozen=True, slots=True)
+class _Pusher:
+    """Pushes a queue, one category at a time."""
 
+    run: Run
+    tool: AnnotationTool
+    queue: Queue
+    options: PushOptions
+    check: Callable[[str], Check]
 
-def _pictures(
-    run: Run, tool: AnnotationTool, project: ToolProject, dataset: Dataset, items: Sequence[Item]
-) -> dict[str, dict[str, str]]:
-    """Item → picture → its address in the tool; and what the page has to know of them."""
-    with run.console.stage("draw pictures") as progress:
-        drawn = task_pictures.draw(
-            items,
-            queue_pictures.references(dataset.items),
-            ImageReader(dataset.root),
-            run.files.task_pictures / items[0].category,
-            progress=progress,
+    def due_by_category(self) -> Mapping[str, list[DueTask]]:
+        """Category → the images that people should be asked about."""
+        labelled = self.queue.labelled
+        due = tasks.due_tasks(
+            self.queue.waiting,
+            labelled.labels,
+            labelled.reviews_by_item,
+            Selection(part=self.options.part, round=self.options.round),
+            pulling.read_undecided(self.run.files.undecided_tasks),
         )
-    addresses = tool.pictures(project, {path for paths in drawn.values() for path in paths.values()})
-    return {
-        item: {**{name: addresses[path] for name, path in paths.items()}, **task_pictures.marks(paths)}
-        for item, paths in drawn.items()
-    }
+        by_category: defaultdict[str, list[DueTask]] = defaultdict(list)
+        for task in due:
+            by_category[self._item(task).category].append(task)
+        return by_category
+
+    def push(self, category: Category, due: Sequence[DueTask]) -> PushResult:
+        """Push the tasks of one category."""
+        spec = project_spec(self.run.schema, category, self.options.annotators)
+        project = self.tool.open(spec, restore_form=self.options.restore_form)
+        check = self.check(spec.form)
+        pictures = self._pictures(project, [self._item(task) for task in due])
+        made = [self._task(task, pictures[task.ranked.item_id], check) for task in due]
+        note = BatchNote(self.run.files.annotation_tool / f"under-way-{project.uid}.json")
+        with self.run.console.stage(f"push {category.key}") as progress:
+            return pushing.push(self.tool, project, made, note, progress=progress)
+
+    def _item(self, due: DueTask) -> Item:
+        return self.queue.labelled.proposed.dataset.by_id[due.ranked.item_id]
+
+    def _task(self, due: DueTask, pictures: Mapping[str, str], check: Check) -> Task:
+        """The task of one image. Raises AnnotationToolError for a prediction that does not fit the form."""
+        item = self._item(due)
+        content = TaskContent(
+            due=due,
+            item=item,
+            proposals=self.queue.labelled.proposed.by_item.get(item.item_id, ()),
+            pictures=pictures,
+            blind=due.is_blind(self.options.blind, self.run.settings.seed),
+            schema_version=self.run.schema.version,
+        )
+        task = content.task()
+        tasks.refuse_unfit(task, item.image, check)
+        return task
+
+    def _pictures(self, project: ToolProject, items: Sequence[Item]) -> dict[str, dict[str, str]]:
+        """item_id → the address of each of its pictures in the tool, and what the page has to know of them."""
+        dataset = self.queue.labelled.proposed.dataset
+        with self.run.console.stage("draw pictures") as progress:
+            drawn = task_pictures.draw(
+                items,
+                queue_pictures.References(dataset.items),
+                ImageReader(dataset.root),
+                self.run.files.task_pictures / items[0].category,
+                progress=progress,
+            )
+        addresses = self.tool.pictures(project, {path for pictures in drawn.values() for path in pictures.values()})
+        return {
+            item_id: {name: addresses[path] for name, path in pictures.items()} | task_pictures.marks(pictures)
+            for item_id, pictures in drawn.items()
+        }

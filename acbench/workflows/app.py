@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from acbench.integrations.fiftyone.dataset import (
 )
 from acbench.predictors.proposers import neighbours
 from acbench.records import GOOD, Prediction
+from acbench.review.app_marks import CollectCounts
 from acbench.review.app_records import FORMAT, AppSample
-from acbench.review.app_samples import cards
+from acbench.review.app_samples import SampleBuilder
 from acbench.storage import tables
 from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
@@ -46,8 +47,7 @@ class Shown:
 class Collected:
     """What came of collecting marks."""
 
-    counts: Mapping[str, int]
-    """See `CollectResult.counts`."""
+    counts: CollectCounts
     waiting: int
     """Images that wait for people now."""
     other_tags: Sequence[str]
@@ -78,7 +78,7 @@ def collect(run: Run, reviewer: str, systems: Sequence[str], *, sure: bool) -> C
         _, queue = relabel(run, proposed)  # so that status and report tell of it
         dataset.remove_marks(result.taken)
         _update(run, queue, dataset, systems)
-    return Collected(counts=result.counts, waiting=len(queue.waiting), other_tags=result.other_tags)
+    return Collected(counts=result.counts, waiting=len(queue.waiting), other_tags=sorted(result.other_tags))
 
 
 def refuse_remote(run: Run) -> None:
@@ -109,7 +109,7 @@ def _update(run: Run, queue: Queue, dataset: AppDataset, systems: Sequence[str])
                 GOOD,
                 *sorted({name for category in run.schema.categories.values() for name in category.class_ids}),
             ],
-            vectors=neighbours.build(proposer_setup(run, source)).known(source.items),
+            vectors=neighbours.build(proposer_setup(run, source)).kept_vectors(source.items),
             model=run.models.embedder.name,
         )
         return dataset.update(contents, progress)
@@ -129,9 +129,9 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
     labelled, proposed = queue.labelled, queue.labelled.proposed
     root = proposed.dataset.root
     assert isinstance(root, Path), "refused before"
-    return cards(
-        proposed.dataset.items,
-        root,
+    builder = SampleBuilder(
+        root=root,
+        items=proposed.dataset.items,
         labels=labelled.labels,
         proposals=proposed.by_item,
         reviews=labelled.reviews,
@@ -140,6 +140,7 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
         predictions={name: tables.read(_predictions(run.files, name), Prediction) for name in sorted(set(systems))},
         schema=run.schema,
     )
+    return builder.samples()
 
 
 def _predictions(files: BenchmarkFiles, system: str) -> Path:

@@ -1,4 +1,4 @@
-"""Runs a baseline over a project's test images, and keeps what it answered and what it was made with."""
+"""Runs a baseline over the test images, and keeps its predictions and where the location of the defects came from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError, StorageError
 from acbench.evaluation.result import Provenance
 from acbench.evaluation.truth import Truth
-from acbench.predictors.base import Baseline, BaselineOptions, BaselineSetup
+from acbench.predictors.base import Answers, Baseline, BaselineOptions, BaselineSetup
 from acbench.predictors.registry import build_baseline
 from acbench.records import Item, Prediction
 from acbench.schema.views import View, in_view
@@ -25,7 +25,7 @@ from acbench.workflows.run import Run
 def baseline_setup(
     run: Run, dataset: Dataset, *, view: View, truth: Truth | None, options: BaselineOptions
 ) -> BaselineSetup:
-    """What a baseline may build on."""
+    """What a baseline works with."""
     return BaselineSetup(
         schema=in_view(run.schema, view),
         images=ImageReader(dataset.root),
@@ -43,21 +43,25 @@ def tested(run: Run, dataset: Dataset) -> list[Item]:
 
 
 def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
-    """Have a baseline answer for every test item, unless it has; gives how many were not asked about.
+    """Have a baseline answer for every test item, unless it has. Gives how many items were not asked about.
 
-    A second run asks only what is open. Raises AcbenchError if it answers for a stranger or twice.
+    If a run was not finished, the next one asks only about what is left. Raises AcbenchError, also if the baseline
+    answers for an unknown item or twice for one.
     """
     baseline, items = build_baseline(name, setup), tested(run, dataset)
     path = run.files.predictions(name)
     key = digest(VERSION, baseline.name, sorted(item.item_id + item.sha256 for item in items))
+    unasked = 0
 
     def write(path: Path) -> None:
+        nonlocal unasked
         with run.console.stage(f"run {name}") as progress:
             if run.distributed is None:
-                answers = list(baseline.predict(items, progress))
+                answers = Answers(list(baseline.predict(items, progress)), baseline.unasked)
             else:
                 answers = run.distributed.predict(baseline, name, setup, items, progress)
-        tables.write(path, _checked(baseline, items, answers), Prediction, key=lambda answer: answer.item_id)
+        tables.write(path, _checked(baseline, items, answers.rows), Prediction, key=lambda answer: answer.item_id)
+        unasked = answers.unasked
 
     def write_provenance(path: Path) -> None:
         localisation, detail = baseline.localisation
@@ -69,13 +73,13 @@ def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
         }
         write_bytes(path, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
 
-    run.build.ensure(path, key, write, unfinished=lambda: bool(baseline.unfinished))
+    run.build.ensure(path, key, write, unfinished=lambda: bool(unasked))
     run.build.ensure(path.with_suffix(".json"), key, write_provenance)
-    return baseline.unfinished
+    return unasked
 
 
 def provenance(path: Path) -> Provenance:
-    """What the predictions at `path` were made with. Raises StoreError if that is damaged."""
+    """How the predictions at `path` were made. Raises StorageError if the file beside them is missing or damaged."""
     beside = path.with_suffix(".json")
     try:
         facts: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))

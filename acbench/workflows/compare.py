@@ -10,7 +10,7 @@ from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
 from acbench.records import PEOPLE
 from acbench.review.history import by_item
 from acbench.storage.atomic import write_bytes
-from acbench.workflows.label import Labelled, label, prepare, read_reviews
+from acbench.workflows.label import Labelled, label, prepare
 from acbench.workflows.run import Run
 
 
@@ -36,7 +36,7 @@ def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | N
 def measure_agreement(run: Run) -> AgreementReport:
     """Measure how far people agree with each other and with the proposers."""
     proposed = prepare(run)
-    return agreement(proposed.dataset.items, proposed.by_item, by_item(read_reviews(run)), run.schema.benchmark)
+    return agreement(proposed.dataset.items, proposed.by_item, by_item(run.reviews.rows), run.schema.benchmark)
 
 
 def draw_comparison(run: Run, compared: ProposerComparison) -> Path:

@@ -1,25 +1,27 @@
-"""Proposers and systems on an engine: the same functions, given a part of the items, on any machine.
+"""Runs proposers and baselines on an engine: each worker does the same work for a part of the items.
 
-What a proposer looks at is kept as vectors, and what it asks as calls, under keys that depend on the content alone. So
-who computed something, in which order and in how many attempts, cannot be told from what comes of it.
+The results do not depend on which worker computed what, in which order, or in how many attempts: vectors and calls are
+kept under keys that depend on the content alone.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Generic
 
 from acbench._util.console import Progress
-from acbench._util.execution import Budget, Engine, Home, WorkerTask
+from acbench._util.execution import Engine, Home, SharedBudget, WorkerTask
 from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.runtime import threads, use_threads
 from acbench.predictors.base import (
+    Answer,
+    Answers,
     Baseline,
     BaselineOptions,
     BaselineSetup,
@@ -29,6 +31,7 @@ from acbench.predictors.base import (
     PerItemProposer,
     Proposer,
     Setup,
+    ask,
     checked,
 )
 from acbench.predictors.registry import build_baseline, build_proposer
@@ -37,96 +40,137 @@ from acbench.schema import Schema
 from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import Settings
 
-PARTS, LARGEST = 32, 64
-"""There are about so many parts, until they would be larger than so many items."""
+PARTS = 32
+"""How many parts the items are divided into, unless a part would be larger than MAX_PART."""
+MAX_PART = 64
+"""Items."""
+MAX_REASONS = 5
+"""How many reasons for failures a note names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that decides what is answered, in a form that travels."""
+    """Everything that a worker needs to make a setup, in a form that travels by pickle."""
 
     schema: Schema
     settings: Settings
     calls: CallOptions
     images: ImageReader
     threads: int | None
-    """Of a forward pass on the CPU; None where there is none."""
+    """Threads of a model on the CPU; None if the worker uses no model."""
 
     def setup(self, home: Home) -> Setup:
-        """What proposers and baselines build on, in a worker."""
+        """What a proposer works with, in a worker."""
         if self.threads is not None:
             use_threads(self.threads)
         calls = dataclasses.replace(self.calls, concurrency=max(1, self.calls.concurrency // home.workers))
         models = Models(
             settings=self.settings,
             calls=calls,
-            open_log=home.log,
-            tell=lambda text: None,
+            open_log=home.open_log,
+            note=lambda text: None,
             budget=home.budget,
-            once=home.once,
+            run_once=home.run_once,
         )
         return Setup(schema=self.schema, images=self.images, models=models, vectors=home.vectors)
 
 
+@dataclass(frozen=True, kw_only=True)
+class BaselineRecipe:
+    """Everything that a worker needs to make a baseline."""
+
+    recipe: Recipe
+    name: str
+    schema: Schema
+    """Has the classes of the view that is scored."""
+    options: BaselineOptions
+    context: Sequence[Item]
+
+    def baseline(self, home: Home) -> PerItemBaseline:
+        """The baseline, in a worker."""
+        setup = self.recipe.setup(home)
+        baseline = build_baseline(
+            self.name,
+            BaselineSetup(
+                schema=self.schema,
+                images=setup.images,
+                models=setup.models,
+                vectors=setup.vectors,
+                items=self.context,
+                options=self.options,
+            ),
+        )
+        assert isinstance(baseline, PerItemBaseline), "only such a baseline is given to workers"
+        return baseline
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult(Generic[Answer]):
+    """What a worker did for one part of the items."""
+
+    items: int
+    failures: Counter[str]
+    """Reason → how many items failed for it."""
+    answers: Answers[Answer]
+
+
 @dataclass(kw_only=True)
 class Distributed:
-    """Gives work to an engine."""
+    """Gives the work of proposers and baselines to an engine."""
 
     engine: Engine
     schema: Schema
     settings: Settings
     calls: CallOptions
     models: Models
-    """Of this process, whose budget the workers share."""
+    """The models of this process, whose budget the workers share."""
     note: Callable[[str], None]
+    """Shows the user which failures there were."""
 
-    def propose(self, proposer: Proposer, name: str, dataset: Dataset, progress: Progress) -> list[Proposal]:
-        """Every answer of a proposer. What cannot be divided is done here."""
+    def propose(self, proposer: Proposer, name: str, dataset: Dataset, progress: Progress) -> Answers[Proposal]:
+        """Every answer of a proposer. Work that cannot be divided is done in this process.
+
+        `name`: as the user gave it, such as `table:mvtec_fs`. Raises AcbenchError.
+        """
         images, items = ImageReader(dataset.root), dataset.items
         if isinstance(proposer, PerItemProposer):
-            paid = isinstance(proposer, PaidProposer)
-            recipe, budget = self._recipe(images, computes=self.models.llm_is_local), self._budget(paid)
-            around = proposer.around(items)
+            recipe = self._recipe(images, computes=self.models.llm_is_local)
             task = WorkerTask(
-                start=partial(_answers, recipe, name, around),
+                start=partial(_start_answering, recipe, name, proposer.context(items)),
                 kind=Item,
-                models=self.models.llm_is_local,
-                most=self._most,
+                uses_model=self.models.llm_is_local,
+                max_workers=self._max_workers,
             )
-            answers: list[Proposal] = []
-            unasked = 0
-            for found, left in self._map(task, proposer.covers(items), progress, budget):
-                answers += found
-                unasked += left
-            if isinstance(proposer, PaidProposer):
-                proposer.unfinished = unasked
-            return checked(proposer.name, items, answers)
+            budget = self._budget() if isinstance(proposer, PaidProposer) else None
+            answers = self._answers(task, proposer.covers(items), progress, budget)
+            return Answers(checked(proposer.name, items, answers.rows), answers.unasked)
         if isinstance(proposer, EmbeddingProposer):
-            task = WorkerTask(start=partial(_looks, self._recipe(images), name), kind=Item, models=True)
-            for _ in self._map(task, proposer.covers(items), progress, None):
-                pass
-        return checked(proposer.name, items, proposer.propose(items, lambda *_: None))
+            embed = WorkerTask(start=partial(_start_embedding, self._recipe(images), name), kind=Item, uses_model=True)
+            self._answers(embed, proposer.covers(items), progress, None)
+        return ask(proposer, items, lambda *_: None)
 
     def predict(
         self, baseline: Baseline, name: str, setup: BaselineSetup, items: Sequence[Item], progress: Progress
-    ) -> list[Prediction]:
-        """Every answer of a baseline."""
+    ) -> Answers[Prediction]:
+        """Every answer of a baseline. Work that cannot be divided is done in this process. Raises AcbenchError."""
         if not isinstance(baseline, PerItemBaseline):
-            return list(baseline.predict(items, progress))
-        recipe, budget = self._recipe(setup.images), self._budget(baseline.paid)
-        start = partial(_baseline, recipe, name, setup.schema, setup.options, tuple(baseline.around(items)))
-        fits = baseline.fits(items)
-        for _ in self.engine.map(WorkerTask(start=partial(_fits, start), kind=Item, models=True), fits):
+            return Answers(list(baseline.predict(items, progress)), baseline.unasked)
+        budget = self._budget() if baseline.paid else None
+        recipe = BaselineRecipe(
+            recipe=self._recipe(setup.images),
+            name=name,
+            schema=setup.schema,
+            options=setup.options,
+            context=tuple(baseline.context(items)),
+        )
+        fit = WorkerTask(start=partial(_start_fitting, recipe), kind=Item, uses_model=True)
+        for _ in self.engine.map(fit, baseline.fit_parts(items)):
             pass
-        baseline.settle(items)
-        answers: list[Prediction] = []
-        unasked = 0
-        task = WorkerTask(start=partial(_predictions, start), kind=Item, models=True, most=self._most)
-        for found, left in self._map(task, items, progress, budget):
-            answers += found
-            unasked += left
-        baseline.unfinished = unasked
-        return answers
+        baseline.fit(items)
+        task = WorkerTask(
+            start=partial(_start_predicting, recipe), kind=Item, uses_model=True, max_workers=self._max_workers
+        )
+        return self._answers(task, items, progress, budget)
 
     def _recipe(self, images: ImageReader, *, computes: bool = True) -> Recipe:
         return Recipe(
@@ -138,100 +182,84 @@ class Distributed:
         )
 
     @property
-    def _most(self) -> int | None:
-        """Workers that may call an endpoint: each makes one call at once at least."""
+    def _max_workers(self) -> int | None:
+        """How many workers may call an endpoint, since each makes at least one call at once."""
         return None if self.models.llm_is_local else self.calls.concurrency
 
-    def _budget(self, paid: bool) -> Budget | None:
-        if not paid:
-            return None
+    def _budget(self) -> SharedBudget:
+        """The budget of the LLM calls. Raises AcbenchError if they are made in batches."""
         if self.calls.batch:
             raise AcbenchError("--batch hands in questions from one machine", "leave --batch or --engine out")
         return self.models.llm_client().retrier.budget
 
-    def _map(self, task: WorkerTask, items: Sequence[Item], progress: Progress, budget: Budget | None) -> Iterator[Any]:
-        """What came of each part; tells of progress, and at the end of whatever failed, by reason."""
-        done, why = 0, Counter[str]()
+    def _answers(
+        self,
+        task: WorkerTask[Item, PartResult[Answer]],
+        items: Sequence[Item],
+        progress: Progress,
+        budget: SharedBudget | None,
+    ) -> Answers[Answer]:
+        """The answers of all workers. Notes the reasons for failures at the end."""
+        rows: list[Answer] = []
+        done, unasked = 0, 0
+        failures = Counter[str]()
         progress(0, len(items))
-        for count, reasons, result in self.engine.map(task, parts(items), budget):
-            done += count
-            why += reasons
+        for part in self.engine.map(task, parts(items), budget):
+            rows += part.answers.rows
+            unasked += part.answers.unasked
+            failures += part.failures
+            done += part.items
             progress(done, len(items))
-            yield result
-        for reason, count in why.most_common(REASONS):
+        for reason, count in failures.most_common(MAX_REASONS):
             self.note(f"{count:,} failed: {reason}")
-        if others := sum(why.values()) - sum(count for _, count in why.most_common(REASONS)):
+        if others := failures.total() - sum(count for _, count in failures.most_common(MAX_REASONS)):
             self.note(f"{others:,} failed for other reasons")
-
-
-REASONS = 5
-"""So many reasons are told."""
+        return Answers(rows, unasked)
 
 
 def parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """The items in parts; how large they are decides nothing but how evenly workers are busy."""
-    size = max(1, min(LARGEST, -(-len(items) // PARTS)))
+    """The items in parts. Their size decides nothing but how evenly workers are busy."""
+    size = max(1, min(MAX_PART, -(-len(items) // PARTS)))
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-# What workers do. Each gives, of a part: how many items, how many failed by reason, and the result.
+# What workers do: each function is called once in a worker, and gives the function that does a part.
 
 
-def _looks(recipe: Recipe, name: str, home: Home) -> Callable[[Sequence[Item]], Any]:
-    proposer = _proposer(recipe, name, home)
-    assert isinstance(proposer, EmbeddingProposer)
+def _start_embedding(recipe: Recipe, name: str, home: Home) -> Callable[[Sequence[Item]], PartResult[Proposal]]:
+    proposer = build_proposer(name, recipe.setup(home))
+    assert isinstance(proposer, EmbeddingProposer), "only such a proposer is given to workers"
 
-    def look(items: Sequence[Item]) -> Any:
-        failed: Mapping[str, str] = proposer.look(items, lambda *_: None)
-        return len(items), Counter(failed.values()), None
+    def embed(items: Sequence[Item]) -> PartResult[Proposal]:
+        failures = Counter(proposer.embed(items, lambda *_: None).values())
+        return PartResult(len(items), failures, Answers([]))
 
-    return look
+    return embed
 
 
-def _answers(recipe: Recipe, name: str, around: Sequence[Item], home: Home) -> Callable[[Sequence[Item]], Any]:
-    proposer = _proposer(recipe, name, home)
+def _start_answering(
+    recipe: Recipe, name: str, context: Sequence[Item], home: Home
+) -> Callable[[Sequence[Item]], PartResult[Proposal]]:
+    proposer = build_proposer(name, recipe.setup(home))
 
-    def answer(items: Sequence[Item]) -> Any:
-        found = list(proposer.propose([*around, *items], lambda *_: None))
-        failed = Counter(each.reason for each in found if each.status == "error")
-        return len(items), failed, (found, proposer.unfinished if isinstance(proposer, PaidProposer) else 0)
+    def answer(items: Sequence[Item]) -> PartResult[Proposal]:
+        answers = ask(proposer, [*context, *items], lambda *_: None)
+        failures = Counter(proposal.reason for proposal in answers.rows if proposal.status == "error")
+        return PartResult(len(items), failures, answers)
 
     return answer
 
 
-def _proposer(recipe: Recipe, name: str, home: Home) -> Proposer:
-    return build_proposer(name, recipe.setup(home))
+def _start_fitting(recipe: BaselineRecipe, home: Home) -> Callable[[Sequence[Item]], None]:
+    return recipe.baseline(home).fit
 
 
-def _baseline(
-    recipe: Recipe, name: str, schema: Schema, options: BaselineOptions, around: Sequence[Item], home: Home
-) -> PerItemBaseline:
-    setup = recipe.setup(home)
-    baseline = build_baseline(
-        name,
-        BaselineSetup(
-            schema=schema,
-            images=setup.images,
-            models=setup.models,
-            vectors=setup.vectors,
-            items=around,
-            options=options,
-        ),
-    )
-    assert isinstance(baseline, PerItemBaseline)
-    return baseline
+def _start_predicting(recipe: BaselineRecipe, home: Home) -> Callable[[Sequence[Item]], PartResult[Prediction]]:
+    baseline = recipe.baseline(home)
 
-
-def _fits(start: Callable[[Home], PerItemBaseline], home: Home) -> Callable[[Sequence[Item]], None]:
-    return start(home).settle
-
-
-def _predictions(start: Callable[[Home], PerItemBaseline], home: Home) -> Callable[[Sequence[Item]], Any]:
-    system = start(home)
-
-    def predict(items: Sequence[Item]) -> Any:
-        found = list(system.predict(items, lambda *_: None))
-        failed = Counter(each.raw for each in found if each.parse == "error")
-        return len(items), failed, (found, system.unfinished)
+    def predict(items: Sequence[Item]) -> PartResult[Prediction]:
+        predictions = list(baseline.predict(items, lambda *_: None))
+        failures = Counter(prediction.raw for prediction in predictions if prediction.parse == "error")
+        return PartResult(len(items), failures, Answers(predictions, baseline.unasked))
 
     return predict

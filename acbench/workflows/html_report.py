@@ -12,8 +12,8 @@ from pathlib import Path
 from acbench._util import templates
 from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
 from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, LabelStatus, Proposal, short_name
-from acbench.review.csv_queue import says
 from acbench.review.queue import RankedItem
+from acbench.review.wording import in_words
 from acbench.schema import Category
 from acbench.storage.atomic import write_bytes
 from acbench.workflows.compare import compare, labelled_dataset
@@ -214,7 +214,7 @@ def _queue(dataset: LabelledDataset, waiting: Sequence[RankedItem], draw: Draw) 
             detail=ranked.detail,
             label=_text(dataset.labels[ranked.item_id].labels),
             source=", ".join(items[ranked.item_id].source_labels),
-            proposals=[says(proposal) for proposal in dataset.proposals.get(ranked.item_id, ())],
+            proposals=[in_words(proposal) for proposal in dataset.proposals.get(ranked.item_id, ())],
             picture=album.uri(ranked.item_id),
         )
         for rank, ranked in enumerate(waiting, start=1)

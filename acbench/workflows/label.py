@@ -9,26 +9,26 @@ from functools import cached_property
 from pathlib import Path
 
 from acbench.records import Label, Review
-from acbench.review import resolve as resolving
 from acbench.review.history import by_item
-from acbench.storage import tables
+from acbench.review.resolve import POLICY, resolve
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import records_key, write_json
 from acbench.storage.digests import digest
-from acbench.storage.project import BenchmarkFiles
+from acbench.storage.kept_table import KeptTable
 from acbench.workflows.ingest import ingest
+from acbench.workflows.labels_meta import labels_meta
 from acbench.workflows.propose import VERSION, Proposed, propose
 from acbench.workflows.run import Run
-from acbench.workflows.summary import labels_meta
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """What was proposed, what people decided, and the labels that follow. Tables are read when they are needed."""
+    """What was proposed, what people decided, and the labels that follow. Labels are read when they are needed."""
 
     proposed: Proposed
     reviews: list[Review]
-    files: BenchmarkFiles
+    table: KeptTable[Label]
+    """The labels of the benchmark, also those of images that the dataset does not hold now."""
     key: str
     """A hash of everything that decides the labels."""
 
@@ -36,7 +36,12 @@ class Labelled:
     def labels(self) -> dict[str, Label]:
         """item_id → the label of each image of the dataset."""
         known = self.proposed.dataset.by_id
-        return {label.item_id: label for label in tables.read(self.files.labels, Label) if label.item_id in known}
+        return {label.item_id: label for label in self.table.rows if label.item_id in known}
+
+    @cached_property
+    def reviews_by_item(self) -> dict[str, list[Review]]:
+        """item_id → what people decided about it, also of images that the dataset does not hold now."""
+        return by_item(self.reviews)
 
 
 def prepare(run: Run) -> Proposed:
@@ -44,52 +49,44 @@ def prepare(run: Run) -> Proposed:
     return propose(run, ingest(run))
 
 
-def read_reviews(run: Run) -> list[Review]:
-    """What people have decided so far."""
-    return tables.read(run.files.reviews, Review)
-
-
-def keep_reviews(run: Run, reviews: list[Review], before: list[Review]) -> None:
-    """Write the reviews that there are, if any were added to those `before`."""
-    if len(reviews) > len(before):
-        _write_reviews(run, reviews)
-
-
 def label(run: Run, proposed: Proposed) -> Labelled:
-    """Write the labels, and what there is to say about them."""
-    reviews = read_reviews(run)
-    key = digest(
-        VERSION, resolving.POLICY, proposed.keys, proposed.dataset.key, records_key(reviews), run.schema.digest
+    """Write the labels and their summary, unless they are there."""
+    reviews = run.reviews.rows
+    labelled = Labelled(
+        proposed=proposed,
+        reviews=reviews,
+        table=KeptTable(run.files.labels, Label, key=lambda label: label.image),
+        key=digest(VERSION, POLICY, proposed.keys, proposed.dataset.key, records_key(reviews), run.schema.digest),
     )
-    labelled = Labelled(proposed=proposed, reviews=reviews, files=run.files, key=key)
-    run.build.ensure(run.files.labels, key, lambda path: _write_labels(run, labelled, path))
-    run.build.ensure(run.files.labels_meta, key, lambda path: _write_meta(run, labelled, path))
+    run.build.ensure(run.files.labels, labelled.key, lambda _: _write_labels(run, labelled))
+    run.build.ensure(run.files.labels_meta, labelled.key, lambda path: _write_meta(run, labelled, path))
     if not run.files.reviews.exists():
-        _write_reviews(run, [])
+        write_reviews(run, [])
     return labelled
 
 
-def _write_reviews(run: Run, reviews: Iterable[Review]) -> None:
-    tables.write(run.files.reviews, reviews, Review, key=lambda one: (one.item_id, one.reviewer, one.round))
-    run.build.written.append(run.files.project.relative(run.files.reviews))
+def write_reviews(run: Run, reviews: Iterable[Review]) -> None:
+    """Write all reviews of the benchmark."""
+    run.reviews.write(reviews)
+    run.build.written.append(run.files.project.relative(run.reviews.path))
 
 
-def _write_labels(run: Run, labelled: Labelled, path: Path) -> None:
-    proposed = labelled.proposed
-    items = proposed.dataset.items
+def _write_labels(run: Run, labelled: Labelled) -> None:
+    proposed, table = labelled.proposed, labelled.table
     with run.console.stage("resolve") as progress:
-        reviews = by_item(labelled.reviews)
-        labels = resolving.resolve(items, proposed.by_item, reviews, run.schema, proposed.machine_labels)
+        labels = resolve(
+            proposed.dataset.items, proposed.by_item, labelled.reviews_by_item, run.schema, proposed.machine_labels
+        )
         progress(1, 1)
     # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
-    before = tables.read(path, Label)
-    others = [one for one in before if one.item_id not in proposed.dataset.by_id]
+    before = table.rows
+    others = [label for label in before if label.item_id not in proposed.dataset.by_id]
     if others:
         run.console.note(f"{len(others):,} labels of images that are not in this folder stay as they were")
-    after = sorted([*labels.values(), *others], key=lambda one: one.image)
+    after = sorted([*labels.values(), *others], key=lambda label: label.image)
     if before not in ([], after):  # a run that was killed may have written them just before
-        _save_hand_edits(run, path)
-    tables.write(path, after, Label, key=lambda one: one.image)
+        _save_hand_edits(run, table.path)
+    table.write(after)
 
 
 def _save_hand_edits(run: Run, path: Path) -> None:
@@ -106,6 +103,5 @@ def _save_hand_edits(run: Run, path: Path) -> None:
 
 
 def _write_meta(run: Run, labelled: Labelled, path: Path) -> None:
-    labels = tables.read(run.files.labels, Label)
-    meta = labels_meta(labels, labelled.proposed.by_item, labelled.reviews, run.schema, run.source)
+    meta = labels_meta(labelled.table.rows, labelled.proposed.by_item, labelled.reviews, run.schema, run.source)
     write_json(path, meta.to_json())

@@ -18,7 +18,7 @@ from acbench.review.push import PushResult
 from acbench.storage.atomic import sweep
 from acbench.storage.project import Project
 from acbench.workflows import annotate
-from acbench.workflows.annotate import Plan
+from acbench.workflows.annotate import PushOptions
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import Proposed
 from acbench.workflows.queue import Queue, rank
@@ -88,10 +88,10 @@ def connected(project: Project) -> Iterator[LabelStudio]:
         tool.close()
 
 
-def push(run: Run, plan: Plan) -> Pushed:
+def push(run: Run, options: PushOptions) -> Pushed:
     """Rank what waits for people, and put it into Label Studio."""
     with connected(run.files.project) as tool:
-        return _push(run, tool, plan, rank(run, label(run, prepare(run))))
+        return _push(run, tool, options, rank(run, label(run, prepare(run))))
 
 
 def pull(run: Run) -> PullResult:
@@ -108,12 +108,12 @@ def pull_relabel_push(run: Run, proposed: Proposed) -> Cycle:
     with connected(run.files.project) as tool:
         pulled = annotate.pull(run, tool, proposed.dataset)
         report, queue = relabel(run, proposed)
-        return Cycle(pulled=pulled, report=report, pushed=_push(run, tool, Plan(), queue))
+        return Cycle(pulled=pulled, report=report, pushed=_push(run, tool, PushOptions(), queue))
 
 
-def _push(run: Run, tool: LabelStudio, plan: Plan, queue: Queue) -> Pushed:
+def _push(run: Run, tool: LabelStudio, options: PushOptions, queue: Queue) -> Pushed:
     sweep(run.files.task_pictures)
-    return Pushed(results=annotate.push(run, tool, plan, queue, prediction_check), url=tool.url)
+    return Pushed(results=annotate.push(run, tool, queue, options, prediction_check), url=tool.url)
 
 
 def _pictures(project: Project) -> Path:

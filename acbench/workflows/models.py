@@ -1,6 +1,7 @@
-"""The models that settings name, made in one place, whichever process uses them.
+"""Makes the models that a benchmark's settings name, for this process or a worker.
 
-Nothing is loaded before it is used, and what was not chosen is not imported: most commands need no model.
+A model is loaded when it is first used, and the libraries of one that was not chosen are not imported: most commands
+need no model.
 """
 
 from __future__ import annotations
@@ -8,73 +9,75 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from acbench._util.execution import RunOnce, SharedBudget, run_now
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.embeddings import backbone
 from acbench.workflows.settings import Settings
 
 if TYPE_CHECKING:
-    from acbench._util.execution import Budget
-    from acbench.integrations.openai.batches import OpenAIBatches
-    from acbench.predictors.base import ClipModel, Embedder, PatchModel
-    from acbench.predictors.llm import LedgerClient
-    from acbench.predictors.llm.cache import OpenCallLog
+    from acbench.predictors.llm import BatchModel, LedgerClient
+    from acbench.predictors.llm.cache import OpenBatchLog, OpenCallLog
     from acbench.predictors.llm.messages import ChatModel
+    from acbench.predictors.models import ClipModel, Embedder, PatchModel
 
 LOCAL = "local:"
-"""Marks an LLM that runs on this machine."""
+"""The prefix of an LLM that runs on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """How one run makes calls to an LLM; not remembered."""
+    """How one run calls the LLM. The settings do not keep it."""
 
     budget: float | None = None
-    """Dollars."""
+    """Dollars; None for no limit."""
     concurrency: int = 8
+    """Calls at once, at most."""
     timeout: float = 120.0
     """Seconds for one attempt."""
     batch: bool = False
+    """Ask through the endpoint's batch API."""
     retry_errors: bool = False
+    """Ask again the questions that ended with an error in an earlier run."""
     no_canary: bool = False
-    """Do not check first that the endpoint looks at pictures."""
+    """Skip the vision check, which shows that the endpoint sees pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Models:
-    """What settings name, each loaded when first used."""
+    """The models that settings name; implements `acbench.predictors.models.Models`."""
 
     settings: Settings
     calls: CallOptions
-    open_log: Path | OpenCallLog
-    """The ledger's file, or what opens a log of calls that is elsewhere."""
-    tell: Callable[[str], None]
-    """Told what a person should know of a model."""
-    budget: Budget | None = None
-    """One that other workers share; None for one of this run alone."""
-    once: Callable[[Callable[[], None]], None] = lambda check: check()
-    """Has something done by one of those who share a budget."""
+    open_log: OpenCallLog
+    """Opens the log of calls, once for each thread."""
+    open_batch_log: OpenBatchLog | None = None
+    """Opens the log of batches; None in a worker, which submits none."""
+    note: Callable[[str], None]
+    """Shows the user what a model runs on."""
+    budget: SharedBudget | None = None
+    """The budget of all workers; None if this process spends alone."""
+    run_once: RunOnce = run_now
+    """Runs a check in one of the workers that share the budget."""
 
     @cached_property
     def embedder(self) -> Embedder:
-        """Turns crops into vectors."""
+        """The image model of `neighbours` and `few_shot`."""
         return backbone(self.settings.backbone)
 
     def patches(self) -> PatchModel:
-        """The model of the detector."""
+        """The image model of the detector."""
         from acbench.integrations.torch.patch_features import patch_model
 
         return patch_model(self.settings.backbone)
 
     def clip(self) -> ClipModel:
-        """The model of `clip`. Raises AcbenchError if none was chosen."""
+        """The CLIP model. Raises AcbenchError if the user chose none."""
         return self._clip
 
     def llm_client(self) -> LedgerClient:
-        """The client of `llm`. Raises AcbenchError if no model was chosen or it cannot be had, or options do not
-        agree."""
+        """The client of the LLM. Raises AcbenchError if the user chose none, or if options contradict each other."""
         return self._llm_client
 
     @property
@@ -88,32 +91,42 @@ class Models:
             raise AcbenchError("no model was chosen for clip", "--clip-model NAME --clip-weights TAG_OR_FILE")
         from acbench.integrations.torch.open_clip import open_clip_model
 
-        return open_clip_model(self.settings.clip_model, self.settings.clip_weights, tell=self.tell)
+        return open_clip_model(self.settings.clip_model, self.settings.clip_weights, note=self.note)
 
     @cached_property
     def _llm_client(self) -> LedgerClient:
         from acbench.predictors.llm import BatchClient, Budget, LedgerClient, Retrier
 
-        settings, calls = self.settings, self.calls
-        if not settings.llm:
+        if not self.settings.llm:
             raise AcbenchError(
                 "no multimodal LLM was chosen", "--llm NAME, and --llm-url http://HOST/v1 if it is not OpenAI's"
             )
-        model, batches = _chat_model(settings, calls)
-        limit = None if self.llm_is_local else calls.budget  # a local model costs nothing
-        retrier = Retrier(model=model, budget=self.budget or Budget(limit=limit), concurrency=calls.concurrency)
-        common: dict[str, Any] = {
-            "retrier": retrier,
-            "ledger": self.open_log,
-            "retry_errors": calls.retry_errors,
-            "check_vision": not calls.no_canary,
-            "once": self.once,
-        }
-        return BatchClient(**common, door=batches) if batches else LedgerClient(**common)
+        model, batch_model = _chat_model(self.settings, self.calls)
+        limit = None if self.llm_is_local else self.calls.budget  # a local model costs nothing
+        retrier = Retrier(model=model, budget=self.budget or Budget(limit=limit), concurrency=self.calls.concurrency)
+        if batch_model is None:
+            return LedgerClient(
+                retrier=retrier,
+                open_log=self.open_log,
+                retry_errors=self.calls.retry_errors,
+                check_vision=not self.calls.no_canary,
+                run_once=self.run_once,
+            )
+        if self.open_batch_log is None:
+            raise AcbenchError("--batch hands in questions from one machine", "leave --batch or --engine out")
+        return BatchClient(
+            retrier=retrier,
+            open_log=self.open_log,
+            open_batch_log=self.open_batch_log,
+            batch_model=batch_model,
+            retry_errors=self.calls.retry_errors,
+            check_vision=not self.calls.no_canary,
+            run_once=self.run_once,
+        )
 
 
-def _chat_model(settings: Settings, calls: CallOptions) -> tuple[ChatModel, OpenAIBatches | None]:
-    """The model that the settings name, and its batches if they are to be used."""
+def _chat_model(settings: Settings, calls: CallOptions) -> tuple[ChatModel, BatchModel | None]:
+    """The model that the settings name, and its batch API if that is to be used."""
     from acbench.predictors.llm.messages import Price
 
     if settings.llm.startswith(LOCAL):

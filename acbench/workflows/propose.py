@@ -13,7 +13,7 @@ from acbench import __version__
 from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
-from acbench.predictors.base import PaidProposer, Proposer, Setup, checked, tally
+from acbench.predictors.base import Answers, PaidProposer, Proposer, Setup, ask, tally
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import Label, Proposal
 from acbench.review.resolve import machine_labels
@@ -125,23 +125,27 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
     path = run.files.proposals(name)
     key = digest(VERSION, proposer.name, dataset.key)
     paid = proposer if isinstance(proposer, PaidProposer) else None
+    unasked = 0
 
     def write(path: Path) -> None:
+        nonlocal unasked
         if paid:
             run.console.note(f"{name}: {paid.estimate(dataset.items)}")
-        tables.write(path, _answers(run, dataset, proposer, name), Proposal, key=lambda proposal: proposal.item_id)
-        if paid and paid.unfinished:
-            run.console.note(f"{name}: {paid.unfinished:,} questions were not asked; run again to go on")
+        answers = _answers(run, dataset, proposer, name)
+        tables.write(path, answers.rows, Proposal, key=lambda proposal: proposal.item_id)
+        unasked = answers.unasked
+        if unasked:
+            run.console.note(f"{name}: {unasked:,} questions were not asked; run again to go on")
 
     if paid and run.retry_errors and any(answer.status == "error" for answer in tables.read(path, Proposal)):
         path.unlink()  # the ledger has all good answers
-    run.build.ensure(path, key, write, unfinished=lambda: bool(paid and paid.unfinished))
+    run.build.ensure(path, key, write, unfinished=lambda: bool(unasked))
     # A paid proposer may answer otherwise although its key is the same, so the answers are part of the hash.
     return digest(key, run.ledger.artifacts.sha256(run.files.project.relative(path)))
 
 
-def _answers(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> list[Proposal]:
+def _answers(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> Answers[Proposal]:
     with run.console.stage(f"ask {name}") as progress:
         if run.distributed is not None:
             return run.distributed.propose(proposer, name, dataset, progress)
-        return checked(proposer.name, dataset.items, proposer.propose(dataset.items, progress))
+        return ask(proposer, dataset.items, progress)

@@ -1,4 +1,4 @@
-"""Ranks what people should see, and writes the queue with an evidence picture for each image in it."""
+"""Ranks what people should look at, and writes the queue with an evidence picture for each image in it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 
 from acbench.data.images import ImageReader
 from acbench.records import PEOPLE
-from acbench.review import csv_queue
+from acbench.review import csv_queue, rechecks
 from acbench.review import queue as ranking
-from acbench.review.queue import RankedItem
-from acbench.storage import tables
+from acbench.review.queue import AuditSample, RankedItem
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
-from acbench.storage.project import BenchmarkFiles
+from acbench.storage.kept_table import KeptTable
 from acbench.workflows.label import Labelled
 from acbench.workflows.propose import VERSION
 from acbench.workflows.run import Run
@@ -25,10 +24,10 @@ RANKING = f"{VERSION}, label_issue_score"
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """Which images people should see, and in what order. The ranking is read when it is needed."""
+    """Which images people should look at, and in what order. The ranking is read when it is needed."""
 
     labelled: Labelled
-    files: BenchmarkFiles
+    table: KeptTable[RankedItem]
     ranking_key: str
     """A hash of everything that decides the ranking."""
 
@@ -37,42 +36,33 @@ class Queue:
         """A hash of everything that decides the queue."""
         return digest(VERSION, self.ranking_key, self.labelled.key)
 
-    @cached_property
+    @property
     def ranked(self) -> list[RankedItem]:
-        """Every usable image, ranked."""
-        return tables.read(self.files.ranked_items, RankedItem)
+        """Every image that can be used, ranked."""
+        return self.table.rows
 
     @cached_property
     def waiting(self) -> list[RankedItem]:
-        """The part of the ranking that people should see and have not decided."""
-        from acbench.review import app_marks
-
-        labels, reviews = self.labelled.labels, self.labelled.reviews
+        """The images that people should look at and have not decided."""
+        labels = self.labelled.labels
         undecided = [row for row in self.ranked if row.why != "settled" and labels[row.item_id].decided_by != PEOPLE]
-        again = {item_id: review for item_id, review in app_marks.asked_again(reviews).items() if item_id in labels}
-        return app_marks.flagged_first(undecided, self.ranked, again)
+        requests = rechecks.recheck_requests(self.labelled.reviews)
+        known = {item_id: review for item_id, review in requests.items() if item_id in labels}
+        return rechecks.requested_first(undecided, self.ranked, known)
 
 
 def rank(run: Run, labelled: Labelled) -> Queue:
     """Rank the images, unless that was done. Reviews play no part in it."""
     proposed, settings = labelled.proposed, run.settings
-    key = digest(RANKING, proposed.keys, proposed.dataset.key, settings.audit, settings.seed, run.schema.digest)
-
-    def write(path: Path) -> None:
-        with run.console.stage("rank") as progress:
-            ranked = ranking.rank(
-                proposed.dataset.items,
-                proposed.by_item,
-                proposed.machine_labels,
-                run.schema,
-                audit=settings.audit,
-                seed=settings.seed,
-            )
-            progress(1, 1)
-        tables.write(path, ranked, RankedItem, key=lambda row: row.rank)
-
-    run.build.ensure(run.files.ranked_items, key, write)
-    return Queue(labelled=labelled, files=run.files, ranking_key=key)
+    queue = Queue(
+        labelled=labelled,
+        table=KeptTable(run.files.ranked_items, RankedItem, key=lambda row: row.rank),
+        ranking_key=digest(
+            RANKING, proposed.keys, proposed.dataset.key, settings.audit, settings.seed, run.schema.digest
+        ),
+    )
+    run.build.ensure(run.files.ranked_items, queue.ranking_key, lambda _: _write_ranking(run, queue))
+    return queue
 
 
 def write_queue(run: Run, queue: Queue) -> None:
@@ -87,41 +77,45 @@ def write_queue(run: Run, queue: Queue) -> None:
             f" Take them in: acbench relabel {run.schema.argument} --reviews {run.files.queue}"
         )
         return
+    run.build.ensure(run.files.queue, queue.key, lambda path: _write_csv(run, queue, path))
 
-    def write(path: Path) -> None:
-        proposed = queue.labelled.proposed
-        pictures = {row.item_id: f"evidence/{row.item_id}.jpg" for row in queue.waiting}
-        table = csv_queue.queue_csv(
-            queue.waiting, proposed.dataset.by_id, proposed.by_item, queue.labelled.labels, run.schema, pictures
-        )
-        write_bytes(path, table)
 
-    run.build.ensure(run.files.queue, queue.key, write)
+def _write_ranking(run: Run, queue: Queue) -> None:
+    proposed, settings = queue.labelled.proposed, run.settings
+    audit = AuditSample(share=settings.audit, seed=settings.seed)
+    with run.console.stage("rank") as progress:
+        ranked = ranking.rank(proposed.dataset.items, proposed.by_item, proposed.machine_labels, run.schema, audit)
+        progress(1, 1)
+    queue.table.write(ranked)
+
+
+def _write_csv(run: Run, queue: Queue, path: Path) -> None:
+    labelled, proposed = queue.labelled, queue.labelled.proposed
+    table = csv_queue.queue_csv(queue.waiting, proposed.dataset.by_id, proposed.by_item, labelled.labels, run.schema)
+    write_bytes(path, table)
 
 
 def _unsaved_answers(run: Run, queue: Queue) -> int:
     path = run.files.queue
     if not path.exists() or run.build.is_untouched(path):
         return 0
-    known = queue.labelled.proposed.dataset.by_id
-    return csv_queue.unsaved(path, known, run.schema, queue.labelled.reviews)
+    return csv_queue.unsaved(path, queue.labelled.proposed.dataset.by_id, run.schema, queue.labelled.reviews)
 
 
 def _draw(run: Run, queue: Queue) -> None:
-    from acbench.review import queue_pictures  # brings scipy along, which a run with nothing to draw does not need
+    from acbench.review import queue_pictures  # needs scipy, which a run with nothing to draw does without
 
     proposed = queue.labelled.proposed
     images = ImageReader(proposed.dataset.root)
-    references = queue_pictures.references(proposed.dataset.items)
+    references = queue_pictures.References(proposed.dataset.items)
     with run.console.stage("draw evidence") as progress:
         for done, row in enumerate(queue.waiting, start=1):
             item = proposed.dataset.by_id[row.item_id]
-            shown = queue_pictures.Shown(
-                item, queue_pictures.beside(item, references), proposed.by_item.get(item.item_id, ()), row
-            )
+            proposals = proposed.by_item.get(item.item_id, ())
+            picture = queue_pictures.EvidencePicture(item, references.beside(item), proposals, row)
             run.build.ensure(
                 run.files.evidence / f"{item.item_id}.jpg",
-                digest(VERSION, shown.inputs()),
-                partial(queue_pictures.write, shown, images),
+                digest(VERSION, picture.inputs()),
+                partial(picture.write, images),
             )
             progress(done, len(queue.waiting))

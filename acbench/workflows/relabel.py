@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from acbench.review.csv_queue import TakeCounts
 from acbench.storage.build import write_json
 from acbench.workflows.export import export, label_files, proposal_files
 from acbench.workflows.label import label, prepare
@@ -15,7 +15,7 @@ from acbench.workflows.propose import Proposed
 from acbench.workflows.queue import Queue, rank, write_queue
 from acbench.workflows.reviews import take_reviews
 from acbench.workflows.run import Run
-from acbench.workflows.summary import RelabelOutcome, RelabelReport, report
+from acbench.workflows.summary import RelabelOutcome, RelabelReport, relabel_report
 
 if TYPE_CHECKING:
     from acbench.workflows.label_studio import Cycle
@@ -40,8 +40,8 @@ class Relabelled:
     """What came of the command."""
 
     report: RelabelReport
-    reviews: Mapping[str, int] | None
-    """The counts of `csv_queue.TakeResult`; None if no file was taken in."""
+    reviews: TakeCounts | None
+    """What came of the filled-in queue; None if there was none."""
     label_studio: Cycle | None
     """What came of pull and push; None if Label Studio has no part in it."""
 
@@ -100,4 +100,4 @@ def _report(run: Run, queue: Queue) -> RelabelReport:
         ranked=queue.ranked,
         waiting=queue.waiting,
     )
-    return report(outcome, run.schema, run.source)
+    return relabel_report(outcome, run.schema, run.source)

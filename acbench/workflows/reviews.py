@@ -1,4 +1,4 @@
-"""Takes in what people decided, in a file or in a viewer: all of it, or nothing."""
+"""Takes in what people decided, in a file or in the FiftyOne App: all of it, or nothing."""
 
 from __future__ import annotations
 
@@ -6,38 +6,55 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from acbench.errors import ReviewError
+from acbench.data.ingest import Dataset
 from acbench.review import app_marks, csv_queue
 from acbench.review.app_marks import CollectResult
 from acbench.review.app_records import AppMark
-from acbench.workflows.label import keep_reviews, read_reviews
+from acbench.review.csv_queue import TakeCounts
+from acbench.review.history import ReviewLog
+from acbench.workflows.label import write_reviews
 from acbench.workflows.propose import Proposed
 from acbench.workflows.run import Run
 
 
-def take_reviews(run: Run, proposed: Proposed, file: Path, reviewer: str | None) -> dict[str, int]:
-    """Take in a filled-in queue. Gives the counts of `csv_queue.TakeResult`. Raises ReviewError."""
-    before = read_reviews(run)
-    shown = csv_queue.in_sight(proposed.by_item)
-    result = csv_queue.take(file, proposed.dataset.by_id, run.schema, before, reviewer=reviewer, shown=shown)
-    keep_reviews(run, result.reviews, before)
-    return result.counts
+def take_reviews(run: Run, proposed: Proposed, file: Path, reviewer: str | None) -> TakeCounts:
+    """Take in a filled-in queue. `reviewer`: who decided where the file does not say. Raises ReviewError."""
+    log = review_log(run, proposed.dataset)
+    counts = csv_queue.take(file, log, reviewer=reviewer, shown=_shown(proposed))
+    keep_added(run, log)
+    return counts
 
 
 def collect_marks(
     run: Run, proposed: Proposed, marks: Iterable[AppMark], reviewer: str, *, sure: bool = False
 ) -> CollectResult:
-    """Take in what was marked in a viewer. What looks like a slip is an error too, unless somebody is `sure`.
+    """Take in what one reviewer marked in the App. Raises ReviewError.
 
-    Raises ReviewError.
+    What looks like a mistake, such as very many images with one mark, is an error too, unless the reviewer is `sure`.
     """
-    items, before = proposed.dataset.by_id, read_reviews(run)
-    shown, now = csv_queue.in_sight(proposed.by_item), datetime.now(UTC).isoformat(timespec="seconds")
-    result = app_marks.collect(marks, items, run.schema, before, reviewer=reviewer, when=now, shown=shown)
-    if not sure and (why := app_marks.slip(result.reviews, items)):
-        raise ReviewError(
-            f"{why}, so nothing was taken",
-            "if that is meant, run the command again with --yes; if not, take the tag off in the App",
-        )
-    keep_reviews(run, [*before, *result.reviews], before)
+    log = review_log(run, proposed.dataset)
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    result = app_marks.collect(marks, log, reviewer=reviewer, when=when, shown=_shown(proposed))
+    if not sure:
+        app_marks.refuse_mistakes(log.added, log.items)
+    keep_added(run, log)
     return result
+
+
+def review_log(run: Run, dataset: Dataset) -> ReviewLog:
+    """The reviews of the benchmark, to add to."""
+    return ReviewLog(dataset.by_id, run.schema, run.reviews.rows)
+
+
+def keep_added(run: Run, log: ReviewLog) -> None:
+    """Write the reviews, if any were added."""
+    if log.added:
+        write_reviews(run, log.reviews)
+
+
+def _shown(proposed: Proposed) -> dict[str, tuple[str, ...]]:
+    """item_id → the proposers whose answers a reviewer of the queue sees."""
+    return {
+        item_id: tuple(sorted(proposal.proposer for proposal in proposals if proposal.status == "ok"))
+        for item_id, proposals in proposed.by_item.items()
+    }

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,9 +17,11 @@ from acbench import schema as schemas
 from acbench._util.console import Console
 from acbench.data import sources
 from acbench.errors import AcbenchError
+from acbench.records import Review
 from acbench.schema import Schema
 from acbench.storage.atomic import sweep
 from acbench.storage.build import Build
+from acbench.storage.kept_table import KeptTable
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import BenchmarkFiles, existing_project
 from acbench.workflows import settings as kept_settings
@@ -27,7 +29,7 @@ from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import SettingChanges, Settings
 
 if TYPE_CHECKING:
-    from acbench.predictors.llm.cache import CallLog
+    from acbench.predictors.llm.cache import BatchLog
     from acbench.storage.shard import Shard
     from acbench.workflows.distributed import Distributed
 
@@ -83,6 +85,11 @@ class Run:
         """What is known of files, vectors and calls."""
         return self.build.ledger
 
+    @cached_property
+    def reviews(self) -> KeptTable[Review]:
+        """What people decided."""
+        return KeptTable(self.files.reviews, Review, key=lambda row: (row.item_id, row.reviewer, row.round))
+
     @property
     def source(self) -> sources.Source:
         """The reader of the dataset."""
@@ -110,12 +117,15 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
             console.note(restriction)
         ledger = stack.enter_context(Ledger(ledger_files.path, ledger_files.base))
         run_id = stack.enter_context(ledger.runs.record(shlex.join(["acbench", *sys.argv[1:]]), versions()))
+        open_log = ledger_files.open_log
         run = Run(
             files=files,
             schema=schema,
             settings=settings,
             build=Build(project=files.project, ledger=ledger, run_id=run_id),
-            models=Models(settings=settings, calls=calls, open_log=ledger_files.open_log, tell=console.note),
+            models=Models(
+                settings=settings, calls=calls, open_log=open_log, open_batch_log=open_log, note=console.note
+            ),
             console=console,
             shard=options.shard,
             retry_errors=calls.retry_errors,
@@ -137,16 +147,11 @@ class _LedgerFiles:
     base: Path | None = None
     """The project's ledger, where `path` is that of a shard."""
 
-    @property
-    def open_log(self) -> Path | partial[AbstractContextManager[CallLog]]:
-        """How threads that make calls open the ledger."""
-        return self.path if self.base is None else partial(_open_log, self.path, self.base)
+    def open_log(self) -> AbstractContextManager[BatchLog]:
+        """Open the ledger's calls, in a thread that makes calls."""
+        from acbench.predictors.llm.cache import LedgerCallLog
 
-
-def _open_log(path: Path, base: Path) -> AbstractContextManager[CallLog]:
-    from acbench.predictors.llm.cache import LedgerCallLog
-
-    return LedgerCallLog(path, base)
+        return LedgerCallLog(self.path, self.base)
 
 
 @contextmanager

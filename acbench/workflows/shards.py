@@ -80,11 +80,11 @@ def propose(run: Run, shard: Shard, dataset: Dataset, names: Sequence[str] = ())
         own = _own_items(shard, covered)
         with run.console.stage(f"ask {name}, shard {shard}") as progress:
             if isinstance(proposer, PerItemProposer):
-                answers = list(proposer.propose([*proposer.around(dataset.items), *own], progress))
+                answers = list(proposer.propose([*proposer.context(dataset.items), *own], progress))
                 failed = Counter(answer.reason for answer in answers if answer.status == "error")
             else:
-                failed = Counter(proposer.look(own, progress).values())
-        unasked = proposer.unfinished if isinstance(proposer, PaidProposer) else 0
+                failed = Counter(proposer.embed(own, progress).values())
+        unasked = proposer.unasked if isinstance(proposer, PaidProposer) else 0
         results.append(ShardResult(what=name, took=len(own), of=len(covered), failed=failed, unasked=unasked))
     return results
 
@@ -95,7 +95,7 @@ def predict(run: Run, shard: Shard, baseline: Baseline, name: str, items: Sequen
     with run.console.stage(f"run {name}, shard {shard}") as progress:
         answers = list(baseline.predict(own, progress))
     failed = Counter(answer.raw for answer in answers if answer.parse == "error")
-    return ShardResult(what=name, took=len(own), of=len(items), failed=failed, unasked=baseline.unfinished)
+    return ShardResult(what=name, took=len(own), of=len(items), failed=failed, unasked=baseline.unasked)
 
 
 def _own_items(shard: Shard, items: Sequence[Item]) -> list[Item]:

@@ -1,4 +1,4 @@
-"""Sums up a set of labels: the content of `labels.meta.json`, and the report that a relabel prints."""
+"""Sums up what a relabel has come to: the report that is printed and kept in `report.json`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from typing import Any
 from acbench.data.ingest import Dataset, describe
 from acbench.data.sources import Source
 from acbench.predictors.base import tally
-from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, Review, category_of
-from acbench.review.csv_queue import says
+from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, category_of
 from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error
-from acbench.review.resolve import POLICY
+from acbench.review.wording import in_words
 from acbench.schema import Schema
 from acbench.stats import Estimate
+from acbench.workflows.propose import Proposals
 
 TOP = 8
 """How many items of the queue a report lists."""
-
-Proposals = Mapping[str, Sequence[Proposal]]
-"""item_id → what each proposer says of it."""
 
 
 # What is counted
@@ -100,89 +97,13 @@ def count_published(labels: Iterable[Label], schema: Schema) -> PublishedCounts:
     )
 
 
-def _answer_counts(proposals: Proposals) -> dict[str, AnswerCounts]:
+def count_answers(proposals: Proposals) -> dict[str, AnswerCounts]:
     """Full name of each proposer → how it answered."""
     answers: defaultdict[str, list[Proposal]] = defaultdict(list)
     for of_item in proposals.values():
         for proposal in of_item:
             answers[proposal.proposer].append(proposal)
     return {name: AnswerCounts(**tally(answers[name])) for name in sorted(answers)}
-
-
-# labels.meta.json
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFacts:
-    """The dataset that the labels are about."""
-
-    name: str
-    title: str
-    licence: str
-    attribution: str
-    home: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class People:
-    """How many people reviewed the labels."""
-
-    reviewers: int
-    reviews: int
-    note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelsMeta:
-    """The content of `labels.meta.json`. The same inputs give the same content."""
-
-    benchmark: str
-    title: str
-    schema: SchemaVersion
-    policy: str
-    source: SourceFacts
-    licence: str
-    """SPDX id of the licence of the labels."""
-    witnesses: dict[str, AnswerCounts]
-    """By the proposer's full name."""
-    people: People
-    labels: LabelCounts
-    decided_by: dict[str, int]
-    """`Label.decided_by` → how many labels."""
-    published: PublishedCounts
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values, in the order of the fields."""
-        return dataclasses.asdict(self)
-
-
-def labels_meta(
-    labels: Sequence[Label], proposals: Proposals, reviews: Sequence[Review], schema: Schema, source: Source
-) -> LabelsMeta:
-    """What there is to say about all labels of a benchmark."""
-    return LabelsMeta(
-        benchmark=schema.benchmark,
-        title=schema.title,
-        schema=SchemaVersion(version=schema.version, digest=schema.digest),
-        policy=POLICY,
-        source=SourceFacts(
-            name=source.name,
-            title=source.title,
-            licence=source.licence,
-            attribution=source.attribution,
-            home=source.home,
-        ),
-        licence=schema.licence,
-        witnesses=_answer_counts(proposals),
-        people=People(
-            reviewers=len({review.reviewer for review in reviews}),
-            reviews=len(reviews),
-            note="" if reviews else "No person has reviewed these labels yet.",
-        ),
-        labels=count_labels(labels),
-        decided_by=dict(sorted(Counter(label.decided_by for label in labels).items())),
-        published=count_published(labels, schema),
-    )
 
 
 # The report
@@ -316,7 +237,7 @@ class RelabelOutcome:
     """The queue: the part of `ranked` that people should see."""
 
 
-def report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelReport:
+def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelReport:
     """Sum up what a relabel has come to."""
     dataset, labels, waiting = outcome.dataset, outcome.labels, outcome.waiting
     return RelabelReport(
@@ -326,7 +247,7 @@ def report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelRe
         dataset=describe(source, dataset),
         images=_count_images(dataset.items),
         findings=tuple(dataset.findings),
-        witnesses=_answer_counts(outcome.proposals),
+        witnesses=count_answers(outcome.proposals),
         queue=QueueCounts(waiting=len(waiting), by_why=_count_whys(waiting), ranked=_count_whys(outcome.ranked)),
         labels=count_labels(labels.values()),
         decided_by_people=sum(label.decided_by == PEOPLE for label in labels.values()),
@@ -364,5 +285,5 @@ def _queue_entry(row: RankedItem, item: Item, proposals: Sequence[Proposal]) -> 
         why=row.why,
         label_issue_score=row.label_issue_score,
         source=", ".join(item.source_labels),
-        proposals=tuple(says(proposal) for proposal in proposals),
+        proposals=tuple(map(in_words, proposals)),
     )

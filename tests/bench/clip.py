@@ -100,7 +100,7 @@ def random_model(name: str, file: Path) -> OpenClipModel:
     torch.manual_seed(0)
     state = open_clip.create_model(name).state_dict()
     save_file({key: value.to(torch.bfloat16).contiguous() for key, value in state.items()}, file)
-    model = open_clip_model(name, str(file), tell=lambda text: None)
+    model = open_clip_model(name, str(file), note=lambda text: None)
     model.ready()
     return model
 

@@ -24,10 +24,11 @@ from acbench.integrations.label_studio.tool import LabelStudio
 from acbench.integrations.label_studio.validation import prediction_check
 from acbench.records import Item, Proposal, item_id
 from acbench.review.annotation_tool import ProjectSpec, Task
+from acbench.review.history import ReviewLog
 from acbench.review.pull import pull
-from acbench.review.push import Note, push
+from acbench.review.push import BatchNote, push
 from acbench.review.queue import RankedItem
-from acbench.review.tasks import task
+from acbench.review.tasks import DueTask, TaskContent, refuse_unfit
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
 from tests.bench.spine import seconds, table
@@ -73,7 +74,7 @@ def measured(
     by_id = {item.item_id: item for item in items}
     for take in range(TAKES):
         ours, theirs = desk.open(wanted(f"ours {take}")), desk.open(wanted(f"theirs {take}"))
-        note = Note(folder / "note.json")
+        note = BatchNote(folder / "note.json")
         place = f"/api/projects/{theirs.number}/import"
         # Ours includes making the tasks and judging every prediction.
         pushes.append(
@@ -85,7 +86,7 @@ def measured(
         export = f"/api/projects/{ours.number}/export"
         pulls.append(
             (
-                seconds(lambda ours=ours: pull(ours, desk.answers(ours), by_id, SCHEMA, [])),
+                seconds(lambda ours=ours: pull(ours, desk.annotated_tasks(ours), ReviewLog(by_id, SCHEMA, []))),
                 seconds(
                     lambda export=export: client.get(
                         export, params={"exportType": "JSON", "download_all_tasks": "true"}
@@ -114,19 +115,20 @@ def wanted(name: str) -> ProjectSpec:
 def questions(items: list[Item]) -> list[Task]:
     """A task with two predictions for each image."""
     judge = prediction_check(FORM)
-    return [
-        task(
-            RankedItem(item_id=item.item_id, rank=1, why="disputed", label_issue_score=0.5, detail=""),
-            1,
-            item,
-            proposals(item, number),
-            PICTURES,
-            SCHEMA,
+    made = []
+    for number, item in enumerate(items):
+        ranked = RankedItem(item_id=item.item_id, rank=1, why="disputed", label_issue_score=0.5, detail="")
+        content = TaskContent(
+            due=DueTask(ranked, 1),
+            item=item,
+            proposals=proposals(item, number),
+            pictures=PICTURES,
             blind=False,
-            check=judge,
+            schema_version=SCHEMA.version,
         )
-        for number, item in enumerate(items)
-    ]
+        made.append(content.task())
+        refuse_unfit(made[-1], item.image, judge)
+    return made
 
 
 def proposals(item: Item, number: int) -> list[Proposal]:

@@ -32,7 +32,8 @@ from acbench.integrations.torch.embeddings import backbone
 from acbench.predictors.base import Setup
 from acbench.predictors.proposers import neighbours, source_label
 from acbench.records import Item, Proposal
-from acbench.review.queue import RankedItem, rank
+from acbench.review.queue import AuditSample, RankedItem, rank
+from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from tests.bench.spine import table
 
@@ -146,7 +147,8 @@ class Trial:
         for proposer in (source_label.build(self.setup), neighbours.build(self.setup)):
             for answer in proposer.propose(items, lambda done, total: None):
                 answers[answer.item_id].append(answer)
-        return rank(items, answers, self.setup.schema)
+        labels = machine_labels(items, answers, self.setup.schema)
+        return rank(items, answers, labels, self.setup.schema, AuditSample())
 
     def quality(self, items: Sequence[Item], method: str) -> dict[str, float]:
         """Item → cleanlab's quality of its label, by category."""
@@ -159,9 +161,10 @@ class Trial:
                 if item.category == category and (label := one_class(item, self.setup.schema))
             ]
             proposer = neighbours.Neighbours(self.setup)
-            vectors = [each.whole for _, each in proposer._vectors([item for item, _ in members]) if each is not None]
+            seen = proposer.vectors([item for item, _ in members])
+            vectors = [each.defects.region for each in seen if each.defects is not None]
             numbers = [number for _, number in members]
-            model = neighbours._model(vectors, numbers)
+            model = neighbours.fitted(vectors, numbers)
             once = model._out_of_fold(seed=0, suspects=np.zeros(len(numbers), dtype=bool))
             scores = get_label_quality_scores(np.array(numbers), once, method=method)
             found |= {item.item_id: float(score) for (item, _), score in zip(members, scores, strict=True)}

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -28,6 +29,7 @@ from acbench.data.sample import render as sample
 from acbench.integrations.openai.chat import chat_openai
 from acbench.predictors.base import Setup
 from acbench.predictors.llm import LedgerClient, Retrier
+from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.proposers.llm import Llm
 from acbench.records import Item
 from tests.bench.spine import Row, seconds, table
@@ -76,7 +78,11 @@ def throughput(place: Path, url: str, root: Path, benchmark: str, category: str)
     def ask() -> None:
         chat = chat_openai("bench", url, connections=CONCURRENCY)
         retrier = Retrier(model=chat, concurrency=CONCURRENCY)
-        llm_client = LedgerClient(retrier=retrier, ledger=place / f"{next(numbers)}.sqlite", check_vision=False)
+        llm_client = LedgerClient(
+            retrier=retrier,
+            open_log=partial(LedgerCallLog, place / f"{next(numbers)}.sqlite"),
+            check_vision=False,
+        )
         setup = Setup(schema=schema.load(benchmark), root=found.root, embedder=nothing, cache=nothing)
         rows = list(Llm(setup, llm_client).propose(items, lambda done, total: None))
         assert len(rows) == len(asked) and {row.status for row in rows} == {"ok"}, rows[0]

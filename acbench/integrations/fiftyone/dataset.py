@@ -18,7 +18,7 @@ from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone import embeddings, layout
 from acbench.integrations.fiftyone.database import connect, database_errors, first_line
 from acbench.integrations.fiftyone.embeddings import Vectors
-from acbench.review.app_records import FORMAT, RETIRED_FIELDS, AppLabel, AppMark, AppSample, Value
+from acbench.review.app_records import FORMAT, RETIRED_FIELDS, AppLabel, AppMark, AppSample, FieldValue
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -210,9 +210,9 @@ class AppDataset:
             AppMark(
                 item_id=item_id,
                 tags=sample.tags,
-                given=sample.written_label,
-                changed=sample.changed_label,
-                place=f"{self.data.name}/{sample.sample_id}",
+                label_before=sample.written_label,
+                new_label=sample.changed_label,
+                sample=f"{self.data.name}/{sample.sample_id}",
             )
             for item_id, sample in self._stored().items()
             if sample.is_marked
@@ -220,13 +220,13 @@ class AppDataset:
 
     def remove_marks(self, marks: Sequence[AppMark]) -> None:
         """Take marks that were collected off the samples, so that they are collected once."""
-        collected = {mark.place.rpartition("/")[2]: mark for mark in marks}
+        collected = {mark.sample.rpartition("/")[2]: mark for mark in marks}
         self._keep({"key": ""})
         for sample in self.data.select(list(collected)).iter_samples(autosave=True):
             mark = collected[sample.id]
             sample.tags = [tag for tag in sample.tags if tag not in mark.tags]
-            if mark.changed is not None:
-                sample["given"], sample["content"] = mark.changed, ""
+            if mark.new_label is not None:
+                sample["given"], sample["content"] = mark.new_label, ""
 
     def _remove_retired_fields(self, before: int | None) -> None:
         """Remove what earlier formats had and this one has not. A person's own field of such a name came later."""
@@ -261,7 +261,9 @@ class AppDataset:
 
         for start in range(0, len(samples), BATCH):
             progress(start, len(samples))
-            batch = [fo.Sample(filepath=one.image, **self._values(one)) for one in samples[start : start + BATCH]]
+            batch = [
+                fo.Sample(filepath=sample.image, **self._values(sample)) for sample in samples[start : start + BATCH]
+            ]
             self.data.add_samples(batch, dynamic=False)
 
     def _values(self, sample: AppSample) -> dict[str, Any]:
@@ -301,7 +303,7 @@ class AppDataset:
         self.data.save()
 
 
-def _document(value: Value) -> fo.Classification | str | float | list[str] | None:
+def _document(value: FieldValue) -> fo.Classification | str | float | list[str] | None:
     """A value as FiftyOne stores it."""
     import fiftyone as fo
 

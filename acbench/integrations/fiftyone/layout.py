@@ -61,7 +61,7 @@ def extra_fields(samples: Sequence[AppSample]) -> set[str]:
 
 def add_fields(data: fo.Dataset, extra: Iterable[str]) -> None:
     """Make the dataset have every field; `extra` ones are classes as somebody gave them."""
-    kinds = {name: kind for name, (_, kind) in FIELDS.items()} | dict.fromkeys(extra, "named")
+    kinds = {name: kind for name, (_, kind) in FIELDS.items()} | dict.fromkeys(extra, "label")
     existing = data.get_field_schema()
     for name, kind in {**kinds, **embeddings.FIELDS, "mask": "mask"}.items():
         if name not in existing:
@@ -74,12 +74,12 @@ def _type(kind: str) -> dict[str, Any]:
     """A kind of field, as arguments of `Dataset.add_sample_field`."""
     import fiftyone as fo
 
-    documents = {"named": fo.Classification, "mask": fo.Segmentation}
+    documents = {"label": fo.Classification, "mask": fo.Segmentation}
     if kind in documents:
         return {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": documents[kind]}
     if kind == "texts":
         return {"ftype": fo.ListField, "subfield": fo.StringField}
-    plain = {"text": fo.StringField, "whole": fo.IntField, "number": fo.FloatField, "flag": fo.BooleanField}
+    plain = {"text": fo.StringField, "integer": fo.IntField, "number": fo.FloatField, "boolean": fo.BooleanField}
     return {"ftype": plain[kind]}
 
 

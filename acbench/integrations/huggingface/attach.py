@@ -1,12 +1,13 @@
-"""A labels-only release and a user's own copy of the images, joined by path and sha256."""
+"""Joins a labels-only release with a user's own copy of the images, by path and sha256."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from acbench._util.prefetch import ahead
+from acbench._util.prefetch import prefetch
 from acbench.errors import ReleaseError, RemoteError
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree, parse_root
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
     D = TypeVar("D", Dataset, DatasetDict)
 
 SHOWN = 5
-"""So many files that differ are named."""
+"""How many files that differ are named."""
 _NAMES = ("image", "mask")
 
 
 def attach_images(dataset: D, root: str | Path) -> D:
     """Add the columns `image` and `mask` from a copy of the source dataset; gives the new dataset.
 
-    `dataset` is what `load_dataset` gives of a labels-only release, `root` the folder or URL of the source dataset.
-    Every file is hashed first; pictures are decoded when they are asked for. An image without a mask gets None.
+    `dataset` is what `load_dataset` gives for a labels-only release; `root` is the folder or URL of the source dataset.
+    Every file is hashed first; images are decoded when they are used. An image without a mask gets None.
     Raises ReleaseError if a file is missing or is not the one that was labelled, and names it.
     """
     import datasets
@@ -51,42 +52,45 @@ def attach_images(dataset: D, root: str | Path) -> D:
     tree = open_tree(place)
     for name in _NAMES:
         try:
-            paths = _checked(dataset, name, tree, place)
+            paths = _paths(dataset, name, tree, place)
         except RemoteError as why:
             raise ReleaseError(why.message, why.hint) from None
         dataset = dataset.add_column(name, paths, feature=datasets.Value("string")).cast_column(name, datasets.Image())
     return dataset
 
 
-def _checked(dataset: Dataset, name: str, tree: FileTree, root: Root) -> list[str | None]:
-    """Where each file is, once all of them are known to be right."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of the user's copy."""
+
+    path: str | None
+    """Where it is; None if there is none, or not the right one."""
+    problem: str = ""
+
+
+def _paths(dataset: Dataset, name: str, tree: FileTree, root: Root) -> list[str | None]:
+    """Where each file of a column is. Raises ReleaseError unless all of them are those that were labelled."""
     wanted = list(zip(dataset[f"{name}_path"], dataset[f"{name}_sha256"], strict=True))
-    wrong: list[str] = []
-    found: list[str | None] = []
-    for path, problem in ahead(lambda pair: _find(*pair, tree), wanted, workers=4, most=32):
-        found.append(path)
-        wrong += [problem] if problem else []
-    if wrong:
-        some = "; ".join(wrong[:SHOWN]) + (f"; and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else "")
+    files = list(prefetch(lambda pair: _find(*pair, tree), wanted, workers=4, most=32))
+    problems = [file.problem for file in files if file.problem]
+    if problems:
+        more = f"; and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
         raise ReleaseError(
-            f"{len(wrong):,} of {len(wanted):,} files in {root} are not those that were labelled: {some}",
+            f"{len(problems):,} of {len(wanted):,} files in {root} are not those that were labelled:"
+            f" {'; '.join(problems[:SHOWN])}{more}",
             "give the folder that holds the categories of the original dataset, unchanged",
         )
-    return found
+    return [file.path for file in files]
 
 
-def _find(path: str | None, sha256: str | None, tree: FileTree) -> tuple[str | None, str]:
-    """Where a file is, and what is wrong with it."""
+def _find(path: str | None, sha256: str | None, tree: FileTree) -> _File:
+    """Find a file and compare its sha256. A row without a path has no file, and nothing is wrong with that."""
     if not path or not sha256:
-        return None, ""
+        return _File(None)
     try:
         located = tree.locate(path)
-        _same(sha256, tree.fetch(path, located))
-        return located.address, ""
+        if hashlib.sha256(tree.fetch(path, located)).hexdigest() != sha256:
+            raise FileRefused("other_bytes", "it is not the file that was labelled (its sha256 differs)")
+        return _File(located.address)
     except FileRefused as why:
-        return None, f"{path}: {why.message}"
-
-
-def _same(sha256: str, data: bytes) -> None:
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise FileRefused("other_bytes", "it is not the file that was labelled (its sha256 differs)")
+        return _File(None, f"{path}: {why.message}")

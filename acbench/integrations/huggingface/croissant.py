@@ -1,4 +1,7 @@
-"""Croissant metadata of a release, by way of mlcroissant: https://docs.mlcommons.org/croissant/docs/croissant-spec.html"""
+"""Writes and checks Croissant metadata of a release with mlcroissant.
+
+https://docs.mlcommons.org/croissant/docs/croissant-spec.html
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from acbench import licences
 from acbench.release.columns import columns
 from acbench.release.manifest import CROISSANT, Manifest
 
+if TYPE_CHECKING:
+    import mlcroissant as mlc
+
 PARQUET = "application/x-parquet"
 
 
 class Croissant:
-    """The metadata: written, and checked."""
+    """The Croissant metadata of a release."""
 
     def describe(self, manifest: Manifest, *, repo: str, about: str, attribution: str) -> bytes:
         """`croissant.json`: every table with its sha256, and a record set for each."""
@@ -34,9 +40,9 @@ class Croissant:
                     content_size=f"{facts.size} B",
                 )
             )  # fmt: skip
-            records.append(mlc.RecordSet(id=name, name=name, fields=list(_fields(mlc, name, path, manifest.images))))
+            records.append(mlc.RecordSet(id=name, name=name, fields=list(_fields(name, path, images=manifest.images))))
         with _quiet():
-            made = mlc.Metadata(
+            metadata = mlc.Metadata(
                 name=manifest.benchmark,
                 description=about,
                 license=[licence.url if licence else manifest.licence],
@@ -46,34 +52,37 @@ class Croissant:
                 distribution=files,
                 record_sets=records,
             )
-            content = made.to_json()
+            content = metadata.to_json()
         return (json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n").encode()
 
     def problems(self, folder: Path, manifest: Manifest) -> list[str]:
-        """What is wrong with a stranger's `croissant.json` beside a manifest; nothing it names is opened or fetched."""
+        """What is wrong with an untrusted `croissant.json` beside a manifest. No file that it names is opened."""
         import mlcroissant as mlc
 
         try:
             content = json.loads((folder / CROISSANT).read_bytes())
             distribution = content["distribution"]
-            hashes = {each["contentUrl"]: each["sha256"] for each in distribution}
+            hashes = {file["contentUrl"]: file["sha256"] for file in distribution}
             context = content["@context"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return [f"it cannot be read: {type(error).__name__}: {error}"]
-        found = []
+        problems = []
         if hashes != {path: facts.sha256 for path, facts in manifest.shards().items()}:
-            found.append("its tables or their sha256 are not those of release.json")
+            problems.append("its tables or their sha256 are not those of release.json")
         with _quiet():
             if context != mlc.Metadata(name="x", description="x", url="https://x.org").to_json()["@context"]:
-                return [*found, "its @context is not that of Croissant 1.0"]
+                return [*problems, "its @context is not that of Croissant 1.0"]
             try:
                 mlc.Dataset(jsonld=str(folder / CROISSANT))
             except Exception as error:  # mlcroissant raises many kinds
-                found.append(f"mlcroissant refuses it: {' '.join(str(error).split())[:300]}")
-        return found
+                problems.append(f"mlcroissant refuses it: {' '.join(str(error).split())[:300]}")
+        return problems
 
 
-def _fields(mlc: Any, name: str, path: str, images: bool) -> Iterator[Any]:
+def _fields(name: str, path: str, *, images: bool) -> Iterator[mlc.Field]:
+    """The fields of one table; lists are left out, since Croissant 1.0 has scalars only."""
+    import mlcroissant as mlc
+
     kinds = {
         "flag": mlc.DataType.BOOL,
         "integer": mlc.DataType.INTEGER,
@@ -84,7 +93,7 @@ def _fields(mlc: Any, name: str, path: str, images: bool) -> Iterator[Any]:
     }
     for column in columns(images=images):
         if column.kind in ("votes", "classes", "texts"):
-            continue  # lists; Croissant 1.0 has scalars only
+            continue
         transforms = [mlc.Transform(json_path="bytes")] if column.kind == "image" else []
         yield mlc.Field(
             id=f"{name}/{column.name}",
@@ -97,7 +106,7 @@ def _fields(mlc: Any, name: str, path: str, images: bool) -> Iterator[Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """It logs what is merely recommended, and its libraries warn of each other."""
+    """Without mlcroissant's log of what is merely recommended, and without the warnings of its libraries."""
     log = logging.getLogger("absl")
     level = log.level
     log.setLevel(logging.ERROR)

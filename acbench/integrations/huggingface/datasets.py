@@ -1,4 +1,4 @@
-"""Hugging Face `datasets`: the features of a release, and what the library makes of one."""
+"""Describes a release to Hugging Face `datasets`, and compares what the library loads with what was written."""
 
 from __future__ import annotations
 
@@ -15,16 +15,23 @@ from acbench.release.manifest import ALL, Manifest, configurations
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from datasets import Features
+    from datasets import Dataset, Features, IterableDataset
+    from datasets.features.features import FeatureType
+
+
+MOST = 20
+"""How many differences are named."""
+
+_COMPARED = ("item_id", "category", "label", "labels", "status", "image_sha256")
 
 
 def features(categories: Sequence[str], classes: Sequence[str], *, images: bool) -> Features:
-    """The features of a release."""
+    """The features of a release's rows."""
     from datasets import ClassLabel, Features, Image, List, Value
 
     plain = {"text": "string", "flag": "bool", "integer": "int32", "number": "float64"}
 
-    def feature(column: Column) -> Any:
+    def feature(column: Column) -> FeatureType:
         match column.kind:
             case "category":
                 return ClassLabel(names=list(categories))
@@ -37,14 +44,14 @@ def features(categories: Sequence[str], classes: Sequence[str], *, images: bool)
             case "image":
                 return Image()
             case "votes":
-                return List({each.name: feature(each) for each in VOTE})
+                return List({part.name: feature(part) for part in VOTE})
         return Value(plain[column.kind])
 
-    return Features({each.name: feature(each) for each in columns(images=images)})
+    return Features({column.name: feature(column) for column in columns(images=images)})
 
 
 class DatasetsFormat:
-    """The form of a release's tables, as `datasets` wants it."""
+    """The form in which `datasets` wants a release's tables."""
 
     def arrow_schema(self, categories: Sequence[str], classes: Sequence[str], *, images: bool) -> pa.Schema:
         """Arrow schema with the features in its metadata, which make `datasets` read classes and images."""
@@ -62,55 +69,49 @@ class DatasetsFormat:
             where = "*" if config == ALL else config
             paths = [{"split": name, "path": f"data/{where}/{name}-*.parquet"} for name in splits]
             configs.append({"config_name": config, **({"default": True} if config == ALL else {}), "data_files": paths})
-            made = SplitDict()
+            counts = SplitDict()
             for name, (rows, size) in splits.items():
-                made.add(SplitInfo(name=name, num_examples=rows, num_bytes=size))
-            infos[config] = DatasetInfo(features=form if config == ALL else None, splits=made)
+                counts.add(SplitInfo(name=name, num_examples=rows, num_bytes=size))
+            infos[config] = DatasetInfo(features=form if config == ALL else None, splits=counts)
         data = DatasetCardData()
         DatasetInfosDict(infos).to_dataset_card_data(data)
-        found = data["dataset_info"]
-        return {"configs": configs, "dataset_info": found if isinstance(found, list) else [found]}
+        described = data["dataset_info"]
+        return {"configs": configs, "dataset_info": described if isinstance(described, list) else [described]}
 
     def round_trip(self, folder: Path, manifest: Manifest, entries: Mapping[str, ReleaseEntry]) -> list[str]:
-        """What differs between a release and what `datasets` loads of it: whole, by category, and streamed.
+        """What differs between a release and what `datasets` loads: the whole, and streamed by category.
 
-        The release has been checked otherwise; a copy of it is made in a temporary folder meanwhile.
+        The release's files have been checked before. A temporary folder holds a copy of the release meanwhile.
         """
         import datasets
 
         with _quiet(), tempfile.TemporaryDirectory(prefix="acbench-") as cache:
             try:
-                whole = datasets.load_dataset(str(folder), ALL, cache_dir=cache)
-                found = [each for split in whole.values() for each in _differences(split, entries, ALL)]
-                seen = sum(len(split) for split in whole.values())
-                if seen != len(entries):
-                    found.append(f"{ALL}: {seen:,} rows instead of {len(entries):,}")
+                loaded = datasets.load_dataset(str(folder), ALL, cache_dir=cache)
+                differences = [text for split in loaded.values() for text in _differences(split, entries, ALL)]
+                rows_loaded = sum(len(split) for split in loaded.values())
+                if rows_loaded != len(entries):
+                    differences.append(f"{ALL}: {rows_loaded:,} rows instead of {len(entries):,}")
                 for config, splits in configurations(manifest).items():
                     for split, (rows, _) in splits.items():
                         stream = datasets.load_dataset(
                             str(folder), config, split=split, streaming=True, cache_dir=cache
                         )
-                        found += _streamed(stream, entries, f"{config}, {split}, streamed", rows)
-            except Exception as error:  # whatever it raises, it is what everybody would get
+                        differences += _streamed(stream, entries, f"{config}, {split}, streamed", rows)
+            except Exception as error:  # whatever it raises, everybody who loads the release would get
                 return [f"datasets {datasets.__version__} cannot load it: {type(error).__name__}: {error}"[:500]]
-        return found[:MOST]
+        return differences[:MOST]
 
 
-MOST = 20
-"""So many differences are told."""
-
-_TOLD = ("item_id", "category", "label", "labels", "status", "image_sha256")
-
-
-def _differences(loaded: Any, entries: Mapping[str, ReleaseEntry], name: str) -> Iterator[str]:
-    """What differs between rows as they were loaded and as they were written; images by their bytes."""
+def _differences(loaded: Dataset, entries: Mapping[str, ReleaseEntry], name: str) -> Iterator[str]:
+    """What differs between rows as they were loaded and as they were written. Images are compared by their bytes."""
     from datasets import Image
 
     form = loaded.features
     images = [column for column in ("image", "mask") if column in form]
     for column in images:
         loaded = loaded.cast_column(column, Image(decode=False))
-    for row in loaded.select_columns([*_TOLD, *images, "mask_sha256"]):
+    for row in loaded.select_columns([*_COMPARED, *images, "mask_sha256"]):
         yield from _compare(row, form, entries, name)
         for column in images:
             cell, sha256 = row[column], row[f"{column}_sha256"] or ""
@@ -118,22 +119,23 @@ def _differences(loaded: Any, entries: Mapping[str, ReleaseEntry], name: str) ->
                 yield f"{name}: the {column} of {row['item_id']} has other bytes"
 
 
-def _streamed(stream: Any, entries: Mapping[str, ReleaseEntry], name: str, rows: int) -> Iterator[str]:
-    seen = 0
-    for row in stream.select_columns(list(_TOLD)):
-        seen += 1
+def _streamed(stream: IterableDataset, entries: Mapping[str, ReleaseEntry], name: str, rows: int) -> Iterator[str]:
+    """What differs in rows that are streamed, of which there should be `rows`."""
+    count = 0
+    for row in stream.select_columns(list(_COMPARED)):
+        count += 1
         yield from _compare(row, stream.features, entries, name)
-    if seen != rows:
-        yield f"{name}: {seen:,} rows instead of {rows:,}"
+    if count != rows:
+        yield f"{name}: {count:,} rows instead of {rows:,}"
 
 
-def _compare(row: Mapping[str, Any], form: Any, entries: Mapping[str, ReleaseEntry], name: str) -> Iterator[str]:
+def _compare(row: Mapping[str, Any], form: Features, entries: Mapping[str, ReleaseEntry], name: str) -> Iterator[str]:
     entry = entries.get(row["item_id"])
     if entry is None:
         yield f"{name}: {row['item_id']} is no row of the release"
         return
     label = None if row["label"] is None else form["label"].int2str(row["label"])
-    labels = tuple(form["labels"].feature.names[each] for each in row["labels"])
+    labels = tuple(form["labels"].feature.names[number] for number in row["labels"])
     category = form["category"].int2str(row["category"])
     if (category, label, labels, row["status"]) != (entry.category, entry.label, entry.labels, entry.status):
         yield f"{name}: {row['item_id']} is loaded as {category}, {label}, not as {entry.category}, {entry.label}"
@@ -141,7 +143,7 @@ def _compare(row: Mapping[str, Any], form: Any, entries: Mapping[str, ReleaseEnt
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars and no chatter while we look at what it does."""
+    """Without the library's progress bars and log."""
     import datasets
 
     shown, level = datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()

@@ -1,7 +1,7 @@
-"""The Hugging Face Hub, by way of huggingface_hub as it is.
+"""Reads and changes a dataset repository on the Hugging Face Hub through huggingface_hub, one commit at a time.
 
-One repository, one commit at a time. `create_commit` uploads file contents first, which nobody sees, and then makes the
-commit on top of the parent that it is given; `upload_folder` and `push_to_hub` make several commits of a large folder.
+`create_commit` uploads file contents first, which nobody sees, and then makes the commit on top of the given parent.
+`upload_folder` and `push_to_hub` make several commits of a large folder, so readers could see half a release.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
+from acbench._util.backoff import retry_after
 from acbench.errors import AcbenchError, ReleaseError
 from acbench.release import manifest as manifests
 from acbench.release.folder import ReleaseFolder
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 MAX_FILES = 20_000
-"""Of a repository; a larger one is no release."""
+"""Files in a repository, at most; one with more is no release."""
 MAX_BYTES = 1 << 40
-"""Of all files that are downloaded."""
+"""Bytes of all files that are downloaded, at most."""
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -52,7 +53,7 @@ class Repository:
         """See `Hub`."""
         from huggingface_hub.errors import RepositoryNotFoundError
 
-        with _told(self.repo):
+        with _hub_errors(self.repo):
             try:
                 info = self._api().dataset_info(self.repo, revision=revision)
             except RepositoryNotFoundError as error:
@@ -61,18 +62,18 @@ class Repository:
                 return None
             commit = str(info.sha)
             files = self._files(commit)
-            there = self._manifest(commit) if manifests.NAME in files else None
+            manifest = self._manifest(commit) if manifests.NAME in files else None
             refs = self._api().list_repo_refs(self.repo, repo_type="dataset")
             return Head(
                 commit=commit,
                 files={path: content for path, (content, _) in files.items()},
-                manifest=there,
+                manifest=manifest,
                 tags={tag.name: tag.target_commit for tag in refs.tags},
             )
 
     def create(self, *, private: bool) -> None:
         """See `Hub`."""
-        with _told(self.repo):
+        with _hub_errors(self.repo):
             self._api().create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True)
 
     def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> None:
@@ -81,14 +82,14 @@ class Repository:
 
         added = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=str(folder / path)) for path in paths]
         gone = [CommitOperationDelete(path_in_repo=path) for path in removed]
-        with _told(self.repo):
+        with _hub_errors(self.repo):
             self._api().create_commit(
                 self.repo, [*added, *gone], commit_message=title, repo_type="dataset", parent_commit=parent
             )
 
     def tag(self, name: str, commit: str) -> None:
         """See `Hub`."""
-        with _told(self.repo):
+        with _hub_errors(self.repo):
             self._api().create_tag(self.repo, tag=name, revision=commit, repo_type="dataset")
 
     def release(self, revision: str | None = None) -> Remote:
@@ -97,15 +98,15 @@ class Repository:
         return Remote(self.repo, revision if revision and known else self._commit(revision), revision)
 
     def download(self, revision: str | None) -> tuple[ReleaseFolder, str]:
-        """The release at a revision, in huggingface_hub's cache, and its commit.
+        """Download the release at a revision into huggingface_hub's cache; gives it and its commit.
 
-        Only files that a release can have are fetched. What is in the cache already is what `datasets` would use, so
-        that is what has to be checked.
+        Only files that a release can have are fetched. A file that is in the cache already is not fetched again:
+        `datasets` would use it too, so it is the one to check.
         """
         from huggingface_hub import snapshot_download
 
         commit = self._commit(revision)
-        with _told(self.repo, revision):
+        with _hub_errors(self.repo, revision):
             files = self._files(commit)
             ours = [
                 path for path in files
@@ -121,7 +122,7 @@ class Repository:
 
     def unexpected_files(self, commit: str) -> list[str]:
         """Files of the repository that no release has, and that were therefore not fetched."""
-        with _told(self.repo):
+        with _hub_errors(self.repo):
             known = {manifests.NAME, manifests.CARD, manifests.CROISSANT, ".gitattributes"}
             return sorted(path for path in self._files(commit) if path not in known and not manifests.shard_key(path))
 
@@ -131,21 +132,21 @@ class Repository:
         return HfApi(token=get_token(), library_name="acbench")
 
     def _commit(self, revision: str | None) -> str:
-        with _told(self.repo, revision):
+        with _hub_errors(self.repo, revision):
             return str(self._api().dataset_info(self.repo, revision=revision).sha)
 
     def _files(self, commit: str) -> Mapping[str, tuple[str, int]]:
         """Path → content id and size."""
         from huggingface_hub import RepoFile
 
-        found = {}
-        for each in self._api().list_repo_tree(self.repo, recursive=True, revision=commit, repo_type="dataset"):
-            if isinstance(each, RepoFile):
-                content = f"sha256:{each.lfs.sha256}" if each.lfs else f"git:{each.blob_id}"
-                found[each.path] = (content, int(each.size))
-            if len(found) > MAX_FILES:
+        files = {}
+        for entry in self._api().list_repo_tree(self.repo, recursive=True, revision=commit, repo_type="dataset"):
+            if isinstance(entry, RepoFile):
+                content = f"sha256:{entry.lfs.sha256}" if entry.lfs else f"git:{entry.blob_id}"
+                files[entry.path] = (content, int(entry.size))
+            if len(files) > MAX_FILES:
                 raise ReleaseError(f"{self.repo} has more than {MAX_FILES:,} files", "that is no release of acbench")
-        return found
+        return files
 
     def _manifest(self, commit: str) -> manifests.Manifest:
         return manifests.parse(Remote(self.repo, commit, commit).read(manifests.NAME, manifests.MAX_BYTES))
@@ -158,16 +159,16 @@ class Remote:
         self.repo = repo
         self.commit = commit
         self.asked = asked
-        """The revision as whoever asked named it."""
+        """The revision that was asked for, which messages name."""
 
     @property
     def name(self) -> str:
-        """As messages call it."""
+        """What messages call it."""
         return f"{self.repo}@{self.asked}" if self.asked else self.repo
 
     def read(self, path: str, limit: int) -> bytes:
         """See `Place`."""
-        with self.open(path) as file, _told(self.repo, self.asked):
+        with self.open(path) as file, _hub_errors(self.repo, self.asked):
             data = file.read(limit + 1)
         if len(data) > limit:
             raise ReleaseError(f"{self.name}: {path} is larger than {limit >> 20} MiB", "that is no release of acbench")
@@ -177,7 +178,7 @@ class Remote:
         """See `Place`."""
         from huggingface_hub import HfFileSystem, get_token
 
-        with _told(self.repo, self.asked):
+        with _hub_errors(self.repo, self.asked):
             try:
                 files = HfFileSystem(token=get_token(), skip_instance_cache=True)
                 return cast(BinaryIO, files.open(f"datasets/{self.repo}/{path}", "rb", revision=self.commit))
@@ -188,17 +189,18 @@ class Remote:
 
 
 @contextmanager
-def _told(repo: str, revision: str | None = None) -> Iterator[None]:
-    """Turn what huggingface_hub raises into our errors, without what could be secret."""
+def _hub_errors(repo: str, revision: str | None = None) -> Iterator[None]:
+    """Turn the errors of huggingface_hub into ours, without what could be secret."""
     try:
         yield
     except AcbenchError:
         raise
     except Exception as error:
-        raise _translated(error, repo, revision) from None
+        raise _as_ours(error, repo, revision) from None
 
 
-def _translated(error: Exception, repo: str, revision: str | None) -> Exception:
+def _as_ours(error: Exception, repo: str, revision: str | None) -> Exception:
+    """Our error for one of huggingface_hub; what comes from neither the hub nor the connection stays as it is."""
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     status = _status(error)
@@ -215,7 +217,7 @@ def _translated(error: Exception, repo: str, revision: str | None) -> Exception:
     if status in (409, 412):
         return Conflict(f"{repo} was changed by somebody else meanwhile")
     if status == 429:
-        return Busy("the hub asks for patience (429)", seconds=_patience(error))
+        return Busy("the hub asks for patience (429)", seconds=retry_after(_headers(error)))
     if status is not None and status < 500:
         return HubError(f"the hub refuses ({status}): {text}", "see the message; HF_DEBUG=1 shows the request")
     if status is not None:
@@ -226,7 +228,7 @@ def _translated(error: Exception, repo: str, revision: str | None) -> Exception:
 
 
 def _is_transport(error: Exception) -> bool:
-    """Whether an error is one of the connection; those of every HTTP library that huggingface_hub has used."""
+    """Whether a connection failed, in any HTTP library that huggingface_hub has used."""
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & {"TransportError", "RequestException", "ConnectionError", "TimeoutError", "HTTPError"}:
         return True
@@ -234,15 +236,12 @@ def _is_transport(error: Exception) -> bool:
 
 
 def _status(error: Exception) -> int | None:
+    """The HTTP status of an answer, whichever HTTP library it comes from."""
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     return status if isinstance(status, int) else None
 
 
-def _patience(error: Exception) -> float | None:
-    """Seconds to wait, from `Retry-After` or `RateLimit: …;t=SECONDS`; None if neither says."""
-    headers: Any = getattr(getattr(error, "response", None), "headers", {})
-    for name, pattern in (("Retry-After", r"(\d+)"), ("RateLimit", r"\bt=(\d+)")):
-        if found := re.search(pattern, headers.get(name) or ""):
-            return float(found[1])
-    return None
+def _headers(error: Exception) -> Mapping[str, str]:
+    headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", {})
+    return headers

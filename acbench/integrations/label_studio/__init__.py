@@ -1,1 +1,1 @@
-"""Label Studio: a server of our own, and the way to any."""
+"""Label Studio as the annotation tool: the client of any server, and a server for one project."""

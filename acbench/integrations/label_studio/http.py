@@ -24,7 +24,7 @@ READ = 600.0
 TRIES = 3
 """How often a request without side effects is sent until an answer comes."""
 BACKOFF = Backoff(first=0.4)
-"""Between those."""
+"""Waits between those."""
 MAX_ANSWER = 1 << 30
 """Bytes of an answer, at most."""
 OLDEST, NEWEST = (1, 23), (2, 0)
@@ -76,7 +76,7 @@ class Connection(httpx.Client):
         return Sdk(base_url=self.url, api_key="sent by Connection", max_retries=0, httpx_client=self)  # type: ignore[no-untyped-call]
 
     def check_version(self) -> None:
-        """Raises AnnotationToolError if the server is no Label Studio, or one of a version that is not supported."""
+        """Raises AnnotationToolError if the server is no Label Studio, or if its version is not supported."""
         version = self.get("/api/version").json()
         release = str(version.get("release", "")) if isinstance(version, dict) else ""
         numbers = tuple(int(part) for part in re.findall(r"\d+", release)[:2])
@@ -92,8 +92,8 @@ class Connection(httpx.Client):
     def send(self, request: httpx.Request, **options: object) -> httpx.Response:
         """The whole answer to a request, whatever httpx's `options` say. A GET that finds no answer is sent again.
 
-        Raises LostConnection if no answer comes, Refusal if the server refuses, AnnotationToolError if the answer is
-        not one of Label Studio.
+        Raises LostConnection if no answer comes, Refusal if the server refuses, AnnotationToolError if a Label Studio
+        would not answer so.
         """
         tries = TRIES if request.method == "GET" else 1
         for attempt in range(1, tries):

@@ -115,7 +115,7 @@ class Projects:
         if len(projects) > 1:
             numbers = " and ".join(str(project.id) for project in projects)
             raise AnnotationToolError(
-                f"projects {numbers} on {self.connection.url} are both the desk of {name}",
+                f"projects {numbers} on {self.connection.url} both hold the tasks of {name}",
                 "keep the one that people work in, and take the line [acbench …] out of the description of the other",
             )
         return projects[0] if projects else None
@@ -147,7 +147,10 @@ class Projects:
         views = self.connection.sdk.views
         if views.list(project=project.number):
             return
-        hidden = [*(f"tasks:{name}" for name in _HIDDEN_COLUMNS), *(f"tasks:data.{name}" for name in spec.unlisted)]
+        hidden = [
+            *(f"tasks:{name}" for name in _HIDDEN_COLUMNS),
+            *(f"tasks:data.{name}" for name in spec.hidden_fields),
+        ]
         view = {
             "title": "Tasks",
             "type": "list",
@@ -169,7 +172,7 @@ def mark(name: str, form: str) -> str:
 
 def _settings(spec: ProjectSpec) -> ProjectSettings:
     """What a project is held to, whether it is new or not."""
-    about = spec.words.replace("[", "(").replace("]", ")")  # brackets could be taken for the mark
+    about = spec.description.replace("[", "(").replace("]", ")")  # brackets could be taken for the mark
     return {
         "description": f"{about}\nacbench finds it by this line: {mark(spec.name, spec.form)}".lstrip(),
         "label_config": spec.form,

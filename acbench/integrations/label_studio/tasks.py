@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from acbench.errors import AnnotationToolError
 from acbench.integrations.label_studio.http import Connection
-from acbench.review.annotation_tool import ExistingTask, Key, Task, ToolProject
+from acbench.review.annotation_tool import ExistingTask, Task, ToolProject, task_key
 
 if TYPE_CHECKING:
     from label_studio_sdk.types import ImportApiRequest
@@ -25,7 +25,7 @@ class Tasks:
     connection: Connection
 
     def existing(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
-        """See `AnnotationTool.standing`."""
+        """See `AnnotationTool.existing_tasks`."""
         tasks: list[ExistingTask] = []
         page = 1
         while True:
@@ -39,7 +39,7 @@ class Tasks:
             tasks += (
                 ExistingTask(
                     number=row.id,
-                    key=_key(row.data),
+                    key=task_key(row.data),
                     annotations=(row.total_annotations or 0) + (row.cancelled_annotations or 0) + len(row.drafts or ()),
                 )
                 for row in answer.tasks
@@ -67,11 +67,3 @@ class Tasks:
             project=project.number,
             selected_items=Selected.model_validate({"all": False, "included": list(numbers)}),
         )
-
-
-def _key(data: object) -> Key | None:
-    """Item and round of a task, if acbench made it."""
-    if not isinstance(data, dict):
-        return None
-    item, turn = data.get("item_id"), data.get("round")
-    return (item, turn) if isinstance(item, str) and type(turn) is int else None

@@ -45,7 +45,7 @@ class LabelStudio:
         """See `AnnotationTool`."""
         return self._projects.open(wanted, restore_form=restore_form)
 
-    def standing(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
+    def existing_tasks(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
         """See `AnnotationTool`."""
         return self._tasks.existing(project, drafts=drafts)
 
@@ -57,7 +57,7 @@ class LabelStudio:
         """See `AnnotationTool`."""
         self._tasks.remove(project, numbers)
 
-    def answers(self, project: ToolProject) -> list[AnnotatedTask]:
+    def annotated_tasks(self, project: ToolProject) -> list[AnnotatedTask]:
         """See `AnnotationTool`."""
         return self._annotations.of(project)
 

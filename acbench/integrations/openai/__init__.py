@@ -1,1 +1,1 @@
-"""Endpoints that speak the API of OpenAI, and their batches."""
+"""Endpoints that offer the API of OpenAI, and their batches."""

@@ -1,4 +1,4 @@
-"""The batch endpoint of OpenAI and of those who offer the same: files of questions at half the price."""
+"""Sends files of questions to the batch endpoint of OpenAI, or of others that offer the same, at half the price."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ PATH: Final = "/v1/chat/completions"
 
 @dataclass(frozen=True, slots=True)
 class OpenAIBatches:
-    """See `acbench.predictors.llm.batches.BatchModel`."""
+    """The batches of one model. See `acbench.predictors.llm.batches.BatchModel`."""
 
     chat: OpenAIChat
 
     def line(self, call_id: str, question: Question) -> bytes:
-        """A line is what would be posted by itself, under the call's id."""
-        body = self.chat.dialect.body(self.chat.id, question)
+        """A line of a batch's file: the request that would be sent by itself, under the call's id."""
+        body = self.chat.capabilities.request(self.chat.id, question)
         return json.dumps({"custom_id": call_id, "method": "POST", "url": PATH, "body": body}).encode() + b"\n"
 
     def submit(self, name: str, file: bytes) -> str:
-        """Upload the file, then make the batch; the name is in the batch's metadata."""
+        """Upload a file and make a batch of it, with the name in its metadata; gives the batch's id."""
 
         def work(client: openai.OpenAI) -> str:
             stored = client.files.create(file=(f"{name}.jsonl", file), purpose="batch")
@@ -42,16 +42,16 @@ class OpenAIBatches:
         return self._try(work)
 
     def find(self, name: str) -> str | None:
-        """Looks through all batches of the account, newest first, until it finds the name."""
+        """The id of the batch with a name; looks through all batches of the account, newest first."""
 
         def work(client: openai.OpenAI) -> str | None:
-            named = (each.id for each in client.batches.list(limit=100) if (each.metadata or {}).get("name") == name)
-            return next(named, None)
+            batches = client.batches.list(limit=100)
+            return next((batch.id for batch in batches if (batch.metadata or {}).get("name") == name), None)
 
         return self._try(work)
 
     def end(self, batch_id: str) -> BatchEnd | None:
-        """Read both files of results once the batch is over."""
+        """What is in both files of results once the batch is over; None before."""
 
         def work(client: openai.OpenAI) -> BatchEnd | None:
             batch = client.batches.retrieve(batch_id)
@@ -72,7 +72,7 @@ class OpenAIBatches:
                 row = json.loads(line)
                 yield row["custom_id"], self._result(row)
             except (ValueError, KeyError, TypeError, AttributeError):
-                continue  # the call that it was for is missed later, and gets its reason then
+                continue  # the batch then lacks the result of a call, and `BatchClient` says why
 
     def _result(self, row: dict[str, Any]) -> Completion | LlmError:
         response, error = row.get("response") or {}, row.get("error") or {}
@@ -82,17 +82,17 @@ class OpenAIBatches:
                 return self.chat.read(json.dumps(body).encode(), seconds=0.0)
             except LlmError as failure:
                 return failure
-        said = error or (body.get("error") if isinstance(body, dict) else body)
-        said = said.get("message") or said if isinstance(said, dict) else said
+        reason = error or (body.get("error") if isinstance(body, dict) else body)
+        reason = reason.get("message") or reason if isinstance(reason, dict) else reason
         status = response.get("status_code", "no status")
-        return LlmError("refused", f"{self.chat.endpoint.host} says {status}: {self.chat.endpoint.scrub(str(said))}")
+        return LlmError("refused", f"{self.chat.endpoint.host} says {status}: {self.chat.endpoint.scrub(str(reason))}")
 
     def _try(self, work: Callable[[openai.OpenAI], T]) -> T:
         import openai
 
-        from acbench.integrations.openai.client import meaning
+        from acbench.integrations.openai.client import llm_error
 
         try:
             return work(self.chat.client)
         except openai.OpenAIError as error:
-            raise meaning(self.chat.endpoint, error) from None
+            raise llm_error(self.chat.endpoint, error) from None

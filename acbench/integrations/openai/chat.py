@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible endpoint: hosted services, vLLM, Ollama, llama.cpp."""
+"""Asks a model behind any OpenAI-compatible endpoint: hosted services, vLLM, Ollama, llama.cpp."""
 
 from __future__ import annotations
 
@@ -13,59 +13,59 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from acbench.integrations.openai.endpoint import Endpoint
 from acbench.integrations.openai.tokens import question_tokens
-from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, in_words
+from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, schema_as_text
 
 if TYPE_CHECKING:
     import openai
 
 VERSION = 1
-"""Part of every name: to be raised when the same question is put in other words."""
+"""Part of every model's name. Raise it when the same question is sent in other words."""
 MAX_TEXT = 20_000
 """Characters of an answer that are kept."""
 SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """What an endpoint understands of the protocol; found out by asking, from the strictest down."""
+class Capabilities:
+    """The parts of the protocol that an endpoint understands. Trying finds them out, from all of them down."""
 
-    form: Literal["json_schema", "json_object", "none"] = "json_schema"
+    answer_format: Literal["json_schema", "json_object", "none"] = "json_schema"
     temperature: bool = True
     seed: bool = True
-    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
-    def without(self, complaint: str) -> Self | None:
-        """A simpler one after a refusal that says so much; None if nothing is left to leave out."""
-        if "max_completion_tokens" in complaint and self.limit == "max_tokens":
-            return replace(self, limit="max_completion_tokens")
-        if "temperature" in complaint and self.temperature:
+    def without(self, refused: str) -> Self | None:
+        """Fewer capabilities, after a refusal with this text; None if nothing is left to leave out."""
+        if "max_completion_tokens" in refused and self.limit_name == "max_tokens":
+            return replace(self, limit_name="max_completion_tokens")
+        if "temperature" in refused and self.temperature:
             return replace(self, temperature=False)
-        if "seed" in complaint and self.seed:
+        if "seed" in refused and self.seed:
             return replace(self, seed=False)
-        if self.form == "json_schema":
-            return replace(self, form="json_object")
-        return replace(self, form="none") if self.form == "json_object" else None
+        if self.answer_format == "json_schema":
+            return replace(self, answer_format="json_object")
+        return replace(self, answer_format="none") if self.answer_format == "json_object" else None
 
-    def body(self, model: str, question: Question) -> dict[str, Any]:
-        """The request."""
-        strict = self.form == "json_schema"
-        system = question.system if strict else f"{question.system}\n\n{in_words(question.schema)}"
+    def request(self, model: str, question: Question) -> dict[str, Any]:
+        """The JSON of a request for a chat completion."""
+        strict = self.answer_format == "json_schema"
+        system = question.system if strict else f"{question.system}\n\n{schema_as_text(question.schema)}"
         body: dict[str, Any] = {
             "model": model,
             "messages": [
                 {"role": "system", "content": system},
                 {"role": "user", "content": [_part(part) for part in question.parts]},
             ],
-            self.limit: question.max_tokens,
+            self.limit_name: question.max_tokens,
         }
         if self.temperature:
             body["temperature"] = 0
         if self.seed:
             body["seed"] = SEED
         if strict:
-            form = {"name": "answer", "strict": True, "schema": dict(question.schema)}
-            body["response_format"] = {"type": "json_schema", "json_schema": form}
-        elif self.form == "json_object":
+            answer = {"name": "answer", "strict": True, "schema": dict(question.schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": answer}
+        elif self.answer_format == "json_object":
             body["response_format"] = {"type": "json_object"}
         return body
 
@@ -81,19 +81,20 @@ class OpenAIChat:
     timeout: float
     """Seconds for one attempt."""
     connections: int
-    """Kept open."""
-    dialect: Dialect = Dialect()
-    _settled: bool = field(init=False, default=False)
+    """How many connections stay open."""
+    capabilities: Capabilities = Capabilities()
+    _tried: bool = field(init=False, default=False)
+    """Whether an answer has come, so that the capabilities are known."""
 
     @property
     def name(self) -> str:
         """See `ChatModel`."""
-        seen = json.dumps([VERSION, self.id, self.endpoint.url, "temperature 0", SEED])
-        return f"{self.id}/{self.endpoint.host}@{hashlib.blake2b(seen.encode(), digest_size=4).hexdigest()}"
+        decisive = json.dumps([VERSION, self.id, self.endpoint.url, "temperature 0", SEED])
+        return f"{self.id}/{self.endpoint.host}@{hashlib.blake2b(decisive.encode(), digest_size=4).hexdigest()}"
 
     @cached_property
     def client(self) -> openai.OpenAI:
-        """Made when first needed, closed with this object. Raises CallError without a key."""
+        """The client, made when first needed, closed with this object. Raises LlmError without a key."""
         from acbench.integrations.openai.client import connect
 
         client = connect(self.endpoint, self.timeout, self.connections)
@@ -105,80 +106,84 @@ class OpenAIChat:
         return question_tokens(question, self.id)
 
     def ask(self, question: Question) -> Completion:
-        """One attempt; blocks; safe to call from several threads. Raises CallError."""
+        """One attempt; blocks; safe to call from several threads. Raises LlmError."""
         import openai  # slow; a run with nothing to ask does not need it
 
-        from acbench.integrations.openai.client import meaning
+        from acbench.integrations.openai.client import llm_error
 
-        dialect, first = self.dialect, None
+        capabilities, first = self.capabilities, None
         while True:
             started = time.monotonic()
             try:
-                body = self._post(dialect.body(self.id, question))
+                body = self._post(capabilities.request(self.id, question))
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                first = first or meaning(self.endpoint, error)
-                simpler = self.dialect if self._settled else dialect.without(f"{error.body or error}")
-                if simpler in (None, dialect):  # it is the question that is refused
+                first = first or llm_error(self.endpoint, error)
+                fewer = self.capabilities if self._tried else capabilities.without(f"{error.body or error}")
+                if fewer in (None, capabilities):  # it is the question that is refused
                     raise first from None
-                dialect = simpler
+                capabilities = fewer
             except openai.OpenAIError as error:
-                raise meaning(self.endpoint, error) from None
+                raise llm_error(self.endpoint, error) from None
             else:
-                if not self._settled:
-                    self.dialect, self._settled = dialect, True
+                if not self._tried:
+                    self.capabilities, self._tried = capabilities, True
                 return self.read(body, time.monotonic() - started, question)
 
-    def _post(self, body: dict[str, Any]) -> bytes:
+    def _post(self, request: dict[str, Any]) -> bytes:
         # The raw response: the client takes whatever JSON comes for a completion.
-        raw = self.client.chat.completions.with_raw_response.create(**body)
+        raw = self.client.chat.completions.with_raw_response.create(**request)
         return raw.http_response.content
 
     def read(self, body: bytes, seconds: float, question: Question | None = None) -> Completion:
-        """The answer in a response that says 200. Raises CallError if there is none; it may have been charged for.
+        """The answer in the body of a response with status 200.
 
-        An answer that is much too long is cut, and counts as ended by its length. Without a usage it counts as the
-        upper estimate for `question`.
+        Raises LlmError if there is none; it may have been charged for. An answer that is much too long is cut, and
+        counts as ended by its length. Without a usage it counts as the upper estimate for `question`.
         """
-        try:
-            found = json.loads(body)
-        except (ValueError, RecursionError):
-            raise self._fault("server", f"not JSON: {body[:80]!r}") from None
-        choices = found.get("choices") if isinstance(found, dict) else None
-        if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
-            said = found.get("error") if isinstance(found, dict) else None
-            raise self._fault("server", f"no choices; {said or 'no reason'}")
-        message = choices[0].get("message")
+        choice, usage, model = self._parse(body)
+        message = choice.get("message")
         message = message if isinstance(message, dict) else {}
-        finish, text = str(choices[0].get("finish_reason"))[:40], message.get("content")
+        finish, text = str(choice.get("finish_reason"))[:40], message.get("content")
         if message.get("refusal"):
-            raise self._fault("refused", f"the model refuses: {message['refusal']}")
+            raise self._error("refused", f"the model refuses: {message['refusal']}")
         if finish == "content_filter":
-            raise self._fault("refused", "stopped by the content filter")
+            raise self._error("refused", "stopped by the content filter")
         if finish == "length" and not text:
-            raise self._fault("refused", "all its tokens were used before it said anything")
+            raise self._error("refused", "all its tokens were used before it said anything")
         if not isinstance(text, str) or not text.strip():
-            raise self._fault("refused", f"an empty answer, finish {finish}")
+            raise self._error("refused", f"an empty answer, finish {finish}")
         if len(text) > MAX_TEXT:
             text, finish = text[:MAX_TEXT], "length"
-        usage = found.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
         return Completion(
             text=text.encode("utf-8", "replace").decode(),  # half a surrogate pair cannot be stored
-            model=str(found.get("model") or self.id)[:200],
+            model=str(model or self.id)[:200],
             finish=finish,
             tokens_in=_count(usage.get("prompt_tokens"), self.tokens(question) if question else 0),
             tokens_out=_count(usage.get("completion_tokens"), question.max_tokens if question else 0),
             seconds=seconds,
         )
 
-    def _fault(self, kind: Literal["server", "refused"], why: str) -> LlmError:
+    def _parse(self, body: bytes) -> tuple[dict[str, Any], dict[str, Any], object]:
+        """The first choice, the usage and the model's name in a response. Raises LlmError if there is no choice."""
+        try:
+            response = json.loads(body)
+        except (ValueError, RecursionError):
+            raise self._error("server", f"not JSON: {body[:80]!r}") from None
+        choices = response.get("choices") if isinstance(response, dict) else None
+        if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
+            reason = response.get("error") if isinstance(response, dict) else None
+            raise self._error("server", f"no choices; {reason or 'no reason'}")
+        usage = response.get("usage")
+        return choices[0], usage if isinstance(usage, dict) else {}, response.get("model")
+
+    def _error(self, kind: Literal["server", "refused"], why: str) -> LlmError:
         return LlmError(kind, f"{self.endpoint.host}: {self.endpoint.scrub(why)}", may_cost=True)
 
 
 def chat_openai(
     model: str, base_url: str | None = None, *, price: Price | None = None, timeout: float = 120.0, connections: int = 8
 ) -> OpenAIChat:
-    """A model at an endpoint, api.openai.com if none is given. Nothing is sent. Raises AcbenchError on a bad URL."""
+    """A model at an endpoint, by default api.openai.com. Nothing is sent. Raises AcbenchError for a bad URL."""
     endpoint = Endpoint.at(base_url)
     return OpenAIChat(id=model, endpoint=endpoint, price=price or Price(), timeout=timeout, connections=connections)
 
@@ -190,5 +195,6 @@ def _part(part: str | Picture) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{data}"}}
 
 
-def _count(given: object, estimate: int) -> int:
-    return given if isinstance(given, int) and given >= 0 else estimate
+def _count(tokens: object, estimate: int) -> int:
+    """A number of tokens as the endpoint counts it, or else the estimate."""
+    return tokens if isinstance(tokens, int) and tokens >= 0 else estimate

@@ -1,4 +1,4 @@
-"""A client for an OpenAI-compatible endpoint, and what its failures mean. Slow to import: for those who ask."""
+"""Makes a client for an OpenAI-compatible endpoint, and translates its failures. Slow to import."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
 
 import httpx2
 import openai
 
 from acbench._util.backoff import retry_after
 from acbench.integrations.openai.endpoint import KEY, Endpoint
-from acbench.predictors.llm.messages import Kind, LlmError
+from acbench.predictors.llm.messages import LlmError, LlmErrorKind
 
 MAX_BODY = 8_000_000
-"""Bytes of an answer; a batch's results may be MAX_FILE."""
+"""Bytes of an answer, at most."""
 MAX_FILE = 500_000_000
+"""Bytes of a file with a batch's results, at most."""
 
-_STATUS: Mapping[int, Kind] = {
+_STATUS: Mapping[int, LlmErrorKind] = {
     401: "auth",
     403: "auth",
     408: "timeout",
@@ -29,11 +29,11 @@ _STATUS: Mapping[int, Kind] = {
     529: "rate_limit",
 }
 _UPSTREAM = {408, 502, 504, 524}
-"""A gateway gave up; the model behind it may have answered, and charged."""
+"""A gateway gave up; the model behind it may have answered, and the call may be charged for."""
 
 
 def connect(endpoint: Endpoint, timeout: float, connections: int) -> openai.OpenAI:
-    """A client that tries once, follows no redirects and reads bounded answers. Raises CallError without a key."""
+    """A client that tries once, follows no redirects and reads bounded answers. Raises LlmError without a key."""
     key = os.environ.get(KEY, "").strip()
     if not key and not endpoint.loopback:
         raise LlmError("auth", f"{endpoint.host} needs a key, and {KEY} is not set", f"export {KEY}=…")
@@ -55,10 +55,10 @@ def connect(endpoint: Endpoint, timeout: float, connections: int) -> openai.Open
     )
 
 
-def meaning(endpoint: Endpoint, error: openai.OpenAIError) -> LlmError:
-    """What a failure of the client means."""
+def llm_error(endpoint: Endpoint, error: openai.OpenAIError) -> LlmError:
+    """A failure of the client as an LlmError, which says whether to try again and whether it may cost."""
     if isinstance(error, openai.APIStatusError):
-        return _status_meaning(endpoint, error)
+        return _status_error(endpoint, error)
     cause = error.__cause__
     unsent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     if isinstance(error, openai.APITimeoutError):
@@ -69,22 +69,22 @@ def meaning(endpoint: Endpoint, error: openai.OpenAIError) -> LlmError:
     return LlmError("server", f"{endpoint.host}: {type(error).__name__}: {endpoint.scrub(str(error))}", may_cost=True)
 
 
-def _status_meaning(endpoint: Endpoint, error: openai.APIStatusError) -> LlmError:
+def _status_error(endpoint: Endpoint, error: openai.APIStatusError) -> LlmError:
     status = error.status_code
-    said = f"{endpoint.host} says {status}: {endpoint.scrub(_message(error))}"
+    message = f"{endpoint.host} says {status}: {endpoint.scrub(_message(error))}"
     if status in {401, 403}:
-        return LlmError("auth", f"{said} (the key in {KEY} is not accepted)", f"export {KEY}=…")
+        return LlmError("auth", f"{message} (the key in {KEY} is not accepted)", f"export {KEY}=…")
     if status == 429 and error.code == "insufficient_quota":
-        return LlmError("auth", f"{said} (the account of the key in {KEY} has no credit)", f"export {KEY}=…")
+        return LlmError("auth", f"{message} (the account of the key in {KEY} has no credit)", f"export {KEY}=…")
     if 300 <= status < 400:
-        return LlmError("refused", f"{said}: redirects are not followed", "give the final URL as --llm-url")
+        return LlmError("refused", f"{message}: redirects are not followed", "give the final URL as --llm-url")
     kind = _STATUS.get(status, "server" if status >= 500 else "refused")
     wait = retry_after(error.response.headers)
-    return LlmError(kind, said, retry_after=wait, may_cost=status in _UPSTREAM)
+    return LlmError(kind, message, retry_after=wait, may_cost=status in _UPSTREAM)
 
 
 def _bound(response: httpx2.Response, *, timeout: float) -> None:
-    """End a response that is too long, or too slow as a whole: the client itself only limits each pause."""
+    """End a response that is too long, or too slow in all: the client itself only limits each pause."""
     # Compression was not asked for; undoing it would let a small body grow without bound.
     response.headers.pop("content-encoding", None)
     assert isinstance(response.stream, httpx2.SyncByteStream)
@@ -111,6 +111,6 @@ class _BoundedStream(httpx2.SyncByteStream):
 
 
 def _message(error: openai.APIStatusError) -> str:
-    body: Any = error.body
-    said = body.get("message") if isinstance(body, dict) else body
-    return str(said or error.response.reason_phrase or "no reason")
+    body = error.body
+    reason = body.get("message") if isinstance(body, dict) else body
+    return str(reason or error.response.reason_phrase or "no reason")

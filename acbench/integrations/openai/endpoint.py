@@ -1,4 +1,4 @@
-"""Where an OpenAI-compatible endpoint is, and what of its words may be shown. Quick to import."""
+"""Reads where an OpenAI-compatible endpoint is, and takes secrets out of its messages. Quick to import."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ DEFAULT_URL = "https://api.openai.com/v1"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to ask."""
+    """The address of an endpoint."""
 
     url: str
     host: str
-    """With the port, if one was given."""
+    """Host name, and port if one was given."""
     loopback: bool
+    """Whether it is on this machine."""
 
     @classmethod
     def at(cls, url: str | None) -> Endpoint:

@@ -1,4 +1,4 @@
-"""How many tokens a question may take, before a model has counted them."""
+"""Estimates how many tokens a question takes, before a model has counted them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from acbench.predictors.llm.messages import Picture, Question
 
 def question_tokens(question: Question, model: str) -> int:
     """An upper estimate: one for each two bytes of text (English takes half of that), and `picture_tokens`."""
-    texts = [question.system, json.dumps(dict(question.schema)), *(p for p in question.parts if isinstance(p, str))]
-    text = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    words = [part for part in question.parts if isinstance(part, str)]
+    texts = [question.system, json.dumps(dict(question.schema)), *words]
+    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     pictures = [part for part in question.parts if isinstance(part, Picture)]
-    return 100 + text // 2 + sum(picture_tokens(picture, model) for picture in pictures)
+    return 100 + size // 2 + sum(picture_tokens(picture, model) for picture in pictures)
 
 
 def picture_tokens(picture: Picture, model: str) -> int:

@@ -1,4 +1,4 @@
-"""The machine that holds the project, as the workers of Ray reach it: an actor on it, and its stand-ins on theirs."""
+"""Lets the workers of Ray reach the machine that holds the project: an actor there, and its counterparts in workers."""
 
 from __future__ import annotations
 
@@ -7,190 +7,270 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from acbench._util.execution import WorkerTask
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.budget import Budget
 from acbench.predictors.llm.cache import Call, OpenCallLog
-from acbench.storage import tables as store
+from acbench.storage import tables
 from acbench.storage.ledger import Ledger
 
 POLL = 0.2
 """Seconds between looks at what another worker is doing."""
-BEGINNINGS = 10
-"""A part that so many workers did not survive is given up."""
+ATTEMPTS = 10
+"""How often a part is begun. If it is not done then, its workers probably die of it."""
 
+Service = Literal["parts", "ledger", "budget", "check"]
+"""What of the project a worker asks."""
 Turn = Literal["do", "wait", "done"]
 
 
-class Keeper:
-    """The project's ledger and the parts, for workers elsewhere. An actor: it does one thing at a time.
+class Ask(Protocol):
+    """Calls a method of one of the project's services, wherever the project is, and waits for the result."""
+
+    def __call__(self, service: Service, method: str, *arguments: object) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """The work that is given to workers."""
+
+    ledger: Path
+    """The project's, on its own machine."""
+    table: Path
+    """The file of parts, on that machine."""
+    offsets: Sequence[int]
+    """Where each part begins in the file, and where the last one ends."""
+    task: WorkerTask[Any, Any]
+    workers: int
+    budget: float | None
+    """Dollars that the workers may spend together; None for no limit."""
+
+
+# On the machine that holds the project
+
+
+class ProjectActor:
+    """The project, for workers elsewhere. As an actor of Ray it does one thing at a time.
 
     What a worker holds, calls and dollars, is held for the part that it does. A part that begins once more has lost its
     worker: then its calls are given back, and its dollars count as spent.
     """
 
-    def __init__(
-        self, ledger: str, table: str, offsets: Sequence[int], task: WorkerTask, workers: int, limit: float | None
-    ) -> None:
-        self.task, self.workers = task, workers
-        self.budget = Budget(limit=limit)
-        self._table, self._offsets = Path(table), offsets
-        self._ledger = Ledger(Path(ledger))
-        self._held: defaultdict[int, list[float]] = defaultdict(list)
-        self._claims: defaultdict[int, set[str]] = defaultdict(set)
-        self._begun: Counter[int] = Counter()
-        self._prover: int | None = None
-        self._proven = False
+    def __init__(self, job: Job) -> None:
+        self.ledger = _Ledger(Ledger(job.ledger))
+        self.budget = _Budget(Budget(limit=job.budget))
+        self.check = _Check()
+        self.parts = _Parts(job, (self.ledger, self.budget, self.check))
 
-    def given(self) -> tuple[WorkerTask, int, float | None]:
-        """What a worker has to know: the task, how many work at it, and the budget's limit."""
-        return self.task, self.workers, self.budget.limit
+    def ask(self, service: Service, method: str, *arguments: object) -> Any:
+        """Call a method of a service. See `Ask`."""
+        return getattr(getattr(self, service), method)(*arguments)
 
-    def part(self, number: int) -> list[Any]:
-        """The records of a part, which begins with this."""
-        self._begun[number] += 1
-        for amount in self._held.pop(number, ()):
-            self.budget.settle(amount, amount)
-        for call_id in self._claims.pop(number, ()):
-            self._ledger.calls.release(call_id, cost=0)
-        if self._prover == number:
-            self._prover = None
-        if self._begun[number] > BEGINNINGS:
+
+class _Holder(Protocol):
+    """What holds something for the part that a worker does."""
+
+    def give_up(self, part: int) -> None:
+        """Free what a part holds, since its worker is lost."""
+
+
+@dataclass
+class _Parts:
+    """The parts of the work, and how often each was begun."""
+
+    job: Job
+    holders: Sequence[_Holder]
+    begun: Counter[int] = field(default_factory=Counter)
+
+    def describe(self) -> Job:
+        """What a worker has to know."""
+        return self.job
+
+    def begin(self, part: int) -> list[Any]:
+        """The records of a part, which a worker begins now. Raises AcbenchError if it was begun too often."""
+        self.begun[part] += 1
+        for holder in self.holders:
+            holder.give_up(part)
+        if self.begun[part] > ATTEMPTS:
             raise AcbenchError(
-                f"{BEGINNINGS} workers ended in the middle of part {number}",
+                f"{ATTEMPTS} workers ended in the middle of part {part}",
                 "most likely they ran out of memory: take fewer --workers",
             )
-        begin, end = self._offsets[number : number + 2]
-        return store.read_part(self._table, begin, end, self.task.kind)
+        begin, end = self.job.offsets[part : part + 2]
+        return tables.read_part(self.job.table, begin, end, self.job.task.kind)
 
-    # The ledger
+
+@dataclass
+class _Ledger:
+    """The ledger, and which part has claimed which calls."""
+
+    ledger: Ledger
+    claims: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def load_vectors(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return self._ledger.vectors.load(keys)
+        return self.ledger.vectors.load(keys)
 
     def save_vectors(self, rows: list[tuple[str, bytes]]) -> None:
-        self._ledger.vectors.save(rows)
+        self.ledger.vectors.save(rows)
 
     def call(self, call_id: str) -> Call | None:
-        return self._ledger.calls.call(call_id)
+        return self.ledger.calls.call(call_id)
 
-    def claim(self, number: int, call_id: str, model: str, retry: bool) -> bool:
-        claimed = self._ledger.calls.claim(call_id, model, f"{os.getpid()}:part {number}", retry=retry)
+    def claim(self, part: int, call_id: str, model: str, retry: bool) -> bool:
+        claimed = self.ledger.calls.claim(call_id, model, f"{os.getpid()}:part {part}", retry=retry)
         if claimed:
-            self._claims[number].add(call_id)
+            self.claims[part].add(call_id)
         return claimed
 
     def record_send(self, call_id: str) -> None:
-        self._ledger.calls.record_send(call_id)
+        self.ledger.calls.record_send(call_id)
 
-    def settle(self, number: int, call_id: str, answer: str | None, error: str | None, cost: float) -> None:
-        self._ledger.calls.settle(call_id, answer=answer, error=error, cost=cost)
-        self._claims[number].discard(call_id)
+    def settle(self, part: int, call_id: str, answer: str | None, error: str | None, cost: float) -> None:
+        self.ledger.calls.settle(call_id, answer=answer, error=error, cost=cost)
+        self.claims[part].discard(call_id)
 
-    def release(self, number: int, call_id: str, cost: float) -> None:
-        self._ledger.calls.release(call_id, cost=cost)
-        self._claims[number].discard(call_id)
+    def release(self, part: int, call_id: str, cost: float) -> None:
+        self.ledger.calls.release(call_id, cost=cost)
+        self.claims[part].discard(call_id)
 
-    # The budget
+    def give_up(self, part: int) -> None:
+        """Release the calls of a part whose worker is lost."""
+        for call_id in self.claims.pop(part, ()):
+            self.ledger.calls.release(call_id, cost=0)
 
-    def reserve(self, number: int, estimate: float) -> tuple[float | None, bool, float]:
+
+@dataclass
+class _Budget:
+    """The budget, and which part holds how much of it."""
+
+    budget: Budget
+    held: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def reserve(self, part: int, estimate: float) -> tuple[float | None, bool, float]:
         """What was set aside, if it was; else whether it is worth waiting; and what is spent."""
         amount = self.budget.reserve(estimate, wait=False)
         if amount is not None:
-            self._held[number].append(amount)
+            self.held[part].append(amount)
         return amount, self.budget.under_way, self.budget.spent
 
-    def pay(self, number: int, amount: float, actual: float) -> None:
-        if amount in self._held[number]:  # else its worker was taken for lost, and it is counted
-            self._held[number].remove(amount)
+    def settle(self, part: int, amount: float, actual: float) -> None:
+        if amount in self.held[part]:  # otherwise its worker was taken for lost, and it counts as spent
+            self.held[part].remove(amount)
             self.budget.settle(amount, actual)
 
     def spent(self) -> float:
         return self.budget.spent
 
-    # Once for all
+    def give_up(self, part: int) -> None:
+        """Count what a part holds as spent, since its worker is lost."""
+        for amount in self.held.pop(part, ()):
+            self.budget.settle(amount, amount)
 
-    def turn(self, number: int) -> Turn:
-        """Whose turn it is to see to what one has to see to."""
-        if self._proven:
+
+@dataclass
+class _Check:
+    """A check that one worker makes for all."""
+
+    passed: bool = False
+    part: int | None = None
+    """The part whose worker makes it."""
+
+    def turn(self, part: int) -> Turn:
+        """What the worker of a part has to do about it."""
+        if self.passed:
             return "done"
-        if self._prover is None:
-            self._prover = number
+        if self.part is None:
+            self.part = part
             return "do"
         return "wait"
 
-    def proved(self, well: bool) -> None:
-        self._proven, self._prover = well, None
+    def end(self, passed: bool) -> None:
+        self.passed, self.part = passed, None
+
+    def give_up(self, part: int) -> None:
+        """Let another worker make it, if that of a lost part was at it."""
+        if self.part == part:
+            self.part = None
 
 
-class RemoteHome:
-    """See `acbench._util.execution.Home`. `part` is what the worker does now."""
+# In a worker
 
-    def __init__(self, ask: Callable[..., Any], workers: int, limit: float | None) -> None:
+
+class WorkerHome:
+    """The project as one worker reaches it. See `acbench._util.execution.Home`."""
+
+    def __init__(self, ask: Ask, job: Job) -> None:
         self.ask = ask
-        """Calls a method of the keeper by name, and waits for what it gives."""
-        self.workers = workers
+        self.job = job
+        self.workers = job.workers
         self.part = -1
-        self.vectors = _Vectors(ask)
-        self.log: OpenCallLog = self._log
-        self.budget: Budget = _SharedBudget(self, limit)
+        """The part that the worker does now."""
+        self.vectors = _WorkerVectors(ask)
+        self.open_log: OpenCallLog = self._open_log
+        self.budget: Budget = _WorkerBudget(self, job.budget)
 
     @contextmanager
-    def _log(self) -> Iterator[_Log]:
-        yield _Log(self)
+    def _open_log(self) -> Iterator[_WorkerLog]:
+        yield _WorkerLog(self)
 
-    def once(self, prove: Callable[[], None]) -> None:
-        while (turn := self.ask("turn", self.part)) == "wait":
+    def run_once(self, check: Callable[[], None]) -> None:
+        """See `Home`."""
+        while (turn := self.ask("check", "turn", self.part)) == "wait":
             time.sleep(POLL)
         if turn == "do":
-            well = False
+            passed = False
             try:
-                prove()
-                well = True
+                check()
+                passed = True
             finally:
-                self.ask("proved", well)
+                self.ask("check", "end", passed)
 
 
-class _Vectors:
-    def __init__(self, ask: Callable[..., Any]) -> None:
+class _WorkerVectors:
+    """The ledger's vectors. See `acbench._util.execution.VectorCache`."""
+
+    def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
     def load(self, keys: Sequence[str]) -> dict[str, bytes]:
-        vectors: dict[str, bytes] = self._ask("load_vectors", list(keys))
+        vectors: dict[str, bytes] = self._ask("ledger", "load_vectors", list(keys))
         return vectors
 
     def save(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        self._ask("save_vectors", list(rows))
+        self._ask("ledger", "save_vectors", list(rows))
 
 
-class _Log:
-    def __init__(self, home: RemoteHome) -> None:
+class _WorkerLog:
+    """The ledger's calls. See `acbench.predictors.llm.cache.CallLog`."""
+
+    def __init__(self, home: WorkerHome) -> None:
         self._ask, self._part = home.ask, home.part
 
     def call(self, call_id: str) -> Call | None:
-        known: Call | None = self._ask("call", call_id)
+        known: Call | None = self._ask("ledger", "call", call_id)
         return known
 
     def claim(self, call_id: str, model: str, owner: str, *, retry: bool = False) -> bool:
-        return bool(self._ask("claim", self._part, call_id, model, retry))
+        return bool(self._ask("ledger", "claim", self._part, call_id, model, retry))
 
     def record_send(self, call_id: str) -> None:
-        self._ask("record_send", call_id)
+        self._ask("ledger", "record_send", call_id)
 
     def settle(self, call_id: str, *, answer: str | None = None, error: str | None = None, cost: float) -> None:
-        self._ask("settle", self._part, call_id, answer, error, cost)
+        self._ask("ledger", "settle", self._part, call_id, answer, error, cost)
 
     def release(self, call_id: str, *, cost: float) -> None:
-        self._ask("release", self._part, call_id, cost)
+        self._ask("ledger", "release", self._part, call_id, cost)
 
 
-class _SharedBudget(Budget):
-    """The keeper's budget."""
+class _WorkerBudget(Budget):
+    """The budget that all workers share."""
 
-    def __init__(self, home: RemoteHome, limit: float | None) -> None:
+    def __init__(self, home: WorkerHome, limit: float | None) -> None:
         super().__init__(limit=limit)
         self._home = home
 
@@ -199,11 +279,11 @@ class _SharedBudget(Budget):
             return estimate
         while True:
             amount: float | None
-            amount, worth_waiting, self.spent = self._home.ask("reserve", self._home.part, estimate)
+            amount, worth_waiting, self.spent = self._home.ask("budget", "reserve", self._home.part, estimate)
             if amount is not None or not wait or not worth_waiting:
                 return amount
             time.sleep(POLL)
 
     def settle(self, amount: float, actual: float) -> None:
         if self.limit is not None:
-            self._home.ask("pay", self._home.part, amount, actual)
+            self._home.ask("budget", "settle", self._home.part, amount, actual)

@@ -1,1 +1,1 @@
-"""Models of torch, timm, open_clip and transformers on this machine."""
+"""Models of torch, timm, open_clip and transformers that run on this machine."""

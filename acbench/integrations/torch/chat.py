@@ -1,7 +1,7 @@
-"""A multimodal model of transformers that runs on this machine: nothing is sent, and nothing is paid.
+"""Asks a multimodal model of transformers on this machine: nothing is sent, and nothing is paid.
 
-Threads ask one question each; one thread of its own owns the model and answers those of one shape together. Decoding is
-greedy. A JSON Schema is told in words, as nothing holds the model to it.
+Each thread asks one question at a time. One thread owns the model and answers questions of the same shape together.
+Decoding is greedy. The JSON Schema of the answer is part of the text, as nothing holds the model to it.
 """
 
 from __future__ import annotations
@@ -22,65 +22,64 @@ from PIL import Image
 
 from acbench.errors import AcbenchError
 from acbench.integrations.openai.tokens import question_tokens
-from acbench.integrations.torch.runtime import device, import_torch
-from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, in_words
+from acbench.integrations.torch.runtime import device, first_line, import_torch, model_on_hub
+from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, schema_as_text
 from acbench.storage.digests import digest, sha256_file
 
 VERSION = 1
-"""Part of every name: to be raised when the same question is put in other words."""
-PATIENCE = 5.0
-"""Seconds to wait for the hub to answer at all."""
+"""Part of every model's name. Raise it when the same question is put in other words."""
 LINGER = 0.05
-"""Seconds to wait for further questions before a batch that is not full: little beside the seconds an answer takes."""
+"""Seconds to wait for more questions before a batch that is not full; an answer takes much longer."""
 _WAYS_OUT = (
     "give a folder, --llm local:FOLDER, or fetch it once on a machine with network (hf download ORG/NAME) and set"
     " HF_HOME to the cache that holds it"
 )
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _OTHER = "choose a model of transformers that takes pictures and text and is tuned to follow instructions"
-_HIDDEN = ("temperature", "top_p", "top_k", "min_p", "typical_p")
-"""What only matters when answers are drawn at random; transformers warns of it otherwise."""
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p")
+"""Settings that only matter when answers are drawn at random; transformers warns of them otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class ModelSource:
     """Where a model comes from; nothing is loaded."""
 
     title: str
-    """Without folders."""
+    """Its name, without folders."""
     content: str
     """A digest of all files, or the hub's commit."""
-    source: str
-    """A folder, or the hub's id of what is not here yet."""
+    place: str
+    """A folder, or the hub's id of a model that is not in the cache."""
     revision: str | None = None
-    """The hub's commit, for the latter."""
+    """The hub's commit of such a model."""
 
     @classmethod
-    def at(cls, place: str) -> Weights:
-        """A folder, or a model of the hub by its id. Raises AcbenchError, soon even without a network, if it is
-        neither."""
+    def at(cls, place: str) -> ModelSource:
+        """The model in a folder, or on the hub by its id.
+
+        Raises AcbenchError, soon even without a network, if there is none.
+        """
         folder = Path(place)
         if folder.is_dir():
             files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
             if not (folder / "config.json").is_file():
                 raise AcbenchError(f"{folder} is not a model's folder: it has no config.json", _WAYS_OUT)
-            seen = digest(*((path.name, sha256_file(path)) for path in files))
-            return cls(folder.resolve().name, seen, str(folder))
+            content = digest(*((path.name, sha256_file(path)) for path in files))
+            return cls(folder.resolve().name, content, str(folder))
         if not _HUB_ID.fullmatch(place):
             raise AcbenchError(f"there is no folder {place}", _WAYS_OUT)
-        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import snapshot_download
 
         try:
             cached = Path(snapshot_download(place, local_files_only=True))
             return cls(place, cached.name, str(cached))
         except Exception:  # not in the cache
             try:
-                # The hub's client retries for minutes before it gives up: it is only asked if it answers at all.
-                commit = str(HfApi().model_info(place, timeout=PATIENCE).sha)
+                commit = model_on_hub(place)
                 return cls(place, commit, place, revision=commit)
             except Exception as error:
                 message = f"{place} is no folder, and cannot be had from the local cache or from the hub"
-                raise AcbenchError(f"{message}: {_first_line(error)}", _WAYS_OUT) from None
+                raise AcbenchError(f"{message}: {first_line(error)}", _WAYS_OUT) from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,16 +90,18 @@ class _Job:
 
     @property
     def shape(self) -> object:
-        """Questions of one shape can be answered together without filling up their pictures."""
+        """Equal for questions that can be answered together without padding their pictures."""
         return self.question.max_tokens, [picture.size for picture in self.pictures]
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
+    """A model that is ready. transformers has no types for what is used of `net` and `processor`."""
+
     net: Any
     processor: Any
     device: str
-    ends: frozenset[int]
+    end_tokens: frozenset[int]
     """Tokens that end an answer."""
 
 
@@ -108,7 +109,7 @@ class _Loaded:
 class TransformersChat:
     """A model on this machine, loaded when first asked."""
 
-    weights: Weights
+    source: ModelSource
     batch: int
     """Questions answered together, at most."""
     _jobs: SimpleQueue[_Job] = field(init=False, default_factory=SimpleQueue)
@@ -118,28 +119,28 @@ class TransformersChat:
     @property
     def name(self) -> str:
         """See `ChatModel`."""
-        return f"{self.weights.title}/transformers@{digest(VERSION, self.weights.content, 'greedy', length=8)}"
+        return f"{self.source.title}/transformers@{digest(VERSION, self.source.content, 'greedy', length=8)}"
 
     @property
     def price(self) -> Price:
-        """Nothing."""
+        """Nothing is paid."""
         return Price()
 
     def tokens(self, question: Question) -> int:
         """See `question_tokens`."""
-        return question_tokens(question, self.weights.title)
+        return question_tokens(question, self.source.title)
 
     def ask(self, question: Question) -> Completion:
         """Wait for the answer; safe to call from several threads.
 
-        Raises CallError if this question cannot be answered, AcbenchError if the model cannot be loaded.
+        Raises LlmError if this question cannot be answered, AcbenchError if the model cannot be loaded.
         """
         try:
             pictures = tuple(
                 Image.open(io.BytesIO(part.data)).convert("RGB") for part in question.parts if isinstance(part, Picture)
             )
         except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise LlmError("refused", f"a picture cannot be read: {_first_line(error)}") from None
+            raise LlmError("refused", f"a picture cannot be read: {first_line(error)}") from None
         job = _Job(question, pictures)
         self._jobs.put(job)
         with self._lock:
@@ -157,8 +158,8 @@ class TransformersChat:
             waiting = [job for job in waiting if job not in jobs]
             if loaded is None:
                 try:
-                    loaded = _load(self.weights)
-                except Exception as error:  # those who wait have to hear of it, whatever it is
+                    loaded = _load(self.source)
+                except Exception as error:  # the waiting threads raise it, whatever it is
                     loaded = error
             if isinstance(loaded, Exception):
                 for job in jobs:
@@ -167,7 +168,7 @@ class TransformersChat:
                 _answer(loaded, jobs)
 
     def _gather(self, waiting: list[_Job]) -> None:
-        """Wait for a question; then take all that are there or come soon, until there are enough."""
+        """Wait for a question, then collect more until the batch is full or none comes soon."""
         if not waiting:
             waiting.append(self._jobs.get())
         while len(waiting) < self.batch:
@@ -178,37 +179,37 @@ class TransformersChat:
 
 
 def chat_transformers(place: str, *, batch: int = 8) -> TransformersChat:
-    """A model in a folder, or of the hub by its id. Raises AcbenchError if it cannot be had; nothing is loaded yet."""
-    return TransformersChat(weights=Weights.at(place), batch=batch)
+    """A model in a folder, or on the hub by its id; nothing is loaded yet. Raises AcbenchError if there is none."""
+    return TransformersChat(source=ModelSource.at(place), batch=batch)
 
 
-def _load(weights: Weights) -> _Loaded:
-    """The model on the fastest device, in its weights' own precision. Code that comes with weights is never run."""
+def _load(source: ModelSource) -> _Loaded:
+    """Load a model on the fastest device, in its weights' own precision. Code that comes with weights is never run."""
     import_torch()
     transformers: Any = importlib.import_module("transformers")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    kind, where = transformers.AutoModelForImageTextToText, device()
+    where = device()
     try:
-        given = {"revision": weights.revision or "main", "trust_remote_code": False}
-        net = kind.from_pretrained(weights.source, dtype="auto", **given)
+        options = {"revision": source.revision or "main", "trust_remote_code": False}
+        net = transformers.AutoModelForImageTextToText.from_pretrained(source.place, dtype="auto", **options)
         net = net.to(where).eval()
-        processor = transformers.AutoProcessor.from_pretrained(weights.source, **given)
-    except Exception as error:  # whatever a stranger's files provoke
-        raise AcbenchError(f"transformers cannot load {weights.title}: {_first_line(error)}", _OTHER) from None
+        processor = transformers.AutoProcessor.from_pretrained(source.place, **options)
+    except Exception as error:  # whatever untrusted files provoke
+        raise AcbenchError(f"transformers cannot load {source.title}: {first_line(error)}", _OTHER) from None
     if not getattr(processor, "chat_template", None) or not hasattr(processor, "image_processor"):
-        raise AcbenchError(f"{weights.title} has no chat template, or takes no pictures", _OTHER)
+        raise AcbenchError(f"{source.title} has no chat template, or takes no pictures", _OTHER)
     processor.tokenizer.padding_side = "left"  # the answer goes on where the question ends
     if processor.tokenizer.pad_token is None:
         processor.tokenizer.pad_token = processor.tokenizer.eos_token
-    chosen = net.generation_config
-    chosen.update(do_sample=False, num_beams=1, **dict.fromkeys(_HIDDEN))
-    ends = chosen.eos_token_id if chosen.eos_token_id is not None else processor.tokenizer.eos_token_id
+    generation = net.generation_config
+    generation.update(do_sample=False, num_beams=1, **dict.fromkeys(_SAMPLING))
+    ends = generation.eos_token_id if generation.eos_token_id is not None else processor.tokenizer.eos_token_id
     return _Loaded(net, processor, where, frozenset([ends] if isinstance(ends, int) else ends or ()))
 
 
 def _answer(loaded: _Loaded, jobs: Sequence[_Job]) -> None:
-    """Answer questions together; if that fails, one by one, so that none spoils another."""
+    """Answer questions together or, if that fails, one by one, so that one that fails does not spoil the others."""
     try:
         answers = _generate(loaded, jobs)
     except Exception as error:  # out of memory, a template that refuses, a picture too small for the model
@@ -216,14 +217,15 @@ def _answer(loaded: _Loaded, jobs: Sequence[_Job]) -> None:
             for job in jobs:
                 _answer(loaded, [job])
         else:
-            jobs[0].answer.set_exception(LlmError("refused", f"the model fails: {_first_line(error)}"))
+            jobs[0].answer.set_exception(LlmError("refused", f"the model fails: {first_line(error)}"))
         return
     for job, answer in zip(jobs, answers, strict=True):
         job.answer.set_result(answer)
 
 
 def _generate(loaded: _Loaded, jobs: Sequence[_Job]) -> list[Completion]:
-    torch = import_torch()
+    import torch
+
     started = time.monotonic()
     inputs = loaded.processor.apply_chat_template(
         [_conversation(job) for job in jobs],
@@ -238,7 +240,7 @@ def _generate(loaded: _Loaded, jobs: Sequence[_Job]) -> list[Completion]:
     seconds = (time.monotonic() - started) / len(jobs)
     answers = []
     for row, mask in zip(rows[:, inputs["input_ids"].shape[1] :].tolist(), inputs["attention_mask"], strict=True):
-        length = next((at for at, token in enumerate(row) if token in loaded.ends), None)
+        length = next((place for place, token in enumerate(row) if token in loaded.end_tokens), None)
         answers.append(
             Completion(
                 text=loaded.processor.tokenizer.decode(row[:length], skip_special_tokens=True),
@@ -253,10 +255,10 @@ def _generate(loaded: _Loaded, jobs: Sequence[_Job]) -> list[Completion]:
 
 
 def _conversation(job: _Job) -> list[dict[str, Any]]:
-    """One message of the user: not every model's template has a place for the system's."""
+    """One message of the user: not every model's template has a place for a system message."""
     pictures = iter(job.pictures)
     content: list[dict[str, Any]] = [
-        {"type": "text", "text": f"{job.question.system}\n\n{in_words(job.question.schema)}\n\n"}
+        {"type": "text", "text": f"{job.question.system}\n\n{schema_as_text(job.question.schema)}\n\n"}
     ]
     for part in job.question.parts:
         if isinstance(part, str):
@@ -264,8 +266,3 @@ def _conversation(job: _Job) -> list[dict[str, Any]]:
         else:
             content.append({"type": "image", "image": next(pictures)})
     return [{"role": "user", "content": content}]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

@@ -1,29 +1,34 @@
-"""Frozen image models that turn a crop of a defect into a vector."""
+"""Turns crops of defects into vectors with frozen image models of timm and open_clip."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from acbench.errors import AcbenchError
-from acbench.integrations.torch.open_clip_weights import Checkpoint, edges, normalisation
-from acbench.integrations.torch.runtime import device, import_torch
+from acbench.integrations.torch.open_clip_weights import OpenClipSource
+from acbench.integrations.torch.runtime import device, import_torch, normalisation, padded
 from acbench.storage.digests import sha256_file
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     Pixels = NDArray[np.uint8]
-    Weights = NDArray[np.float32]
+    Areas = NDArray[np.float32]
     Vectors = NDArray[np.float32]
+    Forward = Callable[[Tensor, Tensor], Tensor]
 
 DEFAULT = "efficientnet-lite0"
 """Comes inside a package of the default install (ImageNet weights, Apache-2.0), so it needs no network."""
+
+_LITE0 = "tf_efficientnet_lite0"
+"""What timm calls it."""
 
 
 @dataclass(slots=True)
@@ -31,80 +36,90 @@ class Backbone:
     """A frozen model, loaded when first used."""
 
     name: str
-    """What was asked for, `@`, and 8 hex of the weights and of how they are used."""
+    """Its specification, `@`, and 8 hex of the weights and of how they are used."""
     size: int
     """Edge of the square input, in pixels."""
-    load: Callable[[], Callable[[Any, Any], Any]]
-    """Gives a function (images (N, 3, S, S) in 0…1, weights (N, S, S)) → (N, D), all torch tensors."""
-    _run: Callable[[Any, Any], Any] | None = None
+    load: Callable[[], Forward]
+    """Gives a function (images (N, 3, S, S) in 0…1, areas (N, S, S)) → vectors (N, D)."""
+    _forward: Forward | None = None
 
-    def embed(self, crops: Sequence[Pixels], weights: Sequence[Weights]) -> Vectors:
+    def embed(self, crops: Sequence[Pixels], weights: Sequence[Areas]) -> Vectors:
         """Vectors (N, D) of crops (S, S, 3); `weights` (S, S) in 0…1 say where the defect is.
 
         A model with a feature map is averaged over the defect; one without gives its vector of the whole crop.
-        A crop's vector does not depend on what else is in the call: batches always have the same shape.
+        A crop's vector does not depend on the other crops.
         """
-        import numpy as np  # slow to import, and a run with nothing to compute only asks for the name
+        import numpy as np  # slow to import, and a run with nothing to compute only needs the name
 
-        torch = import_torch()
+        import_torch()
+        import torch
+
         where = device()
         batch = 1 if where == "cpu" else 32  # on a CPU larger batches were measured to be no faster
-        if self._run is None:
-            self._run = self.load()
+        if self._forward is None:
+            self._forward = self.load()
         vectors: list[Vectors] = []
         with torch.inference_mode():
             for start in range(0, len(crops), batch):
-                images = _stack(torch, crops[start : start + batch], batch).permute(0, 3, 1, 2).float() / 255
-                areas = _stack(torch, weights[start : start + batch], batch)
-                vectors.append(self._run(images.to(where), areas.to(where)).float().cpu().numpy())
+                images = padded(crops[start : start + batch], batch).permute(0, 3, 1, 2).float() / 255
+                areas = padded(weights[start : start + batch], batch)
+                vectors.append(self._forward(images.to(where), areas.to(where)).float().cpu().numpy())
         together: Vectors = np.concatenate(vectors)[: len(crops)]
         return together
 
 
 def backbone(spec: str = DEFAULT) -> Backbone:
-    """A backbone by name; nothing is loaded yet.
+    """A backbone by its specification; nothing is loaded yet.
 
     - `efficientnet-lite0`: the default.
     - `timm:MODEL` or `timm:MODEL@FILE`: any model of timm, with its hub weights or your own.
     - `open_clip:MODEL@TAG` or `open_clip:MODEL@FILE`: the image tower of any CLIP that open_clip knows.
 
-    Raises AcbenchError if the name is of none of these forms or the file is missing.
+    Raises AcbenchError for any other specification, and for a file that is missing.
     """
     if network := timm_network(spec):
-        return Backbone(name=f"{spec}@{_hex(network.seen)}", size=224, load=lambda: _pooled(network.load()))
+        return Backbone(name=f"{spec}@{_hex(network.content)}", size=224, load=lambda: _pooled(network.load()))
     family, _, rest = spec.partition(":")
     model, _, weights = rest.partition("@")
     if family == "open_clip" and model and weights:
-        found = Checkpoint(model, weights)
-        return Backbone(name=f"{spec}@{_hex(found.content)}", size=224, load=lambda: _open_clip(found))
+        source = OpenClipSource(model, weights)
+        return Backbone(name=f"{spec}@{_hex(source.content)}", size=224, load=lambda: _open_clip(source))
     raise AcbenchError(
         f"there is no backbone {spec!r}",
         f"--backbone {DEFAULT}, timm:MODEL, timm:MODEL@FILE, open_clip:MODEL@TAG or open_clip:MODEL@FILE",
     )
 
 
-_LITE0 = "tf_efficientnet_lite0"
+class TimmModule(Protocol):
+    """The part of a timm network that acbench uses."""
+
+    default_cfg: Mapping[str, Any]
+    """Its input size and normalisation."""
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Feature maps or tokens of images (N, 3, S, S)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimmNetwork:
-    """A network of timm and its weights."""
+    """A network of timm and its weights; nothing is loaded yet."""
 
     model: str
     weights: Path | None
     """A file; None for those of the hub."""
-    seen: str
+    content: str
     """What tells these weights from others, without loading them."""
     in_order: bool = False
     """The file has the same tensors in the same order, under the names of another implementation."""
 
-    def load(self) -> Any:
-        """Ready to be run. Raises AcbenchError if it cannot be had."""
-        torch = import_torch()
+    def load(self) -> TimmModule:
+        """The network on the fastest device. Raises AcbenchError if it cannot be had."""
+        import_torch()
         import timm
+        import torch
 
         try:
-            net: Any = timm.create_model(self.model, pretrained=self.weights is None)
+            net = timm.create_model(self.model, pretrained=self.weights is None)
         except Exception as error:
             raise AcbenchError(f"timm cannot make {self.model}: {error}", _ways_out(self.model)) from None
         if self.weights is not None:
@@ -114,11 +129,14 @@ class TimmNetwork:
             except Exception as error:
                 why = f"{self.weights} does not hold weights of {self.model}: {error}"
                 raise AcbenchError(why, _ways_out(self.model)) from None
-        return net.eval().to(device())
+        return cast(TimmModule, net.eval().to(device()))
 
 
 def timm_network(spec: str) -> TimmNetwork | None:
-    """The network of a backbone by its name, if timm makes it. Raises AcbenchError if a file is missing."""
+    """The network of a backbone by its specification; None if timm does not make it.
+
+    Raises AcbenchError if a file is missing.
+    """
     if spec == DEFAULT:
         file = _bundled_weights()
         return TimmNetwork(_LITE0, file, sha256_file(file), in_order=True)
@@ -132,57 +150,51 @@ def timm_network(spec: str) -> TimmNetwork | None:
     return TimmNetwork(model, path, sha256_file(path) if path else metadata.version("timm"))
 
 
-def _pooled(net: Any) -> Callable[[Any, Any], Any]:
-    torch = import_torch()
-    mean, std = (torch.tensor(net.default_cfg[key], device=device()).view(1, 3, 1, 1) for key in ("mean", "std"))
-    channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
-    prefix = getattr(net, "num_prefix_tokens", 0)
-    bound = net.default_cfg.get("fixed_input_size") and not getattr(net, "dynamic_img_size", False)
-    fixed = net.default_cfg["input_size"][-2:] if bound else None
+def _pooled(net: TimmModule) -> Forward:
+    """Average a network's features over the defect."""
+    import torch
 
-    def run(images: Any, areas: Any) -> Any:
-        if fixed is not None and images.shape[-2:] != fixed:  # a transformer takes the size that it was made for
-            images = torch.nn.functional.interpolate(images, size=fixed, mode="bicubic", antialias=True)
-        features = net.forward_features((images - mean) / std)
+    mean, deviation = normalisation(net.default_cfg["mean"], net.default_cfg["std"])
+    channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
+    prefix_tokens: int = getattr(net, "num_prefix_tokens", 0)
+    is_fixed = net.default_cfg.get("fixed_input_size") and not getattr(net, "dynamic_img_size", False)
+    fixed_size = net.default_cfg["input_size"][-2:] if is_fixed else None
+
+    def forward(images: Tensor, areas: Tensor) -> Tensor:
+        if fixed_size is not None and images.shape[-2:] != fixed_size:  # a transformer takes the size it was made for
+            images = torch.nn.functional.interpolate(images, size=fixed_size, mode="bicubic", antialias=True)
+        features = net.forward_features((images - mean) / deviation)
         if features.ndim == 3:  # tokens of a transformer: back to a map
-            edge = int((features.shape[1] - prefix) ** 0.5)
-            features = features[:, prefix:].transpose(1, 2).unflatten(2, (edge, edge))
+            edge = int((features.shape[1] - prefix_tokens) ** 0.5)
+            features = torch.unflatten(features[:, prefix_tokens:].transpose(1, 2), 2, (edge, edge))
         elif channels_last:
             features = features.permute(0, 3, 1, 2)
-        shares = torch.nn.functional.adaptive_avg_pool2d(areas[:, None], features.shape[-2:])
+        height, width = features.shape[-2:]
+        shares = torch.nn.functional.adaptive_avg_pool2d(areas[:, None], (height, width))
         shares = torch.where(shares.sum((2, 3), keepdim=True) > 0, shares, torch.ones_like(shares))
         return (features * shares).sum((2, 3)) / shares.sum((2, 3))
 
-    return run
+    return forward
 
 
-def _open_clip(checkpoint: Checkpoint) -> Callable[[Any, Any], Any]:
-    torch = import_torch()
-    net = checkpoint.load(hint=_ways_out(checkpoint.model))
-    mean, std = normalisation(net)
-    size = edges(net)
+def _open_clip(source: OpenClipSource) -> Forward:
+    """The image tower of a CLIP, which sees the whole crop."""
+    model = source.load(hint=_ways_out(source.model))
+    import torch
 
-    def run(images: Any, areas: Any) -> Any:
-        sized = torch.nn.functional.interpolate(images, size=size, mode="bicubic", antialias=True)
-        return net.encode_image((sized - mean) / std, normalize=True)
+    def forward(images: Tensor, areas: Tensor) -> Tensor:
+        sized = torch.nn.functional.interpolate(images, size=model.input_size, mode="bicubic", antialias=True)
+        return model.net.encode_image((sized - model.mean) / model.deviation, normalize=True)
 
-    return run
+    return forward
 
 
-def _renamed(state: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+def _renamed(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under the names of the wanted ones. Raises ValueError if they have other shapes."""
     pairs = list(zip(wanted.items(), state.items(), strict=True))
     if any(ours.shape != theirs.shape for (_, ours), (_, theirs) in pairs):
         raise ValueError("the tensors have other shapes")
     return {name: theirs for (name, _), (_, theirs) in pairs}
-
-
-def _stack(torch: Any, arrays: Sequence[Any], rows: int) -> Any:
-    """A tensor of exactly `rows` rows; missing ones are zeros."""
-    import numpy as np
-
-    block = np.zeros((rows, *arrays[0].shape), arrays[0].dtype)
-    block[: len(arrays)] = np.stack(arrays)
-    return torch.from_numpy(block)
 
 
 def _bundled_weights() -> Path:
@@ -190,8 +202,8 @@ def _bundled_weights() -> Path:
     return next(Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".pth"))
 
 
-def _hex(seen: str) -> str:
-    return hashlib.blake2b(f"v1:{seen}".encode(), digest_size=4).hexdigest()
+def _hex(content: str) -> str:
+    return hashlib.blake2b(f"v1:{content}".encode(), digest_size=4).hexdigest()
 
 
 def _ways_out(model: str) -> str:

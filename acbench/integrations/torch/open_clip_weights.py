@@ -1,32 +1,65 @@
-"""The way to open_clip: a model by its name there, with weights from a file, a folder or the hub."""
+"""Loads models of open_clip by their names there, with weights from a file, a folder or the hub."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from acbench.errors import AcbenchError
-from acbench.integrations.torch.runtime import device, import_torch
+from acbench.integrations.torch.runtime import device, first_line, import_torch, model_on_hub, normalisation
 from acbench.storage.digests import sha256_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
 
 FOLDER, HUB = "local-dir:", "hf-hub:"
 """How open_clip names a folder in the layout of the hub, and a model on the hub. Both bring their own weights."""
-PATIENCE = 5.0
-"""Seconds to wait for the hub to answer at all."""
 _CONFIG = "open_clip_config.json"
 _WEIGHTS = (".safetensors", ".bin", ".pth", ".pt", ".npz", ".npy")
 
 
+class OpenClipModule(Protocol):
+    """The part of a model of open_clip that acbench uses."""
+
+    logit_scale: Tensor
+    """Logarithm of what a cosine is multiplied with."""
+
+    def encode_image(self, image: Tensor, normalize: bool = False) -> Tensor:
+        """Vectors (N, D) of normalised images (N, 3, S, S)."""
+
+    def encode_text(self, text: Tensor, normalize: bool = False) -> Tensor:
+        """Vectors (N, D) of token ids (N, L)."""
+
+
+class Tokenizer(Protocol):
+    """Turns prompts into token ids."""
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        """Token ids (N, L); what is too long is cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedOpenClip:
+    """A model on the fastest device, and how its images have to look."""
+
+    net: OpenClipModule
+    input_size: tuple[int, int]
+    """Height and width of its images, pixels."""
+    mean: Tensor
+    deviation: Tensor
+    """What images in 0…1 are normalised with, (1, 3, 1, 1)."""
+
+
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class OpenClipSource:
     """A model and its weights, as open_clip names them; nothing is read or loaded yet."""
 
     model: str
@@ -47,8 +80,7 @@ class Checkpoint:
     def content(self) -> str:
         """What tells these weights from others, without loading them. Raises AcbenchError if files are missing.
 
-        A hash of all bytes of local files. Weights on the hub are taken to stay what they are under one version of
-        open_clip, whose tags name them.
+        A hash of all bytes of local files. For weights on the hub it is the version of open_clip, whose tags name them.
         """
         return " ".join(map(sha256_file, self.files())) or metadata.version("open-clip-torch")
 
@@ -58,11 +90,11 @@ class Checkpoint:
             return []
         if self.model.startswith(FOLDER):
             folder = Path(self.model.removeprefix(FOLDER))
-            found = sorted(path for path in folder.glob("*") if path.suffix in _WEIGHTS)
-            if not found or not (folder / _CONFIG).is_file():
+            weights = sorted(path for path in folder.glob("*") if path.suffix in _WEIGHTS)
+            if not weights or not (folder / _CONFIG).is_file():
                 what = f"it holds {_CONFIG} and a weights file, such as open_clip_model.safetensors"
                 raise AcbenchError(f"{folder} is not a folder of open_clip", what)
-            return [folder / _CONFIG, *found]
+            return [folder / _CONFIG, *weights]
         path = Path(self.weights)
         if path.is_file():
             return [path]
@@ -70,14 +102,14 @@ class Checkpoint:
             raise AcbenchError(f"there is no weights file {path}", "give the path of a file, or a tag of open_clip")
         return []
 
-    def load(self, *, hint: str, precision: str = "fp32") -> Any:
-        """The model on the fastest device. Raises AcbenchError with `hint`, soon, if it cannot be had."""
+    def load(self, *, hint: str, precision: str = "fp32") -> LoadedOpenClip:
+        """Load the model. Raises AcbenchError with `hint`, soon, if it cannot be had."""
         import_torch()
         import open_clip
 
         tag = self._tag()
 
-        def make() -> Any:
+        def create() -> Any:
             return open_clip.create_model(
                 self.model,
                 pretrained=self.weights,
@@ -90,14 +122,16 @@ class Checkpoint:
                 weights_only=True,  # a weights file is data, never code
             ).eval()
 
-        return self._fetched(make, tag, hint)
+        net = self._fetch(create, tag, hint)
+        mean, deviation = normalisation(net.visual.image_mean, net.visual.image_std)
+        return LoadedOpenClip(net=net, input_size=_edges(net.visual.image_size), mean=mean, deviation=deviation)
 
-    def tokenizer(self, *, hint: str) -> Any:
-        """What turns prompts into token ids (N, L) for the model. Raises AcbenchError as `load` does."""
+    def tokenizer(self, *, hint: str) -> Tokenizer:
+        """The model's tokenizer. Raises AcbenchError as `load` does."""
         import_torch()
         import open_clip
 
-        return self._fetched(lambda: open_clip.get_tokenizer(self._listed), self._tag(), hint)
+        return self._fetch(lambda: cast(Tokenizer, open_clip.get_tokenizer(self._listed)), self._tag(), hint)
 
     @property
     def _listed(self) -> str:
@@ -116,51 +150,36 @@ class Checkpoint:
         tags = ", ".join(list_pretrained_tags_by_model(self._listed)) or "none, as it does not know the model"
         raise AcbenchError(f"open_clip knows no {what}", f"give a weights file, or a tag that it knows: {tags}")
 
-    def _fetched(self, make: Callable[[], T], tag: Mapping[str, Any], hint: str) -> T:
-        """What is made of local files and the hub's cache, or else with the hub."""
-        why = f"open_clip cannot make {self.shown}: "
+    def _fetch(self, create: Callable[[], T], tag: Mapping[str, Any], hint: str) -> T:
+        """What `create` makes of local files and the hub's cache or, if that fails, with the hub."""
+        problem = f"open_clip cannot make {self.shown}: "
         try:
             with _silent(), _cache_only():
-                return make()
+                return create()
         except Exception as error:
             if self.files():
-                raise AcbenchError(f"{why}{_first_line(error)}", hint) from None
+                raise AcbenchError(f"{problem}{first_line(error)}", hint) from None
         repository = self.model.removeprefix(HUB) if self.model.startswith(HUB) else tag["hf_hub"].rpartition("/")[0]
         try:
-            from huggingface_hub import HfApi
-
-            # The hub's client retries for minutes before it gives up: it is only asked if it answers at all.
-            HfApi().model_info(repository, timeout=PATIENCE)
+            model_on_hub(repository)
             with _silent():
-                return make()
+                return create()
         except Exception as error:
-            told = f"{repository} cannot be had from the local cache or from the hub: {_first_line(error)}"
-            raise AcbenchError(f"{why}{told}", hint) from None
+            why = f"{repository} cannot be had from the local cache or from the hub: {first_line(error)}"
+            raise AcbenchError(f"{problem}{why}", hint) from None
 
 
-def normalisation(net: Any) -> tuple[Any, Any]:
-    """Mean and standard deviation (1, 3, 1, 1) that an image in 0…1 is normalised with."""
-    torch = import_torch()
-    mean, std = (
-        torch.tensor(value, device=device()).view(1, 3, 1, 1) for value in (net.visual.image_mean, net.visual.image_std)
-    )
-    return mean, std
-
-
-def edges(net: Any) -> tuple[int, int]:
-    """Height and width of the images that it takes, pixels."""
-    size = net.visual.image_size
-    return tuple(size) if isinstance(size, tuple | list) else (size, size)
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+def _edges(size: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width of an image size as open_clip gives it."""
+    if isinstance(size, int):
+        return size, size
+    height, width = size
+    return height, width
 
 
 @contextmanager
 def _cache_only() -> Iterator[None]:
-    """The hub's clients look into their cache alone; they read this switch at every request."""
+    """Have the hub's clients look into their cache alone; they read this switch at every request."""
     from huggingface_hub import constants
 
     before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True

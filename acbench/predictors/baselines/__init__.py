@@ -1,1 +1,1 @@
-"""Systems to be beaten: each says what every image of a test split shows. One file a baseline."""
+"""The baselines of the benchmark, one module each: each answers for every image of a test split."""

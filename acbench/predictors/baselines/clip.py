@@ -1,7 +1,7 @@
-"""Zero-shot CLIP on the crop: the class whose prompts are nearest to the marked place.
+"""The baseline `clip`: zero-shot CLIP on the marked place, answering the class whose prompts are nearest.
 
-The gate says `good`; of what it lets through the defect classes alone are compared. Without a detector the whole
-picture is compared with all classes, `good` included. Prompts are those of the proposer `clip`.
+An image that the detector calls normal is `good`; for the others only the defect classes are compared. Without a
+detector the full image is compared with all classes, `good` included. The prompts are those of the proposer `clip`.
 """
 
 from __future__ import annotations
@@ -13,91 +13,97 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from acbench._util.chunks import chunks
 from acbench._util.console import Progress
-from acbench.predictors.base import Baseline, BaselineSetup, ClipModel
-from acbench.predictors.detection.crops import Crop, crops
-from acbench.predictors.detection.localise import Localisation, Localiser
-from acbench.predictors.detection.maps import chunks
-from acbench.predictors.proposers.clip import prompts
+from acbench.predictors.base import Baseline, BaselineSetup
+from acbench.predictors.clip_prompts import prompts
+from acbench.predictors.detection.crops import Crop, ItemCrop, crop_vectors, crops
+from acbench.predictors.detection.localise import Localiser
+from acbench.predictors.models import ClipModel
 from acbench.records import GOOD, Item, Prediction
 from acbench.schema import Category
 from acbench.storage.digests import digest
 
 BATCH = 16
-"""Crops looked at, and then kept, at a time."""
+"""Crops whose vectors are computed, and then kept, at a time."""
+
+Vector = NDArray[np.float32]
 
 
 @dataclass
 class Clip:
-    """See the module."""
+    """The baseline `clip`."""
 
     setup: BaselineSetup
     model: ClipModel
     localiser: Localiser
-    references: Sequence[str] = ()
-    unfinished: int = 0
-    _texts: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    references: Sequence[str] = field(init=False, default=())
+    unasked: int = field(init=False, default=0)
+    _directions: dict[str, Vector] = field(init=False, default_factory=dict)
+    """Category → unit vectors of its classes."""
 
     @cached_property
     def name(self) -> str:
-        told = [prompts(category) for category in self.setup.schema.categories.values()]
-        return f"clip@{digest(1, self.model.name, self.localiser.key, told, length=8)}"
+        all_prompts = [prompts(category) for category in self.setup.schema.categories.values()]
+        return f"clip@{digest(1, self.model.name, self.localiser.key, all_prompts, length=8)}"
 
     @property
     def localisation(self) -> tuple[str, str]:
-        return self.localiser.told
+        return self.localiser.provenance
 
     def predict(self, items: Sequence[Item], progress: Progress) -> Iterator[Prediction]:
         """One prediction for each item."""
         self.model.ready()
-        looked = crops(self.localiser.look(items, progress), self.setup.images, self.model.size)
-        for batch in chunks(looked, BATCH):
-            seen = [(item, place, crop) for item, place, crop in batch if self._wanted(item, place, crop)]
-            vectors = self._vectors([(item, place, crop) for item, place, crop in seen if isinstance(crop, Crop)])
-            for item, place, crop in batch:
-                yield self._one(item, place, crop, vectors.get(item.item_id))
+        localised = self.localiser.localise(items, progress)
+        for batch in chunks(crops(localised, self.setup.images, self.model.size), BATCH):
+            vectors = self._vectors(batch)
+            for seen in batch:
+                yield self._prediction(seen, vectors.get(seen.item.item_id))
 
-    def _wanted(self, item: Item, place: Localisation, crop: Crop | str) -> bool:
-        known = self.setup.schema.category(item.category) is not None
-        return known and isinstance(crop, Crop) and place.anomalous is not False and not place.problem
+    def _vectors(self, batch: Sequence[ItemCrop]) -> dict[str, Vector]:
+        """item_id → unit vector, for the crops that are compared with classes."""
+        compared = (
+            seen
+            for seen in batch
+            if seen.place.anomalous is not False and self.setup.schema.category(seen.item.category)
+        )
+        return crop_vectors(self.setup.vectors, compared, self._key, self._embed)
 
-    def _vectors(self, seen: Sequence[tuple[Item, Localisation, Crop]]) -> dict[str, NDArray[np.float32]]:
-        """item_id → unit vector, from the cache where it is there."""
-        keys = {
-            item.item_id: digest("baseline clip", self.model.name, self.localiser.key, item.sha256, length=32)
-            for item, _, _ in seen
-        }
-        kept = self.setup.vectors.load(list(keys.values()))
-        todo = [(keys[item.item_id], crop.pixels) for item, _, crop in seen if keys[item.item_id] not in kept]
-        if todo:
-            rows = self.model.images([pixels for _, pixels in todo])
-            new = {key: row.tobytes() for (key, _), row in zip(todo, rows, strict=True)}
-            self.setup.vectors.save(new.items())
-            kept |= new
-        return {item: np.frombuffer(kept[key], dtype=np.float32) for item, key in keys.items()}
+    def _key(self, item: Item) -> str:
+        return digest("baseline clip", self.model.name, self.localiser.key, item.sha256, length=32)
 
-    def _one(self, item: Item, place: Localisation, crop: Crop | str, vector: NDArray[np.float32] | None) -> Prediction:
+    def _embed(self, crops: Sequence[Crop]) -> Vector:
+        return self.model.images([crop.pixels for crop in crops])
+
+    def _prediction(self, seen: ItemCrop, vector: Vector | None) -> Prediction:
+        item = seen.item
         category = self.setup.schema.category(item.category)
-        if category is None or isinstance(crop, str) or place.problem:
-            why = place.problem or (crop if isinstance(crop, str) else f"the schema has no category {item.category}")
+        if category is None or seen.problem:
+            why = seen.problem or f"the schema has no category {item.category}"
             return Prediction(item_id=item.item_id, system=self.name, raw=why, labels=(), parse="error")
         if vector is None:
-            best = GOOD
+            answer = GOOD
         else:
-            start = 1 if place.anomalous else 0
-            best = (GOOD, *category.class_ids)[start + int((self._classes(category)[start:] @ vector).argmax())]
+            first = 1 if seen.place.anomalous else 0  # without `good`, if the detector has found an anomaly
+            similarities = self._class_directions(category)[first:] @ vector
+            answer = (GOOD, *category.class_ids)[first + int(similarities.argmax())]
         return Prediction(
-            item_id=item.item_id, system=self.name, raw=best, labels=(best,), parse="ok", detector_score=place.score
+            item_id=item.item_id,
+            system=self.name,
+            raw=answer,
+            labels=(answer,),
+            parse="ok",
+            detector_score=seen.place.score,
         )
 
-    def _classes(self, category: Category) -> NDArray[np.float32]:
+    def _class_directions(self, category: Category) -> Vector:
         """A unit vector (K, D) of `good` and of each class: the direction of the mean of its prompts."""
-        if category.key not in self._texts:
-            means = np.array([self.model.texts(said).mean(axis=0) for said in prompts(category).values()])
-            self._texts[category.key] = means / np.linalg.norm(means, axis=1, keepdims=True)
-        return self._texts[category.key]
+        if category.key not in self._directions:
+            means = np.array([self.model.texts(texts).mean(axis=0) for texts in prompts(category).values()])
+            self._directions[category.key] = means / np.linalg.norm(means, axis=1, keepdims=True)
+        return self._directions[category.key]
 
 
 def build(setup: BaselineSetup) -> Baseline:
-    """The model that was chosen. Raises AcbenchError if none was."""
+    """The baseline with the CLIP model that the user chose. Raises AcbenchError if the user chose none."""
     return Clip(setup, setup.models.clip(), Localiser(setup))

@@ -1,9 +1,10 @@
-"""The nearest class on frozen features of the marked place, from a few pictures of each class. No LLM.
+"""The baseline `few_shot`: the nearest class on frozen features of the marked place, from a few images of each class.
 
-The pictures of a class that are shown, `shots`, are drawn by a seed from those that are scored, and are left out of the
-score; one of each class at least stays in. The detector marks the place in them as in all others. Its class is the one
-whose mean direction is nearest by cosine, once the mean of all the category's shots is taken off. The gate says `good`;
-without a detector, normal training pictures are the shots of `good`.
+The images that it learns from, the shots, are drawn by a seed from the labelled ones and are not scored; at least one
+image of each class stays to be scored. The detector marks the place in shots as in all other images. The class of a
+place is the one whose mean direction is nearest by cosine, after the mean of all the category's shots is subtracted. An
+image that the detector calls normal is `good`; without a detector, normal training images are the shots of `good`. No
+LLM is asked.
 """
 
 from __future__ import annotations
@@ -17,33 +18,60 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from acbench._util.chunks import chunks
 from acbench._util.console import Progress
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Baseline, BaselineSetup, Truth
-from acbench.predictors.detection.crops import Crop, crops
+from acbench.predictors.detection.crops import Crop, crop_vectors, crops
 from acbench.predictors.detection.localise import NONE, Localisation, Localiser
-from acbench.predictors.detection.maps import chunks
 from acbench.records import GOOD, JOIN, Item, Prediction
 from acbench.schema.views import ClassSet
 from acbench.storage.digests import digest
 
 BATCH = 16
-"""Crops looked at, and then kept, at a time."""
+"""Crops whose vectors are computed, and then kept, at a time."""
 
 Vector = NDArray[np.float32]
 Shots = Mapping[str, Mapping[ClassSet, Sequence[Item]]]
-"""Category → class → pictures."""
+"""Category → class → images."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ItemVector:
+    """The vector of an item's marked place, or the reason why there is none."""
+
+    item: Item
+    place: Localisation
+    vector: Vector | None
+    """None if the detector calls the image normal, or after a failure."""
+    problem: str
+    """Why it failed; empty if it did not."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ClassCentres:
+    """What was learned of one category's classes."""
+
+    answers: tuple[ClassSet, ...]
+    mean: Vector
+    """(D,) of all shots."""
+    directions: NDArray[np.float32]
+    """Unit vectors (K, D)."""
+
+    def nearest(self, vector: Vector) -> ClassSet:
+        """The class whose direction is nearest by cosine."""
+        return self.answers[int((self.directions @ _unit(vector - self.mean)).argmax())]
 
 
 @dataclass
 class FewShot:
-    """See the module."""
+    """The baseline `few_shot`."""
 
     setup: BaselineSetup
     truth: Truth
     localiser: Localiser
-    unfinished: int = 0
-    _shots: Shots = field(default_factory=dict)
+    unasked: int = field(init=False, default=0)
+    _shots: Shots = field(init=False)
 
     def __post_init__(self) -> None:
         self._shots = _draw(self.truth, self.setup)
@@ -56,97 +84,77 @@ class FewShot:
 
     @property
     def localisation(self) -> tuple[str, str]:
-        return self.localiser.told
+        return self.localiser.provenance
 
     @property
     def references(self) -> Sequence[str]:
-        """The shots."""
-        return sorted(item.item_id for each in self._shots.values() for shots in each.values() for item in shots)
+        """The ids of the shots."""
+        return sorted(item.item_id for item in self._all_shots())
 
     def predict(self, items: Sequence[Item], progress: Progress) -> Iterator[Prediction]:
         """One prediction for each item that is no shot."""
-        shown = set(self.references)
-        shots = [item for each in self._shots.values() for those in each.values() for item in those]
-        asked = [item for item in items if item.item_id not in shown]
+        references = set(self.references)
+        shots = self._all_shots()
+        queries = [item for item in items if item.item_id not in references]
+        total = len(shots) + len(queries)
+        shot_vectors = {
+            seen.item.item_id: seen.vector
+            for seen in self._vectors(shots, lambda done, _: progress(done, total), even_if_normal=True)
+            if seen.vector is not None
+        }
+        centres = {category: _centres(by_class, shot_vectors) for category, by_class in self._shots.items()}
+        for seen in self._vectors(queries, lambda done, _: progress(len(shots) + done, total)):
+            yield self._prediction(seen, centres.get(seen.item.category))
 
-        def told(done: int, total: int) -> None:
-            progress(done, len(shots) + len(asked))
-
-        vectors: dict[str, Vector] = {}
-        for item, _, vector in self._vectors(shots, told, all_of_them=True):
-            if not isinstance(vector, str) and vector is not None:
-                vectors[item.item_id] = vector
-        centres = {key: self._centres(each, vectors) for key, each in self._shots.items()}
-        for item, place, vector in self._vectors(asked, lambda done, _: told(len(shots) + done, 0)):
-            yield self._one(item, place, vector, centres.get(item.category))
+    def _all_shots(self) -> list[Item]:
+        return [item for by_class in self._shots.values() for items in by_class.values() for item in items]
 
     def _vectors(
-        self, items: Sequence[Item], progress: Progress, all_of_them: bool = False
-    ) -> Iterator[tuple[Item, Localisation, Vector | str | None]]:
-        """The vector of each item's marked place; None if the gate stops it; why, if there is none."""
-        looked = crops(self.localiser.look(items, progress), self.setup.images, self.setup.models.embedder.size)
-        for batch in chunks(looked, BATCH):
-            wanted = {
-                item.item_id: (
-                    digest("few_shot", self.setup.models.embedder.name, self.localiser.key, item.sha256, length=32),
-                    crop,
-                )
-                for item, place, crop in batch
-                if isinstance(crop, Crop) and not place.problem and (all_of_them or place.anomalous is not False)
-            }
-            kept = self.setup.vectors.load([key for key, _ in wanted.values()])
-            todo = [(key, crop) for key, crop in wanted.values() if key not in kept]
-            if todo:
-                # As a class is to be told by the defect; where nothing is marked by all that is there
-                areas = [crop.area if crop.area.any() else np.ones_like(crop.area) for _, crop in todo]
-                rows = self.setup.models.embedder.embed([crop.pixels for _, crop in todo], areas)
-                new = {key: row.astype(np.float32).tobytes() for (key, _), row in zip(todo, rows, strict=True)}
-                self.setup.vectors.save(new.items())
-                kept |= new
-            for item, place, crop in batch:
-                if item.item_id in wanted:
-                    yield item, place, np.frombuffer(kept[wanted[item.item_id][0]], dtype=np.float32)
-                else:
-                    yield item, place, place.problem or (crop if isinstance(crop, str) else None)
+        self, items: Sequence[Item], progress: Progress, *, even_if_normal: bool = False
+    ) -> Iterator[_ItemVector]:
+        """The vectors of items. `even_if_normal`: also of those that the detector calls normal."""
+        localised = self.localiser.localise(items, progress)
+        for batch in chunks(crops(localised, self.setup.images, self.setup.models.embedder.size), BATCH):
+            wanted = (seen for seen in batch if even_if_normal or seen.place.anomalous is not False)
+            vectors = crop_vectors(self.setup.vectors, wanted, self._key, self._embed)
+            for seen in batch:
+                yield _ItemVector(seen.item, seen.place, vectors.get(seen.item.item_id), seen.problem)
 
-    def _centres(self, shots: Mapping[ClassSet, Sequence[Item]], vectors: Mapping[str, Vector]) -> _Centres | None:
-        there = {
-            answer: [vectors[item.item_id] for item in items if item.item_id in vectors]
-            for answer, items in shots.items()
-        }
-        there = {answer: rows for answer, rows in there.items() if rows}
-        if not there:
-            return None
-        middle = np.mean([row for rows in there.values() for row in rows], axis=0)
-        centres = np.array([np.mean([_unit(row - middle) for row in rows], axis=0) for rows in there.values()])
-        return _Centres(tuple(there), middle, np.array([_unit(row) for row in centres]))
+    def _key(self, item: Item) -> str:
+        return digest("few_shot", self.setup.models.embedder.name, self.localiser.key, item.sha256, length=32)
 
-    def _one(
-        self, item: Item, place: Localisation, vector: Vector | str | None, centres: _Centres | None
-    ) -> Prediction:
-        if isinstance(vector, str) or (vector is not None and centres is None):
-            why = vector if isinstance(vector, str) else f"there is no shot of {item.category}"
+    def _embed(self, crops: Sequence[Crop]) -> NDArray[np.float32]:
+        # The defect tells the class, so only the marked area counts; all of the crop counts if nothing is marked.
+        areas = [crop.area if crop.area.any() else np.ones_like(crop.area) for crop in crops]
+        return self.setup.models.embedder.embed([crop.pixels for crop in crops], areas)
+
+    def _prediction(self, seen: _ItemVector, centres: _ClassCentres | None) -> Prediction:
+        item = seen.item
+        if seen.problem or (seen.vector is not None and centres is None):
+            why = seen.problem or f"there is no shot of {item.category}"
             return Prediction(item_id=item.item_id, system=self.name, raw=why, labels=(), parse="error")
-        answer = (GOOD,) if vector is None or centres is None else centres.nearest(vector)
+        answer = (GOOD,) if seen.vector is None or centres is None else centres.nearest(seen.vector)
         return Prediction(
             item_id=item.item_id,
             system=self.name,
             raw=JOIN.join(answer),
             labels=answer,
             parse="ok",
-            detector_score=place.score,
+            detector_score=seen.place.score,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Centres:
-    answers: tuple[ClassSet, ...]
-    middle: Vector
-    directions: NDArray[np.float32]
-    """(K, D)."""
-
-    def nearest(self, vector: Vector) -> ClassSet:
-        return self.answers[int((self.directions @ _unit(vector - self.middle)).argmax())]
+def _centres(shots: Mapping[ClassSet, Sequence[Item]], vectors: Mapping[str, Vector]) -> _ClassCentres | None:
+    """The centres of one category's classes; None if no shot has a vector. `vectors`: item_id → vector."""
+    by_class = {
+        answer: [vectors[item.item_id] for item in items if item.item_id in vectors] for answer, items in shots.items()
+    }
+    by_class = {answer: rows for answer, rows in by_class.items() if rows}
+    if not by_class:
+        return None
+    mean = np.mean([row for rows in by_class.values() for row in rows], axis=0)
+    centres = np.array([np.mean([_unit(row - mean) for row in rows], axis=0) for rows in by_class.values()])
+    return _ClassCentres(tuple(by_class), mean, np.array([_unit(row) for row in centres]))
 
 
 def _unit(row: Vector) -> Vector:
@@ -155,31 +163,32 @@ def _unit(row: Vector) -> Vector:
 
 
 def _draw(truth: Truth, setup: BaselineSetup) -> Shots:
-    """The shots of each class: in an order that the seed and the picture's own bytes decide."""
+    """The shots of each class, in an order that the seed and the bytes of the images decide."""
     items = {item.item_id: item for item in setup.items if not item.problem}
-    found: defaultdict[str, defaultdict[ClassSet, list[Item]]] = defaultdict(lambda: defaultdict(list))
+    by_category: defaultdict[str, defaultdict[ClassSet, list[Item]]] = defaultdict(lambda: defaultdict(list))
     for target in truth.targets:
         if target.wanted != (GOOD,) and target.item_id in items:
-            found[target.category][target.wanted].append(items[target.item_id])
+            by_category[target.category][target.wanted].append(items[target.item_id])
     if setup.options.detector == NONE:
         for item in items.values():
             if item.split == "train" and not item.anomalous:
-                found[item.category][(GOOD,)].append(item)
+                by_category[item.category][(GOOD,)].append(item)
 
-    def drawn(answer: ClassSet, there: list[Item]) -> list[Item]:
-        spare = 0 if answer == (GOOD,) else 1  # one stays to be scored; normal ones come from train
+    def drawn(answer: ClassSet, candidates: list[Item]) -> list[Item]:
+        spare = 0 if answer == (GOOD,) else 1  # one stays to be scored; normal shots come from the training split
         ordered = sorted(
-            there, key=lambda item: hashlib.sha256(f"{setup.options.seed} {item.sha256}".encode()).digest()
+            candidates, key=lambda item: hashlib.sha256(f"{setup.options.seed} {item.sha256}".encode()).digest()
         )
-        return ordered[: min(setup.options.shots, len(there) - spare)]
+        return ordered[: min(setup.options.shots, len(candidates) - spare)]
 
     return {
-        key: {answer: drawn(answer, each[answer]) for answer in sorted(each)} for key, each in sorted(found.items())
+        category: {answer: drawn(answer, by_class[answer]) for answer in sorted(by_class)}
+        for category, by_class in sorted(by_category.items())
     }
 
 
 def build(setup: BaselineSetup) -> Baseline:
-    """With shots from the labels. Raises AcbenchError without labels."""
+    """The baseline with shots from the labels. Raises AcbenchError without labels."""
     if setup.truth is None:
         raise AcbenchError("few_shot needs labelled images", "acbench relabel BENCHMARK")
     return FewShot(setup, setup.truth, Localiser(setup))

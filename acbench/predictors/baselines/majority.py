@@ -1,13 +1,13 @@
-"""The most common class of each category, `good` included, whatever the picture shows: the floor of every accuracy.
+"""The baseline `majority`: the most common class of each category, `good` included, for every image.
 
-It counts the labels that it is scored by, so it is no method, only what one has to beat.
+It counts the labels that it is scored by, so it is no method, but the accuracy that any method has to exceed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from acbench._util.console import Progress
@@ -20,32 +20,33 @@ from acbench.storage.digests import digest
 
 @dataclass(frozen=True)
 class Majority:
-    """See the module."""
+    """The baseline `majority`."""
 
     truth: Truth
-    localisation: tuple[str, str] = ("none", "")
-    references: Sequence[str] = ()
-    unfinished: int = 0
+    localisation: tuple[str, str] = field(init=False, default=("none", ""))
+    references: Sequence[str] = field(init=False, default=())
+    unasked: int = field(init=False, default=0)
 
     @cached_property
     def name(self) -> str:
         return f"majority@{digest(self.truth.hashes, length=8)}"
 
     def predict(self, items: Sequence[Item], progress: Progress) -> Iterator[Prediction]:
-        """The same for every item of a category; of equally common classes the first in the schema's order."""
-        best = {category: self._best(category) for category in self.truth.categories}
+        """One prediction for each item of a category with labels."""
+        answers = {category: self._most_common(category) for category in self.truth.categories}
         for done, item in enumerate(items, start=1):
             progress(done, len(items))
-            if answer := best.get(item.category):
+            if answer := answers.get(item.category):
                 yield Prediction(
                     item_id=item.item_id, system=self.name, raw=JOIN.join(answer), labels=answer, parse="ok"
                 )
 
-    def _best(self, category: str) -> ClassSet:
-        counted = Counter(target.wanted for target in self.truth.targets if target.category == category)
+    def _most_common(self, category: str) -> ClassSet:
+        """The most common answer of a category; of equally common ones the first in the order of the schema."""
+        counts = Counter(target.wanted for target in self.truth.targets if target.category == category)
         axis = self.truth.axis(category)
-        place = {answer: number for number, answer in enumerate(axis)}
-        return min(counted, key=lambda answer: (-counted[answer], place.get(answer, len(axis)), answer))
+        rank = {answer: number for number, answer in enumerate(axis)}
+        return min(counts, key=lambda answer: (-counts[answer], rank.get(answer, len(axis)), answer))
 
 
 def build(setup: BaselineSetup) -> Baseline:

@@ -1,218 +1,205 @@
-"""VELM: a detector finds the anomalous pictures and the place, a multimodal LLM names the kind of defect.
+"""The baseline `velm`: a detector finds anomalous images and the place, a multimodal LLM names the kind of defect.
 
-After Mokhtar et al. 2025, *Detect, Classify, Act*, arXiv 2505.02626: detector, gate, a red contour on the query of 448
-pixels beside a normal picture of training, the categories' descriptions and a strategy, and one question a picture.
-What the gate stops is `good` and costs nothing. An answer that cannot be read is a wrong one: nobody is asked twice.
+After Mokhtar et al. 2025, *Detect, Classify, Act*, arXiv 2505.02626: a detector and its threshold, the image with a red
+contour at 448 pixels beside a normal training image, the descriptions of the classes, a strategy, and one question an
+image. An image that the detector calls normal is `good` and costs nothing. An answer that cannot be read is wrong:
+there is no second question.
 
-The detector is the one that was chosen (`_maps`), the paper's being DDAD. Answers, calls, budget and cache are those of
-the proposer `llm`.
+The paper's detector is DDAD; here it is the one that the user chose (`acbench.predictors.detection`). The parser of
+answers, the LLM client, the budget and the kept calls are those of the proposer `llm`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
-
-from PIL import Image
+from typing import Literal
 
 from acbench._util import templates
 from acbench._util.console import Progress
-from acbench._util.prefetch import ahead
-from acbench.data import images as imaging
 from acbench.errors import AcbenchError
 from acbench.predictors.base import BaselineSetup, DryRun
-from acbench.predictors.detection.localise import Localisation, Localiser, marked
-from acbench.predictors.llm import parse as answers
+from acbench.predictors.detection.localise import Localisation, Localiser, marked_region
+from acbench.predictors.llm import questions
 from acbench.predictors.llm.messages import LlmClient, Picture, Question, Reply
-from acbench.predictors.proposers.llm import render
+from acbench.predictors.llm.parse import parse
+from acbench.predictors.llm.questions import EDGE, QUALITY, Draft, Reference
 from acbench.records import GOOD, Item, Prediction
 from acbench.schema import Category
 from acbench.schema.render import json_schema
 from acbench.storage.digests import digest
 
-EDGE = 448
-"""Longer edge of a picture, pixels, as in the paper; smaller images stay as they are."""
-QUALITY = 92
-"""Of JPEG, without chroma subsampling: it would blur the outline."""
 _TEXTS = templates.read("velm")
+_PARSE: Mapping[str, Literal["ok", "unknown", "empty"]] = {"ok": "ok", "abstained": "empty", "error": "unknown"}
+"""Status of a parsed answer → how the prediction calls it."""
 
 
 @dataclass
 class Velm:
-    """See the module."""
+    """The baseline `velm`."""
 
     setup: BaselineSetup
     llm_client: LlmClient
     localiser: Localiser
-    references: Sequence[str] = ()
-    """None is scored: the normal pictures that are shown are of the training split."""
-    paid: bool = True
-    unfinished: int = 0
-    _failed: dict[str, str] = field(default_factory=dict)
-    """item_id → why no question can be made of it."""
+    references: Sequence[str] = field(init=False, default=())
+    """Empty: the normal images that it shows are from the training split, which is not scored."""
+    paid: bool = field(init=False, default=True)
+    unasked: int = field(init=False, default=0)
 
     @cached_property
     def name(self) -> str:
         options = self.setup.options
         switches = (options.reference, options.contour, options.descriptions, options.strategy)
-        told = [self._told(category) for category in self.setup.schema.categories.values()]
-        decides = (1, self.llm_client.model.name, self.localiser.key, switches, _TEXTS.source, EDGE, QUALITY, told)
+        texts = [self._description(category) for category in self.setup.schema.categories.values()]
+        decides = (1, self.llm_client.model.name, self.localiser.key, switches, _TEXTS.source, EDGE, QUALITY, texts)
         return f"velm@{digest(*decides, length=8)}"
 
     @property
     def localisation(self) -> tuple[str, str]:
-        return self.localiser.told
+        return self.localiser.provenance
 
     def predict(self, items: Sequence[Item], progress: Progress) -> Iterator[Prediction]:
-        """One prediction for each item, in the order in which answers come; none for what the budget left open."""
-        self.unfinished = 0
-        places: dict[str, Localisation] = {}
-        by_id = {item.item_id: item for item in items}
-        done = count(1)
-
-        def finished(prediction: Prediction) -> Prediction:
-            progress(next(done), len(items))
-            return prediction
-
-        let_through = []
-        for item, place in self.localiser.look(items, lambda *_: None):
-            places[item.item_id] = place._replace(map=None)
-            if place.problem:
-                yield finished(self._row(item, place, raw=place.problem, parse="error"))
-            elif place.anomalous is False:
-                yield finished(self._row(item, place, raw=GOOD, labels=(GOOD,)))
-            else:
-                let_through.append(item)
-        for item_id, asked in self.llm_client.ask(self._questions(let_through)):
-            if asked.unasked:
-                self.unfinished += 1
-            else:
-                yield finished(self._answer(by_id[item_id], places[item_id], asked))
-        for item_id, why in self._failed.items():
-            yield finished(self._row(by_id[item_id], places[item_id], raw=why, parse="error"))
+        """One prediction for each item, in the order in which answers come; none if its question was not asked."""
+        self.unasked = 0
+        for done, prediction in enumerate(self._predictions(items), start=1):
+            progress(done, len(items))
+            yield prediction
 
     def dry_run(self, items: Sequence[Item], progress: Progress) -> DryRun:
-        """What `predict` would ask, without asking. The detector runs: it decides how many questions there are."""
-        looked = self.localiser.look(items, progress)
-        let_through = [item for item, place in looked if not place.problem and place.anomalous is not False]
-        example: list[Question] = []
+        """What `predict` would ask. Sends nothing, but the detector runs: it decides how many questions there are."""
+        anomalous = [seen.item for seen in self.localiser.localise(items, progress) if _is_asked(seen.place)]
+        return questions.dry_run(self.llm_client, self._drafts(anomalous))
 
-        def questions() -> Iterator[Question]:
-            for _, question in self._questions(let_through):
-                if not example:
-                    example.append(question)
-                yield question
+    # Work in parts
 
-        estimate = self.llm_client.estimate(questions())
-        return DryRun(estimate, tuple(self._failed.items()), render(example[0]) if example else None)
+    def context(self, items: Sequence[Item]) -> list[Item]:
+        """The training items: the detector is fitted to normal ones, questions show them, and all decide the name."""
+        return [item for item in self.setup.items if item.split == "train"]
 
-    # For engines
+    def fit_parts(self, items: Sequence[Item]) -> list[Sequence[Item]]:
+        """One item of each category, since a detector is fitted to a category."""
+        return [[item] for item in {item.category: item for item in items}.values()]
 
-    def around(self, items: Sequence[Item]) -> list[Item]:
-        """The training items: normal ones are shown and fitted to, and all are part of the name."""
-        return [each for each in self.setup.items if each.split == "train"]
-
-    def fits(self, items: Sequence[Item]) -> list[Sequence[Item]]:
-        """One item of each category: a detector is fitted to a category."""
-        return [[each] for each in {item.category: item for item in items}.values()]
-
-    def settle(self, items: Sequence[Item]) -> None:
+    def fit(self, items: Sequence[Item]) -> None:
         """Fit the detector to the items' categories."""
         self.localiser.fit({item.category for item in items})
 
     # Questions
 
-    def _questions(self, items: Sequence[Item]) -> Iterator[tuple[str, Question]]:
-        """Questions category by category, made in threads a little ahead of whoever takes them."""
-        self._failed = {}
-        references = self._references({item.category for item in items})
+    def _drafts(self, items: Sequence[Item]) -> Iterator[Draft]:
+        """The questions about items, category by category."""
+        references = self._references(items)
+        return questions.make_questions(
+            (seen.item, partial(self._question, seen.item, seen.place, references.get(seen.item.category)))
+            for seen in self.localiser.localise(items, lambda *_: None)
+        )
 
-        def made(each: tuple[Item, Localisation]) -> tuple[Item, Question | str]:
-            item, place = each
-            try:
-                return item, self._question(item, place, references)
-            except AcbenchError as error:
-                return item, error.message
+    def _references(self, items: Sequence[Item]) -> dict[str, Reference]:
+        if not self.setup.options.reference:
+            return {}
+        return questions.references(self.setup.items, {item.category for item in items}, self.setup.images)
 
-        for item, question in ahead(made, self.localiser.look(items, lambda *_: None)):
-            if isinstance(question, str):
-                self._failed[item.item_id] = question
-            else:
-                yield item.item_id, question
-
-    def _question(self, item: Item, place: Localisation, references: Mapping[str, Picture]) -> Question:
-        """Raises AcbenchError if the picture cannot be read, or the schema lacks its category."""
+    def _question(self, item: Item, place: Localisation, reference: Reference | None) -> Question:
+        """Raises AcbenchError if the image cannot be read, or the schema lacks its category."""
         category = self.setup.schema.category(item.category)
         if category is None:
             raise AcbenchError(f"the schema has no category {item.category}")
         image = self.setup.images.image(item.image)
-        parts: list[str | Picture] = [self._told(category)]
+        parts: list[str | Picture] = [self._description(category)]
         numbers = count(1)
-        if item.category in references:
-            parts += [_TEXTS.fill("reference", number=next(numbers)), references[item.category]]
-        mask = marked(place, image.size) if self.setup.options.contour else None
+        if reference is not None:
+            parts += [_TEXTS.fill("reference", number=next(numbers)), reference.shown.picture]
+        mask = marked_region(place, image.size) if self.setup.options.contour else None
         if mask is not None and mask.any():
-            from acbench.data import evidence  # brings scipy along
+            from acbench.data import evidence  # imports scipy
 
-            shown = evidence.contour(image, mask, longest=EDGE)
-            parts += [_TEXTS.fill("contour", number=next(numbers)), _encoded(shown)]
+            outlined = evidence.contour(image, mask, longest=EDGE)
+            parts += [_TEXTS.fill("contour", number=next(numbers)), questions.full_view(outlined).picture]
         else:
-            parts += [_TEXTS.fill("query", number=next(numbers)), _encoded(image)]
-        ids = ", ".join(f"`{each}`" for each in category.class_ids)
-        parts.append(_TEXTS.fill("task", ids=ids, good=GOOD))
+            parts += [_TEXTS.fill("query", number=next(numbers)), questions.full_view(image).picture]
+        class_ids = ", ".join(f"`{class_id}`" for class_id in category.class_ids)
+        parts.append(_TEXTS.fill("task", ids=class_ids, good=GOOD))
         return Question(system=_TEXTS.fill("system"), parts=tuple(parts), schema=json_schema(category))
 
-    def _told(self, category: Category) -> str:
-        """What is said of a category."""
+    def _description(self, category: Category) -> str:
+        """What a question says about a category."""
         options = self.setup.options
         parts = [_TEXTS.fill("product", name=category.name, object=category.object if options.descriptions else "")]
         if options.descriptions:
             parts.append(_TEXTS.fill("normal", good=GOOD, normal=category.normal))
         section = "described" if options.descriptions else "named"
         classes = [
-            _TEXTS.fill(section, id=one.id, name=one.name, definition=one.definition) for one in category.classes
+            _TEXTS.fill(section, id=defect.id, name=defect.name, definition=defect.definition)
+            for defect in category.classes
         ]
         parts.append(_TEXTS.fill("classes", classes="\n".join(classes)))
         if options.strategy:
             parts.append(_TEXTS.fill("strategy", guide=category.guide))
         return "\n".join(part.strip() for part in parts)
 
-    def _references(self, categories: Iterable[str]) -> dict[str, Picture]:
-        """Category → a normal picture of training, the same for all of it; chosen by content, not by name."""
-        if not self.setup.options.reference:
-            return {}
-        found: dict[str, Picture] = {}
-        for item in sorted(self.setup.items, key=lambda each: each.sha256):
-            wanted = item.category in categories and item.category not in found
-            if wanted and item.split == "train" and not item.anomalous and not item.problem:
-                try:
-                    found[item.category] = _encoded(self.setup.images.image(item.image))
-                except AcbenchError:
-                    continue  # ingest has reported it; the next one serves as well
-        return found
-
     # Answers
 
-    def _answer(self, item: Item, place: Localisation, asked: Reply) -> Prediction:
+    def _predictions(self, items: Sequence[Item]) -> Iterator[Prediction]:
+        scores: dict[str, float | None] = {}
+        anomalous: list[Item] = []
+        for item, place in self.localiser.localise(items, lambda *_: None):
+            scores[item.item_id] = place.score
+            if place.problem:
+                yield self._failure(item, place.score, place.problem)
+            elif place.anomalous is False:
+                yield self._normal(item, place.score)
+            else:
+                anomalous.append(item)
+        for asked in questions.ask(self.llm_client, self._drafts(anomalous)):
+            score = scores[asked.item.item_id]
+            if asked.reply is None:
+                yield self._failure(asked.item, score, asked.problem)
+            elif asked.reply.unasked:
+                self.unasked += 1
+            else:
+                yield self._answer(asked.item, score, asked.reply)
+
+    def _answer(self, item: Item, score: float | None, reply: Reply) -> Prediction:
+        if reply.answer is None:
+            return self._failure(item, score, reply.error, calls=(reply.call_id,))
         category = self.setup.schema.category(item.category)
-        assert category is not None, "asked about items of known categories only"
-        if asked.answer is None:
-            return self._row(item, place, raw=asked.error, parse="error", calls=(asked.call_id,))
-        said = answers.parse(asked.answer.text, category)
-        parse = {"ok": "ok", "abstained": "empty", "error": "unknown"}[said.status]
-        return self._row(item, place, raw=asked.answer.text, labels=said.labels, parse=parse, calls=(asked.call_id,))
+        assert category is not None, "only items of known categories are asked about"
+        parsed = parse(reply.answer.text, category)
+        return Prediction(
+            item_id=item.item_id,
+            system=self.name,
+            raw=reply.answer.text,
+            labels=parsed.labels,
+            parse=_PARSE[parsed.status],
+            detector_score=score,
+            calls=(reply.call_id,),
+        )
 
-    def _row(self, item: Item, place: Localisation, **values: object) -> Prediction:
-        fixed = {"item_id": item.item_id, "system": self.name, "detector_score": place.score}
-        return Prediction(**{"labels": (), "parse": "ok", **fixed, **values})  # type: ignore[arg-type]
+    def _normal(self, item: Item, score: float | None) -> Prediction:
+        """The prediction for an image that the detector calls normal."""
+        return Prediction(
+            item_id=item.item_id, system=self.name, raw=GOOD, labels=(GOOD,), parse="ok", detector_score=score
+        )
+
+    def _failure(self, item: Item, score: float | None, problem: str, calls: tuple[str, ...] = ()) -> Prediction:
+        return Prediction(
+            item_id=item.item_id,
+            system=self.name,
+            raw=problem,
+            labels=(),
+            parse="error",
+            detector_score=score,
+            calls=calls,
+        )
 
 
-def _encoded(image: Image.Image) -> Picture:
-    return Picture(data=imaging.jpeg(imaging.shrunk(image, EDGE), QUALITY), media_type="image/jpeg")
+def _is_asked(place: Localisation) -> bool:
+    """Whether the LLM is asked about an image."""
+    return not place.problem and place.anomalous is not False
 
 
 def build(setup: BaselineSetup) -> Velm:
-    """The model that was chosen. Raises AcbenchError if none was."""
+    """The baseline with the LLM that the user chose. Raises AcbenchError if the user chose none."""
     return Velm(setup, setup.models.llm_client(), Localiser(setup))

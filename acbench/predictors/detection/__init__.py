@@ -1,1 +1,1 @@
-"""Where an image is anomalous."""
+"""Finds which images are anomalous, and where, for the baselines."""

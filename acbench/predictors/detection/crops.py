@@ -1,22 +1,25 @@
-"""Crops of the anomalous regions of pictures, ready for an image model."""
+"""Cuts the marked places out of images, as inputs for an image model, and keeps their vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acbench._util.prefetch import ahead
+from acbench._util.execution import VectorCache
+from acbench._util.prefetch import prefetch_attempts
 from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
-from acbench.predictors.detection.localise import Localisation, marked
+from acbench.predictors.cached_vectors import cached_vectors
+from acbench.predictors.detection.localise import Localisation, LocalisedItem, marked_region
 from acbench.records import Item
 
 
-class Crop(NamedTuple):
-    """A square around what is marked; of the whole picture if nothing is."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """A square around the marked places; the square of the full image if nothing is marked."""
 
     pixels: NDArray[np.uint8]
     """(S, S, 3)."""
@@ -24,21 +27,51 @@ class Crop(NamedTuple):
     """(S, S): the share of each pixel that is marked."""
 
 
-def crops(
-    places: Iterable[tuple[Item, Localisation]], images: ImageReader, size: int
-) -> Iterator[tuple[Item, Localisation, Crop | str]]:
-    """The crop of each, or why there is none, drawn in threads a little ahead."""
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemCrop:
+    """The crop of one item, or the reason why there is none."""
 
-    def draw(each: tuple[Item, Localisation]) -> tuple[Item, Localisation, Crop | str]:
-        from acbench.data import regions  # brings scipy along
+    item: Item
+    place: Localisation
+    crop: Crop | None
+    problem: str = ""
+    """Empty if there is a crop."""
 
-        item, place = each
-        try:
-            image = images.image(item.image)
-        except AcbenchError as error:
-            return item, place, error.message
-        mask = marked(place, image.size)
+
+def crops(localised: Iterable[LocalisedItem], images: ImageReader, size: int) -> Iterator[ItemCrop]:
+    """The crops of `size` × `size` pixels, in order, cut in threads a little ahead of their use."""
+
+    def cut(localised_item: LocalisedItem) -> Crop:
+        from acbench.data import regions  # imports scipy
+
+        item, place = localised_item
+        if place.problem:
+            raise AcbenchError(place.problem)
+        image = images.image(item.image)
+        mask = marked_region(place, image.size)
         box = regions.square(mask)
-        return item, place, Crop(regions.cut(image, box, size), regions.cut_mask(mask, box, size))
+        return Crop(regions.cut(image, box, size), regions.cut_mask(mask, box, size))
 
-    yield from ahead(draw, places)
+    for attempt in prefetch_attempts(cut, localised):
+        item, place = attempt.input
+        yield ItemCrop(item, place, attempt.result, attempt.problem)
+
+
+def crop_vectors(
+    cache: VectorCache,
+    crops: Iterable[ItemCrop],
+    key: Callable[[Item], str],
+    compute: Callable[[Sequence[Crop]], NDArray[np.float32]],
+) -> dict[str, NDArray[np.float32]]:
+    """item_id → vector (D,), for the items that have a crop.
+
+    `key`: where the cache keeps an item's vector. `compute` gives vectors (N, D) of N crops.
+    """
+    keys: dict[str, str] = {}
+    inputs: dict[str, Crop] = {}
+    for seen in crops:
+        if seen.crop is not None:
+            keys[seen.item.item_id] = key(seen.item)
+            inputs[keys[seen.item.item_id]] = seen.crop
+    vectors = cached_vectors(cache, inputs, compute)
+    return {item_id: vectors[item_key] for item_id, item_key in keys.items()}

@@ -1,9 +1,9 @@
-"""Which pictures are anomalous, and where: what every baseline looks at first.
+"""Decides which images are anomalous, and where, which is the first step of every baseline with a detector.
 
-A detector's threshold is set by normal training pictures alone: the smallest of their scores that at most the wanted
-share of them exceeds (of n pictures the share comes in steps of 1/n). A test picture's score is the largest value of
-its map; above the threshold it is anomalous, and so are the places above it. Ground-truth masks stand in only as a
-declared oracle.
+A detector's threshold comes from normal training images alone: it is the smallest of their scores that at most the
+allowed share of them exceeds (of n images, that share comes in steps of 1/n). The score of an image is the largest
+value of its map. An image above the threshold is anomalous, and so are the places above it. Ground-truth masks replace
+a detector only as a declared oracle.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,133 +22,169 @@ from PIL import Image
 from acbench._util.console import Progress
 from acbench.errors import AcbenchError
 from acbench.predictors.base import BaselineSetup
-from acbench.predictors.detection.maps import Map, Maps, maps
+from acbench.predictors.detection.heatmap_files import HeatmapFolder
+from acbench.predictors.detection.maps import AnomalyMap, Detector
+from acbench.predictors.detection.patchcore_maps import PatchCoreDetector
 from acbench.records import Item
 from acbench.storage.digests import digest
 
 ORACLE, NONE = "oracle", "none"
+"""The values of `--detector` that need no detector: ground-truth masks, and no localisation."""
 PEAK = 0.9
-"""If resizing took a map's peak below the threshold, places above this share of it are marked."""
+"""If resizing takes a map's peak below the threshold, places above this share of the peak are marked."""
 
 
-class Localisation(NamedTuple):
-    """What is known of one picture before anybody names its defect."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Localisation:
+    """What is known about one image before its defect is named, or the reason why nothing is known."""
 
-    anomalous: bool | None
-    """None if nobody has looked: `none`, or a failure."""
-    score: float | None
-    map: Map | None
-    level: float
-    """The threshold."""
+    anomalous: bool | None = None
+    """None if it is not known: with `none`, or after a failure."""
+    score: float | None = None
+    """The largest value of the map; None without a detector."""
+    map: AnomalyMap | None = None
+    threshold: float = 0.0
     problem: str = ""
-    """Why there is nothing; empty if there is something."""
+    """Why it failed; empty if it did not."""
+
+
+class LocalisedItem(NamedTuple):
+    """An item, and where its anomaly is."""
+
+    item: Item
+    place: Localisation
+
+
+class _Threshold(NamedTuple):
+    value: float
+    images: int
+    """How many normal images set it."""
 
 
 @dataclass
 class Localiser:
-    """See the module."""
+    """Says which images are anomalous, and where, with the detector that the user chose.
+
+    Making one raises AcbenchError if there is no such detector.
+    """
 
     setup: BaselineSetup
-    _maps: Maps | None = None
-    _thresholds: dict[str, tuple[float, int]] = field(default_factory=dict)
-    """Category → threshold, and how many normal pictures set it."""
+    _detector: Detector | None = field(init=False)
+    """None with `oracle` and `none`."""
+    _thresholds: dict[str, _Threshold] = field(init=False, default_factory=dict)
+    """Category → threshold."""
 
     def __post_init__(self) -> None:
-        if self.setup.options.detector not in {ORACLE, NONE}:
-            self._maps = maps(self.setup)
+        self._detector = chosen_detector(self.setup)
 
     @cached_property
     def key(self) -> str:
-        """8 hex of all that decides what it says."""
+        """8 hex digits of everything that decides the localisations."""
         train = [item.sha256 for item in self.setup.items if item.split == "train"]
-        name = self._maps.name if self._maps else self.setup.options.detector
+        name = self._detector.name if self._detector else self.setup.options.detector
         return digest(1, name, self.setup.options.false_alarms, sorted(train), PEAK, length=8)
 
     @property
-    def told(self) -> tuple[str, str]:
-        """See `Baseline.localisation`."""
-        if self._maps is None:
+    def provenance(self) -> tuple[str, str]:
+        """The kind of localisation and its details, as `Baseline.localisation` gives them."""
+        if self._detector is None:
             return ("ground_truth" if self.setup.options.detector == ORACLE else "none"), ""
-        sizes = sorted({count for _, count in self._thresholds.values()})
+        sizes = sorted({threshold.images for threshold in self._thresholds.values()})
         counts = f" on {'–'.join(map(str, sorted({sizes[0], sizes[-1]})))} normal training images" if sizes else ""
-        return "detector", f"{self._maps.name}, false-alarm rate {self.setup.options.false_alarms:.1%}{counts}"
+        return "detector", f"{self._detector.name}, false-alarm rate {self.setup.options.false_alarms:.1%}{counts}"
 
-    def look(self, items: Sequence[Item], progress: Progress) -> Iterator[tuple[Item, Localisation]]:
-        """What is known of each item, category by category."""
+    def localise(self, items: Sequence[Item], progress: Progress) -> Iterator[LocalisedItem]:
+        """Where the anomaly of each item is, category by category."""
         ordered = sorted(items, key=lambda item: (item.category, item.image))
-        for done, (item, place) in enumerate(self._look(ordered), start=1):
+        for done, localised in enumerate(self._localise(ordered), start=1):
             progress(done, len(ordered))
-            yield item, place
+            yield localised
 
-    def _look(self, items: Sequence[Item]) -> Iterator[tuple[Item, Localisation]]:
+    def fit(self, categories: Collection[str]) -> None:
+        """Fit the detector to categories. A category that it cannot be fitted to fails item by item in `localise`."""
+        if self._detector is not None:
+            for category in sorted(categories):
+                with suppress(AcbenchError):
+                    self._threshold(self._detector, category, self._normal_items(category))
+
+    def _localise(self, items: Sequence[Item]) -> Iterator[LocalisedItem]:
         for category in sorted({item.category for item in items}):
             members = [item for item in items if item.category == category]
-            if self._maps is None:
-                yield from ((item, self._given(item)) for item in members)
+            if self._detector is None:
+                yield from (LocalisedItem(item, self._without_detector(item)) for item in members)
                 continue
             try:
-                yield from self._detected(self._maps, category, members)
+                yield from self._detected(self._detector, category, members)
             except AcbenchError as error:
-                yield from ((item, Localisation(None, None, None, 0.0, error.message)) for item in members)
+                yield from (LocalisedItem(item, Localisation(problem=error.message)) for item in members)
 
-    def _given(self, item: Item) -> Localisation:
+    def _without_detector(self, item: Item) -> Localisation:
+        """The ground truth with `oracle`, and nothing with `none`."""
         if item.problem:
-            return Localisation(None, None, None, 0.0, item.problem)
+            return Localisation(problem=item.problem)
         if self.setup.options.detector == NONE:
-            return Localisation(None, None, None, 0.0)
+            return Localisation()
         if not item.anomalous or item.mask is None:
-            return Localisation(item.anomalous, None, None, 0.0)
+            return Localisation(anomalous=item.anomalous)
         try:
             mask = self.setup.images.mask(item.mask, (item.width, item.height))
         except AcbenchError as error:
-            return Localisation(None, None, None, 0.0, error.message)
-        return Localisation(True, None, mask.astype(np.float32), 0.5)
+            return Localisation(problem=error.message)
+        return Localisation(anomalous=True, map=mask.astype(np.float32), threshold=0.5)
 
-    def fit(self, categories: Collection[str]) -> None:
-        """Fit the detector to categories. What cannot be fitted is told when an item is looked at."""
-        if self._maps is not None:
-            for category in sorted(categories):
-                with suppress(AcbenchError):
-                    self._level(self._maps, category, self._train(category))
-
-    def _detected(self, expert: Maps, category: str, items: Sequence[Item]) -> Iterator[tuple[Item, Localisation]]:
-        train = self._train(category)
-        level = self._level(expert, category, train)
-        for item, found in expert.of(items, train):
-            if isinstance(found, str):
-                yield item, Localisation(None, None, None, level, found)
+    def _detected(self, detector: Detector, category: str, items: Sequence[Item]) -> Iterator[LocalisedItem]:
+        """What the detector says of items of one category. Raises AcbenchError if it cannot be fitted to it."""
+        train = self._normal_items(category)
+        threshold = self._threshold(detector, category, train)
+        for item_map in detector.maps(items, train):
+            if item_map.map is None:
+                place = Localisation(threshold=threshold, problem=item_map.problem)
             else:
-                score = float(found.max())
-                yield item, Localisation(score > level, score, found, level)
+                score = float(item_map.map.max())
+                place = Localisation(anomalous=score > threshold, score=score, map=item_map.map, threshold=threshold)
+            yield LocalisedItem(item_map.item, place)
 
-    def _train(self, category: str) -> list[Item]:
-        """A category's normal training items; by content, so that no name decides which are held out."""
-        normal = (each for each in self.setup.items if each.split == "train" and not each.anomalous)
-        there = (each for each in normal if each.category == category and not each.problem)
-        return sorted(there, key=lambda item: item.sha256)
+    def _normal_items(self, category: str) -> list[Item]:
+        """A category's normal training items, ordered by content, so that no file name decides which are held out."""
+        normal = (item for item in self.setup.items if item.split == "train" and not item.anomalous)
+        usable = (item for item in normal if item.category == category and not item.problem)
+        return sorted(usable, key=lambda item: item.sha256)
 
-    def _level(self, expert: Maps, category: str, train: Sequence[Item]) -> float:
-        """The threshold."""
+    def _threshold(self, detector: Detector, category: str, train: Sequence[Item]) -> float:
         if category not in self._thresholds:
-            scores = [
-                float(found.max()) for _, found in expert.of(expert.normal(train), train) if not isinstance(found, str)
-            ]
+            normal_maps = detector.maps(detector.threshold_items(train), train)
+            scores = [float(item_map.map.max()) for item_map in normal_maps if item_map.map is not None]
             if not scores:
                 raise AcbenchError(
                     f"no normal training image of {category} can be read", f"acbench ingest … --category {category}"
                 )
-            self._thresholds[category] = threshold(scores, self.setup.options.false_alarms), len(scores)
-        return self._thresholds[category][0]
+            value = false_alarm_threshold(scores, self.setup.options.false_alarms)
+            self._thresholds[category] = _Threshold(value, len(scores))
+        return self._thresholds[category].value
 
 
-def threshold(scores: Sequence[float], false_alarms: float) -> float:
-    """The smallest of some normal scores that at most a share of them exceeds."""
+def chosen_detector(setup: BaselineSetup) -> Detector | None:
+    """The detector that the user chose; None for `oracle` and `none`. Raises AcbenchError for an unknown one."""
+    kind, _, argument = setup.options.detector.partition(":")
+    if setup.options.detector in {ORACLE, NONE}:
+        return None
+    if kind == "patchcore" and not argument:
+        return PatchCoreDetector(setup.images, setup.models.patches(), setup.vectors)
+    if kind == "heatmaps" and argument:
+        return HeatmapFolder(Path(argument))
+    raise AcbenchError(
+        f"there is no detector {setup.options.detector!r}", "--detector patchcore, heatmaps:FOLDER, oracle or none"
+    )
+
+
+def false_alarm_threshold(scores: Sequence[float], false_alarms: float) -> float:
+    """The smallest of some normal scores that at most the share `false_alarms` of them exceeds."""
     ordered = sorted(scores)
     return ordered[len(ordered) - 1 - int(false_alarms * len(ordered) + 1e-9)] if false_alarms < 1 else -np.inf
 
 
-def marked(place: Localisation, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The places above the threshold, bool[H, W] of a picture of (width, height); nothing without a map."""
+def marked_region(place: Localisation, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The places above the threshold, as bool[H, W] for an image of (width, height); nothing without a map."""
     if place.map is None:
         return np.zeros((size[1], size[0]), dtype=np.bool_)
     if place.map.shape == (size[1], size[0]):
@@ -155,5 +192,5 @@ def marked(place: Localisation, size: tuple[int, int]) -> NDArray[np.bool_]:
     else:
         values = np.asarray(Image.fromarray(place.map).resize(size, Image.Resampling.BICUBIC))
     peak = float(values.max())
-    found: NDArray[np.bool_] = values > min(place.level, PEAK * peak if peak > 0 else peak)
-    return found
+    region: NDArray[np.bool_] = values > min(place.threshold, PEAK * peak if peak > 0 else peak)
+    return region

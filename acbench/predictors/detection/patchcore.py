@@ -1,9 +1,9 @@
-"""PatchCore: how far each patch of a picture is from every patch of normal pictures.
+"""The PatchCore algorithm: scores a patch by its distance to the nearest patch of normal images.
 
-Roth et al. 2022, *Towards Total Recall in Industrial Anomaly Detection*, arXiv 2106.08265: the patches of normal
-pictures are thinned to a coreset by greedy farthest-point choice in a random projection, and a patch's distance to its
-nearest neighbour in it is its score. A picture's score is its largest patch's, without the paper's reweighting, so that
-one threshold serves picture and patches alike. NumPy alone; the features are somebody else's affair.
+Roth et al. 2022, *Towards Total Recall in Industrial Anomaly Detection*, arXiv 2106.08265. The patches of normal images
+are thinned to a coreset by greedy farthest-point choice in a random projection. The score of a patch is the distance to
+its nearest neighbour in the coreset. The score of an image is that of its largest patch, without the paper's
+reweighting, so that one threshold serves images and patches. It needs NumPy alone; the features come from elsewhere.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ from numpy.typing import NDArray
 Features = NDArray[np.float32]
 
 SHARE = 0.01
-"""Of the patches that are kept: the paper's smallest coreset, which costs it 0.1 points of AUROC."""
+"""The share of patches in the coreset: the smallest of the paper, which loses 0.1 points of AUROC."""
 LEAST = 400
-"""So many are kept at least, if there are."""
+"""The number of patches that are kept at least, if there are as many."""
 PROJECTED = 64
-"""Dimensions in which the coreset is chosen."""
+"""Dimensions of the projection in which the coreset is chosen."""
 ROWS = 8192
 """Patches compared at a time; bounds memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """What normal patches look like."""
+    """The patches of normal images, thinned."""
 
     patches: Features
     """(K, D)."""
 
     def heatmap(self, features: Features) -> Features:
-        """Euclidean distances (h, w) of the patches (h, w, D) of one picture to the nearest normal patch."""
+        """Euclidean distances (h, w) of the patches (h, w, D) of one image to the nearest normal patch."""
         height, width, depth = features.shape
         return self._nearest(features.reshape(-1, depth)).reshape(height, width)
 
     def _nearest(self, rows: Features) -> Features:
-        own = (self.patches**2).sum(axis=1)
-        found = np.empty(len(rows), dtype=np.float32)
+        own_squares = (self.patches**2).sum(axis=1)
+        squared = np.empty(len(rows), dtype=np.float32)
         for start in range(0, len(rows), ROWS):
             part = rows[start : start + ROWS]
             products = part @ self.patches.T
             np.multiply(products, -2, out=products)
-            products += own
-            found[start : start + ROWS] = products.min(axis=1) + (part**2).sum(axis=1)
-        distances: Features = np.sqrt(found.clip(0))
+            products += own_squares
+            squared[start : start + ROWS] = products.min(axis=1) + (part**2).sum(axis=1)
+        distances: Features = np.sqrt(squared.clip(0))
         return distances
 
 
-def fit(features: Features) -> Bank:
-    """The bank of the patches (N, h, w, D) of N normal pictures."""
-    rows = features.reshape(-1, features.shape[-1])
+def fit(patches: Features) -> Bank:
+    """The bank of the patches (…, D) of normal images."""
+    rows = patches.reshape(-1, patches.shape[-1])
     return Bank(rows[coreset(rows, max(LEAST, round(SHARE * len(rows))))])
 
 
 def coreset(rows: Features, size: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Which `size` of the rows (N, D) to keep: each next one is the farthest from all before, seen in a projection."""
+    """The indices of `size` of the rows (N, D): each is the farthest from all before it, seen in a projection."""
     if size >= len(rows):
         return np.arange(len(rows))
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Makes calls that cost money or time: paced, within a budget, and each at most once."""
+"""Asks a multimodal LLM: within a rate limit and a budget, and never the same question twice."""
 
 from acbench.predictors.llm.batches import BatchClient, BatchModel
 from acbench.predictors.llm.budget import Budget

@@ -1,4 +1,7 @@
-"""Questions sent as files for half the price and answered within a day; a run that ends meanwhile is taken up again."""
+"""Asks questions through an endpoint's batch API: in files, at half the price, answered within a day.
+
+A batch outlives the run that submitted it: the next run takes its answers.
+"""
 
 from __future__ import annotations
 
@@ -10,126 +13,158 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from acbench._util.processes import is_running
 from acbench.errors import AcbenchError
-from acbench.predictors.llm.cache import LEASE, Batch, LedgerCallLog
-from acbench.predictors.llm.client import LedgerClient, describe
+from acbench.predictors.llm.cache import LEASE, Batch, BatchLog, OpenBatchLog
+from acbench.predictors.llm.client import LedgerClient, describe, named
 from acbench.predictors.llm.messages import Completion, LlmError, Question, Reply, call_id
 from acbench.predictors.llm.rate_limit import BACKOFF
 
-SHARE = 0.5
-"""Of the usual price."""
+PRICE_SHARE = 0.5
+"""The share of the usual price that endpoints charge for a batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEnd:
-    """A batch that is over."""
+    """The results of a batch that is over."""
 
     results: Sequence[tuple[str, Completion | LlmError]]
-    """By call id. Some may be missing."""
+    """(call id, result) pairs. Some calls may be missing."""
     why: str
-    """Why the others have none."""
+    """Why the missing calls have no result."""
     ran: bool
-    """False if the endpoint refused or gave up the batch as a whole: that says nothing about its questions."""
+    """False if the endpoint refused or gave up the whole batch, which says nothing about its questions."""
 
 
 class BatchModel(Protocol):
-    """An endpoint that takes files of questions. All raise CallError."""
+    """An endpoint that takes files of questions. All methods but `line` raise LlmError."""
 
     def line(self, call_id: str, question: Question) -> bytes:
-        """One line of the file, with its end."""
+        """The line of the file for one question, with its line end."""
 
     def submit(self, name: str, file: bytes) -> str:
-        """Hand a batch in under a name of ours; gives the endpoint's id."""
+        """Submit a batch under our own name for it; gives the endpoint's id."""
 
     def find(self, name: str) -> str | None:
-        """The id of a batch that was handed in under a name, if there is one."""
+        """The endpoint's id of the batch that was submitted under this name; None if there is no such batch."""
 
     def end(self, batch_id: str) -> BatchEnd | None:
-        """The results; None while it runs."""
+        """The results of a batch; None while it runs."""
+
+
+@dataclass
+class _Session:
+    """What one call of `BatchClient.ask` keeps track of."""
+
+    log: BatchLog
+    earlier: frozenset[str]
+    """The call ids of batches that an earlier run submitted."""
+    names: dict[str, list[str]] = field(default_factory=dict)
+    """Call id → the names that wait for its reply."""
+
+    def replies(self, reply: Reply) -> Iterator[tuple[str, Reply]]:
+        """A reply for all names that wait for it."""
+        return named(reply, self.names.pop(reply.call_id, ()))
+
+
+@dataclass
+class _BatchFile:
+    """The lines of a batch that is not submitted yet."""
+
+    lines: dict[str, bytes] = field(default_factory=dict)
+    """Call id → line."""
+    size: int = 0
+    """Bytes."""
+
+    def add(self, key: str, line: bytes) -> None:
+        self.lines[key] = line
+        self.size += len(line)
 
 
 @dataclass(kw_only=True)
 class BatchClient(LedgerClient):
-    """Makes the calls of one run through batches. Retries inside a batch are the endpoint's."""
+    """The LLM client of a run that asks in batches. Inside a batch, the endpoint asks again after errors."""
 
-    door: BatchModel
-    most_calls: int = 10_000
-    most_bytes: int = 90_000_000
+    batch_model: BatchModel
+    open_batch_log: OpenBatchLog
+    """Opens the log of calls and batches, which is the one that `open_log` opens."""
+    max_calls: int = 10_000
+    """Calls in one batch."""
+    max_bytes: int = 90_000_000
+    """The size of a batch's file at which it is submitted."""
     poll: float = 30.0
     """Seconds between looks at running batches."""
-    share: float = SHARE
-    _held: dict[str, float] = field(init=False, default_factory=dict)
-    """Call id → dollars set aside."""
-
-    @property
-    def _file(self) -> Path:
-        assert isinstance(self.ledger, Path), "batches are handed in by one machine"
-        return self.ledger
+    price_share: float = PRICE_SHARE
+    _reserved: dict[str, float] = field(init=False, default_factory=dict)
+    """Call id → dollars reserved in the budget."""
 
     def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Reply]]:
-        """Every question by its name, batch by batch. Raises AcbenchError if batches cannot be handed in."""
-        names: dict[str, list[str]] = {}
-        with LedgerCallLog(self._file) as log:
+        """Ask (name, question) pairs; gives (name, reply) pairs, batch by batch.
+
+        Raises AcbenchError if a batch cannot be submitted.
+        """
+        with self.open_batch_log() as log:
             self._reattach(log)
-            old = {key for batch in log.open_batches(self.model.name) for key in batch.call_ids}
-            yield from self._hand_in(log, questions, names)
-            while names:
+            earlier = frozenset(key for batch in log.open_batches(self.model.name) for key in batch.call_ids)
+            session = _Session(log, earlier)
+            yield from self._submit_new(session, questions)
+            while session.names:
                 for batch in log.open_batches(self.model.name):
-                    for asked in self._take(log, batch, old):
-                        yield from _named(asked, names)
-                yield from self._elsewhere(log, names)
-                if names:
+                    for reply in self._results(session, batch):
+                        yield from session.replies(reply)
+                yield from self._settled_elsewhere(session)
+                if session.names:
                     self.retrier.sleep(self.poll)
                     self._reattach(log)
 
-    def _hand_in(
-        self, log: LedgerCallLog, questions: Iterable[tuple[str, Question]], names: dict[str, list[str]]
-    ) -> Iterator[tuple[str, Reply]]:
-        """Submit what is not known yet; gives what is settled without, and fills `names` with what is waited for."""
+    def _submit_new(self, session: _Session, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Reply]]:
+        """Submit the questions that the ledger has no answer for; gives the replies that need no waiting."""
         owner = f"{os.getpid()}:{secrets.token_hex(4)}"
-        lines: dict[str, bytes] = {}
-        size = 0
+        file = _BatchFile()
         for name, question in questions:
             key = call_id(self.model.name, question)
-            if key in names:
-                names[key].append(name)
+            if key in session.names:
+                session.names[key].append(name)
                 continue
-            if kept := self._kept(key, log.call(key)):
+            if kept := self._kept(key, session.log.call(key)):
                 yield name, kept
                 continue
-            self._prove()
-            if log.claim(key, self.model.name, owner, retry=self.retry_errors):
-                tokens = self.model.tokens(question)
-                estimate = self.share * self.model.price.of(tokens, question.max_tokens)
-                amount = self.retrier.budget.reserve(estimate, wait=False)
-                if amount is None:
-                    log.release(key, cost=0)
-                    error = self.retrier.over_budget(estimate)
-                    yield name, Reply(call_id=key, answer=None, error=describe(error), cached=True, unasked=True)
+            self._check_vision_once()
+            if session.log.claim(key, self.model.name, owner, retry=self.retry_errors):
+                if over_budget := self._reserve(key, question):
+                    session.log.release(key, cost=0)
+                    error = describe(over_budget)
+                    yield name, Reply(call_id=key, answer=None, error=error, cached=True, unasked=True)
                     continue
-                self._held[key] = amount
-                lines[key] = self.door.line(key, question)
-                size += len(lines[key])
-            names[key] = [name]
-            if len(lines) >= self.most_calls or size >= self.most_bytes:
-                self._submit(log, lines)
-                lines, size = {}, 0
-        if lines:
-            self._submit(log, lines)
+                file.add(key, self.batch_model.line(key, question))
+            session.names[key] = [name]
+            if len(file.lines) >= self.max_calls or file.size >= self.max_bytes:
+                self._submit(session.log, file.lines)
+                file = _BatchFile()
+        if file.lines:
+            self._submit(session.log, file.lines)
 
-    def _submit(self, log: LedgerCallLog, lines: dict[str, bytes]) -> None:
+    def _reserve(self, key: str, question: Question) -> LlmError | None:
+        """Reserve the cost of a call in the budget; gives the error of a call that does not fit."""
+        estimate = self.price_share * self.model.price.of(self.model.tokens(question), question.max_tokens)
+        amount = self.retrier.budget.reserve(estimate, wait=False)
+        if amount is None:
+            return self.retrier.over_budget(estimate)
+        self._reserved[key] = amount
+        return None
+
+    def _submit(self, log: BatchLog, lines: dict[str, bytes]) -> None:
+        """Submit one batch, which is recorded first. Raises AcbenchError."""
         name = f"acbench-{os.getpid()}-{secrets.token_hex(8)}"
         file = b"".join(lines.values())
         log.open_batch(name, self.model.name, hashlib.sha256(file).hexdigest(), list(lines))
         failures = 0
         while True:
             try:
-                # An attempt that failed may have arrived all the same.
-                batch_id = (self.door.find(name) if failures else None) or self.door.submit(name, file)
+                # An attempt that failed may have arrived nevertheless.
+                batch_id = (self.batch_model.find(name) if failures else None) or self.batch_model.submit(name, file)
                 log.submitted(name, batch_id)
                 return
             except LlmError as error:
@@ -141,80 +176,88 @@ class BatchClient(LedgerClient):
                     raise AcbenchError(f"a batch may not have arrived: {error.message}", "run again later") from None
                 self.retrier.sleep(BACKOFF.seconds(failures, error.retry_after, self.retrier.random))
 
-    def _reattach(self, log: LedgerCallLog) -> None:
-        """Find batches that were handed in by a run that ended before it knew their ids; forget those that were not."""
+    def _reattach(self, log: BatchLog) -> None:
+        """Find the batches of runs that ended before they knew the endpoint's id; close those that never arrived."""
         for batch in log.open_batches(self.model.name):
-            maker = int(batch.name.split("-")[1])
-            if batch.batch_id or (maker != os.getpid() and is_running(maker) and time.time() - batch.since < LEASE):
+            if batch.batch_id or _is_being_submitted(batch):
                 continue
             try:
-                found = self.door.find(batch.name)
-            except LlmError as failure:
-                if not failure.retryable:
+                batch_id = self.batch_model.find(batch.name)
+            except LlmError as error:
+                if not error.retryable:
                     raise
-                continue  # looked for again at the next turn
-            if found:
-                log.submitted(batch.name, found)
+                continue  # the next turn looks for it again
+            if batch_id:
+                log.submitted(batch.name, batch_id)
             else:
                 log.close_batch(batch.name)
 
-    def _take(self, log: LedgerCallLog, batch: Batch, old: set[str]) -> Iterator[Reply]:
-        """What a batch brought, if it is over; in the ledger before anybody sees it."""
-        if batch.batch_id is None:
-            return
-        try:
-            end = self.door.end(batch.batch_id)
-        except LlmError as failure:
-            if failure.kind == "auth":
-                raise
-            if failure.retryable:
-                return
-            end = BatchEnd(results=(), why=describe(failure), ran=False)
+    def _results(self, session: _Session, batch: Batch) -> Iterator[Reply]:
+        """The replies of a batch that is over, each in the ledger first; none while it runs."""
+        end = self._end(batch)
         if end is None:
             return
         missing = dict.fromkeys(batch.call_ids)
         for key, result in end.results:
             if key in missing:
                 del missing[key]
-                yield self._settle(log, batch, key, result, key in old)
-        none = LlmError("server", f"the batch brought no answer: {end.why}")
+                yield self._settle_batched(session, batch, key, result)
+        no_answer = LlmError("server", f"the batch brought no answer: {end.why}")
         for key in missing:
-            yield self._settle(log, batch, key, none, key in old, store=end.ran)
-        log.close_batch(batch.name)
+            yield self._settle_batched(session, batch, key, no_answer, keep_error=end.ran)
+        session.log.close_batch(batch.name)
 
-    def _settle(
-        self, log: LedgerCallLog, batch: Batch, key: str, result: Completion | LlmError, old: bool, store: bool = True
+    def _end(self, batch: Batch) -> BatchEnd | None:
+        """The results of a batch; None if it runs, is not submitted yet, or the endpoint does not answer now."""
+        if batch.batch_id is None:
+            return None
+        try:
+            return self.batch_model.end(batch.batch_id)
+        except LlmError as error:
+            if error.kind == "auth":
+                raise
+            if error.retryable:
+                return None
+            return BatchEnd(results=(), why=describe(error), ran=False)
+
+    def _settle_batched(
+        self, session: _Session, batch: Batch, key: str, result: Completion | LlmError, keep_error: bool = True
     ) -> Reply:
-        amount = self._held.pop(key, 0.0)
-        if isinstance(result, Completion):
-            cost, answer, error = self.share * self.model.price.of(result.tokens_in, result.tokens_out), result, ""
-            if not result.tokens_in:  # without a usage it counts as estimated
-                cost = max(cost, amount)
-        else:
-            cost, answer, error = amount if result.may_cost else 0.0, None, describe(result)
+        """Keep the result of one call, and settle its reservation in the budget."""
+        amount = self._reserved.pop(key, 0.0)
+        answer = result if isinstance(result, Completion) else None
+        error = "" if isinstance(result, Completion) else describe(result)
+        cost = self._cost(result, amount)
         if amount:
             self.retrier.budget.settle(amount, cost)
-        known = log.call(key)
+        known = session.log.call(key)
         if known and known.owner == f"batch:{batch.name}":  # another process may have taken it first
             if answer:
-                log.settle(key, answer=json.dumps(dataclasses.asdict(answer)), cost=cost)
-            elif store:
-                log.settle(key, error=error, cost=cost)
-        return Reply(call_id=key, answer=answer, error=error, cached=old)
+                session.log.settle(key, answer=json.dumps(dataclasses.asdict(answer)), cost=cost)
+            elif keep_error:
+                session.log.settle(key, error=error, cost=cost)
+        return Reply(call_id=key, answer=answer, error=error, cached=key in session.earlier)
 
-    def _elsewhere(self, log: LedgerCallLog, names: dict[str, list[str]]) -> Iterator[tuple[str, Reply]]:
-        """What another process got, or gave up, meanwhile."""
-        for key in list(names):
-            known = log.call(key)
+    def _cost(self, result: Completion | LlmError, reserved: float) -> float:
+        """The dollars that a result cost, upper bound."""
+        if isinstance(result, LlmError):
+            return reserved if result.may_cost else 0.0
+        cost = self.price_share * self.model.price.of(result.tokens_in, result.tokens_out)
+        # An answer without a usage counts as estimated.
+        return cost if result.tokens_in else max(cost, reserved)
+
+    def _settled_elsewhere(self, session: _Session) -> Iterator[tuple[str, Reply]]:
+        """The replies that another process got meanwhile, and those of calls that it gave up."""
+        for key in list(session.names):
+            known = session.log.call(key)
             if kept := self._kept(key, known):
-                yield from _named(kept, names)
+                yield from session.replies(kept)
             elif known is None or not known.active:
-                gone = Reply(
-                    call_id=key, answer=None, error="server: whoever asked it gave up", cached=True, unasked=True
-                )
-                yield from _named(gone, names)
+                error = "server: another process that was asking it gave up"
+                yield from session.replies(Reply(call_id=key, answer=None, error=error, cached=True, unasked=True))
 
 
-def _named(asked: Reply, names: dict[str, list[str]]) -> Iterator[tuple[str, Reply]]:
-    for number, name in enumerate(names.pop(asked.call_id, ())):
-        yield name, dataclasses.replace(asked, cached=asked.cached or number > 0)
+def _is_being_submitted(batch: Batch) -> bool:
+    """Whether another running process is just submitting it."""
+    process = int(batch.name.split("-")[1])
+    return process != os.getpid() and is_running(process) and time.time() - batch.since < LEASE

@@ -1,4 +1,4 @@
-"""Dollars that may be spent, and are not exceeded while calls run side by side."""
+"""Keeps calls that run side by side within a budget of dollars."""
 
 from __future__ import annotations
 
@@ -6,46 +6,59 @@ import threading
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True, slots=True)
+class _Reservation:
+    amount: float
+    """Dollars."""
+    excess: float
+    """The factor by which the estimate was raised."""
+
+
 @dataclass(kw_only=True)
 class Budget:
-    """Money is set aside before a call is sent, and the rest comes back when its true cost is known."""
+    """Dollars to spend. Each call reserves its estimate first, and gives the rest back when its cost is known.
+
+    Threads may share it; `acbench._util.execution.SharedBudget` is what workers elsewhere see of one.
+    """
 
     limit: float | None = None
     """Dollars; None for no limit."""
     spent: float = field(init=False, default=0.0)
-    """Dollars, upper bound: a call that may have been charged for counts in full."""
-    _held: list[tuple[float, float]] = field(init=False, default_factory=list)
-    """What was set aside, and the excess that was in it."""
+    """Dollars, upper bound: a call that may have been charged counts in full."""
+    _reservations: list[_Reservation] = field(init=False, default_factory=list)
     _excess: float = field(init=False, default=1.0)
-    """How many times its estimate a call has cost at most."""
-    _change: threading.Condition = field(init=False, default_factory=threading.Condition, repr=False)
+    """The largest ratio of a call's cost to its estimate so far, at least 1."""
+    _changed: threading.Condition = field(init=False, default_factory=threading.Condition, repr=False)
 
     @property
     def under_way(self) -> bool:
-        """Whether calls are being made that may still give some of theirs back."""
-        return bool(self._held)
+        """Whether calls under way may still give a part of their reservation back."""
+        return bool(self._reservations)
 
     def reserve(self, estimate: float, *, wait: bool = True) -> float | None:
-        """Set an upper estimate aside; gives what was set aside, or None if it does not fit any more.
+        """Reserve an upper estimate, in dollars. Gives the reserved amount, or None if the budget is too small.
 
-        Waits, unless told not to, while calls under way may still give some of theirs back.
+        While calls under way may give something back, it waits, unless `wait` is false.
         """
-        with self._change:
+        with self._changed:
             while True:
                 amount = estimate * self._excess
-                if self.limit is None or self.spent + sum(held for held, _ in self._held) + amount <= self.limit:
-                    self._held.append((amount, self._excess))
+                if self.limit is None or self._committed() + amount <= self.limit:
+                    self._reservations.append(_Reservation(amount, self._excess))
                     return amount
-                if not wait or not self._held:
+                if not wait or not self._reservations:
                     return None
-                self._change.wait()
+                self._changed.wait()
 
     def settle(self, amount: float, actual: float) -> None:
-        """End a reservation. An estimate that was too low makes all later ones larger by as much."""
-        with self._change:
-            held = next(each for each in self._held if each[0] == amount)
-            self._held.remove(held)
+        """End the reservation of `amount` with its actual cost. If that is larger, later estimates are raised too."""
+        with self._changed:
+            reservation = next(held for held in self._reservations if held.amount == amount)
+            self._reservations.remove(reservation)
             self.spent += actual
             if amount > 0:
-                self._excess = max(self._excess, held[1] * actual / amount)
-            self._change.notify_all()
+                self._excess = max(self._excess, reservation.excess * actual / amount)
+            self._changed.notify_all()
+
+    def _committed(self) -> float:
+        return self.spent + sum(reservation.amount for reservation in self._reservations)

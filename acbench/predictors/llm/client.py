@@ -1,4 +1,4 @@
-"""Questions asked side by side; every answer is in the ledger before anybody sees it."""
+"""Asks many questions side by side, and keeps every answer in the ledger before anybody uses it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import SimpleQueue
 
+from acbench._util.execution import RunOnce, run_now
 from acbench.errors import AcbenchError
-from acbench.predictors.llm.cache import Call, CallLog, LedgerCallLog, OpenCallLog
+from acbench.predictors.llm.cache import Call, CallLog, OpenCallLog
 from acbench.predictors.llm.messages import ChatModel, Completion, CostEstimate, LlmError, Question, Reply, call_id
-from acbench.predictors.llm.retry import Retrier
+from acbench.predictors.llm.retry import Outcome, Retrier
 from acbench.predictors.llm.vision_check import check_vision
 
-Job = tuple[str, Question]
-"""Call id and question."""
 POLL = 0.5
-"""Seconds between looks at a call that another process is making."""
+"""Seconds between looks at a call that another process makes."""
 
 
 class _Stopped(Exception):
@@ -31,20 +28,24 @@ class _Stopped(Exception):
 
 @dataclass(kw_only=True)
 class LedgerClient:
-    """Makes the calls of one run. See `acbench.predictors.llm.messages.Caller`."""
+    """The LLM client of one run; implements `acbench.predictors.llm.messages.LlmClient`.
+
+    Making one raises AcbenchError if there is a budget but the model's price is not known.
+    """
 
     retrier: Retrier
-    """Holds the model, the budget and the pace."""
-    ledger: Path | OpenCallLog
-    """The ledger's file, or what opens a log of calls that is elsewhere."""
+    """Asks single questions; holds the model, the budget and the rate limit."""
+    open_log: OpenCallLog
+    """Opens the log of calls, once for each thread."""
     retry_errors: bool = False
-    """Ask again what ended in an error in an earlier run."""
-    share: float = 1.0
-    """Of the model's price that is to be paid."""
+    """Whether to ask again the questions that ended with an error in an earlier run."""
+    price_share: float = 1.0
+    """The share of the model's price that is charged."""
     check_vision: bool = True
-    """See that the endpoint looks at pictures before the first question is sent."""
-    once: Callable[[Callable[[], None]], None] = field(default=lambda prove: prove())
-    """Has that seen to by one of those who share a budget. Returns when it has been seen."""
+    """Whether to check, before the first question is sent, that the endpoint sees pictures."""
+    run_once: RunOnce = run_now
+    """Runs that check in one of the workers that share a budget, and returns when it has passed."""
+    _vision_checked: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         price = self.model.price
@@ -56,23 +57,14 @@ class LedgerClient:
 
     @property
     def model(self) -> ChatModel:
-        """Who is asked."""
+        """The model that is asked."""
         return self.retrier.model
 
-    def _prove(self) -> None:
-        """See `check_vision`; once, and against the budget."""
-        if self.check_vision:
-            self.once(lambda: check_vision(self.model, self.retrier))
-            self.check_vision = False
-
-    def _open(self) -> AbstractContextManager[CallLog]:
-        return LedgerCallLog(self.ledger) if isinstance(self.ledger, Path) else self.ledger()
-
     def estimate(self, questions: Iterable[Question]) -> CostEstimate:
-        """What asking would take. Nothing is sent; equal questions count once."""
+        """What asking would take. Sends nothing; equal questions count once."""
         seen: set[str] = set()
         cached = lost = tokens_in = tokens_out = 0
-        with self._open() as log:
+        with self.open_log() as log:
             for question in questions:
                 key = call_id(self.model.name, question)
                 if key in seen:
@@ -90,25 +82,26 @@ class LedgerClient:
             cached=cached,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            cost=self.share * self.model.price.of(tokens_in, tokens_out),
+            cost=self.price_share * self.model.price.of(tokens_in, tokens_out),
             lost=lost,
         )
 
     def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Reply]]:
-        """Every question by its name, in the order in which answers come; equal questions are sent once.
+        """Ask (name, question) pairs; gives (name, reply) pairs in the order in which replies come.
 
-        Raises AcbenchError if the endpoint does not accept the key. Ended early, also by an interrupt, it sends
-        nothing more; answers that still come in are kept while the process lives.
+        Equal questions are sent once. Raises AcbenchError if the endpoint does not accept the key. If the iterator is
+        closed early, also by an interrupt, nothing more is sent; answers that still arrive are kept while the process
+        lives.
         """
         source = iter(questions)
         more = True
-        names: dict[str, list[str]] = {}
-        crew = _Crew(self._answer, self.retrier.concurrency, self._open)
+        names: dict[str, list[str]] = {}  # call id → the names that wait for its reply
+        pool = _WorkerPool(self._answer, self.retrier.concurrency, self.open_log)
         try:
-            with self._open() as log:
+            with self.open_log() as log:
                 while more or names:
-                    # Questions may be dear to make, so only a few are made ahead, and none while an answer waits.
-                    while more and crew.done.empty() and len(names) < 2 * self.retrier.concurrency:
+                    # A question may be expensive to make: make few ahead, and none while a reply waits.
+                    while more and pool.done.empty() and len(names) < 2 * self.retrier.concurrency:
                         name, question = next(source, (None, None))
                         if name is None or question is None:
                             more = False
@@ -119,52 +112,60 @@ class LedgerClient:
                         elif kept := self._kept(key, log.call(key)):
                             yield name, kept
                         else:
-                            self._prove()
+                            self._check_vision_once()
                             names[key] = [name]
-                            crew.put((key, question))
+                            pool.put(_Job(key, question))
                     if names:
-                        asked = crew.get()
-                        for number, name in enumerate(names.pop(asked.call_id)):
-                            yield name, dataclasses.replace(asked, cached=asked.cached or number > 0)
+                        reply = pool.get()
+                        yield from named(reply, names.pop(reply.call_id))
         finally:
-            crew.dismiss()
+            pool.stop()
+
+    def _check_vision_once(self) -> None:
+        if self.check_vision and not self._vision_checked:
+            self.run_once(lambda: check_vision(self.model, self.retrier))
+            self._vision_checked = True
 
     def _kept(self, key: str, known: Call | None) -> Reply | None:
-        """What an earlier run left, if nothing is to be sent for it."""
+        """The reply that an earlier run left, if this run sends nothing for the call."""
         if known and known.answer is not None:
             return Reply(call_id=key, answer=Completion(**json.loads(known.answer)), error="", cached=True)
         if known and known.error is not None and not self.retry_errors:
             return Reply(call_id=key, answer=None, error=known.error, cached=True)
         return None
 
-    def _answer(self, job: Job, log: CallLog, owner: str, check: Callable[[], None]) -> Reply:
-        key, question = job
-        while not log.claim(key, self.model.name, owner, retry=self.retry_errors):
-            known = log.call(key)
-            if kept := self._kept(key, known):  # another process was faster
+    def _answer(self, job: _Job, log: CallLog, owner: str, check: Callable[[], None]) -> Reply:
+        """The reply to one question, in a worker thread. `check` raises when nobody waits for it any more."""
+        while not log.claim(job.call_id, self.model.name, owner, retry=self.retry_errors):
+            known = log.call(job.call_id)
+            if kept := self._kept(job.call_id, known):  # another process was faster
                 return kept
             if known and known.in_batch:
-                elsewhere = "server: a batch that was handed in before has it; --batch takes its answer"
-                return Reply(call_id=key, answer=None, error=elsewhere, cached=True, unasked=True)
+                error = "server: a batch that was handed in before has it; --batch takes its answer"
+                return Reply(call_id=job.call_id, answer=None, error=error, cached=True, unasked=True)
             self.retrier.sleep(POLL)
             check()
 
-        def sending() -> None:
+        def on_send() -> None:
             check()
-            log.record_send(key)
+            log.record_send(job.call_id)
 
         charges: list[float] = []
         try:
-            outcome = self.retrier.ask(question, sending, charges.append)
+            outcome = self.retrier.ask(job.question, on_send, charges.append)
         except BaseException:
-            log.release(key, cost=sum(charges))
+            log.release(job.call_id, cost=sum(charges))
             raise
+        return self._settle(job.call_id, outcome, log)
+
+    def _settle(self, key: str, outcome: Outcome, log: CallLog) -> Reply:
+        """Keep what came of a call. Raises LlmError if the endpoint does not accept the key."""
         if outcome.answer is not None:
             log.settle(key, answer=json.dumps(dataclasses.asdict(outcome.answer)), cost=outcome.cost)
             return Reply(call_id=key, answer=outcome.answer, error="", cached=False)
         error = outcome.error or LlmError("server", "no answer")
         unasked = error.kind == "budget" or not outcome.sends
-        if error.kind == "auth" or unasked:  # says nothing about this question
+        if error.kind == "auth" or unasked:  # the error says nothing about this question
             log.release(key, cost=outcome.cost)
         else:
             log.settle(key, error=describe(error), cost=outcome.cost)
@@ -173,51 +174,67 @@ class LedgerClient:
         return Reply(call_id=key, answer=None, error=describe(error), cached=not outcome.sends, unasked=unasked)
 
 
+def named(reply: Reply, names: Iterable[str]) -> Iterator[tuple[str, Reply]]:
+    """One reply for all names that wait for it. For the second and later ones nothing was sent."""
+    for number, name in enumerate(names):
+        yield name, dataclasses.replace(reply, cached=reply.cached or number > 0)
+
+
 def describe(error: LlmError) -> str:
-    """One line for a row: the kind and the message."""
+    """The kind and the message of an error, as the ledger and the tables hold it."""
     return f"{error.kind}: {error.message}"
 
 
-@dataclass
-class _Crew:
-    """Threads that work off jobs. They are daemons: a process that ends does not wait for an endpoint."""
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One question to ask."""
 
-    work: Callable[[Job, CallLog, str, Callable[[], None]], Reply]
+    call_id: str
+    question: Question
+
+
+@dataclass
+class _WorkerPool:
+    """Threads that ask questions. They are daemons, so that the process can end while an endpoint does not answer."""
+
+    work: Callable[[_Job, CallLog, str, Callable[[], None]], Reply]
+    """Does a job, given the thread's log, the owner's name for the log, and a check that raises when it should stop."""
     size: int
-    open: OpenCallLog
+    """Threads, at most."""
+    open_log: OpenCallLog
     done: SimpleQueue[Reply | BaseException] = field(default_factory=SimpleQueue)
-    _jobs: SimpleQueue[Job | None] = field(default_factory=SimpleQueue)
-    _members: int = 0
+    _jobs: SimpleQueue[_Job | None] = field(default_factory=SimpleQueue)
+    _threads: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _owner: str = field(default_factory=lambda: f"{os.getpid()}:{secrets.token_hex(4)}")
 
-    def put(self, job: Job) -> None:
-        """Have a job done."""
+    def put(self, job: _Job) -> None:
+        """Have a job done by the next free thread."""
         self._jobs.put(job)
-        if self._members < self.size:
-            self._members += 1
-            threading.Thread(target=self._serve, name=f"acbench call {self._members}", daemon=True).start()
+        if self._threads < self.size:
+            self._threads += 1
+            threading.Thread(target=self._run, name=f"acbench call {self._threads}", daemon=True).start()
 
     def get(self) -> Reply:
-        """Wait for the next that is done. Raises what stopped a member."""
+        """Wait for the next reply. Raises the exception that ended a thread."""
         result = self.done.get()
         if isinstance(result, BaseException):
             raise result
         return result
 
-    def dismiss(self) -> None:
-        """Nothing more is sent."""
+    def stop(self) -> None:
+        """Send nothing more."""
         self._stop.set()
-        for _ in range(self._members):
+        for _ in range(self._threads):
             self._jobs.put(None)
 
     def _check(self) -> None:
         if self._stop.is_set():
             raise _Stopped
 
-    def _serve(self) -> None:
+    def _run(self) -> None:
         try:
-            with self.open() as log:
+            with self.open_log() as log:
                 while (job := self._jobs.get()) is not None:
                     self._check()
                     self.done.put(self.work(job, log, self._owner, self._check))

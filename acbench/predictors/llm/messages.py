@@ -1,4 +1,4 @@
-"""Calls that cost money or time: asked once, kept before they are used, and never beyond the budget."""
+"""What goes to a multimodal LLM and what comes back: questions, completions, failures, prices, and their protocols."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from acbench.errors import AcbenchError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """An image in a question: the bytes of a PNG or JPEG file."""
+    """A picture in a question, as the bytes of a PNG or JPEG file."""
 
     data: bytes
     media_type: Literal["image/png", "image/jpeg"]
@@ -21,39 +21,40 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One request to a multimodal model, whole."""
+    """One complete request to a multimodal model."""
 
     system: str
     parts: tuple[str | Picture, ...]
-    """The user's message, in order."""
+    """The user's message: texts and pictures in order."""
     schema: Mapping[str, Any]
-    """JSON Schema of the answer."""
+    """The JSON Schema of the answer."""
     max_tokens: int = 400
+    """The longest answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What the model said, once."""
+    """A model's answer to one request."""
 
     text: str
     model: str
-    """As the endpoint names itself."""
+    """The name that the endpoint gives the model."""
     finish: str
-    """Why it ended: `stop`, `length`, …"""
+    """Why the text ends: `stop`, `length`, …"""
     tokens_in: int
     tokens_out: int
     seconds: float
 
 
-Kind = Literal["rate_limit", "timeout", "server", "connection", "auth", "refused", "budget"]
+LlmErrorKind = Literal["rate_limit", "timeout", "server", "connection", "auth", "refused", "budget"]
 
 
 class LlmError(AcbenchError):
-    """A call that gave no answer."""
+    """A request that got no answer."""
 
     def __init__(
         self,
-        kind: Kind,
+        kind: LlmErrorKind,
         message: str,
         hint: str = "",
         *,
@@ -63,9 +64,9 @@ class LlmError(AcbenchError):
         super().__init__(message, hint)
         self.kind = kind
         self.retry_after = retry_after
-        """Seconds the endpoint asks to wait, if it said so."""
+        """Seconds that the endpoint asks to wait; None if it does not say."""
         self.may_cost = may_cost
-        """Whether the endpoint may charge for it all the same, as for an answer that came too late."""
+        """Whether the endpoint may charge for it nevertheless, as for an answer that came too late."""
 
     @property
     def retryable(self) -> bool:
@@ -75,61 +76,62 @@ class LlmError(AcbenchError):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """In dollars per million tokens."""
+    """The price of a model, in dollars per million tokens."""
 
     tokens_in: float = 0.0
     tokens_out: float = 0.0
 
     def of(self, tokens_in: int, tokens_out: int) -> float:
-        """Dollars for so many tokens."""
+        """The price of these numbers of tokens, in dollars."""
         return (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / 1e6
 
 
 class ChatModel(Protocol):
-    """A multimodal model behind some door."""
+    """A multimodal model, on this machine or behind an endpoint."""
 
     @property
     def name(self) -> str:
-        """Model, where it runs and how it decodes, `@`, 8 hex; no secrets, and nothing is loaded or called for it."""
+        """Model, host and decoding, `@`, and 8 hex digits. Holds no secrets; asking for it loads and sends nothing."""
 
     @property
     def price(self) -> Price: ...
     def tokens(self, question: Question) -> int:
-        """An upper estimate of the tokens that a question takes, pictures included."""
+        """An upper estimate of the tokens of a question, pictures included."""
 
     def ask(self, question: Question) -> Completion:
-        """One attempt; blocks; safe to call from several threads. Raises CallError."""
+        """Make one attempt, and wait for the answer. Several threads may call it at once. Raises LlmError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What became of one question."""
+    """The result of one question: an answer, or the reason why there is none."""
 
     call_id: str
-    """The ledger's key: hash of the model's name and the whole question, image bytes included."""
+    """The key of the call in the ledger, see `call_id`."""
     answer: Completion | None
     error: str
     """Why there is no answer; empty if there is one."""
     cached: bool
-    """True if nothing was sent for it in this run."""
+    """Whether this run sent nothing for it."""
     unasked: bool = False
-    """True if the budget was spent, or the endpoint gone, before it could be asked: the next run asks it."""
+    """Whether it was not sent because the budget was spent or the endpoint gone. The next run asks it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostEstimate:
-    """What asking would take."""
+    """What asking some questions would take."""
 
     calls: int
     cached: int
-    """Of these, answered already."""
+    """Calls that the ledger has an answer for."""
     tokens_in: int
+    """Upper bound, of the calls without a kept answer."""
     tokens_out: int
-    """Upper bounds, for those not answered yet."""
+    """Upper bound, of the calls without a kept answer."""
     cost: float
     """Dollars, upper bound."""
     lost: int = 0
-    """Of those not answered yet, sent by a run that ended before the answer came: perhaps paid for already."""
+    """Calls that an earlier run sent, but that run ended before the answer came. They may have been paid for."""
 
     def __str__(self) -> str:
         kept = f", {self.cached:,} of them answered already" if self.cached else ""
@@ -142,30 +144,35 @@ class CostEstimate:
 
 
 class LlmClient(Protocol):
-    """What a proposer needs of whoever makes the calls."""
+    """Asks a model many questions, and keeps every answer."""
 
     @property
     def model(self) -> ChatModel: ...
     @property
-    def share(self) -> float:
-        """Of the model's price that is to be paid: batches are cheaper."""
+    def price_share(self) -> float:
+        """The share of the model's price that is charged: less than 1 for batches."""
 
-    def estimate(self, questions: Iterable[Question]) -> CostEstimate: ...
+    def estimate(self, questions: Iterable[Question]) -> CostEstimate:
+        """What asking would take. Sends nothing; equal questions count once."""
+
     def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Reply]]:
-        """Every question, by a name of the caller's choice, in the order in which answers come."""
+        """Ask (name, question) pairs; gives (name, reply) pairs in the order in which replies come."""
 
 
 def call_id(model: str, question: Question) -> str:
-    """32 hex of everything that decides the answer: the model's name and the whole question, image bytes included."""
+    """32 hex digits of everything that decides the answer: the model's name and the question, picture bytes included.
+
+    It is the key of a kept answer: if the same question gives another id, everything is paid again.
+    """
     parts = [
         part if isinstance(part, str) else [part.media_type, hashlib.sha256(part.data).hexdigest()]
         for part in question.parts
     ]
-    whole = [model, question.system, parts, dict(question.schema), question.max_tokens]
+    content = [model, question.system, parts, dict(question.schema), question.max_tokens]
     # Keys are not sorted: the order of a schema's properties is the order in which a model writes them.
-    return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
-def in_words(schema: Mapping[str, Any]) -> str:
-    """A JSON Schema as it is told to a model that cannot be held to it."""
+def schema_as_text(schema: Mapping[str, Any]) -> str:
+    """A JSON Schema as an instruction, for a model whose output cannot be forced to match it."""
     return f"Answer with one JSON object of this JSON Schema, and nothing else:\n{json.dumps(dict(schema))}"

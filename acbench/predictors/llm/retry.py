@@ -1,4 +1,4 @@
-"""One question at a time, asked until there is an answer or a reason to give up."""
+"""Asks one question until there is an answer or a reason to give up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from acbench._util import execution
+from acbench._util.execution import SharedBudget
 from acbench.predictors.llm.budget import Budget
 from acbench.predictors.llm.messages import ChatModel, Completion, LlmError, Question
 from acbench.predictors.llm.rate_limit import BACKOFF, RateLimit
@@ -16,30 +16,42 @@ from acbench.predictors.llm.rate_limit import BACKOFF, RateLimit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of asking, all attempts together."""
+    """The result of all attempts at one question: an answer, or the last error."""
 
     answer: Completion | None = None
     error: LlmError | None = None
     sends: int
+    """How often it was sent."""
     cost: float
     """Dollars, upper bound."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """The result of one attempt."""
+
+    answer: Completion | None = None
+    error: LlmError | None = None
+    cost: float
+    sent: bool = True
+
+
 @dataclass(kw_only=True)
 class Retrier:
-    """Keeps to a pace and a budget, waits and asks again. To be shared by threads."""
+    """Asks a model within a rate limit and a budget, and again after errors that may pass. Threads may share it."""
 
     model: ChatModel
-    budget: execution.Budget = field(default_factory=Budget)
+    budget: SharedBudget = field(default_factory=Budget)
     concurrency: int = 8
     """Calls at once, at most."""
     attempts: int = 5
-    """Per question, at most."""
+    """Attempts at one question, at most."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
     random: Callable[[], float] = random.random
     rate_limit: RateLimit = field(init=False)
     _unreached: int = field(init=False, default=0)
+    """How many questions in a row found no connection."""
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -48,57 +60,71 @@ class Retrier:
     def ask(
         self,
         question: Question,
-        sending: Callable[[], None] = lambda: None,
-        charged: Callable[[float], None] = lambda dollars: None,
+        on_send: Callable[[], None] = lambda: None,
+        on_charge: Callable[[float], None] = lambda dollars: None,
     ) -> Outcome:
-        """Ask; CallErrors are in the outcome.
+        """Ask a question. An LlmError does not raise: it is in the outcome.
 
-        `sending` is told before each attempt, and may raise to stop. `charged` is told after each what it may have
-        cost, also of one that ends with another exception.
+        `on_send` is called before each attempt, and may raise to stop. `on_charge` is called after each attempt with
+        the dollars that it may have cost, also if the attempt ends with another exception.
         """
         estimate = self.model.price.of(self.model.tokens(question), question.max_tokens)
         cost, failures = 0.0, 0
         while True:
-            if self._gone:
+            if self._endpoint_is_gone:
                 reason = f"{self._unreached} questions in a row found no connection: not asked"
                 return Outcome(error=LlmError("connection", reason), sends=failures, cost=cost)
             with self.rate_limit.slot() as started:
-                amount = self.budget.reserve(estimate)
-                if amount is None:
-                    return Outcome(error=self.over_budget(estimate), sends=failures, cost=cost)
-                spent = 0.0
-                try:
-                    sending()
-                    spent = amount  # whatever happens from here on: it may be charged for
-                    answer = self.model.ask(question)
-                    spent = self.model.price.of(answer.tokens_in, answer.tokens_out)
-                except LlmError as error:
-                    failure, spent = error, amount if error.may_cost else 0.0
-                else:
-                    self.rate_limit.succeeded()
-                    self._unreached = 0
-                    return Outcome(answer=answer, sends=failures + 1, cost=cost + spent)
-                finally:
-                    self.budget.settle(amount, spent)
-                    charged(spent)
-                if failure.kind == "rate_limit":
-                    self.rate_limit.throttled(started, failure.retry_after)
-            cost += spent
+                attempt = self._attempt(question, estimate, on_send, on_charge)
+                if attempt.error and attempt.error.kind == "rate_limit":
+                    self.rate_limit.throttled(started, attempt.error.retry_after)
+            cost += attempt.cost
+            if attempt.error is None:
+                return Outcome(answer=attempt.answer, sends=failures + 1, cost=cost)
+            if not attempt.sent:
+                return Outcome(error=attempt.error, sends=failures, cost=cost)
             failures += 1
-            if not failure.retryable or failures >= self.attempts:
-                self._count_unreached(failure)
-                return Outcome(error=failure, sends=failures, cost=cost)
-            self.sleep(BACKOFF.seconds(failures, failure.retry_after, self.random))
+            if not attempt.error.retryable or failures >= self.attempts:
+                self._count_unreached(attempt.error)
+                return Outcome(error=attempt.error, sends=failures, cost=cost)
+            self.sleep(BACKOFF.seconds(failures, attempt.error.retry_after, self.random))
+
+    def _attempt(
+        self,
+        question: Question,
+        estimate: float,
+        on_send: Callable[[], None],
+        on_charge: Callable[[float], None],
+    ) -> _Attempt:
+        """Ask once, if the budget allows it."""
+        amount = self.budget.reserve(estimate)
+        if amount is None:
+            return _Attempt(error=self.over_budget(estimate), cost=0.0, sent=False)
+        spent = 0.0
+        try:
+            on_send()
+            spent = amount  # from here on it may be charged, whatever happens
+            answer = self.model.ask(question)
+            spent = self.model.price.of(answer.tokens_in, answer.tokens_out)
+        except LlmError as error:
+            spent = amount if error.may_cost else 0.0
+            return _Attempt(error=error, cost=spent)
+        finally:
+            self.budget.settle(amount, spent)
+            on_charge(spent)
+        self.rate_limit.succeeded()
+        self._unreached = 0
+        return _Attempt(answer=answer, cost=spent)
 
     @property
-    def _gone(self) -> bool:
+    def _endpoint_is_gone(self) -> bool:
         return self._unreached >= 2 * self.concurrency
 
-    def _count_unreached(self, failure: LlmError) -> None:
+    def _count_unreached(self, error: LlmError) -> None:
         with self._lock:
-            self._unreached = self._unreached + 1 if failure.kind == "connection" else 0
+            self._unreached = self._unreached + 1 if error.kind == "connection" else 0
 
     def over_budget(self, estimate: float) -> LlmError:
-        """Why a call of so many dollars is not made."""
+        """The error of a call that is not made, as it may cost `estimate` dollars."""
         message = f"${self.budget.spent:,.4f} of ${self.budget.limit:,.4f} spent, this call may take ${estimate:,.4f}"
         return LlmError("budget", message, "raise --budget; what is answered is not paid again")

@@ -1,4 +1,4 @@
-"""Whether an endpoint sees pictures at all: servers without a vision part may drop them and answer all the same."""
+"""Checks that an endpoint sees pictures: a server without a vision part may drop them and answer nevertheless."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from acbench.predictors.llm.retry import Retrier
 
 COLOURS = {"red": (220, 20, 20), "blue": (20, 20, 220)}
 EDGE = 224
-"""Pixels; smaller pictures are refused by some models."""
+"""Width and height of the picture, pixels; some models refuse smaller ones."""
 
 
 def check_vision(model: ChatModel, retrier: Retrier | None = None) -> None:
     """Ask for the colour of two pictures. Raises AcbenchError unless both answers are right.
 
-    The calls are not kept: what an endpoint could do yesterday says nothing about today. `dialer` has them follow
-    its pace and count against its budget.
+    The answers are not kept: that an endpoint saw yesterday does not mean that it sees today. With a `retrier` the
+    calls follow its rate limit and count against its budget.
     """
     retrier = retrier or Retrier(model=model)
     for colour in COLOURS:
-        outcome = retrier.ask(question(colour))
+        outcome = retrier.ask(colour_question(colour))
         if outcome.answer is None:
-            assert outcome.error is not None
+            assert outcome.error is not None, "an outcome has an answer or an error"
             raise AcbenchError(f"{model.name} does not answer: {outcome.error.message}", outcome.error.hint)
-        said = _colour(outcome.answer.text)
-        if said != colour:
+        if _named_colour(outcome.answer.text) != colour:
             raise AcbenchError(
                 f"{model.name} does not see images: of a {colour} square it says {outcome.answer.text[:80]!r}",
                 "choose a model that takes images and serve it with its vision part (llama.cpp: --mmproj);"
@@ -34,9 +33,9 @@ def check_vision(model: ChatModel, retrier: Retrier | None = None) -> None:
             )
 
 
-def question(colour: str) -> Question:
-    """Of one plain picture."""
-    from PIL import Image  # runs that ask nothing new do without
+def colour_question(colour: str) -> Question:
+    """A question about one picture that is all of one colour."""
+    from PIL import Image  # a run that asks nothing new does not need it
 
     file = io.BytesIO()
     Image.new("RGB", (EDGE, EDGE), COLOURS[colour]).save(file, "PNG")
@@ -52,7 +51,7 @@ def question(colour: str) -> Question:
     )
 
 
-def _colour(text: str) -> str | None:
-    """The one colour that is named; this is about sight, not about form."""
+def _named_colour(text: str) -> str | None:
+    """The colour that a text names, in any form; None if it names none or both."""
     named = [colour for colour in COLOURS if colour in text.lower()]
     return named[0] if len(named) == 1 else None

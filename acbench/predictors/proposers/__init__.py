@@ -1,1 +1,1 @@
-"""Those who say what an image shows: the dataset itself, models, other people's tables. One file a proposer."""
+"""The proposers, one module each: the dataset's own labels, models, and other people's tables."""

@@ -1,6 +1,6 @@
-"""What people decided in the bundled edition of the benchmark: read-only, and a witness like any other.
+"""The proposer `edition`: what people decided in the bundled edition of the benchmark.
 
-The rest of an edition only repeats what the dataset and the bundled tables say, which are asked themselves.
+The other labels of an edition repeat the dataset and the bundled tables, which are proposers themselves.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from acbench.storage.digests import digest
 
 @dataclass(frozen=True)
 class Edition:
-    """See the module."""
+    """The proposer `edition`."""
 
     schema: Schema
     labels: tuple[Label, ...]
-    """Those that people decided."""
+    """The labels that people decided."""
 
     @cached_property
     def name(self) -> str:
@@ -31,7 +31,7 @@ class Edition:
         return f"edition@{digest(rows, self.schema.digest, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
-        """One proposal for each item that people decided."""
+        """One proposal for each item that people decided on."""
         known = {label.item_id: label for label in self.labels}
         for done, item in enumerate(items, start=1):
             progress(done, len(items))
@@ -47,8 +47,8 @@ class Edition:
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:
-    """The bundled edition of the schema's benchmark; it may have nothing to say."""
+    """The bundled edition of the schema's benchmark; it may cover no item."""
     benchmark = setup.schema.benchmark
-    labels = edition_labels(benchmark) if is_reviewed(benchmark) else []  # thousands of rows that repeat others
+    labels = edition_labels(benchmark) if is_reviewed(benchmark) else []  # otherwise thousands of rows, none by people
     decided = (label for label in labels if label.decided_by == PEOPLE and label.status == "accepted")
     return Edition(setup.schema, tuple(decided))

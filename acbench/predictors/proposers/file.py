@@ -1,12 +1,13 @@
-"""Anybody's answers, from a CSV file: `file:PATH`.
+"""The proposer `file:PATH`: anybody's answers, from a CSV file.
 
 Columns: `item_id`, or `image` or `image_path` (path relative to the dataset's root), and one of
 
-- `labels`: our class ids or names, or the dataset's labels, joined by `;` or ` + `;
-- `label`, `prediction`, `answer` or `raw`: free text that names one class of the published benchmark or of ours, by id,
-  name or alias, or several, joined so.
+- `labels`: class ids or names of the schema, or labels of the dataset, joined by `;` or ` + `;
+- `label`, `prediction`, `answer` or `raw`: free text that names one class by id, name or alias, of the published
+  benchmark or of the schema, or several classes, joined in the same way.
 
-An answer that names nothing known becomes a row with its text as the reason; an empty one abstains.
+An answer that names no known class becomes a row with the status `error` and the answer as its reason; an empty answer
+abstains.
 """
 
 from __future__ import annotations
@@ -27,88 +28,93 @@ from acbench.schema import Category, Schema
 from acbench.storage.csv_files import ANSWERS, IMAGE, names_in, read_csv
 from acbench.storage.digests import digest
 
-SHOWN = 200
-"""Characters of an unknown answer that are repeated."""
+MAX_REPEATED = 200
+"""Characters of an answer that a proposal repeats."""
 
 
 @dataclass(frozen=True)
 class File:
-    """See the module."""
+    """The proposer `file:PATH`."""
 
     schema: Schema
     path: Path
     content: str
-    """Digest of the file."""
+    """SHA-256 of the file."""
 
     @cached_property
     def name(self) -> str:
         return f"file:{self.path.stem}@{digest(self.content, self.schema.digest, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
-        """One proposal for each item with a row. Raises TableError for a second row, or if none is about any item."""
+        """One proposal for each item with a row.
+
+        Raises TableError if an item has two rows, or if no row is about an item.
+        """
         by_id, by_image = {item.item_id: item for item in items}, {item.image: item for item in items}
-        seen: dict[str, int] = {}
+        lines: dict[str, int] = {}
         rows = read_csv(self.path, (), any_of=ANSWERS)
         for done, (line, row) in enumerate(rows, start=1):
             progress(done, len(rows))
-            item = by_id.get(row.get("item_id", "")) or by_image.get(
-                next((row[name] for name in IMAGE if name in row), "")
-            )
+            image = next((row[name] for name in IMAGE if name in row), "")
+            item = by_id.get(row.get("item_id", "")) or by_image.get(image)
             if item is None:
-                continue  # a part of the dataset does not hold every image that the table speaks of
-            if item.item_id in seen:
+                continue  # the file may have more images than the part of the dataset at hand
+            if item.item_id in lines:
                 raise TableError(
-                    f"{self.path}, line {line}: {item.image} has a row already, line {seen[item.item_id]}", "keep one"
+                    f"{self.path}, line {line}: {item.image} has a row already, line {lines[item.item_id]}", "keep one"
                 )
-            seen[item.item_id] = line
-            yield self._one(item, row)
-        if rows and not seen:
+            lines[item.item_id] = line
+            yield self._proposal(item, row)
+        if rows and not lines:
             raise TableError(
                 f"{self.path}: none of its {len(rows):,} rows is about an image of this dataset",
                 "columns `item_id` or `image`, the path relative to the dataset's root",
             )
 
-    def _one(self, item: Item, row: dict[str, str]) -> Proposal:
+    def _proposal(self, item: Item, row: dict[str, str]) -> Proposal:
         category = self.schema.category(item.category)
-        said = next((text for name in ANSWERS if (text := row.get(name, "").strip())), "")
+        answer = next((text for name in ANSWERS if (text := row.get(name, "").strip())), "")
         labels: tuple[str, ...] = ()
-        if category is not None and said:
-            labels = _labels(said, category) if row.get("labels", "").strip() else _answer(said, category)
-        reason = "" if labels else f"unknown answer: {tidy(said, SHOWN)}" if said else "no answer"
+        if category is not None and answer:
+            is_set = bool(row.get("labels", "").strip())
+            labels = _labels(answer, category) if is_set else _labels_of_text(answer, category)
+        shown = tidy(answer, MAX_REPEATED)
         return Proposal(
             item_id=item.item_id,
             proposer=self.name,
             labels=labels,
-            rationale=f"{self.path.stem} says {tidy(said, SHOWN)}" if said else "",
-            status="ok" if labels else "error" if said else "abstained",
-            reason=reason,
+            rationale=f"{self.path.stem} says {shown}" if answer else "",
+            status="ok" if labels else "error" if answer else "abstained",
+            reason="" if labels else f"unknown answer: {shown}" if answer else "no answer",
             saw=("image",),
             schema_version=self.schema.version,
         )
 
 
-def _labels(said: str, category: Category) -> tuple[str, ...]:
-    """The label set that the names mean; empty if one of them is unknown."""
-    found = [class_sets(category, name) for name in names_in(said)]
-    return label_set(label for one in found for label in one[0]) if all(found) else ()
+def _labels(text: str, category: Category) -> tuple[str, ...]:
+    """The label set of joined names; empty if one of them is unknown."""
+    sets_of_names = [class_sets(category, name) for name in names_in(text)]
+    return label_set(label for sets in sets_of_names for label in sets[0]) if all(sets_of_names) else ()
 
 
-def _answer(said: str, category: Category) -> tuple[str, ...]:
-    """The label set of one named class: of the published benchmark, of several sets the smallest; else of ours. Or the
-    set of several."""
-    name = category.parse_published(said)
+def _labels_of_text(text: str, category: Category) -> tuple[str, ...]:
+    """The label set that free text names; empty if it names no known class.
+
+    A class of the published benchmark comes before one of the schema; if it groups several label sets, the smallest
+    one counts.
+    """
+    name = category.parse_published(text)
     if name == GOOD:
         return (GOOD,)
     if name is not None:
         return class_sets(category, name)[0]
-    own = category.parse(said)
-    if own:
-        return (own,)
-    return _labels(said, category) if len(names_in(said)) > 1 else ()
+    if class_id := category.parse(text):
+        return (class_id,)
+    return _labels(text, category) if len(names_in(text)) > 1 else ()
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:
-    """The answers in the file `argument`. Raises AcbenchError if there is none."""
+    """The answers in the file `argument`. Raises AcbenchError if there is no such file."""
     path = Path(argument)
     if not argument or not path.is_file():
         raise AcbenchError(f"there is no file {argument!r}", "--with file:ANSWERS.csv")

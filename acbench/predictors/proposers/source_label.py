@@ -1,4 +1,4 @@
-"""What the dataset itself says, through the label schema."""
+"""The proposer `source_label`: what the dataset's own labels mean in the label schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from acbench.schema import Schema
 
 @dataclass(frozen=True, slots=True)
 class SourceLabel:
-    """The dataset's labels, mapped by the schema; abstains where they name no class."""
+    """The proposer `source_label`. It abstains where the dataset's labels name no class of the schema."""
 
     schema: Schema
 
@@ -23,12 +23,12 @@ class SourceLabel:
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         for done, item in enumerate(items, start=1):
-            yield self._one(item)
+            yield self._proposal(item)
             progress(done, len(items))
 
-    def _one(self, item: Item) -> Proposal:
+    def _proposal(self, item: Item) -> Proposal:
         category = self.schema.category(item.category)
-        said = ", ".join(item.source_labels) or "nothing"
+        source_labels = ", ".join(item.source_labels) or "nothing"
         if category is None:
             labels: tuple[str, ...] = ()
             reason = f"the schema has no category {item.category}"
@@ -39,7 +39,7 @@ class SourceLabel:
             item_id=item.item_id,
             proposer=self.name,
             labels=labels,
-            rationale=f"the dataset says: {said}" + (f" ({reason})" if labels and reason else ""),
+            rationale=f"the dataset says: {source_labels}" + (f" ({reason})" if labels and reason else ""),
             status="ok" if labels else "abstained",
             reason="" if labels else reason,
             saw=("source_label",),
@@ -48,5 +48,5 @@ class SourceLabel:
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:
-    """The proposer for `setup.schema`."""
+    """The proposer for the schema of `setup`."""
     return SourceLabel(setup.schema)

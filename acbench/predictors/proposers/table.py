@@ -1,7 +1,7 @@
-"""What somebody else's table says: one row an image, in the class names of the schema or of the dataset.
+"""The proposer `table:NAME`: labels that others published, from a table bundled with the benchmark.
 
-`table:NAME` reads `witnesses/NAME.csv` bundled with the benchmark. Columns: `image` (path relative to the dataset's
-root), `labels` (names joined by `;`), `source`, `licence`.
+It reads `witnesses/NAME.csv`, one row an image. Columns: `image` (path relative to the dataset's root), `labels` (class
+names of the schema or of the dataset, joined by `;`), `source`, `licence`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ SAW: Mapping[str, tuple[str, ...]] = {
     "mvtec_fs": ("image", "mask", PEOPLE),
     "visa_ac": ("source_label", PEOPLE),
 }
-"""What the makers of each bundled table started from. VisA-AC refined the dataset's own labels, so it is no second
-witness beside them; MVTec-FS named the connected components of the masks anew."""
+"""The evidence that the authors of each bundled table used. VisA-AC refined the dataset's own labels, so it is not a
+witness independent of them. MVTec-FS gave the connected components of the masks new names."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """See the module."""
+    """The proposer `table:NAME`."""
 
     schema: Schema
     title: str
+    """NAME."""
     text: str
+    """The content of the table."""
 
     @cached_property
     def name(self) -> str:
@@ -43,19 +45,18 @@ class Table:
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         """One proposal for each item that the table has a row for."""
-        said = {row["image"]: row["labels"] for row in csv.DictReader(io.StringIO(self.text))}
+        labels_of = {row["image"]: row["labels"] for row in csv.DictReader(io.StringIO(self.text))}
         for done, item in enumerate(items, start=1):
             progress(done, len(items))
-            if item.image in said:
-                yield self._one(item, said[item.image])
+            if item.image in labels_of:
+                yield self._proposal(item, names_in(labels_of[item.image]))
 
-    def _one(self, item: Item, said: str) -> Proposal:
+    def _proposal(self, item: Item, names: Sequence[str]) -> Proposal:
         category = self.schema.category(item.category)
-        names = names_in(said)
-        found = [class_sets(category, name) for name in names] if category else []
-        unknown = [name for name, one in zip(names, found, strict=False) if not one]
-        grouped = [name for name, one in zip(names, found, strict=False) if len(one) > 1]
-        labels = label_set(label for one in found if one for label in one[0]) if not unknown else ()
+        sets_of = {name: class_sets(category, name) for name in names} if category else {}
+        unknown = [name for name, sets in sets_of.items() if not sets]
+        grouped = [name for name, sets in sets_of.items() if len(sets) > 1]
+        labels = label_set(label for sets in sets_of.values() for label in sets[0]) if not unknown else ()
         note = f"; `{grouped[0]}` groups several label sets, this is the smallest" if grouped else ""
         reason = f"the schema does not know {', '.join(unknown) or item.category}"
         return Proposal(
@@ -71,19 +72,22 @@ class Table:
 
 
 def class_sets(category: Category, name: str) -> list[tuple[str, ...]]:
-    """The label sets that a name may mean: a published class, a label of the dataset, or a class."""
+    """The label sets that a name may mean, the smallest first; empty if the name is unknown.
+
+    A name is that of a published class, which may group several sets, of a label of the dataset, or of a class.
+    """
     for published in category.published:
         if published.id == name:
-            return sorted(published.sets, key=lambda one: (len(one), one))
-    for one in category.classes:
-        if name in one.source:
-            return [(one.id,)]
+            return sorted(published.sets, key=lambda labels: (len(labels), labels))
+    for defect in category.classes:
+        if name in defect.source:
+            return [(defect.id,)]
     parsed = category.parse(name)
     return [(parsed,)] if parsed else []
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:
-    """The table `argument` of the benchmark. Raises AcbenchError if there is none of that name."""
+    """The benchmark's table with the name `argument`. Raises AcbenchError if there is no such table."""
     known = witness_names(setup.schema.benchmark)
     if argument not in known:
         raise AcbenchError(

@@ -1,0 +1,47 @@
+"""The prompts for CLIP: what it is told about each class of a category.
+
+They are made of each class's names and definition, `good` included, by the texts in templates/clip.txt: ensembles of
+states and of ways to photograph them, as in WinCLIP (Jeong et al. 2023, arXiv 2303.14814).
+"""
+
+from __future__ import annotations
+
+import re
+
+from acbench._util import templates
+from acbench.records import GOOD
+from acbench.schema import Category
+
+TEXTS = templates.read("clip")
+"""Its source is hashed into the names of proposers and baselines."""
+
+
+def prompts(category: Category) -> dict[str, list[str]]:
+    """Class id → its prompts, `good` first."""
+    thing = category.name.lower().rstrip(" 0123456789")  # `Macaroni 2` is the dataset's second set of macaroni
+    by_class = {
+        GOOD: [
+            *_photographed("normal", object=thing),
+            *_lines("normal_definition", object=thing, gist=_first_sentence(category.normal)),
+        ]
+    }
+    for defect in category.classes:
+        names = dict.fromkeys(name.lower() for name in (defect.name, *defect.aliases))
+        named = [prompt for name in names for prompt in _photographed("defect", object=thing, kind=name)]
+        gist = _first_sentence(defect.definition)
+        by_class[defect.id] = [*named, *_lines("definition", object=thing, kind=defect.name.lower(), gist=gist)]
+    return by_class
+
+
+def _photographed(section: str, **values: str) -> list[str]:
+    """Each state of a section in each of the ways to photograph it."""
+    return [prompt for state in _lines(section, **values) for prompt in _lines("picture", state=state)]
+
+
+def _lines(section: str, **values: str) -> list[str]:
+    return TEXTS.fill(section, **values).splitlines()
+
+
+def _first_sentence(definition: str) -> str:
+    """CLIP reads 77 tokens only, and the rest of a definition would be lost."""
+    return re.split(r"(?<=[.!?])\s", definition, maxsplit=1)[0]

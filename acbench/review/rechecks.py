@@ -1,0 +1,50 @@
+"""Puts images that somebody wants looked at again first in the queue, until somebody decides them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from acbench.records import Review
+from acbench.review.app_marks import DESK
+from acbench.review.history import by_item, current_reviews
+from acbench.review.queue import UNKNOWN_SCORE, RankedItem
+
+
+def recheck_requests(reviews: Iterable[Review]) -> dict[str, Review]:
+    """item_id → the request for another look, if nobody has decided the item since."""
+    requests = {}
+    for item_id, history in by_item(reviews).items():
+        current = current_reviews(history)
+        decided = max((review.when for review in current if review.verdict != "unsure"), default="")
+        unanswered = [
+            review
+            for review in current
+            if review.verdict == "unsure" and review.desk.startswith(DESK) and review.when >= decided
+        ]
+        if unanswered:
+            requests[item_id] = max(unanswered, key=lambda review: (review.when, review.reviewer))
+    return requests
+
+
+def requested_first(
+    queue: Sequence[RankedItem], ranked: Sequence[RankedItem], requests: Mapping[str, Review]
+) -> list[RankedItem]:
+    """The queue with the images that somebody wants looked at again before the others, as `flagged`.
+
+    `ranked`: all images that can be used. `requests`: see `recheck_requests`.
+    """
+    places = {row.item_id: row for row in ranked}
+    flagged = []
+    for item_id, review in requests.items():
+        place = places.get(item_id)
+        flagged.append(
+            RankedItem(
+                item_id=item_id,
+                rank=place.rank if place else len(ranked) + 1,  # an excluded image has no rank
+                why="flagged",
+                label_issue_score=place.label_issue_score if place else UNKNOWN_SCORE,
+                detail=f"{review.reviewer} asks for another look" + (f": {review.note}" if review.note else ""),
+            )
+        )
+    flagged.sort(key=lambda row: (row.rank, row.item_id))
+    return [*flagged, *(row for row in queue if row.item_id not in requests)]

@@ -1,0 +1,97 @@
+"""What `labels.meta.json` says about the labels of a benchmark: sources, licences, policy and counts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from acbench.data.sources import Source
+from acbench.records import Label, Review
+from acbench.review.resolve import POLICY
+from acbench.schema import Schema
+from acbench.workflows.propose import Proposals
+from acbench.workflows.summary import (
+    AnswerCounts,
+    LabelCounts,
+    PublishedCounts,
+    SchemaVersion,
+    count_answers,
+    count_labels,
+    count_published,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFacts:
+    """The dataset that the labels are about."""
+
+    name: str
+    title: str
+    licence: str
+    attribution: str
+    home: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """How many people reviewed the labels."""
+
+    reviewers: int
+    reviews: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsMeta:
+    """The content of `labels.meta.json`. The same inputs give the same content."""
+
+    benchmark: str
+    title: str
+    schema: SchemaVersion
+    policy: str
+    source: SourceFacts
+    licence: str
+    """SPDX id of the licence of the labels."""
+    witnesses: dict[str, AnswerCounts]
+    """By the proposer's full name."""
+    people: People
+    labels: LabelCounts
+    decided_by: dict[str, int]
+    """`Label.decided_by` → how many labels."""
+    published: PublishedCounts
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values, in the order of the fields."""
+        return dataclasses.asdict(self)
+
+
+def labels_meta(
+    labels: Sequence[Label], proposals: Proposals, reviews: Sequence[Review], schema: Schema, source: Source
+) -> LabelsMeta:
+    """What there is to say about all labels of a benchmark."""
+    return LabelsMeta(
+        benchmark=schema.benchmark,
+        title=schema.title,
+        schema=SchemaVersion(version=schema.version, digest=schema.digest),
+        policy=POLICY,
+        source=SourceFacts(
+            name=source.name,
+            title=source.title,
+            licence=source.licence,
+            attribution=source.attribution,
+            home=source.home,
+        ),
+        licence=schema.licence,
+        witnesses=count_answers(proposals),
+        people=People(
+            reviewers=len({review.reviewer for review in reviews}),
+            reviews=len(reviews),
+            note="" if reviews else "No person has reviewed these labels yet.",
+        ),
+        labels=count_labels(labels),
+        decided_by=dict(sorted(Counter(label.decided_by for label in labels).items())),
+        published=count_published(labels, schema),
+    )
