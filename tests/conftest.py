@@ -1,4 +1,4 @@
-"""Fixtures that several test modules use."""
+"""Fixtures that unit tests and system tests share."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from desks import new_desk as new_desk
-from desks import real_desk as real_desk
-from listings import listing, paths
-from loopback_s3 import bucket as bucket
-from loopback_s3 import s3 as s3
 
 from acbench.testing import full_tree, write_image_anno
+from tests.support.listings import listing, paths
 
 
 @pytest.fixture
