@@ -26,8 +26,8 @@ from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.records import Finding, Prediction, Proposal
 from acbench.storage import tables as store
 from acbench.testing import toy_mvtec_ad
+from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint, last_class, question_text, refusal
 from tests.support.commands import acbench, command, environment, finish, made, start
-from tests.support.loopback_llm import PRICE_IN, PRICE_OUT, Loopback, last_class, refusal, text_of
 from tests.support.loopback_s3 import S3
 from tests.support.tiny_vlms import llava
 
@@ -39,8 +39,8 @@ VELM = ".acbench/mvtec_ac/predictions/velm.parquet"
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Loopback]:
-    with Loopback() as here:
+def endpoint() -> Iterator[FakeEndpoint]:
+    with FakeEndpoint() as here:
         here.answer = last_class
         yield here
 
@@ -51,17 +51,17 @@ def wood(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy_mvtec_ad(tmp_path_factory.mktemp("wood"), {"wood": ("hole", "scratch")}, train=8, good=4, each=12)
 
 
-def asks(root: Path, endpoint: Loopback, *more: str) -> list[str]:
+def asks(root: Path, endpoint: FakeEndpoint, *more: str) -> list[str]:
     """The command that has `llm` asked, without its engine."""
     price = f"{PRICE_IN}/{PRICE_OUT}"
     given = ("propose", "mvtec_ac", "--proposer", "llm", "--root", str(root), "--llm", "toy")
     return [*given, "--llm-url", endpoint.url, "--llm-price", price, *more]
 
 
-def questions_of(endpoint: Loopback) -> dict[str, int]:
+def questions_of(endpoint: FakeEndpoint) -> dict[str, int]:
     """Question about products → how often it was asked."""
     about = Counter(json.dumps(body["messages"]) for body in endpoint.requests)
-    colours = {json.dumps(body["messages"]) for body in endpoint.requests if "Which colour" in text_of(body)}
+    colours = {json.dumps(body["messages"]) for body in endpoint.requests if "Which colour" in question_text(body)}
     return {question: count for question, count in about.items() if question not in colours}
 
 
@@ -86,7 +86,7 @@ class TestTheSameBytes:
         assert made(tmp_path / "there") == made(tmp_path / "here")
         assert "all of mvtec_ad: 5,354 of 5,354 images" in here and here.splitlines()[0] == there.splitlines()[0]
 
-    def test_of_real_bottles(self, mvtec_ad_root: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_of_real_bottles(self, mvtec_ad_root: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         """Vectors of two models, answers, and a detector's maps."""
         price = f"{PRICE_IN}/{PRICE_OUT}"
         data = ("--root", mvtec_ad_root, "--category", "bottle", "--limit", "40")
@@ -166,7 +166,7 @@ def cluster(nodes: int) -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 class TestKilled:
-    def test_workers(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_workers(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         """The others take over; what was answered is not asked again."""
         acbench(tmp_path / "here", *asks(wood, endpoint))
         before = len(endpoint.requests)
@@ -185,7 +185,7 @@ class TestKilled:
         counts = sorted(questions_of(endpoint).values())
         assert len(counts) == 24 and sum(counts) <= 2 * 24 + kills, "one question was under way at each kill, at most"
 
-    def test_the_driver(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_the_driver(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         """The next run finishes, and leaves nobody behind."""
         acbench(tmp_path / "here", *asks(wood, endpoint))
         first = len(endpoint.requests)
@@ -206,10 +206,10 @@ class TestKilled:
         endpoint.latency = 0
         acbench(project, *asks(wood, endpoint, *RAY), **NICE)
         assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
-        sent = [body for body in endpoint.requests[first:] if "Which colour" not in text_of(body)]
+        sent = [body for body in endpoint.requests[first:] if "Which colour" not in question_text(body)]
         assert 24 <= len(sent) <= 24 + 3 * 2
 
-    def test_a_node(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_a_node(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         """A cluster of three nodes loses one with all its workers."""
         acbench(tmp_path / "here", *asks(wood, endpoint))
         endpoint.latency = 0.6
@@ -225,7 +225,7 @@ class TestKilled:
         assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
 
     def test_stopped_by_ctrl_c_it_ends_soon_and_goes_on_later(
-        self, wood: Path, tmp_path: Path, endpoint: Loopback
+        self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint
     ) -> None:
         endpoint.latency = 0.5
         process = start(tmp_path / "p", *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE)
@@ -240,7 +240,7 @@ class TestKilled:
 
 
 class TestMoney:
-    def test_a_budget_holds_for_all_workers_together(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_a_budget_holds_for_all_workers_together(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         limit = 0.06
         endpoint.latency = 0.1
         said = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--budget", f"{limit}"), status=3, **NICE).said
@@ -252,7 +252,7 @@ class TestMoney:
         counts = questions_of(endpoint)
         assert len(counts) == 24 and set(counts.values()) == {1}
 
-    def test_equal_images_are_asked_about_once(self, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_equal_images_are_asked_about_once(self, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         root = toy_mvtec_ad(tmp_path / "twins", {"wood": ("hole",)}, train=2, good=1, each=6)
         for number in range(6, 12):  # the same picture, the same mask, under another name
             for folder, name in (("test/hole", "{:03}.png"), ("ground_truth/hole", "{:03}_mask.png")):
@@ -265,7 +265,7 @@ class TestMoney:
         counts = questions_of(endpoint)
         assert len(counts) == 6 and set(counts.values()) == {1}
 
-    def test_a_key_that_is_refused_stops_all(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_a_key_that_is_refused_stops_all(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         endpoint.plan = lambda number, text: refusal(401, "no such key")
         said = acbench(tmp_path, *asks(wood, endpoint, *RAY), status=1, OPENAI_API_KEY="sk-secret-key", **NICE).said
         assert "no such key" in said and "sk-secret-key" not in said
@@ -287,7 +287,7 @@ class TestRefused:
         done = acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, RAY_ADDRESS="127.0.0.1:1")
         assert "RAY_ADDRESS=127.0.0.1:1" in done.err and "unset RAY_ADDRESS" in done.err
 
-    def test_batches(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_batches(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         done = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--batch"), status=1, **NICE)
         assert "leave --batch or --engine out" in done.err and not endpoint.requests
 

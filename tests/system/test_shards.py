@@ -20,15 +20,15 @@ from acbench.storage.ledger import Ledger
 from acbench.storage.ledger_merge import MergingLedger
 from acbench.storage.shard import Shard
 from acbench.testing import toy_mvtec_ad
+from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint
 from tests.support.commands import acbench, killed, made, start
-from tests.support.loopback_llm import PRICE_IN, PRICE_OUT, Loopback
 
 LLM = ("--llm-price", f"{PRICE_IN}/{PRICE_OUT}", "--no-canary")
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Loopback]:
-    with Loopback() as here:
+def endpoint() -> Iterator[FakeEndpoint]:
+    with FakeEndpoint() as here:
         yield here
 
 
@@ -172,7 +172,7 @@ class TestMerged:
         acbench(tmp_path / "there", "ingest", "visa_ac", "--root", full_visa)
         assert made(tmp_path / "there") == made(tmp_path / "here")
 
-    def test_answers_are_paid_once(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_answers_are_paid_once(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         """Equal images too, though they lie in different places; within the budget; and a second time nothing."""
         asks = ("propose", "mvtec_ac", "--proposer", "llm", "--llm", "toy", "--llm-url", endpoint.url, *LLM)
         acbench(tmp_path / "here", *asks, "--root", wood)
@@ -193,7 +193,7 @@ class TestMerged:
         name = ".acbench/mvtec_ac/proposals/llm.parquet"
         assert (there / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
-    def test_velm(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_velm(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         runs = ("velm", "mvtec_ac", "--root", wood, "--llm", "toy", "--llm-url", endpoint.url, *LLM)
         acbench(tmp_path / "here", *runs)
         asked = len(endpoint.requests)
@@ -206,7 +206,7 @@ class TestMerged:
 
 class TestTrouble:
     def test_a_killed_shard_goes_on_and_pays_no_answer_twice(
-        self, wood: Path, tmp_path: Path, endpoint: Loopback
+        self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint
     ) -> None:
         asks = ("propose", "mvtec_ac", "--proposer", "llm", "--llm", "toy", "--llm-url", endpoint.url, *LLM)
         whole = ("--root", wood, "--concurrency", "2", "--shard", "1/1")
@@ -221,7 +221,7 @@ class TestTrouble:
         acbench(tmp_path / "p", *asks, "--root", wood)
         assert 22 <= len(endpoint.requests) <= 22 + 2 * kills
 
-    def test_nobody_else_while_a_shard_is_at_work(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_nobody_else_while_a_shard_is_at_work(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         asks = ("propose", "mvtec_ac", "--proposer", "llm", "--llm", "toy", "--llm-url", endpoint.url, *LLM)
         endpoint.latency = 2
         process = start(tmp_path / "p", *asks, "--root", wood, "--shard", "1/2", "--concurrency", "1")
@@ -240,7 +240,7 @@ class TestTrouble:
         assert "of 3 shards, 2 brought nothing: 1, 3" in acbench(tmp_path, "merge", "mvtec_ac").said
         assert "No shard has brought anything" in acbench(tmp_path, "merge", "mvtec_ac").said
 
-    def test_what_does_not_go_together(self, wood: Path, tmp_path: Path, endpoint: Loopback) -> None:
+    def test_what_does_not_go_together(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         llm = ("--llm", "toy", "--llm-url", endpoint.url)
         asks = ("propose", "mvtec_ac", "--root", wood, "--proposer", "llm", *llm, "--shard", "1/2")
         assert "leave --batch or --shard out" in acbench(tmp_path, *asks, "--batch", status=1).err

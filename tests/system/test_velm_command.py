@@ -14,15 +14,15 @@ from PIL import Image
 from acbench.records import Prediction
 from acbench.storage import tables as store
 from acbench.testing import toy_mvtec_ad
+from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint, last_class
 from tests.support.commands import acbench, killed, start
-from tests.support.loopback_llm import PRICE_IN, PRICE_OUT, Loopback, last_class
 
 PREDICTIONS = ".acbench/mvtec_ac/predictions/velm.parquet"
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Loopback]:
-    with Loopback() as here:
+def endpoint() -> Iterator[FakeEndpoint]:
+    with FakeEndpoint() as here:
         here.answer = last_class
         yield here
 
@@ -44,7 +44,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root, maps
 
 
-def toy_run(toy: tuple[Path, Path], endpoint: Loopback, *more: str) -> list[str]:
+def toy_run(toy: tuple[Path, Path], endpoint: FakeEndpoint, *more: str) -> list[str]:
     root, maps = toy
     price = f"{PRICE_IN}/{PRICE_OUT}"
     given = ("velm", "mvtec_ac", "--root", root, "--detector", f"heatmaps:{maps}", "--false-alarms", "0")
@@ -52,12 +52,12 @@ def toy_run(toy: tuple[Path, Path], endpoint: Loopback, *more: str) -> list[str]
     return [*map(str, given), *llm, *more]
 
 
-def questions(endpoint: Loopback) -> int:
+def questions(endpoint: FakeEndpoint) -> int:
     """Charged questions about products: those of the test for sight are not counted."""
-    return sum(count for text, count in endpoint.paid.items() if "Product:" in text)
+    return sum(count for text, count in endpoint.paid_by_text.items() if "Product:" in text)
 
 
-def test_real_bottles_with_a_real_detector(mvtec_ad_root: Path, tmp_path: Path, endpoint: Loopback) -> None:
+def test_real_bottles_with_a_real_detector(mvtec_ad_root: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
     """A few of them, so that it is done soon."""
     root = tmp_path / "bottles"
     for path in mvtec_ad_root.glob("bottle/*/*/*.png"):
@@ -87,13 +87,13 @@ def test_real_bottles_with_a_real_detector(mvtec_ad_root: Path, tmp_path: Path, 
 
 class TestKilled:
     def test_at_any_moment_the_next_run_brings_the_same_and_pays_for_no_answer_twice(
-        self, toy: tuple[Path, Path], tmp_path: Path, endpoint: Loopback
+        self, toy: tuple[Path, Path], tmp_path: Path, endpoint: FakeEndpoint
     ) -> None:
         acbench(tmp_path / "whole", *toy_run(toy, endpoint))
         expected = (tmp_path / "whole" / PREDICTIONS).read_bytes()
         asked = questions(endpoint)
         assert asked == 12
-        endpoint.paid.clear()
+        endpoint.paid_by_text.clear()
         endpoint.latency = 0.3
         project, generator, kills = tmp_path / "killed", random.Random(0), 0
         for _ in range(4):
@@ -110,7 +110,7 @@ class TestKilled:
 
 class TestMoney:
     def test_a_budget_stops_it_and_the_next_run_goes_on(
-        self, toy: tuple[Path, Path], tmp_path: Path, endpoint: Loopback
+        self, toy: tuple[Path, Path], tmp_path: Path, endpoint: FakeEndpoint
     ) -> None:
         arguments = toy_run(toy, endpoint, "--no-canary")
         estimate = acbench(tmp_path, *arguments, "--dry-run", "--json").facts["velm"]
@@ -122,12 +122,12 @@ class TestMoney:
         assert len(rows) == 4 + part
         acbench(tmp_path, *arguments)
         assert questions(endpoint) == 12
-        assert max(Counter(endpoint.paid).values()) <= 12  # all of a category have the same text
+        assert max(Counter(endpoint.paid_by_text).values()) <= 12  # all of a category have the same text
         assert len(store.read(tmp_path / PREDICTIONS, Prediction)) == 16
 
 
 def test_an_oracle_is_recorded_and_no_leaderboard_entry(
-    toy: tuple[Path, Path], tmp_path: Path, endpoint: Loopback
+    toy: tuple[Path, Path], tmp_path: Path, endpoint: FakeEndpoint
 ) -> None:
     root, _ = toy
     llm = ("--llm", "toy", "--llm-url", endpoint.url)

@@ -22,7 +22,16 @@ from acbench.integrations.openai.endpoint import KEY, Endpoint
 from acbench.integrations.openai.tokens import picture_tokens
 from acbench.predictors.llm.messages import LlmError, Picture, Price, Question
 from acbench.testing import tiny_jpeg, tiny_png
-from tests.support.loopback_llm import ANSWER, PRICE_IN, PRICE_OUT, Fault, Loopback, choice, refusal, text_of
+from acbench.testing.endpoint import (
+    ANSWER,
+    PRICE_IN,
+    PRICE_OUT,
+    FakeEndpoint,
+    Fault,
+    changed_choice,
+    question_text,
+    refusal,
+)
 
 SECRET = "sk-test-5ecret-0123456789"
 QUESTION = Question(
@@ -34,19 +43,19 @@ GOOD_BODY = {"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
+def server() -> Iterator[FakeEndpoint]:
+    with FakeEndpoint() as running:
         yield running
 
 
-def chat(server: Loopback, timeout: float = 60.0) -> OpenAIChat:
+def chat(server: FakeEndpoint, timeout: float = 60.0) -> OpenAIChat:
     """A chat whose dialect is known, so that a refusal is a refusal."""
     made = chat_openai("m", server.url, price=Price(PRICE_IN, PRICE_OUT), timeout=timeout)
     made._settled = True
     return made
 
 
-def failure(server: Loopback, fault: Fault, timeout: float = 60.0) -> LlmError:
+def failure(server: FakeEndpoint, fault: Fault, timeout: float = 60.0) -> LlmError:
     server.plan = lambda number, text: fault
     with pytest.raises(LlmError) as caught:
         chat(server, timeout).ask(QUESTION)
@@ -54,7 +63,7 @@ def failure(server: Loopback, fault: Fault, timeout: float = 60.0) -> LlmError:
 
 
 class TestAnswers:
-    def test_a_question_is_sent_whole_and_in_order(self, server: Loopback) -> None:
+    def test_a_question_is_sent_whole_and_in_order(self, server: FakeEndpoint) -> None:
         answer = chat(server).ask(QUESTION)
         assert (answer.text, answer.model, answer.finish) == (json.dumps(ANSWER), "m-2026-01-01", "stop")
         assert (answer.tokens_in, answer.tokens_out) == (17 // 4 + 255, 30)
@@ -67,41 +76,41 @@ class TestAnswers:
         form = body["response_format"]["json_schema"]
         assert form["strict"] and list(form["schema"]["properties"]) == ["b", "a"]
 
-    def test_many_threads_may_ask(self, server: Loopback) -> None:
+    def test_many_threads_may_ask(self, server: FakeEndpoint) -> None:
         server.latency = 0.02
-        server.answer = text_of
+        server.answer = question_text
         asked = chat(server)
         questions = [replace(QUESTION, parts=(f"{number}",)) for number in range(64)]
         with ThreadPoolExecutor(16) as pool:
             assert [each.text for each in pool.map(asked.ask, questions)] == [f"{number}" for number in range(64)]
 
-    def test_what_an_endpoint_leaves_out_is_estimated_or_empty(self, server: Loopback) -> None:
+    def test_what_an_endpoint_leaves_out_is_estimated_or_empty(self, server: FakeEndpoint) -> None:
         server.plan = lambda number, text: Fault(body=json.dumps(GOOD_BODY).encode())
         asked = chat(server)
         answer = asked.ask(QUESTION)
         assert (answer.tokens_in, answer.tokens_out) == (asked.tokens(QUESTION), 400)
 
     @pytest.mark.parametrize("usage", [None, [], "much", {"prompt_tokens": -5}, {"prompt_tokens": "9"}, {"x": {}}])
-    def test_a_usage_that_makes_no_sense_is_estimated(self, server: Loopback, usage: object) -> None:
+    def test_a_usage_that_makes_no_sense_is_estimated(self, server: FakeEndpoint, usage: object) -> None:
         server.plan = lambda number, text: Fault(body=json.dumps({**GOOD_BODY, "usage": usage}).encode())
         asked = chat(server)
         assert asked.ask(QUESTION).tokens_in == asked.tokens(QUESTION)
 
-    def test_a_flood_is_cut_and_counts_as_ended_by_its_length(self, server: Loopback) -> None:
+    def test_a_flood_is_cut_and_counts_as_ended_by_its_length(self, server: FakeEndpoint) -> None:
         server.answer = lambda body: "x" * 100_000
         answer = chat(server).ask(QUESTION)
         assert (len(answer.text), answer.finish) == (MAX_TEXT, "length")
 
-    def test_half_a_character_is_replaced(self, server: Loopback) -> None:
+    def test_half_a_character_is_replaced(self, server: FakeEndpoint) -> None:
         server.answer = lambda body: "half \ud83d"
         assert chat(server).ask(QUESTION).text == "half ?"
 
-    def test_compression_that_nobody_asked_for_is_not_undone(self, server: Loopback) -> None:
+    def test_compression_that_nobody_asked_for_is_not_undone(self, server: FakeEndpoint) -> None:
         bomb = gzip.compress(b"[" * 50_000_000)
         assert len(bomb) < 100_000
         error = failure(server, Fault(body=bomb, headers={"content-encoding": "gzip"}))
         assert error.kind == "server" and "not JSON" in error.message
-        assert server.seen_headers[0]["accept-encoding"] == "identity"
+        assert server.headers[0]["accept-encoding"] == "identity"
 
 
 BROKEN: dict[str, tuple[Fault, str, bool]] = {
@@ -142,25 +151,25 @@ BROKEN: dict[str, tuple[Fault, str, bool]] = {
     "error with 200": (Fault(body=b'{"error": {"message": "overloaded"}}'), "server", True),
     "no message": (Fault(body=b'{"choices": [{}]}'), "refused", True),
     "message of text": (Fault(body=b'{"choices": [{"message": "yes"}]}'), "refused", True),
-    "content of null": (choice(message={"content": None}), "refused", True),
-    "content that is a list": (choice(message={"content": [{"type": "text", "text": "x"}]}), "refused", True),
-    "empty content": (choice(message={"content": ""}), "refused", True),
-    "blank content": (choice(message={"content": " \n"}), "refused", True),
-    "refusal": (choice(message={"refusal": "I cannot", "content": None}), "refused", True),
-    "content filter": (choice(finish_reason="content_filter"), "refused", True),
-    "only thoughts": (choice(finish_reason="length", message={"content": ""}), "refused", True),
+    "content of null": (changed_choice(message={"content": None}), "refused", True),
+    "content that is a list": (changed_choice(message={"content": [{"type": "text", "text": "x"}]}), "refused", True),
+    "empty content": (changed_choice(message={"content": ""}), "refused", True),
+    "blank content": (changed_choice(message={"content": " \n"}), "refused", True),
+    "refusal": (changed_choice(message={"refusal": "I cannot", "content": None}), "refused", True),
+    "content filter": (changed_choice(finish_reason="content_filter"), "refused", True),
+    "only thoughts": (changed_choice(finish_reason="length", message={"content": ""}), "refused", True),
     "reset before": (Fault(reset=True), "connection", True),
-    "reset within": (Fault(keep=40, reset=True), "connection", True),
-    "cut off within": (Fault(keep=40), "connection", True),
+    "reset within": (Fault(cut_after=40, reset=True), "connection", True),
+    "cut off within": (Fault(cut_after=40), "connection", True),
     "too long": (Fault(body=b" " * (MAX_BODY + 1)), "refused", True),
     "late": (Fault(wait=3.0), "timeout", True),
-    "trickle": (Fault(rate_limit=0.05), "timeout", True),
+    "trickle": (Fault(seconds_per_byte=0.05), "timeout", True),
 }
 
 
 class TestFaults:
     @pytest.mark.parametrize("name", BROKEN)
-    def test_each_has_its_kind_and_says_who_did_it(self, server: Loopback, name: str) -> None:
+    def test_each_has_its_kind_and_says_who_did_it(self, server: FakeEndpoint, name: str) -> None:
         fault, kind, may_cost = BROKEN[name]
         error = failure(server, fault, timeout=1.0 if kind == "timeout" else 60.0)
         assert (error.kind, error.may_cost) == (kind, may_cost)
@@ -210,7 +219,7 @@ class TestFaults:
         ],
     )
     def test_retry_after_in_either_form(
-        self, server: Loopback, status: int, headers: dict[str, str], low: float | None, high: float | None
+        self, server: FakeEndpoint, status: int, headers: dict[str, str], low: float | None, high: float | None
     ) -> None:
         soon = format_datetime(datetime.now(UTC) + timedelta(seconds=300), usegmt=True)
         headers = {name: value.replace("DATE", soon) for name, value in headers.items()}
@@ -220,9 +229,9 @@ class TestFaults:
         else:
             assert wait is not None and low <= wait <= high
 
-    def test_a_slow_body_is_given_up_as_a_whole(self, server: Loopback) -> None:
+    def test_a_slow_body_is_given_up_as_a_whole(self, server: FakeEndpoint) -> None:
         """Each pause is short, and the whole would take two minutes."""
-        assert "in full" in failure(server, Fault(rate_limit=0.2), timeout=1.0).message
+        assert "in full" in failure(server, Fault(seconds_per_byte=0.2), timeout=1.0).message
 
 
 class TestDialects:
@@ -244,7 +253,7 @@ class TestDialects:
 
     @pytest.mark.parametrize("status", [400, 422])
     @pytest.mark.parametrize("names", [[name] for name in REFUSALS] + [["no temperature", "no seed", "other limit"]])
-    def test_it_finds_out_by_asking_and_remembers(self, server: Loopback, names: list[str], status: int) -> None:
+    def test_it_finds_out_by_asking_and_remembers(self, server: FakeEndpoint, names: list[str], status: int) -> None:
         def refuses(body: dict[str, Any]) -> Fault | None:
             for name in names:
                 wrong, complaint = self.REFUSALS[name]
@@ -260,7 +269,7 @@ class TestDialects:
         assert len(server.requests) == before + 1
         assert asked.name == chat_openai("m", server.url).name, "how it had to be asked is no part of the name"
 
-    def test_without_a_strict_form_the_schema_is_told_in_words(self, server: Loopback) -> None:
+    def test_without_a_strict_form_the_schema_is_told_in_words(self, server: FakeEndpoint) -> None:
         wrong, complaint = self.REFUSALS["no response_format"]
         server.refuses = lambda body: refusal(400, complaint) if wrong(body) else None
         chat_openai("m", server.url).ask(QUESTION)
@@ -269,14 +278,14 @@ class TestDialects:
         ]  # fmt: skip
         assert json.dumps(dict(QUESTION.schema)) in server.requests[-1]["messages"][0]["content"]
 
-    def test_a_question_that_is_refused_in_every_form_is_refused(self, server: Loopback) -> None:
+    def test_a_question_that_is_refused_in_every_form_is_refused(self, server: FakeEndpoint) -> None:
         server.refuses = lambda body: refusal(400, f"cannot decode image, {body.get('response_format')}")
         with pytest.raises(LlmError, match="cannot decode image") as caught:
             chat_openai("m", server.url).ask(QUESTION)
         assert caught.value.kind == "refused" and "json_schema" in caught.value.message
         assert len(server.requests) == 3
 
-    def test_once_it_knows_a_refusal_costs_one_request(self, server: Loopback) -> None:
+    def test_once_it_knows_a_refusal_costs_one_request(self, server: FakeEndpoint) -> None:
         asked = chat_openai("m", server.url)
         asked.ask(QUESTION)
         server.refuses = lambda body: refusal(400, "cannot decode image")
@@ -284,7 +293,7 @@ class TestDialects:
             asked.ask(QUESTION)
         assert len(server.requests) == 2
 
-    def test_many_at_once_agree_on_one(self, server: Loopback) -> None:
+    def test_many_at_once_agree_on_one(self, server: FakeEndpoint) -> None:
         wrong, complaint = self.REFUSALS["no json_schema"]
         server.refuses = lambda body: refusal(400, complaint) if wrong(body) else None
         server.latency = 0.02
@@ -299,15 +308,15 @@ class TestSecrets:
     def key(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(KEY, SECRET)
 
-    def test_the_key_is_sent_as_a_header_and_nowhere_else(self, server: Loopback) -> None:
+    def test_the_key_is_sent_as_a_header_and_nowhere_else(self, server: FakeEndpoint) -> None:
         asked = chat(server)
         asked.ask(QUESTION)
-        assert server.seen_headers[0]["authorization"] == f"Bearer {SECRET}"
+        assert server.headers[0]["authorization"] == f"Bearer {SECRET}"
         assert SECRET not in json.dumps(server.requests)
         assert SECRET not in f"{asked.name} {asked!r}"
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
-    def test_an_endpoint_that_repeats_it_is_not_repeated(self, server: Loopback, status: int) -> None:
+    def test_an_endpoint_that_repeats_it_is_not_repeated(self, server: FakeEndpoint, status: int) -> None:
         error = failure(server, refusal(status, f"Incorrect API key provided: {SECRET}.", param=SECRET))
         assert SECRET not in f"{error} {error.message} {error.hint} {error!r}"
         assert error.__cause__ is None and error.__suppress_context__
@@ -318,26 +327,28 @@ class TestSecrets:
             Fault(body=f"key {SECRET}".encode()),
             Fault(body=json.dumps({"error": SECRET}).encode()),
             Fault(status=500, body=SECRET.encode()),
-            choice(message={"refusal": f"not for {SECRET}"}),
+            changed_choice(message={"refusal": f"not for {SECRET}"}),
         ],
     )
-    def test_nor_in_any_other_place(self, server: Loopback, fault: Fault) -> None:
+    def test_nor_in_any_other_place(self, server: FakeEndpoint, fault: Fault) -> None:
         assert SECRET not in str(failure(server, fault))
 
-    def test_a_redirect_does_not_take_it_along(self, server: Loopback) -> None:
-        with Loopback() as thief:
+    def test_a_redirect_does_not_take_it_along(self, server: FakeEndpoint) -> None:
+        with FakeEndpoint() as thief:
             failure(server, Fault(status=307, headers={"location": f"{thief.url}/chat/completions"}, body=b""))
             assert not thief.requests
 
     @pytest.mark.parametrize("key", ["two\nlines", "sk-schlüssel", "tab\tkey"])
-    def test_a_key_that_no_header_can_hold(self, server: Loopback, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    def test_a_key_that_no_header_can_hold(
+        self, server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch, key: str
+    ) -> None:
         monkeypatch.setenv(KEY, key)
         with pytest.raises(LlmError, match="no key has") as caught:
             chat(server).ask(QUESTION)
         assert caught.value.kind == "auth" and key not in str(caught.value)
 
     def test_none_is_needed_on_this_machine_but_elsewhere(
-        self, server: Loopback, monkeypatch: pytest.MonkeyPatch
+        self, server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv(KEY)
         assert chat(server).ask(QUESTION).text

@@ -28,8 +28,8 @@ from acbench.predictors.proposers import clip
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import GOOD, Item, Proposal
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
+from acbench.testing.endpoint import FakeEndpoint
 from tests.support.commands import here, python
-from tests.support.loopback_llm import Loopback
 from tests.support.records import MVTEC_AC, ask, item
 
 torch = import_torch()
@@ -601,7 +601,7 @@ def test_from_the_command_line_beside_an_llm(toy: Path, folder: Path, tmp_path: 
         assert done.status == 0
         return done.facts
 
-    with Loopback() as server:
+    with FakeEndpoint() as server:
         looks = ["--with", "clip", "--clip-model", f"local-dir:{folder}", "--with", "llm", "--llm", "m"]
         facts = acbench(
             "relabel", "--root", toy, "--without", "neighbours", *looks, "--llm-url", server.url, "--no-canary"

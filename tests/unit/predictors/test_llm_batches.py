@@ -22,7 +22,7 @@ from acbench.predictors.llm.batches import BatchEnd
 from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, Reply, call_id
 from acbench.testing import tiny_png
-from tests.support.loopback_llm import PRICE_IN, PRICE_OUT, Fault, Loopback, refusal, text_of
+from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint, Fault, question_text, refusal
 
 PRICE = Price(PRICE_IN, PRICE_OUT)
 QUESTION = Question(system="s", parts=(), schema={"type": "object"}, max_tokens=60)
@@ -35,14 +35,14 @@ def questions(count: int) -> list[tuple[str, Question]]:
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        running.answer = text_of
+def server() -> Iterator[FakeEndpoint]:
+    with FakeEndpoint() as running:
+        running.answer = question_text
         yield running
 
 
 @pytest.fixture
-def llm_client(server: Loopback, tmp_path: Path) -> Callable[..., BatchClient]:
+def llm_client(server: FakeEndpoint, tmp_path: Path) -> Callable[..., BatchClient]:
     def make(*, limit: float | None = None, sleep: Waiting = lambda seconds: None, **options: Any) -> BatchClient:
         chat = chat_openai("m", server.url, price=PRICE)
         retrier = Retrier(model=chat, budget=Budget(limit=limit), sleep=sleep)
@@ -61,7 +61,7 @@ def kept(llm_client: LedgerClient) -> dict[str, float]:
 
 class TestOneRun:
     def test_every_question_is_answered_for_half_the_price(
-        self, server: Loopback, llm_client: Callable[..., BatchClient]
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]
     ) -> None:
         server.batch_polls = 3
         maker = llm_client(most_calls=4)
@@ -71,20 +71,22 @@ class TestOneRun:
         }
         assert len(server.batches) == 3
         assert server.dollars == pytest.approx(sum(kept(maker).values())) == pytest.approx(maker.retrier.budget.spent)
-        alone = Loopback()
+        alone = FakeEndpoint()
         for number in range(10):
             alone.charge({"model": "m", "messages": [{"content": server_content(number)}]})
         alone._server.server_close()
         assert server.dollars == pytest.approx(alone.dollars / 2)
         assert not any(each.cached for each in asked.values())
 
-    def test_a_file_is_no_larger_than_allowed(self, server: Loopback, llm_client: Callable[..., BatchClient]) -> None:
+    def test_a_file_is_no_larger_than_allowed(
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]
+    ) -> None:
         maker = llm_client(most_bytes=2_000)
         assert len(list(maker.ask(questions(12)))) == 12
         assert len(server.batches) > 2
         assert all(len(data) < 4_000 for data in server.files.values())
 
-    def test_a_second_run_sends_nothing(self, server: Loopback, llm_client: Callable[..., BatchClient]) -> None:
+    def test_a_second_run_sends_nothing(self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]) -> None:
         first = dict(llm_client().ask(questions(5)))
         again = dict(llm_client().ask(questions(5)))
         assert len(server.batches) == 1
@@ -92,7 +94,7 @@ class TestOneRun:
         assert {name: each.answer for name, each in first.items()} == {n: each.answer for n, each in again.items()}
 
     def test_what_was_answered_one_by_one_is_not_handed_in(
-        self, server: Loopback, llm_client: Callable[..., BatchClient]
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]
     ) -> None:
         maker = llm_client()
         list(LedgerClient(retrier=maker.retrier, ledger=maker.ledger, check_vision=False).ask(questions(3)))
@@ -100,11 +102,13 @@ class TestOneRun:
         (file,) = (data for data in server.files.values() if b"custom_id" in data and b"method" in data)
         assert file.count(b"\n") == 2
 
-    def test_equal_questions_are_handed_in_once(self, server: Loopback, llm_client: Callable[..., BatchClient]) -> None:
+    def test_equal_questions_are_handed_in_once(
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]
+    ) -> None:
         (_, one), *_ = questions(1)
         asked = list(llm_client().ask([(f"name {n}", one) for n in range(4)]))
         assert sorted(name for name, _ in asked) == [f"name {n}" for n in range(4)]
-        assert server.paid.total() == 1
+        assert server.paid_by_text.total() == 1
 
     def test_an_answer_that_does_not_say_what_it_took_counts_as_estimated(
         self, llm_client: Callable[..., BatchClient]
@@ -130,7 +134,7 @@ class TestOneRun:
         assert maker.estimate(asked).cost == pytest.approx(whole.estimate(asked).cost / 2)
 
     @pytest.mark.parametrize("seed", range(8))
-    def test_the_budget_holds(self, server: Loopback, llm_client: Callable[..., BatchClient], seed: int) -> None:
+    def test_the_budget_holds(self, server: FakeEndpoint, llm_client: Callable[..., BatchClient], seed: int) -> None:
         limit = random.Random(seed).uniform(0.0005, 0.02)
         asked = dict(llm_client(limit=limit, most_calls=3).ask(questions(20)))
         assert len(asked) == 20
@@ -138,7 +142,7 @@ class TestOneRun:
         left = [each for each in asked.values() if each.answer is None]
         assert all(each.unasked and each.error.startswith("budget: ") for each in left)
         assert len(dict(llm_client().ask(questions(20)))) == 20
-        assert set(server.paid.values()) == {1}
+        assert set(server.paid_by_text.values()) == {1}
 
 
 def server_content(number: int) -> list[dict[str, Any]]:
@@ -162,7 +166,7 @@ class TestFaults:
         ],
     )
     def test_one_bad_row_is_one_reason(
-        self, server: Loopback, llm_client: Callable[..., BatchClient], fault: Fault, why: str
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient], fault: Fault, why: str
     ) -> None:
         server.plan = lambda number, text: fault if text == "question 2" else None
         asked = dict(llm_client().ask(questions(5)))
@@ -176,7 +180,7 @@ class TestFaults:
         "rows", [b"", b"\xff\xfe\n\n", b"[]\n", b"{}\n", b'{"custom_id": 7}\n', b'{"custom_id": "stranger"}\n', b"{\n"]
     )
     def test_a_file_of_results_that_makes_no_sense(
-        self, server: Loopback, llm_client: Callable[..., BatchClient], rows: bytes
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient], rows: bytes
     ) -> None:
         maker = llm_client()
 
@@ -193,7 +197,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
     def test_a_batch_that_is_given_up_says_nothing_of_its_questions(
-        self, server: Loopback, llm_client: Callable[..., BatchClient], status: str
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient], status: str
     ) -> None:
         server.batch_polls = 10**6
 
@@ -205,9 +209,9 @@ class TestFaults:
         assert len(self.errors(asked)) == 3 and all(status in each.error for each in asked.values())
         server.batch_polls = 1
         assert not self.errors(dict(llm_client().ask(questions(3))))
-        assert set(server.paid.values()) == {1}
+        assert set(server.paid_by_text.values()) == {1}
 
-    def test_an_endpoint_without_batches(self, server: Loopback, llm_client: Callable[..., BatchClient]) -> None:
+    def test_an_endpoint_without_batches(self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]) -> None:
         maker = llm_client()
 
         class None_(OpenAIBatches):
@@ -220,7 +224,7 @@ class TestFaults:
         assert len(dict(llm_client().ask(questions(3)))) == 3
 
     def test_a_batch_that_arrived_though_it_seemed_not_to_is_not_sent_twice(
-        self, server: Loopback, llm_client: Callable[..., BatchClient]
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]
     ) -> None:
         maker = llm_client()
 
@@ -238,7 +242,7 @@ class TestEnds:
     @pytest.mark.parametrize("moment", ["before it is handed in", "before its id is kept", "while it runs"])
     def test_the_next_run_takes_it_up(
         self,
-        server: Loopback,
+        server: FakeEndpoint,
         llm_client: Callable[..., BatchClient],
         tmp_path: Path,
         moment: str,
@@ -257,11 +261,11 @@ class TestEnds:
             f"item-{n}": f"question {n}" for n in range(6)
         }
         assert len(server.batches) == 1
-        assert set(server.paid.values()) == {1}
+        assert set(server.paid_by_text.values()) == {1}
         assert all(each.cached for each in asked.values()) == (moment != "before it is handed in")
 
     def test_killed_at_any_moment_nothing_is_paid_twice(
-        self, server: Loopback, llm_client: Callable[..., BatchClient], tmp_path: Path
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient], tmp_path: Path
     ) -> None:
         ledger = tmp_path / "ledger.sqlite"
         for step in range(1, 16):
@@ -271,11 +275,11 @@ class TestEnds:
                 break
             assert done.returncode == -signal.SIGKILL
         assert len(dict(llm_client().ask(questions(6)))) == 6
-        assert set(server.paid.values()) == {1}
+        assert set(server.paid_by_text.values()) == {1}
         assert len(kept(llm_client())) == 6
 
     def test_another_process_waits_for_a_batch_that_is_not_its_own(
-        self, server: Loopback, llm_client: Callable[..., BatchClient]
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]
     ) -> None:
         server.batch_polls = 10**6
         first, second = llm_client(), llm_client()
@@ -289,10 +293,10 @@ class TestEnds:
         server.batch_polls = 1
         assert all(each.answer for each in dict(second.ask(questions(6))).values())
         assert len(server.batches) == 2
-        assert set(server.paid.values()) == {1}
+        assert set(server.paid_by_text.values()) == {1}
 
     def test_one_by_one_nobody_waits_for_a_batch_or_pays_beside_it(
-        self, server: Loopback, llm_client: Callable[..., BatchClient]
+        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]
     ) -> None:
         server.batch_polls = 10**6
         maker = llm_client()
@@ -310,7 +314,7 @@ class TestEnds:
         assert len(server.requests) == 1
         server.batch_polls = 1
         assert all(each.answer for each in dict(llm_client().ask(questions(3))).values())
-        assert set(server.paid.values()) == {1}
+        assert set(server.paid_by_text.values()) == {1}
 
 
 DYING = """
@@ -363,7 +367,7 @@ list(client.ask(questions(6)))
 
 
 def test_the_ledger_knows_the_batch_before_the_endpoint_does(
-    server: Loopback, llm_client: Callable[..., BatchClient]
+    server: FakeEndpoint, llm_client: Callable[..., BatchClient]
 ) -> None:
     maker = llm_client()
     seen: list[tuple[int, str | None]] = []

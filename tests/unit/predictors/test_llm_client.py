@@ -24,7 +24,7 @@ from acbench.predictors.llm import Budget, LedgerClient, Retrier, check_vision
 from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, call_id
 from acbench.predictors.llm.rate_limit import LONGEST_WAIT, RateLimit, backoff
-from tests.support.loopback_llm import PRICE_IN, PRICE_OUT, Fault, Loopback, refusal
+from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint, Fault, refusal
 
 PRICE = Price(tokens_in=PRICE_IN, tokens_out=PRICE_OUT)
 QUESTION = Question(
@@ -488,8 +488,8 @@ class TestProcesses:
     ) -> None:
         ledger, count, chance = tmp_path / "ledger.sqlite", 400, random.Random(7)
         kills, settled = 0, dict[str, int]()
-        faults = [None, None, None, refusal(500), refusal(429), Fault(keep=9), Fault(reset=True)]
-        with Loopback(lambda number, text: chance.choice(faults), latency=0.01) as server:
+        faults = [None, None, None, refusal(500), refusal(429), Fault(cut_after=9), Fault(reset=True)]
+        with FakeEndpoint(lambda number, text: chance.choice(faults), latency=0.01) as server:
             name = chat_openai("m", server.url).name
             KEYS.update({f"question {n}": call_id(name, question) for n, (_, question) in enumerate(questions(count))})
             while True:
@@ -506,9 +506,9 @@ class TestProcesses:
                     process.join()
                     kills += 1
                 for text, paid in settled.items():
-                    assert server.paid[text] == paid, text
+                    assert server.paid_by_text[text] == paid, text
                 for text in answered(ledger) - set(settled):
-                    settled[text] = server.paid[text]
+                    settled[text] = server.paid_by_text[text]
                 if ended and len(settled) == count:  # one that failed to the end is asked by the next
                     break
             assert kills >= 10
@@ -516,12 +516,12 @@ class TestProcesses:
                 for text, key in KEYS.items():
                     known = log.call(key)
                     assert known
-                    assert server.paid[text] <= known.sends, "what may have been paid was noted before"
+                    assert server.paid_by_text[text] <= known.sends, "what may have been paid was noted before"
 
     def test_two_at_once_do_not_pay_twice(
         self, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
     ) -> None:
-        with Loopback(latency=0.02) as server:
+        with FakeEndpoint(latency=0.02) as server:
             arguments = (server.url, str(tmp_path / "ledger.sqlite"), 150)
             pair = [processes.Process(target=ask_all, args=arguments) for _ in range(2)]
             for process in pair:
@@ -529,13 +529,13 @@ class TestProcesses:
             for process in pair:
                 process.join()
             assert [process.exitcode for process in pair] == [0, 0]
-            assert len(server.paid) == 150
-            assert set(server.paid.values()) == {1}
+            assert len(server.paid_by_text) == 150
+            assert set(server.paid_by_text.values()) == {1}
 
     def test_a_bill_tells_of_calls_that_may_have_been_paid(
         self, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
     ) -> None:
-        with Loopback(latency=5.0) as server:
+        with FakeEndpoint(latency=5.0) as server:
             process = processes.Process(target=ask_all, args=(server.url, str(tmp_path / "l.sqlite"), 3))
             process.start()
             while len(server.requests) < 3:

@@ -1,7 +1,7 @@
-"""Little data sets in their real layouts: for tests, notebooks and people who extend acbench.
+"""Toy datasets on disk, in the layouts of the real ones.
 
-`toy_*` draw small pictures with a visible defect and its mask. `full_tree` writes one tiny file for each path
-of a listing, so that a test sees the real number of files under their real names in seconds.
+`toy_*` draw small images with a visible defect and its mask. `full_tree` writes one tiny image under each path of a
+listing, so that a test sees the real number of files under their real names within seconds.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import csv
 import io
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from acbench.errors import AcbenchError
 from acbench.records import category_of
 
 if TYPE_CHECKING:
@@ -23,53 +21,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(kw_only=True)
-class FakeModels:
-    """The models of a `Setup`, as a test chooses them. One that was not chosen raises AcbenchError when asked for."""
-
-    embedder: Any = None
-    patch_model: Any = None
-    clip_model: Any = None
-    client: Any = None
-
-    def patches(self) -> Any:
-        return self._chosen("patch_model")
-
-    def clip(self) -> Any:
-        return self._chosen("clip_model")
-
-    def llm_client(self) -> Any:
-        return self._chosen("client")
-
-    def _chosen(self, name: str) -> Any:
-        model = getattr(self, name)
-        if model is None:
-            raise AcbenchError(f"no {name} was chosen", f"FakeModels({name}=…)")
-        return model
-
-
-class MemoryVectors(dict[str, bytes]):
-    """Keeps vectors as long as it lives: the `vectors` of a `Setup`."""
-
-    def embeddings(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return {key: self[key] for key in keys if key in self}
-
-    def put_embeddings(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        self.update(rows)
-
-
 TOY_MVTEC_AD: Mapping[str, Sequence[str]] = {
     "bottle": ("broken_large", "contamination"),
     "screw": ("scratch_head", "thread_top"),
 }
-"""Category → classes of anomalous images, all of them real ones."""
+"""Category → classes of anomalous images, all of which exist in MVTec-AD."""
 TOY_VISA: Mapping[str, Sequence[str]] = {
     "candle": ("chunk of wax missing", "chunk of wax missing,different colour spot"),
     "pcb4": ("scratch", "missing,dirt"),
 }
-"""Category → label strings of anomalous images, all of them real ones."""
+"""Category → label strings of anomalous images, all of which exist in VisA."""
 SIZE = 48
-"""Width and height of a toy picture, pixels."""
+"""Width and height of a toy image, pixels."""
 
 
 def toy_mvtec_ad(
@@ -80,7 +43,7 @@ def toy_mvtec_ad(
     good: int = 2,
     each: int = 2,
 ) -> Path:
-    """Draw a data set in the layout of MVTec-AD: `each` images a class. Gives `root`."""
+    """Draw a dataset in the layout of MVTec-AD, with `each` images a class, and return `root`."""
     for category, classes in categories.items():
         for index in range(train):
             _draw(root / f"{category}/train/good/{index:03}.png", f"{category} train {index}")
@@ -100,7 +63,7 @@ def toy_visa(
     normal: int = 4,
     each: int = 2,
 ) -> Path:
-    """Draw a data set in the layout of VisA's archive: `each` images a label string. Gives `root`.
+    """Draw a dataset in the layout of VisA's archive, with `each` images a label string, and return `root`.
 
     The last normal image is number 13, which the standard split keeps for testing in every category.
     """
@@ -126,30 +89,29 @@ def write_image_anno(root: Path, labels: Mapping[str, str]) -> None:
     for image, label in labels.items():
         mask = image.replace("/Images/", "/Masks/").rpartition(".")[0] + ".png" if label != "normal" else ""
         rows.setdefault(category_of(image), []).append((image, label, mask))
-    for category, those in rows.items():
+    for category, category_rows in rows.items():
         path = root / category / "image_anno.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("image", "label", "mask"))
-            writer.writerows(those)
+            writer.writerows(category_rows)
 
 
 def full_tree(root: Path, paths: Iterable[str]) -> Path:
-    """Write a tiny valid picture under each path, by its extension; no two have the same bytes. Gives
-    `root`."""
-    made: set[Path] = set()
+    """Write a tiny valid image under each path, by its extension, and return `root`. No two have the same bytes."""
+    folders: set[Path] = set()
     for path in paths:
         target = root / path
-        if target.parent not in made:
+        if target.parent not in folders:
             target.parent.mkdir(parents=True, exist_ok=True)
-            made.add(target.parent)
+            folders.add(target.parent)
         target.write_bytes(tiny_png(path) if path.lower().endswith(".png") else tiny_jpeg(path))
     return root
 
 
 def tiny_png(comment: str = "") -> bytes:
-    """An 8×8 grey PNG that carries a comment."""
+    """An 8×8 grey PNG with a comment in it."""
     start, end = _blank("PNG"), len(_blank("PNG")) - 12  # before IEND
     chunk = b"tEXt" + b"Comment\0" + comment.encode()
     return b"".join(
@@ -164,7 +126,7 @@ def tiny_png(comment: str = "") -> bytes:
 
 
 def tiny_jpeg(comment: str = "") -> bytes:
-    """An 8×8 grey JPEG that carries a comment."""
+    """An 8×8 grey JPEG with a comment in it."""
     text = comment.encode()
     return b"".join((b"\xff\xd8\xff\xfe", (len(text) + 2).to_bytes(2, "big"), text, _blank("JPEG")[2:]))
 
@@ -179,7 +141,7 @@ def _blank(kind: str) -> bytes:
 
 
 def _draw(path: Path, seed: str, mask: Path | None = None, value: int = 255) -> None:
-    """A disc on noise; with `mask`, also a bright spot in it, drawn there with `value`."""
+    """Draw a disc on noise. With `mask`, also draw a bright spot and mark it there with the grey level `value`."""
     import numpy as np
     from PIL import Image
 
@@ -188,7 +150,7 @@ def _draw(path: Path, seed: str, mask: Path | None = None, value: int = 255) -> 
     picture[_disc(SIZE // 2, SIZE // 2, SIZE // 3)] += 120
     path.parent.mkdir(parents=True, exist_ok=True)
     if mask is not None:
-        x, y = (int(each) for each in random.integers(SIZE // 3, 2 * SIZE // 3, 2))
+        x, y = (int(place) for place in random.integers(SIZE // 3, 2 * SIZE // 3, 2))
         spot = _disc(x, y, SIZE // 10)
         picture[spot] = (250, 240, 60)
         mask.parent.mkdir(parents=True, exist_ok=True)
