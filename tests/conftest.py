@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from acbench.testing import full_tree, write_image_anno
+from tests.support import sample
 from tests.support.listings import listing, paths
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as Python does. A shell that starts pytest in the background has it ignored, and tests send it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -32,3 +39,10 @@ def full_visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = full_tree(tmp_path_factory.mktemp("visa"), paths("visa"))
     write_image_anno(root, {row["image"]: row["label"] for row in listing("visa")})
     return root
+
+
+@pytest.fixture(scope="session")
+def sample_images(pytestconfig: pytest.Config) -> Path:
+    """The sample's images, rendered once and kept in pytest's cache. Not to be changed."""
+    assert pytestconfig.cache is not None
+    return sample.rendered(pytestconfig.cache.mkdir("sample"))

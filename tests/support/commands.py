@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from acbench.cli.main import main
 
+ROOT = Path(__file__).parents[2]
 DIARY = (".acbench/ledger.sqlite", ".acbench/lock")
 ACBENCH = ("-m", "acbench")
 SETTINGS = ("ACBENCH_", "FIFTYONE_", "HF_", "LABEL_STUDIO_")
@@ -78,16 +80,50 @@ def finish(process: subprocess.Popen[str], status: int = 0, seconds: float = 500
     return Done(status, out, err)
 
 
-def killed(process: subprocess.Popen[str], seconds: float) -> bool:
-    """Whether it was killed after so many seconds; if not, it had come to a good end before."""
-    try:
-        process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return True
-    assert process.returncode == 0
-    return False
+class DyingCommands:
+    """Commands that get a signal right before a step of their work: see `tests.support.dying`. A context manager."""
+
+    def __init__(self, folder: Path, *modules: str) -> None:
+        self._output = folder / "output.txt"
+        command = [sys.executable, "-m", "tests.support.dying", *modules]
+        env, pipe = environment(PYTHONPATH=str(ROOT)), subprocess.PIPE
+        self._server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=env)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.communicate(timeout=60)
+
+    def start(self, project: Path, when: int | str, *arguments: object, signal_name: str = "SIGKILL") -> int:
+        """Begin a command; gives its process id. It is given to `status` before the next one begins."""
+        project.mkdir(exist_ok=True)
+        command = {"when": when, "signal": signal_name, "project": str(project), "output": str(self._output)}
+        line = json.dumps({**command, "arguments": [*map(str, arguments), "--project", str(project)]})
+        assert self._server.stdin is not None
+        self._server.stdin.write(line + "\n")
+        self._server.stdin.flush()
+        return self._reply()
+
+    def status(self) -> int:
+        """Wait for the end of the command; gives its exit status, negative for a signal."""
+        return self._reply()
+
+    def killed(self, project: Path, when: int | str, *arguments: object, status: int = 0) -> bool:
+        """Run a command and kill it at a step; False if it came to its end before, with this status."""
+        self.start(project, when, *arguments)
+        done = self.status()
+        assert done in (status, -signal.SIGKILL), self.output
+        return done == -signal.SIGKILL
+
+    @property
+    def output(self) -> str:
+        """What the last command printed."""
+        return self._output.read_text(encoding="utf-8")
+
+    def _reply(self) -> int:
+        assert self._server.stdout is not None
+        return int(self._server.stdout.readline())
 
 
 def acbench(project: Path | None, *arguments: object, status: int = 0, **env: str) -> Done:

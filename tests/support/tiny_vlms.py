@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from acbench.integrations.torch.runtime import import_torch
+from tests.support.lazy import lazy_beside_torch
 
-import_torch()
-import transformers  # noqa: E402  (needs what import_torch mends)
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
-
+transformers = lazy_beside_torch("transformers")
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 TURN = "{{% for m in messages %}}{0}{{% for c in m.content %}}{{% if c.type == 'image' %}}{1}{{% else %}}{{{{ c.text }}}}{{% endif %}}{{% endfor %}}{2}{{% endfor %}}{3}"  # noqa: E501
 
 
 def tokenizer(*special: str) -> Any:
     """Bytes, and some tokens of the model's own."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     made = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(letters)}, merges=[]))
     made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()

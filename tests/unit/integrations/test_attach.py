@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import datasets
 import pytest
 
 import acbench
 from acbench.testing import toy_mvtec_ad
+from tests.support.lazy import lazy
 from tests.support.releases import build
+
+datasets = lazy("datasets")
 
 BROKEN = "bottle/test/broken_large/000.png"
 
 
 @pytest.fixture(scope="module")
-def labels(tmp_path_factory: pytest.TempPathFactory) -> datasets.DatasetDict:
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A labels-only release, loaded."""
     project = tmp_path_factory.mktemp("labels")
     built = build(project, "mvtec_ac", root=toy_mvtec_ad(project / "images"))
@@ -29,7 +32,7 @@ def images(tmp_path: Path) -> Path:
     return toy_mvtec_ad(tmp_path / "images")
 
 
-def test_every_row_gets_its_own_picture_and_mask(labels: datasets.DatasetDict, images: Path) -> None:
+def test_every_row_gets_its_own_picture_and_mask(labels: Any, images: Path) -> None:
     joined = acbench.attach_images(labels, images)
     assert joined.keys() == labels.keys()
     for split, part in joined.items():
@@ -42,7 +45,7 @@ def test_every_row_gets_its_own_picture_and_mask(labels: datasets.DatasetDict, i
     assert joined["test"].features["label"] == labels["test"].features["label"]
 
 
-def test_pictures_are_decoded_only_when_asked_for(labels: datasets.DatasetDict, images: Path) -> None:
+def test_pictures_are_decoded_only_when_asked_for(labels: Any, images: Path) -> None:
     joined = acbench.attach_images(labels["test"], str(images))
     (images / BROKEN).unlink()
     number = list(joined["image_path"]).index(BROKEN)
@@ -52,9 +55,7 @@ def test_pictures_are_decoded_only_when_asked_for(labels: datasets.DatasetDict, 
 
 
 @pytest.mark.parametrize("damage", ["other bytes", "missing", "link outside", "a folder"])
-def test_a_copy_that_differs_is_refused_and_named(
-    labels: datasets.DatasetDict, images: Path, tmp_path: Path, damage: str
-) -> None:
+def test_a_copy_that_differs_is_refused_and_named(labels: Any, images: Path, tmp_path: Path, damage: str) -> None:
     path = images / BROKEN
     data = path.read_bytes()
     path.unlink()
@@ -72,14 +73,14 @@ def test_a_copy_that_differs_is_refused_and_named(
     assert refused.value.hint
 
 
-def test_paths_never_leave_the_root(labels: datasets.DatasetDict, images: Path, tmp_path: Path) -> None:
+def test_paths_never_leave_the_root(labels: Any, images: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(b"secret")
     hostile = labels["test"].map(lambda row: {"image_path": "../secret.png"})
     with pytest.raises(acbench.AcbenchError, match="out of the data set's folder"):
         acbench.attach_images(hostile, images)
 
 
-def test_what_cannot_be_joined_is_said(labels: datasets.DatasetDict, images: Path) -> None:
+def test_what_cannot_be_joined_is_said(labels: Any, images: Path) -> None:
     part = labels["test"]
     with pytest.raises(acbench.AcbenchError, match="is not a folder"):
         acbench.attach_images(part, images / "nothing")

@@ -11,9 +11,9 @@ import pytest
 
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.embeddings import DEFAULT, Backbone, backbone
-from acbench.integrations.torch.runtime import device, import_torch
+from acbench.integrations.torch.runtime import device
+from tests.support.lazy import torch
 
-torch = import_torch()
 SIZE = 224
 TIMM = ("test_efficientnet", "test_mambaout", "test_vit3")
 """Tiny models: with a feature map, with one whose channels come last, with tokens and an input size of their own."""

@@ -19,7 +19,6 @@ from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.chat import TransformersChat, Weights, chat_transformers
-from acbench.integrations.torch.runtime import import_torch
 from acbench.predictors.base import Setup
 from acbench.predictors.llm import LedgerClient, Retrier, check_vision
 from acbench.predictors.llm.messages import LlmError, Picture, Question, call_id
@@ -27,10 +26,9 @@ from acbench.predictors.proposers.llm import Llm
 from acbench.records import Proposal
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 from tests.support.commands import here
+from tests.support.lazy import torch
 from tests.support.records import MVTEC_AC, ask
 from tests.support.tiny_vlms import idefics3, llava, qwen2_vl
-
-torch = import_torch()
 
 
 @pytest.fixture(scope="module", params=[llava, idefics3, qwen2_vl])

@@ -22,7 +22,6 @@ from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
 from acbench.integrations.torch import open_clip_weights as door
 from acbench.integrations.torch.open_clip import OpenClipModel, open_clip_model
-from acbench.integrations.torch.runtime import import_torch
 from acbench.predictors.base import Setup
 from acbench.predictors.proposers import clip
 from acbench.predictors.registry import build_proposer, proposer_names
@@ -30,10 +29,10 @@ from acbench.records import GOOD, Item, Proposal
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 from acbench.testing.endpoint import FakeEndpoint
 from tests.support.commands import here, python
+from tests.support.lazy import lazy_beside_torch, torch
 from tests.support.records import MVTEC_AC, ask, item
 
-torch = import_torch()
-import open_clip  # noqa: E402  (needs what import_torch mends)
+open_clip = lazy_beside_torch("open_clip")
 
 EDGE = 32
 CONFIG = {

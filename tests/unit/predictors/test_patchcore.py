@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.neighbors import NearestNeighbors
 
 from acbench.predictors.detection import patchcore
 
@@ -17,6 +16,8 @@ def normal() -> patchcore.Features:
 def test_a_map_holds_the_distance_to_the_nearest_patch_of_the_bank(normal: patchcore.Features) -> None:
     bank = patchcore.fit(normal)
     query = np.random.default_rng(1).standard_normal((5, 9, 90)).astype(np.float32)
+    from sklearn.neighbors import NearestNeighbors
+
     search = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(bank.patches)
     expected, _ = search.kneighbors(query.reshape(-1, 90))
     assert bank.heatmap(query) == pytest.approx(expected.reshape(5, 9), rel=1e-4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,23 @@ from acbench.review import task_pictures as desk_pictures
 from acbench.review.annotation_tool import Task
 from acbench.review.queue import RankedItem, Why, by_item
 from acbench.review.resolve import resolve
-from acbench.review.tasks import chosen, is_blind, task
+from acbench.review.tasks import Check, chosen, is_blind, task
 from acbench.schema.form import EMPTY, FIELDS, label_studio_form
 from acbench.testing import toy_mvtec_ad
 from tests.support.records import BOTTLE as CATEGORY
 from tests.support.records import MVTEC_AC, decides, item, says
 
-JUDGE = check(label_studio_form(CATEGORY))
 PICTURES = {name: f"/data/{name}.jpg" for name in FIELDS if name != "proposals"}
 ITEMS = [item(number) for number in range(4)]
 WHYS: tuple[Why, ...] = ("disputed", "unnamed", "suspect", "audit")
 WAITING = [RankedItem(item_id=each.item_id, rank=n, why=why, label_issue_score=0.5, detail="")
            for n, (each, why) in enumerate(zip(ITEMS, WHYS, strict=True), 1)]  # fmt: skip
+
+
+@cache
+def judge() -> Check:
+    """What judges predictions for the form."""
+    return check(label_studio_form(CATEGORY))
 
 
 def picked(reviews: Sequence[Review] = (), **options: Any) -> list[tuple[str, int]]:
@@ -42,7 +48,7 @@ def picked(reviews: Sequence[Review] = (), **options: Any) -> list[tuple[str, in
 
 
 def made(proposals: Sequence[Proposal], *, blind: bool = False, of: Item = ITEMS[0]) -> Task:
-    return task(WAITING[0], 1, of, proposals, PICTURES, MVTEC_AC, blind=blind, check=JUDGE)
+    return task(WAITING[0], 1, of, proposals, PICTURES, MVTEC_AC, blind=blind, check=judge())
 
 
 class TestChosen:
@@ -92,7 +98,7 @@ class TestAsked:
     def test_it_is_told_why_and_no_label(self, why: Why, blind: bool) -> None:
         ranked = replace(WAITING[0], why=why, detail="looks unlike the other contamination")
         proposals = [says(ITEMS[0], "source_label", "contamination"), says(ITEMS[0], "clip", "broken_small")]
-        found = task(ranked, 1, ITEMS[0], proposals, PICTURES, MVTEC_AC, blind=blind, check=JUDGE).data["asked"]
+        found = task(ranked, 1, ITEMS[0], proposals, PICTURES, MVTEC_AC, blind=blind, check=judge()).data["asked"]
         assert found.startswith("Asked ") and len(found) < 80
         words = found.casefold()
         names = {each for one in CATEGORY.classes for each in (one.id, one.name, *one.source)}
@@ -100,14 +106,14 @@ class TestAsked:
 
     def test_all_blind_tasks_are_told_the_same(self) -> None:
         found = {
-            task(each, 1, ITEMS[0], [], PICTURES, MVTEC_AC, blind=True, check=JUDGE, reviewed=reviewed).data["asked"]
+            task(each, 1, ITEMS[0], [], PICTURES, MVTEC_AC, blind=True, check=judge(), reviewed=reviewed).data["asked"]
             for each in WAITING
             for reviewed in (False, True)
         }
         assert len(found) == 1
 
     def test_where_people_have_not_settled_it_that_is_the_reason(self) -> None:
-        found = task(WAITING[0], 2, ITEMS[0], [], PICTURES, MVTEC_AC, blind=False, check=JUDGE, reviewed=True)
+        found = task(WAITING[0], 2, ITEMS[0], [], PICTURES, MVTEC_AC, blind=False, check=judge(), reviewed=True)
         assert found.data["asked"] == "Asked because people have not settled it yet."
 
 
