@@ -154,6 +154,14 @@ def here(*arguments: object, **env: str) -> Done:
     return Done(ended.value.code, out.read(), err.read())
 
 
+def here_in(project: Path, *arguments: object, status: int = 0, **env: str) -> Done:
+    """Run a command on a project in this process: quick, where the process is not the point."""
+    project.mkdir(exist_ok=True)
+    done = here(*arguments, "--project", project, **env)
+    assert done.status == status, done.said
+    return done
+
+
 def made(project: Path) -> dict[str, bytes]:
     """Path → content of everything in a project but its diary."""
     found = (path for path in project.rglob("*") if path.is_file())

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.support.commands import Done, DyingCommands, acbench, here, made
+from tests.support.sample import copied, project_with_images
 
 RELABEL = ("relabel", "sample", "--category", "washer", "--limit", "30")
 FEW = ("relabel", "sample", "--category", "washer", "--limit", "4", "--without", "neighbours")
@@ -39,7 +40,7 @@ def dying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DyingCommands]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, sample_images: Path) -> Path:
     """A project in which one run did everything. Not to be changed."""
-    project = with_images(tmp_path_factory.mktemp("whole"), sample_images)
+    project = project_with_images(tmp_path_factory.mktemp("whole"), sample_images)
     finish(project, *RELABEL)
     return project
 
@@ -47,7 +48,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, sample_images: Path) -> Path
 @pytest.fixture
 def answered(whole: Path, tmp_path: Path) -> Path:
     """A copy of it with a filled-in queue."""
-    project = Path(shutil.copytree(whole, tmp_path / "answered"))
+    project = copied(whole, tmp_path / "answered")
     queue = project / WORK / "queue.csv"
     with queue.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -55,12 +56,6 @@ def answered(whole: Path, tmp_path: Path) -> Path:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows({**row, "label": "dent" if number % 3 else "unsure"} for number, row in enumerate(rows))
-    return project
-
-
-def with_images(project: Path, images: Path) -> Path:
-    """A new project that has the sample's images already."""
-    shutil.copytree(images, project / WORK / "images", copy_function=os.link)
     return project
 
 
@@ -92,11 +87,11 @@ def test_killed_at_many_steps_a_run_goes_on_to_the_same_end(dying: DyingCommands
 def test_killed_at_each_step_a_run_goes_on_to_the_same_end(
     dying: DyingCommands, sample_images: Path, tmp_path: Path
 ) -> None:
-    whole = with_images(tmp_path / "whole", sample_images)
+    whole = project_with_images(tmp_path / "whole", sample_images)
     assert not dying.killed(whole, 0, *FEW)
     expected = made(whole)
     for step in count(1):
-        project = with_images(tmp_path / f"{step}", sample_images)
+        project = project_with_images(tmp_path / f"{step}", sample_images)
         if not dying.killed(project, step, *FEW):
             break
         assert not dying.killed(project, 0, *FEW)
@@ -109,7 +104,7 @@ def test_killed_at_each_step_a_run_goes_on_to_the_same_end(
 def test_killed_while_it_takes_reviews_in_each_decision_is_there_once(
     dying: DyingCommands, answered: Path, tmp_path: Path
 ) -> None:
-    project = Path(shutil.copytree(answered, tmp_path / "project"))
+    project = copied(answered, tmp_path / "project")
     queue = WORK / "queue.csv"
     finish(answered, *RELABEL, "--reviews", str(answered / queue), "--reviewer", "ada")
     expected = made(answered)
@@ -130,7 +125,7 @@ def test_it_can_be_stopped_and_meanwhile_nobody_else_gets_in(
     """The run holds still at a step while another tries. (At a change of the ledger, SQLite would swallow Ctrl-C.)"""
     project = tmp_path / "project"
     if step != "/images":
-        with_images(project, sample_images)
+        project_with_images(project, sample_images)
     process = dying.start(project, step, *RELABEL, signal_name="SIGSTOP")
     until = time.monotonic() + 120
     while psutil.Process(process).status() != psutil.STATUS_STOPPED:

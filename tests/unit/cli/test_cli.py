@@ -19,7 +19,8 @@ from click.core import ParameterSource
 from acbench.cli.main import cli
 from acbench.data.sample import render as sample
 from acbench.testing import toy_mvtec_ad
-from tests.support.commands import acbench, here, python
+from tests.support.commands import here, here_in, python
+from tests.support.sample import copied, project_with_images
 
 HEAVY = {"numpy", "pandas", "torch", "pyarrow", "PIL", "yaml", "scipy", "sklearn", "cleanlab", "tqdm", "openai"}
 WORK = Path(".acbench/sample")
@@ -27,24 +28,23 @@ KEPT = Path("annotations/sample")
 
 
 @pytest.fixture(scope="module")
-def relabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def relabelled(sample_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the sample was relabelled. Not to be changed."""
-    project = tmp_path_factory.mktemp("relabelled")
-    assert "Next: look at the pictures" in acbench(project, "relabel", "sample").out
+    project = project_with_images(tmp_path_factory.mktemp("relabelled"), sample_images)
+    assert "Next: look at the pictures" in here_in(project, "relabel", "sample").out
     return project
 
 
 @pytest.fixture
 def project(relabelled: Path, tmp_path: Path) -> Path:
     """A copy of that project."""
-    return Path(shutil.copytree(relabelled, tmp_path / "project"))
+    return copied(relabelled, tmp_path / "project")
 
 
 @pytest.fixture
-def rendered(relabelled: Path, tmp_path: Path) -> Path:
+def rendered(sample_images: Path, tmp_path: Path) -> Path:
     """A new project in which the sample's images are there already."""
-    shutil.copytree(relabelled / WORK / "images", tmp_path / "rendered" / WORK / "images")
-    return tmp_path / "rendered"
+    return project_with_images(tmp_path / "rendered", sample_images)
 
 
 def rows(project: Path) -> list[dict[str, str]]:
@@ -286,22 +286,23 @@ def test_what_a_machine_can_remake_is_remade_when_damaged(project: Path, relabel
     for name in names:
         (project / name).write_bytes(b"junk")
     (project / KEPT / "labels.meta.json").unlink()
-    acbench(project, "relabel", "sample")
+    here_in(project, "relabel", "sample")
     for name in (*names, KEPT / "labels.meta.json"):
         assert (project / name).read_bytes() == (relabelled / name).read_bytes(), name
 
 
 def test_an_unreadable_image_is_excluded_with_its_reason_and_the_rest_goes_on(project: Path) -> None:
     image = "washer/test/dent/003.png"
+    (project / WORK / "images" / image).unlink()  # a link to what other tests use
     (project / WORK / "images" / image).write_bytes(b"no picture")
-    done = acbench(project, "relabel", "sample", status=3)
+    done = here_in(project, "relabel", "sample", status=3)
     assert f"! {image}: " in done.out
     row = labels(project)[image]
     assert row["status"] == "excluded"
     assert "it is not a PNG" in row["reason"]
     assert len(labels(project)) == 152
-    acbench(project, "relabel", "sample", status=3)
-    acbench(project, "ingest", "sample", status=3)
+    here_in(project, "relabel", "sample", status=3)
+    here_in(project, "ingest", "sample", status=3)
 
 
 def test_a_mask_that_cannot_be_used_is_a_failure_too(tmp_path: Path) -> None:
@@ -321,15 +322,15 @@ def test_the_planted_errors_stand_first(relabelled: Path) -> None:
 
 
 def test_nothing_is_done_twice(relabelled: Path, project: Path) -> None:
-    done = acbench(project, "relabel", "sample")
+    done = here_in(project, "relabel", "sample")
     assert "nothing was done" in done.err
-    assert done.out.replace(str(project), "") == acbench(relabelled, "relabel", "sample").out.replace(
+    assert done.out.replace(str(project), "") == here_in(relabelled, "relabel", "sample").out.replace(
         str(relabelled), ""
     )
 
 
 def test_a_run_with_nothing_to_do_imports_nothing_heavy_and_writes_no_file(project: Path) -> None:
-    acbench(project, "relabel", "sample")  # reads the images where they lie now
+    here_in(project, "relabel", "sample")  # reads the images where they lie now
     before = {path: path.stat().st_ino for path in project.rglob("*.*") if "ledger" not in path.name}
     code = f"""
 import sys
@@ -344,7 +345,7 @@ print(*({HEAVY!r} & set(sys.modules)))
 
 
 def test_proposers_that_have_answered_are_counted_without_reading_their_tables(project: Path) -> None:
-    first = acbench(project, "propose", "sample")
+    first = here_in(project, "propose", "sample")
     code = f"""
 import sys
 from acbench.cli.main import cli
@@ -354,7 +355,7 @@ print(*({HEAVY!r} & set(sys.modules)))
     assert python(code).out == first.out + "yaml\n"
     table = next((project / WORK / "proposals").glob("source_label.parquet"))
     table.unlink()
-    assert acbench(project, "propose", "sample").out == first.out
+    assert here_in(project, "propose", "sample").out == first.out
     assert table.exists()
 
 
@@ -362,7 +363,7 @@ def test_with_the_queue_filled_in_the_labels_are_the_truth(project: Path) -> Non
     truth = {image: " + ".join(shown) for image, shown in sample.truth().items()}
     reviewed = {row["image"] for row in rows(project)}
     queue = fill(project, truth)
-    done = acbench(project, "relabel", "sample", "--reviews", queue, "--reviewer", "ada")
+    done = here_in(project, "relabel", "sample", "--reviews", queue, "--reviewer", "ada")
     assert f"Reviews: {len(reviewed)} new, 0 changed" in done.out
     found = labels(project)
     assert {image: found[image]["labels"] for image in sample.truth()} == {
@@ -372,7 +373,7 @@ def test_with_the_queue_filled_in_the_labels_are_the_truth(project: Path) -> Non
     assert re.search(r"error of the labels nobody looks at: 0\.0% \(95 % interval 0\.0% to \d", done.out)
     assert rows(project) == []
     assert "nothing waits for people" in done.out
-    again = acbench(project, "relabel", "sample", "--reviews", queue, "--reviewer", "ada")
+    again = here_in(project, "relabel", "sample", "--reviews", queue, "--reviewer", "ada")
     assert "Reviews: 0 new, 0 changed, 0 known already" in again.out
 
 
@@ -382,9 +383,9 @@ def test_an_audited_error_counts(project: Path) -> None:
     truth[audited[0]] = "unsure"
     wrong = next(image for image in audited[1:] if truth[image] != "good")
     truth[wrong] = "good"
-    taken = acbench(project, "review", "take", "sample", fill(project, truth), "--reviewer", "ada", "--json")
+    taken = here_in(project, "review", "take", "sample", fill(project, truth), "--reviewer", "ada", "--json")
     assert taken.facts == {"new": len(audited), "changed": 0, "same": 0, "empty": 25 - len(audited)}
-    audit = acbench(project, "relabel", "sample", "--json").facts["audit"]
+    audit = here_in(project, "relabel", "sample", "--json").facts["audit"]
     assert audit["answered"] == len(audited) - 1
     assert audit["error"]["value"] == pytest.approx(1 / (len(audited) - 1))
     assert audit["error"]["low"] < audit["error"]["value"] < audit["error"]["high"]
@@ -394,7 +395,7 @@ def test_answers_that_are_not_taken_in_are_never_overwritten(project: Path) -> N
     first = rows(project)[0]["image"]
     for answer in ("dent", "no such class"):
         kept = fill(project, {first: answer}).read_bytes()
-        done = acbench(project, "relabel", "sample", "--audit", "0.3")
+        done = here_in(project, "relabel", "sample", "--audit", "0.3")
         assert "holds 1 answers that are not taken in" in done.err
         assert (project / WORK / "queue.csv").read_bytes() == kept
 
@@ -415,7 +416,7 @@ def test_hand_edits_of_the_labels_are_saved_aside_and_said(project: Path, relabe
     path = project / KEPT / "labels.jsonl"
     edited = path.read_text(encoding="utf-8").replace('["dent"]', '["chip"]')
     path.write_text(edited, encoding="utf-8")
-    done = acbench(project, "relabel", "sample")
+    done = here_in(project, "relabel", "sample")
     assert "give a review" in done.err
     (copy,) = (project / WORK).glob("labels-before-*.jsonl")
     assert copy.name in done.err
@@ -425,18 +426,18 @@ def test_hand_edits_of_the_labels_are_saved_aside_and_said(project: Path, relabe
 
 def test_labels_that_an_earlier_project_left_are_no_hand_edits(project: Path, relabelled: Path) -> None:
     (project / ".acbench/ledger.sqlite").unlink()
-    done = acbench(project, "resolve", "sample", "--without", "neighbours")
+    done = here_in(project, "resolve", "sample", "--without", "neighbours")
     assert "give a review" in done.err
     (project / ".acbench/ledger.sqlite").unlink()
-    assert "give a review" not in acbench(project, "resolve", "sample").err
+    assert "give a review" not in here_in(project, "resolve", "sample").err
 
 
 def test_labels_of_images_that_are_not_in_the_folder_stay(rendered: Path) -> None:
     command = ("relabel", "sample", "--without", "neighbours")
-    acbench(rendered, *command, "--category", "fabric")
+    here_in(rendered, *command, "--category", "fabric")
     first = labels(rendered)
     assert {image.partition("/")[0] for image in first} == {"fabric"}
-    done = acbench(rendered, *command, "--category", "washer")
+    done = here_in(rendered, *command, "--category", "washer")
     assert f"{len(first)} labels of images that are not in this folder stay" in done.err
     both = labels(rendered)
     assert len(both) == 2 * len(first)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -239,45 +236,6 @@ class TestFaults:
 
 
 class TestEnds:
-    @pytest.mark.parametrize("moment", ["before it is handed in", "before its id is kept", "while it runs"])
-    def test_the_next_run_takes_it_up(
-        self,
-        server: FakeEndpoint,
-        llm_client: Callable[..., BatchClient],
-        tmp_path: Path,
-        moment: str,
-    ) -> None:
-        ledger = tmp_path / "ledger.sqlite"
-        done = subprocess.run(
-            [sys.executable, "-c", DYING, server.url, str(ledger), moment], cwd=Path(__file__).parents[3], check=False
-        )
-        assert done.returncode == -signal.SIGKILL
-        assert len(server.batches) == (0 if moment == "before it is handed in" else 1)
-        maker = llm_client()
-        estimate = maker.estimate([question for _, question in questions(6)])
-        assert estimate.calls == 6
-        asked = dict(maker.ask(questions(6)))
-        assert {name: each.answer and each.answer.text for name, each in asked.items()} == {
-            f"item-{n}": f"question {n}" for n in range(6)
-        }
-        assert len(server.batches) == 1
-        assert set(server.paid_by_text.values()) == {1}
-        assert all(each.cached for each in asked.values()) == (moment != "before it is handed in")
-
-    def test_killed_at_any_moment_nothing_is_paid_twice(
-        self, server: FakeEndpoint, llm_client: Callable[..., BatchClient], tmp_path: Path
-    ) -> None:
-        ledger = tmp_path / "ledger.sqlite"
-        for step in range(1, 16):
-            command = [sys.executable, "-c", DYING, server.url, str(ledger), str(step)]
-            done = subprocess.run(command, cwd=Path(__file__).parents[3], check=False)
-            if done.returncode == 0:
-                break
-            assert done.returncode == -signal.SIGKILL
-        assert len(dict(llm_client().ask(questions(6)))) == 6
-        assert set(server.paid_by_text.values()) == {1}
-        assert len(kept(llm_client())) == 6
-
     def test_another_process_waits_for_a_batch_that_is_not_its_own(
         self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]
     ) -> None:
@@ -315,55 +273,6 @@ class TestEnds:
         server.batch_polls = 1
         assert all(each.answer for each in dict(llm_client().ask(questions(3))).values())
         assert set(server.paid_by_text.values()) == {1}
-
-
-DYING = """
-import os, signal, sys
-from pathlib import Path
-
-from acbench.integrations.openai.batches import OpenAIBatches
-from acbench.integrations.openai.chat import chat_openai
-from acbench.predictors.llm import BatchClient, Retrier
-from acbench.predictors.llm.cache import LedgerCallLog
-from tests.unit.predictors.test_llm_batches import PRICE, questions
-
-url, ledger, moment = sys.argv[1:]
-left = [int(moment) if moment.isdigit() else 0]
-
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def counted(work):
-    def step(*arguments, **options):
-        left[0] -= 1
-        if left[0] == 0:
-            die()
-        result = work(*arguments, **options)
-        left[0] -= 1
-        if left[0] == 0:
-            die()
-        return result
-    return step
-
-
-if moment == "before it is handed in":
-    OpenAIBatches.submit = lambda *arguments: die()
-elif moment == "before its id is kept":
-    LedgerCallLog.submitted = lambda *arguments: die()
-elif moment == "while it runs":
-    OpenAIBatches.end = lambda *arguments: die()
-else:
-    for place, name in ((OpenAIBatches, "submit"), (LedgerCallLog, "open_batch"), (LedgerCallLog, "submitted"),
-                        (OpenAIBatches, "end"), (LedgerCallLog, "settle"), (LedgerCallLog, "close_batch")):
-        setattr(place, name, counted(getattr(place, name)))
-chat = chat_openai("m", url, price=PRICE)
-client = BatchClient(retrier=Retrier(model=chat, sleep=lambda seconds: None), ledger=Path(ledger),
-                     door=OpenAIBatches(chat), check_vision=False, most_calls=4 if moment.isdigit() else 10_000)
-list(client.ask(questions(6)))
-"""
-"""A run that is killed at a named moment, or before or after its nth step."""
 
 
 def test_the_ledger_knows_the_batch_before_the_endpoint_does(

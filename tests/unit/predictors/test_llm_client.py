@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -19,12 +18,11 @@ from types import MappingProxyType
 import pytest
 
 from acbench.errors import AcbenchError
-from acbench.integrations.openai.chat import chat_openai
 from acbench.predictors.llm import Budget, LedgerClient, Retrier, check_vision
 from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, call_id
 from acbench.predictors.llm.rate_limit import LONGEST_WAIT, RateLimit, backoff
-from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint, Fault, refusal
+from acbench.testing.endpoint import PRICE_IN, PRICE_OUT
 
 PRICE = Price(tokens_in=PRICE_IN, tokens_out=PRICE_OUT)
 QUESTION = Question(
@@ -454,96 +452,3 @@ class TestCanary:
         model = Scripted(fails(*[LlmError("connection", "nobody there", "start it")] * 9))
         with pytest.raises(AcbenchError, match="nobody there"):
             check_vision(model, Retrier(model=model, clock=clock, sleep=clock.sleep))
-
-
-def ask_all(url: str, ledger: str, count: int) -> None:
-    """What a process does that is going to be killed."""
-    chat = chat_openai("m", url, price=PRICE)
-    retrier = Retrier(model=chat, sleep=lambda seconds: time.sleep(seconds / 100))
-    llm_client = LedgerClient(retrier=retrier, ledger=Path(ledger), retry_errors=True, check_vision=False)
-    for _ in llm_client.ask(questions(count)):
-        pass
-
-
-@pytest.fixture(scope="module")
-def processes() -> multiprocessing.context.ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["openai", "acbench.predictors.llm", "acbench.integrations.openai.chat"])
-    return context
-
-
-def answered(ledger: Path) -> set[str]:
-    if not ledger.exists():
-        return set()
-    with LedgerCallLog(ledger) as log:
-        return {text for text, key in KEYS.items() if (known := log.call(key)) and known.answer is not None}
-
-
-KEYS: dict[str, str] = {}
-
-
-class TestProcesses:
-    def test_a_success_is_never_paid_twice_however_often_it_is_killed(
-        self, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
-    ) -> None:
-        ledger, count, chance = tmp_path / "ledger.sqlite", 400, random.Random(7)
-        kills, settled = 0, dict[str, int]()
-        faults = [None, None, None, refusal(500), refusal(429), Fault(cut_after=9), Fault(reset=True)]
-        with FakeEndpoint(lambda number, text: chance.choice(faults), latency=0.01) as server:
-            name = chat_openai("m", server.url).name
-            KEYS.update({f"question {n}": call_id(name, question) for n, (_, question) in enumerate(questions(count))})
-            while True:
-                process = processes.Process(target=ask_all, args=(server.url, str(ledger), count))
-                process.start()
-                enough = len(server.requests) + chance.randint(1, 40)
-                while process.exitcode is None and len(server.requests) < enough:
-                    time.sleep(0.002)
-                process.join(chance.random() * 0.02)
-                if ended := process.exitcode is not None:
-                    assert process.exitcode == 0
-                else:
-                    os.kill(process.pid or 0, signal.SIGKILL)
-                    process.join()
-                    kills += 1
-                for text, paid in settled.items():
-                    assert server.paid_by_text[text] == paid, text
-                for text in answered(ledger) - set(settled):
-                    settled[text] = server.paid_by_text[text]
-                if ended and len(settled) == count:  # one that failed to the end is asked by the next
-                    break
-            assert kills >= 10
-            with LedgerCallLog(ledger) as log:
-                for text, key in KEYS.items():
-                    known = log.call(key)
-                    assert known
-                    assert server.paid_by_text[text] <= known.sends, "what may have been paid was noted before"
-
-    def test_two_at_once_do_not_pay_twice(
-        self, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
-    ) -> None:
-        with FakeEndpoint(latency=0.02) as server:
-            arguments = (server.url, str(tmp_path / "ledger.sqlite"), 150)
-            pair = [processes.Process(target=ask_all, args=arguments) for _ in range(2)]
-            for process in pair:
-                process.start()
-            for process in pair:
-                process.join()
-            assert [process.exitcode for process in pair] == [0, 0]
-            assert len(server.paid_by_text) == 150
-            assert set(server.paid_by_text.values()) == {1}
-
-    def test_a_bill_tells_of_calls_that_may_have_been_paid(
-        self, processes: multiprocessing.context.ForkServerContext, tmp_path: Path
-    ) -> None:
-        with FakeEndpoint(latency=5.0) as server:
-            process = processes.Process(target=ask_all, args=(server.url, str(tmp_path / "l.sqlite"), 3))
-            process.start()
-            while len(server.requests) < 3:
-                time.sleep(0.01)
-            os.kill(process.pid or 0, signal.SIGKILL)
-            process.join()
-            chat = chat_openai("m", server.url, price=PRICE)
-            estimate = LedgerClient(retrier=Retrier(model=chat), ledger=tmp_path / "l.sqlite").estimate(
-                q for _, q in questions(5)
-            )
-        assert (estimate.calls, estimate.cached, estimate.lost) == (5, 0, 3)

@@ -6,9 +6,6 @@ import json
 import random
 import re
 import shutil
-import signal
-import sqlite3
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,7 +37,7 @@ from acbench.testing.endpoint import (
     question_text,
     refusal,
 )
-from tests.support.commands import Done, here, start
+from tests.support.commands import Done, here
 from tests.support.records import MVTEC_AC, ask
 
 PRICE = "2/8"
@@ -354,12 +351,10 @@ FAULTS: list[Fault | None] = [
 class TestFaults:
     @pytest.fixture
     def many(self, tmp_path: Path, server: FakeEndpoint) -> Bench:
-        return Bench(toy_mvtec_ad(tmp_path / "data", BOTTLE, each=30), tmp_path / "ledger.sqlite", server)
+        return Bench(toy_mvtec_ad(tmp_path / "data", BOTTLE, each=20), tmp_path / "ledger.sqlite", server)
 
-    @pytest.mark.parametrize("seed", range(4))
-    def test_hundreds_of_faults_become_rows_and_a_budget_holds(
-        self, many: Bench, server: FakeEndpoint, seed: int
-    ) -> None:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_many_faults_become_rows_and_a_budget_holds(self, many: Bench, server: FakeEndpoint, seed: int) -> None:
         chance = random.Random(seed)
         met = 0
 
@@ -373,13 +368,13 @@ class TestFaults:
         budget = chance.uniform(0.02, 0.3)
         witness = many.witness(limit=budget)
         rows = many.rows(witness)
-        assert len(rows) == 60
+        assert len(rows) == 40
         assert server.dollars <= budget
         assert all(row.reason.isprintable() and len(row.reason) < 1_200 for row in rows.values())
         assert {row.labels for row in rows.values() if row.status == "ok"} <= {("contamination",)}
         settled = {row.calls[-1] for row in rows.values() if row.status == "ok"}
         whole = many.rows(many.witness())
-        assert met > 60
+        assert met > 40
         assert all("budget: " not in row.reason for row in whole.values())
         assert settled <= {row.calls[-1] for row in whole.values() if row.status == "ok"}
         errors = {image for image, row in whole.items() if row.status == "error"}
@@ -548,46 +543,3 @@ def model(server: FakeEndpoint) -> list[str]:
 
 def leaks(project: Path, secret: str) -> list[Path]:
     return [path for path in project.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
-
-
-def answered(ledger: Path) -> set[str]:
-    """The marks of the questions whose answers are kept."""
-    if not ledger.exists():
-        return set()
-    db = sqlite3.connect(ledger, timeout=30)
-    try:
-        rows = db.execute("SELECT answer FROM calls WHERE answer IS NOT NULL").fetchall()
-    except sqlite3.OperationalError:  # killed before there was a table
-        return set()
-    finally:
-        db.close()
-    return {json.loads(json.loads(answer)["text"])["reason"] for (answer,) in rows}
-
-
-def test_killed_at_random_moments_no_kept_answer_is_paid_again(tmp_path: Path, server: FakeEndpoint) -> None:
-    root = toy_mvtec_ad(tmp_path / "data", BOTTLE, each=30)
-    project = tmp_path / "project"
-    ledger = project / ".acbench/ledger.sqlite"
-    chance = random.Random(3)
-    server.latency = 0.03
-    server.plan = lambda number, text: chance.choice([None, None, None, refusal(500), Fault(reset=True)])
-    asks = ("propose", "mvtec_ac", "--proposer", "llm", "--root", root, *model(server), "--no-canary", "--retry-errors")
-    settled: dict[str, int] = {}
-    kills, status, out = 0, -1, ""
-    while status != 0:
-        process = start(project, *asks, "--json")
-        enough = len(server.requests) + chance.randint(5, 25)
-        while process.poll() is None and (kills == 4 or len(server.requests) < enough):
-            time.sleep(0.002)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        out, err = process.communicate()
-        status = process.returncode
-        assert status in {0, 3, -signal.SIGKILL}, err
-        for mark, paid in settled.items():
-            assert server.paid_by_question[mark] == paid
-        settled |= {mark: server.paid_by_question[mark] for mark in answered(ledger) - set(settled)}
-    assert kills == 4
-    assert len(settled) == 60
-    assert json.loads(out) == {"llm": {"ok": 60, "abstained": 0, "error": 0}}

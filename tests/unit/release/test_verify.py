@@ -18,7 +18,7 @@ from PIL import Image
 from acbench.errors import ReleaseError
 from acbench.release.verify.duplicates import thumbnail
 from acbench.testing import toy_visa
-from tests.support.commands import acbench
+from tests.support.commands import here
 from tests.support.releases import build, check, rehash, told, wrong
 
 FIELD = {"@type": "cr:Field", "@id": "x/y", "dataType": "sc:Text", "source": {"fileObject": {"@id": "nosuch"}}}
@@ -233,6 +233,7 @@ def test_a_folder_without_a_release_is_said(tmp_path: Path) -> None:
 
 
 def test_the_command_says_it_and_ends_with_3(release: Path) -> None:
-    assert acbench(None, "verify", release).out.splitlines()[-1] == "Sound: it is what it says."
+    assert here("verify", release).out.splitlines()[-1] == "Sound: it is what it says."
     card(release, "'1': chunk-of-wax-missing", "'1': x")
-    assert acbench(None, "verify", release, "--json", status=3).facts["failed"]
+    failed = here("verify", release, "--json")
+    assert failed.status == 3 and failed.facts["failed"]

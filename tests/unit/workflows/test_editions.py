@@ -13,7 +13,7 @@ from acbench.storage import tables as store
 from acbench.storage.bundled import folder
 from acbench.testing import full_tree
 from acbench.workflows.summary import published
-from tests.support.commands import acbench
+from tests.support.commands import here_in
 from tests.support.listings import paths
 
 FILES = ("labels.jsonl", "labels.meta.json", "reviews.jsonl")
@@ -21,7 +21,7 @@ FILES = ("labels.jsonl", "labels.meta.json", "reviews.jsonl")
 
 def relabel(benchmark: str, root: Path, project: Path) -> None:
     # A project whose annotations are the bundled ones is where the editions are maintained: no edition is a witness.
-    acbench(project, "relabel", benchmark, "--root", root, "--without", "neighbours", "--without", "edition")
+    here_in(project, "relabel", benchmark, "--root", root, "--without", "neighbours", "--without", "edition")
 
 
 @pytest.fixture(scope="module")
