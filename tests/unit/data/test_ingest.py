@@ -9,7 +9,9 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -20,7 +22,7 @@ from acbench.data.ingest import Dataset, MemoryCache, describe, ingest
 from acbench.records import Finding, Item, item_id
 from acbench.storage import files
 from acbench.testing import full_tree, tiny_png, toy_mvtec_ad, toy_visa
-from tests.support.listings import listing
+from tests.support.listings import listing, paths
 
 MVTEC_AD = sources.get("mvtec_ad")
 VISA = sources.get("visa")
@@ -31,6 +33,31 @@ MASK = "bottle/ground_truth/contamination/000_mask.png"
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
     return toy_mvtec_ad(tmp_path / "toy")
+
+
+@dataclass
+class Opened:
+    """Stands in for `os.open`."""
+
+    paths: list[str] = field(default_factory=list)
+    """Images and masks, in order."""
+    before: Callable[[str], object] = lambda path: None
+    """Called with the path of each one before it is opened."""
+    real: Callable[..., int] = os.open
+
+    def __call__(self, path: Any, *arguments: Any, **options: Any) -> int:
+        if str(path).lower().endswith((".png", ".jpg")):
+            self.before(path)
+            self.paths.append(path)
+        return self.real(path, *arguments, **options)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """What is opened from now on. A test of what is not opened sees first that this is told of what is."""
+    found = Opened()
+    monkeypatch.setattr(os, "open", found)
+    return found
 
 
 def kinds(ingested: Dataset) -> dict[str, str]:
@@ -77,11 +104,12 @@ class TestFullSize:
             "all of visa: 10,821 of 10,821 images, 12 of 12 categories, masks for 1,200 of 1,200 anomalous images"
         )
 
-    def test_a_second_run_opens_no_file(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_second_run_opens_no_file(self, full_mvtec_ad: Path, opened: Opened) -> None:
         cache = MemoryCache()
         first = ingest(MVTEC_AD, full_mvtec_ad, cache=cache)
-        monkeypatch.setattr("acbench.storage.files.read", None)
+        assert len(opened.paths) == 5354 + 1258
         assert ingest(MVTEC_AD, full_mvtec_ad, cache=cache) == first
+        assert len(opened.paths) == 5354 + 1258
 
 
 class TestParts:
@@ -251,18 +279,15 @@ class TestHostile:
         one = next(each for each in result.items if each.image == IMAGE)
         assert (one.problem, one.mask, one.mask_sha256) == ("", None, None)
 
-    def test_a_file_one_may_not_read(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        allowed = os.open
-
-        def guarded(path: str, flags: int) -> int:
+    def test_a_file_one_may_not_read(self, toy: Path, opened: Opened) -> None:
+        def guarded(path: str) -> None:
             if path.endswith(IMAGE):
                 raise PermissionError(13, "Permission denied")
-            return allowed(path, flags)
 
         cache = MemoryCache()
-        with monkeypatch.context() as patch:
-            patch.setattr("os.open", guarded)
-            result = ingest(MVTEC_AD, toy, cache=cache)
+        opened.before = guarded
+        result = ingest(MVTEC_AD, toy, cache=cache)
+        opened.before = lambda path: None
         assert [each.image for each in result.items if each.problem == "you are not allowed to read it"] == [IMAGE]
         assert not any(each.problem for each in ingest(MVTEC_AD, toy, cache=cache).items)  # not remembered
 
@@ -280,15 +305,8 @@ class TestHostile:
             (each.path, each.kind, each.failed) for each in result.findings
         ]
 
-    def test_a_file_that_vanishes_meanwhile(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = files.read
-
-        def vanishing(path: str) -> bytes:
-            if path.endswith(IMAGE):
-                Path(path).unlink()
-            return real(path)
-
-        monkeypatch.setattr("acbench.storage.files.read", vanishing)
+    def test_a_file_that_vanishes_meanwhile(self, toy: Path, opened: Opened) -> None:
+        opened.before = lambda path: Path(path).unlink() if path.endswith(IMAGE) else None
         (bad,) = [each for each in ingest(MVTEC_AD, toy).items if each.problem]
         assert "No such file" in bad.problem
 
@@ -417,28 +435,23 @@ class TestChecks:
 
 
 class TestCache:
-    def test_only_what_changed_is_read_again(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_only_what_changed_is_read_again(self, toy: Path, opened: Opened) -> None:
         cache = MemoryCache()
         first = ingest(MVTEC_AD, toy, cache=cache)
-        seen: list[str] = []
-        real = files.read
-
-        def noted(path: str) -> bytes:
-            seen.append(path)
-            return real(path)
-
-        monkeypatch.setattr("acbench.storage.files.read", noted)
         (toy / IMAGE).write_bytes(tiny_png("other"))
+        opened.paths.clear()
         second = ingest(MVTEC_AD, toy, cache=cache)
-        assert seen == [str(toy / IMAGE)]
+        assert opened.paths == [str(toy / IMAGE)]
         assert len({each.sha256 for each in first.items} ^ {each.sha256 for each in second.items}) == 2
 
-    def test_damage_is_remembered_too(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_damage_is_remembered_too(self, toy: Path, opened: Opened) -> None:
         cut(toy / IMAGE)
         cache = MemoryCache()
         first = ingest(MVTEC_AD, toy, cache=cache)
-        monkeypatch.setattr("acbench.storage.files.read", None)
+        assert str(toy / IMAGE) in opened.paths
+        opened.paths.clear()
         assert ingest(MVTEC_AD, toy, cache=cache) == first
+        assert opened.paths == []
 
     @pytest.mark.parametrize("facts", ["", "null", "[1", "{}", "[1,2,3,4,5,6,7,8,9]"])
     def test_a_damaged_cache_is_not_believed(self, toy: Path, facts: str) -> None:
@@ -447,14 +460,16 @@ class TestCache:
         cache.facts = {path: (stamp, facts) for path, (stamp, _) in cache.facts.items()}
         assert ingest(MVTEC_AD, toy, cache=cache) == first
 
-    def test_the_ledger_is_a_cache(self, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_ledger_is_a_cache(self, toy: Path, tmp_path: Path, opened: Opened) -> None:
         from acbench.storage.ledger import Ledger
 
         ledger = Ledger(tmp_path / "ledger.sqlite")
         try:
             first = ingest(MVTEC_AD, toy, cache=ledger)
-            monkeypatch.setattr("acbench.storage.files.read", None)
+            assert opened.paths
+            opened.paths.clear()
             assert ingest(MVTEC_AD, toy, cache=ledger) == first
+            assert opened.paths == []
         finally:
             ledger.close()
 
@@ -464,26 +479,19 @@ class TestCache:
         assert seen[0] == (0, 26) and seen[-1] == (26, 26)
         assert seen == sorted(seen)
 
-    def test_ctrl_c_stops_at_once_and_keeps_what_is_done(
-        self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_ctrl_c_stops_at_once_and_keeps_what_is_done(self, full_mvtec_ad: Path, opened: Opened) -> None:
         cache = MemoryCache()
-        real = files.read
-
-        def slow(path: str) -> bytes:
-            time.sleep(0.02)
-            return real(path)
+        opened.before = lambda path: time.sleep(0.02)
 
         def interrupted(done: int, total: int) -> None:
             if done >= 40:
                 signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr("acbench.storage.files.read", slow)
         with pytest.raises(KeyboardInterrupt):
             ingest(MVTEC_AD, full_mvtec_ad, cache=cache, progress=interrupted, workers=2)
         kept = len(cache.facts)
         assert 40 <= kept < 100
-        monkeypatch.setattr("acbench.storage.files.read", real)
+        opened.before = lambda path: None
         assert len(ingest(MVTEC_AD, full_mvtec_ad, cache=cache).items) == 5354
         assert len(cache.facts) == 5354 + 1258
 
@@ -514,14 +522,16 @@ class TestCache:
         )
         assert all(done == held for done, held in kept) and len(kept) > 10
 
-    def test_few_files_are_in_memory_at_a_time(self, full_mvtec_ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_few_files_are_in_memory_at_a_time(self, tmp_path: Path) -> None:
         import tracemalloc
 
-        monkeypatch.setattr("acbench.storage.files.read", lambda path: tiny_png(path) + b"\0" * 2**20)
+        root = full_tree(tmp_path, [path for path in paths("mvtec_ad") if path.startswith("bottle")])
+        for path in root.rglob("*.png"):
+            os.truncate(path, 2**20)  # zeros after an image, which take no place on the disk
         tracemalloc.start()
         try:
-            ingest(MVTEC_AD, full_mvtec_ad, categories=["bottle", "cable"], workers=2)
-            assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
+            assert len(ingest(MVTEC_AD, root, workers=2).items) == 292
+            assert 2**20 < tracemalloc.get_traced_memory()[1] < 16 * 2**20
         finally:
             tracemalloc.stop()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from acbench.errors import AnnotationToolError, LostConnection, StorageError
-from acbench.review import push as pushing
 from acbench.review.annotation_tool import ProjectSpec, Task, ToolProject
 from acbench.review.push import Note, PushResult, push
 from acbench.testing import Failure, FailurePlan, FakeAnnotationTool
@@ -25,7 +24,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pushing, "_PAUSE", 0.0)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from acbench.errors import AcbenchError
 from acbench.records import Item
 from acbench.storage import tables as store
+from acbench.storage.remote import RemoteFolder
 from acbench.workflows import export as outbox
 from acbench.workflows.export import ExportedTable
 from tests.support.records import item
@@ -97,30 +98,34 @@ def test_killed_after_each_step_the_next_one_finishes(
     place: tuple[str, Contents], records: list[ExportedTable], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where, contents = place
+    kills = 0
     for attempt in range(2):  # first into an empty place, then over what is there
         for steps in range(1, 9):
             for count, record in enumerate(records[:2], start=steps + 10 * attempt):
                 fill(record, count)
             done = 0
-            for kind in (outbox._LocalFolder, outbox.RemoteFolder):
+            for owner, name in ((store, "write_bytes"), (RemoteFolder, "write")):
+                real = getattr(owner, name)
 
-                def dying(self: Any, name: str, data: bytes, write: Any = kind.write, last: int = steps) -> None:
+                def dying(*arguments: Any, write: Any = real, last: int = steps) -> None:
                     nonlocal done
                     if done == last:
                         raise _Killed
                     done += 1
-                    write(self, name, data)
+                    write(*arguments)
 
-                monkeypatch.setattr(kind, "write", dying)
+                monkeypatch.setattr(owner, name, dying)
             try:
                 outbox.send(where, "toy", records)
             except _Killed:
+                kills += 1
                 believed(contents())
             monkeypatch.undo()
             outbox.send(where, "toy", records)
             there = contents()
             assert believed(there) == ["items.parquet", "more.parquet", "proposals/x.parquet"]
             assert there["items.parquet"] == records[0].path.read_bytes()
+    assert kills == 2 * 3, "four files are written each time"
 
 
 def test_a_place_that_holds_something_else(place: tuple[str, Contents], records: list[ExportedTable]) -> None:
