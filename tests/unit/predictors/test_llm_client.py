@@ -402,8 +402,8 @@ class TestAsking:
         answers = llm_client(model).ask(questions(1_000))
         for _ in range(10):
             next(answers)
-        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
             next(answers)
         assert not late, "it does not wait for those that are under way"
         asked = model.seen.total()

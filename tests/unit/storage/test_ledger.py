@@ -20,10 +20,12 @@ OPEN = """
 import sys, time
 from pathlib import Path
 from acbench.storage.ledger import Ledger
-time.sleep(max(0, float(sys.argv[2]) - time.time()))
+print("ready", flush=True)
+while not Path(sys.argv[2]).exists():
+    time.sleep(0.001)
 with Ledger(Path(sys.argv[1])) as ledger, ledger.run("other", {}):
 """
-"""Opens a ledger at a moment; what it does there is to be added."""
+"""Opens a ledger once a file is there; what it does then is to be added."""
 
 
 @pytest.fixture
@@ -79,8 +81,10 @@ class TestOpening:
 
     def test_processes_that_open_it_at_the_same_moment_all_get_in(self, tmp_path: Path) -> None:
         code = "    ledger.put_embeddings((f'{sys.argv[3]}-{n}', b'v') for n in range(200))"
-        moment = time.time() + 1
-        others = [opening(code, tmp_path / "l", moment, number) for number in range(4)]
+        others = [opening(code, tmp_path / "l", tmp_path / "go", number) for number in range(4)]
+        for other in others:
+            assert other.stdout is not None and other.stdout.readline() == "ready\n"
+        (tmp_path / "go").touch()
         for other in others:
             finish(other)
         with Ledger(tmp_path / "l") as ledger:
@@ -104,8 +108,9 @@ class TestRuns:
         assert ledger.runs()[0].outcome == outcome
 
     def test_a_process_is_running_until_it_is_killed(self, ledger: Ledger) -> None:
-        other = opening("    print('ready', flush=True); time.sleep(60)", ledger.path, 0)
-        assert other.stdout is not None and other.stdout.readline() == "ready\n"
+        other = opening("    print('running', flush=True); time.sleep(600)", ledger.path, ledger.path)
+        assert other.stdout is not None
+        assert [other.stdout.readline() for _ in range(2)] == ["ready\n", "running\n"]
         assert ledger.runs()[0].outcome == "running"
         other.send_signal(signal.SIGKILL)
         other.communicate()
