@@ -12,10 +12,17 @@ from acbench.testing import full_tree, write_image_anno
 from tests.support import sample
 from tests.support.listings import listing, paths
 
+SYSTEM = Path(__file__).parent / "system"
+
 
 def pytest_configure() -> None:
     """Take Ctrl-C as Python does. A shell that starts pytest in the background has it ignored, and tests send it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out with `-m "not system"` what that would deselect: importing it takes long."""
+    return True if config.option.markexpr == "not system" and collection_path == SYSTEM else None
 
 
 @pytest.fixture

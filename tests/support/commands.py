@@ -15,6 +15,7 @@ from typing import Any, Self
 import pytest
 
 from acbench.cli.main import main
+from acbench.testing.endpoint import FakeEndpoint, no_fault
 
 ROOT = Path(__file__).parents[2]
 DIARY = (".acbench/ledger.sqlite", ".acbench/lock")
@@ -80,14 +81,28 @@ def finish(process: subprocess.Popen[str], status: int = 0, seconds: float = 500
     return Done(status, out, err)
 
 
+def killed_at_request(number: int, process: subprocess.Popen[str], endpoint: FakeEndpoint) -> None:
+    """Kill a command at work when the nth of its requests has come, from 1; the answer is paid for and lost."""
+    before = len(endpoint.requests)
+
+    def plan(request: int, text: str) -> None:
+        if request == before + number - 1:
+            process.kill()
+
+    endpoint.plan = plan
+    out, err = process.communicate(timeout=500)
+    endpoint.plan = no_fault
+    assert process.returncode == -signal.SIGKILL, out + err
+
+
 class DyingCommands:
     """Commands that get a signal right before a step of their work: see `tests.support.dying`. A context manager."""
 
-    def __init__(self, folder: Path, *modules: str) -> None:
+    def __init__(self, folder: Path, *modules: str, **env: str) -> None:
         self._output = folder / "output.txt"
         command = [sys.executable, "-m", "tests.support.dying", *modules]
-        env, pipe = environment(PYTHONPATH=str(ROOT)), subprocess.PIPE
-        self._server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=env)
+        whole, pipe = environment(**env, PYTHONPATH=str(ROOT)), subprocess.PIPE
+        self._server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=whole)
 
     def __enter__(self) -> Self:
         return self

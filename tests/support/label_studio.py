@@ -16,6 +16,10 @@ import pytest
 
 from acbench.integrations.label_studio import server as servers
 from acbench.integrations.label_studio.tool import LabelStudio
+from acbench.review.annotation_tool import ProjectSpec, Task
+from acbench.schema.form import label_studio_form
+from acbench.schema.guide import instructions
+from tests.support.records import BOTTLE
 
 PASSWORD = "a-password-for-tests"
 
@@ -101,6 +105,27 @@ def desk_at(new_desk: Path, folder: Path) -> Iterator[RealDesk]:
     finally:
         found.close()
         servers.stop(found.process, folder)
+
+
+def wanted(name: str, **more: Any) -> ProjectSpec:
+    """A project for bottles."""
+    values = {"title": f"Test: {name}", "form": label_studio_form(BOTTLE), "instructions": instructions(BOTTLE)}
+    return ProjectSpec(benchmark="test", category=name, **values | more)
+
+
+def tasks(count: int, turn: int = 1) -> list[Task]:
+    """Tasks for bottles; every tenth is blind, the others have a prediction."""
+    result = [{"from_name": "labels", "to_name": "image", "type": "choices", "value": {"choices": ["contamination"]}}]
+    blank = dict.fromkeys(("image", "contour", "crop", "reference", "proposals"), "")
+    return [
+        Task(
+            item_id=f"item-{number:06}",
+            round=turn,
+            data={"item_id": f"item-{number:06}", "round": turn, "blind": not number % 10, **blank},
+            predictions=[{"model_version": "clip@00000000", "score": 0.5, "result": result}] if number % 10 else [],
+        )
+        for number in range(count)
+    ]
 
 
 def annotate(client: httpx.Client, task: int, *choices: str, **more: Any) -> dict[str, Any]:

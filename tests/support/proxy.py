@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 
-DROP, LATE = "drop", "late"
-"""What can be done to a request: carry it out and lose the answer; or lose the connection and carry it out later."""
+CUT, DROP, LATE, BEGUN = "cut", "drop", "late", "begun"
+"""What can be done to a request whose connection is lost: let it never arrive; carry it out first; carry it out later;
+let the server begin with it."""
 LATER = 1.5
-"""Seconds."""
+"""Seconds until what is late is carried out."""
+BEGINNING = 0.05
+"""Seconds for the server to begin."""
 
 
 @contextmanager
@@ -48,10 +51,13 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 @contextmanager
-def lossy_proxy(url: str, fate: Callable[[str, str], str | None]) -> Iterator[str]:
-    """The address of a proxy before `url`. `fate` says of a method and path what is done to it, if anything."""
+def lossy_proxy(
+    url: str, fate: Callable[[str, str], str | None], *, after: Callable[[], object] = lambda: None
+) -> Iterator[str]:
+    """The address of a proxy before `url`. `fate` says of a method and path what is done to it, if anything; `after` is
+    called when that was done, before the connection is lost."""
     client = httpx.Client(base_url=url, timeout=120)
-    late: list[threading.Thread] = []
+    threads: list[threading.Thread] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -66,21 +72,40 @@ def lossy_proxy(url: str, fate: Callable[[str, str], str | None]) -> Iterator[st
             def forward() -> httpx.Response:
                 return client.request(self.command, self.path, content=body, headers=headers)
 
-            if what == LATE:
-                late.append(threading.Thread(target=lambda: (time.sleep(LATER), forward())))
-                late[-1].start()
+            def begin(seconds: float) -> None:
+                def carry_out() -> None:
+                    time.sleep(seconds)
+                    with suppress(httpx.HTTPError):  # the server may be killed meanwhile
+                        forward()
+
+                threads.append(threading.Thread(target=carry_out))
+                threads[-1].start()
+
             if what is not None:
                 if what == DROP:
                     forward()
-                self.close_connection = True
-                self.connection.close()
+                elif what == LATE:
+                    begin(LATER)
+                elif what == BEGUN:
+                    begin(0)
+                    time.sleep(BEGINNING)
+                after()
+                self.hang_up()
                 return
-            answer = forward()
+            try:
+                answer = forward()
+            except httpx.HTTPError:  # the server is gone
+                self.hang_up()
+                return
             self.send_response(answer.status_code)
             self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
             self.send_header("Content-Length", str(len(answer.content)))
             self.end_headers()
             self.wfile.write(answer.content)
+
+        def hang_up(self) -> None:
+            self.close_connection = True
+            self.connection.close()
 
         do_GET = do_POST = do_PATCH = do_DELETE = handle_any
 
@@ -94,6 +119,6 @@ def lossy_proxy(url: str, fate: Callable[[str, str], str | None]) -> Iterator[st
 
     with serving(Handler) as address:
         yield address
-        for each in late:
-            each.join()
+        for thread in threads:
+            thread.join()
     client.close()

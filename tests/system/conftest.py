@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.label_studio import RealDesk, desk_at, first_start
-from tests.support.loopback_s3 import S3, serving_s3
+if TYPE_CHECKING:
+    from tests.support.label_studio import RealDesk
+    from tests.support.loopback_s3 import S3
 
 BUCKETS = count()
 
@@ -24,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
     """An S3 server, and a client that finds it and does not wait long."""
+    from tests.support.loopback_s3 import serving_s3
+
     with serving_s3() as server:
         yield server
 
@@ -40,11 +44,15 @@ def bucket(s3: S3) -> str:
 @pytest.fixture(scope="session")
 def new_desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a Label Studio that was started once. Not to be changed."""
+    from tests.support.label_studio import first_start
+
     return first_start(tmp_path_factory.mktemp("new") / "desk")
 
 
 @pytest.fixture(scope="module")
 def real_desk(new_desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDesk]:
     """One Label Studio for the tests of a module."""
+    from tests.support.label_studio import desk_at
+
     with desk_at(new_desk, tmp_path_factory.mktemp("desk") / "desk") as found:
         yield found

@@ -18,7 +18,7 @@ import pytest
 
 from acbench.records import item_id
 from acbench.testing import toy_mvtec_ad, toy_visa
-from tests.support.commands import Done, acbench, finish, killed, python, start
+from tests.support.commands import Done, DyingCommands, acbench, finish, python, start
 from tests.support.loopback_hub import TOKEN, Blob, LoopbackHub
 
 REPO = "my-org/visa-ac"
@@ -363,12 +363,12 @@ def test_killed_at_a_moment_a_rerun_publishes_once(hub: LoopbackHub, built: Path
     assert_whole(hub, built)
 
 
-def test_killed_at_random_moments_a_rerun_publishes_once(hub: LoopbackHub, project: Path) -> None:
-    for seed in range(4):
-        publishing = start(project, "publish", "visa_ac", "--repo", REPO, **machine(hub))
-        killed(publishing, random.Random(seed).uniform(1, 6))
-        repo = hub.repos.get(REPO)
-        assert repo is None or len(repo.commits) < 2 or len(repo.head.files) > 5
+def test_killed_while_it_is_built_a_rerun_publishes_once(hub: LoopbackHub, project: Path, tmp_path: Path) -> None:
+    command = ("publish", "visa_ac", "--repo", REPO)
+    with DyingCommands(tmp_path, "acbench.workflows.publish", **machine(hub)) as dying:
+        for step in (1, 2, "pseudonyms.key", "train-00000", "/release/README.md", "release.json"):
+            assert dying.killed(project, step, *command), f"there is no step {step}: {dying.output}"
+            assert REPO not in hub.repos, "it is uploaded when it is whole"
     publish(hub, project)
     assert_whole(hub, project)
 

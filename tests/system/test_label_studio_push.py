@@ -1,27 +1,24 @@
-"""Each task is on the desk once: with a real Label Studio, killed and cut off at random moments."""
+"""Each task is on the desk once: with a real Label Studio, killed and cut off at batches."""
 
 from __future__ import annotations
 
 import json
-import random
-import threading
+import signal
+import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from acbench.errors import AnnotationToolError, LostConnection, StorageError
-from acbench.review.annotation_tool import ProjectSpec, Task, ToolProject
+from acbench.review.annotation_tool import Task, ToolProject
 from acbench.review.push import Note, push
-from acbench.schema.form import label_studio_form
-from acbench.schema.guide import instructions
-from tests.support.commands import killed, python, start
-from tests.support.label_studio import RealDesk, annotate, desk_at
-from tests.support.proxy import DROP, LATE, lossy_proxy
-from tests.support.records import BOTTLE
+from tests.support.commands import ROOT, finish, start
+from tests.support.label_studio import RealDesk, annotate, desk_at, tasks, wanted
+from tests.support.proxy import BEGUN, CUT, DROP, LATE, lossy_proxy
 
 SETTLE = 2.5
 """Seconds: enough for this server and batches of `BATCH`."""
@@ -29,35 +26,14 @@ BATCH = 40
 PUSHING = """
 import sys
 from pathlib import Path
-sys.path[:0] = sys.argv[4:]
-from tests.system.test_label_studio_push import BATCH, SETTLE, tasks, wanted
 from acbench.integrations.label_studio.tool import LabelStudio
 from acbench.review.push import Note, push
-url, key, folder = sys.argv[1:4]
+from tests.support.label_studio import tasks, wanted
+url, key, folder, settle, batch = sys.argv[1:]
 desk = LabelStudio(url, key, served=Path(folder))
-project = desk.open(wanted("killed"))
-print("ready", flush=True)
-push(desk, project, tasks(600), Note(Path(folder) / "note.json"), settle=SETTLE, batch=BATCH)
+push(desk, desk.open(wanted("killed")), tasks(400), Note(Path(folder) / "note.json"), settle=float(settle),
+     batch=int(batch))
 """
-
-
-def wanted(name: str, **more: Any) -> ProjectSpec:
-    values = {"title": f"Test: {name}", "form": label_studio_form(BOTTLE), "instructions": instructions(BOTTLE)}
-    return ProjectSpec(benchmark="test", category=name, **values | more)
-
-
-def tasks(count: int, turn: int = 1) -> list[Task]:
-    result = [{"from_name": "labels", "to_name": "image", "type": "choices", "value": {"choices": ["contamination"]}}]
-    blank = dict.fromkeys(("image", "contour", "crop", "reference", "proposals"), "")
-    return [
-        Task(
-            item_id=f"item-{number:06}",
-            round=turn,
-            data={"item_id": f"item-{number:06}", "round": turn, "blind": not number % 10, **blank},
-            predictions=[{"model_version": "clip@00000000", "score": 0.5, "result": result}] if number % 10 else [],
-        )
-        for number in range(count)
-    ]
 
 
 def on_the_desk(desk: RealDesk, project: ToolProject) -> Counter[tuple[str, int]]:
@@ -176,38 +152,60 @@ def test_a_later_round_waits_for_the_earlier_one(real_desk: RealDesk, note: Note
     assert (result.sent, result.held) == (1, 1)
 
 
-def test_a_client_killed_at_random_moments(real_desk: RealDesk, tmp_path: Path) -> None:
-    random_numbers = random.Random(4)
-    program, arguments = ("-c", PUSHING), (real_desk.url, real_desk.key, tmp_path, Path(__file__).parents[2])
-    kills = 0
-    for _ in range(8):
-        pushing = start(None, *arguments, program=program)
-        assert pushing.stdout is not None and pushing.stdout.readline() == "ready\n"
-        kills += killed(pushing, random_numbers.uniform(0, 0.6))
-    python(PUSHING, *arguments)
-    assert kills > 2
-    assert on_the_desk(real_desk, real_desk.desk().open(wanted("killed"))) == each_once(600)
+def is_import(method: str, path: str) -> bool:
+    return method == "POST" and path.endswith("/import")
 
 
-def test_a_server_killed_at_random_moments(own_desk: RealDesk, note: Note) -> None:
-    random_numbers = random.Random(5)
+@dataclass
+class AtImport:
+    """Does something when the nth batch is sent, and decides what becomes of the batch."""
+
+    number: int
+    fate: str
+    act: Callable[[], object]
+    seen: int = 0
+
+    def __call__(self, method: str, path: str) -> str | None:
+        self.seen += is_import(method, path)
+        if self.seen != self.number or not is_import(method, path):
+            return None
+        self.act()
+        return self.fate
+
+
+def test_a_client_killed_when_it_sends_a_batch(real_desk: RealDesk, tmp_path: Path) -> None:
+    """The batch never arrives, is taken before the client dies, or only after that."""
+
+    def pushing(url: str) -> subprocess.Popen[str]:
+        arguments = (url, real_desk.key, tmp_path, SETTLE, BATCH)
+        return start(None, *arguments, program=("-c", PUSHING), PYTHONPATH=str(ROOT))
+
+    for number in (1, 2):
+        for fate in (CUT, DROP, LATE):
+            running: list[subprocess.Popen[str]] = []
+            at_import = AtImport(number, fate, lambda running=running: running[0].kill())
+            with lossy_proxy(real_desk.url, at_import) as url:
+                running.append(pushing(url))
+                running[0].communicate(timeout=120)
+                assert running[0].returncode == -signal.SIGKILL
+    finish(pushing(real_desk.url))
+    assert on_the_desk(real_desk, real_desk.desk().open(wanted("killed"))) == each_once(400)
+
+
+@pytest.mark.parametrize("fate", [CUT, DROP, BEGUN])
+def test_a_server_killed_when_it_is_sent_a_batch(own_desk: RealDesk, note: Note, fate: str) -> None:
+    """Before it has begun, when it is done, and while it is at it."""
     project = own_desk.desk().open(wanted("server"))
-    lost = 0
-    for _ in range(5):
-        timer = threading.Timer(random_numbers.uniform(0.05, 1.2), own_desk.kill)
-        timer.start()
-        try:
-            desk = own_desk.desk()
-            push(desk, desk.open(wanted("server")), tasks(1200), note, batch=BATCH, settle=SETTLE)
-        except LostConnection as error:
-            lost += 1
-            assert error.hint
-        timer.join()
+    for number in (1, 3):
+        with lossy_proxy(own_desk.url, AtImport(number, fate, lambda: None), after=own_desk.kill) as url:
+            desk = own_desk.desk(url)
+            with pytest.raises(LostConnection) as caught:
+                push(desk, desk.open(wanted("server")), tasks(400), note, batch=BATCH, settle=SETTLE)
+            assert caught.value.hint
         own_desk.restart()
     desk = own_desk.desk()
-    push(desk, desk.open(wanted("server")), tasks(1200), note, batch=BATCH, settle=SETTLE)
-    assert lost > 1
-    assert on_the_desk(own_desk, project) == each_once(1200)
+    push(desk, desk.open(wanted("server")), tasks(400), note, batch=BATCH, settle=SETTLE)
+    assert on_the_desk(own_desk, project) == each_once(400)
 
 
 def test_a_damaged_note_is_told(real_desk: RealDesk, note: Note) -> None:
