@@ -312,7 +312,7 @@ class TestIntervals:
 
 
 class TestOrder:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.randoms(use_true_random=False))
     def test_a_shuffled_input_gives_the_same_bytes(self, shuffler: random.Random) -> None:
         truth, said, categories = TestAgainstScikitLearn.table(3)

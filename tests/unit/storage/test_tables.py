@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @SUFFIXES
 class TestBothForms:
     @given(TABLES)
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     def test_every_record_comes_back_as_it_was(self, folder: Path, suffix: str, table: tuple[Any, list[Any]]) -> None:
         kind, rows = table
         path = folder / f"{kind.__name__}{suffix}"
