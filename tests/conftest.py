@@ -1,18 +1,28 @@
-"""Fixtures that several test modules use."""
+"""Fixtures that unit tests and system tests share."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
-from desks import new_desk as new_desk
-from desks import real_desk as real_desk
-from listings import listing, paths
-from loopback_s3 import bucket as bucket
-from loopback_s3 import s3 as s3
 
 from acbench.testing import full_tree, write_image_anno
+from tests.support import sample
+from tests.support.listings import listing, paths
+
+SYSTEM = Path(__file__).parent / "system"
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as Python does. A shell that starts pytest in the background has it ignored, and tests send it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out with `-m "not system"` what that would deselect: importing it takes long."""
+    return True if config.option.markexpr == "not system" and collection_path == SYSTEM else None
 
 
 @pytest.fixture
@@ -36,3 +46,10 @@ def full_visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = full_tree(tmp_path_factory.mktemp("visa"), paths("visa"))
     write_image_anno(root, {row["image"]: row["label"] for row in listing("visa")})
     return root
+
+
+@pytest.fixture(scope="session")
+def sample_images(pytestconfig: pytest.Config) -> Path:
+    """The sample's images, rendered once and kept in pytest's cache. Not to be changed."""
+    assert pytestconfig.cache is not None
+    return sample.rendered(pytestconfig.cache.mkdir("sample"))

@@ -21,12 +21,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from mongo import mongod, variables
-
 from acbench.review.app_records import AppLabel, AppSample
 from acbench.storage.digests import digest
+from tests.support.mongo import mongod, variables
 
 TAKES = 5
 NAME = "acbench-bench"

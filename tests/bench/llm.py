@@ -56,8 +56,7 @@ def main() -> None:
 @contextmanager
 def endpoint() -> Iterator[str]:
     """The URL of a running one."""
-    program = Path(__file__).parents[1] / "loopback_llm.py"
-    command = [sys.executable, str(program), "--latency", str(LATENCY)]
+    command = [sys.executable, "-m", "acbench.testing.endpoint", "--latency", str(LATENCY)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

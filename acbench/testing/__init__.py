@@ -1,0 +1,48 @@
+"""Toy datasets, and a fake of each foreign program: for tests, notebooks and people who extend acbench.
+
+| name | stands in for |
+|---|---|
+| `toy_mvtec_ad`, `toy_visa`, `full_tree` | a dataset on disk |
+| `FakeModels`, `MemoryVectors` | the models and the vector cache of a `Setup` |
+| `FakeEndpoint` | an OpenAI-compatible endpoint, on loopback |
+| `FakeAnnotationTool` | an annotation tool such as Label Studio, in memory |
+| `FakeHub` | a repository on the Hugging Face Hub, in memory |
+
+The fakes fail on demand: see `Fault` of `acbench.testing.endpoint` and `Failure`.
+"""
+
+from acbench.testing.annotation_tool import FakeAnnotationTool
+from acbench.testing.endpoint import FakeEndpoint
+from acbench.testing.failures import Failure, FailurePlan
+from acbench.testing.hub import FakeHub
+from acbench.testing.models import FakeModels, MemoryVectors
+from acbench.testing.trees import (
+    SIZE,
+    TOY_MVTEC_AD,
+    TOY_VISA,
+    full_tree,
+    tiny_jpeg,
+    tiny_png,
+    toy_mvtec_ad,
+    toy_visa,
+    write_image_anno,
+)
+
+__all__ = [
+    "SIZE",
+    "TOY_MVTEC_AD",
+    "TOY_VISA",
+    "Failure",
+    "FailurePlan",
+    "FakeAnnotationTool",
+    "FakeEndpoint",
+    "FakeHub",
+    "FakeModels",
+    "MemoryVectors",
+    "full_tree",
+    "tiny_jpeg",
+    "tiny_png",
+    "toy_mvtec_ad",
+    "toy_visa",
+    "write_image_anno",
+]

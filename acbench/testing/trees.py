@@ -1,0 +1,168 @@
+"""Toy datasets on disk, in the layouts of the real ones.
+
+`toy_*` draw small images with a visible defect and its mask. `full_tree` writes one tiny image under each path of a
+listing, so that a test sees the real number of files under their real names within seconds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from acbench.records import category_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+TOY_MVTEC_AD: Mapping[str, Sequence[str]] = {
+    "bottle": ("broken_large", "contamination"),
+    "screw": ("scratch_head", "thread_top"),
+}
+"""Category → classes of anomalous images, all of which exist in MVTec-AD."""
+TOY_VISA: Mapping[str, Sequence[str]] = {
+    "candle": ("chunk of wax missing", "chunk of wax missing,different colour spot"),
+    "pcb4": ("scratch", "missing,dirt"),
+}
+"""Category → label strings of anomalous images, all of which exist in VisA."""
+SIZE = 48
+"""Width and height of a toy image, pixels."""
+
+
+def toy_mvtec_ad(
+    root: Path,
+    categories: Mapping[str, Sequence[str]] = TOY_MVTEC_AD,
+    *,
+    train: int = 3,
+    good: int = 2,
+    each: int = 2,
+) -> Path:
+    """Draw a dataset in the layout of MVTec-AD, with `each` images a class, and return `root`."""
+    for category, classes in categories.items():
+        for index in range(train):
+            _draw(root / f"{category}/train/good/{index:03}.png", f"{category} train {index}")
+        for index in range(good):
+            _draw(root / f"{category}/test/good/{index:03}.png", f"{category} good {index}")
+        for name in classes:
+            for index in range(each):
+                mask = root / f"{category}/ground_truth/{name}/{index:03}_mask.png"
+                _draw(root / f"{category}/test/{name}/{index:03}.png", f"{category} {name} {index}", mask)
+    return root
+
+
+def toy_visa(
+    root: Path,
+    categories: Mapping[str, Sequence[str]] = TOY_VISA,
+    *,
+    normal: int = 4,
+    each: int = 2,
+) -> Path:
+    """Draw a dataset in the layout of VisA's archive, with `each` images a label string, and return `root`.
+
+    The last normal image is number 13, which the standard split keeps for testing in every category.
+    """
+    for category, strings in categories.items():
+        labels: dict[str, str] = {}
+        data = f"{category}/Data"
+        digits = 4 if category in {"candle", "macaroni1", "macaroni2", "pcb1", "pcb2", "pcb3", "pcb4"} else 3
+        for index in (*range(normal - 1), 13):
+            image = f"{data}/Images/Normal/{index:0{digits}}.JPG"
+            _draw(root / image, f"{category} normal {index}")
+            labels[image] = "normal"
+        for index in range(each * len(strings)):
+            image, mask = f"{data}/Images/Anomaly/{index:03}.JPG", f"{data}/Masks/Anomaly/{index:03}.png"
+            _draw(root / image, f"{category} anomaly {index}", root / mask, value=1 + index % len(strings))
+            labels[image] = strings[index // each]
+        write_image_anno(root, labels)
+    return root
+
+
+def write_image_anno(root: Path, labels: Mapping[str, str]) -> None:
+    """Write VisA's `<category>/image_anno.csv` for images with their label strings."""
+    rows: dict[str, list[tuple[str, str, str]]] = {}
+    for image, label in labels.items():
+        mask = image.replace("/Images/", "/Masks/").rpartition(".")[0] + ".png" if label != "normal" else ""
+        rows.setdefault(category_of(image), []).append((image, label, mask))
+    for category, category_rows in rows.items():
+        path = root / category / "image_anno.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("image", "label", "mask"))
+            writer.writerows(category_rows)
+
+
+def full_tree(root: Path, paths: Iterable[str]) -> Path:
+    """Write a tiny valid image under each path, by its extension, and return `root`. No two have the same bytes."""
+    folders: set[Path] = set()
+    for path in paths:
+        target = root / path
+        if target.parent not in folders:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folders.add(target.parent)
+        target.write_bytes(tiny_png(path) if path.lower().endswith(".png") else tiny_jpeg(path))
+    return root
+
+
+def tiny_png(comment: str = "") -> bytes:
+    """An 8×8 grey PNG with a comment in it."""
+    start, end = _blank("PNG"), len(_blank("PNG")) - 12  # before IEND
+    chunk = b"tEXt" + b"Comment\0" + comment.encode()
+    return b"".join(
+        (
+            start[:end],
+            (len(chunk) - 4).to_bytes(4, "big"),
+            chunk,
+            zlib.crc32(chunk).to_bytes(4, "big"),
+            start[end:],
+        )
+    )
+
+
+def tiny_jpeg(comment: str = "") -> bytes:
+    """An 8×8 grey JPEG with a comment in it."""
+    text = comment.encode()
+    return b"".join((b"\xff\xd8\xff\xfe", (len(text) + 2).to_bytes(2, "big"), text, _blank("JPEG")[2:]))
+
+
+@cache
+def _blank(kind: str) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, kind)
+    return file.getvalue()
+
+
+def _draw(path: Path, seed: str, mask: Path | None = None, value: int = 255) -> None:
+    """Draw a disc on noise. With `mask`, also draw a bright spot and mark it there with the grey level `value`."""
+    import numpy as np
+    from PIL import Image
+
+    random = np.random.default_rng(zlib.crc32(seed.encode()))
+    picture = random.integers(0, 40, (SIZE, SIZE, 3), dtype=np.uint8)
+    picture[_disc(SIZE // 2, SIZE // 2, SIZE // 3)] += 120
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if mask is not None:
+        x, y = (int(place) for place in random.integers(SIZE // 3, 2 * SIZE // 3, 2))
+        spot = _disc(x, y, SIZE // 10)
+        picture[spot] = (250, 240, 60)
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        indexed = Image.fromarray(np.where(spot, value, 0).astype(np.uint8))
+        if value != 255:
+            indexed.putpalette([shade for index in range(256) for shade in (index, 255 - index, 0)])
+        indexed.save(mask)
+    Image.fromarray(picture).save(path)
+
+
+def _disc(x: int, y: int, radius: int) -> NDArray[np.bool_]:
+    import numpy as np
+
+    rows, columns = np.ogrid[:SIZE, :SIZE]
+    return np.asarray((columns - x) ** 2 + (rows - y) ** 2 <= radius**2, dtype=np.bool_)

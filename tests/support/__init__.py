@@ -1,0 +1,1 @@
+"""What tests and benchmarks share. Only the module that needs a heavy library imports it."""

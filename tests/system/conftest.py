@@ -1,0 +1,58 @@
+"""Every test of this folder is a system test. Fixtures start the servers that several modules use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.label_studio import RealDesk
+    from tests.support.loopback_s3 import S3
+
+BUCKETS = count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder, so that nobody can forget it. The hook is given the tests of all folders."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("system")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """An S3 server, and a client that finds it and does not wait long."""
+    from tests.support.loopback_s3 import serving_s3
+
+    with serving_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3) -> str:
+    """A new bucket, empty."""
+    name = f"data-{next(BUCKETS)}"
+    s3.bucket(name)
+    s3.seen.clear()
+    return name
+
+
+@pytest.fixture(scope="session")
+def new_desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a Label Studio that was started once. Not to be changed."""
+    from tests.support.label_studio import first_start
+
+    return first_start(tmp_path_factory.mktemp("new") / "desk")
+
+
+@pytest.fixture(scope="module")
+def real_desk(new_desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDesk]:
+    """One Label Studio for the tests of a module."""
+    from tests.support.label_studio import desk_at
+
+    with desk_at(new_desk, tmp_path_factory.mktemp("desk") / "desk") as found:
+        yield found

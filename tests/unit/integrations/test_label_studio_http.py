@@ -1,0 +1,91 @@
+"""A connection to a server that is no Label Studio, or that does not answer."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from acbench._util.backoff import Backoff
+from acbench.errors import AnnotationToolError, LostConnection
+from acbench.integrations.label_studio import http
+from acbench.integrations.label_studio.http import Connection, Refusal
+
+PERSONAL = "key-a.key-b.key-c"
+"""Looks like a personal access token, which is to be exchanged for another first."""
+LEGACY = "0123456789abcdef"
+
+
+@pytest.fixture(params=[b"[]", b"{}", b'{"access": 7}', b'{"access": null}'])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(request.param)
+
+        def log_message(self, *_: object) -> None: ...
+
+    yield from serving(Handler)
+
+
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Unreliable(BaseHTTPRequestHandler):
+    """Gives no answer to the first requests, then refuses all others and repeats the key that it was given."""
+
+    silent = 0
+    asked = 0
+
+    def answer(self) -> None:
+        type(self).asked += 1
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.asked > self.silent:
+            self.send_response(400)
+            self.end_headers()
+            self.wfile.write(f'{{"detail": "not with {self.headers["Authorization"]}"}}'.encode())
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def unreliable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    monkeypatch.setattr(http, "BACKOFF", Backoff(first=0.01))
+    monkeypatch.setattr(Unreliable, "asked", 0)
+    monkeypatch.setattr(Unreliable, "silent", 2)
+    for url in serving(Unreliable):
+        with Connection(url, LEGACY) as connection:
+            yield connection
+
+
+def test_without_an_access_token_it_is_said_and_nothing_is_invented(url: str) -> None:
+    with Connection(url, PERSONAL) as connection:
+        with pytest.raises(AnnotationToolError, match="gives no access token") as refused:
+            connection.get("/api/projects/")
+        assert PERSONAL not in str(refused.value)
+
+
+def test_only_a_request_without_side_effects_is_sent_again(unreliable: Connection) -> None:
+    with pytest.raises(LostConnection):
+        unreliable.sdk.projects.create(title="once")
+    assert Unreliable.asked == 1
+    with pytest.raises(Refusal, match="ended with 400"):
+        unreliable.sdk.projects.get(1)
+    assert Unreliable.asked == 3
+
+
+def test_no_refusal_repeats_the_key(unreliable: Connection) -> None:
+    with pytest.raises(Refusal) as refused:
+        unreliable.sdk.users.whoami()
+    said = "".join(traceback.format_exception(refused.value))
+    assert "not with Token …" in said and LEGACY not in said

@@ -1,0 +1,153 @@
+"""What README.md and acbench/cli/README.md say is so. `python -m tests.unit.test_readme` renews what is generated."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from acbench.cli.main import COMMANDS, cli
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+REFERENCE = ROOT / "acbench" / "cli" / "README.md"
+TABLE = re.compile(r"(<!-- commands -->\n).*?(<!-- /commands -->)", re.DOTALL)
+HEAD = """# Commands
+
+What each command does, its options, and examples. This page is generated: `python -m tests.unit.test_readme`.
+
+Variables set options too, and a benchmark keeps the options that concern its dataset and models: see the
+[README](../../README.md#commands).
+"""
+FORMS = {"$SLURM_ARRAY_TASK_ID": "1", "…": ""}
+"""What stands in examples for something that a shell or a person fills in."""
+
+
+def reference() -> str:
+    """The help of every command, as a page of Markdown."""
+    parts = [HEAD]
+    for names, command in leaves(cli, ()):
+        context = click.Context(
+            command,
+            info_name=" ".join(("acbench", *names)),
+            max_content_width=100,
+            terminal_width=100,
+            help_option_names=cli.context_settings["help_option_names"],
+        )
+        parts.append(f"## acbench {' '.join(names)}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def leaves(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command below a group, with its names, in the order of use."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*names, name))
+        else:
+            yield (*names, name), command
+
+
+def table() -> str:
+    """One row a command: what it does, with a link to its help. Of a group, its commands are listed."""
+    below: dict[str, list[tuple[str, ...]]] = {}
+    for names, _ in leaves(cli, ()):
+        below.setdefault(names[0], []).append(names)
+    rows = ["| command | what it does |", "|---|---|"]
+    for name, (_, line) in COMMANDS.items():
+        inner = [names for names in below[name] if len(names) > 1]
+        known = f"`acbench {name}`" if inner else link("acbench " + name, name)
+        parts = f" {', '.join(link(names[-1], *names) for names in inner)}" if inner else ""
+        rows.append(f"| {known}{parts} | {line} |")
+    return "\n".join(rows) + "\n"
+
+
+def link(text: str, *names: str) -> str:
+    """A link to the help of a command."""
+    return f"[`{text}`]({REFERENCE.relative_to(ROOT).as_posix()}#acbench-{'-'.join(names)})"
+
+
+def updated() -> str:
+    """The README with the table as it should be."""
+    return TABLE.sub(lambda match: f"{match[1]}{table()}{match[2]}", README.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link can name on a page, as GitHub makes it of headings."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def examples() -> list[str]:
+    """Every call of acbench that stands in a block of shell commands."""
+    blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    lines = (re.split(r"\s+#\s", line)[0] for block in blocks for line in block.splitlines())
+    calls = (line[line.index("acbench ") :].strip() for line in lines if re.search(r"(^|&& )acbench ", line))
+    return sorted(set(calls))
+
+
+def test_what_is_generated_is_current() -> None:
+    assert README.read_text(encoding="utf-8") == updated(), "run: python -m tests.unit.test_readme"
+    assert REFERENCE.read_text(encoding="utf-8") == reference(), "run: python -m tests.unit.test_readme"
+
+
+@pytest.mark.parametrize("page", [README, REFERENCE], ids=["README.md", "acbench/cli/README.md"])
+def test_files_and_headings_that_it_links_to_exist(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+    assert links
+    for path, anchor in links:
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target), anchor
+
+
+def test_files_and_folders_that_it_names_exist() -> None:
+    text = README.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:acbench|tests|annotations|label_schemas)/[\w./-]+)`", text)
+    modules = re.findall(r"python -m (tests[\w.]+)", text)
+    scripts = re.findall(r"python (?:-m pytest )?([\w/]+\.py)", text)
+    for path in (*named, *scripts, *(f"{module.replace('.', '/')}.py" for module in modules)):
+        made = path.startswith("annotations/") and path.endswith(("labels.jsonl", "reviews.jsonl", "labels.meta.json"))
+        assert made or (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("example", examples())
+def test_an_example_is_a_command_with_its_options(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ACBENCH_")]:
+        monkeypatch.delenv(name)
+    for form, value in FORMS.items():
+        example = example.replace(form, value)
+    command: click.Command = cli
+    _, *words = shlex.split(example)
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None
+        command = found
+    command.make_context(example, words)
+
+
+def test_variables_that_it_names_are_read() -> None:
+    named = set(re.findall(r"\bACBENCH_[A-Z_]+\b", README.read_text(encoding="utf-8")))
+    assert named
+    read = "".join(
+        path.read_text(encoding="utf-8") for path in (*ROOT.glob("acbench/**/*.py"), *ROOT.glob("tests/**/*.py"))
+    )
+    options = {
+        f"ACBENCH_{'_'.join(names)}_{option.opts[0].strip('-')}".upper().replace("-", "_")
+        for names, command in leaves(cli, ())
+        for option in command.params
+        if isinstance(option, click.Option)
+    }
+    assert {name for name in named if f'"{name}"' not in read} <= options
+
+
+if __name__ == "__main__":
+    README.write_text(updated(), encoding="utf-8")
+    REFERENCE.write_text(reference(), encoding="utf-8")
