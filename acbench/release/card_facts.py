@@ -23,7 +23,7 @@ class ReviewProgress:
     labels: int
     """Accepted labels of anomalous images."""
     by_people: int
-    """Of these, the labels that people decided."""
+    """Labels, among these, that people decided."""
 
     def __str__(self) -> str:
         return (

@@ -107,7 +107,7 @@ def push(
     progress: Progress = lambda done, total: None,
     batch_tasks: int = BATCH_TASKS,
 ) -> PushResult:
-    """See that each task is in the tool once. Raises LostConnection if the tool does not come back: then run again."""
+    """Bring each task into the tool once. Raises LostConnection if the tool does not come back: then run again."""
     pusher = _Pusher(tool, project, note, batch_tasks)
     existing = pusher.existing()
     result = PushResult(there=sum(task.key in existing for task in tasks))

@@ -197,7 +197,7 @@ def _compare(
 
 
 def _p_value(differences: Sequence[float], epsilon: float) -> float:
-    """Of a one-sided t-test that the mean difference is below epsilon; a sample without spread decides by its value."""
+    """p of a one-sided t-test: is the mean difference below epsilon? Without spread, its value decides."""
     from scipy.stats import ttest_1samp
 
     if len(set(differences)) == 1:

@@ -60,7 +60,7 @@ class ScoreOptions:
     """How often negligible classes are drawn."""
     resamples: int
     seed: int
-    """Of the bootstrap, and of `few_shot`."""
+    """Seed of the bootstrap and of `few_shot`."""
     out: Path | None
     """Folder of the score; None for the project's, if a benchmark of the project is scored."""
     shots: int

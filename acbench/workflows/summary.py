@@ -10,12 +10,14 @@ from typing import Any
 
 from acbench.data.ingest import Dataset, describe
 from acbench.data.sources import Source
+from acbench.errors import StorageError
 from acbench.predictors.base import tally
 from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, category_of
 from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error
 from acbench.review.wording import in_words
 from acbench.schema import Schema
 from acbench.stats import Estimate
+from acbench.storage.typed_json import convert
 from acbench.workflows.propose import Proposals
 
 TOP = 8
@@ -166,7 +168,7 @@ class RelabelReport:
     """By the proposer's full name."""
     queue: QueueCounts
     labels: LabelCounts
-    """Of the images that the dataset holds now."""
+    """Counted over the images that the dataset holds now."""
     decided_by_people: int
     """Labels that people decided."""
     published: PublishedCounts
@@ -199,12 +201,11 @@ class RelabelReport:
     @classmethod
     def from_json(cls, value: Any) -> RelabelReport:
         """The report that `to_json` gave, also one that an earlier version wrote. Raises ValueError if it is none."""
-        import msgspec
-
         try:
             queue, audit = _read_queue(value["queue"]), _read_audit(value["audit"])
-            return msgspec.convert({**value, "queue": queue, "audit": audit, "top": _read_top(value["top"])}, cls)
-        except (msgspec.ValidationError, TypeError, KeyError, AttributeError) as error:
+            values = {**value, "queue": queue, "audit": audit, "top": _read_top(value["top"])}
+            return convert(values, cls, "report.json", allow_unknown=True)
+        except (StorageError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"it is no report of a relabel: {error}") from None
 
 

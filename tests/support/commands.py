@@ -20,8 +20,8 @@ from acbench.testing.endpoint import FakeEndpoint, no_fault
 ROOT = Path(__file__).parents[2]
 DIARY = (".acbench/ledger.sqlite", ".acbench/lock")
 ACBENCH = ("-m", "acbench")
-SETTINGS = ("ACBENCH_", "FIFTYONE_", "HF_", "LABEL_STUDIO_")
-"""How variables begin that set options."""
+SETTINGS = ("ACBENCH_", "COLUMNS", "FIFTYONE_", "HF_", "LABEL_STUDIO_")
+"""How variables begin that set options, or the width of the screen."""
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ LIBRARIES = {
     "review": "PIL cleanlab numpy pandas",
     "schema": "yaml",
     "stats": "krippendorff numpy scipy sklearn statsmodels",
-    "storage": "fsspec msgspec pyarrow",
+    "storage": "fsspec msgspec numpy pyarrow",
     "testing": "PIL numpy",
-    "workflows": "PIL pyarrow",
+    "workflows": "PIL msgspec pyarrow",
 }
 """Package → third-party libraries that it may import. A package that is not listed may import none, and `integrations`
 all that setup.cfg lists: foreign programs and services are known there only."""

@@ -38,7 +38,7 @@ def looks_like_repo(text: str) -> bool:
 
 
 class Repository:
-    """A dataset repository on the Hub; the token is the one that huggingface_hub finds, such as HF_TOKEN."""
+    """A dataset repository on the Hub: a `Hub`. The token is the one that huggingface_hub finds, such as HF_TOKEN."""
 
     def __init__(self, repo: str) -> None:
         if not looks_like_repo(repo):
@@ -50,7 +50,6 @@ class Repository:
             disable_progress_bars()
 
     def at(self, revision: str | None = None) -> Head | None:
-        """See `Hub`."""
         from huggingface_hub.errors import RepositoryNotFoundError
 
         with _hub_errors(self.repo):
@@ -72,12 +71,10 @@ class Repository:
             )
 
     def create(self, *, private: bool) -> None:
-        """See `Hub`."""
         with _hub_errors(self.repo):
             self._api().create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True)
 
     def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> None:
-        """See `Hub`."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         added = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=str(folder / path)) for path in paths]
@@ -88,12 +85,11 @@ class Repository:
             )
 
     def tag(self, name: str, commit: str) -> None:
-        """See `Hub`."""
         with _hub_errors(self.repo):
             self._api().create_tag(self.repo, tag=name, revision=commit, repo_type="dataset")
 
     def release(self, revision: str | None = None) -> Remote:
-        """See `Hub`; the head unless told otherwise. A branch that moves meanwhile is read as it was."""
+        """The repository at a revision, by default at its head. A branch that moves meanwhile is read as it was."""
         known = revision is not None and _COMMIT.fullmatch(revision)
         return Remote(self.repo, revision if revision and known else self._commit(revision), revision)
 
@@ -153,7 +149,7 @@ class Repository:
 
 
 class Remote:
-    """A release on the Hub, of which only the parts that are asked for are fetched."""
+    """A release on the Hub: a `ReleaseReader` that fetches only what is read."""
 
     def __init__(self, repo: str, commit: str, asked: str | None) -> None:
         self.repo = repo
@@ -167,7 +163,6 @@ class Remote:
         return f"{self.repo}@{self.asked}" if self.asked else self.repo
 
     def read(self, path: str, limit: int) -> bytes:
-        """See `Place`."""
         with self.open(path) as file, _hub_errors(self.repo, self.asked):
             data = file.read(limit + 1)
         if len(data) > limit:
@@ -175,7 +170,6 @@ class Remote:
         return data
 
     def open(self, path: str) -> BinaryIO:
-        """See `Place`."""
         from huggingface_hub import HfFileSystem, get_token
 
         with _hub_errors(self.repo, self.asked):

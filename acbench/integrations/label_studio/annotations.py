@@ -22,7 +22,6 @@ class Annotations:
     connection: Connection
 
     def of(self, project: ToolProject) -> list[AnnotatedTask]:
-        """See `AnnotationTool.annotated_tasks`."""
         export = self.connection.sdk.projects.exports.download_sync(
             project.number, export_type="JSON", download_all_tasks=True
         )

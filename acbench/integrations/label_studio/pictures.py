@@ -30,7 +30,6 @@ class Pictures:
     """The folder whose files the server shows from its own disk; None if pictures have to be sent to it."""
 
     def addresses(self, project: ToolProject, paths: Iterable[Path]) -> dict[Path, str]:
-        """See `AnnotationTool.pictures`."""
         unique = sorted(set(paths))
         if self.served is None:
             return self._uploaded(unique)

@@ -62,12 +62,10 @@ class Projects:
     connection: Connection
 
     def find(self, name: str) -> ToolProject | None:
-        """See `AnnotationTool.find`."""
         project = self._named(name)
         return None if project is None else _tool_project(project)
 
     def open(self, spec: ProjectSpec, *, restore_form: bool = False) -> ToolProject:
-        """See `AnnotationTool.open`."""
         shared = _settings(spec)
         new: ProjectSettings = {
             **shared,

@@ -25,7 +25,6 @@ class Tasks:
     connection: Connection
 
     def existing(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
-        """See `AnnotationTool.existing_tasks`."""
         tasks: list[ExistingTask] = []
         page = 1
         while True:
@@ -49,7 +48,6 @@ class Tasks:
             page += 1
 
     def send(self, project: ToolProject, tasks: Sequence[Task]) -> None:
-        """See `AnnotationTool.send`."""
         # The SDK takes plain dicts too; to build its models of thousands of tasks would only take time.
         rows = cast("Sequence[ImportApiRequest]", [task.payload() for task in tasks])
         taken = self.connection.sdk.projects.import_tasks(project.number, request=rows).task_count
@@ -59,7 +57,6 @@ class Tasks:
             )
 
     def remove(self, project: ToolProject, numbers: Sequence[int]) -> None:
-        """See `AnnotationTool.remove`."""
         from label_studio_sdk.actions.types import PrepareParamsRequestRequestSelectedItemsIncluded as Selected
 
         self.connection.sdk.actions.create(

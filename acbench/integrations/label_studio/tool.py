@@ -38,29 +38,22 @@ class LabelStudio:
         self._connection.close()
 
     def find(self, name: str) -> ToolProject | None:
-        """See `AnnotationTool`."""
         return self._projects.find(name)
 
     def open(self, wanted: ProjectSpec, *, restore_form: bool = False) -> ToolProject:
-        """See `AnnotationTool`."""
         return self._projects.open(wanted, restore_form=restore_form)
 
     def existing_tasks(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
-        """See `AnnotationTool`."""
         return self._tasks.existing(project, drafts=drafts)
 
     def send(self, project: ToolProject, tasks: Sequence[Task]) -> None:
-        """See `AnnotationTool`."""
         self._tasks.send(project, tasks)
 
     def remove(self, project: ToolProject, numbers: Sequence[int]) -> None:
-        """See `AnnotationTool`."""
         self._tasks.remove(project, numbers)
 
     def annotated_tasks(self, project: ToolProject) -> list[AnnotatedTask]:
-        """See `AnnotationTool`."""
         return self._annotations.of(project)
 
     def pictures(self, project: ToolProject, paths: Iterable[Path]) -> dict[Path, str]:
-        """See `AnnotationTool`."""
         return self._pictures.addresses(project, paths)

@@ -88,7 +88,6 @@ class OpenAIChat:
 
     @property
     def name(self) -> str:
-        """See `ChatModel`."""
         decisive = json.dumps([VERSION, self.id, self.endpoint.url, "temperature 0", SEED])
         return f"{self.id}/{self.endpoint.host}@{hashlib.blake2b(decisive.encode(), digest_size=4).hexdigest()}"
 
@@ -102,7 +101,6 @@ class OpenAIChat:
         return client
 
     def tokens(self, question: Question) -> int:
-        """See `question_tokens`."""
         return question_tokens(question, self.id)
 
     def ask(self, question: Question) -> Completion:

@@ -218,7 +218,6 @@ class WorkerHome:
         yield _WorkerLog(self)
 
     def run_once(self, check: Callable[[], None]) -> None:
-        """See `Home`."""
         while (turn := self.ask("check", "turn", self.part)) == "wait":
             time.sleep(POLL)
         if turn == "do":

@@ -50,7 +50,7 @@ class _Pool:
 
 @dataclass
 class RayEngine:
-    """See `acbench._util.execution.Engine`. To be used as a context: it leaves the cluster at the end."""
+    """The `Engine` of `acbench._util.execution` on Ray. A context manager: it leaves the cluster at the end."""
 
     ledger: Path
     """The project's, on this machine."""
@@ -73,7 +73,6 @@ class RayEngine:
     def map(
         self, task: WorkerTask[T, R], parts: Iterable[Sequence[T]], budget: SharedBudget | None = None
     ) -> Iterator[R]:
-        """See `Engine`."""
         with tempfile.TemporaryDirectory(prefix="acbench-parts-") as folder:
             table = Path(folder) / "parts.jsonl"
             offsets = tables.write_parts(table, parts)

@@ -118,7 +118,6 @@ class TransformersChat:
 
     @property
     def name(self) -> str:
-        """See `ChatModel`."""
         return f"{self.source.title}/transformers@{digest(VERSION, self.source.content, 'greedy', length=8)}"
 
     @property
@@ -127,7 +126,6 @@ class TransformersChat:
         return Price()
 
     def tokens(self, question: Question) -> int:
-        """See `question_tokens`."""
         return question_tokens(question, self.source.title)
 
     def ask(self, question: Question) -> Completion:

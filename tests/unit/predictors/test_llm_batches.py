@@ -80,7 +80,7 @@ class TestOneRun:
     def test_a_file_is_no_larger_than_allowed(
         self, server: FakeEndpoint, llm_client: Callable[..., BatchClient]
     ) -> None:
-        maker = llm_client(most_bytes=2_000)
+        maker = llm_client(max_bytes=2_000)
         assert len(list(maker.ask(questions(12)))) == 12
         assert len(server.batches) > 2
         assert all(len(data) < 4_000 for data in server.files.values())

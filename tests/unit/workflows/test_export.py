@@ -105,7 +105,7 @@ def test_killed_after_each_step_the_next_one_finishes(
             for count, record in enumerate(records[:2], start=steps + 10 * attempt):
                 fill(record, count)
             done = 0
-            for owner, name in ((store, "write_bytes"), (RemoteFolder, "write")):
+            for owner, name in ((outbox, "write_bytes"), (RemoteFolder, "write")):
                 real = getattr(owner, name)
 
                 def dying(*arguments: Any, write: Any = real, last: int = steps) -> None:
