@@ -15,7 +15,8 @@ from acbench.storage.project import existing_project
 
 if TYPE_CHECKING:
     from acbench.review.pull import PullResult
-    from acbench.workflows.label_studio import Cycle, Pushed
+    from acbench.workflows.label_studio import Pushed
+    from acbench.workflows.relabel import Cycle
 
 QUEUES = ("all", "disputed", "audit")
 

@@ -117,7 +117,7 @@ class Scored:
     """None unless it was asked for."""
 
     def __str__(self) -> str:
-        from acbench.evaluation import tables  # it shows these records, so it imports this module
+        from acbench.evaluation import tables  # who only computes needs none of it
 
         return tables.text(self)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from acbench._util import markdown as md
 from acbench._util.console import table
 from acbench._util.text import printable
 from acbench.evaluation.metrics import MEAN, POOLED
-from acbench.evaluation.result import ConfusionMatrix, Counts, Scored, UnusableAnswer
 from acbench.evaluation.severity import Severity
 from acbench.evaluation.significance import PairedComparison
 from acbench.stats import Estimate
+
+if TYPE_CHECKING:
+    from acbench.evaluation.result import ConfusionMatrix, Counts, Scored, UnusableAnswer
 
 TITLES = {
     "accuracy": "accuracy",

@@ -1,4 +1,4 @@
-"""Works with a project's Label Studio: finds or starts its server, pushes, and runs pull, relabel and push in turn."""
+"""Works with a project's Label Studio: finds or starts its server, pushes and pulls."""
 
 from __future__ import annotations
 
@@ -20,11 +20,8 @@ from acbench.storage.project import Project
 from acbench.workflows import annotate
 from acbench.workflows.annotate import PushOptions
 from acbench.workflows.label import label, prepare
-from acbench.workflows.propose import Proposed
 from acbench.workflows.queue import Queue, rank
-from acbench.workflows.relabel import relabel
 from acbench.workflows.run import Run
-from acbench.workflows.summary import RelabelReport
 
 URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 """Variables that name a server and a user's key."""
@@ -40,15 +37,6 @@ class Pushed:
     """Category → what came of its tasks; empty if nothing waits for people."""
     url: str
     """Where people decide."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cycle:
-    """What came of pull, relabel and push."""
-
-    pulled: PullResult
-    report: RelabelReport
-    pushed: Pushed
 
 
 @contextmanager
@@ -91,7 +79,7 @@ def connected(project: Project) -> Iterator[LabelStudio]:
 def push(run: Run, options: PushOptions) -> Pushed:
     """Rank what waits for people, and put it into Label Studio."""
     with connected(run.files.project) as tool:
-        return _push(run, tool, options, rank(run, label(run, prepare(run))))
+        return push_queue(run, tool, rank(run, label(run, prepare(run))), options)
 
 
 def pull(run: Run) -> PullResult:
@@ -103,15 +91,8 @@ def pull(run: Run) -> PullResult:
     return result
 
 
-def pull_relabel_push(run: Run, proposed: Proposed) -> Cycle:
-    """Bring decisions home, do all that `relabel` does, and put into Label Studio what still waits."""
-    with connected(run.files.project) as tool:
-        pulled = annotate.pull(run, tool, proposed.dataset)
-        report, queue = relabel(run, proposed)
-        return Cycle(pulled=pulled, report=report, pushed=_push(run, tool, PushOptions(), queue))
-
-
-def _push(run: Run, tool: LabelStudio, options: PushOptions, queue: Queue) -> Pushed:
+def push_queue(run: Run, tool: LabelStudio, queue: Queue, options: PushOptions) -> Pushed:
+    """Put a queue into a server that is connected."""
     sweep(run.files.task_pictures)
     return Pushed(results=annotate.push(run, tool, queue, options, prediction_check), url=tool.url)
 

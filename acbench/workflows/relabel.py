@@ -18,7 +18,8 @@ from acbench.workflows.run import Run
 from acbench.workflows.summary import RelabelOutcome, RelabelReport, relabel_report
 
 if TYPE_CHECKING:
-    from acbench.workflows.label_studio import Cycle
+    from acbench.review.pull import PullResult
+    from acbench.workflows.label_studio import Pushed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,15 @@ class RelabelTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cycle:
+    """What came of pull, relabel and push."""
+
+    pulled: PullResult
+    report: RelabelReport
+    pushed: Pushed
+
+
+@dataclass(frozen=True, kw_only=True)
 class Relabelled:
     """What came of the command."""
 
@@ -50,14 +60,8 @@ def run_relabel(run: Run, task: RelabelTask) -> Relabelled:
     """Do the main job from start to end. Raises AcbenchError."""
     proposed = prepare(run)
     taken = take_reviews(run, proposed, task.reviews, task.reviewer) if task.reviews else None
-    cycle = None
-    if task.label_studio:
-        from acbench.workflows.label_studio import pull_relabel_push
-
-        cycle = pull_relabel_push(run, proposed)
-        report = cycle.report
-    else:
-        report, _ = relabel(run, proposed)
+    cycle = _pull_relabel_push(run, proposed) if task.label_studio else None
+    report = cycle.report if cycle else relabel(run, proposed)[0]
     export(run, task.out, [*proposal_files(run.files, proposed.keys), *label_files(run.files)])
     return Relabelled(report=report, reviews=taken, label_studio=cycle)
 
@@ -73,6 +77,17 @@ def relabel(run: Run, proposed: Proposed | None = None) -> tuple[RelabelReport, 
     made = _report(run, queue)
     run.build.ensure(run.files.report, queue.key, lambda path: write_json(path, made.to_json()))
     return made, queue
+
+
+def _pull_relabel_push(run: Run, proposed: Proposed) -> Cycle:
+    from acbench.workflows import annotate  # imported here: a relabel without Label Studio needs none of this
+    from acbench.workflows.annotate import PushOptions
+    from acbench.workflows.label_studio import connected, push_queue
+
+    with connected(run.files.project) as tool:
+        pulled = annotate.pull(run, tool, proposed.dataset)
+        report, queue = relabel(run, proposed)
+        return Cycle(pulled=pulled, report=report, pushed=push_queue(run, tool, queue, PushOptions()))
 
 
 def _kept_report(run: Run, key: str) -> RelabelReport | None:
