@@ -89,7 +89,7 @@ class Repository:
             self._api().create_tag(self.repo, tag=name, revision=commit, repo_type="dataset")
 
     def release(self, revision: str | None = None) -> Remote:
-        """The repository at a revision, by default at its head. A branch that moves meanwhile is read as it was."""
+        """A reader of the release at a revision, by default the head, even if its branch moves meanwhile."""
         known = revision is not None and _COMMIT.fullmatch(revision)
         return Remote(self.repo, revision if revision and known else self._commit(revision), revision)
 
