@@ -34,7 +34,14 @@ its label. Then collect.
 @option(
     "--predictions", "systems", multiple=True, metavar="SYSTEM", help="Show this scored system too; can be repeated."
 )
-@option("--port", type=click.IntRange(1, 65535), default=5151, show_default=True, help="Of the App, on this machine.")
+@option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    default=5151,
+    show_default=True,
+    help="Serve the App on this port of this machine.",
+)
 @option("--remote", is_flag=True, help="Open no browser, and say how to reach the App from another machine.")
 @option("--update", "only_update", is_flag=True, help="Bring the FiftyOne dataset up to date, and open nothing.")
 @option("--collect", is_flag=True, help="Turn what was marked in the App into reviews, and open nothing.")

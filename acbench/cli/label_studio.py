@@ -22,13 +22,20 @@ QUEUES = ("all", "disputed", "audit")
 
 
 @click.command(epilog="\b\nExample:\n  acbench review serve")
-@option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="On this machine alone.")
+@option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    default=8080,
+    show_default=True,
+    help="Serve Label Studio on this port; only this machine can reach it.",
+)
 @json_option
 @project_option
 def serve(project: Path, port: int, as_json: bool) -> int:
     """Start a Label Studio for this project, and stay until Ctrl-C.
 
-    Its password can be chosen before the first start: LABEL_STUDIO_PASSWORD.
+    LABEL_STUDIO_PASSWORD sets the password of the first user, if it is set before the first start.
     """
     from acbench.integrations.label_studio import server as servers
     from acbench.workflows import label_studio
@@ -59,23 +66,34 @@ def serve(project: Path, port: int, as_json: bool) -> int:
     epilog="\b\nExamples:\n  acbench review push sample\n  acbench review push mvtec_ac --queue disputed --annotators 2"
 )
 @benchmark_argument
-@option("--round", type=click.IntRange(min=1), help="Round of the tasks.  [default: the one each is due]")
+@option(
+    "--round",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Send all tasks in this round.  [default: the round that is due for each image]",
+)
 @option(
     "--queue",
     "part",
     type=click.Choice(QUEUES),
     default="all",
     show_default=True,
-    help="All that waits; only where people or witnesses differ; only the audit sample.",
+    help="Send the whole queue, only images on which people or witnesses differ, or only the audit sample.",
 )
 @option(
     "--blind",
     type=click.FloatRange(0, 1),
+    metavar="SHARE",
     default=0.1,
     show_default=True,
-    help="Share of the tasks without proposals, drawn by the seed.",
+    help="Send this share of the tasks without proposals; the benchmark's seed draws them.",
 )
-@option("--annotators", type=click.IntRange(1, 100), help="How many people decide each image.  [default: 1]")
+@option(
+    "--annotators",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Ask this many people about each image.  [default: 1 for a new project]",
+)
 @option("--restore-form", is_flag=True, help="Put back a form that was edited by hand.")
 @json_option
 @project_option

@@ -128,11 +128,19 @@ Examples:
 @option(
     "--resamples",
     type=click.IntRange(0, 100_000),
+    metavar="N",
     default=1000,
     show_default=True,
-    help="Resamples of the bootstrap; 0 for no intervals.",
+    help="Resample this often for the intervals; 0 for no intervals.",
 )
-@option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap and of `few_shot`.")
+@option(
+    "--seed",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Draw the resamples, and the examples of `few_shot`, with this seed.",
+)
 @option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -142,9 +150,10 @@ Examples:
 @option(
     "--shots",
     type=click.IntRange(1),
+    metavar="N",
     default=3,
     show_default=True,
-    help="Images of each class that `few_shot` is shown.",
+    help="Show `few_shot` this many images of each class.",
 )
 @proposer_option("--clip-model", metavar="MODEL", help="Model of `clip`, as for relabel.")
 @proposer_option("--clip-weights", metavar="TAG_OR_FILE", help="Its weights, if MODEL is a name of open_clip.")
