@@ -18,10 +18,10 @@ from typing import Any
 from PIL import Image
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "tests"))
+sys.path.insert(0, str(HERE.parents[1]))  # for the helpers of the tests
 
-from browser import open_page  # noqa: E402  (a helper of the tests)
-from mongo import free_port, wait_for  # noqa: E402
+from tests.support.browser import open_page  # noqa: E402
+from tests.support.mongo import free_port, wait_for  # noqa: E402
 
 COLOURS = 224
 
