@@ -27,8 +27,8 @@ from acbench.integrations.torch.runtime import import_torch
 from acbench.predictors.base import Setup
 from acbench.predictors.proposers import clip
 from acbench.records import Item
+from tests.bench.commands import Row, seconds, table
 from tests.bench.flips import Vectors
-from tests.bench.spine import Row, seconds, table
 
 TAKES = 3
 MODELS = {"ViT-B-32": 63, "ViT-L-14": 16}

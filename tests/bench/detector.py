@@ -24,7 +24,7 @@ from PIL import Image
 
 from acbench.integrations.torch.patch_features import BATCH, patch_model
 from acbench.integrations.torch.runtime import import_torch
-from tests.bench.spine import table
+from tests.bench.commands import table
 
 SIZE = 224
 LAYERS = ("blocks.2", "blocks.4")

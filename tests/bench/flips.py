@@ -35,7 +35,7 @@ from acbench.records import Item, Proposal
 from acbench.review.queue import AuditSample, RankedItem, rank
 from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
-from tests.bench.spine import table
+from tests.bench.commands import table
 
 FIRST = (0.1, 0.2, 0.3)
 OURS = "acbench"

@@ -32,7 +32,7 @@ from acbench.predictors.llm import LedgerClient, Retrier
 from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.proposers.llm import Llm
 from acbench.records import Item
-from tests.bench.spine import Row, seconds, table
+from tests.bench.commands import Row, seconds, table
 
 LATENCY = 2.0
 """Seconds; what hosted models take for a few pictures and a short answer."""

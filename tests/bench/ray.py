@@ -30,7 +30,7 @@ from acbench.integrations.ray.engine import RayEngine
 from acbench.records import Item, Proposal, item_id
 from acbench.storage.ledger import Ledger
 from acbench.workflows.distributed import LARGEST
-from tests.bench.spine import Row, table
+from tests.bench.commands import Row, table
 
 LATENCY = 0.05
 """Seconds an item; a small model on a processor."""

@@ -20,7 +20,7 @@ import acbench
 from acbench import schema
 from acbench.records import GOOD, Label
 from acbench.schema import Schema
-from tests.bench.spine import alternate, table
+from tests.bench.commands import alternate, table
 
 ITEMS, RESAMPLES = 10_000, 1_000
 

@@ -1,6 +1,6 @@
 """What the machinery costs beside the work itself: one table, in a few minutes.
 
-    python -m tests.bench.spine [--quick]
+    python -m tests.bench.commands [--quick]
 
 Real images are used where ACBENCH_MVTEC_AD_ROOT names a folder with MVTec-AD or a part of it. Every ratio is to a
 reference that is measured in the same run, as the median of several takes; files are read once before, so that the

@@ -1,6 +1,6 @@
 """What the promises of the review desk cost: pushing and pulling beside the bare bulk calls, on a real Label Studio.
 
-    python -m tests.bench.desk [--tasks 10000]
+    python -m tests.bench.label_studio [--tasks 10000]
 
 The reference of a push is one import request with the same payload into a new project; that of a pull is one export
 request of the same project. Ours and theirs are taken in turns, each on a project of its own, and the medians are
@@ -31,7 +31,7 @@ from acbench.review.queue import RankedItem
 from acbench.review.tasks import DueTask, TaskContent, refuse_unfit
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
-from tests.bench.spine import seconds, table
+from tests.bench.commands import seconds, table
 
 TAKES = 3
 PORT = 18099
