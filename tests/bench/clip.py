@@ -12,33 +12,35 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acbench import schema
 from acbench.data import sources
+from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.data.sample import render as sample
 from acbench.integrations.torch.open_clip import BATCH, CPU_BATCH, OpenClipModel, open_clip_model
-from acbench.integrations.torch.runtime import import_torch
+from acbench.integrations.torch.runtime import device, import_torch
 from acbench.predictors.base import Setup
 from acbench.predictors.proposers import clip
 from acbench.records import Item
-from tests.bench.flips import Vectors
-from tests.bench.spine import Row, seconds, table
+from acbench.testing import FakeModels, MemoryVectors
+from tests.bench.timing import HEAD, Row, seconds, table
 
 TAKES = 3
 MODELS = {"ViT-B-32": 63, "ViT-L-14": 16}
-"""Model → images. On a CPU the small one takes hardly longer than reading and cutting, which need the same cores and
-are no part of the bare loop: another row tells what is left to gain. The large one is what labels deserve."""
+"""Model → images. On a CPU the small model takes hardly longer than reading and cutting, which need the same cores
+and are no part of the bare loop: another row tells what is left to gain. The large model is what labels deserve."""
 
 
 def main() -> None:
     """Measure and print."""
-    print(table([("", "acbench", "reference", "ratio (goal)"), *rows()]))
+    print(table([HEAD, *rows()]))
 
 
 def rows() -> list[Row]:
@@ -50,35 +52,36 @@ def rows() -> list[Row]:
 def measure(name: str, count: int, place: Path) -> Iterator[Row]:
     """The rows of one model."""
     model = random_model(name, place / f"{name}.safetensors")
-    using, items = images(place, model, count)
-    proposer = clip.Clip(using, model)
+    setup, items = images(place, count)
+    vectors = MemoryVectors()
+    proposer = clip.Clip(replace(setup, vectors=vectors), model)
+    views = cut_views(setup, items, model)
+    bare = bare_loop(model, views)
     # Prompts are read once for a schema, however many images there are: they are known before the clock runs.
-    for category in {item.category for item in items}:
-        found = using.schema.category(category)
-        assert found is not None
-        proposer._texts(found)
-    proposer._scale()
-    words = dict(using.cache.rows)
-    bare, crops = bare_loop(model, proposer, items)
+    proposer.embed(items, quiet)
+    of_images = set(vectors)
+    list(proposer.propose(items, quiet))
+    words = {key: vector for key, vector in vectors.items() if key not in of_images}
 
     def cold() -> None:
-        using.cache.rows = dict(words)
+        vectors.clear()
+        vectors.update(words)
         again()
 
     def again() -> None:
         list(proposer.propose(items, quiet))
 
     def draw() -> None:
-        list(proposer._drawn([(item, proposer._keys(item)) for item in items]))
+        cut_views(setup, items, model)
 
-    cold(), bare()
+    bare()
     takes = [(seconds(cold), seconds(bare), seconds(again), seconds(draw)) for _ in range(TAKES)]
     ours, reference, cached, drawing = (median(column) for column in zip(*takes, strict=True))
-    shown = f"clip {name}, {model.precision} on {model._ready().device}"
+    shown = f"clip {name}, {model.precision} on {device()}"
     yield (
-        f"{shown}: {crops} views of {len(items)} images on disk, against a bare loop over tensors",
-        f"{crops / ours:.1f} /s",
-        f"{crops / reference:.1f} /s",
+        f"{shown}: {len(views)} views of {len(items)} images on disk, against a bare loop over tensors",
+        f"{len(views) / ours:.1f} /s",
+        f"{len(views) / reference:.1f} /s",
         f"{reference / ours:.0%} (90 %)",
     )
     if model.on_cpu:
@@ -89,6 +92,37 @@ def measure(name: str, count: int, place: Path) -> Iterator[Row]:
             f"{(reference + drawing) / ours:.0%}",
         )
     yield f"{shown}: again, against the first run", f"{cached:.3f} s", f"{ours:.1f} s", f"{cached / ours:.2%} (2 %)"
+
+
+@dataclass
+class Cutter:
+    """A CLIP model that computes nothing, and keeps the crops that it is given."""
+
+    size: int
+    on_cpu: bool
+    name: str = "cutter"
+    scale: float = 1.0
+    crops: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def ready(self) -> None:
+        """Do nothing: there are no weights."""
+
+    def images(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Keep the crops; gives zeros."""
+        self.crops += crops
+        return np.zeros((len(crops), 1), dtype=np.float32)
+
+    def texts(self, prompts: Sequence[str]) -> NDArray[np.float32]:
+        """Zeros."""
+        return np.zeros((len(prompts), 1), dtype=np.float32)
+
+
+def cut_views(setup: Setup, items: Sequence[Item], model: OpenClipModel) -> list[NDArray[np.uint8]]:
+    """The views of items, read and cut as `clip` does it for a model."""
+    cutter = Cutter(model.size, model.on_cpu)
+    problems = clip.Clip(replace(setup, vectors=MemoryVectors()), cutter).embed(items, quiet)
+    assert not problems, problems
+    return cutter.crops
 
 
 def random_model(name: str, file: Path) -> OpenClipModel:
@@ -105,31 +139,24 @@ def random_model(name: str, file: Path) -> OpenClipModel:
     return model
 
 
-def images(place: Path, model: OpenClipModel, count: int) -> tuple[Any, list[Item]]:
-    """What to ask about, and what the proposer is built on."""
+def images(place: Path, count: int) -> tuple[Setup, list[Item]]:
+    """What the proposer is built on, and what to ask about."""
     named = os.environ.get("ACBENCH_MVTEC_AD_ROOT")
     root = Path(named) if named else sample.render(place / "sample")
     source, labels = ("mvtec_ad", "mvtec_ac") if named else ("sample", "sample")
-    categories = ["bottle"] if named else None
-    found = ingest(sources.get(source), root, categories=categories)
-    items = [item for item in found.items if item.anomalous and item.mask][:count]
-    nothing: Any = None
-    cache = Vectors()
-    return Setup(schema=schema.load(labels), root=found.root, embedder=nothing, cache=cache), items
+    dataset = ingest(sources.get(source), root, categories=["bottle"] if named else ())
+    items = [item for item in dataset.items if item.anomalous and item.mask][:count]
+    reader = ImageReader(dataset.root)
+    return Setup(schema=schema.load(labels), images=reader, models=FakeModels(), vectors=MemoryVectors()), items
 
 
-def bare_loop(model: OpenClipModel, proposer: clip.Clip, items: Sequence[Item]) -> tuple[Callable[[], None], int]:
-    """The same model over the same views, decoded and normalised before; and how many there are."""
+def bare_loop(model: OpenClipModel, views: Sequence[NDArray[np.uint8]]) -> Callable[[], None]:
+    """A loop with the same weights over the same views, decoded and normalised before."""
     torch = import_torch()
-    loaded = model._ready()
-    batch = CPU_BATCH if loaded.device == "cpu" else BATCH
-    crops: list[Any] = []
-    for item in items:
-        drawn = proposer._draw(item, proposer._keys(item), model.size)
-        assert not isinstance(drawn, str), drawn
-        crops += drawn.values()
-    pixels = torch.from_numpy(np.stack(crops)).to(loaded.device).permute(0, 3, 1, 2).float() / 255
-    ready = (pixels - loaded.mean) / loaded.std
+    loaded = model.source.load(precision=model.precision, hint="")
+    batch = CPU_BATCH if model.on_cpu else BATCH
+    pixels = torch.from_numpy(np.stack(views)).to(device()).permute(0, 3, 1, 2).float() / 255
+    ready = (pixels - loaded.mean) / loaded.deviation
     ready = ready.bfloat16() if model.precision == "bf16" else ready
 
     def run() -> None:
@@ -137,11 +164,11 @@ def bare_loop(model: OpenClipModel, proposer: clip.Clip, items: Sequence[Item]) 
             for start in range(0, len(ready), batch):
                 loaded.net.encode_image(ready[start : start + batch], normalize=True).float().cpu()
 
-    return run, len(crops)
+    return run
 
 
 def quiet(done: int, total: int) -> None:
-    """Nobody watches."""
+    """Show no progress."""
 
 
 if __name__ == "__main__":

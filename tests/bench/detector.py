@@ -16,19 +16,26 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from acbench.integrations.torch.patch_features import BATCH, patch_model
 from acbench.integrations.torch.runtime import import_torch
-from tests.bench.spine import table
+from tests.bench.timing import table
 
 SIZE = 224
 LAYERS = ("blocks.2", "blocks.4")
 """What timm calls the levels of strides 8 and 16."""
+Picture = NDArray[np.uint8]
+Fit = Callable[[Sequence[Picture]], int]
+"""Fits to normal images; gives how many patches are kept."""
+Predict = Callable[[Sequence[Picture]], list[float]]
+"""Scores images."""
 
 
 def main() -> None:
@@ -50,7 +57,7 @@ def main() -> None:
 
 
 def apart(name: str, ratio: float) -> tuple[dict[str, Any], float]:
-    """One of them in a process of its own; what it measured, and its peak memory in MB."""
+    """Measure one of them in a process of its own; gives what it measured, and its peak memory in MB."""
     command = [sys.executable, "-m", "tests.bench.detector", "--only", name, "--ratio", str(ratio)]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=one_thread)
@@ -64,6 +71,7 @@ def apart(name: str, ratio: float) -> tuple[dict[str, Any], float]:
 
 
 def measured(name: str, root: Path, ratio: float) -> dict[str, Any]:
+    """What one of them takes in this process, and how well it tells normal images from others."""
     from sklearn.metrics import roc_auc_score
 
     train = [decoded(path) for path in sorted(root.glob("train/good/*.png"))]
@@ -81,24 +89,30 @@ def measured(name: str, root: Path, ratio: float) -> dict[str, Any]:
     return {"auroc": auroc, "fit": fitted - started, "predict": (done - fitted) / len(test), "kept": kept}
 
 
-def decoded(path: Path) -> np.ndarray[Any, Any]:
+def decoded(path: Path) -> Picture:
+    """An image at the size of the model."""
     return np.asarray(Image.open(path).convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
-def ours() -> Any:
+def ours() -> tuple[Fit, Predict]:
+    """The detector of acbench."""
     from acbench.predictors.detection import patchcore
 
     model = patch_model()
-    banks = []
+    banks: list[patchcore.Bank] = []
 
-    def fit(pictures: list[Any]) -> int:
+    def fit(pictures: Sequence[Picture]) -> int:
         banks[:] = [patchcore.fit(model.features(pictures))]
         return len(banks[0].patches)
 
-    return fit, lambda pictures: [float(banks[0].heatmap(each).max()) for each in model.features(pictures)]
+    def predict(pictures: Sequence[Picture]) -> list[float]:
+        return [float(banks[0].heatmap(features).max()) for features in model.features(pictures)]
+
+    return fit, predict
 
 
-def theirs(ratio: float) -> Any:
+def theirs(ratio: float) -> tuple[Fit, Predict]:
+    """The detector of anomalib, on the weights of acbench."""
     torch = import_torch()
     from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
@@ -106,18 +120,18 @@ def theirs(ratio: float) -> Any:
 
     network = timm_network(DEFAULT)
     assert network is not None
-    full = network.load()
+    full: Any = network.load()
     model = PatchcoreModel(backbone=network.model, layers=LAYERS, pre_trained=False)
     features = model.feature_extractor.feature_extractor
     features.load_state_dict({name: full.state_dict()[name] for name in features.state_dict()})
     mean, std = (torch.tensor(full.default_cfg[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
 
-    def batches(pictures: list[Any]) -> Any:
+    def batches(pictures: Sequence[Picture]) -> Iterator[Any]:
         for start in range(0, len(pictures), BATCH):
             images = torch.from_numpy(np.stack(pictures[start : start + BATCH])).permute(0, 3, 1, 2).float() / 255
             yield (images - mean) / std
 
-    def fit(pictures: list[Any]) -> int:
+    def fit(pictures: Sequence[Picture]) -> int:
         model.train()
         model.feature_extractor.eval()
         with torch.inference_mode():
@@ -126,7 +140,7 @@ def theirs(ratio: float) -> Any:
             model.subsample_embedding(ratio)
         return len(model.memory_bank)
 
-    def predict(pictures: list[Any]) -> list[float]:
+    def predict(pictures: Sequence[Picture]) -> list[float]:
         model.eval()
         with torch.inference_mode():
             return [float(score) for images in batches(pictures) for score in model(images).pred_score.ravel()]

@@ -17,15 +17,19 @@ import argparse
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from cleanlab.rank import get_label_quality_scores
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from acbench import schema
 from acbench.data import sources
+from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.data.sample import render as sample
 from acbench.integrations.torch.embeddings import backbone
@@ -35,7 +39,9 @@ from acbench.records import Item, Proposal
 from acbench.review.queue import AuditSample, RankedItem, rank
 from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
-from tests.bench.spine import table
+from acbench.storage.roots import Root
+from acbench.testing import FakeModels, MemoryVectors
+from tests.bench.timing import table
 
 FIRST = (0.1, 0.2, 0.3)
 OURS = "acbench"
@@ -67,27 +73,23 @@ def sample_trial(root: Path) -> Trial:
     truly = [
         replace(item, source_labels=shown[item.image]) if item.image in sample.planted() else item for item in items
     ]
-    return Trial("sample", truly, Setup(schema=schema.load("sample"), root=root, embedder=backbone(), cache=Vectors()))
+    return Trial("sample", truly, setup("sample", root))
 
 
 def real_trial(root: Path, category: str) -> Trial:
     """One category of MVTec-AD, with the labels that it has."""
-    found = ingest(sources.get("mvtec_ad"), root, categories=[category])
-    setup = Setup(schema=schema.load("mvtec_ac"), root=found.root, embedder=backbone(), cache=Vectors())
-    return Trial(category, found.items, setup)
+    dataset = ingest(sources.get("mvtec_ad"), root, categories=[category])
+    return Trial(category, dataset.items, setup("mvtec_ac", dataset.root))
 
 
-class Vectors:
-    """A cache of vectors that lasts as long as the process."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, bytes] = {}
-
-    def load(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return {key: self.rows[key] for key in keys if key in self.rows}
-
-    def save(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        self.rows.update(rows)
+def setup(labels: str, root: Root) -> Setup:
+    """What the proposers work with: the default image model, and vectors that last as long as the process."""
+    return Setup(
+        schema=schema.load(labels),
+        images=ImageReader(root),
+        models=FakeModels(embedder=backbone()),
+        vectors=MemoryVectors(),
+    )
 
 
 @dataclass(slots=True)
@@ -108,14 +110,14 @@ class Trial:
 
     def table(self, seeds: int, share: float) -> str:
         """Method × first part of the queue, mean over the draws."""
-        found: defaultdict[str, list[list[float]]] = defaultdict(list)
+        shares: defaultdict[str, list[list[float]]] = defaultdict(list)
         for seed in range(seeds):
             items, flipped = self.flip(seed, share)
             for name, order in self.orders(items, seed):
                 places = [order[: round(first * len(order))] for first in FIRST]
-                found[name].append([len(flipped.intersection(place)) / len(flipped) for place in places])
+                shares[name].append([len(flipped.intersection(place)) / len(flipped) for place in places])
         head = ("", *(f"{first:.0%}" for first in FIRST))
-        rows = [(name, *(f"{value:.0%}" for value in np.mean(each, axis=0))) for name, each in found.items()]
+        rows = [(name, *(f"{share:.0%}" for share in np.mean(draws, axis=0))) for name, draws in shares.items()]
         return table([head, *rows])
 
     def flip(self, seed: int, share: float) -> tuple[list[Item], set[str]]:
@@ -135,14 +137,14 @@ class Trial:
         """Each method's order of the items whose label names one class."""
         named = [item.item_id for item in items if one_class(item, self.setup.schema)]
         ranked = self.queue(items)
-        yield OURS, [each.item_id for each in ranked if each.item_id in set(named)]
+        yield OURS, [row.item_id for row in ranked if row.item_id in set(named)]
         for name, method in QUALITY.items():
             quality = self.quality(items, method)
-            yield name, sorted(named, key=lambda each: (quality[each], each))
+            yield name, [item_id for _, item_id in sorted((quality[item_id], item_id) for item_id in named)]
         yield CHANCE, list(np.random.default_rng(seed + 1_000_000).permutation(named))
 
     def queue(self, items: Sequence[Item]) -> list[RankedItem]:
-        """Ours."""
+        """The review queue, by two proposers."""
         answers: defaultdict[str, list[Proposal]] = defaultdict(list)
         for proposer in (source_label.build(self.setup), neighbours.build(self.setup)):
             for answer in proposer.propose(items, lambda done, total: None):
@@ -151,24 +153,36 @@ class Trial:
         return rank(items, answers, labels, self.setup.schema, AuditSample())
 
     def quality(self, items: Sequence[Item], method: str) -> dict[str, float]:
-        """Item → cleanlab's quality of its label, by category."""
-        found: dict[str, float] = {}
+        """Item → cleanlab's quality of its label, by category, from the vectors that the queue has computed."""
+        vectors = neighbours.build(self.setup).kept_vectors(items)
+        qualities: dict[str, float] = {}
         for category, classes in self.labels.items():
             order = sorted(classes)
             members = [
-                (item, order.index(label))
+                (item.item_id, order.index(label))
                 for item in items
                 if item.category == category and (label := one_class(item, self.setup.schema))
             ]
-            proposer = neighbours.Neighbours(self.setup)
-            seen = proposer.vectors([item for item, _ in members])
-            vectors = [each.defects.region for each in seen if each.defects is not None]
-            numbers = [number for _, number in members]
-            model = neighbours.fitted(vectors, numbers)
-            once = model._out_of_fold(seed=0, suspects=np.zeros(len(numbers), dtype=bool))
-            scores = get_label_quality_scores(np.array(numbers), once, method=method)
-            found |= {item.item_id: float(score) for (item, _), score in zip(members, scores, strict=True)}
-        return found
+            numbers = np.array([number for _, number in members])
+            once = out_of_fold(np.array([vectors[item_id] for item_id, _ in members], dtype=np.float64), numbers)
+            scores = get_label_quality_scores(numbers, once, method=method)
+            qualities |= {item_id: float(score) for (item_id, _), score in zip(members, scores, strict=True)}
+        return qualities
+
+
+def out_of_fold(vectors: NDArray[np.float64], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Class probabilities (N, K) of one pass of cross-validation, by the linear classifier of `neighbours`.
+
+    Features are standardised, divided by the root of their number, and rotated into the span of the vectors.
+    """
+    standard = (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-6) / np.sqrt(vectors.shape[1])
+    _, _, axes = np.linalg.svd(standard, full_matrices=False)
+    classifier = LogisticRegression(C=neighbours.STRENGTH, max_iter=2000)
+    folds = StratifiedKFold(min(neighbours.FOLDS, int(np.bincount(numbers).min())), shuffle=True, random_state=0)
+    likely: NDArray[np.float64] = cross_val_predict(
+        classifier, standard @ axes.T, numbers, cv=folds, method="predict_proba"
+    )
+    return likely
 
 
 def one_class(item: Item, labels: Schema) -> str | None:

@@ -20,10 +20,10 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from acbench import schema
 from acbench.data import sources
+from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.data.sample import render as sample
 from acbench.integrations.openai.chat import chat_openai
@@ -32,7 +32,8 @@ from acbench.predictors.llm import LedgerClient, Retrier
 from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.proposers.llm import Llm
 from acbench.records import Item
-from tests.bench.spine import Row, seconds, table
+from acbench.testing import FakeModels, MemoryVectors
+from tests.bench.timing import HEAD, Row, seconds, table
 
 LATENCY = 2.0
 """Seconds; what hosted models take for a few pictures and a short answer."""
@@ -50,12 +51,12 @@ def main() -> None:
         benchmark, category = ("mvtec_ac", "bottle") if named else ("sample", "washer")
         rows = [throughput(Path(folder), url, root, benchmark, category)]
         rows += again(Path(folder), url, root, benchmark, category)
-    print(table([("", "acbench", "reference", "ratio (goal)"), *rows]))
+    print(table([HEAD, *rows]))
 
 
 @contextmanager
 def endpoint() -> Iterator[str]:
-    """The URL of a running one."""
+    """The URL of a running endpoint."""
     command = [sys.executable, "-m", "acbench.testing.endpoint", "--latency", str(LATENCY)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -67,11 +68,10 @@ def endpoint() -> Iterator[str]:
 
 def throughput(place: Path, url: str, root: Path, benchmark: str, category: str) -> Row:
     """From files on disk to answers in the ledger, beside the time that the endpoint alone takes."""
-    found = ingest(sources.get("mvtec_ad" if benchmark == "mvtec_ac" else "sample"), root, categories=[category])
-    asked = [item for item in found.items if item.anomalous and item.mask]
+    dataset = ingest(sources.get("mvtec_ad" if benchmark == "mvtec_ac" else "sample"), root, categories=[category])
+    asked = [item for item in dataset.items if item.anomalous and item.mask]
     asked = asked[: min(ITEMS, len(asked) // CONCURRENCY * CONCURRENCY)]
-    items: list[Item] = [*asked, *(item for item in found.items if not item.anomalous)]
-    nothing: Any = None
+    items: list[Item] = [*asked, *(item for item in dataset.items if not item.anomalous)]
     numbers = count()
 
     def ask() -> None:
@@ -82,7 +82,12 @@ def throughput(place: Path, url: str, root: Path, benchmark: str, category: str)
             open_log=partial(LedgerCallLog, place / f"{next(numbers)}.sqlite"),
             check_vision=False,
         )
-        setup = Setup(schema=schema.load(benchmark), root=found.root, embedder=nothing, cache=nothing)
+        setup = Setup(
+            schema=schema.load(benchmark),
+            images=ImageReader(dataset.root),
+            models=FakeModels(),
+            vectors=MemoryVectors(),
+        )
         rows = list(Llm(setup, llm_client).propose(items, lambda done, total: None))
         assert len(rows) == len(asked) and {row.status for row in rows} == {"ok"}, rows[0]
 

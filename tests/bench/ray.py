@@ -23,14 +23,15 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from acbench._util.execution import Home, WorkerTask
 from acbench.integrations.ray.engine import RayEngine
 from acbench.records import Item, Proposal, item_id
 from acbench.storage.ledger import Ledger
-from acbench.workflows.distributed import LARGEST
-from tests.bench.spine import Row, table
+from acbench.workflows.distributed import MAX_PART
+from tests.bench.timing import HEAD, Row, table
 
 LATENCY = 0.05
 """Seconds an item; a small model on a processor."""
@@ -51,12 +52,12 @@ def main() -> None:
     if given.peak:
         print(json.dumps(peaks(given.peak)))
         return
-    rows = [*scaling(), overhead(), *memory([int(each) for each in given.items.split(",")])]
-    print(table([("", "acbench", "reference", "ratio (goal)"), *rows]))
+    rows = [*scaling(), overhead(), *memory([int(count) for count in given.items.split(",")])]
+    print(table([HEAD, *rows]))
 
 
 def items(count: int) -> Iterator[Item]:
-    """Synthetic ones, as they would come from a line of a factory."""
+    """Synthetic items, as they would come from a line of a factory."""
     for number in range(count):
         image = f"line/test/unknown/{number:09}.png"
         yield Item(
@@ -67,7 +68,7 @@ def items(count: int) -> Iterator[Item]:
 
 
 def parts(of: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    """So many at a time."""
+    """Lists of `size` items, the last of what is left."""
     while part := list(islice(of, size)):
         yield part
 
@@ -78,16 +79,17 @@ def start(latency: float, home: Home) -> Callable[[Sequence[Item]], Any]:
     def work(part: Sequence[Item]) -> tuple[int, int, tuple[float, float], list[Proposal]]:
         began = time.time()
         time.sleep(latency * len(part))
-        home.vectors.save((each.sha256, VECTOR) for each in part)
-        found = [_proposal(each) for each in part]
-        return os.getpid(), rss(), (began, time.time()), found
+        home.vectors.save((item.sha256, VECTOR) for item in part)
+        proposals = [proposal(item) for item in part]
+        return os.getpid(), rss(), (began, time.time()), proposals
 
     return work
 
 
-def _proposal(of: Item) -> Proposal:
-    return Proposal(item_id=of.item_id, proposer="bench@00000000", labels=("unknown",), scores={"unknown": 1.0},
-                    status="ok", saw=("image",), schema_version=1)  # fmt: skip
+def proposal(item: Item) -> Proposal:
+    """The answer for an item."""
+    return Proposal(item_id=item.item_id, proposer="bench@00000000", labels=("unknown",), scores={"unknown": 1.0},
+                    status="ok", saw=("image",), schema_version="1")  # fmt: skip
 
 
 def rss() -> int:
@@ -99,14 +101,14 @@ def run(place: Path, workers: int, count: int, latency: float) -> tuple[float, i
     """Seconds from the first item's begin to the last one's end, and the largest worker's peak, MB."""
     with RayEngine(ledger=place / f"{workers}-{count}.sqlite", workers=workers) as engine:
         Ledger(engine.ledger).close()
-        size = 4 if latency else LARGEST
+        size = 4 if latency else MAX_PART
         task = WorkerTask(start=partial(start, latency), kind=Item)
         seen: dict[int, int] = {}
         got, first, last = 0, float("inf"), 0.0
-        for pid, peak, (began, ended), found in engine.map(task, parts(items(count), size)):
+        for pid, peak, (began, ended), proposals in engine.map(task, parts(items(count), size)):
             first, last = min(first, began), max(last, ended)
             seen[pid] = peak
-            got += len(found)
+            got += len(proposals)
         assert got == count and len(seen) == workers, (got, seen)
         return last - first, max(seen.values())
 
@@ -114,11 +116,11 @@ def run(place: Path, workers: int, count: int, latency: float) -> tuple[float, i
 def scaling() -> Iterator[Row]:
     """Efficiency of more workers."""
     with tempfile.TemporaryDirectory() as folder:
-        one = 0.0
+        single = 0.0
         for workers in WORKERS:
             seconds, _ = run(Path(folder), workers, EACH * workers, LATENCY)
-            one = one or seconds
-            rate, alone = EACH * workers / seconds, EACH / one
+            single = single or seconds
+            rate, alone = EACH * workers / seconds, EACH / single
             what = f"{workers} workers, {LATENCY * 1e3:.0f} ms an item, {EACH} items each: items a second"
             yield what, f"{rate:.1f}", f"{alone:.1f} × {workers}", f"{rate / alone / workers:.0%} (90 %)"
 
@@ -128,10 +130,10 @@ def overhead() -> Row:
     with tempfile.TemporaryDirectory() as folder:
         theirs, _ = run(Path(folder), 1, PLAIN, 0)
         with Ledger(Path(folder) / "here.sqlite") as ledger:
-            here: Any = type("Here", (), {"vectors": ledger.vectors})
+            here: Any = SimpleNamespace(vectors=ledger.vectors)
             work = start(0, here)
             began = time.perf_counter()
-            for part in parts(items(PLAIN), LARGEST):
+            for part in parts(items(PLAIN), MAX_PART):
                 work(part)
             ours = time.perf_counter() - began
     return (
@@ -149,15 +151,15 @@ def memory(counts: Sequence[int]) -> Iterator[Row]:
         out = subprocess.run(
             [sys.executable, "-m", "tests.bench.ray", "--peak", str(count)], check=True, capture_output=True, text=True
         )
-        found = json.loads(out.stdout.splitlines()[-1])
-        first = first or found
+        peak = json.loads(out.stdout.splitlines()[-1])
+        first = first or peak
         for who in ("driver", "worker"):
-            what = f"peak memory of the {who}, {count:,} items ({found['seconds']:.0f} s)"
-            yield what, f"{found[who]} MB", f"{first[who]} MB", f"{found[who] / first[who]:.2f} (flat)"
+            what = f"peak memory of the {who}, {count:,} items ({peak['seconds']:.0f} s)"
+            yield what, f"{peak[who]} MB", f"{first[who]} MB", f"{peak[who] / first[who]:.2f} (flat)"
 
 
 def peaks(count: int) -> dict[str, float]:
-    """Of one run in this process."""
+    """Peaks of one run in this process."""
     with tempfile.TemporaryDirectory() as folder:
         seconds, worker = run(Path(folder), 2, count, 0)
     return {"driver": rss(), "worker": worker, "seconds": seconds}

@@ -10,88 +10,68 @@ votes, page index and content-defined chunks are written. Each take is a process
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tests.bench.timing import seconds
+
+if TYPE_CHECKING:
+    from acbench.release.rows import Row, Vote
+
 TAKES = 5
 GOAL = 3.0
-
-BARE = """
-import json, os, resource, sys, time
-from pathlib import Path
-import pyarrow as pa, pyarrow.parquet as pq
-
-paths, target = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
-form = pa.schema([("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))])
-started = time.perf_counter()
-with target.open("wb") as file:
-    with pq.ParquetWriter(file, form, compression="none", use_dictionary=False, write_statistics=False) as writer:
-        for start in range(0, len(paths), 64):
-            group = [{"image": {"bytes": Path(path).read_bytes(), "path": path}} for path in paths[start : start + 64]]
-            writer.write_batch(pa.RecordBatch.from_pylist(group, schema=form))
-    file.flush()
-    os.fsync(file.fileno())
-print(json.dumps([time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3]))
-"""
-
-OURS = """
-import json, resource, sys, time
-from pathlib import Path
-from acbench.integrations.huggingface.datasets import DatasetsFormat
-from acbench.storage.ledger import sha256_file
-from acbench.release.parquet import describe_shard, plan_shards, write_shard
-from acbench.storage.roots import open_tree
-
-rows, folder, root = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), Path(sys.argv[3])
-categories, images = ("bottle",), open_tree(root)
-form = DatasetsFormat().arrow_schema(categories, ("good", "chip"), images=True)
-started = time.perf_counter()
-for shard in plan_shards(rows, categories, images):
-    path = folder / shard.path
-    write_shard(path, shard, form, images)
-    describe_shard(path, sha256_file(path))
-print(json.dumps([time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3]))
-"""
+IMAGES, ROWS = "images", "rows.json"
+"""In the folder of a measurement."""
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1_000, metavar="N")
-    count = parser.parse_args().images
+    parser.add_argument("--only", choices=["bare", "acbench"], help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.only:
+        print(json.dumps(measured(given.only, given.folder)))
+        return
+    count = given.images
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        rows = images(place / "images", count)
-        takes = [(take(BARE, place, rows), take(OURS, place, rows)) for _ in range(TAKES)]
-        few = take(OURS, place, rows[: count // 10])[1]
-    bare, ours = (median(each[number][0] for each in takes) for number in (0, 1))
-    peak = median(each[1][1] for each in takes)
-    ratio = median(each[1][0] / each[0][0] for each in takes)
+        rows = images(place / IMAGES, count)
+        takes = [(take("bare", place, rows), take("acbench", place, rows)) for _ in range(TAKES)]
+        _, few = take("acbench", place, rows[: count // 10])
+    bare, ours = median(reference for (reference, _), _ in takes), median(own for _, (own, _) in takes)
+    peak = median(memory for _, (_, memory) in takes)
+    ratio = median(own / reference for (reference, _), (own, _) in takes)
     print(f"{count:,} images of 1 MB, median of {TAKES} takes in turns")
     print(f"bare pyarrow write   {bare:6.2f} s")
     print(f"tables of a release  {ours:6.2f} s   {ratio:.2f}x (goal {GOAL:.0f}x)")
     print(f"peak memory          {peak:6.0f} MB; with a tenth of the images {few:.0f} MB: {peak / few:.2f}x (flat)")
 
 
-def images(root: Path, count: int) -> list[dict[str, object]]:
-    """Files of noise, 1 MB each, and a row for each. They are read once, to be hashed."""
-    import hashlib
-
+def images(root: Path, count: int) -> list[Row]:
+    """Make files of noise, 1 MB each; gives a row for each. They are read once, to be hashed."""
     random = np.random.default_rng(0)
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for number in range(count):
         path = root / f"bottle/test/chip/{number:04}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         data = random.bytes(1_000_000)
         path.write_bytes(data)
-        votes = [{"who": who, "kind": "model", "said": "label", "labels": ["chip"], "blind": None} for who in "abc"]
+        votes: list[Vote] = [
+            {"who": who, "kind": "model", "said": "label", "labels": ["chip"], "blind": None} for who in "abc"
+        ]
         rows.append(
             {
                 "item_id": f"bench-bottle-{number:012x}", "image_path": path.relative_to(root).as_posix(),
@@ -106,15 +86,61 @@ def images(root: Path, count: int) -> list[dict[str, object]]:
     return rows
 
 
-def take(program: str, place: Path, rows: list[dict[str, object]]) -> tuple[float, float]:
+def take(writer: str, place: Path, rows: list[Row]) -> tuple[float, float]:
     """Seconds and peak memory, MB, of one process that writes these rows."""
-    root, told = place / "images", place / "told.json"
-    content = [str(root / str(row["image_path"])) for row in rows] if program is BARE else rows
-    told.write_text(json.dumps(content), encoding="utf-8")
-    target = place / ("bare.parquet" if program is BARE else "release")
-    command = [sys.executable, "-c", program, str(told), str(target), str(root)]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return float(found[0]), float(found[1])
+    (place / ROWS).write_text(json.dumps(rows), encoding="utf-8")
+    command = [sys.executable, "-m", "tests.bench.release", "--only", writer, "--folder", str(place)]
+    spent, peak = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return float(spent), float(peak)
+
+
+def measured(writer: str, place: Path) -> tuple[float, float]:
+    """Seconds and peak memory, MB, of writing the rows of a folder in this process."""
+    rows: list[Row] = json.loads((place / ROWS).read_text(encoding="utf-8"))
+    spent = seconds(bare_table(place, rows) if writer == "bare" else release_tables(place, rows))
+    return spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def bare_table(place: Path, rows: list[Row]) -> Callable[[], None]:
+    """A function that writes the images with pyarrow alone."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths = [str(place / IMAGES / row["image_path"]) for row in rows]
+    form = pa.schema([("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))])
+
+    options: dict[str, Any] = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+
+    def write() -> None:
+        with (place / "bare.parquet").open("wb") as file:
+            with pq.ParquetWriter(file, form, **options) as writer:
+                for start in range(0, len(paths), 64):
+                    part = paths[start : start + 64]
+                    group = [{"image": {"bytes": Path(path).read_bytes(), "path": path}} for path in part]
+                    writer.write_batch(pa.RecordBatch.from_pylist(group, schema=form))
+            file.flush()
+            os.fsync(file.fileno())
+
+    return write
+
+
+def release_tables(place: Path, rows: list[Row]) -> Callable[[], None]:
+    """A function that writes the tables of a release."""
+    from acbench.integrations.huggingface.datasets import DatasetsFormat
+    from acbench.release.parquet import describe_shard, plan_shards, write_shard
+    from acbench.storage.digests import sha256_file
+    from acbench.storage.roots import open_tree
+
+    categories, images = ("bottle",), open_tree(place / IMAGES)
+    form = DatasetsFormat().arrow_schema(categories, ("good", "chip"), images=True)
+
+    def write() -> None:
+        for shard in plan_shards(rows, categories, images):
+            path = place / "release" / shard.path
+            write_shard(path, shard, form, images)
+            describe_shard(path, sha256_file(path))
+
+    return write
 
 
 if __name__ == "__main__":

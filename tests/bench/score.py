@@ -20,7 +20,7 @@ import acbench
 from acbench import schema
 from acbench.records import GOOD, Label
 from acbench.schema import Schema
-from tests.bench.spine import alternate, table
+from tests.bench.timing import HEAD, alternate, table
 
 ITEMS, RESAMPLES = 10_000, 1_000
 
@@ -30,17 +30,17 @@ def main() -> None:
     visa = schema.load("visa_ac")
     labels, answers = made(visa)
     right = [
-        np.array([answers[each.item_id] == each.labels[0] for each in labels if each.image.startswith(f"{key}/")])
+        np.array([answers[label.item_id] == label.labels[0] for label in labels if label.image.startswith(f"{key}/")])
         for key in visa.categories
     ]
 
     def bare(scopes: list[NDArray[np.bool_]]) -> None:
         generator = np.random.default_rng(0)
-        for each in scopes:
-            draws = generator.integers(0, len(each), (RESAMPLES, len(each)))
-            np.quantile(each[draws].mean(axis=1), (0.025, 0.975))
+        for scope in scopes:
+            draws = generator.integers(0, len(scope), (RESAMPLES, len(scope)))
+            np.quantile(scope[draws].mean(axis=1), (0.025, 0.975))
 
-    rows = [("", "acbench", "reference", "ratio (goal)")]
+    rows = [HEAD]
     for what, scopes in (("pooled and of each category", [np.concatenate(right), *right]), ("of each category", right)):
         ours, theirs = alternate(
             lambda: acbench.score(labels, answers, schema=visa, resamples=RESAMPLES), partial(bare, scopes)
@@ -58,14 +58,15 @@ def made(visa: Schema) -> tuple[list[Label], dict[str, str]]:
     for number in range(ITEMS):
         key = keys[number % len(keys)]
         category = visa.categories[key]
-        choices = [GOOD, *(one.id for one in category.published if one.sets == ((one.id,),))]
-        one = label(number, key, generator.choice(choices))
-        labels.append(one)
-        answers[one.item_id] = one.labels[0] if generator.random() < 0.7 else generator.choice(choices)
+        choices = [GOOD, *(option.id for option in category.published if option.sets == ((option.id,),))]
+        label = label_of(number, key, generator.choice(choices))
+        labels.append(label)
+        answers[label.item_id] = label.labels[0] if generator.random() < 0.7 else generator.choice(choices)
     return labels, answers
 
 
-def label(number: int, category: str, name: str) -> Label:
+def label_of(number: int, category: str, name: str) -> Label:
+    """An accepted label of one class."""
     return Label(
         item_id=f"visa-{category}-{number:012}",
         image=f"{category}/{number:05}.JPG",

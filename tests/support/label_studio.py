@@ -16,7 +16,7 @@ import pytest
 
 from acbench.integrations.label_studio import server as servers
 from acbench.integrations.label_studio.tool import LabelStudio
-from acbench.review.annotation_tool import ProjectSpec, Task
+from acbench.review.annotation_tool import ProjectSpec, ResultPart, Task
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
 from tests.support.records import BOTTLE
@@ -115,14 +115,19 @@ def wanted(name: str, **more: Any) -> ProjectSpec:
 
 def tasks(count: int, turn: int = 1) -> list[Task]:
     """Tasks for bottles; every tenth is blind, the others have a prediction."""
-    result = [{"from_name": "labels", "to_name": "image", "type": "choices", "value": {"choices": ["contamination"]}}]
+    choice: ResultPart = {
+        "from_name": "labels",
+        "to_name": "image",
+        "type": "choices",
+        "value": {"choices": ["contamination"]},
+    }
     blank = dict.fromkeys(("image", "contour", "crop", "reference", "proposals"), "")
     return [
         Task(
             item_id=f"item-{number:06}",
             round=turn,
             data={"item_id": f"item-{number:06}", "round": turn, "blind": not number % 10, **blank},
-            predictions=[{"model_version": "clip@00000000", "score": 0.5, "result": result}] if number % 10 else [],
+            predictions=[{"model_version": "clip@00000000", "score": 0.5, "result": [choice]}] if number % 10 else [],
         )
         for number in range(count)
     ]

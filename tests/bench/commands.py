@@ -1,6 +1,6 @@
-"""What the machinery costs beside the work itself: one table, in a few minutes.
+"""What commands cost beside the work itself: starting, ingesting and having nothing to do, in a few minutes.
 
-    python -m tests.bench.spine [--quick]
+    python -m tests.bench.commands [--quick]
 
 Real images are used where ACBENCH_MVTEC_AD_ROOT names a folder with MVTec-AD or a part of it. Every ratio is to a
 reference that is measured in the same run, as the median of several takes; files are read once before, so that the
@@ -15,8 +15,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -27,14 +25,16 @@ from PIL import Image
 from acbench.data import sources
 from acbench.data.ingest import ingest
 from acbench.testing import full_tree
+from tests.bench.timing import HEAD, TAKES, Row, alternate, seconds, table
 
-TAKES = 7
 WORKERS = min(16, (os.cpu_count() or 1) + 2)
-"""As many as `ingest` takes."""
+"""Threads of `ingest`."""
 CLASSES = ("good", "broken_large", "broken_small", "contamination")
 
-Row = tuple[str, str, str, str]
-"""What, its figure, the reference's figure, the ratio and the goal."""
+LARGE = 120
+"""Images of 1 MB that `ingest` is measured with."""
+FEW, MANY = 1_000, 10_000
+"""Images that memory is measured with."""
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
                 rows.append(nothing_to_do(place / "real", "mvtec_ac", "--root", str(real)))
         rows += ingest_rates(place, real)
         rows += memory(place)
-    print(table([("", "acbench", "reference", "ratio (goal)"), *rows]))
+    print(table([HEAD, *rows]))
 
 
 def help_cost() -> Row:
@@ -84,6 +84,7 @@ def ingest_rates(place: Path, real: Path | None) -> list[Row]:
 
 
 def ingest_rate(name: str, root: Path) -> Row:
+    """The rate for a folder in the layout of MVTec-AD."""
     source = sources.get("mvtec_ad")
     items = ingest(source, root).items
     files = [root / path for item in items for path in (item.image, item.mask) if path]
@@ -100,8 +101,8 @@ def ingest_rate(name: str, root: Path) -> Row:
 
 
 def memory(place: Path) -> list[Row]:
-    """Peak memory with ten times as many images."""
-    few, many = (tiny_images(place / str(count), count) for count in (1_000, 10_000))
+    """Peak memory with many images beside that with few."""
+    few, many = (tiny_images(place / str(count), count) for count in (FEW, MANY))
     rows = []
     for name, *arguments in (
         ("ingest", "ingest", "mvtec_ac"),
@@ -110,19 +111,19 @@ def memory(place: Path) -> list[Row]:
         low, high = (peak(*arguments, "--root", str(root), "--project", str(root)) for root in (few, many))
         rows.append(
             (
-                f"peak memory of {name}, 10,000 against 1,000 images",
+                f"peak memory of {name}, {MANY:,} against {FEW:,} images",
                 f"{high:.0f} MB",
                 f"{low:.0f} MB",
-                f"{high / low:.2f}x, {(high - low) / 9:.1f} KB an image (flat)",
+                f"{high / low:.2f}x, {(high - low) * 1e3 / (MANY - FEW):.1f} KB an image (flat)",
             )
         )
     return rows
 
 
-def large_images(root: Path, count: int = 120) -> Path:
-    """About 1 MB each, as noise does not compress. Gives `root`."""
+def large_images(root: Path) -> Path:
+    """Make images of about 1 MB each, as noise does not compress. Gives `root`."""
     random = np.random.default_rng(0)
-    for number in range(count):
+    for number in range(LARGE):
         path = root / f"bottle/test/{CLASSES[number % len(CLASSES)]}/{number:04}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (580, 580, 3), dtype=np.uint8)).save(path, compress_level=0)
@@ -131,7 +132,7 @@ def large_images(root: Path, count: int = 120) -> Path:
 
 
 def tiny_images(root: Path, count: int) -> Path:
-    """As many images as asked for, with a mask for each anomalous one. Gives `root`."""
+    """Make `count` images, and a mask for each anomalous one. Gives `root`."""
     named = [(CLASSES[number % len(CLASSES)], number) for number in range(count)]
     images = [f"bottle/test/{name}/{number:05}.png" for name, number in named]
     masks = [f"bottle/ground_truth/{name}/{number:05}_mask.png" for name, number in named if name != "good"]
@@ -150,28 +151,8 @@ def peak(*arguments: str) -> float:
 
 
 def run(*arguments: str) -> None:
+    """Run Python in a process of its own."""
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-def alternate(ours: Callable[[], object], reference: Callable[[], object]) -> tuple[float, float]:
-    """Median seconds of both, taken in turns so that a busy machine slows both; one take before is thrown away."""
-    ours(), reference()
-    takes = [(seconds(ours), seconds(reference)) for _ in range(TAKES)]
-    return median(one for one, _ in takes), median(other for _, other in takes)
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns, the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
-    )
 
 
 if __name__ == "__main__":
