@@ -1,11 +1,10 @@
 """A fake OpenAI-compatible endpoint on loopback that fails on demand and counts what it would charge.
 
-python -m acbench.testing.endpoint --latency 0.25        prints its URL and serves until the process is ended
+`python -m acbench.testing` serves one.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import hashlib
 import io
@@ -310,16 +309,3 @@ def _poll(endpoint: FakeEndpoint, batch: Json) -> None:
             batch[name] = f"{batch['id']}-{name}"
             endpoint.files[batch[name]] = "\n".join(rows).encode()
     batch["status"] = "completed"
-
-
-def main() -> None:
-    """Serve until the process is ended."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--latency", type=float, default=0.0)
-    with FakeEndpoint(latency=parser.parse_args().latency) as endpoint:
-        print(endpoint.url, flush=True)
-        threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))  # for the helpers of the tests
 
 from tests.support.browser import open_page  # noqa: E402
-from tests.support.mongo import free_port, wait_for  # noqa: E402
+from tests.support.mongo import wait_for  # noqa: E402
+from tests.support.ports import free_port  # noqa: E402
 
 COLOURS = 224
 

@@ -21,7 +21,8 @@ sys.path.insert(0, str(HERE.parents[1]))  # for the helpers of the tests
 
 from acbench.integrations.label_studio import server as servers  # noqa: E402
 from tests.support.browser import open_page  # noqa: E402
-from tests.support.label_studio import PASSWORD, free_port  # noqa: E402
+from tests.support.label_studio import PASSWORD  # noqa: E402
+from tests.support.ports import free_port  # noqa: E402
 
 COMMON, VIVID = 72, 18
 

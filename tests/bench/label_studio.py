@@ -31,7 +31,8 @@ from acbench.review.queue import RankedItem
 from acbench.review.tasks import DueTask, TaskContent, refuse_unfit
 from acbench.schema.form import label_studio_form
 from tests.bench.timing import HEAD, Row, seconds, table
-from tests.support.label_studio import free_port, wanted
+from tests.support.label_studio import wanted
+from tests.support.ports import free_port
 from tests.support.records import BOTTLE, MVTEC_AC
 from tests.support.records import item as bottle
 

@@ -57,7 +57,7 @@ def main() -> None:
 @contextmanager
 def endpoint() -> Iterator[str]:
     """The URL of a running endpoint."""
-    command = [sys.executable, "-m", "acbench.testing.endpoint", "--latency", str(LATENCY)]
+    command = [sys.executable, "-m", "acbench.testing", "--latency", str(LATENCY)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from acbench.integrations.label_studio.tool import LabelStudio
 from acbench.review.annotation_tool import ProjectSpec, ResultPart, Task
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
+from tests.support.ports import free_port
 from tests.support.records import BOTTLE
 
 PASSWORD = "a-password-for-tests"
@@ -70,12 +70,6 @@ class RealDesk:
     def restart(self) -> None:
         """Start again what was killed, on the same data and port."""
         self.server, self.process = servers.start(self.folder, self.pictures, port=self.port, password=None)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def require_label_studio() -> None:

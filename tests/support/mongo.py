@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 START = 60
 """Seconds that it has to start."""
 
@@ -20,13 +22,6 @@ def program() -> str | None:
     found = importlib.util.find_spec("fiftyone")  # found, not imported: that takes seconds
     bundled = Path(found.origin).parent / "db" / "bin" / "mongod" if found and found.origin else None
     return str(bundled) if bundled and bundled.is_file() else shutil.which("mongod")
-
-
-def free_port() -> int:
-    """A port of loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -24,7 +24,8 @@ from pymongo import MongoClient
 from acbench.testing import toy_mvtec_ad
 from tests.support.browser import chromium, open_page
 from tests.support.commands import Done, acbench, command, environment, python
-from tests.support.mongo import free_port, mongod, program, variables, wait_for
+from tests.support.mongo import mongod, program, variables, wait_for
+from tests.support.ports import free_port
 
 WAIT = 60_000
 """Milliseconds for the browser; a busy machine is slow."""

@@ -21,7 +21,8 @@ from acbench.review import app_records as formats
 from acbench.review.app_records import AppLabel, AppSample
 from acbench.storage.digests import digest
 from tests.support.commands import Done, python
-from tests.support.mongo import free_port, mongod, program, variables
+from tests.support.mongo import mongod, program, variables
+from tests.support.ports import free_port
 from tests.support.records import item
 
 CLASSES = ["good", "broken_large", "contamination"]

@@ -11,7 +11,7 @@ from acbench.errors import AnnotationToolError, LostConnection
 from acbench.integrations.label_studio.tool import LabelStudio
 from acbench.integrations.label_studio.validation import prediction_check
 from acbench.schema.form import label_studio_form
-from tests.support.label_studio import free_port
+from tests.support.ports import free_port
 from tests.support.proxy import answering
 from tests.support.records import BOTTLE
 

@@ -1,0 +1,21 @@
+"""`python -m acbench.testing` prints the URL of a fake LLM endpoint, and serves it until the process is ended."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+
+from acbench.testing.endpoint import FakeEndpoint
+
+
+def main() -> None:
+    """Serve."""
+    parser = argparse.ArgumentParser(description="Serve a fake OpenAI-compatible endpoint on loopback.")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    with FakeEndpoint(latency=parser.parse_args().latency) as endpoint:
+        print(endpoint.url, flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
