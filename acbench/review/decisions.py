@@ -90,7 +90,7 @@ def classes_named(text: str, category: Category | None) -> tuple[str, ...]:
 
 def choices(category: Category | None) -> list[str]:
     """The class ids that an image of a category can have."""
-    return [GOOD, *(category.class_ids if category else ())]
+    return [GOOD] if category is None else list(category.answers)
 
 
 def refusal(subject: str, problems: Sequence[str], hint: str) -> ReviewError:

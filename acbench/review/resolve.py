@@ -174,7 +174,7 @@ def _by_people(reviews: Sequence[Review], category: Category, schema: Schema) ->
 
 def _unusable(decided: Sequence[Review], category: Category, schema: Schema) -> str:
     """Why a review cannot count, such as a class that the schema has lost; empty if all can."""
-    unknown = sorted({label for review in decided for label in review.labels} - {GOOD, *category.class_ids})
+    unknown = sorted({label for review in decided for label in review.labels} - set(category.answers))
     if unknown:
         return f"a review names {', '.join(unknown)}, no class of schema {schema.version}"
     for review in decided:

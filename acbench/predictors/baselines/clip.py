@@ -86,7 +86,7 @@ class Clip:
         else:
             first = 1 if seen.place.anomalous else 0  # without `good`, if the detector has found an anomaly
             similarities = self._class_directions(category)[first:] @ vector
-            answer = (GOOD, *category.class_ids)[first + int(similarities.argmax())]
+            answer = category.answers[first + int(similarities.argmax())]
         return Prediction(
             item_id=item.item_id,
             system=self.name,

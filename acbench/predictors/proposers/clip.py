@@ -28,7 +28,7 @@ from acbench.predictors.cached_vectors import cached_vectors
 from acbench.predictors.calibration import Logits, fit_temperature, softmax
 from acbench.predictors.clip_prompts import prompts
 from acbench.predictors.models import ClipModel
-from acbench.records import GOOD, Item, Proposal, ProposalStatus
+from acbench.records import Item, Proposal, ProposalStatus
 from acbench.schema import Category
 from acbench.storage.digests import digest
 from acbench.storage.vectors import unpack_vector
@@ -217,7 +217,7 @@ class Clip:
         """The index of the answer that the dataset's label names; None unless it names exactly one."""
         category = self._category(item)
         labels = category.map(item.source_labels, item.image).labels if category else ()
-        return _answers(category).index(labels[0]) if category and len(labels) == 1 else None
+        return category.answers.index(labels[0]) if category and len(labels) == 1 else None
 
     def _category(self, item: Item) -> Category | None:
         return self.setup.schema.category(item.category)
@@ -228,7 +228,7 @@ class Clip:
         category = self._category(item)
         assert category is not None, "only items of known categories have logits"
         likely = softmax(logits / calibration.temperature).round(6).tolist()
-        scores = dict(zip(_answers(category), likely, strict=True))
+        scores = dict(zip(category.answers, likely, strict=True))
         (best, first), (_, second) = ranked = sorted(scores.items(), key=lambda pair: -pair[1])[:2]
         shown = ", ".join(f"{label} {value:.2f}" for label, value in ranked)
         sure = first - second >= MARGIN
@@ -261,11 +261,6 @@ class Clip:
 def _views(item: Item) -> tuple[str, ...]:
     """The views of an item: the full image and, if there is a mask, the square around it."""
     return ("image",) if item.mask is None else ("image", "mask")
-
-
-def _answers(category: Category) -> tuple[str, ...]:
-    """The possible answers, in the order of the logits."""
-    return (GOOD, *category.class_ids)
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:

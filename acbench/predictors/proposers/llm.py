@@ -246,7 +246,7 @@ class Llm:
 
 def _scores(parsed: Parsed, category: Category) -> dict[str, float]:
     """Class id → score, as the module's docstring says."""
-    class_ids = (GOOD, *category.class_ids)
+    class_ids = category.answers
     even = 1 / len(class_ids)
     if parsed.status == "abstained":
         return dict.fromkeys(class_ids, even)
