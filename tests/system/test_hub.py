@@ -364,6 +364,7 @@ def test_killed_at_a_moment_a_rerun_publishes_once(hub: LoopbackHub, built: Path
 
 
 def test_killed_while_it_is_built_a_rerun_publishes_once(hub: LoopbackHub, project: Path, tmp_path: Path) -> None:
+    relabelled(project)  # by a person, so that there is somebody to hide
     command = ("publish", "visa_ac", "--repo", REPO)
     with DyingCommands(tmp_path, "acbench.workflows.publish", **machine(hub)) as dying:
         for step in (1, 2, "pseudonyms.key", "train-00000", "/release/README.md", "release.json"):
