@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -92,7 +93,10 @@ class Bench:
 
     def witness(self, *, limit: float | None = None, retry_errors: bool = False, model: str = "m") -> Llm:
         chat = chat_openai(model, self.server.url, price=Price(2, 8))
-        retrier = Retrier(model=chat, budget=Budget(limit=limit), sleep=lambda seconds: None, attempts=3)
+        retrier = Retrier(
+            model=chat, budget=Budget(limit=limit), attempts=3, clock=lambda: HASTE * time.monotonic(),
+            sleep=lambda seconds: time.sleep(seconds / HASTE),
+        )  # fmt: skip
         open_log = partial(LedgerCallLog, self.ledger)
         llm_client = LedgerClient(retrier=retrier, open_log=open_log, retry_errors=retry_errors, check_vision=False)
         images, models = ImageReader(self.root), FakeModels(client=llm_client)
@@ -115,6 +119,8 @@ def bench(tmp_path: Path, server: FakeEndpoint) -> Bench:
     return Bench(toy_mvtec_ad(tmp_path / "data", BOTTLE), tmp_path / "ledger.sqlite", server)
 
 
+HASTE = 100
+"""How much faster time goes for those who wait."""
 ONE = "bottle/test/broken_large/000.png"
 
 
