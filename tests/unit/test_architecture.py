@@ -162,6 +162,13 @@ print(acbench.__file__, len(acbench.schema.load("visa_ac").categories), len(edit
     assert done.stdout.split() == [str(ROOT / "acbench" / "__init__.py"), "12", "True"], done.stderr
 
 
+def test_tests_lie_in_one_of_the_two_loops() -> None:
+    """Nobody runs one elsewhere until it has broken."""
+    loops = (ROOT / "tests" / "unit", ROOT / "tests" / "system")
+    stray = [path for path in (ROOT / "tests").rglob("test_*.py") if not any(map(path.is_relative_to, loops))]
+    assert stray == []
+
+
 def test_unit_tests_import_nothing_heavy_when_they_are_collected() -> None:
     files = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "tests" / "unit").rglob("*.py")]
     modules = [".".join(path.parts) for path in files if path.name != "conftest"]

@@ -1,82 +1,117 @@
-"""What one run does, counted by the calls that it makes: each step once, and none for a key alone."""
+"""A relabel computes each thing once, reads each table at most once, and does nothing when there is nothing to do."""
 
 from __future__ import annotations
 
 import csv
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
+from acbench.records import GOOD
+from acbench.review import queue as ranking
+from acbench.review import resolve as resolving
+from acbench.schema import Category
+from acbench.storage import tables
 from acbench.testing import toy_mvtec_ad
-from tests.support.commands import ROOT, here_in
+from acbench.workflows.label import prepare
+from acbench.workflows.queue import Queue
+from acbench.workflows.relabel import relabel
+from acbench.workflows.reviews import take_reviews
+from tests.support.releases import at_work
 
-STEPS = (
-    "data/ingest.py:ingest",
-    "review/queue.py:rank",
-    "review/resolve.py:machine_labels",
-    "review/resolve.py:resolve",
+COUNTED: tuple[Callable[..., Any], ...] = (
+    resolving.machine_labels,
+    resolving.resolve,
+    resolving.resolve_item,
+    ranking.rank,
+    Category.map,
+    tables.read,
 )
-MAP = "schema/model.py:Category.map"
-IMAGES = 18
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """Counts calls by name while it lasts, by whatever name a caller has imported the function; reads also by file."""
+    calls: Counter[str] = Counter()
+    names = {function.__code__: function.__qualname__ for function in COUNTED}
+
+    def count(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and (name := names.get(frame.f_code)):
+            calls[name] += 1
+            if name == tables.read.__qualname__:
+                calls[f"read {frame.f_locals['path'].name}"] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(before)
+
+
+def run_once(project: Path, reviews: Path | None = None) -> tuple[Queue, Counter[str]]:
+    """Relabel, as the command does, and what was called."""
+    with at_work(project, "mvtec_ac", root=project / "images") as run, counted() as calls:
+        proposed = prepare(run)
+        if reviews is not None:
+            take_reviews(run, proposed, reviews, "ada")
+        _, queue = relabel(run, proposed)
+    return queue, calls
+
+
+def reads(calls: Counter[str]) -> dict[str, int]:
+    """How often each table was read."""
+    return {name.removeprefix("read "): count for name, count in calls.items() if name.startswith("read ")}
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return toy_mvtec_ad(tmp_path / "toy")
+def project(tmp_path: Path) -> Path:
+    toy_mvtec_ad(tmp_path / "images")
+    return tmp_path
 
 
-@pytest.fixture
-def relabel(root: Path, tmp_path: Path) -> Callable[..., Counter[str]]:
-    """Runs relabel in one project; counts the calls of acbench's functions, as `path:name`."""
-
-    def run(*arguments: object) -> Counter[str]:
-        calls: Counter[str] = Counter()
-
-        def count(frame: FrameType, event: str, argument: Any) -> None:
-            path = Path(frame.f_code.co_filename)
-            if event == "call" and path.is_relative_to(ROOT / "acbench"):
-                calls[f"{path.relative_to(ROOT / 'acbench').as_posix()}:{frame.f_code.co_qualname}"] += 1
-
-        sys.setprofile(count)
-        try:
-            here_in(tmp_path / "project", "relabel", "mvtec_ac", "--root", root, "--without", "neighbours", *arguments)
-        finally:
-            sys.setprofile(None)
-        return calls
-
-    return run
+def decide(project: Path, queue: Queue, label: str) -> Path:
+    """A filled-in queue that gives the same label to all images that wait."""
+    path = project / "decisions.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("item_id", "label"))
+        writer.writerows((row.item_id, label) for row in queue.waiting)
+    return path
 
 
-def test_a_first_run_does_each_step_once(relabel: Callable[..., Counter[str]]) -> None:
-    calls = relabel()
-    assert {step: calls[step] for step in STEPS} == dict.fromkeys(STEPS, 1)
-    assert calls[MAP] == 2 * IMAGES, "the proposer source_label, and the policy, which excludes"
+def test_a_first_run_computes_each_thing_once(project: Path) -> None:
+    queue, calls = run_once(project)
+    images = len(queue.labelled.proposed.dataset.items)
+    assert images and queue.waiting
+    assert (calls["machine_labels"], calls["resolve"], calls["rank"]) == (1, 1, 1)
+    assert calls["resolve_item"] == images
+    assert calls["Category.map"] == 2 * images, "once by the proposer source_label, once by the policy"
+    assert set(reads(calls).values()) == {1}
+    assert {"source_label.parquet", "labels.jsonl", "reviews.jsonl"} <= reads(calls).keys()
+    assert "triage.parquet" not in reads(calls), "it was just written"
 
 
-def test_a_run_with_nothing_to_do_asks_for_keys_and_does_no_step(relabel: Callable[..., Counter[str]]) -> None:
-    relabel()
-    calls = relabel()
-    assert {step: calls[step] for step in (*STEPS, MAP)} == dict.fromkeys((*STEPS, MAP), 0) | {STEPS[0]: 1}
-    assert calls["storage/tables.py:read"] == 1, "the reviews"
-    assert calls["storage/tables.py:write"] == 0
+def test_a_second_run_computes_nothing_and_reads_only_what_people_decided(project: Path) -> None:
+    run_once(project)
+    _, calls = run_once(project)
+    assert calls == {"read": 1, "read reviews.jsonl": 1}
 
 
-def test_new_decisions_are_resolved_once_and_rank_nothing_anew(
-    relabel: Callable[..., Counter[str]], tmp_path: Path
-) -> None:
-    relabel()
-    queue = tmp_path / "project/.acbench/mvtec_ac/queue.csv"
-    with queue.open(encoding="utf-8-sig", newline="") as file:
-        rows = [{**row, "label": "unsure"} for row in csv.DictReader(file)]
-    with queue.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    calls = relabel("--reviews", queue, "--reviewer", "ada")
-    assert {step: calls[step] for step in STEPS} == dict.fromkeys(STEPS, 1) | {"review/queue.py:rank": 0}
-    assert calls[MAP] <= IMAGES
+def test_a_run_with_new_reviews_resolves_what_was_reviewed_and_ranks_nothing(project: Path) -> None:
+    first, _ = run_once(project)
+    images, waiting = len(first.labelled.proposed.dataset.items), len(first.waiting)
+    queue, calls = run_once(project, decide(project, first, GOOD))
+    assert queue.waiting == []
+    assert (calls["machine_labels"], calls["resolve"], calls["rank"]) == (1, 1, 0)
+    assert calls["resolve_item"] == images + waiting, "the label without reviews of all, the label with them of some"
+    assert set(reads(calls).values()) == {1}
+    _, calls = run_once(project, decide(project, first, GOOD))
+    assert calls["resolve"] == 0
+    assert set(reads(calls).values()) == {1}

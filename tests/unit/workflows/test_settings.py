@@ -1,116 +1,188 @@
-"""settings.json: what is written is read again, and every wrong value is an error that names file and field."""
+"""Settings as they are kept: every value that no command wrote is refused by file and field, with the way out."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from acbench.errors import StorageError
-from acbench.workflows.settings import Settings, read, write
+from acbench.errors import AcbenchError, StorageError
+from acbench.workflows import settings as kept
+from acbench.workflows.settings import SettingChanges, Settings
+from tests.support.commands import here
 
-SETTINGS = Settings(
-    schema="mvtec_ac", root="/data", categories=("bottle",), limit=3, with_=("clip", "llm"), without=("neighbours",),
-    clip_model="ViT-B-32", clip_weights="openai", llm="m", llm_url="http://localhost/v1", llm_price=(2.0, 8.0),
-    audit=0.1, seed=7,
-)  # fmt: skip
-RIGHT: dict[str, tuple[type | None, ...]] = {
-    "schema": (str,),
-    "root": (str, None),
-    "categories": (list,),
-    "limit": (int, None),
-    "backbone": (str,),
-    "with_": (list,),
-    "without": (list,),
-    "clip_model": (str,),
-    "clip_weights": (str,),
-    "llm": (str,),
-    "llm_url": (str, None),
-    "llm_price": (list,),
-    "audit": (int, float),
-    "seed": (int,),
-}
-"""Field → the types that its JSON value may have."""
-VALUES: tuple[Any, ...] = (
-    None,
-    1,
-    0.5,
-    True,
-    "x",
-    [3, 4, 5],
-    ["x", 1],
-    [["x"]],
-    {},
-    {"x": 1},
-    10**30,
-    -1,
-    float("inf"),
+FIELDS = [field.name for field in dataclasses.fields(Settings)]
+FULL = Settings(
+    schema="sample",
+    root="/data",
+    categories=("washer",),
+    limit=3,
+    with_=("clip",),
+    without=("llm",),
+    clip_model="ViT-L-14",
+    clip_weights="openai",
+    llm="gpt-4o",
+    llm_url="http://localhost/v1",
+    llm_price=(2.5, 10),
+    audit=0.5,
+    seed=-7,
 )
+VALUES = {
+    "boolean": "true",
+    "number": "1.5",
+    "integer": "7",
+    "text": '"seven"',
+    "list of texts": '["washer"]',
+    "list of lists": "[[]]",
+    "list of nothing": "[null]",
+    "object": '{"a": 1}',
+    "null": "null",
+}
+"""One of every type that JSON has."""
+TEXT, TEXTS = {"text"}, {"list of texts"}
+ALLOWED: dict[str, set[str]] = {
+    "schema": TEXT,
+    "root": TEXT | {"null"},
+    "categories": TEXTS,
+    "limit": {"integer", "null"},
+    "backbone": TEXT,
+    "with_": TEXTS,
+    "without": TEXTS,
+    "clip_model": TEXT,
+    "clip_weights": TEXT,
+    "llm": TEXT,
+    "llm_url": TEXT | {"null"},
+    "llm_price": set(),
+    "audit": set(),
+    "seed": {"integer"},
+}
+"""Field → which of `VALUES` it may have."""
+BROKEN = {
+    "NaN": "NaN",
+    "infinity": "-Infinity",
+    "a number that overflows": "1e999",
+    "an integer of 30 digits": "9" * 30,
+    "an integer of 5,000 digits": "9" * 5_000,
+    "half a character": '"\\ud800"',
+    "lists in lists": "[" * 100_000,
+    "lists in lists that end": "[" * 5_000 + "]" * 5_000,
+    "objects in objects": '{"a":' * 100_000,
+    "half a character in a list": '["\\udfff"]',
+    "a name of half a character": '{"\\udfff": 1}',
+}
+
+
+def write(path: Path, name: str, value: str | bytes) -> None:
+    """Settings in which one field has the value."""
+    head = b"{" if name == "schema" else b'{"schema": "sample", '
+    path.write_bytes(head + f'"{name}": '.encode() + (value.encode() if isinstance(value, str) else value) + b"}")
+
+
+def refused(path: Path, name: str) -> StorageError:
+    with pytest.raises(StorageError) as caught:
+        kept.read(path)
+    assert str(path) in caught.value.message
+    assert f"field {name}" in caught.value.message
+    assert caught.value.hint == f"correct it in {path}; or remove the file and give --root again: rm {path}"
+    return caught.value
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    path = tmp_path / "settings.json"
-    write(path, SETTINGS)
-    return path
+    return tmp_path / "settings.json"
 
 
-def wrong_values() -> list[tuple[str, Any]]:
-    """Every field with every value of a type that it may not have."""
-    return [
-        (name, value)
-        for name, types in RIGHT.items()
-        for value in VALUES
-        if (None if value is None else type(value)) not in types
-    ]
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("kind", VALUES)
+def test_a_value_of_the_wrong_type_is_refused_and_of_the_right_one_is_taken(path: Path, name: str, kind: str) -> None:
+    write(path, name, VALUES[kind])
+    if kind in ALLOWED[name]:
+        assert kept.read(path) is not None
+    else:
+        assert "expected" in refused(path, name).message
 
 
-def test_what_is_written_is_read(path: Path) -> None:
-    assert read(path) == SETTINGS
-    assert RIGHT.keys() == {field.name for field in dataclasses.fields(Settings)}
+@pytest.mark.parametrize("name", [*FIELDS, "field_of_a_newer_version"])
+@pytest.mark.parametrize("value", BROKEN.values(), ids=BROKEN)
+def test_what_is_no_value_at_all_is_refused_wherever_it_stands(path: Path, name: str, value: str) -> None:
+    write(path, name, value)
+    refused(path, name)
 
 
-def test_a_setting_of_a_newer_acbench_is_ignored(path: Path) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), "of_tomorrow": [1]}))
-    assert read(path) == SETTINGS
+@pytest.mark.parametrize("name", [*FIELDS, "field_of_a_newer_version"])
+def test_bytes_that_are_not_utf8_are_refused(path: Path, name: str) -> None:
+    write(path, name, b'"\xff"')
+    assert "not Unicode text" in refused(path, name).message
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *wrong_values(),
-        ("schema", "\ud800"),
-        ("limit", 0),
-        ("limit", 10**30),
-        ("seed", -(10**30)),
-        ("audit", 1.5),
-        ("audit", -1),
-        ("audit", float("nan")),
-        ("llm_price", [1]),
-        ("llm_price", [1, 2, 3]),
-        ("llm_price", [-1, 2]),
-        ("llm_price", ["1", "2"]),
-        ("categories", ["bottle", None]),
-        ("with_", [["clip"]]),
+        ("limit", "0"),
+        ("limit", "-1"),
+        ("audit", "-0.1"),
+        ("audit", "1.1"),
+        ("llm_price", "[1]"),
+        ("llm_price", "[1, 2, 3]"),
+        ("llm_price", "[1, -2]"),
+        ("llm_price", "[1, 1e7]"),
+        ("llm_price", '[1, "2"]'),
     ],
 )
-def test_a_wrong_value_is_named(path: Path, name: str, value: Any) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
-    with pytest.raises(StorageError) as caught:
-        read(path)
-    assert str(path) in caught.value.message and str(path) in caught.value.hint
-    assert name in caught.value.message or "not JSON" in caught.value.message
+def test_a_value_that_no_option_takes_is_refused(path: Path, name: str, value: str) -> None:
+    write(path, name, value)
+    refused(path, name)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", "<<<<<<< HEAD", '{"schema": "a"} {}', "\ufeff{}"])
+def test_what_is_no_object_is_refused_by_file(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(StorageError, match=str(path)) as caught:
+        kept.read(path)
+    assert f"rm {path}" in caught.value.hint
+
+
+def test_a_folder_in_its_place_is_refused(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StorageError, match="directory"):
+        kept.read(path)
+
+
+def test_a_field_that_is_missing_has_its_default_unless_it_has_none(path: Path) -> None:
+    path.write_text('{"schema": "sample"}')
+    assert kept.read(path) == Settings(schema="sample")
+    path.write_text("{}")
+    assert "field schema is missing" in refused(path, "schema").message
+
+
+def test_what_a_newer_version_added_is_ignored(path: Path) -> None:
+    path.write_text('{"schema": "sample", "field_of_a_newer_version": {"a": [1.5, null]}}')
+    assert kept.read(path) == Settings(schema="sample")
+
+
+@pytest.mark.parametrize("settings", [FULL, Settings(schema="sample")], ids=["full", "default"])
+def test_settings_come_back_as_they_were_kept(path: Path, settings: Settings) -> None:
+    assert kept.read(path) is None
+    kept.write(path, settings)
+    assert kept.read(path) == settings
+
+
+@pytest.mark.parametrize("change", [{"limit": 2**63}, {"seed": -(2**63) - 1}, {"seed": 10**400}])
+def test_a_number_that_could_not_be_read_back_is_not_taken(change: dict[str, Any]) -> None:
+    with pytest.raises(AcbenchError, match=r"64 bits(?s:.)*smaller"):
+        SettingChanges(**change).applied_to(FULL)
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000, b'{"a":' * 50_000, b'{"seed": 1}'],
+    "command", ["relabel sample", "publish sample --dry-run", "score sample --system velm", "velm sample"]
 )
-def test_a_file_that_is_something_else_is_named(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-    with pytest.raises(StorageError, match=r"settings\.json") as caught:
-        read(path)
-    assert "rm " in caught.value.hint
+def test_commands_say_it_and_exit_with_1(tmp_path: Path, command: str) -> None:
+    path = tmp_path / ".acbench/sample/settings.json"
+    path.parent.mkdir(parents=True)
+    write(path, "limit", '"7"')
+    done = here(*command.split(), "--project", tmp_path)
+    assert done.status == 1
+    assert f"{path}: field limit: expected int or null, got str" in done.err
+    assert f"rm {path}" in done.err

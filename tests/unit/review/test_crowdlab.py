@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from helpers import MVTEC_AC, decides, item, labels_of, says
-
 from acbench.records import Item, Proposal, Review
 from acbench.review.crowdlab import MIN_DECISIONS, cross_validated
+from tests.support.records import MVTEC_AC, decides, item, labels_of, says
 
 CHIPPED, DIRTY = "broken_small", "contamination"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from helpers import BOTTLE, MVTEC_AC, decides, item
 
 from acbench.records import Verdict
 from acbench.review.decisions import Decision, DecisionError, decide, read_chosen, read_typed, refusal
 from acbench.review.history import ReviewLog, Statement
+from tests.support.records import BOTTLE, MVTEC_AC, decides, item
 
 CLASSES = ["broken_small", "contamination"]
 
