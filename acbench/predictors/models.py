@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from acbench.predictors.llm.messages import LlmClient
+    from acbench.predictors.llm.messages import LlmClient, QuestionOptions
 
 
 class Embedder(Protocol):
@@ -84,8 +84,11 @@ class Models(Protocol):
     def patches(self) -> PatchModel:
         """The image model of the detector."""
 
-    def clip(self) -> ClipModel:
-        """The CLIP model. Raises AcbenchError if the user chose none."""
+    def clip(self, name: str = "") -> ClipModel:
+        """The CLIP model `MODEL/WEIGHTS`, or the one of the settings. Raises AcbenchError if the user chose none."""
 
-    def llm_client(self) -> LlmClient:
-        """The client of the multimodal LLM. Raises AcbenchError if the user chose no LLM."""
+    def llm_client(self, name: str = "") -> LlmClient:
+        """The client of a named multimodal LLM, or of the one of the settings. Raises AcbenchError if there is none."""
+
+    def question_options(self, name: str = "") -> QuestionOptions:
+        """What questions to that LLM show. Raises AcbenchError as `llm_client` does."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
-    from acbench.predictors.llm.messages import LlmClient
+    from acbench.predictors.llm.messages import LlmClient, QuestionOptions
     from acbench.predictors.models import ClipModel, Embedder, PatchModel
 
 Model = TypeVar("Model")
@@ -24,11 +24,13 @@ class FakeModels:
         patch_model: PatchModel | None = None,
         clip_model: ClipModel | None = None,
         client: LlmClient | None = None,
+        question: QuestionOptions | None = None,
     ) -> None:
         self._embedder = embedder
         self._patch_model = patch_model
         self._clip_model = clip_model
         self._client = client
+        self._question = question
 
     @property
     def embedder(self) -> Embedder:
@@ -37,11 +39,16 @@ class FakeModels:
     def patches(self) -> PatchModel:
         return _chosen(self._patch_model, "patch_model")
 
-    def clip(self) -> ClipModel:
+    def clip(self, name: str = "") -> ClipModel:
         return _chosen(self._clip_model, "clip_model")
 
-    def llm_client(self) -> LlmClient:
+    def llm_client(self, name: str = "") -> LlmClient:
         return _chosen(self._client, "client")
+
+    def question_options(self, name: str = "") -> QuestionOptions:
+        from acbench.predictors.llm.messages import QuestionOptions
+
+        return self._question or QuestionOptions()
 
 
 class MemoryVectors(dict[str, bytes]):

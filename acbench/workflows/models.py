@@ -19,7 +19,7 @@ from acbench.workflows.settings import Settings
 if TYPE_CHECKING:
     from acbench.predictors.llm import BatchModel, LedgerClient
     from acbench.predictors.llm.cache import OpenBatchLog, OpenCallLog
-    from acbench.predictors.llm.messages import ChatModel
+    from acbench.predictors.llm.messages import ChatModel, QuestionOptions
     from acbench.predictors.models import ClipModel, Embedder, PatchModel
 
 LOCAL = "local:"
@@ -72,13 +72,19 @@ class Models:
 
         return patch_model(self.settings.backbone)
 
-    def clip(self) -> ClipModel:
+    def clip(self, name: str = "") -> ClipModel:
         """The CLIP model. Raises AcbenchError if the user chose none."""
         return self._clip
 
-    def llm_client(self) -> LedgerClient:
+    def llm_client(self, name: str = "") -> LedgerClient:
         """The client of the LLM. Raises AcbenchError if the user chose none, or if options contradict each other."""
         return self._llm_client
+
+    def question_options(self, name: str = "") -> QuestionOptions:
+        """What the questions to the LLM show."""
+        from acbench.predictors.llm.messages import QuestionOptions
+
+        return QuestionOptions()
 
     @property
     def llm_is_local(self) -> bool:
@@ -111,6 +117,7 @@ class Models:
                 retry_errors=self.calls.retry_errors,
                 check_vision=not self.calls.no_canary,
                 run_once=self.run_once,
+                say=self.note,
             )
         if self.open_batch_log is None:
             raise AcbenchError("--batch hands in questions from one machine", "leave --batch or --engine out")
@@ -122,6 +129,7 @@ class Models:
             retry_errors=self.calls.retry_errors,
             check_vision=not self.calls.no_canary,
             run_once=self.run_once,
+            say=self.note,
         )
 
 

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from acbench.integrations.openai.endpoint import Endpoint
 from acbench.integrations.openai.tokens import question_tokens
-from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, schema_as_text
+from acbench.predictors.llm.messages import (
+    Completion,
+    LlmError,
+    Picture,
+    Price,
+    Question,
+    RequestOptions,
+    schema_as_text,
+)
 
 if TYPE_CHECKING:
     import openai
@@ -82,6 +90,7 @@ class OpenAIChat:
     """Seconds for one attempt."""
     connections: int
     """How many connections stay open."""
+    options: RequestOptions = field(default_factory=RequestOptions)
     capabilities: Capabilities = Capabilities()
     _tried: bool = field(init=False, default=False)
     """Whether an answer has come, so that the capabilities are known."""
@@ -179,11 +188,27 @@ class OpenAIChat:
 
 
 def chat_openai(
-    model: str, base_url: str | None = None, *, price: Price | None = None, timeout: float = 120.0, connections: int = 8
+    model: str,
+    base_url: str | None = None,
+    *,
+    key_env: str | None = None,
+    options: RequestOptions | None = None,
+    price: Price | None = None,
+    timeout: float = 120.0,
+    connections: int = 8,
 ) -> OpenAIChat:
-    """A model at an endpoint, by default api.openai.com. Nothing is sent. Raises AcbenchError for a bad URL."""
-    endpoint = Endpoint.at(base_url)
-    return OpenAIChat(id=model, endpoint=endpoint, price=price or Price(), timeout=timeout, connections=connections)
+    """A model at an endpoint, by default api.openai.com. Nothing is sent. Raises AcbenchError for a bad URL.
+
+    `key_env`: the variable that holds the key; None for OPENAI_API_KEY at api.openai.com, and for no key elsewhere.
+    """
+    return OpenAIChat(
+        id=model,
+        endpoint=Endpoint.at(base_url, key_env),
+        options=options or RequestOptions(),
+        price=price or Price(),
+        timeout=timeout,
+        connections=connections,
+    )
 
 
 def _part(part: str | Picture) -> dict[str, Any]:

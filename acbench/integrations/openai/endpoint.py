@@ -24,7 +24,7 @@ class Endpoint:
     """Whether it is on this machine."""
 
     @classmethod
-    def at(cls, url: str | None) -> Endpoint:
+    def at(cls, url: str | None, key_env: str | None = None) -> Endpoint:
         """Read a URL. Raises AcbenchError, which does not repeat it as it may hold a password."""
         try:
             parts = urlsplit((url or DEFAULT_URL).rstrip("/"))

@@ -45,7 +45,10 @@ class LedgerClient:
     """Whether to check, before the first question is sent, that the endpoint sees pictures."""
     run_once: RunOnce = run_now
     """Runs that check in one of the workers that share a budget, and returns when it has passed."""
+    say: Callable[[str], None] = lambda text: None
+    """Tells the user something."""
     _vision_checked: bool = field(init=False, default=False)
+    _said: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         price = self.model.price
@@ -120,6 +123,12 @@ class LedgerClient:
                         yield from named(reply, names.pop(reply.call_id))
         finally:
             pool.stop()
+
+    def note(self, text: str) -> None:
+        """Tell the user something about the model; the same text only once in a run."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
 
     def _check_vision_once(self) -> None:
         if self.check_vision and not self._vision_checked:

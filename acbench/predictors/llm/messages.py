@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from acbench.errors import AcbenchError
@@ -29,7 +29,35 @@ class Question:
     schema: Mapping[str, Any]
     """The JSON Schema of the answer."""
     max_tokens: int = 400
-    """The longest answer."""
+    """The longest answer, without what a model thinks before it."""
+    draw: int = 0
+    """Which of several independent answers to the same words: 0 is the likeliest one, others are drawn at random."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionOptions:
+    """What the questions to one model show, and how often each is asked."""
+
+    edge: int = 768
+    """The longer edge of a picture, pixels; smaller images keep their size."""
+    votes: int = 1
+    """Draws for each image; with more than one, the share of those that agree is the confidence."""
+    examples: int = 0
+    """Labelled close-ups of each class that a question shows, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOptions:
+    """What requests to one model hold besides the question. What is set is part of the model's name."""
+
+    max_tokens: int | None = None
+    """The limit of an answer, hidden reasoning included; None to find out."""
+    effort: str = ""
+    """How much a reasoning model thinks, such as `low`; empty for the model's default."""
+    logprobs: bool = False
+    """Whether to ask for the log-probability of each token, from which the confidence is computed."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Key → JSON value of whatever else an endpoint wants in the body of a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +72,14 @@ class Completion:
     tokens_in: int
     tokens_out: int
     seconds: float
+    tokens_cached: int = 0
+    """Those of `tokens_in` that the endpoint had in its cache."""
+    dollars: float | None = None
+    """What the endpoint says that it charged; None if it does not say."""
+    token_logprobs: tuple[tuple[str, float], ...] = ()
+    """(token, natural logarithm of its probability) of the text, in order; empty if the endpoint does not say."""
+    warning: str = ""
+    """What is odd about it, such as another model than was asked; empty for most."""
 
 
 LlmErrorKind = Literal["rate_limit", "timeout", "server", "connection", "auth", "refused", "budget"]
@@ -158,6 +194,9 @@ class LlmClient(Protocol):
     def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Reply]]:
         """Ask (name, question) pairs; gives (name, reply) pairs in the order in which replies come."""
 
+    def note(self, text: str) -> None:
+        """Tell the user something about the model; the same text only once in a run."""
+
 
 def call_id(model: str, question: Question) -> str:
     """32 hex digits of everything that decides the answer: the model's name and the question, picture bytes included.
@@ -168,7 +207,9 @@ def call_id(model: str, question: Question) -> str:
         part if isinstance(part, str) else [part.media_type, hashlib.sha256(part.data).hexdigest()]
         for part in question.parts
     ]
-    content = [model, question.system, parts, dict(question.schema), question.max_tokens]
+    content: list[object] = [model, question.system, parts, dict(question.schema), question.max_tokens]
+    if question.draw:  # a first draw keeps the key that it had before there were others
+        content.append(question.draw)
     # Keys are not sorted: the order of a schema's properties is the order in which a model writes them.
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 

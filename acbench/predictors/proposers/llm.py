@@ -29,7 +29,7 @@ from acbench._util.text import tidy
 from acbench.errors import AcbenchError
 from acbench.predictors.base import DryRun, Proposer, Setup
 from acbench.predictors.llm import questions
-from acbench.predictors.llm.messages import CostEstimate, LlmClient, Picture, Question, Reply
+from acbench.predictors.llm.messages import CostEstimate, LlmClient, Picture, Question, QuestionOptions, Reply
 from acbench.predictors.llm.parse import Parsed, parse
 from acbench.predictors.llm.questions import EDGE, QUALITY, Draft, Reference, SizedPicture
 from acbench.records import GOOD, Item, Proposal
@@ -75,13 +75,16 @@ class Llm:
 
     setup: Setup
     llm_client: LlmClient
+    model: str = ""
+    """The name of the model in the user's table of models; empty for the one of the settings."""
+    options: QuestionOptions = field(default_factory=QuestionOptions)
     unasked: int = field(init=False, default=0)
 
     @cached_property
     def name(self) -> str:
         shown = [(prompt_text(category), json_schema(category)) for category in self.setup.schema.categories.values()]
         decides = (self.llm_client.model.name, _TEXTS.source, ENCODING, self.setup.schema.digest, shown)
-        return f"llm@{digest(*decides, length=8)}"
+        return f"{':'.join(filter(None, ('llm', self.model)))}@{digest(*decides, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterator[Proposal]:
         """One proposal for each anomalous item, in the order in which answers come. Normal items are not covered."""
@@ -280,4 +283,4 @@ def _close_up(image: Image.Image, mask: NDArray[np.bool_]) -> _CloseUp | None:
 
 def build(setup: Setup, argument: str = "") -> Proposer:
     """The proposer with the LLM that the user chose. Raises AcbenchError if the user chose none."""
-    return Llm(setup, setup.models.llm_client())
+    return Llm(setup, setup.models.llm_client(argument), argument, setup.models.question_options(argument))
