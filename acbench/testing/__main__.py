@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import threading
 
+from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
 
 
@@ -12,7 +13,11 @@ def main() -> None:
     """Serve."""
     parser = argparse.ArgumentParser(description="Serve a fake OpenAI-compatible endpoint on loopback.")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    with FakeEndpoint(latency=parser.parse_args().latency) as endpoint:
+    parser.add_argument("--behaviour", choices=BEHAVIOURS, help="how it behaves; by default well, and blind")
+    chosen = parser.parse_args()
+    with FakeEndpoint(latency=chosen.latency) as endpoint:
+        if chosen.behaviour:
+            behave(endpoint, chosen.behaviour)
         print(endpoint.url, flush=True)
         threading.Event().wait()
 

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """How an answer differs from a good one. Any answer with status 200 is charged for."""
+    """How an answer differs from a good one."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -46,6 +46,8 @@ class Fault:
     reset: bool = False
     """Reset the connection: before the answer, or after `cut_after` bytes."""
     seconds_per_byte: float = 0.0
+    free: bool = False
+    """Whether it is not charged for; without it, whatever has status 200 is."""
 
 
 Plan = Callable[[int, str], Fault | None]
@@ -84,6 +86,8 @@ class FakeEndpoint:
         """The text of a good answer to a request."""
         self.refuses: Callable[[Json], Fault | None] = lambda body: None
         """What the endpoint does not accept in a request; comes before `plan`."""
+        self.shape: Callable[[Json, Json], Json] = lambda body, good: good
+        """Makes the completion that is sent, and whose usage is charged, from a request and a good completion."""
         self.requests: list[Json] = []
         """Bodies of all requests for a completion, in order."""
         self.headers: list[dict[str, str]] = []
@@ -117,15 +121,16 @@ class FakeEndpoint:
     def complete(self, body: Json) -> Json:
         """A good completion, not charged."""
         text = question_text(body)
-        images = sum(part.get("type") == "image_url" for part in body["messages"][-1]["content"])
+        images = sum(part["type"] == "image_url" for part in body["messages"][-1]["content"])
         message = {"role": "assistant", "content": self.answer(body)}
-        return {
+        good = {
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "model": body["model"] + "-2026-01-01",
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
             "usage": {"prompt_tokens": len(text) // 4 + 255 * images, "completion_tokens": 30},
         }
+        return self.shape(body, good)
 
     def charge(self, body: Json, share: float = 1.0) -> None:
         """Count an answer, at this share of its price."""
@@ -133,7 +138,8 @@ class FakeEndpoint:
         with self.lock:
             self.paid_by_text[question_text(body)] += 1
             self.paid_by_question[question_hash(body)] += 1
-            self.dollars += share * (usage["prompt_tokens"] * PRICE_IN + usage["completion_tokens"] * PRICE_OUT) / 1e6
+            price = usage["prompt_tokens"] * PRICE_IN + usage["completion_tokens"] * PRICE_OUT
+            self.dollars += usage.get("cost", share * price / 1e6)
 
 
 def question_text(body: Json) -> str:
@@ -156,6 +162,20 @@ def colour_of(picture: Image.Image) -> str:
     """The right answer to the vision check: `red` or `blue`."""
     red, _, blue = picture.getpixel((9, 9))  # type: ignore[misc]
     return "red" if red > blue else "blue"
+
+
+def classes_of(body: Json) -> list[str]:
+    """The class ids that a question offers, in whatever form it tells them; none in the vision check."""
+    told = re.search(r'\\?"labels\\?": *\{.*?\\?"enum\\?": *\[(.*?)\]', json.dumps(body))
+    return re.findall(r"[\w-]+", told[1]) if told else []
+
+
+def any_form(body: Json) -> str:
+    """As `last_class`, for a request in any dialect."""
+    classes = classes_of(body)
+    if not classes:
+        return json.dumps({"colour": colour_of(question_pictures(body)[0])})
+    return json.dumps({**ANSWER, "labels": classes[-1:]})
 
 
 def last_class(body: Json) -> str:
@@ -217,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             fault = endpoint.refuses(body) or endpoint.plan(number, question_text(body)) or Fault()
             no_answer = fault.reset and fault.cut_after is None
-            if fault.status == 200 and not no_answer:
+            if fault.status == 200 and not no_answer and not fault.free:
                 endpoint.charge(body)
             time.sleep(endpoint.latency + fault.wait)
             data = _body(fault, endpoint.complete(body))

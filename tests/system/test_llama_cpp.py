@@ -151,7 +151,7 @@ def test_it_holds_to_a_schema_however_it_is_asked(url: str) -> None:
         answers = list(pool.map(chat.ask, asked))
     assert {json.loads(each.text)["animal"] for each in answers} <= {"zebra", "quagga"}
     assert all(each.tokens_in > 0 and each.finish == "stop" for each in answers)
-    assert chat.capabilities.answer_format == "json_schema"
+    assert chat.form.answer_format == "json_schema"
 
 
 def test_pictures_are_taken(url: str) -> None:

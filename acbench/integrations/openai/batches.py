@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from acbench.integrations.openai.bodies import error_in
 from acbench.integrations.openai.chat import OpenAIChat
+from acbench.integrations.openai.failures import error_of_status
 from acbench.predictors.llm.batches import BatchEnd
 from acbench.predictors.llm.messages import Completion, LlmError, Question
 
@@ -26,7 +28,7 @@ class OpenAIBatches:
 
     def line(self, call_id: str, question: Question) -> bytes:
         """A line of a batch's file: the request that would be sent by itself, under the call's id."""
-        body = self.chat.capabilities.request(self.chat.id, question)
+        body = self.chat.form.request(self.chat.id, question, self.chat.options)
         return json.dumps({"custom_id": call_id, "method": "POST", "url": PATH, "body": body}).encode() + b"\n"
 
     def submit(self, name: str, file: bytes) -> str:
@@ -82,10 +84,9 @@ class OpenAIBatches:
                 return self.chat.read(json.dumps(body).encode(), seconds=0.0)
             except LlmError as failure:
                 return failure
-        reason = error or (body.get("error") if isinstance(body, dict) else body)
-        reason = reason.get("message") or reason if isinstance(reason, dict) else reason
-        status = response.get("status_code", "no status")
-        return LlmError("refused", f"{self.chat.endpoint.host} says {status}: {self.chat.endpoint.scrub(str(reason))}")
+        status = response.get("status_code")
+        found = error_in(body) or (error if isinstance(error, dict) else {"message": str(error or body)})
+        return error_of_status(self.chat.endpoint, status if isinstance(status, int) else 400, found, came_as=200)
 
     def _try(self, work: Callable[[openai.OpenAI], T]) -> T:
         import openai

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator
 from functools import partial
 
 import httpx2
 import openai
 
 from acbench._util.backoff import retry_after
+from acbench.integrations.openai.bodies import error_in, usage_in
 from acbench.integrations.openai.endpoint import KEY, Endpoint
-from acbench.predictors.llm.messages import LlmError, LlmErrorKind
+from acbench.integrations.openai.failures import error_of_connection, error_of_status
+from acbench.predictors.llm.messages import LlmError
 
 MAX_BODY = 8_000_000
 """Bytes of an answer, at most."""
+_PIECE = 1 << 20
+"""Bytes that compression gives at once, at most."""
 MAX_FILE = 500_000_000
 """Bytes of a file with a batch's results, at most."""
-
-_STATUS: Mapping[int, LlmErrorKind] = {
-    401: "auth",
-    403: "auth",
-    408: "timeout",
-    409: "server",
-    429: "rate_limit",
-    503: "rate_limit",
-    529: "rate_limit",
-}
-_UPSTREAM = {408, 502, 504, 524}
-"""A gateway gave up; the model behind it may have answered, and the call may be charged for."""
 
 
 def connect(endpoint: Endpoint, timeout: float, connections: int) -> openai.OpenAI:
@@ -58,47 +51,42 @@ def connect(endpoint: Endpoint, timeout: float, connections: int) -> openai.Open
 def llm_error(endpoint: Endpoint, error: openai.OpenAIError) -> LlmError:
     """A failure of the client as an LlmError, which says whether to try again and whether it may cost."""
     if isinstance(error, openai.APIStatusError):
-        return _status_error(endpoint, error)
+        headers, body = error.response.headers, error.response.content
+        found = error_in(error.body) if isinstance(error.body, dict | list) else None
+        return error_of_status(
+            endpoint,
+            error.status_code,
+            found,
+            text="" if found else body[:20_000].decode("utf-8", "replace") or error.response.reason_phrase,
+            retry_after=retry_after(headers),
+            location=headers.get("location", ""),
+            usage=usage_in(body),
+        )
     cause = error.__cause__
     unsent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     if isinstance(error, openai.APITimeoutError):
         return LlmError("timeout", f"{endpoint.host} took too long", may_cost=not unsent)
     if isinstance(error, openai.APIConnectionError):
-        why = endpoint.scrub(f"{type(cause).__name__}: {cause}" if cause else str(error))
-        return LlmError("connection", f"{endpoint.host}: {why}", "is the server running?", may_cost=not unsent)
+        return error_of_connection(endpoint, cause, str(error), unsent=unsent)
     return LlmError("server", f"{endpoint.host}: {type(error).__name__}: {endpoint.scrub(str(error))}", may_cost=True)
-
-
-def _status_error(endpoint: Endpoint, error: openai.APIStatusError) -> LlmError:
-    status = error.status_code
-    message = f"{endpoint.host} says {status}: {endpoint.scrub(_message(error))}"
-    if status in {401, 403}:
-        return LlmError("auth", f"{message} (the key in {KEY} is not accepted)", f"export {KEY}=…")
-    if status == 429 and error.code == "insufficient_quota":
-        return LlmError("auth", f"{message} (the account of the key in {KEY} has no credit)", f"export {KEY}=…")
-    if 300 <= status < 400:
-        return LlmError("refused", f"{message}: redirects are not followed", "give the final URL as --llm-url")
-    kind = _STATUS.get(status, "server" if status >= 500 else "refused")
-    wait = retry_after(error.response.headers)
-    return LlmError(kind, message, retry_after=wait, may_cost=status in _UPSTREAM)
 
 
 def _bound(response: httpx2.Response, *, timeout: float) -> None:
     """End a response that is too long, or too slow in all: the client itself only limits each pause."""
-    # Compression was not asked for; undoing it would let a small body grow without bound.
-    response.headers.pop("content-encoding", None)
     assert isinstance(response.stream, httpx2.SyncByteStream)
     most = MAX_FILE if response.request.url.path.endswith("/content") else MAX_BODY
-    response.stream = _BoundedStream(response.stream, most, time.monotonic() + timeout)
+    # Compression was not asked for. It is undone here, since the client would let a small body grow without bound.
+    encoding = response.headers.pop("content-encoding", "identity").strip().lower()
+    response.stream = _BoundedStream(response.stream, most, time.monotonic() + timeout, encoding)
 
 
 class _BoundedStream(httpx2.SyncByteStream):
-    def __init__(self, inner: httpx2.SyncByteStream, most: int, deadline: float) -> None:
-        self._inner, self._most, self._deadline = inner, most, deadline
+    def __init__(self, inner: httpx2.SyncByteStream, most: int, deadline: float, encoding: str) -> None:
+        self._inner, self._most, self._deadline, self._encoding = inner, most, deadline, encoding
 
     def __iter__(self) -> Iterator[bytes]:
         size = 0
-        for chunk in self._inner:
+        for chunk in self._decoded():
             size += len(chunk)
             if size > self._most:
                 raise LlmError("refused", f"an answer of more than {self._most:,} bytes", may_cost=True)
@@ -106,11 +94,21 @@ class _BoundedStream(httpx2.SyncByteStream):
                 raise LlmError("timeout", "the answer took too long to arrive in full", may_cost=True)
             yield chunk
 
+    def _decoded(self) -> Iterator[bytes]:
+        if self._encoding in {"identity", ""}:
+            yield from self._inner
+            return
+        if self._encoding not in {"gzip", "x-gzip", "deflate"}:
+            message = f"the answer is compressed with {self._encoding[:40]}, although that was not asked for"
+            raise LlmError("account", message, "switch compression off in the proxy before the endpoint", may_cost=True)
+        try:
+            unpacker = zlib.decompressobj(wbits=47)  # either header
+            for chunk in self._inner:
+                while chunk:
+                    yield unpacker.decompress(chunk, _PIECE)
+                    chunk = unpacker.unconsumed_tail
+        except zlib.error:
+            raise LlmError("server", "the answer says that it is compressed, and is not", may_cost=True) from None
+
     def close(self) -> None:
         self._inner.close()
-
-
-def _message(error: openai.APIStatusError) -> str:
-    body = error.body
-    reason = body.get("message") if isinstance(body, dict) else body
-    return str(reason or error.response.reason_phrase or "no reason")

@@ -22,6 +22,8 @@ class Endpoint:
     """Host name, and port if one was given."""
     loopback: bool
     """Whether it is on this machine."""
+    key_env: str | None = KEY
+    """The variable that holds the key; None if none is sent."""
 
     @classmethod
     def at(cls, url: str | None, key_env: str | None = None) -> Endpoint:

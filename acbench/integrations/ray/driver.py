@@ -137,6 +137,15 @@ class _Ledger:
         self.ledger.calls.release(call_id, cost=cost)
         self.claims[part].discard(call_id)
 
+    def reopen(self, call_ids: list[str]) -> None:
+        self.ledger.calls.reopen(call_ids)
+
+    def dialect(self, model: str) -> str:
+        return self.ledger.calls.dialect(model)
+
+    def keep_dialect(self, model: str, dialect: str) -> None:
+        self.ledger.calls.keep_dialect(model, dialect)
+
     def give_up(self, part: int) -> None:
         """Release the calls of a part whose worker is lost."""
         for call_id in self.claims.pop(part, ()):
@@ -264,6 +273,15 @@ class _WorkerLog:
 
     def release(self, call_id: str, *, cost: float) -> None:
         self._ask("ledger", "release", self._part, call_id, cost)
+
+    def reopen(self, call_ids: Iterable[str]) -> None:
+        self._ask("ledger", "reopen", list(call_ids))
+
+    def dialect(self, model: str) -> str:
+        return str(self._ask("ledger", "dialect", model))
+
+    def keep_dialect(self, model: str, dialect: str) -> None:
+        self._ask("ledger", "keep_dialect", model, dialect)
 
 
 class _WorkerBudget(Budget):

@@ -1,7 +1,8 @@
 """Asks a multimodal model of transformers on this machine: nothing is sent, and nothing is paid.
 
 Each thread asks one question at a time. One thread owns the model and answers questions of the same shape together.
-Decoding is greedy. The JSON Schema of the answer is part of the text, as nothing holds the model to it.
+Decoding is greedy, but for further draws of a question. The JSON Schema of the answer is part of the text, as nothing
+holds the model to it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,15 @@ from PIL import Image
 from acbench.errors import AcbenchError
 from acbench.integrations.openai.tokens import question_tokens
 from acbench.integrations.torch.runtime import device, first_line, import_torch, model_on_hub
-from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, schema_as_text
+from acbench.predictors.llm.messages import (
+    Completion,
+    LlmError,
+    Picture,
+    Price,
+    Question,
+    RequestOptions,
+    schema_as_text,
+)
 from acbench.storage.digests import digest, sha256_file
 
 VERSION = 1
@@ -91,7 +100,7 @@ class _Job:
     @property
     def shape(self) -> object:
         """Equal for questions that can be answered together without padding their pictures."""
-        return self.question.max_tokens, [picture.size for picture in self.pictures]
+        return self.question.max_tokens, self.question.draw, [picture.size for picture in self.pictures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +121,16 @@ class TransformersChat:
     source: ModelSource
     batch: int
     """Questions answered together, at most."""
+    max_tokens: int | None = None
+    """The longest answer; None for that of the question."""
     _jobs: SimpleQueue[_Job] = field(init=False, default_factory=SimpleQueue)
     _thread: threading.Thread | None = field(init=False, default=None)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     @property
     def name(self) -> str:
-        return f"{self.source.title}/transformers@{digest(VERSION, self.source.content, 'greedy', length=8)}"
+        decides = (VERSION, self.source.content, "greedy", *([self.max_tokens] if self.max_tokens else []))
+        return f"{self.source.title}/transformers@{digest(*decides, length=8)}"
 
     @property
     def price(self) -> Price:
@@ -127,6 +139,17 @@ class TransformersChat:
 
     def tokens(self, question: Question) -> int:
         return question_tokens(question, self.source.title)
+
+    def limit(self, question: Question) -> int:
+        return self.max_tokens or question.max_tokens
+
+    @property
+    def dialect(self) -> str:
+        """There is nothing to find out."""
+        return ""
+
+    def use_dialect(self, dialect: str) -> None:
+        """Do nothing."""
 
     def ask(self, question: Question) -> Completion:
         """Wait for the answer; safe to call from several threads.
@@ -163,7 +186,7 @@ class TransformersChat:
                 for job in jobs:
                     job.answer.set_exception(loaded)
             else:
-                _answer(loaded, jobs)
+                _answer(loaded, jobs, self.limit(jobs[0].question))
 
     def _gather(self, waiting: list[_Job]) -> None:
         """Wait for a question, then collect more until the batch is full or none comes soon."""
@@ -176,9 +199,16 @@ class TransformersChat:
                 return
 
 
-def chat_transformers(place: str, *, batch: int = 8) -> TransformersChat:
-    """A model in a folder, or on the hub by its id; nothing is loaded yet. Raises AcbenchError if there is none."""
-    return TransformersChat(source=ModelSource.at(place), batch=batch)
+def chat_transformers(place: str, *, batch: int = 8, options: RequestOptions | None = None) -> TransformersChat:
+    """A model in a folder, or on the hub by its id; nothing is loaded yet.
+
+    Raises AcbenchError if there is none, and for options that only an endpoint has.
+    """
+    options = options or RequestOptions()
+    if options != RequestOptions(max_tokens=options.max_tokens):
+        message = "--llm-effort, --llm-extra and --llm-logprobs are for endpoints, and this model runs here"
+        raise AcbenchError(message, "leave them out")
+    return TransformersChat(source=ModelSource.at(place), batch=batch, max_tokens=options.max_tokens)
 
 
 def _load(source: ModelSource) -> _Loaded:
@@ -206,14 +236,14 @@ def _load(source: ModelSource) -> _Loaded:
     return _Loaded(net, processor, where, frozenset([ends] if isinstance(ends, int) else ends or ()))
 
 
-def _answer(loaded: _Loaded, jobs: Sequence[_Job]) -> None:
+def _answer(loaded: _Loaded, jobs: Sequence[_Job], max_tokens: int) -> None:
     """Answer questions together or, if that fails, one by one, so that one that fails does not spoil the others."""
     try:
-        answers = _generate(loaded, jobs)
+        answers = _generate(loaded, jobs, max_tokens)
     except Exception as error:  # out of memory, a template that refuses, a picture too small for the model
         if len(jobs) > 1:
             for job in jobs:
-                _answer(loaded, [job])
+                _answer(loaded, [job], max_tokens)
         else:
             jobs[0].answer.set_exception(LlmError("refused", f"the model fails: {first_line(error)}"))
         return
@@ -221,7 +251,17 @@ def _answer(loaded: _Loaded, jobs: Sequence[_Job]) -> None:
         job.answer.set_result(answer)
 
 
-def _generate(loaded: _Loaded, jobs: Sequence[_Job]) -> list[Completion]:
+def _sampling(draw: int) -> dict[str, Any]:
+    """How the tokens of a draw are chosen: the first draw is the likeliest answer."""
+    if not draw:
+        return {}
+    import torch
+
+    torch.manual_seed(draw)
+    return {"do_sample": True, "temperature": 1.0}
+
+
+def _generate(loaded: _Loaded, jobs: Sequence[_Job], max_tokens: int) -> list[Completion]:
     import torch
 
     started = time.monotonic()
@@ -234,7 +274,7 @@ def _generate(loaded: _Loaded, jobs: Sequence[_Job]) -> list[Completion]:
         padding=True,
     ).to(loaded.device, dtype=loaded.net.dtype)
     with torch.inference_mode():
-        rows = loaded.net.generate(**inputs, max_new_tokens=jobs[0].question.max_tokens)
+        rows = loaded.net.generate(**inputs, max_new_tokens=max_tokens, **_sampling(jobs[0].question.draw))
     seconds = (time.monotonic() - started) / len(jobs)
     answers = []
     for row, mask in zip(rows[:, inputs["input_ids"].shape[1] :].tolist(), inputs["attention_mask"], strict=True):

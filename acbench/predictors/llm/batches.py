@@ -5,9 +5,7 @@ A batch outlives the run that submitted it: the next run takes its answers.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
 import os
 import secrets
 import time
@@ -18,9 +16,11 @@ from typing import Protocol
 from acbench._util.processes import is_running
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.cache import LEASE, Batch, BatchLog, OpenBatchLog
-from acbench.predictors.llm.client import LedgerClient, describe, named
+from acbench.predictors.llm.client import Job, LedgerClient, describe, named
 from acbench.predictors.llm.messages import Completion, LlmError, Question, Reply, call_id
 from acbench.predictors.llm.rate_limit import BACKOFF
+from acbench.predictors.llm.refusals import Refusals, are_equal
+from acbench.predictors.llm.retry import bill, bill_of_error
 
 PRICE_SHARE = 0.5
 """The share of the usual price that endpoints charge for a batch."""
@@ -63,6 +63,8 @@ class _Session:
     """The call ids of batches that an earlier run submitted."""
     names: dict[str, list[str]] = field(default_factory=dict)
     """Call id → the names that wait for its reply."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """Of questions that were asked alone."""
 
     def replies(self, reply: Reply) -> Iterator[tuple[str, Reply]]:
         """A reply for all names that wait for it."""
@@ -108,8 +110,11 @@ class BatchClient(LedgerClient):
         with self.open_batch_log() as log:
             self._reattach(log)
             earlier = frozenset(key for batch in log.open_batches(self.model.name) for key in batch.call_ids)
+            self._recall_dialect(log)
             session = _Session(log, earlier)
             yield from self._submit_new(session, questions)
+            for reply in self._last(session.refusals, log):
+                yield from session.replies(reply)
             while session.names:
                 for batch in log.open_batches(self.model.name):
                     for reply in self._results(session, batch):
@@ -132,6 +137,9 @@ class BatchClient(LedgerClient):
                 yield name, kept
                 continue
             self._check_vision_once()
+            if not self.model.dialect:  # a batch cannot be sent in another form once it is refused
+                yield from self._ask_alone(session, name, key, question, owner)
+                continue
             if session.log.claim(key, self.model.name, owner, retry=self.retry_errors):
                 if over_budget := self._reserve(key, question):
                     session.log.release(key, cost=0)
@@ -146,9 +154,18 @@ class BatchClient(LedgerClient):
         if file.lines:
             self._submit(session.log, file.lines)
 
+    def _ask_alone(
+        self, session: _Session, name: str, key: str, question: Question, owner: str
+    ) -> Iterator[tuple[str, Reply]]:
+        """Ask one question by itself, which shows how the model has to be asked."""
+        session.names[key] = [name]
+        answer = self._answer(Job(key, question), session.log, owner, lambda: None)
+        for reply in self._sorted(session.refusals, answer, session.log):
+            yield from session.replies(reply)
+
     def _reserve(self, key: str, question: Question) -> LlmError | None:
         """Reserve the cost of a call in the budget; gives the error of a call that does not fit."""
-        estimate = self.price_share * self.model.price.of(self.model.tokens(question), question.max_tokens)
+        estimate = self.price_share * self.retrier.estimate(question)
         amount = self.retrier.budget.reserve(estimate, wait=False)
         if amount is None:
             return self.retrier.over_budget(estimate)
@@ -198,10 +215,12 @@ class BatchClient(LedgerClient):
         if end is None:
             return
         missing = dict.fromkeys(batch.call_ids)
+        replies: list[Reply] = []
         for key, result in end.results:
             if key in missing:
                 del missing[key]
-                yield self._settle_batched(session, batch, key, result)
+                replies.append(self._settle_batched(session, batch, key, result))
+        yield from self._stop(replies, session.log) if are_equal(replies) else replies
         no_answer = LlmError("server", f"the batch brought no answer: {end.why}")
         for key in missing:
             yield self._settle_batched(session, batch, key, no_answer, keep_error=end.ran)
@@ -233,16 +252,20 @@ class BatchClient(LedgerClient):
         known = session.log.call(key)
         if known and known.owner == f"batch:{batch.name}":  # another process may have taken it first
             if answer:
-                session.log.settle(key, answer=json.dumps(dataclasses.asdict(answer)), cost=cost)
+                session.log.settle(key, answer=answer.to_json(), cost=cost)
             elif keep_error:
                 session.log.settle(key, error=error, cost=cost)
-        return Reply(call_id=key, answer=answer, error=error, cached=key in session.earlier)
+        unasked = answer is None and not keep_error
+        return Reply(call_id=key, answer=answer, error=error, cached=key in session.earlier, unasked=unasked)
 
     def _cost(self, result: Completion | LlmError, reserved: float) -> float:
         """The dollars that a result cost, upper bound."""
         if isinstance(result, LlmError):
-            return reserved if result.may_cost else 0.0
-        cost = self.price_share * self.model.price.of(result.tokens_in, result.tokens_out)
+            cost = bill_of_error(result, self.model.price, reserved / self.price_share)
+            return cost if result.usage.dollars is not None else self.price_share * cost
+        if result.dollars is not None:
+            return result.dollars
+        cost = self.price_share * bill(result, self.model.price)
         # An answer without a usage counts as estimated.
         return cost if result.tokens_in else max(cost, reserved)
 

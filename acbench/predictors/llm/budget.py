@@ -61,4 +61,6 @@ class Budget:
             self._changed.notify_all()
 
     def _committed(self) -> float:
-        return self.spent + sum(reservation.amount for reservation in self._reservations)
+        # A call under way will not be cheaper than the dearest so far, so reservations follow what was seen.
+        held = sum(reservation.amount / reservation.excess for reservation in self._reservations)
+        return self.spent + held * self._excess

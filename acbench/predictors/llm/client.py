@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import secrets
 import threading
@@ -15,6 +14,7 @@ from acbench._util.execution import RunOnce, run_now
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.cache import Call, CallLog, OpenCallLog
 from acbench.predictors.llm.messages import ChatModel, Completion, CostEstimate, LlmError, Question, Reply, call_id
+from acbench.predictors.llm.refusals import ENOUGH, Refusals, are_equal
 from acbench.predictors.llm.retry import Outcome, Retrier
 from acbench.predictors.llm.vision_check import check_vision
 
@@ -48,6 +48,10 @@ class LedgerClient:
     say: Callable[[str], None] = lambda text: None
     """Tells the user something."""
     _vision_checked: bool = field(init=False, default=False)
+    _answered: bool = field(init=False, default=False)
+    """Whether this run has got an answer."""
+    _dialect: str = field(init=False, default="")
+    """How the model has to be asked, as the ledger knows it."""
     _said: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -68,6 +72,7 @@ class LedgerClient:
         seen: set[str] = set()
         cached = lost = tokens_in = tokens_out = 0
         with self.open_log() as log:
+            self._recall_dialect(log)
             for question in questions:
                 key = call_id(self.model.name, question)
                 if key in seen:
@@ -79,7 +84,7 @@ class LedgerClient:
                     continue
                 lost += known is not None and known.lost
                 tokens_in += self.model.tokens(question)
-                tokens_out += question.max_tokens
+                tokens_out += self.model.limit(question)
         return CostEstimate(
             calls=len(seen),
             cached=cached,
@@ -92,19 +97,22 @@ class LedgerClient:
     def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Reply]]:
         """Ask (name, question) pairs; gives (name, reply) pairs in the order in which replies come.
 
-        Equal questions are sent once. Raises AcbenchError if the endpoint does not accept the key. If the iterator is
-        closed early, also by an interrupt, nothing more is sent; answers that still arrive are kept while the process
-        lives.
+        Equal questions are sent once. Where the endpoint refuses many questions alike, or stops to serve the account,
+        no more are sent, and these and all others are `unasked`. Raises AcbenchError if it does so from the start. If
+        the iterator is closed early, also by an interrupt, nothing more is sent; answers that still arrive are kept
+        while the process lives.
         """
         source = iter(questions)
         more = True
+        refusals = Refusals()
         names: dict[str, list[str]] = {}  # call id → the names that wait for its reply
         pool = _WorkerPool(self._answer, self.retrier.concurrency, self.open_log)
         try:
             with self.open_log() as log:
-                while more or names:
+                self._recall_dialect(log)
+                while more or len(names) > len(refusals.held):
                     # A question may be expensive to make: make few ahead, and none while a reply waits.
-                    while more and pool.done.empty() and len(names) < 2 * self.retrier.concurrency:
+                    while more and pool.done.empty() and len(names) - len(refusals.held) < 2 * self.retrier.concurrency:
                         name, question = next(source, (None, None))
                         if name is None or question is None:
                             more = False
@@ -117,10 +125,12 @@ class LedgerClient:
                         else:
                             self._check_vision_once()
                             names[key] = [name]
-                            pool.put(_Job(key, question))
-                    if names:
-                        reply = pool.get()
-                        yield from named(reply, names.pop(reply.call_id))
+                            pool.put(Job(key, question))
+                    if len(names) > len(refusals.held):
+                        for reply in self._sorted(refusals, pool.get(), log):
+                            yield from named(reply, names.pop(reply.call_id))
+                for reply in self._last(refusals, log):
+                    yield from named(reply, names.pop(reply.call_id))
         finally:
             pool.stop()
 
@@ -132,18 +142,69 @@ class LedgerClient:
 
     def _check_vision_once(self) -> None:
         if self.check_vision and not self._vision_checked:
-            self.run_once(lambda: check_vision(self.model, self.retrier))
+            self.run_once(lambda: check_vision(self.model, self._ask_on_record))
             self._vision_checked = True
+
+    def _ask_on_record(self, question: Question) -> Outcome:
+        """Ask a question whose answer is not used again; the ledger has it for the bill."""
+        owner = f"{os.getpid()}:{secrets.token_hex(4)}"
+        key = call_id(f"{self.model.name} for {owner}", question)
+        with self.open_log() as log:
+            log.claim(key, self.model.name, owner)
+            outcome = self.retrier.ask(question, lambda: log.record_send(key))
+            answer = outcome.answer.to_json() if outcome.answer else None
+            log.settle(key, answer=answer, error=describe(outcome.error) if outcome.error else None, cost=outcome.cost)
+        return outcome
+
+    def _recall_dialect(self, log: CallLog) -> None:
+        if not self._dialect:
+            self._dialect = log.dialect(self.model.name)
+            self.model.use_dialect(self._dialect)
+
+    def _keep_dialect(self, log: CallLog) -> None:
+        if (dialect := self.model.dialect) != self._dialect:
+            log.keep_dialect(self.model.name, dialect)
+            self._dialect = dialect
+
+    # Refusals
+
+    def _sorted(self, refusals: Refusals, reply: Reply, log: CallLog) -> list[Reply]:
+        """The replies that are clear after one more; stops asking if too many were refused alike."""
+        if reply.answer is not None and reply.answer.warning:
+            self.note(f"{self.model.name}: {reply.answer.warning}")
+        replies = refusals.take(reply)
+        if len(refusals.held) >= ENOUGH:
+            replies += self._stop(refusals.clear(), log)
+        if any(each.unasked for each in replies) and self.retrier.stopped:
+            self.note(f"{self.model.name}: no more is asked. {self.retrier.stopped}")
+        return replies
+
+    def _last(self, refusals: Refusals, log: CallLog) -> list[Reply]:
+        """What is held at the end of all questions."""
+        held = refusals.clear()
+        if held and (self.retrier.stopped or (not self._answered and are_equal(held))):
+            return self._stop(held, log)
+        return held
+
+    def _stop(self, refused: list[Reply], log: CallLog) -> list[Reply]:
+        """Ask nothing more after equal refusals, and have the next run ask these questions again."""
+        if not self.retrier.stopped:
+            why = f"{len(refused)} questions in a row were refused alike: {refused[-1].error}"
+            hint = "once the endpoint is put right, run again: these questions are asked anew"
+            self.retrier.stopped = LlmError("refused", why, hint)
+        log.reopen([reply.call_id for reply in refused])
+        self.note(f"{self.model.name}: no more is asked. {self.retrier.stopped}")
+        return [dataclasses.replace(reply, unasked=True) for reply in refused]
 
     def _kept(self, key: str, known: Call | None) -> Reply | None:
         """The reply that an earlier run left, if this run sends nothing for the call."""
         if known and known.answer is not None:
-            return Reply(call_id=key, answer=Completion(**json.loads(known.answer)), error="", cached=True)
+            return Reply(call_id=key, answer=Completion.from_json(known.answer), error="", cached=True)
         if known and known.error is not None and not self.retry_errors:
             return Reply(call_id=key, answer=None, error=known.error, cached=True)
         return None
 
-    def _answer(self, job: _Job, log: CallLog, owner: str, check: Callable[[], None]) -> Reply:
+    def _answer(self, job: Job, log: CallLog, owner: str, check: Callable[[], None]) -> Reply:
         """The reply to one question, in a worker thread. `check` raises when nobody waits for it any more."""
         while not log.claim(job.call_id, self.model.name, owner, retry=self.retry_errors):
             known = log.call(job.call_id)
@@ -168,18 +229,22 @@ class LedgerClient:
         return self._settle(job.call_id, outcome, log)
 
     def _settle(self, key: str, outcome: Outcome, log: CallLog) -> Reply:
-        """Keep what came of a call. Raises LlmError if the endpoint does not accept the key."""
+        """Keep what came of a call. Raises LlmError if the endpoint has not served the account from the start."""
         if outcome.answer is not None:
-            log.settle(key, answer=json.dumps(dataclasses.asdict(outcome.answer)), cost=outcome.cost)
+            self._answered = True
+            self._keep_dialect(log)
+            log.settle(key, answer=outcome.answer.to_json(), cost=outcome.cost)
             return Reply(call_id=key, answer=outcome.answer, error="", cached=False)
         error = outcome.error or LlmError("server", "no answer")
-        unasked = error.kind == "budget" or not outcome.sends
-        if error.kind == "auth" or unasked:  # the error says nothing about this question
+        unasked = error.kind == "budget" or not outcome.sends or error.is_about_account
+        if unasked:  # the error says nothing about this question
             log.release(key, cost=outcome.cost)
         else:
             log.settle(key, error=describe(error), cost=outcome.cost)
-        if error.kind == "auth":
-            raise error
+        if error.is_about_account:
+            self.retrier.stopped = error
+            if not self._answered:
+                raise error
         return Reply(call_id=key, answer=None, error=describe(error), cached=not outcome.sends, unasked=unasked)
 
 
@@ -195,7 +260,7 @@ def describe(error: LlmError) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """One question to ask."""
 
     call_id: str
@@ -206,18 +271,18 @@ class _Job:
 class _WorkerPool:
     """Threads that ask questions. They are daemons, so that the process can end while an endpoint does not answer."""
 
-    work: Callable[[_Job, CallLog, str, Callable[[], None]], Reply]
+    work: Callable[[Job, CallLog, str, Callable[[], None]], Reply]
     """Does a job, given the thread's log, the owner's name for the log, and a check that raises when it should stop."""
     size: int
     """Threads, at most."""
     open_log: OpenCallLog
     done: SimpleQueue[Reply | BaseException] = field(default_factory=SimpleQueue)
-    _jobs: SimpleQueue[_Job | None] = field(default_factory=SimpleQueue)
+    _jobs: SimpleQueue[Job | None] = field(default_factory=SimpleQueue)
     _threads: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _owner: str = field(default_factory=lambda: f"{os.getpid()}:{secrets.token_hex(4)}")
 
-    def put(self, job: _Job) -> None:
+    def put(self, job: Job) -> None:
         """Have a job done by the next free thread."""
         self._jobs.put(job)
         if self._threads < self.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +33,8 @@ class Question:
     """The longest answer, without what a model thinks before it."""
     draw: int = 0
     """Which of several independent answers to the same words: 0 is the likeliest one, others are drawn at random."""
+    is_trial: bool = False
+    """Whether it only tries the endpoint: what works for it need not work for the questions that follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,25 @@ class RequestOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an endpoint says that one request took."""
+
+    tokens_in: int | None = None
+    """None if it does not say."""
+    tokens_out: int | None = None
+    """Hidden reasoning included; None if it does not say."""
+    tokens_cached: int = 0
+    """Those of `tokens_in` that it had in its cache."""
+    dollars: float | None = None
+    """None if it does not say."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it says anything."""
+        return self != Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """A model's answer to one request."""
 
@@ -81,8 +103,24 @@ class Completion:
     warning: str = ""
     """What is odd about it, such as another model than was asked; empty for most."""
 
+    def to_json(self) -> str:
+        """The text that the ledger keeps."""
+        return json.dumps(dataclasses.asdict(self))
 
-LlmErrorKind = Literal["rate_limit", "timeout", "server", "connection", "auth", "refused", "budget"]
+    @classmethod
+    def from_json(cls, text: str) -> Completion:
+        """The completion that `to_json` gave, also in an earlier version."""
+        values = json.loads(text)
+        logprobs = tuple((token, number) for token, number in values.pop("token_logprobs", ()))
+        return cls(**values, token_logprobs=logprobs)
+
+
+LlmErrorKind = Literal[
+    "rate_limit", "timeout", "server", "connection", "auth", "account", "refused", "filtered", "length", "budget"
+]
+"""`auth`: the key is not accepted; `account`: no credit, or no such model. Both say nothing about the question.
+`filtered`: the content of this question or its answer is not allowed. `length`: nothing was said within the limit.
+`refused`: any other refusal, which may be about the question or about all questions."""
 
 
 class LlmError(AcbenchError):
@@ -96,6 +134,8 @@ class LlmError(AcbenchError):
         *,
         retry_after: float | None = None,
         may_cost: bool = False,
+        usage: Usage | None = None,
+        again: bool = False,
     ) -> None:
         super().__init__(message, hint)
         self.kind = kind
@@ -103,6 +143,15 @@ class LlmError(AcbenchError):
         """Seconds that the endpoint asks to wait; None if it does not say."""
         self.may_cost = may_cost
         """Whether the endpoint may charge for it nevertheless, as for an answer that came too late."""
+        self.usage = usage or Usage()
+        """What the endpoint says that it took; counts more than `may_cost`."""
+        self.again = again
+        """Whether it was asked wrongly and the model has put that right, so that it is to be asked again at once."""
+
+    @property
+    def is_about_account(self) -> bool:
+        """Whether no question can be answered until the user has done something."""
+        return self.kind in {"auth", "account"}
 
     @property
     def retryable(self) -> bool:
@@ -116,10 +165,15 @@ class Price:
 
     tokens_in: float = 0.0
     tokens_out: float = 0.0
+    tokens_cached: float | None = None
+    """Of input tokens that the endpoint had in its cache; None if they cost as much as others."""
 
-    def of(self, tokens_in: int, tokens_out: int) -> float:
-        """The price of these numbers of tokens, in dollars."""
-        return (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / 1e6
+    def of(self, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> float:
+        """The price of these numbers of tokens, in dollars. `tokens_cached` are a part of `tokens_in`."""
+        cached = min(tokens_cached, tokens_in) if self.tokens_cached is not None else 0
+        return (
+            (tokens_in - cached) * self.tokens_in + cached * (self.tokens_cached or 0) + tokens_out * self.tokens_out
+        ) / 1e6
 
 
 class ChatModel(Protocol):
@@ -134,8 +188,18 @@ class ChatModel(Protocol):
     def tokens(self, question: Question) -> int:
         """An upper estimate of the tokens of a question, pictures included."""
 
+    def limit(self, question: Question) -> int:
+        """The most tokens that an answer may take, hidden reasoning included."""
+
     def ask(self, question: Question) -> Completion:
         """Make one attempt, and wait for the answer. Several threads may call it at once. Raises LlmError."""
+
+    @property
+    def dialect(self) -> str:
+        """What asking has shown of how the model has to be asked, as JSON; empty as long as nothing is known."""
+
+    def use_dialect(self, dialect: str) -> None:
+        """Begin with what an earlier run has found out, instead of with nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.messages import ChatModel, Picture, Question
-from acbench.predictors.llm.retry import Retrier
+from acbench.predictors.llm.parse import without_thoughts
+from acbench.predictors.llm.retry import Outcome, Retrier
 
 COLOURS = {"red": (220, 20, 20), "blue": (20, 20, 220)}
 EDGE = 224
 """Width and height of the picture, pixels; some models refuse smaller ones."""
 
 
-def check_vision(model: ChatModel, retrier: Retrier | None = None) -> None:
+def check_vision(model: ChatModel, ask: Callable[[Question], Outcome] | None = None) -> None:
     """Ask for the colour of two pictures. Raises AcbenchError unless both answers are right.
 
-    The answers are not kept: that an endpoint saw yesterday does not mean that it sees today. With a `retrier` the
-    calls follow its rate limit and count against its budget.
+    The answers are not used again: that an endpoint saw yesterday does not mean that it sees today. `ask` asks a
+    question within a budget; None to do without one.
     """
-    retrier = retrier or Retrier(model=model)
+    ask = ask or Retrier(model=model).ask
     for colour in COLOURS:
-        outcome = retrier.ask(colour_question(colour))
+        outcome = ask(colour_question(colour))
         if outcome.answer is None:
             assert outcome.error is not None, "an outcome has an answer or an error"
             raise AcbenchError(f"{model.name} does not answer: {outcome.error.message}", outcome.error.hint)
-        if _named_colour(outcome.answer.text) != colour:
+        said = without_thoughts(outcome.answer.text)
+        if _named_colour(said) != colour:
             raise AcbenchError(
-                f"{model.name} does not see images: of a {colour} square it says {outcome.answer.text[:80]!r}",
+                f"{model.name} does not see images: of a {colour} square it says {said[:80]!r}",
                 "choose a model that takes images and serve it with its vision part (llama.cpp: --mmproj);"
                 " --no-canary asks all the same",
             )
@@ -48,6 +51,7 @@ def colour_question(colour: str) -> Question:
             "required": ["colour"],
             "properties": {"colour": {"type": "string", "enum": list(COLOURS)}},
         },
+        is_trial=True,
     )
 
 

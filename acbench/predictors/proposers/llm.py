@@ -208,6 +208,8 @@ class Llm:
         if reply.answer is None:
             return Parsed(status="error", problem=reply.error)
         parsed = parse(reply.answer.text, self._category(item))
+        if parsed.liberty:
+            self.llm_client.note(f"{self.llm_client.model.name}: {parsed.liberty}")
         if parsed.status == "error" and reply.answer.finish == "length":
             return Parsed(status="error", problem=f"{parsed.problem} (cut off: it was too long)")
         return parsed

@@ -16,6 +16,10 @@ LEASE = 1800.0
 belong to another process."""
 
 
+REOPENED = "refused"
+"""The owner of a call that the endpoint refused, and that the next run asks nevertheless."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One question to a model, as the ledger knows it."""
@@ -25,7 +29,7 @@ class Call:
     error: str | None
     """Why there is no answer; a later run asks again only on demand."""
     owner: str
-    """Who makes the call now: `<process id>:<anything>` or `batch:<name>`; empty if nobody does."""
+    """Who makes the call now: `<process id>:<anything>` or `batch:<name>`; empty, or REOPENED, if nobody does."""
     since: float
     """The owner's last sign of life, seconds since 1970."""
     sends: int
@@ -48,7 +52,8 @@ class Call:
     @property
     def lost(self) -> bool:
         """Whether it was sent, but its owner ended before the answer was kept. It may have been paid for."""
-        return bool(self.sends) and self.answer is None and self.error is None and not self.active
+        open_ = self.answer is None and self.error is None and not self.active
+        return bool(self.sends) and open_ and self.owner != REOPENED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,25 @@ class CallTable:
     def release(self, call_id: str, *, cost: float) -> None:
         """Give up a call without a result, and add its cost (dollars). The next run asks it."""
         self._database.execute("UPDATE calls SET owner = '', cost = cost + ? WHERE call_id = ?", (cost, call_id))
+
+    def reopen(self, call_ids: Iterable[str]) -> None:
+        """Forget the errors of some calls, which said nothing about their questions. The next run asks them."""
+        self._database.execute_many(
+            "UPDATE calls SET error = NULL, owner = ? WHERE call_id = ? AND owner = ''",
+            [(REOPENED, call_id) for call_id in call_ids],
+        )
+
+    def dialect(self, model: str) -> str:
+        """How a model has to be asked, as `keep_dialect` was told last; empty if nothing is known."""
+        for table in reversed(self._database.tables("dialects")):
+            row = self._database.execute(f"SELECT dialect FROM {table} WHERE model = ?", (model,)).fetchone()  # noqa: S608
+            if row is not None:
+                return str(row[0])
+        return ""
+
+    def keep_dialect(self, model: str, dialect: str) -> None:
+        """Keep how a model has to be asked."""
+        self._database.execute("INSERT OR REPLACE INTO dialects (model, dialect) VALUES (?, ?)", (model, dialect))
 
     def dollars(self, call_ids: Iterable[str]) -> float:
         """What some calls have cost together, upper bound."""

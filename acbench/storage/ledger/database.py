@@ -42,6 +42,9 @@ MIGRATIONS = (
         PRIMARY KEY (origin, call_id)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE dialects (model TEXT PRIMARY KEY, dialect TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 """Each entry takes a ledger one version up; never edit one that has shipped."""
 

@@ -72,5 +72,6 @@ _MERGE = (
     " FROM other.calls AS theirs"
     " LEFT JOIN main.merged AS had ON had.origin = :origin AND had.call_id = theirs.call_id"
     " WHERE ours.call_id = theirs.call_id",
+    "INSERT OR IGNORE INTO main.dialects SELECT * FROM other.dialects",
     "INSERT OR REPLACE INTO main.merged SELECT :origin, call_id, sends, cost FROM other.calls",
 )

@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any, ClassVar
 import pytest
 
 from acbench.errors import AcbenchError
-from acbench.integrations.openai.chat import MAX_TEXT, Capabilities, OpenAIChat, chat_openai
+from acbench.integrations.openai.chat import MAX_TEXT, OpenAIChat, chat_openai
 from acbench.integrations.openai.client import MAX_BODY
 from acbench.integrations.openai.endpoint import KEY, Endpoint
 from acbench.integrations.openai.tokens import picture_tokens
@@ -51,7 +52,7 @@ def server() -> Iterator[FakeEndpoint]:
 def chat(server: FakeEndpoint, timeout: float = 60.0) -> OpenAIChat:
     """A chat whose dialect is known, so that a refusal is a refusal."""
     made = chat_openai("m", server.url, price=Price(PRICE_IN, PRICE_OUT), timeout=timeout)
-    made._tried = True
+    made.settled = True
     return made
 
 
@@ -105,23 +106,37 @@ class TestAnswers:
         server.answer = lambda body: "half \ud83d"
         assert chat(server).ask(QUESTION).text == "half ?"
 
-    def test_compression_that_nobody_asked_for_is_not_undone(self, server: FakeEndpoint) -> None:
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+    def test_compression_that_nobody_asked_for_is_undone(self, server: FakeEndpoint, encoding: str) -> None:
+        pack = gzip.compress if encoding == "gzip" else zlib.compress
+        server.plan = lambda number, text: Fault(
+            body=lambda good: pack(json.dumps(good).encode()), headers={"content-encoding": encoding}
+        )
+        assert chat(server).ask(QUESTION).text == json.dumps(ANSWER)
+        assert server.headers[0]["accept-encoding"] == "identity"
+
+    def test_but_no_further_than_an_answer_may_be_long(self, server: FakeEndpoint) -> None:
         bomb = gzip.compress(b"[" * 50_000_000)
         assert len(bomb) < 100_000
         error = failure(server, Fault(body=bomb, headers={"content-encoding": "gzip"}))
-        assert error.kind == "server" and "not JSON" in error.message
-        assert server.headers[0]["accept-encoding"] == "identity"
+        assert error.kind == "refused" and "more than" in error.message
+
+    def test_a_compression_that_is_not_known_is_named(self, server: FakeEndpoint) -> None:
+        error = failure(server, Fault(body=b"xxxx", headers={"content-encoding": "br"}))
+        assert error.kind == "account" and "compressed with br" in error.message
+        error = failure(server, Fault(body=b"xxxx", headers={"content-encoding": "gzip"}))
+        assert error.kind == "server" and "is not" in error.message
 
 
 BROKEN: dict[str, tuple[Fault, str, bool]] = {
     "unauthorised": (refusal(401), "auth", False),
     "forbidden": (refusal(403), "auth", False),
-    "no credit": (refusal(429, code="insufficient_quota"), "auth", False),
+    "no credit": (refusal(429, code="insufficient_quota"), "account", False),
     "too many": (refusal(429), "rate_limit", False),
     "busy": (refusal(503), "rate_limit", False),
     "overloaded": (refusal(529), "rate_limit", False),
     "bad request": (refusal(400), "refused", False),
-    "no such model": (refusal(404), "refused", False),
+    "no such model": (refusal(404), "account", False),
     "too large": (refusal(413), "refused", False),
     "unprocessable": (refusal(422), "refused", False),
     "conflict": (refusal(409), "server", False),
@@ -129,9 +144,17 @@ BROKEN: dict[str, tuple[Fault, str, bool]] = {
     "internal": (refusal(500), "server", False),
     "bad gateway": (refusal(502), "server", True),
     "gateway timeout": (refusal(504), "server", True),
+    "no credit at a router": (refusal(402), "account", False),
+    "no such model at a router": (refusal(400, "x/y is not a valid model ID"), "account", False),
+    "no key as a bad request": (refusal(400, "API key not valid. Please pass a valid API key."), "auth", False),
+    "flagged": (refusal(403, "Input was flagged", metadata={"flagged_input": "x"}), "filtered", False),
+    "http to https": (Fault(status=400, body=b"Client sent an HTTP request to an HTTPS server.\n"), "account", False),
+    "wrong path": (Fault(status=404, body=b"<html>nginx</html>"), "account", False),
+    "too many, with 200": (Fault(body=b'{"error": {"code": 429, "message": "slow down"}}'), "rate_limit", False),
+    "blocked, with 200": (Fault(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'), "filtered", False),
     "odd status": (refusal(599), "server", False),
-    "redirect": (Fault(status=302, headers={"location": "http://127.0.0.1:1/v1"}, body=b""), "refused", False),
-    "permanent redirect": (Fault(status=308, headers={"location": "/v1/other"}, body=b""), "refused", False),
+    "redirect": (Fault(status=302, headers={"location": "http://127.0.0.1:1/v1"}, body=b""), "account", False),
+    "permanent redirect": (Fault(status=308, headers={"location": "/v1/other"}, body=b""), "account", False),
     "error page": (Fault(status=500, body=b"<html>oops</html>"), "server", False),
     "error that is a list": (Fault(status=500, body=b"[1]"), "server", False),
     "error of null": (Fault(status=400, body=b'{"error": null}'), "refused", False),
@@ -140,24 +163,24 @@ BROKEN: dict[str, tuple[Fault, str, bool]] = {
     "not json": (Fault(body=b"hello"), "server", True),
     "html": (Fault(body=b"<html>", headers={"content-type": "text/html"}), "server", True),
     "truncated json": (Fault(body=json.dumps(GOOD_BODY).encode()[:-9]), "server", True),
-    "bad utf-8": (Fault(body=b'{"choices": "\xff\xfe"}'), "server", True),
+    "bad utf-8": (Fault(body=b'{"choices": "\xff\xfe"}'), "server", False),
     "deep json": (Fault(body=b"[" * 100_000), "server", True),
     "null": (Fault(body=b"null"), "server", True),
     "list": (Fault(body=b"[]"), "server", True),
     "number": (Fault(body=b"1e999"), "server", True),
-    "no choices": (Fault(body=b'{"choices": []}'), "server", True),
-    "choices of null": (Fault(body=b'{"choices": null}'), "server", True),
-    "choice of null": (Fault(body=b'{"choices": [null]}'), "server", True),
-    "error with 200": (Fault(body=b'{"error": {"message": "overloaded"}}'), "server", True),
+    "no choices": (Fault(body=b'{"choices": []}'), "server", False),
+    "choices of null": (Fault(body=b'{"choices": null}'), "server", False),
+    "choice of null": (Fault(body=b'{"choices": [null]}'), "server", False),
+    "error with 200": (Fault(body=b'{"error": {"message": "overloaded"}}'), "server", False),
     "no message": (Fault(body=b'{"choices": [{}]}'), "refused", True),
     "message of text": (Fault(body=b'{"choices": [{"message": "yes"}]}'), "refused", True),
     "content of null": (changed_choice(message={"content": None}), "refused", True),
-    "content that is a list": (changed_choice(message={"content": [{"type": "text", "text": "x"}]}), "refused", True),
+    "content of other parts": (changed_choice(message={"content": [{"type": "audio", "data": "x"}]}), "refused", True),
     "empty content": (changed_choice(message={"content": ""}), "refused", True),
     "blank content": (changed_choice(message={"content": " \n"}), "refused", True),
-    "refusal": (changed_choice(message={"refusal": "I cannot", "content": None}), "refused", True),
-    "content filter": (changed_choice(finish_reason="content_filter"), "refused", True),
-    "only thoughts": (changed_choice(finish_reason="length", message={"content": ""}), "refused", True),
+    "refusal": (changed_choice(message={"refusal": "I cannot", "content": None}), "filtered", True),
+    "content filter": (changed_choice(finish_reason="content_filter"), "filtered", True),
+    "only thoughts": (changed_choice(finish_reason="length", message={"content": ""}), "length", True),
     "reset before": (Fault(reset=True), "connection", True),
     "reset within": (Fault(cut_after=40, reset=True), "connection", True),
     "cut off within": (Fault(cut_after=40), "connection", True),
@@ -279,11 +302,17 @@ class TestCapabilities:
         assert json.dumps(dict(QUESTION.schema)) in server.requests[-1]["messages"][0]["content"]
 
     def test_a_question_that_is_refused_in_every_form_is_refused(self, server: FakeEndpoint) -> None:
-        server.refuses = lambda body: refusal(400, f"cannot decode image, {body.get('response_format')}")
-        with pytest.raises(LlmError, match="cannot decode image") as caught:
+        server.refuses = lambda body: refusal(400, f"no, {body.get('response_format', {}).get('type')}")
+        with pytest.raises(LlmError, match="no, json_schema") as caught:
             chat_openai("m", server.url).ask(QUESTION)
-        assert caught.value.kind == "refused" and "json_schema" in caught.value.message
+        assert caught.value.kind == "refused"
         assert len(server.requests) == 3
+
+    def test_what_no_form_can_help_is_asked_once(self, server: FakeEndpoint) -> None:
+        server.refuses = lambda body: refusal(400, "cannot decode image")
+        with pytest.raises(LlmError, match="cannot decode image"):
+            chat_openai("m", server.url).ask(QUESTION)
+        assert len(server.requests) == 1
 
     def test_once_it_knows_a_refusal_costs_one_request(self, server: FakeEndpoint) -> None:
         asked = chat_openai("m", server.url)
@@ -300,7 +329,7 @@ class TestCapabilities:
         asked = chat_openai("m", server.url)
         with ThreadPoolExecutor(8) as pool:
             assert all(each.text for each in pool.map(asked.ask, [QUESTION] * 40))
-        assert asked.capabilities == Capabilities(answer_format="json_object")
+        assert asked.form.answer_format == "json_object"
 
 
 class TestSecrets:

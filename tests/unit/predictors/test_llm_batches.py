@@ -43,6 +43,7 @@ def server() -> Iterator[FakeEndpoint]:
 def llm_client(server: FakeEndpoint, tmp_path: Path) -> Callable[..., BatchClient]:
     def make(*, limit: float | None = None, sleep: Waiting = lambda seconds: None, **options: Any) -> BatchClient:
         chat = chat_openai("m", server.url, price=PRICE)
+        chat.settled = True
         retrier = Retrier(model=chat, budget=Budget(limit=limit), sleep=sleep)
         values = {"batch_model": OpenAIBatches(chat), "check_vision": False, **options}
         open_log = partial(LedgerCallLog, tmp_path / "ledger.sqlite")

@@ -66,8 +66,16 @@ class Scripted:
     seen: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    dialect: str = ""
+
     def tokens(self, question: Question) -> int:
         return self.estimate
+
+    def limit(self, question: Question) -> int:
+        return question.max_tokens
+
+    def use_dialect(self, dialect: str) -> None:
+        self.dialect = dialect
 
     def ask(self, question: Question) -> Completion:
         text = "".join(part for part in question.parts if isinstance(part, str))
@@ -442,7 +450,7 @@ class TestCanary:
     def test_the_blind_are_found_out(self, clock: Clock, said: str) -> None:
         model = Scripted(lambda text, attempt: said)
         with pytest.raises(AcbenchError, match="does not see images"):
-            check_vision(model, Retrier(model=model, clock=clock, sleep=clock.sleep))
+            check_vision(model, Retrier(model=model, clock=clock, sleep=clock.sleep).ask)
 
     def test_those_who_see_pass(self) -> None:
         model = Scripted(lambda text, attempt: json.dumps({"colour": ("red", "blue")[attempt]}))
@@ -452,4 +460,4 @@ class TestCanary:
     def test_an_endpoint_that_is_not_there_is_said_to_be(self, clock: Clock) -> None:
         model = Scripted(fails(*[LlmError("connection", "nobody there", "start it")] * 9))
         with pytest.raises(AcbenchError, match="nobody there"):
-            check_vision(model, Retrier(model=model, clock=clock, sleep=clock.sleep))
+            check_vision(model, Retrier(model=model, clock=clock, sleep=clock.sleep).ask)

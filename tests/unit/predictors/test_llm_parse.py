@@ -1,4 +1,4 @@
-"""What a model said is read strictly: class ids of the schema, or the reason why not."""
+"""What a model said is read strictly in content and leniently in form: class ids of the schema, or why not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from acbench import schema
 from acbench._util.text import tidy
-from acbench.predictors.llm.parse import MAX_ANSWER, MAX_REASON, parse
+from acbench.predictors.llm.parse import MAX_ANSWER, MAX_REASON, THOUGHTS, parse
 from acbench.records import GOOD
 from tests.support.records import BOTTLE, MVTEC_AC
 
@@ -35,9 +35,61 @@ class TestGoodAnswers:
         assert parsed.reason == SAID["reason"]
         assert not parsed.text_in_image
 
-    @pytest.mark.parametrize("fence", ["```json\n{}\n```", "```\n{}\n```", "```JSON \n{}```", "  {}\n\n", "\ufeff{}"])
-    def test_one_code_fence_is_allowed(self, fence: str) -> None:
-        assert parse(fence.replace("{}", said()), BOTTLE).status == "ok"
+    @pytest.mark.parametrize(
+        "around",
+        [
+            "```json\n{}\n```", "```\n{}\n```", "```JSON \n{}```", "```json\r\n{}\r\n```", "```json\n{}", "  {}\n\n",
+            "\ufeff{}", "{}<|im_end|>", "{}</s>", "{}\n<end_of_turn>\n", "[{}]", "It is this: {}", "{} I hope so.",
+            "I see a {spot}, so:\n```json\n{}\n```\nThat is all.", "{}{}", "```\n{}\n```\n```\n{}\n```",
+        ],
+    )  # fmt: skip
+    def test_what_stands_around_an_answer_does_not_count(self, around: str) -> None:
+        parsed = parse(around.replace("{}", said()), BOTTLE)
+        assert (parsed.labels, parsed.confidence, parsed.liberty) == (("contamination",), 0.8, "")
+
+    @pytest.mark.parametrize(
+        "thoughts",
+        [
+            "<think>hm {x} </think>", "<think>\nhm\n</think>\n\n", "<Thinking>a</Thinking>", "hm, hm\n</think>\n",
+            "<think>hm\n", "[THINK]hm[/THINK]", "◁think▷hm◁/think▷",
+            "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>",
+            "<think>" + said(labels=["broken_small"]) + " or rather</think>",
+            "<think>" + said(labels=["broken_small"]) + " or rather ",
+        ],
+    )  # fmt: skip
+    def test_one_block_of_thoughts_is_left_out_and_that_is_said(self, thoughts: str) -> None:
+        parsed = parse(thoughts + said(), BOTTLE)
+        assert (parsed.labels, parsed.liberty) == (("contamination",), THOUGHTS)
+
+    @pytest.mark.parametrize(
+        ("value", "read"),
+        [
+            ("0.95", 0.95), ("95%", 0.95), (" 95 % ", 0.95), (95, 0.95), (100, 1.0), (1, 1.0), ("1", 1.0), (1.1, None),
+            ("high", None), (True, None), (None, None), (-0.1, None), (101, None), ("101%", None), ([0.9], None),
+        ],
+    )  # fmt: skip
+    def test_a_confidence_in_any_form_and_a_bad_one_is_left_out(self, value: object, read: float | None) -> None:
+        parsed = parse(said(confidence=value), BOTTLE)
+        assert parsed.labels == ("contamination",)
+        assert parsed.confidence == (pytest.approx(read) if read is not None else None)
+
+    @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "1" + "0" * 400])
+    def test_a_number_that_is_none_leaves_the_labels(self, number: str) -> None:
+        parsed = parse(said().replace("0.8", number), BOTTLE)
+        assert (parsed.labels, parsed.confidence) == (("contamination",), None)
+
+    @pytest.mark.parametrize("name", ["reason", "confidence", "text_in_image"])
+    def test_only_labels_have_to_be_there(self, name: str) -> None:
+        assert parse(without(name), BOTTLE).labels == ("contamination",)
+
+    def test_form_that_does_not_matter(self) -> None:
+        assert parse(said(labels="contamination"), BOTTLE).labels == ("contamination",)
+        assert parse(said(thoughts="hm"), BOTTLE).labels == ("contamination",)
+        assert parse(without("labels").replace("{", '{"label": "Contamination", ', 1), BOTTLE).labels == (
+            "contamination",
+        )
+        assert parse(said(reason=None), BOTTLE).reason == ""
+        assert not parse(said(text_in_image="no"), BOTTLE).text_in_image
 
     def test_several_classes_are_a_set(self) -> None:
         parsed = parse(said(labels=["contamination", "broken_small", "contamination"]), BOTTLE)
@@ -70,31 +122,15 @@ class TestUselessAnswers:
             ("", "empty"),
             (" \n\t", "empty"),
             ("contamination", "not one JSON object"),
-            ("It is contamination. " + said(), "not one JSON object"),
-            (said() + said(), "not one JSON object"),
             (said()[:-1], "not one JSON object"),
             (said()[:20], "not one JSON object"),
-            ("```json\n" + said(), "not one JSON object"),
-            (f"```\n{said()}\n```\n```\n{said()}\n```", "not one JSON object"),
+            (said() + said(labels=["broken_small"]), "several answers that differ"),
+            ("<think>hm</think>", "empty"),
             ("[]", "not an object"),
             ('"contamination"', "not an object"),
             ("null", "not an object"),
             ("1" * 5_000, "beyond measure"),
             ("[" * 15_000, "beyond measure"),
-            (said(confidence="high"), "not a number"),
-            (said(confidence=True), "not a number"),
-            (said(confidence=None), "not a number"),
-            (said(confidence=1.1), "between 0 and 1"),
-            (said(confidence=-0.1), "between 0 and 1"),
-            (said(confidence=80), "between 0 and 1"),
-            (said().replace("0.8", "NaN"), "NaN is not JSON"),
-            (said().replace("0.8", "-Infinity"), "-Infinity is not JSON"),
-            (said().replace("0.8", "1e999"), "between 0 and 1"),
-            (said().replace("0.8", "1" + "0" * 400), "between 0 and 1"),
-            (said(reason=None), "`reason` is not text"),
-            (said(reason=["a"]), "`reason` is not text"),
-            (said(text_in_image="no"), "neither true nor false"),
-            (said(labels="contamination"), "not a list"),
             (said(labels=[1]), "not a list"),
             (said(labels=[["contamination"]]), "not a list"),
             (said(labels=None), "not a list"),
@@ -104,11 +140,8 @@ class TestUselessAnswers:
             (said(labels=[""]), "is no class of bottle"),
             (said(labels=["contamination", "anything"]), "`anything` is no class of bottle"),
             (said(labels=[GOOD, "contamination"]), "exclude each other"),
-            (said(thoughts="hm"), "unknown key `thoughts`"),
             (said().replace('"labels"', '"labels": ["broken_large"], "labels"'), "given twice"),
             (without("labels"), "`labels` is missing"),
-            (without("confidence"), "`confidence` is missing"),
-            (without("reason"), "`reason` is missing"),
             ("x" * (MAX_ANSWER + 1), "at most"),
             ("{}" + " " * 100_000, "at most"),
         ],
@@ -139,10 +172,6 @@ class TestHostileText:
 
     def test_so_is_what_is_repeated_of_an_unknown_class(self) -> None:
         problem = parse(said(labels=[self.ORDERS]), BOTTLE).problem
-        assert problem.isprintable() and len(problem) < 150
-
-    def test_so_is_an_unknown_key(self) -> None:
-        problem = parse(said(**{self.ORDERS: 1}), BOTTLE).problem
         assert problem.isprintable() and len(problem) < 150
 
     @given(st.text(max_size=400), st.integers(1, 60))
