@@ -128,7 +128,10 @@ def _changes(category: Category, where: str) -> Iterator[_Fault]:
 
 
 def _readers(category: Category, where: str) -> Iterator[_Fault]:
-    """Talk of folders and source labels in what models and annotators read; they see a picture and nothing else."""
+    """Faults of the texts that models and annotators read, who see a picture and nothing else.
+
+    They do not speak of folders and source labels, and what stands in backticks is a class id.
+    """
     texts = {name: getattr(category, name) for name in ("object", "normal", "guide")}
     for number, defect in enumerate(category.classes):
         texts |= {f"classes.{number}.definition": defect.definition, f"classes.{number}.not": defect.not_this}
@@ -136,12 +139,16 @@ def _readers(category: Category, where: str) -> Iterator[_Fault]:
         if published.id not in category.class_ids:
             texts[f"published.{number}.definition"] = published.definition
     named = {fold(name) for defect in category.classes for name in defect.names}
+    answers = {*category.answers, *(published.id for published in category.published)}
     hidden = {change.source for change in category.changes if fold(change.source) not in named}
     for key, text in texts.items():
         quoted = [label for label in sorted(hidden) if re.search(_quoted(label), text)]
         if found := [*_MAPPING.findall(text), *quoted]:
             unseen = "which neither a model nor an annotator sees: say it in a `reason` of `changes`"
             yield f"{where}.{key}", f"talks of {found[0]!r}, {unseen}"
+        for name in re.findall(r"`([^`]*)`", text):
+            if name not in answers and name not in quoted:
+                yield f"{where}.{key}", f"`{name}` is no class of this category; backticks are for class ids"
 
 
 def _quoted(label: str) -> str:

@@ -78,7 +78,9 @@ class TestRules:
         assert lint.check(TOY + PUBLISHED) == []
         assert lint.check(TOY + BOUNDARY) == []
 
-    @pytest.mark.parametrize("text", ["two defects combined", 'a "chip" of a label', "a fissure", "labels of paper"])
+    @pytest.mark.parametrize(
+        "text", ["two defects combined", 'a "chip" of a label', "a fissure", "labels of paper", "a `chip` or `good`"]
+    )
     def test_plain_words_are_no_talk_of_folders(self, text: str) -> None:
         assert lint.check(TOY.replace("look at it", text)) == []
 
@@ -136,6 +138,7 @@ class TestRules:
             ("object: a cup", "object: see source labels", "object:", "talks of 'source labels'"),
             ("has broken off and is gone", "is gone; ground truth", "definition: a piece", "talks of 'ground truth'"),
             ("not a crack, from", "not `fissure`, from", "not: not `fissure`", "talks of 'fissure'"),
+            ("guide: look at it", "guide: is it a `chp`?", "guide:", "`chp` is no class of this category"),
         ],
     )
     def test_a_broken_rule_is_named_with_its_line(self, old: str, new: str, at: str, message: str) -> None:
