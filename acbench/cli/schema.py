@@ -57,15 +57,17 @@ def _size(schema: Schema) -> str:
 @option(
     "--as",
     "form",
-    type=click.Choice(["all", "form", "prompt", "json-schema"]),
+    type=click.Choice(["all", "form", "prompt", "json-schema", "reasons"]),
     default="all",
     show_default=True,
-    help="Show only the annotator's form (Label Studio XML), the model's prompt, or the JSON Schema of its answer.",
+    help="Show only the annotator's form (Label Studio XML), the model's prompt, the JSON Schema of its answer, or the"
+    " reasons: what becomes of the dataset's labels, and what was settled between classes.",
 )
 def show(file: str, category: str, form: str) -> int:
-    """Show what people and models get of a category: form, prompt and JSON Schema."""
+    """Show what people and models get of a category, and the reasons behind it, which neither of them gets."""
     from acbench.schema import load
     from acbench.schema.form import label_studio_form
+    from acbench.schema.reasons import reasons
     from acbench.schema.render import json_schema, prompt_text
 
     loaded = load(file)
@@ -76,6 +78,7 @@ def show(file: str, category: str, form: str) -> int:
         "form": label_studio_form(shown),
         "prompt": prompt_text(shown),
         "json-schema": json.dumps(json_schema(shown), indent=2),
+        "reasons": "\n".join(f"- {reason}" for reason in reasons(shown)) or "There are none.",
     }
     if form != "all":
         click.echo(parts[form])

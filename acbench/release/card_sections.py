@@ -16,7 +16,8 @@ from acbench.release.diff import summary as summary_of
 from acbench.release.rows import Row
 from acbench.review.resolve import POLICY_SUMMARY
 from acbench.schema import Category, fold
-from acbench.schema.model import Change
+from acbench.schema.people import NORMAL
+from acbench.schema.reasons import reasons
 from acbench.stats import kappa
 
 SHOWN = 50
@@ -141,31 +142,19 @@ def source_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
         summary=summary,
         table=md.folded(f"All {len(rows):,} kinds of change", listed) if rows else "",
     )
-    if reasons := _schema_reasons(facts):
-        yield texts.fill("changes_reasons", reasons="\n".join(reasons))
+    if lines := _schema_reasons(facts):
+        yield texts.fill("changes_reasons", reasons="\n".join(lines))
 
 
 def _schema_reasons(facts: CardFacts) -> list[str]:
-    """Why the schema departs from the source's labels, for the categories and images of the release."""
+    """What the schema settles and why, for the categories and images of the release."""
     categories, images = {entry.category for entry in facts.entries}, {entry.image for entry in facts.entries}
     return [
-        f"- {key}: `{change.source}` {_change_words(change)}. {' '.join(change.reason.split())}"
+        f"- {key}: {reason}"
         for key, category in facts.schema.categories.items()
         if key in categories
-        for change in category.changes
-        if not change.image or change.image in images
+        for reason in reasons(category, images)
     ]
-
-
-def _change_words(change: Change) -> str:
-    into = JOIN.join(change.into)
-    return {
-        "merge": f"is merged into `{into}`",
-        "rename": f"is called `{into}`",
-        "mixed": "names no class",
-        "exclude": "is excluded",
-        "correct": f"of `{change.image}` becomes `{into}`",
-    }[change.kind]
 
 
 def previous_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
@@ -229,7 +218,7 @@ def classes(facts: CardFacts, texts: Texts) -> Iterable[str]:
 
 def _definitions(category: Category) -> list[tuple[str, str, str]]:
     """(id, name, definition) of every class of a category, those of the published view included."""
-    named = [(GOOD, "Normal", category.normal)]
+    named = [(GOOD, NORMAL, category.normal)]
     named += [(defect.id, defect.name, defect.definition) for defect in category.classes]
     own = {class_id for class_id, _, _ in named}
     for published in category.published:

@@ -111,6 +111,8 @@ class TaskContent:
     """Addresses by the names in `schema.form.FIELDS`, and the texts of `task_pictures.marks`."""
     blind: bool
     schema_version: str
+    names: Mapping[str, str]
+    """Class id → the name that people read."""
 
     def task(self) -> Task:
         """The task as it is sent."""
@@ -144,7 +146,15 @@ class TaskContent:
 
     def _proposals(self) -> str:
         """All proposals, as HTML."""
-        return BLIND_PROPOSALS if self.blind else "".join(map(_in_html, self.proposals)) or NO_PROPOSALS
+        return BLIND_PROPOSALS if self.blind else self._in_html() or NO_PROPOSALS
+
+    def _in_html(self) -> str:
+        paragraphs = []
+        for proposal in self.proposals:
+            said = html.escape(in_words(proposal, self.names))
+            why = html.escape(proposal.rationale) if proposal.status == "ok" else ""
+            paragraphs.append(f"<p><b>{said}</b>{why and f'<br/>{why}'}</p>")
+        return "".join(paragraphs)
 
 
 def refuse_unfit(task: Task, image: str, check: Check) -> None:
@@ -169,8 +179,3 @@ def _prediction(proposal: Proposal) -> TaskPrediction:
     if score is not None:
         prediction["score"] = score
     return prediction
-
-
-def _in_html(proposal: Proposal) -> str:
-    why = f"<br/>{html.escape(proposal.rationale)}" if proposal.rationale and proposal.status == "ok" else ""
-    return f"<p><b>{html.escape(in_words(proposal))}</b>{why}</p>"

@@ -1,11 +1,12 @@
 """Label schemas: which classes a benchmark has, what they mean, and how the dataset's own labels map to them."""
 
 from acbench.schema.class_names import NORMAL_LABELS, fold, is_normal
-from acbench.schema.model import Category, Change, DefectClass, MappedLabels, PublishedClass, Schema
+from acbench.schema.model import Boundary, Category, Change, DefectClass, MappedLabels, PublishedClass, Schema
 from acbench.schema.read import load, names
 
 __all__ = [
     "NORMAL_LABELS",
+    "Boundary",
     "Category",
     "Change",
     "DefectClass",

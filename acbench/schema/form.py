@@ -14,6 +14,7 @@ from xml.etree import ElementTree as Xml
 from acbench.records import GOOD, Verdict
 from acbench.schema.form_style import STYLE
 from acbench.schema.model import Category
+from acbench.schema.people import NORMAL, by_name
 
 VERDICTS: dict[Verdict, str] = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
 """What an annotator can say instead of a class."""
@@ -86,9 +87,10 @@ def _choices(parent: Xml.Element, category: Category) -> None:
         requiredMessage=f"Choose a class, or Unsure, Bad image or Bad mask. {_ESCAPE}",
     )
     key = keys(category)
-    _choice(choices, GOOD, "Normal", category.normal, key[GOOD])
+    _choice(choices, GOOD, NORMAL, by_name(category.normal, category), key[GOOD])
     for defect in category.classes:
-        _choice(choices, defect.id, defect.name, f"{defect.definition} {defect.not_this}", key[defect.id])
+        hint = by_name(f"{defect.definition} {defect.not_this}", category)
+        _choice(choices, defect.id, defect.name, hint, key[defect.id])
     for verdict, name in VERDICTS.items():
         _choice(choices, verdict, name, MEANING[verdict], key[verdict])
 
@@ -128,7 +130,7 @@ def _clashes(parent: Xml.Element, category: Category) -> None:
     The field keeps Label Studio from submitting, and its message says why. It is a hidden text field and not a choice,
     because a choice would get a key and could be chosen.
     """
-    exclusive: list[tuple[str, str]] = [(GOOD, "Normal"), *VERDICTS.items()]
+    exclusive: list[tuple[str, str]] = [(GOOD, NORMAL), *VERDICTS.items()]
     for place, (alias, name) in enumerate(exclusive):
         others = [*category.class_ids, *(other for other, _ in exclusive[place + 1 :])]
         warning = f"{name} goes with nothing else: take one of them away."

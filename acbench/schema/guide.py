@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from acbench.records import GOOD
 from acbench.schema.form import MEANING, VERDICTS, keys
 from acbench.schema.model import Category
+from acbench.schema.people import NORMAL, by_name
 
+MARKED = (
+    "Name what the marked places show: each kind of defect once. What lies outside them does not count, even if it is"
+    " damage. If no place is marked, look everywhere."
+)
+"""What counts, in every category."""
 _KEYS = (
     "The key beside a class chooses it, and several can be chosen if several kinds of defect are there. Normal, Unsure,"
     " Bad image and Bad mask go with nothing else.",
@@ -26,16 +32,23 @@ _KEYS = (
 def instructions(category: Category) -> str:
     """The page of instructions of a category, as HTML."""
     key = keys(category)
-    choices = [_choice("Normal", key[GOOD], category.normal)]
-    choices += [_choice(defect.name, key[defect.id], defect.definition, defect.not_this) for defect in category.classes]
-    choices += [_choice(name, key[verdict], MEANING[verdict]) for verdict, name in VERDICTS.items()]
+
+    def text(of: str) -> str:
+        return by_name(of, category, mark=lambda name: f"<b>{_text(name)}</b>", plain=_text)
+
+    choices = [_choice(NORMAL, key[GOOD], text(category.normal))]
+    choices += [
+        _choice(defect.name, key[defect.id], text(defect.definition), text(defect.not_this))
+        for defect in category.classes
+    ]
+    choices += [_choice(name, key[verdict], _text(MEANING[verdict])) for verdict, name in VERDICTS.items()]
     introduction, steps = _steps(category.guide)
-    decide = [_row(f"{number}.", _text(step)) for number, step in enumerate(steps, start=1)]
+    decide = [_row(f"{number}.", text(step)) for number, step in enumerate(steps, start=1)]
     return "".join(
         [
             '<div class="acb-guide">',
-            _section("What you see", _text(category.object)),
-            _section("How to decide", _text(introduction), decide),
+            _section("What you see", text(category.object)),
+            _section("How to decide", "<br>".join(filter(None, (text(introduction), _text(MARKED)))), decide),
             _section("What there is to choose", "", choices),
             _section("Keys and mouse", "<br>".join(map(_text, _KEYS))),
             "</div>",
@@ -53,9 +66,9 @@ def _row(head: str, text: str) -> str:
 
 
 def _choice(name: str, key: str, meaning: str, not_this: str = "") -> str:
-    """A row with name and key at the left, and what the choice means, and does not mean, at the right."""
-    distinction = f"<br><i>{_text(not_this)}</i>" if not_this else ""
-    return _row(f"{_text(name)}{f' [{key}]' if key else ''}", _text(meaning) + distinction)
+    """A row with name and key at the left, and what the choice means, and does not mean, at the right (HTML)."""
+    distinction = f"<br><i>{not_this}</i>" if not_this else ""
+    return _row(f"{_text(name)}{f' [{key}]' if key else ''}", meaning + distinction)
 
 
 def _text(text: str) -> str:

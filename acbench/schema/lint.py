@@ -19,6 +19,11 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _JOINS = frozenset("+,;")
 """Characters that join several names in a reviewer's answer, so that no name can contain one."""
 
+_MAPPING = re.compile(
+    r"\b(?:(?:sub)?folders?|director(?:y|ies)|data ?sets?|benchmarks?|ground truth|file ?names?|source labels?)\b", re.I
+)
+"""Talk of where images come from, which whoever looks at one does not see."""
+
 KnownLabels = Mapping[str, Sequence[str]]
 """Category → every label string of the complete dataset; commas join several labels."""
 
@@ -53,6 +58,7 @@ def _categories(schema: Schema) -> Iterator[_Fault]:
         yield from _classes(category, where)
         yield from _changes(category, where)
         yield from _published(category, where)
+        yield from _readers(category, where)
 
 
 def _classes(category: Category, where: str) -> Iterator[_Fault]:
@@ -119,6 +125,35 @@ def _changes(category: Category, where: str) -> Iterator[_Fault]:
             yield spot, f"{change.source!r} is mixed and yet the source of a class"
         if change.kind == "exclude" and change.source not in sources:
             yield spot, f"{change.source!r} is the source of no class, so there is no label to keep"
+
+
+def _readers(category: Category, where: str) -> Iterator[_Fault]:
+    """Faults of the texts that models and annotators read, who see a picture and nothing else.
+
+    They do not speak of folders and source labels, and what stands in backticks is a class id.
+    """
+    texts = {name: getattr(category, name) for name in ("object", "normal", "guide")}
+    for number, defect in enumerate(category.classes):
+        texts |= {f"classes.{number}.definition": defect.definition, f"classes.{number}.not": defect.not_this}
+    for number, published in enumerate(category.published):
+        if published.id not in category.class_ids:
+            texts[f"published.{number}.definition"] = published.definition
+    named = {fold(name) for defect in category.classes for name in defect.names}
+    answers = {*category.answers, *(published.id for published in category.published)}
+    hidden = {change.source for change in category.changes if fold(change.source) not in named}
+    for key, text in texts.items():
+        quoted = [label for label in sorted(hidden) if re.search(_quoted(label), text)]
+        if found := [*_MAPPING.findall(text), *quoted]:
+            unseen = "which neither a model nor an annotator sees: say it in a `reason` of `changes`"
+            yield f"{where}.{key}", f"talks of {found[0]!r}, {unseen}"
+        for name in re.findall(r"`([^`]*)`", text):
+            if name not in answers and name not in quoted:
+                yield f"{where}.{key}", f"`{name}` is no class of this category; backticks are for class ids"
+
+
+def _quoted(label: str) -> str:
+    """A pattern for a label of the dataset in quotes; a plain word without quotes may mean anything."""
+    return rf"""[`"'“]{re.escape(label)}[`"'”]""" + ("" if label.isalpha() else rf"|\b{re.escape(label)}\b")
 
 
 def _published(category: Category, where: str) -> Iterator[_Fault]:

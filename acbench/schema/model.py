@@ -54,6 +54,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Boundary:
+    """What was settled between classes that pass over into each other. The texts of the classes follow it."""
+
+    classes: tuple[str, ...]
+    """Class ids, `good` among them if it is about what is normal."""
+    reason: str
+    """What was settled, and on which images or on what else that rests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedClass:
     """One class of the published benchmark: a name for one or more label sets."""
 
@@ -103,6 +113,7 @@ class Category:
     classes: tuple[DefectClass, ...]
     changes: tuple[Change, ...]
     published: tuple[PublishedClass, ...]
+    boundaries: tuple[Boundary, ...] = ()
 
     @cached_property
     def class_ids(self) -> tuple[str, ...]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import cast, get_args
 
 import yaml
 
 from acbench.errors import SchemaError
-from acbench.records import label_set
-from acbench.schema.model import Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
+from acbench.records import GOOD, label_set
+from acbench.schema.model import Boundary, Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
 from acbench.schema.nodes import NodeReader, Problem, Spot, UnreadableYaml, compose
 from acbench.storage.bundled import bundled_folder
 
@@ -21,6 +21,8 @@ MAX_BYTES = 4 << 20
 """The size of the largest file that is read as a schema."""
 
 _KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
+_BOUNDARY = "boundary"
+"""The kind of an entry of `changes` that tells classes apart, and departs from no label of the dataset."""
 _HEAD = ("benchmark", "version", "source", "title", "licence", "attribution", "about")
 _CATEGORY_TEXTS = ("name", "object", "normal", "guide")
 
@@ -86,15 +88,19 @@ def _file_text(path: Path) -> str:
 
 def _digest(head: Mapping[str, str], categories: Mapping[str, Category]) -> str:
     """8 hex of everything that a schema says, in the order in which it says it."""
-    content = {**head, "categories": {key: dataclasses.asdict(category) for key, category in categories.items()}}
-    encoded = json.dumps(content, ensure_ascii=False).encode()
+    contents = {key: dataclasses.asdict(category) for key, category in categories.items()}
+    for content in contents.values():
+        if not content["boundaries"]:
+            del content["boundaries"]  # a schema without any keeps the digest that it had before there were any
+    encoded = json.dumps({**head, "categories": contents}, ensure_ascii=False).encode()
     return hashlib.blake2b(encoded, digest_size=4).hexdigest()
 
 
 def _category(reader: NodeReader, key: str, spot: Spot) -> Category:
     parts = reader.mapping(spot, required=(*_CATEGORY_TEXTS, "classes"), optional=("changes", "published"))
     classes = tuple(_defect_class(reader, item) for item in reader.items(parts.get("classes")))
-    changes = tuple(_change(reader, item) for item in reader.items(parts.get("changes")))
+    class_ids = {defect.id for defect in classes}
+    changes = [_change(reader, item, class_ids) for item in reader.items(parts.get("changes"))]
     own = {defect.id: _published_as_it_is(defect) for defect in classes}
     published = tuple(own.values())
     if "published" in parts:
@@ -102,8 +108,9 @@ def _category(reader: NodeReader, key: str, spot: Spot) -> Category:
     return Category(
         key=key,
         classes=classes,
-        changes=changes,
+        changes=tuple(change for change in changes if isinstance(change, Change)),
         published=published,
+        boundaries=tuple(change for change in changes if isinstance(change, Boundary)),
         **{name: reader.text(parts.get(name)) for name in _CATEGORY_TEXTS},
     )
 
@@ -120,23 +127,41 @@ def _defect_class(reader: NodeReader, spot: Spot) -> DefectClass:
     )
 
 
-def _change(reader: NodeReader, spot: Spot) -> Change:
-    parts = reader.mapping(spot, required=("kind", "source", "reason"), optional=("into", "image"))
-    kind = reader.text(parts.get("kind"))
-    if kind not in _KINDS:
-        reader.problem(parts.get("kind", spot), f"kind is {kind!r}, not one of {', '.join(_KINDS)}")
+def _change(reader: NodeReader, spot: Spot, class_ids: Collection[str]) -> Change | Boundary:
+    parts = reader.mapping(spot, required=("kind", "reason"), optional=("source", "into", "image", "between"))
+    kind, reason = reader.text(parts.get("kind")), reader.text(parts.get("reason"))
+    if kind not in (*_KINDS, _BOUNDARY):
+        reader.problem(parts.get("kind", spot), f"kind is {kind!r}, not one of {', '.join((*_KINDS, _BOUNDARY))}")
     targets = _targets(reader, parts.get("into"))
     if bool(targets) != (kind in {"merge", "rename", "correct"}):
         reader.problem(spot, f"`into` {'does not go with' if targets else 'is missing for'} kind {kind}")
     if ("image" in parts) != (kind == "correct"):
         reader.problem(spot, "`image` goes with kind correct, and only with it")
+    if ("between" in parts) != (kind == _BOUNDARY):
+        reader.problem(spot, f"`between` goes with kind {_BOUNDARY}, and only with it")
+    if ("source" in parts) == (kind == _BOUNDARY):
+        reader.problem(spot, "`source` is missing" if kind != _BOUNDARY else f"`source` does not go with kind {kind}")
+    if kind == _BOUNDARY:
+        return Boundary(classes=_between(reader, parts.get("between"), class_ids), reason=reason)
     return Change(
         kind=cast(ChangeKind, kind),
         source=reader.text(parts.get("source")),
         into=label_set(targets),
         image=reader.text(parts.get("image")),
-        reason=reader.text(parts.get("reason")),
+        reason=reason,
     )
+
+
+def _between(reader: NodeReader, between: Spot | None, class_ids: Collection[str]) -> tuple[str, ...]:
+    """The classes that a boundary tells apart; `good` may be one."""
+    if between is None:
+        return ()
+    classes = reader.texts(between)
+    if len(set(classes)) < 2:
+        reader.problem(between, "a boundary is between two classes or more")
+    for class_id in set(classes) - {GOOD, *class_ids}:
+        reader.problem(between, f"{class_id!r} is no class of this category")
+    return classes
 
 
 def _targets(reader: NodeReader, into: Spot | None) -> tuple[str, ...]:

@@ -49,4 +49,4 @@ def _published(category: Category) -> Category:
         )
         for published in category.published
     )
-    return dataclasses.replace(category, classes=classes, changes=())
+    return dataclasses.replace(category, classes=classes, changes=(), boundaries=())

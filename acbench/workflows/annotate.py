@@ -16,7 +16,7 @@ from acbench.review.annotation_tool import AnnotationTool, ProjectSpec, Task, To
 from acbench.review.pull import PullResult
 from acbench.review.push import BatchNote, PushResult
 from acbench.review.tasks import Check, DueTask, QueuePart, Selection, TaskContent
-from acbench.schema import Category, Schema
+from acbench.schema import Category, Schema, people
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
 from acbench.workflows.queue import Queue
@@ -138,6 +138,7 @@ class _Pusher:
             pictures=pictures,
             blind=due.is_blind(self.options.blind, self.run.settings.seed),
             schema_version=self.run.schema.version,
+            names=people.names(self.run.schema.categories[item.category]),
         )
         task = content.task()
         tasks.refuse_unfit(task, item.image, check)

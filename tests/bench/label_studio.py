@@ -29,6 +29,7 @@ from acbench.review.pull import pull
 from acbench.review.push import BatchNote, push
 from acbench.review.queue import RankedItem
 from acbench.review.tasks import DueTask, TaskContent, refuse_unfit
+from acbench.schema import people
 from acbench.schema.form import label_studio_form
 from tests.bench.timing import HEAD, Row, seconds, table
 from tests.support.label_studio import wanted
@@ -117,6 +118,7 @@ def questions(items: list[Item]) -> list[Task]:
             pictures=PICTURES,
             blind=False,
             schema_version=MVTEC_AC.version,
+            names=people.names(BOTTLE),
         )
         tasks.append(content.task())
         refuse_unfit(tasks[-1], item.image, check)

@@ -232,6 +232,15 @@ def test_a_schema_with_errors_is_not_used_and_they_are_listed_by_line(tmp_path: 
     assert "foo" in done.err
 
 
+def test_the_reasons_of_a_schema_are_shown_apart_from_what_people_and_models_get() -> None:
+    shown = {form: here("schema", "show", "mvtec_ac", "--category", "wood", "--as", form).out
+             for form in ("all", "form", "prompt", "reasons")}  # fmt: skip
+    assert shown["reasons"].startswith("- `combined` names no class. ") and "- `good` / `hole`: " in shown["reasons"]
+    assert shown["reasons"] in shown["all"]
+    assert not any(word in shown[form] for form in ("form", "prompt") for word in ("folder", "MVTec", "combined"))
+    assert here("schema", "show", "visa_ac", "--category", "capsules", "--as", "reasons").out == "There are none.\n"
+
+
 @pytest.mark.parametrize("name", [".acbench", "annotations"])
 def test_a_project_that_cannot_be_written_is_said(rendered: Path, name: str) -> None:
     shutil.rmtree(rendered / name, ignore_errors=True)

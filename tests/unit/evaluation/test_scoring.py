@@ -432,7 +432,7 @@ class TestContract:
                 [{"image": label(0).image, "answer": "good"}] * 2,
                 "has an answer already, prediction 0",
             ),
-            ([label(0, "rust")], [], r"mvtec_ad-bottle-0+\): the schema mvtec_ac 1 has no label 'rust' of bottle"),
+            ([label(0, "rust")], [], r"mvtec_ad-bottle-0+\): the schema mvtec_ac \S+ has no label 'rust' of bottle"),
             ([label(0, "chip", category="cup")], [], "has no category 'cup'"),
             ([label(0, GOOD), label(0, GOOD)], [], "has two labels"),
             ([label(0, GOOD)], [{"answer": "good"}], "there is no column item_id or image"),

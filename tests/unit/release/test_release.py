@@ -347,6 +347,14 @@ def test_the_card_tells_of_a_normal_image_that_is_none(mvtec: Path) -> None:
     assert "| bottle | `good` | `contamination` | 1 |" in text
 
 
+def test_the_card_says_what_the_schema_settled_for_its_categories_alone(mvtec: Path) -> None:
+    built = build(mvtec, "mvtec_ac", root=mvtec / "images", categories=("bottle",))
+    _, _, reasons = (built.folder / "README.md").read_text().partition("Why, as the label schema says:\n\n")
+    said = reasons.partition("\n\n")[0].splitlines()
+    assert len(said) == len(BOTTLE.boundaries) > 0
+    assert said[0] == f"- bottle: `broken_large` / `broken_small`: {BOTTLE.boundaries[0].reason}"
+
+
 def test_the_card_counts_classes_in_one_way(visa: Path) -> None:
     kept = [row for row in read(visa / ".acbench/visa_ac/release") if row["anomalous"] and row["status"] == "accepted"]
     several = {(row["category"], each) for row in kept for each in row["labels"]}

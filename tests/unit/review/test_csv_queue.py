@@ -110,6 +110,7 @@ class TestQueue:
         scores = {"contamination": 0.875, "broken_small": 0.125}
         assert in_words(says(ITEMS[FIRST], "clip", "contamination", scores=scores)) == "clip: contamination 0.88"
         assert in_words(says(ITEMS[FIRST], "table", "a", "b")) == "table: a + b"
+        assert in_words(says(ITEMS[FIRST], "table", "a", "b"), {"a": "Dent"}) == "table: Dent + b"
 
 
 class TestRoundTrip:

@@ -24,6 +24,7 @@ from acbench.review.annotation_tool import Task
 from acbench.review.history import by_item
 from acbench.review.queue import RankedItem, Why
 from acbench.review.tasks import Check, DueTask, Selection, TaskContent, due_tasks, refuse_unfit
+from acbench.schema import people
 from acbench.schema.form import EMPTY, FIELDS, label_studio_form
 from acbench.testing import toy_mvtec_ad
 from tests.support.records import BOTTLE as CATEGORY
@@ -60,8 +61,9 @@ def content(
     due: DueTask, proposals: Sequence[Proposal] = (), *, blind: bool = False, of: Item = ITEMS[0]
 ) -> TaskContent:
     return TaskContent(
-        due=due, item=of, proposals=proposals, pictures=PICTURES, blind=blind, schema_version=MVTEC_AC.version
-    )
+        due=due, item=of, proposals=proposals, pictures=PICTURES, blind=blind, schema_version=MVTEC_AC.version,
+        names=people.names(CATEGORY),
+    )  # fmt: skip
 
 
 def is_blind(item_id: str, number: int, share: float, seed: int) -> bool:
@@ -146,7 +148,7 @@ class TestTask:
         versions = [each["model_version"] for each in found.predictions]
         assert versions == ["source_label@00000000", "neighbours@00000000", EMPTY]
         assert [each.get("score") for each in found.predictions] == [None, 0.7, None]
-        assert "neighbours: broken_small 0.70" in found.data["proposals"]
+        assert "neighbours: Small breakage 0.70" in found.data["proposals"]
         assert "clip: – (cannot tell)" in found.data["proposals"]
 
     def test_a_rationale_cannot_break_out_of_the_page(self) -> None:

@@ -15,8 +15,9 @@ from acbench import schema
 from acbench.data import sources
 from acbench.errors import SchemaError
 from acbench.records import GOOD
-from acbench.schema import Category, form, guide, lint, render
+from acbench.schema import Boundary, Category, form, guide, lint, people, render
 from acbench.schema.read import MAX_BYTES, parse, source_text
+from acbench.schema.reasons import reasons
 from tests.support.lazy import lazy
 from tests.support.records import BOTTLE, CHIP, CRACK, HEAD, MVTEC_AC, TOY
 
@@ -32,6 +33,12 @@ PUBLISHED = """
       - chip
       - {id: both, name: Both, definition: two, reason: rare, sets: [[chip, crack]]}
 """
+
+
+BOUNDARY = "      - {kind: boundary, between: [good, chip], reason: a nick is normal}\n"
+"""An entry of `changes` of the toy."""
+KEPT_DIGEST = "b98f92f3"
+"""Of the toy. Scores of one digest are comparable, so it stays the same from version to version."""
 
 
 def toy(text: str = TOY) -> Category:
@@ -69,6 +76,17 @@ class TestRules:
     def test_the_toy_is_sound(self) -> None:
         assert lint.check(TOY, {"cup": ["chip", "crack,fissure", "combined"]}) == []
         assert lint.check(TOY + PUBLISHED) == []
+        assert lint.check(TOY + BOUNDARY) == []
+
+    @pytest.mark.parametrize(
+        "text", ["two defects combined", 'a "chip" of a label', "a fissure", "labels of paper", "a `chip` or `good`"]
+    )
+    def test_plain_words_are_no_talk_of_folders(self, text: str) -> None:
+        assert lint.check(TOY.replace("look at it", text)) == []
+
+    def test_the_texts_of_published_classes_are_read_as_well(self) -> None:
+        problems = lint.check(TOY + PUBLISHED.replace("definition: two", "definition: two in a directory"))
+        assert [problem.message[:21] for problem in problems] == ["talks of 'directory',"]
 
     @pytest.mark.parametrize(
         ("old", "new", "at", "message"),
@@ -87,6 +105,12 @@ class TestRules:
             ("into: crack, ", "", "fissure, r", "`into` is missing for kind merge"),
             ("source: combined", "source: combined, into: chip", "combined", "`into` does not go with kind mixed"),
             ("source: combined", "source: combined, image: a.png", "combined", "`image` goes with kind correct"),
+            ("source: combined", "source: combined, between: [chip, crack]", "combined", "`between` goes with kind b"),
+            ("source: combined, ", "", "kind: mixed", "`source` is missing"),
+            ("mixed, source: combined", "boundary", "boundary", "`between` goes with kind boundary"),
+            ("mixed, source: combined", "boundary, between: [chip, dent]", "between", "'dent' is no class"),
+            ("mixed, source: combined", "boundary, between: [chip, chip]", "between", "between two classes or more"),
+            ("mixed,", "boundary, between: [chip, crack],", "between", "`source` does not go with kind boundary"),
             # what the linter finds
             ("benchmark: toy", "benchmark: Toy", "benchmark", "'Toy' is not lower case"),
             ("id: chip", "id: Chip", "id: Chip", "'Chip' is reserved or not made of"),
@@ -107,6 +131,14 @@ class TestRules:
             ("source: combined", "source: chip", "{kind: mixed", "'chip' is mixed and yet the source of a class"),
             ("kind: mixed", "kind: exclude", "{kind: exclude", "so there is no label to keep"),
             (CHIP + CRACK, " []", "cup:", "has no classes"),
+            # what neither a model nor an annotator sees
+            ("guide: look at it", "guide: see the folder", "guide:", "talks of 'folder'"),
+            ("guide: look at it", 'guide: two in "combined"', "guide:", "talks of 'combined'"),
+            ("normal: a whole cup", "normal: whole in every Data Set", "normal:", "talks of 'Data Set'"),
+            ("object: a cup", "object: see source labels", "object:", "talks of 'source labels'"),
+            ("has broken off and is gone", "is gone; ground truth", "definition: a piece", "talks of 'ground truth'"),
+            ("not a crack, from", "not `fissure`, from", "not: not `fissure`", "talks of 'fissure'"),
+            ("guide: look at it", "guide: is it a `chp`?", "guide:", "`chp` is no class of this category"),
         ],
     )
     def test_a_broken_rule_is_named_with_its_line(self, old: str, new: str, at: str, message: str) -> None:
@@ -210,6 +242,7 @@ class TestHostileFiles:
             return found.digest
 
         assert digest(TOY) == digest("# a comment\n" + TOY) != digest(TOY.replace("look at it", "look twice"))
+        assert digest(TOY + BOUNDARY) != digest(TOY) == KEPT_DIGEST
 
 
 class TestMap:
@@ -348,7 +381,9 @@ class TestRender:
         page = Xml.fromstring(guide.instructions(category).replace("<br>", "<br/>"))
         text = " ".join("".join(page.itertext()).split())
         for one in category.classes:
-            assert one.definition in text and one.not_this in text
+            assert people.by_name(one.definition, category, mark=str) in text
+            assert people.by_name(one.not_this, category, mark=str) in text
+        assert guide.MARKED in text
         heads = ["".join(each.itertext()) for each in page.iter("b")]
         chosen = [f"{one.name} [{form.keys(category)[one.id]}]" for one in category.classes]
         assert [each for each in heads if each in chosen] == chosen
@@ -387,6 +422,71 @@ class TestRender:
     def test_the_prompt_tells_every_class(self, category: Category) -> None:
         text = render.prompt_text(category)
         assert all(f"- {one.id} ({one.name}): {one.definition}" in text for one in category.classes)
+
+
+class TestPeople:
+    """A text names classes by id for models, and by name for people."""
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ("Not `broken_small`: it", "Not [Small breakage]: it"),
+            ("Not broken_small or broken_large.", "Not [Small breakage] or [Large breakage]."),
+            ("Then `contamination`.", "Then [Contamination]."),
+            ("a contamination, a good part", "a contamination, a good part"),  # may be meant as words
+            ("`good`, not good", "[Normal], not good"),
+            ("broken_larger, x-broken_large, broken_large-x", "broken_larger, x-broken_large, broken_large-x"),
+            ("broken_large", "[Large breakage]"),
+            ("`dent` and `", "`dent` and `"),
+            ("", ""),
+        ],
+    )
+    def test_ids_become_names_on_whole_words(self, text: str, shown: str) -> None:
+        assert people.by_name(text, BOTTLE, mark="[{}]".format) == shown
+
+    def test_neither_names_nor_the_text_between_can_break_out_of_the_page(self) -> None:
+        evil = dataclasses.replace(BOTTLE.classes[0], name="<i>Large", definition="<u> `broken_large` & </u> enough")
+        page = guide.instructions(dataclasses.replace(BOTTLE, classes=(evil,)))
+        assert "&lt;u&gt; <b>&lt;i&gt;Large</b> &amp; &lt;/u&gt; enough" in page
+
+    @pytest.mark.parametrize("category", CATEGORIES)
+    def test_no_page_of_people_shows_an_id(self, category: Category) -> None:
+        hints = [each.get("hint") or "" for each in Xml.fromstring(form.label_studio_form(category)).iter("Choice")]
+        for text in (guide.instructions(category), *hints):
+            assert "`" not in text
+            words = {word.strip(".,:;()<>") for word in text.split()}
+            assert not words & {class_id for class_id in category.class_ids if not class_id.isalpha()}
+
+    def test_a_hint_calls_classes_by_name(self) -> None:
+        choices = Xml.fromstring(form.label_studio_form(BOTTLE)).iter("Choice")
+        (hint,) = (choice.get("hint") or "" for choice in choices if choice.get("alias") == "broken_large")
+        assert 'Not "Small breakage":' in hint
+
+    def test_a_model_reads_ids(self) -> None:
+        assert "Not `broken_small`:" in render.prompt_text(BOTTLE)
+
+
+class TestReasons:
+    CUP = toy(TOY + BOUNDARY + "      - {kind: correct, source: chip, into: crack, image: a.png, reason: seen}\n")
+
+    def test_changes_come_first_and_then_boundaries(self) -> None:
+        assert reasons(self.CUP) == [
+            "`fissure` is merged into `crack`. one kind under two names",
+            "`combined` names no class. several kinds in one folder",
+            "`chip` of `a.png` becomes `crack`. seen",
+            "`good` / `chip`: a nick is normal",
+        ]
+
+    def test_corrections_of_other_images_can_be_left_out(self) -> None:
+        assert len(reasons(self.CUP, {"b.png"})) == 3
+        assert len(reasons(self.CUP, {"a.png"})) == 4
+
+    def test_a_boundary_maps_no_label_and_is_in_no_prompt(self) -> None:
+        assert self.CUP.boundaries == (Boundary(classes=("good", "chip"), reason="a nick is normal"),)
+        assert self.CUP.map(["good"], "b.png").labels == (GOOD,)
+        assert self.CUP.map(["chip"], "b.png").reason == ""
+        for text in (render.prompt_text(self.CUP), guide.instructions(self.CUP), form.label_studio_form(self.CUP)):
+            assert "nick" not in text
 
 
 def test_a_category_that_is_not_there_is_none() -> None:
