@@ -317,10 +317,10 @@ def _poll(endpoint: FakeEndpoint, batch: Json) -> None:
     answered: dict[str, list[str]] = {"output_file_id": [], "error_file_id": []}
     for number, line in enumerate(endpoint.files[batch["input_file_id"]].splitlines()):
         row = json.loads(line)
-        fault = endpoint.plan(number, question_text(row["body"])) or Fault()
+        fault = endpoint.refuses(row["body"]) or endpoint.plan(number, question_text(row["body"])) or Fault()
         body = json.loads(_body(fault, endpoint.complete(row["body"])))
         result = {"custom_id": row["custom_id"], "response": {"status_code": fault.status, "body": body}, "error": None}
-        if fault.status == 200:
+        if fault.status == 200 and not fault.free:
             endpoint.charge(row["body"], 0.5)
         if not fault.reset:  # else the row is lost
             answered["output_file_id" if fault.status == 200 else "error_file_id"].append(json.dumps(result))

@@ -19,6 +19,7 @@ from acbench.predictors.llm.messages import LlmError
 
 MAX_BODY = 8_000_000
 """Bytes of an answer, at most."""
+_SCHEMES = ("all://", "http://", "https://")
 _PIECE = 1 << 20
 """Bytes that compression gives at once, at most."""
 MAX_FILE = 500_000_000
@@ -42,7 +43,7 @@ def connect(endpoint: Endpoint, timeout: float, connections: int) -> openai.Open
             timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=connections),
             follow_redirects=False,
-            trust_env=not endpoint.loopback,  # a proxy does not know our own machine
+            mounts=dict.fromkeys(_SCHEMES) if endpoint.loopback else None,  # a proxy does not know our own machine
             event_hooks={"response": [partial(_bound, timeout=timeout)]},
         ),
     )

@@ -64,7 +64,7 @@ class _Session:
     names: dict[str, list[str]] = field(default_factory=dict)
     """Call id → the names that wait for its reply."""
     refusals: Refusals = field(default_factory=Refusals)
-    """Of questions that were asked alone."""
+    """Those among the questions that were asked alone."""
 
     def replies(self, reply: Reply) -> Iterator[tuple[str, Reply]]:
         """A reply for all names that wait for it."""
@@ -243,6 +243,9 @@ class BatchClient(LedgerClient):
         self, session: _Session, batch: Batch, key: str, result: Completion | LlmError, keep_error: bool = True
     ) -> Reply:
         """Keep the result of one call, and settle its reservation in the budget."""
+        if isinstance(result, LlmError) and result.is_about_account:
+            keep_error = False
+            self.note(f"{self.model.name}: a batch brought no answers. {result}")
         amount = self._reserved.pop(key, 0.0)
         answer = result if isinstance(result, Completion) else None
         error = "" if isinstance(result, Completion) else describe(result)

@@ -166,7 +166,7 @@ class Price:
     tokens_in: float = 0.0
     tokens_out: float = 0.0
     tokens_cached: float | None = None
-    """Of input tokens that the endpoint had in its cache; None if they cost as much as others."""
+    """The price of input tokens that the endpoint had in its cache; None if they cost as much as others."""
 
     def of(self, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> float:
         """The price of these numbers of tokens, in dollars. `tokens_cached` are a part of `tokens_in`."""

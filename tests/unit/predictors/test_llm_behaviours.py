@@ -15,18 +15,19 @@ from acbench.data import sources
 from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
+from acbench.integrations.openai.batches import OpenAIBatches
 from acbench.integrations.openai.chat import OpenAIChat, chat_openai
 from acbench.predictors.base import Setup
-from acbench.predictors.llm import Budget, LedgerClient, Retrier
+from acbench.predictors.llm import BatchClient, Budget, LedgerClient, Retrier
 from acbench.predictors.llm.cache import LedgerCallLog
-from acbench.predictors.llm.messages import Price, RequestOptions
+from acbench.predictors.llm.messages import Price, Question, RequestOptions
 from acbench.predictors.llm.refusals import ENOUGH
 from acbench.predictors.proposers.llm import Llm
 from acbench.records import Item, Proposal
 from acbench.storage.ledger import Ledger
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 from acbench.testing.behaviours import AFTER, BEHAVIOURS, behave
-from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint
+from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint, refusal
 from tests.support.records import MVTEC_AC, ask
 
 IMAGES = 30
@@ -207,8 +208,6 @@ class TestForm:
     def test_what_the_user_set_is_not_left_out_in_silence(
         self, asker: Callable[[str], Asker], server: FakeEndpoint
     ) -> None:
-        from acbench.testing.endpoint import refusal
-
         run = asker("adds keys")
         server.refuses = lambda body: (
             refusal(400, "Unrecognized request argument: reasoning_effort") if "reasoning_effort" in body else None
@@ -239,20 +238,13 @@ class TestThinking:
     def test_the_estimate_knows_it_afterwards(self, asker: Callable[[str], Asker]) -> None:
         run = asker("thinks")
         run()
-        question = next(iter(Llm_questions(run)))
-        assert run.chat.limit(question) > 10_000
+        assert run.chat.limit(Question(system="s", parts=("x",), schema={})) > 10_000
 
     def test_a_limit_of_the_user_is_kept(self, asker: Callable[[str], Asker], server: FakeEndpoint) -> None:
         run = asker("thinks")
         with pytest.raises(AcbenchError, match="before it said anything"):
             run(max_tokens=1_000)
         assert {body.get("max_completion_tokens") for body in server.requests} <= {None, 1_000}
-
-
-def Llm_questions(run: Asker) -> Iterator[Any]:
-    from acbench.predictors.llm.messages import Question
-
-    yield Question(system="s", parts=("x",), schema={})
 
 
 class TestRefusals:
@@ -323,3 +315,54 @@ class TestBudget:
         run = asker("adds keys")
         run()
         assert run.ledger_dollars() == pytest.approx(server.dollars)
+
+
+class TestBatches:
+    """A line of a batch cannot be sent again in another form, so one question shows the form first."""
+
+    @pytest.fixture
+    def batches(self, root: Path, items: list[Item], tmp_path: Path, server: FakeEndpoint) -> Callable[[str], Any]:
+        def run(behaviour: str) -> tuple[list[Proposal], Llm]:
+            behave(server, behaviour)
+            chat = chat_openai("m", server.url, price=Price(PRICE_IN, PRICE_OUT))
+            retrier = Retrier(model=chat, sleep=lambda seconds: None)
+            open_log = partial(LedgerCallLog, tmp_path / "ledger.sqlite")
+            client = BatchClient(
+                retrier=retrier, open_log=open_log, open_batch_log=open_log, batch_model=OpenAIBatches(chat)
+            )
+            setup = Setup(
+                schema=MVTEC_AC, images=ImageReader(root), models=FakeModels(client=client), vectors=MemoryVectors()
+            )
+            witness = Llm(setup, client)
+            return ask(witness, items), witness
+
+        return run
+
+    @pytest.mark.parametrize(
+        "behaviour",
+        [
+            "thinks",
+            "thinks aloud",
+            "refuses maxLength",
+            "refuses additionalProperties",
+            "fences with CRLF",
+            "tells its cost",
+        ],
+    )
+    def test_lines_are_in_the_settled_form(
+        self, batches: Callable[[str], Any], server: FakeEndpoint, behaviour: str
+    ) -> None:
+        rows, _ = batches(behaviour)
+        assert statuses(rows) == {"ok": IMAGES}
+        (lines,) = [file for name, file in server.files.items() if "output" not in name]
+        assert len(lines.splitlines()) == IMAGES - 1
+
+    def test_a_batch_that_is_refused_as_a_whole_is_asked_again(
+        self, batches: Callable[[str], Any], server: FakeEndpoint
+    ) -> None:
+        rows, witness = batches("is retired")
+        assert statuses(rows)["error"] == witness.unasked > 0
+        rows, witness = batches("adds keys")
+        server.refuses = lambda body: None
+        rows, witness = batches("adds keys")
+        assert statuses(rows) == {"ok": IMAGES} and not witness.unasked
