@@ -8,10 +8,12 @@
 | `FakeAnnotationTool` | an annotation tool such as Label Studio, in memory |
 | `FakeHub` | a repository on the Hugging Face Hub, in memory |
 
-The fakes fail on demand: see `Fault` of `acbench.testing.endpoint` and `Failure`.
+`BEHAVIOURS` says how real endpoints behave, and `behave` has a `FakeEndpoint` do so. The fakes fail on demand: see
+`Fault` of `acbench.testing.endpoint` and `Failure`.
 """
 
 from acbench.testing.annotation_tool import FakeAnnotationTool
+from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
 from acbench.testing.failures import Failure, FailurePlan
 from acbench.testing.hub import FakeHub
@@ -29,6 +31,7 @@ from acbench.testing.trees import (
 )
 
 __all__ = [
+    "BEHAVIOURS",
     "SIZE",
     "TOY_MVTEC_AD",
     "TOY_VISA",
@@ -39,6 +42,7 @@ __all__ = [
     "FakeHub",
     "FakeModels",
     "MemoryVectors",
+    "behave",
     "full_tree",
     "tiny_jpeg",
     "tiny_png",

@@ -17,13 +17,15 @@ from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
 from acbench.integrations.openai.batches import OpenAIBatches
 from acbench.integrations.openai.chat import OpenAIChat, chat_openai
-from acbench.predictors.base import Setup
+from acbench.predictors.base import BaselineOptions, BaselineSetup, Setup
+from acbench.predictors.baselines.velm import Velm, build
 from acbench.predictors.llm import BatchClient, Budget, LedgerClient, Retrier
 from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.llm.messages import Price, Question, RequestOptions
 from acbench.predictors.llm.refusals import ENOUGH
 from acbench.predictors.proposers.llm import Llm
-from acbench.records import Item, Proposal
+from acbench.records import Item, Prediction, Proposal
+from acbench.schema.views import in_view
 from acbench.storage.ledger import Ledger
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 from acbench.testing.behaviours import AFTER, BEHAVIOURS, behave
@@ -366,3 +368,50 @@ class TestBatches:
         server.refuses = lambda body: None
         rows, witness = batches("adds keys")
         assert statuses(rows) == {"ok": IMAGES} and not witness.unasked
+
+
+class TestVelm:
+    """The baseline asks through the same client, and is spared nothing."""
+
+    @pytest.fixture
+    def velm(self, root: Path, items: list[Item], tmp_path: Path, server: FakeEndpoint) -> Callable[[], Any]:
+        def run() -> tuple[list[Prediction], Velm]:
+            chat = chat_openai("m", server.url, price=Price(PRICE_IN, PRICE_OUT))
+            retrier = Retrier(model=chat, sleep=lambda seconds: None, concurrency=4)
+            client = LedgerClient(retrier=retrier, open_log=partial(LedgerCallLog, tmp_path / "ledger.sqlite"))
+            setup = BaselineSetup(
+                schema=in_view(MVTEC_AC, "published"), images=ImageReader(root), models=FakeModels(client=client),
+                vectors=MemoryVectors(), items=items, options=BaselineOptions(detector="oracle"),
+            )  # fmt: skip
+            baseline = build(setup)
+            asked = [item for item in items if item.split == "test" and item.anomalous]
+            return list(baseline.predict(asked, lambda done, total: None)), baseline
+
+        return run
+
+    @pytest.mark.parametrize(
+        "behaviour", ["thinks", "thinks aloud", "refuses maxLength", "breaks off", "writes labels as text", "streams"]
+    )
+    def test_it_gets_its_answers(self, velm: Callable[[], Any], server: FakeEndpoint, behaviour: str) -> None:
+        behave(server, behaviour)
+        rows, _ = velm()
+        assert Counter(row.parse for row in rows) == {"ok": IMAGES}
+
+    @pytest.mark.parametrize("behaviour", ["takes small requests", "runs out of credit"])
+    def test_what_is_not_its_images_fault_is_asked_again(
+        self, velm: Callable[[], Any], server: FakeEndpoint, behaviour: str
+    ) -> None:
+        behave(server, behaviour)
+        rows, baseline = velm()
+        assert len(rows) + baseline.unasked == IMAGES and baseline.unasked
+        assert all(row.parse == "ok" for row in rows)
+        server.refuses = lambda body: None
+        rows, _ = velm()
+        assert Counter(row.parse for row in rows) == {"ok": IMAGES}
+
+    def test_a_filter_is_about_its_image(self, velm: Callable[[], Any], server: FakeEndpoint) -> None:
+        behave(server, "flags some")
+        rows, baseline = velm()
+        failed = [row for row in rows if row.parse == "error"]
+        assert 0 < len(failed) < IMAGES == len(rows) and not baseline.unasked
+        assert all("violence" in row.raw for row in failed)
