@@ -21,7 +21,7 @@ import pytest
 from acbench.errors import AcbenchError
 from acbench.predictors.llm import Budget, LedgerClient, Retrier, check_vision
 from acbench.predictors.llm.cache import LedgerCallLog
-from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, call_id
+from acbench.predictors.llm.messages import Completion, LlmError, Picture, Price, Question, Usage, call_id
 from acbench.predictors.llm.rate_limit import BACKOFF, LONGEST_WAIT, RateLimit
 from acbench.testing.endpoint import PRICE_IN, PRICE_OUT
 
@@ -212,6 +212,14 @@ class TestBudget:
             budget.settle(amount, 2)
         assert budget.reserve(1) == 2
 
+    def test_what_is_under_way_counts_as_dear_as_what_was_seen(self) -> None:
+        budget = Budget(limit=10)
+        first, second = budget.reserve(1), budget.reserve(1)
+        assert first == second == 1
+        budget.settle(1, 3)
+        assert budget.reserve(2, wait=False) is None, "3 are spent, 3 are under way, and it may take 6"
+        assert budget.reserve(1) == 3
+
     def test_it_holds_for_many_at_once(self) -> None:
         budget = Budget(limit=1.0)
         worst = []
@@ -254,6 +262,27 @@ class TestDialer:
     def test_what_cannot_help_is_not_repeated(self, clock: Clock, kind: str) -> None:
         outcome = Retrier(model=Scripted(fails(LlmError(kind, "no"))), clock=clock, sleep=clock.sleep).ask(QUESTION)  # type: ignore[arg-type]
         assert outcome.sends == 1
+
+    def test_what_was_asked_wrongly_is_asked_again_at_once_and_paid(self, clock: Clock) -> None:
+        cut = LlmError("length", "cut", may_cost=True, usage=Usage(tokens_in=500, tokens_out=400), again=True)
+        outcome = Retrier(model=Scripted(fails(cut)), clock=clock, sleep=clock.sleep).ask(QUESTION)
+        assert outcome.answer and outcome.sends == 2 and not clock.slept
+        assert outcome.cost == pytest.approx(PRICE.of(500, 400) + PRICE.of(500, 10))
+
+    def test_the_bill_follows_what_the_body_tells(self, clock: Clock) -> None:
+        told = LlmError("server", "broke off", may_cost=True, usage=Usage(dollars=0.002))
+        outcome = Retrier(model=Scripted(fails(told)), clock=clock, sleep=clock.sleep).ask(QUESTION)
+        assert outcome.cost == pytest.approx(0.002 + PRICE.of(500, 10))
+
+    def test_nothing_is_asked_once_it_has_stopped(self, clock: Clock) -> None:
+        retrier = Retrier(model=Scripted(), clock=clock, sleep=clock.sleep)
+        retrier.stopped = LlmError("account", "no credit")
+        outcome = retrier.ask(QUESTION)
+        assert (outcome.sends, outcome.cost) == (0, 0) and outcome.error and outcome.error.kind == "account"
+
+    def test_cached_tokens_have_a_price_of_their_own(self) -> None:
+        assert Price(2, 8).of(1_000, 100, 900) == Price(2, 8).of(1_000, 100)
+        assert Price(2, 8, 0.5).of(1_000, 100, 900) == pytest.approx((100 * 2 + 900 * 0.5 + 100 * 8) / 1e6)
 
     def test_retry_after_holds_everybody_back(self, clock: Clock) -> None:
         model = Scripted(fails(LlmError("rate_limit", "slow down", retry_after=20)))
