@@ -14,7 +14,7 @@ from acbench.review.annotation_tool import Task, TaskKey, TaskPrediction, TaskVa
 from acbench.review.history import current_reviews
 from acbench.review.pull import last_round
 from acbench.review.queue import RankedItem, Why
-from acbench.review.wording import in_words
+from acbench.review.wording import in_families, in_words
 from acbench.schema.form import ALONE, ASKED, CONTROL, EMPTY, OBJECT, PLACES, UNMARKED
 
 QueuePart = Literal["disputed", "all", "audit"]
@@ -144,7 +144,10 @@ class TaskContent:
 
     def _proposals(self) -> str:
         """All proposals, as HTML."""
-        return BLIND_PROPOSALS if self.blind else "".join(map(_in_html, self.proposals)) or NO_PROPOSALS
+        if self.blind:
+            return BLIND_PROPOSALS
+        families = (f"<p>{html.escape(text)}.</p>" for text in in_families(self.proposals))
+        return "".join([*map(_in_html, self.proposals), *families]) or NO_PROPOSALS
 
 
 def refuse_unfit(task: Task, image: str, check: Check) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 
 import httpx2
 import openai
 
 from acbench._util.backoff import retry_after
-from acbench.integrations.openai.endpoint import KEY, Endpoint
+from acbench.integrations.openai.endpoint import Endpoint, authorities
 from acbench.predictors.llm.messages import LlmError, LlmErrorKind
 
 MAX_BODY = 8_000_000
@@ -33,15 +34,19 @@ _UPSTREAM = {408, 502, 504, 524}
 
 
 def connect(endpoint: Endpoint, timeout: float, connections: int) -> openai.OpenAI:
-    """A client that tries once, follows no redirects and reads bounded answers. Raises LlmError without a key."""
-    key = os.environ.get(KEY, "").strip()
-    if not key and not endpoint.loopback:
-        raise LlmError("auth", f"{endpoint.host} needs a key, and {KEY} is not set", f"export {KEY}=…")
+    """A client that tries once, follows no redirects and reads bounded answers.
+
+    Raises LlmError if the endpoint has a variable for its key, and that holds none.
+    """
+    key, named = endpoint.key, endpoint.key_env
+    if named and not key:
+        raise LlmError("auth", f"{endpoint.host} needs a key, and {named} is not set", f"export {named}=…")
     if not (key.isascii() and key.isprintable()):
-        raise LlmError("auth", f"{KEY} holds characters that no key has", f"export {KEY}=…")
+        raise LlmError("auth", f"{named} holds characters that no key has", f"export {named}=…")
     return openai.OpenAI(
         api_key=key or "none",
-        base_url=endpoint.url,
+        base_url=endpoint.base_url,
+        default_query=dict(endpoint.query),
         max_retries=0,
         timeout=timeout,
         default_headers={"Accept-Encoding": "identity"},
@@ -50,7 +55,11 @@ def connect(endpoint: Endpoint, timeout: float, connections: int) -> openai.Open
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=connections),
             follow_redirects=False,
             trust_env=not endpoint.loopback,  # a proxy does not know our own machine
-            event_hooks={"response": [partial(_bound, timeout=timeout)]},
+            verify=_trusted(),
+            event_hooks={
+                "request": [partial(_sign, endpoint=endpoint)],
+                "response": [partial(_bound, timeout=timeout)],
+            },
         ),
     )
 
@@ -73,14 +82,36 @@ def _status_error(endpoint: Endpoint, error: openai.APIStatusError) -> LlmError:
     status = error.status_code
     message = f"{endpoint.host} says {status}: {endpoint.scrub(_message(error))}"
     if status in {401, 403}:
-        return LlmError("auth", f"{message} (the key in {KEY} is not accepted)", f"export {KEY}=…")
+        return LlmError("auth", f"{message} ({endpoint.refused_key})", endpoint.key_hint)
     if status == 429 and error.code == "insufficient_quota":
-        return LlmError("auth", f"{message} (the account of the key in {KEY} has no credit)", f"export {KEY}=…")
+        what = f"the account of the key in {endpoint.key_env or 'no variable'} has no credit"
+        return LlmError("auth", f"{message} ({what})", endpoint.key_hint)
     if 300 <= status < 400:
         return LlmError("refused", f"{message}: redirects are not followed", "give the final URL as --llm-url")
     kind = _STATUS.get(status, "server" if status >= 500 else "refused")
     wait = retry_after(error.response.headers)
     return LlmError(kind, message, retry_after=wait, may_cost=status in _UPSTREAM)
+
+
+def _trusted() -> ssl.SSLContext | bool:
+    """Which authorities of certificates are trusted. Raises LlmError if the user's own ones cannot be read."""
+    if not (path := authorities()):
+        return True
+    try:
+        folder = Path(path).is_dir()
+        return ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
+    except OSError as error:
+        hint = "correct SSL_CERT_FILE or REQUESTS_CA_BUNDLE, or unset it"
+        raise LlmError("auth", f"the certificates in {path} cannot be read: {error.strerror or error}", hint) from None
+
+
+def _sign(request: httpx2.Request, *, endpoint: Endpoint) -> None:
+    """Have a request carry the key of its endpoint, and nothing of OpenAI's account to anybody else."""
+    request.headers.pop("authorization", None)
+    request.headers.update(endpoint.headers)
+    if not endpoint.is_openai:
+        for name in ("openai-organization", "openai-project"):
+            request.headers.pop(name, None)
 
 
 def _bound(response: httpx2.Response, *, timeout: float) -> None:
