@@ -64,7 +64,7 @@ class Tried:
     tokens_in: int
     tokens_out: int
     dollars: float | None
-    """Of the question; None if the price is not known."""
+    """The price of the question; None if it is not known."""
 
 
 def models_of(folder: Path) -> LlmTable:

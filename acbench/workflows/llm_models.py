@@ -151,9 +151,10 @@ def chosen(model: LlmModel) -> dict[str, object]:
 def _applied(record: Record, changes: Mapping[str, object]) -> Record:
     """A record with other values of its fields, and of those of the records in it."""
     assert dataclasses.is_dataclass(record) and not isinstance(record, type)
-    usual, values = type(record)(), {}
+    usual: Any = type(record)()
+    values: dict[str, Any] = {}
     for name in (each.name for each in dataclasses.fields(record)):
-        value = getattr(record, name)
+        value: Any = getattr(record, name)
         if dataclasses.is_dataclass(value):
             values[name] = _applied(value, changes)
         elif name in changes:

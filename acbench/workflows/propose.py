@@ -113,11 +113,12 @@ def _keep_former(files: BenchmarkFiles, path: Path, answers: Sequence[Proposal])
 
     The same model may have new answers, as under another schema: these replace the old ones.
     """
-    before = tables.read(path, Proposal)
-    if not answers or not before or before[0].proposer == answers[0].proposer:
+    models = {row.model for row in answers} - {""}
+    if not models or not path.exists():
         return
-    models = {row.model for row in before} - {""}
-    if models and models.isdisjoint(row.model for row in answers):
+    before = tables.read(path, Proposal)
+    former = {row.model for row in before} - {""}
+    if former and former.isdisjoint(models):
         tables.write(files.proposals(before[0].proposer), before, Proposal, key=lambda proposal: proposal.item_id)
 
 
