@@ -78,13 +78,14 @@ def list_(project: Path, as_json: bool) -> int:
 
 @llm.command(cls=Command, epilog="\b\nExample:\n  acbench llm remove qwen")
 @name_argument
+@json_option
 @project_option
-def remove(name: str, project: Path) -> int:
+def remove(name: str, project: Path, as_json: bool) -> int:
     """Forget a model's name, address and options. Its answers stay."""
     from acbench.workflows import llm_commands
 
     llm_commands.remove(project, name)
-    click.echo(f"removed: {name}")
+    click.echo(json.dumps({"removed": name}) if as_json else f"removed: {name}")
     return 0
 
 

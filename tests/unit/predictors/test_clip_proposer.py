@@ -594,6 +594,9 @@ def order(of: Proposal) -> str:
     return max(of.scores, key=lambda each: of.scores[each])
 
 
+STATUSES = ("ok", "abstained", "error")
+
+
 def test_from_the_command_line_beside_an_llm(toy: Path, folder: Path, tmp_path: Path) -> None:
     """Both look, the labels come of all witnesses, and `compare` shows who said what at which price."""
     project = tmp_path / "project"
@@ -611,7 +614,9 @@ def test_from_the_command_line_beside_an_llm(toy: Path, folder: Path, tmp_path: 
         )
         assert acbench("relabel", "--no-canary") == facts
         assert len(server.requests) == 10
-    asked = {name.partition("@")[0]: sum(tally.values()) for name, tally in facts["witnesses"].items()}
+    asked = {
+        name.partition("@")[0]: sum(tally[status] for status in STATUSES) for name, tally in facts["witnesses"].items()
+    }
     assert asked["clip"] == asked["llm"] == 10
     compared = acbench("compare", "--truth", "labels")
     assert compared["proposers"]["llm"]["calls"] == 10 and compared["proposers"]["clip"]["calls"] == 0
