@@ -64,9 +64,12 @@ class SampleBuilder:
         """Full name of a proposer → its field; no two have the same."""
         names = shown_names(answer.proposer for answers in self.proposals.values() for answer in answers)
         fields = Counter(map(_field_name, names.values()))
+        marks = {
+            proposer: "" if fields[_field_name(name)] == 1 else digest(proposer) for proposer, name in names.items()
+        }
         return {
-            proposer: f"proposal_{_field_name(name if fields[_field_name(name)] == 1 else proposer)}"
-            for proposer, name in names.items()
+            proposer: "_".join(filter(None, ("proposal", _field_name(names[proposer]), mark)))
+            for proposer, mark in marks.items()
         }
 
     @cached_property

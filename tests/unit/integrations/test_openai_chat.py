@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
+import certifi
 import pytest
 
 from acbench.errors import AcbenchError
 from acbench.integrations.openai.chat import MAX_TEXT, Capabilities, OpenAIChat, chat_openai
 from acbench.integrations.openai.client import MAX_BODY
-from acbench.integrations.openai.endpoint import KEY, Endpoint
+from acbench.integrations.openai.endpoint import KEY, Endpoint, authorities
 from acbench.integrations.openai.tokens import picture_tokens
 from acbench.predictors.llm.messages import LlmError, Picture, Price, Question
 from acbench.testing import tiny_jpeg, tiny_png
@@ -407,6 +409,23 @@ class TestSecrets:
         with pytest.raises(AcbenchError) as caught:
             Endpoint.at(f"https://llm.example.org/v1?{query}")
         assert query not in str(caught.value)
+
+
+class TestAuthorities:
+    @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+    def test_those_of_the_user_are_trusted(
+        self, server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+    ) -> None:
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
+            monkeypatch.delenv(name, raising=False)
+        assert authorities() is None
+        monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
+        assert authorities() == str(tmp_path / "ca.pem")
+        with pytest.raises(LlmError, match=r"ca\.pem cannot be read(?s:.)*SSL_CERT_FILE") as caught:
+            chat(server).ask(QUESTION)
+        assert caught.value.hint
+        monkeypatch.setenv(variable, certifi.where())
+        assert chat(server).ask(QUESTION).text
 
 
 class TestEndpoints:
