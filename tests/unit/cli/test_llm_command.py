@@ -310,6 +310,17 @@ class TestSettings:
         done = here_in(project, "relabel", "sample", "--llm-edge", "1024", status=1)
         assert "acbench llm add a --edge" in done.err
 
+    def test_velm_and_a_shard_ask_a_model_of_the_table_too(self, project: Path, one: FakeEndpoint) -> None:
+        add(project, "a", one, "--price", "2/8")
+        velm = ("velm", "sample", "--category", "washer", "--detector", "none", "--llm", "llm:a", "--json")
+        assert here_in(project, *velm, "--dry-run").facts["velm"]["cost"] > 0
+        done = here_in(project, "propose", "sample", "--category", "washer", "--proposer", "llm:a", "--shard", "1/2")
+        assert "of 52 llm:a" in done.out and one.requests
+        here_in(project, "merge", "sample")
+        asked = len(one.requests)
+        facts = here_in(project, "propose", "sample", "--proposer", "llm:a", "--no-canary", "--json").facts
+        assert facts["llm:a"]["ok"] == 52 and len(one.requests) < asked + 52, "what the shard asked is known"
+
     @pytest.mark.parametrize(
         ("options", "hint"),
         [
