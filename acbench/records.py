@@ -6,6 +6,7 @@ A label is a *set* of class ids, held as a sorted tuple. The reserved id `good` 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -36,6 +37,13 @@ def item_id(dataset: str, category: str, image: str) -> str:
 def short_name(proposer: str) -> str:
     """The name of a proposer, `NAME@HASH`, without its hash."""
     return proposer.rpartition("@")[0] or proposer
+
+
+def shown_names(proposers: Iterable[str]) -> dict[str, str]:
+    """Full name of a proposer → how it is called beside the others: without its hash, unless two would be the same."""
+    names = sorted(set(proposers))
+    counts = Counter(map(short_name, names))
+    return {name: short_name(name) if counts[short_name(name)] == 1 else name for name in names}
 
 
 def label_set(labels: Iterable[str]) -> tuple[str, ...]:
@@ -127,6 +135,11 @@ class Proposal:
     calls: tuple[str, ...] = ()
     """Ids of the LLM calls that it took, the one that answered last."""
     schema_version: str = ""
+    model: str = ""
+    """The model that answered, with its version, as whoever runs it calls it; empty if no model did."""
+    family: str = ""
+    """The family of that model, in lower case. Proposers of one family are not independent witnesses; empty: of none.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acbench.cli.options import benchmark_argument, json_option, opened, project_option
+from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option
 
 if TYPE_CHECKING:
     from acbench.evaluation.proposers import ProposerComparison, ProposerFigures
@@ -19,7 +19,7 @@ MISTAKES = 3
 
 @click.command(epilog="\b\nExample:\n  acbench compare sample")
 @benchmark_argument
-@click.option(
+@option(
     "--truth",
     type=click.Choice(["people", "labels"]),
     help="Judge by what people decided, or by all current labels, which the proposers helped to make."
@@ -73,7 +73,7 @@ def _row(name: str, figures: ProposerFigures) -> tuple[str, ...]:
     overall, cost = figures.overall, figures.cost
     accuracy = overall.accuracy
     return (
-        name,
+        _who(name, figures),
         f"{overall.answered:,}",
         f"{accuracy.value:.3f} ({accuracy.low:.3f}–{accuracy.high:.3f})" if accuracy else "–",
         _number(overall.kappa),
@@ -81,6 +81,12 @@ def _row(name: str, figures: ProposerFigures) -> tuple[str, ...]:
         f"{cost.dollars:.2f}" if cost.calls else "–",
         _number(cost.dollars_per_right, 4),
     )
+
+
+def _who(name: str, figures: ProposerFigures) -> str:
+    """A proposer, with the models that answered, and whether it is still asked."""
+    models = f" ({', '.join(figures.models)})" if figures.models else ""
+    return f"{name}{models}" + ("" if figures.asked else ", no longer asked")
 
 
 def _number(value: float | None, digits: int = 3) -> str:

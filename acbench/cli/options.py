@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import click
+from click.core import ParameterSource
 
 from acbench.errors import AcbenchError
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Record = TypeVar("Record")
 
+LLM = "llm_"
+"""How the names begin under which click passes what was said of an LLM."""
+
 Section = Literal["Dataset", "Proposers", "Multimodal LLM", "Queue", "Many machines", "Options"]
 """The sections of the help of commands with many options, in this order."""
 
@@ -29,12 +33,33 @@ Section = Literal["Dataset", "Proposers", "Multimodal LLM", "Queue", "Many machi
 class Option(click.Option):
     """An option that belongs to a section of the help.
 
-    A variable that is named after its flag sets it too: ACBENCH_RELABEL_JSON sets `--json` of `relabel`.
+    A variable that is named after its flag sets it too: ACBENCH_RELABEL_JSON sets `--json` of `relabel`. An option that
+    takes one value refuses a second one that differs: click itself would drop the first without a word.
+
+    `several`: what to do with several values, for that refusal.
     """
 
-    def __init__(self, *names: Any, section: Section = "Options", **attributes: Any) -> None:
+    def __init__(self, *names: Any, section: Section = "Options", several: str = "", **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.section = section
+        self.several = several
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        repeatable, self.multiple = self.multiple, True  # so that the parser gives all values
+        try:
+            super().add_to_parser(parser, ctx)
+        finally:
+            self.multiple = repeatable
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
+        given = opts.get(str(self.name))
+        if isinstance(given, list) and not self.multiple:
+            if any(value != given[0] for value in given):  # they are not repeated, as a URL may hold a password
+                flag = max(self.opts, key=len)
+                why = f"{flag} takes one value, and {len(given)} that differ were given"
+                raise click.UsageError(f"{why}; {self.several}" if self.several else why, ctx)
+            opts = {**opts, str(self.name): given[0]}
+        return super().consume_value(ctx, opts)
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         flag = max(self.opts, key=len).strip("-").replace("-", "_").upper()
@@ -116,98 +141,6 @@ dataset_options = together(
 """Which dataset, and how much of it. Kept for the next command."""
 
 
-class _Price(click.ParamType[tuple[float, ...]]):
-    """`IN/OUT`, dollars per million tokens."""
-
-    name = "IN/OUT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        try:
-            price = tuple(float(part) for part in value.split("/"))
-        except ValueError:
-            price = ()
-        if len(price) != 2 or not all(0 <= dollars < 1e6 for dollars in price):
-            self.fail("dollars per million tokens in and out, such as 2.50/10", param, ctx)
-        return price
-
-
-def _endpoint(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refuse a URL that holds a password before anything records it."""
-    if value:
-        from acbench.integrations.openai.endpoint import Endpoint
-
-        Endpoint.at(value)
-    return value
-
-
-llm_option = partial(option, section="Multimodal LLM")
-llm_options = together(
-    llm_option(
-        "--llm",
-        metavar="MODEL",
-        help="Ask this model: its name at the endpoint, or local:FOLDER_OR_HUB_ID to run it on this machine.",
-    ),
-    llm_option(
-        "--llm-url",
-        metavar="URL",
-        callback=_endpoint,
-        help="Use this OpenAI-compatible endpoint, such as http://localhost:11434/v1, with the key in OPENAI_API_KEY."
-        "  [default: OpenAI's]",
-    ),
-    llm_option(
-        "--llm-price", type=_Price(), help="Count this price: dollars per million tokens in and out, such as 2.50/10."
-    ),
-    llm_option("--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend at most this much in one run."),
-    llm_option(
-        "--concurrency",
-        type=click.IntRange(1, 256),
-        default=8,
-        show_default=True,
-        metavar="N",
-        help="Make at most N calls at once.",
-    ),
-    llm_option(
-        "--timeout",
-        type=click.FloatRange(min=1),
-        default=120,
-        show_default=True,
-        metavar="SECONDS",
-        help="Wait at most this long for one answer.",
-    ),
-    llm_option("--batch", is_flag=True, help="Ask through the endpoint's batch API: half the price, within a day."),
-    llm_option("--retry-errors", is_flag=True, help="Ask again the questions that ended in an error."),
-    llm_option(
-        "--no-canary",
-        is_flag=True,
-        help="Skip the vision check: two small questions that show whether the model sees pictures.",
-    ),
-)
-"""Which multimodal LLM, and what it may cost. Model, URL and price are kept for the next command."""
-
-
-proposer_option = partial(option, section="Proposers")
-proposer_options = together(
-    proposer_option("--with", "with_", multiple=True, metavar="PROPOSER", help="Also ask this one; can be repeated."),
-    proposer_option("--without", multiple=True, metavar="PROPOSER", help="Do not ask this one; can be repeated."),
-    proposer_option(
-        "--backbone",
-        metavar="MODEL",
-        help="Use this image model for `neighbours`: efficientnet-lite0, timm:MODEL[@FILE], open_clip:MODEL@TAG."
-        "  [default: efficientnet-lite0, bundled]",
-    ),
-    proposer_option(
-        "--clip-model",
-        metavar="MODEL",
-        help="Use this model for `clip`: a name of open_clip, hf-hub:ORG/NAME, or local-dir:FOLDER.",
-    ),
-    proposer_option(
-        "--clip-weights", metavar="TAG_OR_FILE", help="Load these weights, if --clip-model is a name of open_clip."
-    ),
-    llm_options,
-)
-"""Which proposers, and which models. Kept for the next command."""
-
-
 machine_option = partial(option, section="Many machines")
 engine_options = together(
     machine_option(
@@ -242,11 +175,6 @@ shard_option = machine_option(
 )
 
 
-dry_run_option = llm_option(
-    "--dry-run", is_flag=True, help="Print what `llm` would cost and an example question; ask nothing."
-)
-
-
 out_option = option(
     "--out",
     metavar="FOLDER_OR_URL",
@@ -277,9 +205,15 @@ def _run_options(values: dict[str, Any]) -> Options:
 
     if values.get("dry_run"):  # nothing expensive is done, so no cluster is started
         values["engine"] = "local"
-    changes = _moved(values, SettingChanges)
+    changes = _moved(values, SettingChanges, llm=llm_changes(values))
     calls = _moved(values, CallOptions)
     return _moved(values, Options, changes=changes, calls=calls)
+
+
+def llm_changes(values: dict[str, Any]) -> dict[str, object]:
+    """Move what was said of an LLM (field → value) out of what click parsed: see `model_options`."""
+    given = {name: values.pop(name) for name in list(values) if name.startswith(LLM)}
+    return {name.removeprefix(LLM): value for name, value in given.items() if value is not None}
 
 
 def _moved(values: dict[str, Any], record: type[Record], **more: Any) -> Record:

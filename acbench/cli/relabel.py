@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from acbench.cli.model_options import dry_run_option, proposer_options
 from acbench.cli.options import (
     Command,
     benchmark_argument,
     dataset_options,
-    dry_run_option,
     engine_options,
     json_option,
     opened,
     option,
     out_option,
     project_option,
-    proposer_options,
     with_run_options,
 )
 from acbench.cli.screen import facts_table, label_counts, review_counts
@@ -150,7 +149,9 @@ def _print(done: Relabelled, benchmark: str, files: BenchmarkFiles) -> None:
 
 def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
     """What a report says, as names and sentences."""
-    witnesses = [f"{short_name(name)} {_answers(counts)}" for name, counts in report.witnesses.items()]
+    from acbench.workflows.summary import one_witness
+
+    witnesses = [f"{_who(name, counts)} {_answers(counts)}" for name, counts in report.witnesses.items()]
     queue = f"{report.queue.waiting:,} of {report.images.all:,} images need review"
     reasons = ", ".join(f"{count} {why}" for why, count in report.queue.by_why.items() if count)
     by_people = f"{report.decided_by_people:,} decided by people"
@@ -158,6 +159,10 @@ def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
         ("images", report.dataset),
         *(("", finding) for finding in _findings(report.findings, benchmark)),
         ("witnesses", "; ".join(witnesses)),
+        *(
+            ("", f"{' and '.join(names)} are models of one family, {family}: together one witness")
+            for family, names in one_witness(report.witnesses).items()
+        ),
         ("queue", f"{queue}: {reasons}" if reasons else queue),
         ("labels", f"{label_counts(dataclasses.asdict(report.labels))}; {by_people}"),
         ("audit", f"error of the auto-accepted labels: {_error(report.audit)}"),
@@ -170,6 +175,11 @@ def _findings(findings: Sequence[Finding], benchmark: str) -> list[str]:
     if len(findings) > SHOWN:
         lines.append(f"! and {len(findings) - SHOWN} more: acbench ingest {shlex.quote(benchmark)}")
     return lines
+
+
+def _who(name: str, counts: AnswerCounts) -> str:
+    """A proposer, with the models that answered."""
+    return f"{short_name(name)} ({', '.join(counts.models)})" if counts.models else short_name(name)
 
 
 def _answers(counts: AnswerCounts) -> str:

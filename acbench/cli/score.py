@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from acbench.cli.model_options import proposer_option
 from acbench.cli.options import (
     Command,
     json_option,
     option,
     project_option,
-    proposer_option,
     root_option,
     together,
 )

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acbench.cli.model_options import dry_run_option, proposer_option, proposer_options
 from acbench.cli.options import (
     Command,
     benchmark_argument,
     dataset_options,
-    dry_run_option,
     engine_options,
     json_option,
     opened,
     out_option,
     project_option,
-    proposer_option,
-    proposer_options,
     shard_option,
     with_run_options,
 )

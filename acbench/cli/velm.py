@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acbench.cli.model_options import llm_option, llm_options
 from acbench.cli.options import (
     Command,
     benchmark_argument,
     dataset_options,
     engine_options,
     json_option,
-    llm_option,
-    llm_options,
     opened,
     option,
     out_option,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, short_name
+from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, shown_names
 from acbench.review.crowdlab import cross_validated
 from acbench.schema import Schema
 from acbench.stats import Calibration, Estimate, calibration, kappa, rate
@@ -32,6 +32,8 @@ class LabelledDataset:
     labels: Mapping[str, Label]
     """By item_id."""
     schema: Schema
+    former: Sequence[Proposal] = ()
+    """Answers of proposers that are no longer asked. They are compared, and no part of any label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,12 @@ class ProposerFigures:
     cost: AnswerCost
     confusions: Sequence[Confusion]
     """The most frequent mistakes, at most CONFUSIONS."""
+    models: tuple[str, ...] = ()
+    """The models and versions that answered, sorted."""
+    families: tuple[str, ...] = ()
+    """The families of these."""
+    asked: bool = True
+    """Whether it is still asked."""
 
     def to_json(self) -> dict[str, object]:
         """JSON values: overall figures and cost stand in one table with the rest."""
@@ -94,6 +102,9 @@ class ProposerFigures:
             "calibration": self.calibration,
             **dataclasses.asdict(self.cost),
             "confusions": [dataclasses.asdict(confusion) for confusion in self.confusions],
+            "models": list(self.models),
+            "families": list(self.families),
+            "asked": self.asked,
         }
 
 
@@ -146,10 +157,12 @@ def compare(
     `cost`: gives the dollars that calls took, by their ids.
     """
     truth = _true_answers(dataset, people_only)
+    current = [proposal for proposals in dataset.proposals.values() for proposal in proposals]
+    names = shown_names(proposal.proposer for proposal in (*current, *dataset.former))
     asked: dict[str, dict[str, Proposal]] = {}
-    for proposals in dataset.proposals.values():
-        for proposal in proposals:
-            asked.setdefault(short_name(proposal.proposer), {})[proposal.item_id] = proposal
+    for proposal in (*current, *dataset.former):
+        asked.setdefault(names[proposal.proposer], {})[proposal.item_id] = proposal
+    former = {names[proposal.proposer] for proposal in dataset.former}
     answers: dict[str, LabelTexts] = {
         name: {
             item_id: JOIN.join(proposal.labels)
@@ -173,6 +186,9 @@ def compare(
                 calibration=calibration(_confidences(asked.get(name, {}), truth)),
                 cost=_cost(asked.get(name, {}), _right(own, truth), cost),
                 confusions=_confusions(own, truth, category_of),
+                models=tuple(sorted({answer.model for answer in asked.get(name, {}).values()} - {""})),
+                families=tuple(sorted({answer.family for answer in asked.get(name, {}).values()} - {""})),
+                asked=name not in former,
             )
             for name, own in answers.items()
         },

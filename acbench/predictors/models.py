@@ -92,3 +92,6 @@ class Models(Protocol):
 
     def question_options(self, name: str = "") -> QuestionOptions:
         """What questions to that LLM show. Raises AcbenchError as `llm_client` does."""
+
+    def llm_family(self, name: str = "") -> str:
+        """The family that the user says that LLM is of; empty to tell by the answering model's name."""

@@ -32,13 +32,21 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
     """Who said what, by which rule the labels were decided, and how many labels people have decided."""
     answers: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    models: dict[str, set[str]] = defaultdict(set)
     for row in facts.rows:
         for vote in row["votes"]:
             if vote["kind"] != "person":
                 answers[vote["who"], vote["kind"]][vote["said"]] += 1
-    head = ["witness", "kind", "answered", "abstained", "failed"]
+                if vote["model"]:
+                    models[vote["who"]].add(md.escaped(f"{vote['model']}, {vote['family'] or 'no family'}"))
+    head = ["witness", "kind", "model, family", "answered", "abstained", "failed"]
     rows = [
-        [f"`{who}`", kind, *(f"{counts[said]:,}" for said in ("label", "abstained", "error"))]
+        [
+            f"`{who}`",
+            kind,
+            "; ".join(sorted(models[who])) or "–",
+            *(f"{counts[said]:,}" for said in ("label", "abstained", "error")),
+        ]
         for (who, kind), counts in sorted(answers.items())
     ]
     decided_by = Counter(entry.decided_by for entry in facts.entries if entry.anomalous)

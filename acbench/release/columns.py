@@ -53,6 +53,8 @@ VOTE: tuple[Column, ...] = (
     Column("said", "text", "`label`, `abstained`, `error`, `unsure`, `bad_image` or `bad_mask`."),
     Column("labels", "texts", "The classes given, if it is `label`."),
     Column("blind", "flag", "Of a person: whether no proposal was in sight. Else null."),
+    Column("model", "text", "The model that answered, with its version; null if none did."),
+    Column("family", "text", "The family of that model: models of one family are one witness. Else null."),
 )
 
 IMAGES = tuple(column.name for column in COLUMNS if column.kind == "image")

@@ -23,6 +23,8 @@ class Vote(TypedDict):
     said: str
     labels: list[str]
     blind: bool | None
+    model: str | None
+    family: str | None
 
 
 class Row(TypedDict):
@@ -173,6 +175,8 @@ def _vote_of_review(review: Review) -> Vote:
         "said": review.verdict,
         "labels": list(review.labels),
         "blind": not review.shown,
+        "model": None,
+        "family": None,
     }
 
 
@@ -183,6 +187,8 @@ def _vote_of_proposal(proposal: Proposal) -> Vote:
         "said": "label" if proposal.status == "ok" else proposal.status,
         "labels": list(proposal.labels),
         "blind": None,
+        "model": proposal.model or None,
+        "family": proposal.family or None,
     }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from acbench.records import GOOD, JOIN, Item, Label, Prediction, Proposal, Review, short_name
+from acbench.records import GOOD, JOIN, Item, Label, Prediction, Proposal, Review, shown_names
 from acbench.review.app_records import FORMAT, AppLabel, AppSample, FieldValue
 from acbench.review.history import by_item
 from acbench.review.queue import RankedItem
@@ -60,6 +60,19 @@ class SampleBuilder:
         return {name: {row.item_id: row for row in rows} for name, rows in self.predictions.items()}
 
     @cached_property
+    def _proposal_fields(self) -> dict[str, str]:
+        """Full name of a proposer → its field; no two have the same."""
+        names = shown_names(answer.proposer for answers in self.proposals.values() for answer in answers)
+        fields = Counter(map(_field_name, names.values()))
+        marks = {
+            proposer: "" if fields[_field_name(name)] == 1 else digest(proposer) for proposer, name in names.items()
+        }
+        return {
+            proposer: "_".join(filter(None, ("proposal", _field_name(names[proposer]), mark)))
+            for proposer, mark in marks.items()
+        }
+
+    @cached_property
     def _copies(self) -> dict[str, str]:
         return _first_copies(self.items)
 
@@ -79,7 +92,7 @@ class SampleBuilder:
             "problem": item.problem or None,
             **_label_fields(item, self.labels[key], reviews, self.schema.category(item.category)),
             **_queue_fields(self._places.get(key), self._queue.get(key)),
-            **{f"proposal_{_field_name(short_name(answer.proposer))}": _proposal(answer) for answer in proposals},
+            **{self._proposal_fields[answer.proposer]: _proposal(answer) for answer in proposals},
             **{
                 f"prediction_{_field_name(system)}": _prediction(answers[key])
                 for system, answers in self._predictions.items()
@@ -147,7 +160,13 @@ def _review(review: Review) -> str:
 
 def _proposal(answer: Proposal) -> AppLabel:
     """What a proposer says; `(abstained)` or `(error)` where it names no class."""
-    facts = {"rationale": answer.rationale, "reason": answer.reason, "by": answer.proposer}
+    facts = {
+        "rationale": answer.rationale,
+        "reason": answer.reason,
+        "by": answer.proposer,
+        "model": answer.model,
+        "family": answer.family,
+    }
     return AppLabel(
         label=JOIN.join(answer.labels) if answer.status == "ok" else f"({answer.status})",
         confidence=answer.scores.get(answer.labels[0]) if len(answer.labels) == 1 else None,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from acbench.records import PEOPLE, Item, Label, Proposal
-from acbench.review.witnesses import witnesses
+from acbench.review.witnesses import voice_of, witnesses
 from acbench.schema import Category, Schema
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class _Answers:
     plain: dict[str, dict[str, str]]
     """item_id → witness without probabilities → class."""
     scored: dict[str, dict[str, Mapping[str, float]]]
-    """Proposer with probabilities → item_id → class → probability."""
+    """Proposer with probabilities, or family of several → item_id → class → probability."""
 
     def consensus(self, hidden: frozenset[str]) -> dict[str, tuple[str, float]]:
         """item_id → likeliest class and its probability, without people's decisions on the `hidden` items."""
@@ -163,9 +164,20 @@ def _answers_by_category(
 
 
 def _add(answers: _Answers, item_id: str, proposals: Sequence[Proposal], category: Category | None) -> None:
+    by_voice: defaultdict[str, list[Mapping[str, float]]] = defaultdict(list)
     for proposal in proposals:
         if proposal.scores:
-            answers.scored.setdefault(proposal.proposer, {})[item_id] = proposal.scores
+            by_voice[voice_of(proposal)].append(proposal.scores)
+    for voice, scores in by_voice.items():
+        answers.scored.setdefault(voice, {})[item_id] = _mean(scores)
     single = [voice for voice in witnesses(proposals, category) if len(voice.labels) == 1]
     if plain := {voice.names[0]: voice.labels[0] for voice in single if voice.probability is None}:
         answers.plain[item_id] = plain
+
+
+def _mean(scores: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    """The mean probabilities of models of one family, which weigh as one."""
+    if len(scores) == 1:
+        return scores[0]
+    classes = sorted({label for row in scores for label in row})
+    return {label: sum(row.get(label, 0.0) for row in scores) / len(scores) for label in classes}

@@ -17,14 +17,13 @@ from acbench.records import (
     Verdict,
     is_contradictory,
     label_set,
-    short_name,
 )
 from acbench.review.crowdlab import LikelyClass, likely_classes
 from acbench.review.history import current_reviews
-from acbench.review.witnesses import Witness, differ, in_order, witnesses
+from acbench.review.witnesses import Witness, described, differ, in_order, witnesses
 from acbench.schema import Category, Schema
 
-POLICY = "witnesses-2"
+POLICY = "witnesses-3"
 
 POLICY_SUMMARY = (
     "An image that cannot be used is `excluded`.",
@@ -36,6 +35,10 @@ POLICY_SUMMARY = (
     "Otherwise independent witnesses decide: if all that answer agree, the label is `accepted`; if they differ, or none"
     " answers, it is `pending`.",
     "Proposers that start from the dataset's own label are one witness as long as they name the same class.",
+    "Models of one family are one witness as long as they name the same set, and so is one model that is asked twice.",
+    "The family is what the user says, or is told by the name of the model that answered, that is by its maker or line"
+    " (`gpt` and `o3` are of `openai`, `gemini` and `gemma` of `google`); an unknown name is a family of its own,"
+    " without version, size and date. All CLIP models are of one family.",
     "The dataset's own label is `accepted` without a second witness, and the reason says so.",
     "Where the dataset's own label names no class, a single witness is enough only if people made it and it names more"
     " than one class.",
@@ -200,13 +203,13 @@ def _who(review: Review) -> str:
 
 
 def _no_witness(proposals: Sequence[Proposal]) -> _Outcome:
-    why = "; ".join(f"{short_name(proposal.proposer)}: {proposal.reason}" for proposal in in_order(proposals))
+    why = "; ".join(f"{described(proposal)}: {proposal.reason}" for proposal in in_order(proposals))
     return _pending(f"no witness names a class ({why or 'none was asked'})")
 
 
 def _witnesses_differ(voices: Sequence[Witness], likely: LikelyClass | None) -> _Outcome:
     """The pending label holds the likeliest class, or else the class of the dataset's own label."""
-    said = "; ".join(f"{JOIN.join(voice.names)}: {voice}" for voice in voices)
+    said = "; ".join(f"{_who_says(voice)}: {voice}" for voice in voices)
     label_sets = [voice.labels for voice in voices]
     share = max(map(label_sets.count, label_sets)) / len(label_sets)
     if likely is None:
@@ -221,6 +224,8 @@ def _witnesses_agree(voices: Sequence[Witness]) -> _Outcome:
     names = JOIN.join(name for voice in voices for name in voice.names)
     confidence = next((voice.probability for voice in voices if voice.probability is not None), None)
     reason = f"{len(voices)} independent witnesses agree"
+    if any(voice.described != voice.names for voice in voices):  # models answered, and of these the versions count
+        reason += f": {JOIN.join(map(_who_says, voices))}"
     return _Outcome("accepted", voices[0].labels, names, reason, agreement=1.0, confidence=confidence)
 
 
@@ -231,12 +236,18 @@ def _single_witness(item: Item, voice: Witness, mapping: str) -> _Outcome:
         return _Outcome("accepted", voice.labels, names, f"{_from_source(item, voice, mapping)}; no second witness")
     dataset = f"the dataset says {', '.join(item.source_labels) or 'nothing'}"
     if not voice.by_people:
-        reason = f"{dataset}; only a machine ({names}) names {voice}"
+        reason = f"{dataset}; only a machine ({_who_says(voice)}) names {voice}"
         return _pending(reason, voice.labels, confidence=voice.probability)
     if len(voice.labels) < 2:
         reason = f"{dataset}, which is more than one kind; {names} names only {voice}"
         return _pending(reason, voice.labels)
     return _Outcome("accepted", voice.labels, names, f"{dataset}; {names} names the kinds")
+
+
+def _who_says(voice: Witness) -> str:
+    """The proposers of a voice, with the models that answered; several models are said to be of one family."""
+    of_family = f" [one witness: family {voice.family}]" if voice.family else ""
+    return JOIN.join(voice.described) + of_family
 
 
 def _from_source(item: Item, voice: Witness, mapping: str) -> str:

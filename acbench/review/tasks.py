@@ -14,7 +14,7 @@ from acbench.review.annotation_tool import Task, TaskKey, TaskPrediction, TaskVa
 from acbench.review.history import current_reviews
 from acbench.review.pull import last_round
 from acbench.review.queue import RankedItem, Why
-from acbench.review.wording import in_words
+from acbench.review.wording import in_families, in_words
 from acbench.schema.form import ALONE, ASKED, CONTROL, EMPTY, OBJECT, PLACES, UNMARKED
 
 QueuePart = Literal["disputed", "all", "audit"]
@@ -146,15 +146,15 @@ class TaskContent:
 
     def _proposals(self) -> str:
         """All proposals, as HTML."""
-        return BLIND_PROPOSALS if self.blind else self._in_html() or NO_PROPOSALS
+        if self.blind:
+            return BLIND_PROPOSALS
+        families = (f"<p>{html.escape(text)}.</p>" for text in in_families(self.proposals))
+        return "".join([*map(self._in_html, self.proposals), *families]) or NO_PROPOSALS
 
-    def _in_html(self) -> str:
-        paragraphs = []
-        for proposal in self.proposals:
-            said = html.escape(in_words(proposal, self.names))
-            why = html.escape(proposal.rationale) if proposal.status == "ok" else ""
-            paragraphs.append(f"<p><b>{said}</b>{why and f'<br/>{why}'}</p>")
-        return "".join(paragraphs)
+    def _in_html(self, proposal: Proposal) -> str:
+        said = html.escape(in_words(proposal, self.names))
+        why = html.escape(proposal.rationale) if proposal.status == "ok" else ""
+        return f"<p><b>{said}</b>{why and f'<br/>{why}'}</p>"
 
 
 def refuse_unfit(task: Task, image: str, check: Check) -> None:

@@ -33,6 +33,11 @@ class Project:
         return self.workspace / "ledger.sqlite"
 
     @property
+    def llm_table(self) -> Path:
+        """`.acbench/llm.json`: the multimodal LLMs that have names."""
+        return self.workspace / "llm.json"
+
+    @property
     def annotation_tool(self) -> Path:
         """`.acbench/desk/`: the annotation tool that this project runs, and the pictures that it shows."""
         return self.workspace / "desk"
@@ -107,10 +112,18 @@ class BenchmarkFiles:
         return self.workspace / "findings.parquet"
 
     def proposals(self, proposer: str) -> Path:
-        """The table of one proposer, by the name under which it was asked for, such as `file:PATH`."""
+        """The table of one proposer, by the name under which it was asked for, such as `file:PATH`.
+
+        What another model answered under the same name is kept under the full name, `NAME@HASH`.
+        """
         name = re.sub(r"[^A-Za-z0-9_]", "_", proposer)
         mark = "" if name == proposer.replace(":", "_") else f"_{digest(proposer, length=8)}"
         return self.workspace / "proposals" / f"{name[-60:]}{mark}.parquet"
+
+    @property
+    def all_proposals(self) -> list[Path]:
+        """The tables of all proposers that were ever asked."""
+        return sorted((self.workspace / "proposals").glob("*.parquet"))
 
     @property
     def proposal_tallies(self) -> Path:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,16 +33,30 @@ _MISSING = re.compile(r"Object missing required field `(.+)`")
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
-def read_file(path: Path, kind: type[T], *, hint: str, allow_unknown: bool = False) -> T:
+Upgrade = Callable[[object], object]
+"""Turns JSON values that an older version wrote into what this one reads."""
+
+
+def read_file(
+    path: Path, kind: type[T], *, hint: str, allow_unknown: bool = False, upgrade: Upgrade = lambda value: value
+) -> T:
     """The value in a JSON file: see `decode`. Raises StorageError, also for a file that cannot be read."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}", hint) from None
-    return decode(data, kind, str(path), hint=hint, allow_unknown=allow_unknown)
+    return decode(data, kind, str(path), hint=hint, allow_unknown=allow_unknown, upgrade=upgrade)
 
 
-def decode(data: bytes, kind: type[T], where: str, *, hint: str = "", allow_unknown: bool = False) -> T:
+def decode(
+    data: bytes,
+    kind: type[T],
+    where: str,
+    *,
+    hint: str = "",
+    allow_unknown: bool = False,
+    upgrade: Upgrade = lambda value: value,
+) -> T:
     """A value of a dataclass, or of another type that msgspec knows, from JSON text.
 
     Every value has to have the type of its field; an integer stands for a float too. A field without a default has to
@@ -59,7 +73,7 @@ def decode(data: bytes, kind: type[T], where: str, *, hint: str = "", allow_unkn
         fault = _fault(data) or str(error)
     if fault:
         raise _refusal(where, fault, hint)
-    return convert(value, kind, where, hint=hint, allow_unknown=allow_unknown)
+    return convert(upgrade(value), kind, where, hint=hint, allow_unknown=allow_unknown)
 
 
 def convert(value: object, kind: type[T], where: str, *, hint: str = "", allow_unknown: bool = False) -> T:

@@ -92,6 +92,8 @@ class FakeEndpoint:
         """Bodies of all requests for a completion, in order."""
         self.headers: list[dict[str, str]] = []
         """Their headers, with names in lower case."""
+        self.paths: list[str] = []
+        """Their paths, with queries."""
         self.paid_by_text: Counter[str] = Counter()
         """Text of the question → answers that were charged."""
         self.paid_by_question: Counter[str] = Counter()
@@ -206,7 +208,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         endpoint = self.server.endpoint
         data = self.rfile.read(int(self.headers.get("content-length", 0)))
-        if self.path.endswith("/chat/completions"):
+        if self.path.partition("?")[0].endswith("/chat/completions"):
+            endpoint.paths.append(self.path)
             self.complete(endpoint, json.loads(data))
         elif self.path.endswith("/files"):
             file_id = f"file-{hashlib.sha256(data).hexdigest()[:8]}"

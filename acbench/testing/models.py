@@ -50,6 +50,9 @@ class FakeModels:
 
         return self._question or QuestionOptions()
 
+    def llm_family(self, name: str = "") -> str:
+        return ""
+
 
 class MemoryVectors(dict[str, bytes]):
     """The `vectors` of a `Setup`, kept in memory: key → vector as bytes."""

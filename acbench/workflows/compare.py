@@ -11,6 +11,7 @@ from acbench.records import PEOPLE
 from acbench.review.history import by_item
 from acbench.storage.atomic import write_bytes
 from acbench.workflows.label import Labelled, label, prepare
+from acbench.workflows.propose import former_proposals
 from acbench.workflows.run import Run
 
 
@@ -18,7 +19,11 @@ def labelled_dataset(run: Run, labelled: Labelled) -> LabelledDataset:
     """The dataset of a run with its proposals and labels."""
     proposed = labelled.proposed
     return LabelledDataset(
-        items=proposed.dataset.items, proposals=proposed.by_item, labels=labelled.labels, schema=run.schema
+        items=proposed.dataset.items,
+        proposals=proposed.by_item,
+        labels=labelled.labels,
+        schema=run.schema,
+        former=former_proposals(run.files, proposed.keys),
     )
 
 

@@ -37,6 +37,7 @@ from acbench.predictors.base import (
 from acbench.predictors.registry import build_baseline, build_proposer
 from acbench.records import Item, Prediction, Proposal
 from acbench.schema import Schema
+from acbench.workflows.llm_models import NAMED, LlmTable
 from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import Settings
 
@@ -54,6 +55,7 @@ class Recipe:
 
     schema: Schema
     settings: Settings
+    llms: LlmTable
     calls: CallOptions
     images: ImageReader
     threads: int | None
@@ -66,6 +68,7 @@ class Recipe:
         calls = dataclasses.replace(self.calls, concurrency=max(1, self.calls.concurrency // home.workers))
         models = Models(
             settings=self.settings,
+            llms=self.llms,
             calls=calls,
             open_log=home.open_log,
             note=lambda text: None,
@@ -134,14 +137,16 @@ class Distributed:
         """
         images, items = ImageReader(dataset.root), dataset.items
         if isinstance(proposer, PerItemProposer):
-            recipe = self._recipe(images, computes=self.models.llm_is_local)
+            llm = name.removeprefix(NAMED) if name.startswith(NAMED) else ""
+            computes = self.models.llm_is_local(llm)
+            recipe = self._recipe(images, computes=computes)
             task = WorkerTask(
                 start=partial(_start_answering, recipe, name, proposer.context(items)),
                 kind=Item,
-                uses_model=self.models.llm_is_local,
-                max_workers=self._max_workers,
+                uses_model=computes,
+                max_workers=self._max_workers(llm),
             )
-            budget = self._budget() if isinstance(proposer, PaidProposer) else None
+            budget = self._budget(llm) if isinstance(proposer, PaidProposer) else None
             answers = self._answers(task, proposer.covers(items), progress, budget)
             return Answers(checked(proposer.name, items, answers.rows), answers.unasked)
         if isinstance(proposer, EmbeddingProposer):
@@ -168,7 +173,7 @@ class Distributed:
             pass
         baseline.fit(items)
         task = WorkerTask(
-            start=partial(_start_predicting, recipe), kind=Item, uses_model=True, max_workers=self._max_workers
+            start=partial(_start_predicting, recipe), kind=Item, uses_model=True, max_workers=self._max_workers()
         )
         return self._answers(task, items, progress, budget)
 
@@ -176,21 +181,21 @@ class Distributed:
         return Recipe(
             schema=self.schema,
             settings=self.settings,
+            llms=self.models.llms,
             calls=self.calls,
             images=images,
             threads=threads() if computes else None,
         )
 
-    @property
-    def _max_workers(self) -> int | None:
-        """How many workers may call an endpoint, since each makes at least one call at once."""
-        return None if self.models.llm_is_local else self.calls.concurrency
+    def _max_workers(self, llm: str = "") -> int | None:
+        """How many workers may call the endpoint of an LLM, since each makes at least one call at once."""
+        return None if self.models.llm_is_local(llm) else self.calls.concurrency
 
-    def _budget(self) -> SharedBudget:
-        """The budget of the LLM calls. Raises AcbenchError if they are made in batches."""
+    def _budget(self, llm: str = "") -> SharedBudget:
+        """The budget of the calls of an LLM. Raises AcbenchError if they are made in batches."""
         if self.calls.batch:
             raise AcbenchError("--batch hands in questions from one machine", "leave --batch or --engine out")
-        return self.models.llm_client().retrier.budget
+        return self.models.llm_budget(llm)
 
     def _answers(
         self,

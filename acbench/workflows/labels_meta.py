@@ -65,7 +65,8 @@ class LabelsMeta:
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, in the order of the fields."""
-        return dataclasses.asdict(self)
+        witnesses = {name: counts.to_json() for name, counts in self.witnesses.items()}
+        return {**dataclasses.asdict(self), "witnesses": witnesses}
 
 
 def labels_meta(

@@ -7,13 +7,15 @@ need no model.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from acbench._util.execution import RunOnce, SharedBudget, run_now
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.embeddings import backbone
+from acbench.predictors.clip_names import split_clip_name
+from acbench.workflows.llm_models import LOCAL, LlmModel, LlmTable
 from acbench.workflows.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,16 +24,13 @@ if TYPE_CHECKING:
     from acbench.predictors.llm.messages import ChatModel, QuestionOptions
     from acbench.predictors.models import ClipModel, Embedder, PatchModel
 
-LOCAL = "local:"
-"""The prefix of an LLM that runs on this machine."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
     """How one run calls the LLM. The settings do not keep it."""
 
     budget: float | None = None
-    """Dollars; None for no limit."""
+    """Dollars for all models together; None for no limit."""
     concurrency: int = 8
     """Calls at once, at most."""
     timeout: float = 120.0
@@ -49,6 +48,8 @@ class Models:
     """The models that settings name; implements `acbench.predictors.models.Models`."""
 
     settings: Settings
+    llms: LlmTable = field(default_factory=LlmTable)
+    """The project's LLMs that have names."""
     calls: CallOptions
     open_log: OpenCallLog
     """Opens the log of calls, once for each thread."""
@@ -60,6 +61,9 @@ class Models:
     """The budget of all workers; None if this process spends alone."""
     run_once: RunOnce = run_now
     """Runs a check in one of the workers that share the budget."""
+    _clients: dict[str, LedgerClient] = field(init=False, default_factory=dict)
+    """By the name of the LLM; a client is made once, since it keeps to its rate limit."""
+    _clips: dict[str, ClipModel] = field(init=False, default_factory=dict)
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -73,43 +77,75 @@ class Models:
         return patch_model(self.settings.backbone)
 
     def clip(self, name: str = "") -> ClipModel:
-        """The CLIP model. Raises AcbenchError if the user chose none."""
-        return self._clip
+        """The CLIP model `MODEL/WEIGHTS`, or that of the settings. Raises AcbenchError if the user chose none."""
+        model, weights = split_clip_name(name) if name else (self.settings.clip_model, self.settings.clip_weights)
+        if not model:
+            raise AcbenchError(
+                "no model was chosen for clip", "--clip-model NAME --clip-weights TAG_OR_FILE, or --with clip:NAME/TAG"
+            )
+        if name not in self._clips:
+            from acbench.integrations.torch.open_clip import open_clip_model
+
+            self._clips[name] = open_clip_model(model, weights, note=self.note)
+        return self._clips[name]
 
     def llm_client(self, name: str = "") -> LedgerClient:
-        """The client of the LLM. Raises AcbenchError if the user chose none, or if options contradict each other."""
-        return self._llm_client
+        """The client of an LLM. Raises AcbenchError if there is no such one, or if options contradict each other."""
+        name = name or self.settings.llm.named
+        if name not in self._clients:
+            self._clients[name] = self._client(name)
+        return self._clients[name]
 
     def question_options(self, name: str = "") -> QuestionOptions:
-        """What the questions to the LLM show."""
-        from acbench.predictors.llm.messages import QuestionOptions
+        """What the questions to an LLM show."""
+        return self.llm(name).question
 
-        return QuestionOptions()
+    def llm_family(self, name: str = "") -> str:
+        """The family that the user says an LLM is of; empty to tell by the answering model's name."""
+        return self.llm(name).family
 
-    @property
-    def llm_is_local(self) -> bool:
-        """Whether the LLM runs on this machine."""
-        return self.settings.llm.startswith(LOCAL)
+    def llm_is_local(self, name: str = "") -> bool:
+        """Whether an LLM runs on this machine; false if the user chose none."""
+        return self._kept(name).is_local
 
-    @cached_property
-    def _clip(self) -> ClipModel:
-        if not self.settings.clip_model:
-            raise AcbenchError("no model was chosen for clip", "--clip-model NAME --clip-weights TAG_OR_FILE")
-        from acbench.integrations.torch.open_clip import open_clip_model
+    def llm_budget(self, name: str = "") -> SharedBudget:
+        """What may be spent on an LLM: all that cost anything share one budget."""
+        from acbench.predictors.llm import Budget
 
-        return open_clip_model(self.settings.clip_model, self.settings.clip_weights, note=self.note)
+        return Budget() if self._kept(name).is_free else self._budget
 
-    @cached_property
-    def _llm_client(self) -> LedgerClient:
-        from acbench.predictors.llm import BatchClient, Budget, LedgerClient, Retrier
-
-        if not self.settings.llm:
+    def llm(self, name: str = "") -> LlmModel:
+        """What is kept of an LLM: of the table, or without a name that of the settings. Raises AcbenchError if none."""
+        if not (kept := self._kept(name)).model:
             raise AcbenchError(
                 "no multimodal LLM was chosen", "--llm NAME, and --llm-url http://HOST/v1 if it is not OpenAI's"
             )
-        model, batch_model = _chat_model(self.settings, self.calls)
-        limit = None if self.llm_is_local else self.calls.budget  # a local model costs nothing
-        retrier = Retrier(model=model, budget=self.budget or Budget(limit=limit), concurrency=self.calls.concurrency)
+        return kept
+
+    def _kept(self, name: str) -> LlmModel:
+        name = name or self.settings.llm.named
+        return self.llms.model(name) if name else self.settings.llm
+
+    @cached_property
+    def _budget(self) -> SharedBudget:
+        from acbench.predictors.llm import Budget
+
+        return self.budget or Budget(limit=self.calls.budget)
+
+    def _client(self, name: str) -> LedgerClient:
+        from acbench.predictors.llm import BatchClient, LedgerClient, Retrier
+
+        chosen = self.llm(name)
+        if self.calls.budget is not None and not (chosen.is_free or chosen.price):
+            price = f"acbench llm add {name} --price IN/OUT" if name else "--llm-price IN/OUT"
+            raise AcbenchError(
+                f"a budget cannot be kept without the prices of {chosen.model}",
+                f"{price}, in dollars per million tokens (0/0 if it is free), or leave --budget out",
+            )
+        model, batch_model = _chat_model(chosen, self.calls)
+        retrier = Retrier(model=model, budget=self.llm_budget(name), concurrency=self.calls.concurrency)
+        if not chosen.is_local and (warning := _key_warning(chosen, name)):
+            self.note(warning)
         if batch_model is None:
             return LedgerClient(
                 retrier=retrier,
@@ -133,21 +169,40 @@ class Models:
         )
 
 
-def _chat_model(settings: Settings, calls: CallOptions) -> tuple[ChatModel, BatchModel | None]:
-    """The model that the settings name, and its batch API if that is to be used."""
+def _key_warning(chosen: LlmModel, name: str) -> str:
+    """That a key which is there does not go to the model's address, though it did once; empty if there is no such key.
+
+    Nothing is said of an address on this machine, where a key is rarely wanted.
+    """
+    from acbench.integrations.openai.endpoint import Endpoint
+
+    endpoint = Endpoint.at(chosen.url, chosen.key_env)
+    if endpoint.loopback or not endpoint.withholds_key:
+        return ""
+    way = f"acbench llm add {name} --key-env NAME" if name else "--llm-key-env NAME"
+    return f"OPENAI_API_KEY goes to api.openai.com only: {endpoint.host} is asked without a key, unless you give {way}"
+
+
+def _chat_model(chosen: LlmModel, calls: CallOptions) -> tuple[ChatModel, BatchModel | None]:
+    """The model that is asked, and its batch API if that is to be used."""
     from acbench.predictors.llm.messages import Price
 
-    if settings.llm.startswith(LOCAL):
+    if chosen.is_local:
         from acbench.integrations.torch.chat import chat_transformers
 
         if calls.batch:
             raise AcbenchError("--batch is for endpoints, and this model runs here", "leave --batch out")
-        return chat_transformers(settings.llm.removeprefix(LOCAL), batch=calls.concurrency), None
+        return chat_transformers(chosen.model.removeprefix(LOCAL), batch=calls.concurrency), None
     from acbench.integrations.openai.chat import chat_openai
 
-    price = Price(*settings.llm_price) if settings.llm_price else Price()
     model = chat_openai(
-        settings.llm, settings.llm_url, price=price, timeout=calls.timeout, connections=calls.concurrency
+        chosen.model,
+        chosen.url,
+        key_env=chosen.key_env,
+        options=chosen.request,
+        price=Price(*chosen.price) if chosen.price else Price(),
+        timeout=calls.timeout,
+        connections=calls.concurrency,
     )
     if not calls.batch:
         return model, None

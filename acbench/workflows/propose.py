@@ -26,7 +26,7 @@ from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.run import Run
 from acbench.workflows.settings import Settings
 
-VERSION = f"{__version__}, 1"
+VERSION = f"{__version__}, 2"
 """Part of every key, so that a new release does all work again. Raise the number for a change between releases."""
 
 Proposals = Mapping[str, Sequence[Proposal]]
@@ -80,8 +80,10 @@ def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
     Raises AcbenchError.
     """
     proposers = _build(run, dataset, names)  # all of them first: one that cannot be asked must not fail after hours
-    if "clip" in proposers and not run.files.proposals("clip").exists():
-        run.models.clip().ready()
+    for name in proposers:
+        module, _, model = name.partition(":")
+        if module == "clip" and not run.files.proposals(name).exists():
+            run.models.clip(model).ready()
     keys = {name: _ask(run, dataset, proposer, name) for name, proposer in proposers.items()}
     return Proposed(dataset=dataset, schema=run.schema, files=run.files, keys=keys)
 
@@ -93,6 +95,31 @@ def read_proposals(files: BenchmarkFiles, names: Iterable[str]) -> Proposals:
         for proposal in tables.read(files.proposals(name), Proposal):
             by_item[proposal.item_id].append(proposal)
     return dict(by_item)
+
+
+def former_proposals(files: BenchmarkFiles, asked: Iterable[str]) -> list[Proposal]:
+    """The kept answers of proposers, and of models under their names, that are not asked now. `asked`: the others."""
+    current = [files.proposals(name) for name in asked]
+    present = {row.proposer for path in current for row in tables.read(path, Proposal)[:1]}
+    found: dict[str, list[Proposal]] = {}
+    for path in files.all_proposals:
+        if path not in current and (rows := tables.read(path, Proposal)) and rows[0].proposer not in present:
+            found.setdefault(rows[0].proposer, rows)  # the same answers may be kept twice: asked, then not, then asked
+    return [row for _, rows in sorted(found.items()) for row in rows]
+
+
+def _keep_former(files: BenchmarkFiles, path: Path, answers: Sequence[Proposal]) -> None:
+    """Keep a copy of the table at `path`, which `answers` are about to replace, if another model gave those in it.
+
+    The same model may have new answers, as under another schema: these replace the old ones.
+    """
+    models = {row.model for row in answers} - {""}
+    if not models or not path.exists():
+        return
+    before = tables.read(path, Proposal)
+    former = {row.model for row in before} - {""}
+    if former and former.isdisjoint(models):
+        tables.write(files.proposals(before[0].proposer), before, Proposal, key=lambda proposal: proposal.item_id)
 
 
 def tallies(run: Run, proposed: Proposed) -> dict[str, dict[str, int]]:
@@ -132,6 +159,7 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
         if paid:
             run.console.note(f"{name}: {paid.estimate(dataset.items)}")
         answers = _answers(run, dataset, proposer, name)
+        _keep_former(run.files, path, answers.rows)
         tables.write(path, answers.rows, Proposal, key=lambda proposal: proposal.item_id)
         unasked = answers.unasked
         if unasked:

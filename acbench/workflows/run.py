@@ -25,6 +25,7 @@ from acbench.storage.kept_table import KeptTable
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import BenchmarkFiles, existing_project
 from acbench.workflows import settings as kept_settings
+from acbench.workflows.llm_models import read_table
 from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import SettingChanges, Settings
 
@@ -113,8 +114,9 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
         ledger_files = stack.enter_context(_hold(files, options.shard))
         before = kept_settings.read(files.settings) or Settings(schema=benchmark)
         settings = dataclasses.replace(options.changes.absolute().applied_to(before), schema=benchmark)
-        if restriction := _kept_restriction(settings, options.changes):
-            console.note(restriction)
+        for told in (_kept_restriction(settings, options.changes), options.changes.dropped(before)):
+            if told:
+                console.note(told)
         ledger = stack.enter_context(Ledger(ledger_files.path, ledger_files.base))
         run_id = stack.enter_context(ledger.runs.record(shlex.join(["acbench", *sys.argv[1:]]), versions()))
         open_log = ledger_files.open_log
@@ -124,7 +126,12 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
             settings=settings,
             build=Build(project=files.project, ledger=ledger, run_id=run_id),
             models=Models(
-                settings=settings, calls=calls, open_log=open_log, open_batch_log=open_log, note=console.note
+                settings=settings,
+                llms=read_table(files.project.llm_table),
+                calls=calls,
+                open_log=open_log,
+                open_batch_log=open_log,
+                note=console.note,
             ),
             console=console,
             shard=options.shard,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
 
 from acbench.errors import AcbenchError
+from acbench.predictors.clip_names import CLIP, join_clip_name, split_clip_name
 from acbench.storage.atomic import write_bytes
 from acbench.storage.roots import root_text
 from acbench.storage.typed_json import read_file, to_json
+from acbench.workflows.llm_models import LOCAL, LlmModel, changed, flags
 
 ALL = "all"
 """Stands for every category, to lift a restriction. No category has this name."""
@@ -42,21 +45,12 @@ class Settings:
     """The model of `clip`, as open_clip names it; empty if none was chosen."""
     clip_weights: str = ""
     """The weights of `clip`: a tag of open_clip, or a file."""
-    llm: str = ""
-    """The model of `llm`, as the endpoint names it, or `local:FOLDER`; empty if none was chosen."""
-    llm_url: str | None = None
-    """An OpenAI-compatible endpoint; None for api.openai.com."""
-    llm_price: tuple[Annotated[float, Meta(ge=0, lt=1e6)], ...] = ()
-    """Dollars per million input and output tokens; empty if not known."""
+    llm: LlmModel = field(default_factory=LlmModel)
+    """The model of the proposer `llm` and of `velm`."""
     audit: Annotated[float, Meta(ge=0, le=1)] = 0.05
     """The share of the auto-accepted labels that people check, 0 to 1."""
     seed: int = 0
     """The seed of the audit sample."""
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a price of one part."""
-        if len(self.llm_price) not in (0, 2):
-            raise ValueError("field llm_price: expected two prices or none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +67,8 @@ class SettingChanges:
     without: tuple[str, ...] | None = None
     clip_model: str | None = None
     clip_weights: str | None = None
-    llm: str | None = None
-    llm_url: str | None = None
-    llm_price: tuple[float, ...] | None = None
+    llm: Mapping[str, object] = field(default_factory=dict)
+    """Changes of the model of `llm`: see `llm_models.changed`."""
     audit: float | None = None
     seed: int | None = None
 
@@ -84,29 +77,31 @@ class SettingChanges:
         return dataclasses.replace(
             self,
             root=None if self.root is None else root_text(self.root),
-            with_=None if self.with_ is None else tuple(_absolute(name, "file:") for name in self.with_),
-            without=None if self.without is None else tuple(_absolute(name, "file:") for name in self.without),
+            with_=None if self.with_ is None else tuple(map(_absolute_proposer, self.with_)),
+            without=None if self.without is None else tuple(map(_absolute_proposer, self.without)),
             clip_model=self.clip_model and _absolute(self.clip_model, "local-dir:"),
             clip_weights=self.clip_weights and _absolute(self.clip_weights, ""),
-            llm=self.llm and _absolute(self.llm, "local:"),
+            llm=absolute_model(self.llm),
             backbone=self.backbone and _absolute(self.backbone, "@"),
         )
 
     def applied_to(self, settings: Settings) -> Settings:
-        """The settings after these changes. A new LLM without a new price has an unknown price.
-
-        Raises AcbenchError for a number that could not be read back.
-        """
+        """The settings after these changes. Raises AcbenchError for a value that could not be read back."""
         for name, number in (("--limit", self.limit), ("--seed", self.seed)):
             if number is not None and not -(2**63) <= number < 2**63:
                 raise AcbenchError(f"the number of {name} has more than 64 bits", f"give {name} a smaller one")
-        values = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        fields = (field.name for field in dataclasses.fields(self))
+        values = {name: value for name in fields if (value := getattr(self, name)) is not None}
         if values.get("categories") == (ALL,):
             values["categories"] = ()
-        changed = dataclasses.replace(settings, **values)
-        if (changed.llm, changed.llm_url) != (settings.llm, settings.llm_url) and self.llm_price is None:
-            changed = dataclasses.replace(changed, llm_price=())
-        return dataclasses.replace(changed, limit=changed.limit or None)
+        values["llm"] = changed(settings.llm, self.llm).model
+        after = dataclasses.replace(settings, **values)
+        return dataclasses.replace(after, limit=after.limit or None)
+
+    def dropped(self, settings: Settings) -> str:
+        """What these changes take from the settings unasked, and why, in a sentence; empty if nothing."""
+        fields = changed(settings.llm, self.llm).dropped
+        return f"{flags(fields)}: dropped, since they were said of {settings.llm.model}" if fields else ""
 
 
 def read(path: Path) -> Settings | None:
@@ -115,7 +110,16 @@ def read(path: Path) -> Settings | None:
     if not path.exists():
         return None
     hint = f"correct it in {path}; or remove the file and give --root again: rm {shlex.quote(str(path))}"
-    return read_file(path, Settings, hint=hint, allow_unknown=True)
+    return read_file(path, Settings, hint=hint, allow_unknown=True, upgrade=_upgraded)
+
+
+def _upgraded(value: object) -> object:
+    """Settings as JSON in which the LLM is one object. It had three fields once."""
+    once = {"llm": "model", "llm_url": "url", "llm_price": "price"}
+    if not isinstance(value, dict) or isinstance(value.get("llm"), dict) or not once.keys() & value.keys():
+        return value
+    llm = {new: value[name] for name, new in once.items() if name in value}
+    return {**{name: part for name, part in value.items() if name not in once}, "llm": llm}
 
 
 def write(path: Path, settings: Settings) -> None:
@@ -123,6 +127,18 @@ def write(path: Path, settings: Settings) -> None:
     data = (json.dumps(to_json(settings), indent=1) + "\n").encode()
     if not path.exists() or path.read_bytes() != data:
         write_bytes(path, data)
+
+
+def absolute_model(changes: Mapping[str, object]) -> Mapping[str, object]:
+    """Changes of an LLM with the absolute path of a folder."""
+    return {**changes, "model": _absolute(str(changes["model"]), LOCAL)} if "model" in changes else changes
+
+
+def _absolute_proposer(name: str) -> str:
+    if not name.startswith(CLIP):
+        return _absolute(name, "file:")
+    model, weights = split_clip_name(name.removeprefix(CLIP))
+    return CLIP + join_clip_name(_absolute(model, "local-dir:"), weights and _absolute(weights, ""))
 
 
 def _absolute(text: str, mark: str) -> str:

@@ -12,7 +12,7 @@ from acbench.data.ingest import Dataset, describe
 from acbench.data.sources import Source
 from acbench.errors import StorageError
 from acbench.predictors.base import tally
-from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, category_of
+from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, category_of, short_name
 from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error
 from acbench.review.wording import in_words
 from acbench.schema import Schema
@@ -51,6 +51,14 @@ class AnswerCounts:
     ok: int
     abstained: int
     error: int
+    models: tuple[str, ...] = ()
+    """The models and versions that answered, sorted; empty for a proposer that is none."""
+    families: tuple[str, ...] = ()
+    """The families of these: proposers of one family are together one witness."""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; models and families only of a proposer that has them."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value != ()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +113,23 @@ def count_answers(proposals: Proposals) -> dict[str, AnswerCounts]:
     for of_item in proposals.values():
         for proposal in of_item:
             answers[proposal.proposer].append(proposal)
-    return {name: AnswerCounts(**tally(answers[name])) for name in sorted(answers)}
+    return {
+        name: AnswerCounts(
+            **tally(answers[name]),
+            models=tuple(sorted({answer.model for answer in answers[name]} - {""})),
+            families=tuple(sorted({answer.family for answer in answers[name]} - {""})),
+        )
+        for name in sorted(answers)
+    }
+
+
+def one_witness(counts: Mapping[str, AnswerCounts]) -> dict[str, list[str]]:
+    """Family → the short names of its proposers, for families of which several were asked."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for name, own in counts.items():
+        for family in own.families:
+            found[family].append(short_name(name))
+    return {family: names for family, names in sorted(found.items()) if len(names) > 1}
 
 
 # The report
@@ -196,7 +220,8 @@ class RelabelReport:
             "answered": self.audit.answered,
             "error": error and error.interval_to_json(),
         }
-        return {**dataclasses.asdict(self), "queue": queue, "audit": audit}
+        witnesses = {name: counts.to_json() for name, counts in self.witnesses.items()}
+        return {**dataclasses.asdict(self), "witnesses": witnesses, "queue": queue, "audit": audit}
 
     @classmethod
     def from_json(cls, value: Any) -> RelabelReport:

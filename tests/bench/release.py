@@ -70,7 +70,16 @@ def images(root: Path, count: int) -> list[Row]:
         data = random.bytes(1_000_000)
         path.write_bytes(data)
         votes: list[Vote] = [
-            {"who": who, "kind": "model", "said": "label", "labels": ["chip"], "blind": None} for who in "abc"
+            {
+                "who": who,
+                "kind": "model",
+                "said": "label",
+                "labels": ["chip"],
+                "blind": None,
+                "model": who,
+                "family": who,
+            }
+            for who in "abc"
         ]
         rows.append(
             {

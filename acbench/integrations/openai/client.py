@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import ssl
 import time
 import zlib
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import httpx2
 import openai
 
 from acbench._util.backoff import retry_after
 from acbench.integrations.openai.bodies import error_in, usage_in
-from acbench.integrations.openai.endpoint import KEY, Endpoint
+from acbench.integrations.openai.endpoint import Endpoint, authorities
 from acbench.integrations.openai.failures import error_of_connection, error_of_status
 from acbench.predictors.llm.messages import LlmError
 
 MAX_BODY = 8_000_000
 """Bytes of an answer, at most."""
-_SCHEMES = ("all://", "http://", "https://")
 _PIECE = 1 << 20
 """Bytes that compression gives at once, at most."""
 MAX_FILE = 500_000_000
@@ -27,15 +27,19 @@ MAX_FILE = 500_000_000
 
 
 def connect(endpoint: Endpoint, timeout: float, connections: int) -> openai.OpenAI:
-    """A client that tries once, follows no redirects and reads bounded answers. Raises LlmError without a key."""
-    key = os.environ.get(KEY, "").strip()
-    if not key and not endpoint.loopback:
-        raise LlmError("auth", f"{endpoint.host} needs a key, and {KEY} is not set", f"export {KEY}=…")
+    """A client that tries once, follows no redirects and reads bounded answers.
+
+    Raises LlmError if the endpoint has a variable for its key, and that holds none.
+    """
+    key, named = endpoint.key, endpoint.key_env
+    if named and not key:
+        raise LlmError("auth", f"{endpoint.host} needs a key, and {named} is not set", f"export {named}=…")
     if not (key.isascii() and key.isprintable()):
-        raise LlmError("auth", f"{KEY} holds characters that no key has", f"export {KEY}=…")
+        raise LlmError("auth", f"{named} holds characters that no key has", f"export {named}=…")
     return openai.OpenAI(
         api_key=key or "none",
-        base_url=endpoint.url,
+        base_url=endpoint.base_url,
+        default_query=dict(endpoint.query),
         max_retries=0,
         timeout=timeout,
         default_headers={"Accept-Encoding": "identity"},
@@ -43,8 +47,12 @@ def connect(endpoint: Endpoint, timeout: float, connections: int) -> openai.Open
             timeout=httpx2.Timeout(timeout, connect=min(10.0, timeout)),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=connections),
             follow_redirects=False,
-            mounts=dict.fromkeys(_SCHEMES) if endpoint.loopback else None,  # a proxy does not know our own machine
-            event_hooks={"response": [partial(_bound, timeout=timeout)]},
+            trust_env=not endpoint.loopback,  # a proxy does not know our own machine
+            verify=_trusted(),
+            event_hooks={
+                "request": [partial(_sign, endpoint=endpoint)],
+                "response": [partial(_bound, timeout=timeout)],
+            },
         ),
     )
 
@@ -70,6 +78,27 @@ def llm_error(endpoint: Endpoint, error: openai.OpenAIError) -> LlmError:
     if isinstance(error, openai.APIConnectionError):
         return error_of_connection(endpoint, cause, str(error), unsent=unsent)
     return LlmError("server", f"{endpoint.host}: {type(error).__name__}: {endpoint.scrub(str(error))}", may_cost=True)
+
+
+def _trusted() -> ssl.SSLContext | bool:
+    """Which authorities of certificates are trusted. Raises LlmError if the user's own ones cannot be read."""
+    if not (path := authorities()):
+        return True
+    try:
+        folder = Path(path).is_dir()
+        return ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
+    except OSError as error:
+        hint = "correct SSL_CERT_FILE or REQUESTS_CA_BUNDLE, or unset it"
+        raise LlmError("auth", f"the certificates in {path} cannot be read: {error.strerror or error}", hint) from None
+
+
+def _sign(request: httpx2.Request, *, endpoint: Endpoint) -> None:
+    """Have a request carry the key of its endpoint, and nothing of OpenAI's account to anybody else."""
+    request.headers.pop("authorization", None)
+    request.headers.update(endpoint.headers)
+    if not endpoint.is_openai:
+        for name in ("openai-organization", "openai-project"):
+            request.headers.pop(name, None)
 
 
 def _bound(response: httpx2.Response, *, timeout: float) -> None:

@@ -80,7 +80,7 @@ def error_of_status(
         hint = "add credit to the account, then run again: nothing that is answered is paid twice"
         return failure("account", f"{message} (the account has no credit)", hint)
     if status in {401, 403} or (status == 400 and _BAD_KEY.search(said)):
-        return failure("auth", f"{message} ({_key_fault(endpoint)})", _key_hint(endpoint))
+        return failure("auth", f"{message} ({endpoint.refused_key})", endpoint.key_hint)
     if status in {400, 422} and _NO_MODEL.search(said):
         return failure("account", message, "give the model's name as the endpoint lists it: --llm NAME")
     kind = _STATUS.get(status, "server" if status >= 500 else "refused")
@@ -130,14 +130,6 @@ def _filter(error: Mapping[str, Any] | None, said: str) -> str | None:
     named = [name for name, result in results.items() if _mapping(result).get("filtered")]
     named += [str(reason) for reason in reasons] if isinstance(reasons, list) else []
     return ", ".join(named)[:80]
-
-
-def _key_fault(endpoint: Endpoint) -> str:
-    return f"the key in {endpoint.key_env} is not accepted" if endpoint.key_env else "no key was sent"
-
-
-def _key_hint(endpoint: Endpoint) -> str:
-    return f"export {endpoint.key_env}=…" if endpoint.key_env else "--llm-key-env VARIABLE, which holds the key"
 
 
 def _hint(endpoint: Endpoint, status: int, text: str) -> str:

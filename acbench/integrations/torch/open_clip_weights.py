@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.runtime import device, first_line, import_torch, model_on_hub, normalisation
+from acbench.predictors.clip_names import FOLDER, HUB
 from acbench.storage.digests import sha256_file
 
 if TYPE_CHECKING:
@@ -20,9 +24,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FOLDER, HUB = "local-dir:", "hf-hub:"
-"""How open_clip names a folder in the layout of the hub, and a model on the hub. Both bring their own weights."""
 _CONFIG = "open_clip_config.json"
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "spiece.model")
+"""Files of a tokenizer of transformers; the first two or three are enough for most."""
+SIMILAR = 3
+"""How many names an error offers in place of one that is unknown."""
 _WEIGHTS = (".safetensors", ".bin", ".pth", ".pt", ".npz", ".npy")
 
 
@@ -37,6 +43,13 @@ class OpenClipModule(Protocol):
 
     def encode_text(self, text: Tensor, normalize: bool = False) -> Tensor:
         """Vectors (N, D) of token ids (N, L)."""
+
+
+class _Normalisation(NamedTuple):
+    """What the channels of images in 0…1 are normalised with."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
 
 
 class Tokenizer(Protocol):
@@ -82,7 +95,10 @@ class OpenClipSource:
 
         A hash of all bytes of local files. For weights on the hub it is the version of open_clip, whose tags name them.
         """
-        return " ".join(map(sha256_file, self.files())) or metadata.version("open-clip-torch")
+        hashes = [sha256_file(path) for path in (*self.files(), *self._tokenizer_files())]
+        if hashes and not self.model.startswith(FOLDER):
+            hashes.insert(0, "normalised as its model")  # such a file once had the normalisation of OpenAI's models
+        return " ".join(hashes) or metadata.version("open-clip-torch")
 
     def files(self) -> list[Path]:
         """The files that hold it; none if it is on the hub. Raises AcbenchError if they are missing."""
@@ -107,6 +123,7 @@ class OpenClipSource:
         import_torch()
         import open_clip
 
+        self._check_model(hint)
         tag = self._tag()
 
         def create() -> Any:
@@ -123,15 +140,104 @@ class OpenClipSource:
             ).eval()
 
         net = self._fetch(create, tag, hint)
-        mean, deviation = normalisation(net.visual.image_mean, net.visual.image_std)
+        stated = self._normalisation()
+        channels = (stated.mean, stated.deviation) if stated else (net.visual.image_mean, net.visual.image_std)
+        mean, deviation = normalisation(*channels)
         return LoadedOpenClip(net=net, input_size=_edges(net.visual.image_size), mean=mean, deviation=deviation)
 
     def tokenizer(self, *, hint: str) -> Tokenizer:
-        """The model's tokenizer. Raises AcbenchError as `load` does."""
+        """The model's tokenizer. Raises AcbenchError as `load` does.
+
+        Where open_clip takes it from elsewhere, as that of SigLIP, it is the one that lies beside local weights, or
+        else that of the hub.
+        """
         import_torch()
         import open_clip
 
-        return self._fetch(lambda: cast(Tokenizer, open_clip.get_tokenizer(self._listed)), self._tag(), hint)
+        self._check_model(hint)
+        text = self._text_config() if self.files() else {}
+        if not (name := str(text.get("hf_tokenizer_name") or "")):
+            return self._fetch(lambda: cast(Tokenizer, open_clip.get_tokenizer(self._listed)), self._tag(), hint)
+
+        def create(source: str) -> Tokenizer:
+            made = open_clip.tokenizer.HFTokenizer(
+                source,
+                context_length=text.get("context_length", open_clip.tokenizer.DEFAULT_CONTEXT_LENGTH),
+                tokenizer_mode=text.get("tokenizer_mode"),
+                **text.get("tokenizer_kwargs", {}),
+            )
+            return cast(Tokenizer, made)
+
+        if beside := self._tokenizer_files():
+            folder = beside[0].parent
+            try:
+                with _silent(), _cache_only():
+                    return create(str(folder))
+            except Exception as error:
+                why = f"the tokenizer in {folder} cannot be used: {first_line(error)}"
+                raise AcbenchError(why, f"put that of {name} there, or take it away to have it from the hub") from None
+        return self._of_hub(create, name)
+
+    def _of_hub(self, create: Callable[[str], T], name: str) -> T:
+        """A tokenizer from the hub's cache or the hub. Raises AcbenchError that names it."""
+        with suppress(Exception), _silent(), _cache_only():
+            return create(name)
+        try:
+            model_on_hub(name)
+            with _silent():
+                return create(name)
+        except Exception as error:
+            raise AcbenchError(
+                f"open_clip cannot make {self.shown}: its tokenizer, {name}, cannot be had from the local cache or from"
+                f" the hub: {first_line(error)}",
+                f"put {' and '.join(_TOKENIZER[:2])} of {name} beside the weights; or fetch it once on a machine with"
+                f" network, hf download {name}, and set HF_HOME to the cache that holds it",
+            ) from None
+
+    def _tokenizer_files(self) -> list[Path]:
+        """The files of a tokenizer beside local weights; none if there is none."""
+        files = self.files()
+        beside = [files[0].parent / name for name in _TOKENIZER] if files else []
+        found = [path for path in beside if path.is_file()]
+        return found if any(path.name in _TOKENIZER[:2] for path in found) else []
+
+    def _text_config(self) -> dict[str, Any]:
+        """What the configuration of a model with local weights says of its text tower."""
+        import open_clip
+
+        if self.model.startswith(FOLDER):
+            try:
+                config = json.loads((Path(self.model.removeprefix(FOLDER)) / _CONFIG).read_bytes())["model_cfg"]
+                return dict(config["text_cfg"])
+            except (OSError, ValueError, KeyError, TypeError):
+                return {}  # open_clip says what is wrong with it
+        return dict((open_clip.get_model_config(self._listed) or {}).get("text_cfg", {}))
+
+    def _normalisation(self) -> _Normalisation | None:
+        """How the images of a weights file are normalised: as most published weights of its model are.
+
+        None for what brings its own: a tag, a folder, a model of the hub; and for a model without published weights. Of
+        144 models of open_clip 3, one has weights that differ in it: one of twelve of `ViT-L-14`.
+        """
+        from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+
+        if self.model.startswith((FOLDER, HUB)) or not self.files():
+            return None
+        tags = [get_pretrained_cfg(self._listed, tag) for tag in list_pretrained_tags_by_model(self._listed)]
+        known = Counter(_Normalisation(tuple(tag["mean"]), tuple(tag["std"])) for tag in tags if tag.get("mean"))
+        return known.most_common(1)[0][0] if known else None
+
+    def _check_model(self, hint: str) -> None:
+        """Raise AcbenchError with `hint`, and with names that are alike, for a model that open_clip does not list."""
+        import open_clip
+
+        listed = open_clip.list_models()
+        if self.model.startswith((FOLDER, HUB)) or self._listed in listed:
+            return
+        by_fold = {name.lower(): name for name in listed}
+        alike = [by_fold[name] for name in get_close_matches(self._listed.lower(), by_fold, n=SIMILAR)]
+        meant = f"; did you mean {' or '.join(alike)}?" if alike else ""
+        raise AcbenchError(f"open_clip cannot make {self.model}: it knows no model of that name{meant}", hint)
 
     @property
     def _listed(self) -> str:
@@ -147,8 +253,12 @@ class OpenClipSource:
         if known := cast(Mapping[str, Any], get_pretrained_cfg(self._listed, self.weights)):
             return known
         what = f"weights {self.weights!r} of {self.model}" if self.weights else f"{self.model} without weights"
-        tags = ", ".join(list_pretrained_tags_by_model(self._listed)) or "none, as it does not know the model"
-        raise AcbenchError(f"open_clip knows no {what}", f"give a weights file, or a tag that it knows: {tags}")
+        tags = list_pretrained_tags_by_model(self._listed)
+        alike = get_close_matches(self.weights, tags, n=SIMILAR)
+        raise AcbenchError(
+            f"open_clip knows no {what}" + (f"; did you mean {' or '.join(alike)}?" if alike else ""),
+            f"give a weights file, or a tag that it knows: {', '.join(tags) or 'none'}",
+        )
 
     def _fetch(self, create: Callable[[], T], tag: Mapping[str, Any], hint: str) -> T:
         """What `create` makes of local files and the hub's cache or, if that fails, with the hub."""

@@ -26,6 +26,7 @@ from acbench.predictors import clip_prompts
 from acbench.predictors.base import Proposer, Setup
 from acbench.predictors.cached_vectors import cached_vectors
 from acbench.predictors.calibration import Logits, fit_temperature, softmax
+from acbench.predictors.clip_names import without_folders
 from acbench.predictors.clip_prompts import prompts
 from acbench.predictors.models import ClipModel
 from acbench.records import Item, Proposal, ProposalStatus
@@ -33,6 +34,8 @@ from acbench.schema import Category
 from acbench.storage.digests import digest
 from acbench.storage.vectors import unpack_vector
 
+FAMILY = "clip"
+"""All CLIP models are of one family: they learn from much the same pictures and captions."""
 MARGIN = 0.2
 """It abstains if the best class leads the second by less."""
 LEAST = 30
@@ -71,11 +74,13 @@ class Clip:
 
     setup: Setup
     model: ClipModel
+    shown: str = ""
+    """The name of the model as the user gave it, without folders; empty for the one of the settings."""
 
     @cached_property
     def name(self) -> str:
         decides = (self.model.name, clip_prompts.TEXTS.source, VIEWS, self.setup.schema.digest, MARGIN, LEAST)
-        return f"clip@{digest(*decides, length=8)}"
+        return f"{':'.join(filter(None, ('clip', self.shown)))}@{digest(*decides, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterator[Proposal]:
         """One proposal for each anomalous item, after all have vectors. Normal items are not covered."""
@@ -244,6 +249,8 @@ class Clip:
             reason="" if sure else f"too close to call: {shown}",
             saw=_views(item),
             schema_version=self.setup.schema.version,
+            model=self.model.name.rpartition("@")[0],
+            family=FAMILY,
         )
 
     def _no_answer(self, item: Item, status: ProposalStatus, reason: str) -> Proposal:
@@ -255,6 +262,8 @@ class Clip:
             reason=reason,
             saw=_views(item),
             schema_version=self.setup.schema.version,
+            model=self.model.name.rpartition("@")[0],
+            family=FAMILY,
         )
 
 
@@ -264,5 +273,5 @@ def _views(item: Item) -> tuple[str, ...]:
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:
-    """The proposer with the CLIP model that the user chose. Raises AcbenchError if the user chose none."""
-    return Clip(setup, setup.models.clip())
+    """The proposer with the CLIP model `argument`, or that of the settings. Raises AcbenchError if there is none."""
+    return Clip(setup, setup.models.clip(argument), without_folders(argument))

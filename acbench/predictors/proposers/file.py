@@ -8,6 +8,10 @@ Columns: `item_id`, or `image` or `image_path` (path relative to the dataset's r
 
 An answer that names no known class becomes a row with the status `error` and the answer as its reason; an empty answer
 abstains.
+
+Three columns more say whose answers they are, and `acbench export proposals` writes them: `model`, the model and
+version that answered; `family`, its family; and `saw`, the evidence that it used, joined by `;`. With these, answers of
+a proposer that come home as a file are not taken for another witness than that proposer.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from acbench._util.text import tidy
 from acbench.errors import AcbenchError, TableError
 from acbench.predictors.base import Proposer, Setup
 from acbench.predictors.proposers.table import class_sets
-from acbench.records import GOOD, Item, Proposal, label_set
+from acbench.records import GOOD, PEOPLE, Item, Proposal, label_set
 from acbench.schema import Category, Schema
 from acbench.storage.csv_files import ANSWERS, IMAGE, names_in, read_csv
 from acbench.storage.digests import digest
@@ -64,14 +68,14 @@ class File:
                     f"{self.path}, line {line}: {item.image} has a row already, line {lines[item.item_id]}", "keep one"
                 )
             lines[item.item_id] = line
-            yield self._proposal(item, row)
+            yield self._proposal(line, item, row)
         if rows and not lines:
             raise TableError(
                 f"{self.path}: none of its {len(rows):,} rows is about an image of this dataset",
                 "columns `item_id` or `image`, the path relative to the dataset's root",
             )
 
-    def _proposal(self, item: Item, row: dict[str, str]) -> Proposal:
+    def _proposal(self, line: int, item: Item, row: dict[str, str]) -> Proposal:
         category = self.schema.category(item.category)
         answer = next((text for name in ANSWERS if (text := row.get(name, "").strip())), "")
         labels: tuple[str, ...] = ()
@@ -86,14 +90,29 @@ class File:
             rationale=f"{self.path.stem} says {shown}" if answer else "",
             status="ok" if labels else "error" if answer else "abstained",
             reason="" if labels else f"unknown answer: {shown}" if answer else "no answer",
-            saw=("image",),
+            saw=self._evidence(line, row),
             schema_version=self.schema.version,
+            model=tidy(row.get("model", ""), MAX_REPEATED),
+            family=tidy(row.get("family", ""), MAX_REPEATED).lower(),
         )
+
+    def _evidence(self, line: int, row: dict[str, str]) -> tuple[str, ...]:
+        """What the answer rests on. Raises TableError if a file says that people made it."""
+        saw = tuple(names_in(row.get("saw", ""))) or ("image",)
+        if PEOPLE in saw:
+            raise TableError(
+                f"{self.path}, line {line}: what people decided is no proposal",
+                "acbench review take BENCHMARK FILE --reviewer NAME takes it in, or leave `people` out of `saw`",
+            )
+        return saw
 
 
 def _labels(text: str, category: Category) -> tuple[str, ...]:
     """The label set of joined names; empty if one of them is unknown."""
-    sets_of_names = [class_sets(category, name) for name in names_in(text)]
+    names = names_in(text)
+    if names and set(names) <= set(category.answers):  # a class of the published view may have the id of another set
+        return label_set(names)
+    sets_of_names = [class_sets(category, name) for name in names]
     return label_set(label for sets in sets_of_names for label in sets[0]) if all(sets_of_names) else ()
 
 

@@ -29,6 +29,7 @@ from acbench._util.text import tidy
 from acbench.errors import AcbenchError
 from acbench.predictors.base import DryRun, Proposer, Setup
 from acbench.predictors.llm import questions
+from acbench.predictors.llm.family import family_of, without_folders
 from acbench.predictors.llm.messages import CostEstimate, LlmClient, Picture, Question, QuestionOptions, Reply
 from acbench.predictors.llm.parse import Parsed, parse
 from acbench.predictors.llm.questions import EDGE, QUALITY, Draft, Reference, SizedPicture
@@ -78,12 +79,14 @@ class Llm:
     model: str = ""
     """The name of the model in the user's table of models; empty for the one of the settings."""
     options: QuestionOptions = field(default_factory=QuestionOptions)
+    family: str = ""
+    """The family that the user says the model is of; empty to tell by its name."""
     unasked: int = field(init=False, default=0)
 
     @cached_property
     def name(self) -> str:
         shown = [(prompt_text(category), json_schema(category)) for category in self.setup.schema.categories.values()]
-        decides = (self.llm_client.model.name, _TEXTS.source, ENCODING, self.setup.schema.digest, shown)
+        decides = (self.llm_client.model.name, _TEXTS.source, ENCODING, self.setup.schema.digest, shown, self.family)
         return f"{':'.join(filter(None, ('llm', self.model)))}@{digest(*decides, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterator[Proposal]:
@@ -230,7 +233,13 @@ class Llm:
             saw=("image",) if item.mask is None else ("image", "mask"),
             calls=(first.call_id, reply.call_id) if first else (reply.call_id,),
             schema_version=self.setup.schema.version,
+            model=without_folders(reply.answer.model) if reply.answer else "",
+            family=self._family(reply),
         )
+
+    def _family(self, reply: Reply) -> str:
+        asked = self.llm_client.model.name.rpartition("@")[0]
+        return family_of(reply.answer.model, asked, said=self.family) if reply.answer else ""
 
     def _failure(self, item: Item, problem: str) -> Proposal:
         """The proposal for an item that there is no question about."""
@@ -285,4 +294,6 @@ def _close_up(image: Image.Image, mask: NDArray[np.bool_]) -> _CloseUp | None:
 
 def build(setup: Setup, argument: str = "") -> Proposer:
     """The proposer with the LLM that the user chose. Raises AcbenchError if the user chose none."""
-    return Llm(setup, setup.models.llm_client(argument), argument, setup.models.question_options(argument))
+    models = setup.models
+    options, family = models.question_options(argument), models.llm_family(argument)
+    return Llm(setup, models.llm_client(argument), argument, options, family)

@@ -104,14 +104,30 @@ OPTIONS = [
     for option in context.command.params
     if isinstance(option, click.Option)
 ]
-ARGUMENTS = {"benchmark": "sample", "file": "queue.csv", "release": "my-org/x", "before": "a", "after": "b"}
+ARGUMENTS = {
+    "benchmark": "sample",
+    "name": "mini",
+    "proposer": "llm:mini",
+    "file": "queue.csv",
+    "release": "my-org/x",
+    "before": "a",
+    "after": "b",
+}
 FORMS = {
     "--compare": "mine.csv theirs.csv",
     "--detector": "none",
     "--false-alarms": "0.1",
+    "--edge": "768",
+    "--extra": "a=1",
+    "--key-env": "MY_KEY",
+    "--llm-edge": "768",
+    "--llm-extra": "a=1",
+    "--llm-key-env": "MY_KEY",
     "--llm-price": "1/2",
     "--llm-url": "http://localhost/v1",
+    "--price": "1/2",
     "--shard": "1/2",
+    "--url": "http://localhost/v1",
 }
 """Values of options that take more than a number."""
 
@@ -151,10 +167,10 @@ def test_an_option_has_help_and_a_variable_named_after_it(
     assert parse(COMMANDS[name], [*required, *given]).get_parameter_source(option.name) is ParameterSource.ENVIRONMENT
 
 
-def test_every_command_gives_json_but_the_one_that_shows_texts() -> None:
+def test_every_command_gives_json_but_those_that_show_texts_and_write_tables() -> None:
     without = {name for name, context in COMMANDS.items()
                if not any("--json" in each.opts for each in context.command.params)}  # fmt: skip
-    assert without == {"acbench schema show"}
+    assert without == {"acbench schema show", "acbench export proposals"}
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -571,7 +587,7 @@ def test_a_folder_named_like_a_proposer_or_a_model_says_nothing(
     asked = ("--proposer", "source_label", "--root", root, "--category", "bottle", *chosen)
     assert here("propose", "mvtec_ac", *asked).status == 0
     kept = json.loads((tmp_path / ".acbench/mvtec_ac/settings.json").read_text())
-    assert [kept[name] for name in ("clip_model", "clip_weights", "llm")] == ["ViT-L-14", "openai", "gpt-4o"]
+    assert (kept["clip_model"], kept["clip_weights"], kept["llm"]["model"]) == ("ViT-L-14", "openai", "gpt-4o")
     assert kept["with_"] == [f"file:{tmp_path / 'said.csv'}"]
 
 

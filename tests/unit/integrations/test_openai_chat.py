@@ -12,14 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
+import certifi
 import pytest
 
 from acbench.errors import AcbenchError
 from acbench.integrations.openai.chat import MAX_TEXT, OpenAIChat, chat_openai
 from acbench.integrations.openai.client import MAX_BODY
-from acbench.integrations.openai.endpoint import KEY, Endpoint
+from acbench.integrations.openai.endpoint import KEY, Endpoint, authorities
 from acbench.integrations.openai.tokens import picture_tokens
 from acbench.predictors.llm.messages import LlmError, Picture, Price, Question
 from acbench.testing import tiny_jpeg, tiny_png
@@ -338,7 +340,7 @@ class TestSecrets:
         monkeypatch.setenv(KEY, SECRET)
 
     def test_the_key_is_sent_as_a_header_and_nowhere_else(self, server: FakeEndpoint) -> None:
-        asked = chat(server)
+        asked = chat_openai("m", server.url, key_env=KEY)
         asked.ask(QUESTION)
         assert server.headers[0]["authorization"] == f"Bearer {SECRET}"
         assert SECRET not in json.dumps(server.requests)
@@ -373,7 +375,7 @@ class TestSecrets:
     ) -> None:
         monkeypatch.setenv(KEY, key)
         with pytest.raises(LlmError, match="no key has") as caught:
-            chat(server).ask(QUESTION)
+            chat_openai("m", server.url, key_env=KEY).ask(QUESTION)
         assert caught.value.kind == "auth" and key not in str(caught.value)
 
     def test_none_is_needed_on_this_machine_but_elsewhere(
@@ -384,6 +386,75 @@ class TestSecrets:
         with pytest.raises(LlmError, match=KEY) as caught:
             chat_openai("m").ask(QUESTION)
         assert caught.value.kind == "auth"
+
+    def test_a_key_goes_only_to_the_address_that_it_belongs_to(
+        self, server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OPENAI_ORG_ID", "org-5ecret")
+        monkeypatch.setenv("OTHER_KEY", "k-0ther")
+        chat(server).ask(QUESTION)
+        chat_openai("m", server.url, key_env="OTHER_KEY").ask(QUESTION)
+        first, second = server.headers
+        assert "authorization" not in first and second["authorization"] == "Bearer k-0ther"
+        assert SECRET not in str(server.headers) and "org-5ecret" not in str(server.headers)
+        assert Endpoint.at(None).headers == {"Authorization": f"Bearer {SECRET}"}
+        assert Endpoint.at("http://api.openai.com/v1").headers == {}, "not in the clear"
+        assert Endpoint.at("https://api.openai.com.example.org/v1").headers == {}
+
+    def test_a_variable_that_is_named_and_empty_is_an_error(
+        self, server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("OTHER_KEY", raising=False)
+        with pytest.raises(LlmError, match="OTHER_KEY is not set"):
+            chat_openai("m", server.url, key_env="OTHER_KEY").ask(QUESTION)
+        assert not server.requests
+
+    def test_an_address_without_a_key_that_wants_one_says_how_to_give_it(self, server: FakeEndpoint) -> None:
+        error = failure(server, refusal(401))
+        assert error.kind == "auth" and "without a key" in error.message and "--llm-key-env NAME" in error.hint
+
+    def test_the_key_that_is_used_is_hidden(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OTHER_KEY", "k-0ther")
+        endpoint = Endpoint.at("https://llm.example.org/v1", "OTHER_KEY")
+        assert endpoint.scrub(f"no k-0ther, no {SECRET}") == "no •••, no •••"
+
+    def test_azure_gets_its_version_and_its_own_header(
+        self, server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AZURE_KEY", "k-azure")
+        azure = Endpoint.at("https://n.openai.azure.com/openai/deployments/x?api-version=2024-10-21", "AZURE_KEY")
+        assert azure.base_url == "https://n.openai.azure.com/openai/deployments/x"
+        assert (azure.query, azure.headers) == ((("api-version", "2024-10-21"),), {"api-key": "k-azure"})
+        asked = chat_openai("m", f"{server.url}?api-version=2024-10-21", key_env="AZURE_KEY")
+        asked.endpoint = replace(asked.endpoint, key_header="api-key")
+        asked.ask(QUESTION)
+        assert server.headers[0]["api-key"] == "k-azure" and "authorization" not in server.headers[0]
+        assert server.paths == ["/v1/chat/completions?api-version=2024-10-21"]
+
+    @pytest.mark.parametrize(
+        "query", ["api_key=k", "api-version=1&key=k", "api-version=1&api-version=2", "api-version=a/b"]
+    )
+    def test_no_other_query_is_taken(self, query: str) -> None:
+        with pytest.raises(AcbenchError) as caught:
+            Endpoint.at(f"https://llm.example.org/v1?{query}")
+        assert query not in str(caught.value)
+
+
+class TestAuthorities:
+    @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+    def test_those_of_the_user_are_trusted(
+        self, server: FakeEndpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+    ) -> None:
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
+            monkeypatch.delenv(name, raising=False)
+        assert authorities() is None
+        monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
+        assert authorities() == str(tmp_path / "ca.pem")
+        with pytest.raises(LlmError, match=r"ca\.pem cannot be read(?s:.)*SSL_CERT_FILE") as caught:
+            chat(server).ask(QUESTION)
+        assert caught.value.hint
+        monkeypatch.setenv(variable, certifi.where())
+        assert chat(server).ask(QUESTION).text
 
 
 class TestEndpoints:
@@ -399,7 +470,8 @@ class TestEndpoints:
         ],
     )
     def test_urls(self, url: str | None, read: str, host: str, loopback: bool) -> None:
-        assert Endpoint.at(url) == Endpoint(read, host, loopback)
+        found = Endpoint.at(url)
+        assert (found.url, found.host, found.loopback) == (read, host, loopback)
 
     @pytest.mark.parametrize(
         "url",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,8 +24,10 @@ from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
 from acbench.integrations.torch import runtime
 from acbench.integrations.torch.open_clip import OpenClipModel, open_clip_model
+from acbench.integrations.torch.open_clip_weights import OpenClipSource
 from acbench.predictors import clip_prompts
 from acbench.predictors.base import Setup
+from acbench.predictors.clip_names import split_clip_name, without_folders
 from acbench.predictors.proposers import clip
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import GOOD, Item, Proposal
@@ -269,6 +272,90 @@ def mute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+class TestWeightsFile:
+    def test_it_is_normalised_as_its_model(
+        self, weights: Path, tiny: OpenClipModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        crops = [np.full((EDGE, EDGE, 3), 90, np.uint8)]
+        usual = tiny.images(crops)
+        half = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+        tags = {"webli": half, "webli2": half, "other": {"mean": (0, 0, 0), "std": (1, 1, 1)}}
+        monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny", tags)
+        model = open_clip_model("tiny", str(weights), note=quiet, precision="fp32")
+        assert not np.allclose(model.images(crops), usual)
+        loaded = model.source.load(hint="")
+        assert {float(value) for part in (loaded.mean, loaded.deviation) for value in part.flatten()} == {0.5}
+
+    @pytest.mark.parametrize(
+        ("model", "mean"), [("ViT-B-16-SigLIP", 0.5), ("ViT-L-14", 0.48145466), ("ViT-B-32", 0.48145466)]
+    )
+    def test_models_of_open_clip_say_how(self, weights: Path, model: str, mean: float) -> None:
+        found = OpenClipSource(model, str(weights))._normalisation()
+        assert found is not None and found.mean[0] == mean
+        assert OpenClipSource(model, "openai")._normalisation() is None, "a tag says it itself"
+
+    @pytest.fixture
+    def siglip(self, weights: Path, tmp_path: Path) -> Path:
+        """Weights of a model whose tokenizer is another's, on the hub, and which open_clip is told of."""
+        text = {**CONFIG["text_cfg"], "hf_tokenizer_name": "toy/tokenizer", "tokenizer_kwargs": {"clean": "lower"}}
+        (tmp_path / "tiny-siglip.json").write_text(json.dumps({**CONFIG, "text_cfg": text}))
+        open_clip.add_model_config(tmp_path / "tiny-siglip.json")
+        return Path(shutil.copy(weights, tmp_path / "w.pt"))
+
+    def test_without_its_tokenizer_it_says_which_is_missing(self, siglip: Path, closed: None) -> None:
+        with pytest.raises(AcbenchError, match=r"its tokenizer, toy/tokenizer, (?s:.)*tokenizer\.json (?s:.)*beside"):
+            open_clip_model("tiny-siglip", str(siglip), note=quiet).ready()
+
+    def test_a_tokenizer_beside_it_is_taken_and_is_part_of_the_name(self, siglip: Path, closed: None) -> None:
+        from tokenizers import Tokenizer, models, pre_tokenizers
+
+        before = open_clip_model("tiny-siglip", str(siglip), note=quiet).name
+        made = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "hole": 2, "scratch": 3}, unk_token="[UNK]"))
+        made.pre_tokenizer = pre_tokenizers.Whitespace()
+        made.save(str(siglip.parent / "tokenizer.json"))
+        facts = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", "unk_token": "[UNK]"}
+        (siglip.parent / "tokenizer_config.json").write_text(json.dumps(facts))
+        model = open_clip_model("tiny-siglip", str(siglip), note=quiet, precision="fp32")
+        assert model.name != before
+        assert model.source.tokenizer(hint="")(["Hole scratch"])[0, :3].tolist() == [2, 3, 0]
+        assert model.texts(["hole"]).shape == (1, 16)
+
+    def test_a_tokenizer_that_is_none_is_named(self, siglip: Path, closed: None) -> None:
+        (siglip.parent / "tokenizer.json").write_text("{")
+        with pytest.raises(AcbenchError, match=r"the tokenizer in \S+ cannot be used"):
+            open_clip_model("tiny-siglip", str(siglip), note=quiet).ready()
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "model", "weights", "shown"),
+        [
+            ("ViT-L-14/openai", "ViT-L-14", "openai", "ViT-L-14/openai"),
+            ("ViT-L-14//data/w.pt", "ViT-L-14", "/data/w.pt", "ViT-L-14/w.pt"),
+            ("hf-hub:ORG/NAME", "hf-hub:ORG/NAME", "", "hf-hub:ORG/NAME"),
+            ("local-dir:/data/x", "local-dir:/data/x", "", "local-dir:x"),
+            ("ViT-L-14", "ViT-L-14", "", "ViT-L-14"),
+        ],
+    )
+    def test_a_name_is_a_model_and_its_weights(self, name: str, model: str, weights: str, shown: str) -> None:
+        assert split_clip_name(name) == (model, weights)
+        assert without_folders(name) == shown
+
+    def test_several_models_are_asked_and_are_one_family(self, toy: Path, weights: Path, tmp_path: Path) -> None:
+        project = tmp_path / "project"
+        project.mkdir()
+        other = tmp_path / "other.pt"
+        torch.manual_seed(1)
+        torch.save(open_clip.create_model("tiny").state_dict(), other)
+        names = [f"clip:tiny/{weights}", f"clip:tiny/{other}"]
+        asked = [word for name in names for word in ("--with", name)]
+        done = here("relabel", "mvtec_ac", "--root", toy, "--without", "neighbours", *asked, "--project", project)
+        assert done.status == 0, done.err
+        assert "clip:tiny/w.pt (tiny:w:" in done.out and "clip:tiny/other.pt (tiny:other:" in done.out
+        assert "one family, clip: together one witness" in done.out
+        assert str(tmp_path) not in (project / "annotations/mvtec_ac/labels.jsonl").read_text()
+
+
 class TestNotToBeHad:
     """Said before any work, soon, and with what to do."""
 
@@ -290,7 +377,10 @@ class TestNotToBeHad:
         [
             ("ViT-B-32", "", r"no ViT-B-32 without weights(?s:.)*tag that it knows: openai, "),
             ("ViT-B-32", "latest", r"no weights 'latest' of ViT-B-32(?s:.)*tag that it knows: openai, "),
-            ("ViT-Z", "openai", r"no weights 'openai' of ViT-Z(?s:.)*it does not know the model"),
+            ("ViT-B-32", "openia", r"no weights 'openia' of ViT-B-32; did you mean openai"),
+            ("ViT-B32", "openai", r"cannot make ViT-B32: it knows no model of that name; did you mean ViT-B-32"),
+            ("vit-l-14", "openai", r"cannot make vit-l-14: it knows no model of that name; did you mean ViT-L-14"),
+            ("nothing like it", "openai", r"cannot make nothing like it: it knows no model of that name\n"),
             ("ViT-B-32", "nowhere.pt", r"there is no weights file nowhere\.pt"),
             ("local-dir:nowhere", "", r"nowhere is not a folder of open_clip(?s:.)*open_clip_config\.json"),
         ],
@@ -594,6 +684,9 @@ def order(of: Proposal) -> str:
     return max(of.scores, key=lambda each: of.scores[each])
 
 
+STATUSES = ("ok", "abstained", "error")
+
+
 def test_from_the_command_line_beside_an_llm(toy: Path, folder: Path, tmp_path: Path) -> None:
     """Both look, the labels come of all witnesses, and `compare` shows who said what at which price."""
     project = tmp_path / "project"
@@ -611,7 +704,9 @@ def test_from_the_command_line_beside_an_llm(toy: Path, folder: Path, tmp_path: 
         )
         assert acbench("relabel", "--no-canary") == facts
         assert len(server.requests) == 10
-    asked = {name.partition("@")[0]: sum(tally.values()) for name, tally in facts["witnesses"].items()}
+    asked = {
+        name.partition("@")[0]: sum(tally[status] for status in STATUSES) for name, tally in facts["witnesses"].items()
+    }
     assert asked["clip"] == asked["llm"] == 10
     compared = acbench("compare", "--truth", "labels")
     assert compared["proposers"]["llm"]["calls"] == 10 and compared["proposers"]["clip"]["calls"] == 0

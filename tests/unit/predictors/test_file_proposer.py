@@ -53,6 +53,13 @@ class TestAnswers:
         found = rows(path, f"item_id,labels\n{ITEMS[0].item_id},contamination\n")
         assert list(found) == [ITEMS[0].image]
 
+    def test_whose_answers_they_are_may_stand_beside_them(self, path: Path) -> None:
+        image = ITEMS[0].image
+        found = rows(path, f"image,labels,model,family,saw\n{image},contamination,gpt-4o-x,OpenAI,image;mask\n")[image]
+        assert (found.model, found.family, found.saw) == ("gpt-4o-x", "openai", ("image", "mask"))
+        with pytest.raises(TableError, match="line 2: what people decided is no proposal"):
+            rows(path, f"image,labels,saw\n{image},contamination,people\n")
+
     @pytest.mark.parametrize("head", ["image,label", "image_path,prediction", "image,answer", "image_path,raw"])
     def test_the_columns_that_a_score_takes(self, path: Path, head: str) -> None:
         found = rows(path, f"{head}\n{ITEMS[0].image},contamination\n{ITEMS[1].image},normal\n{ITEMS[2].image},\n")

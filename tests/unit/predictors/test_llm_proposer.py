@@ -406,7 +406,10 @@ class TestCommandLine:
         project.mkdir()
 
         def run(*arguments: str, remembered: bool = False, command: str = "propose") -> Done:
-            what = [] if remembered else ["--root", bench.root, *model(server)]
+            usual = model(server)
+            pairs = zip(usual[::2], usual[1::2], strict=True)
+            own = [word for flag, value in pairs if flag not in arguments for word in (flag, value)]
+            what = [] if remembered else ["--root", bench.root, *own]
             who = ["--proposer", "llm"] if command == "propose" else []
             return here(command, "mvtec_ac", "--project", project, *who, *what, *arguments)
 
@@ -463,8 +466,9 @@ class TestCommandLine:
         assert set(server.paid_by_question.values()) == {1}
 
     def test_a_budget_needs_a_price(self, run: Callable[..., Done], server: FakeEndpoint) -> None:
-        done = run("--budget", "1", "--llm-price", "0/0")
+        done = run("--budget", "1", "--llm-price", "default")
         assert done.status == 1 and "--llm-price" in done.err and not server.requests
+        assert run("--budget", "1", "--llm-price", "0/0").status == 0, "what is free keeps to any budget"
 
     def test_another_model_is_not_counted_at_the_price_of_the_last(
         self, run: Callable[..., Done], server: FakeEndpoint
@@ -531,7 +535,9 @@ class TestCommandLine:
     ) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", SECRET)
         server.plan = lambda number, text: refusal(400, f"not with {SECRET}") if number == 3 else None
-        done = run("--no-canary", "--concurrency", "1")  # else the refusal may look like one of the answer's format
+        done = run(
+            "--no-canary", "--concurrency", "1", "--llm-key-env", "OPENAI_API_KEY"
+        )  # else the refusal may look like one of the answer's format
         assert server.headers[0]["authorization"] == f"Bearer {SECRET}"
         assert SECRET not in done.out + done.err
         assert not leaks(tmp_path / "project", SECRET)

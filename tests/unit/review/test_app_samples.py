@@ -107,3 +107,11 @@ def test_the_queue_comes_first_in_its_order() -> None:
     assert [card.fields["queue"] for card in found] == [1, 2, None]
     assert found[0].fields["why"] == "flagged"
     assert found[0].fields["detail"] == "ada asks for another look: a crack?"
+
+
+def test_proposers_whose_names_look_the_same_have_fields_of_their_own() -> None:
+    said = [says(ONE, name, "broken_large") for name in ("llm:a.b", "llm:a_b", "llm:c")]
+    said.append(replace(said[-1], proposer="llm:c@11111111"))
+    found = shown([ONE], proposals={ONE.item_id: said})[ONE.item_id].fields
+    fields = [name for name in found if name.startswith("proposal_")]
+    assert len(fields) == 4 and len({found[name].facts["by"] for name in fields}) == 4  # type: ignore[union-attr]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from acbench.records import Item, Proposal, Review
 from acbench.review.crowdlab import MIN_DECISIONS, cross_validated
 from tests.support.records import MVTEC_AC, decides, item, labels_of, says
@@ -53,3 +55,16 @@ def test_what_people_decided_is_predicted_without_their_decision() -> None:
     decided = {review.item_id: review.labels[0] for review in reviews}
     assert predicted.keys() == decided.keys()
     assert sum(predicted[item_id] == label for item_id, label in decided.items()) > 0.9 * len(decided)
+
+
+def test_a_family_of_models_weighs_as_one() -> None:
+    items, proposals, reviews = category(MIN_DECISIONS)
+    alone = labels_of(items, proposals, reviews, MVTEC_AC)
+    for of in items:
+        (said,) = (row for row in proposals[of.item_id] if row.scores)
+        proposals[of.item_id].remove(said)
+        proposals[of.item_id] += [replace(said, proposer=f"llm:{name}@00000000", family="x") for name in "abcd"]
+    together = labels_of(items, proposals, reviews, MVTEC_AC)
+    disputed = items[0].item_id
+    assert together[disputed].labels == alone[disputed].labels
+    assert together[disputed].confidence == alone[disputed].confidence

@@ -188,6 +188,44 @@ class TestRule4Witnesses:
         assert "source_label: mixed; neighbours: cannot tell" in found.reason
 
 
+class TestRule4Families:
+    """Models of one family are one witness as long as they name the same set."""
+
+    @staticmethod
+    def model(name: str, family: str, *labels: str) -> Proposal:
+        return says(BOTTLE, name, *labels, model=f"{name}-v1", family=family)
+
+    def test_two_of_one_family_are_no_second_witness(self) -> None:
+        both = [self.model(name, "openai", "contamination") for name in ("llm:a", "llm:b")]
+        assert len(witnesses(both)) == 1
+        found = label(both)
+        assert (found.status, found.agreement) == ("pending", None), "a machine alone decides nothing"
+        assert "llm:a (llm:a-v1) + llm:b (llm:b-v1) [one witness: family openai]" in found.reason
+        with_dataset = label([SOURCE, *both])
+        assert with_dataset.reason.startswith("2 independent witnesses agree")
+        assert with_dataset.decided_by == "source_label + llm:a + llm:b"
+
+    def test_two_of_different_families_are_two(self) -> None:
+        both = [self.model("llm:a", "openai", "contamination"), self.model("llm:b", "qwen", "contamination")]
+        found = label(both)
+        assert (found.status, found.agreement) == ("accepted", 1.0)
+        assert found.reason == "2 independent witnesses agree: llm:a (llm:a-v1) + llm:b (llm:b-v1)"
+
+    def test_two_of_one_family_that_differ_are_disputed(self) -> None:
+        both = [self.model("llm:a", "openai", "contamination"), self.model("llm:b", "openai", "broken_small")]
+        found = label([SOURCE, *both])
+        assert found.status == "pending" and "witnesses differ" in found.reason
+        assert found.agreement == pytest.approx(2 / 3, abs=1e-4)
+
+    def test_proposers_of_no_family_are_not_of_one(self) -> None:
+        assert len(witnesses([says(BOTTLE, "a", "contamination"), says(BOTTLE, "b", "contamination")])) == 2
+
+    def test_a_copy_of_what_saw_the_dataset_s_label_joins_both(self) -> None:
+        """Whoever speaks with two voices makes them one."""
+        copy = says(BOTTLE, "file:x", "contamination", saw=("source_label",), family="openai")
+        assert len(witnesses([SOURCE, copy, self.model("llm:a", "openai", "contamination")])) == 1
+
+
 class TestRule5TheDatasetAlone:
     def test_it_is_accepted_and_said_to_stand_alone(self) -> None:
         found = label([SOURCE])
@@ -224,7 +262,12 @@ class TestRule6NoClassInTheDataset:
 
 SETS = st.sets(st.sampled_from(["broken_large", "broken_small", "contamination"]), max_size=2).map(sorted)
 PROPOSALS = st.lists(
-    st.builds(lambda name, labels: says(BOTTLE, name, *labels), st.sampled_from(["source_label", *"abc"]), SETS),
+    st.builds(
+        lambda name, labels, family: says(BOTTLE, name, *labels, family=family),
+        st.sampled_from(["source_label", *"abc"]),
+        SETS,
+        st.sampled_from(["", "x", "y"]),
+    ),
     unique_by=lambda each: each.proposer,
 )
 REVIEWS = st.lists(

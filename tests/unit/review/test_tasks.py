@@ -137,6 +137,19 @@ class TestAsked:
         assert found.data["asked"] == "Asked because people have not settled it yet."
 
 
+class TestFamilies:
+    @pytest.mark.parametrize(("families", "told"), [(("x", "x"), True), (("x", "y"), False), (("", ""), False)])
+    def test_models_of_one_family_are_said_to_be_one_witness(self, families: tuple[str, str], told: bool) -> None:
+        names = ("llm:a", "llm:b")
+        said = [
+            says(ITEMS[0], name, "contamination", model=f"<{name}>", family=family)
+            for name, family in zip(names, families, strict=True)
+        ]
+        found = str(made(said, blind=False).data["proposals"])
+        assert ("llm:a, llm:b are models of one family, x: one witness" in found) is told
+        assert "llm:a (&lt;llm:a&gt;): contamination" in found
+
+
 class TestTask:
     def test_it_holds_all_that_the_form_shows_and_pull_needs(self) -> None:
         machine = says(ITEMS[0], "neighbours", "broken_small", scores={"broken_small": 0.7, "contamination": 0.3})

@@ -20,7 +20,7 @@ from acbench.review.queue import RankedItem
 from acbench.storage import tables as store
 from acbench.storage.atomic import sweep, write_bytes
 from acbench.storage.typed_json import to_json
-from tests.support.records import decides, item
+from tests.support.records import decides, item, says
 
 KINDS: tuple[Any, ...] = (Item, Finding, Proposal, Review, Label, Prediction, Score, RankedItem)
 ODD = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
@@ -40,6 +40,16 @@ def by_text(row: object) -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tables")
+
+
+def test_a_table_that_an_older_version_wrote_has_defaults_for_what_it_lacks(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "proposals.parquet"
+    rows = [says(item(number), "llm:a", "contamination", model="m", family="f") for number in range(3)]
+    store.write(path, rows, Proposal, key=lambda row: row.item_id)
+    pq.write_table(pq.read_table(path).drop_columns(["model", "family"]), path)
+    assert {(row.model, row.family, row.labels) for row in store.read(path, Proposal)} == {("", "", ("contamination",))}
 
 
 @SUFFIXES

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from acbench.errors import AcbenchError, StorageError
+from acbench.predictors.llm.messages import QuestionOptions, RequestOptions
 from acbench.workflows import settings as kept
+from acbench.workflows.llm_models import LlmModel
 from acbench.workflows.settings import SettingChanges, Settings
 from tests.support.commands import here
 
@@ -23,9 +25,14 @@ FULL = Settings(
     without=("llm",),
     clip_model="ViT-L-14",
     clip_weights="openai",
-    llm="gpt-4o",
-    llm_url="http://localhost/v1",
-    llm_price=(2.5, 10),
+    llm=LlmModel(
+        model="gpt-4o",
+        url="http://localhost/v1",
+        key_env="KEY",
+        price=(2.5, 10),
+        request=RequestOptions(max_tokens=9, effort="low", logprobs=True, extra={"a": [1, None, {"b": "c"}]}),
+        question=QuestionOptions(edge=1024, votes=3, examples=2),
+    ),
     audit=0.5,
     seed=-7,
 )
@@ -52,9 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "without": TEXTS,
     "clip_model": TEXT,
     "clip_weights": TEXT,
-    "llm": TEXT,
-    "llm_url": TEXT | {"null"},
-    "llm_price": set(),
+    "llm": TEXT | {"object"},
     "audit": set(),
     "seed": {"integer"},
 }
@@ -124,11 +129,16 @@ def test_bytes_that_are_not_utf8_are_refused(path: Path, name: str) -> None:
         ("limit", "-1"),
         ("audit", "-0.1"),
         ("audit", "1.1"),
-        ("llm_price", "[1]"),
-        ("llm_price", "[1, 2, 3]"),
-        ("llm_price", "[1, -2]"),
-        ("llm_price", "[1, 1e7]"),
-        ("llm_price", '[1, "2"]'),
+        ("llm", '{"price": [1]}'),
+        ("llm", '{"price": [1, 2, 3]}'),
+        ("llm", '{"price": [1, -2]}'),
+        ("llm", '{"price": [1, 1e7]}'),
+        ("llm", '{"price": [1, "2"]}'),
+        ("llm", '{"key_env": "sk-1234"}'),
+        ("llm", '{"question": {"edge": 7}}'),
+        ("llm", '{"question": {"votes": 0}}'),
+        ("llm", '{"request": {"max_tokens": 0}}'),
+        ("llm", '{"request": {"extra": {"model": "x"}}}'),
     ],
 )
 def test_a_value_that_no_option_takes_is_refused(path: Path, name: str, value: str) -> None:
@@ -167,6 +177,14 @@ def test_settings_come_back_as_they_were_kept(path: Path, settings: Settings) ->
     assert kept.read(path) is None
     kept.write(path, settings)
     assert kept.read(path) == settings
+
+
+def test_what_an_older_version_kept_of_a_model_is_read(path: Path) -> None:
+    path.write_text('{"schema": "sample", "llm": "gpt-4o", "llm_url": "http://localhost/v1", "llm_price": [2.5, 10]}')
+    found = kept.read(path)
+    assert found and found.llm == LlmModel(model="gpt-4o", url="http://localhost/v1", price=(2.5, 10))
+    path.write_text('{"schema": "sample", "llm": "gpt-4o", "llm_url": null, "llm_price": [1]}')
+    assert "field price: expected two prices" in refused(path, "llm").message
 
 
 @pytest.mark.parametrize("change", [{"limit": 2**63}, {"seed": -(2**63) - 1}, {"seed": 10**400}])
