@@ -80,7 +80,7 @@ class Capabilities:
 
 @dataclass(kw_only=True)
 class OpenAIChat:
-    """A model behind an endpoint. `Endpoint` says which variable holds its key, if it has one."""
+    """A model behind an endpoint. The key comes from OPENAI_API_KEY; a server on this machine needs none."""
 
     id: str
     """The model, as the endpoint calls it."""
