@@ -9,7 +9,7 @@ from itertools import combinations
 from acbench._util import markdown as md
 from acbench._util.plural import counted, is_or_are
 from acbench._util.templates import Texts
-from acbench.records import GOOD, JOIN, PEOPLE, short_name
+from acbench.records import GOOD, JOIN, PEOPLE, shown_names
 from acbench.release.card_facts import CardFacts
 from acbench.release.diff import label_text
 from acbench.release.diff import summary as summary_of
@@ -108,6 +108,8 @@ def agreement(facts: CardFacts, texts: Texts) -> Iterable[str]:
 def _voices(rows: Iterable[Row]) -> dict[str, dict[str, str]]:
     """What each witness, and all people together where they agree, said of anomalous images: name → item_id → label."""
     voices: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    rows = list(rows)
+    names = shown_names(vote["who"] for row in rows for vote in row["votes"] if vote["kind"] != "person")
     for row in rows:
         if not row["anomalous"]:
             continue
@@ -117,7 +119,7 @@ def _voices(rows: Iterable[Row]) -> dict[str, dict[str, str]]:
             voices[PEOPLE][row["item_id"]] = people.pop()
         for vote in labelled:
             if vote["kind"] != "person":
-                voices[short_name(vote["who"])][row["item_id"]] = JOIN.join(sorted(vote["labels"]))
+                voices[names[vote["who"]]][row["item_id"]] = JOIN.join(sorted(vote["labels"]))
     return voices
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from acbench._util import templates
 from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
-from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, LabelStatus, Proposal, short_name
+from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, LabelStatus, Proposal, shown_names
 from acbench.review.queue import RankedItem
 from acbench.review.wording import in_words
 from acbench.schema import Category
@@ -244,12 +244,13 @@ def _categories(dataset: LabelledDataset) -> list[CategoryCounts]:
 def _confusions(dataset: LabelledDataset) -> list[ConfusionTable]:
     items = {item.item_id: item for item in dataset.items}
     counts: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
+    names = shown_names(proposal.proposer for proposals in dataset.proposals.values() for proposal in proposals)
     for item_id, proposals in dataset.proposals.items():
         item, label = items.get(item_id), dataset.labels.get(item_id)
         if item is None or label is None or not item.anomalous or not label.labels or label.status == "excluded":
             continue
         for proposal in proposals:
-            key = (short_name(proposal.proposer), item.category)
+            key = (names[proposal.proposer], item.category)
             counts.setdefault(key, Counter())[_text(label.labels), _answer_text(proposal)] += 1
     return [_confusion_table(proposer, category, cells) for (proposer, category), cells in sorted(counts.items())]
 

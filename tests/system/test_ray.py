@@ -264,7 +264,8 @@ class TestMoney:
 
     def test_a_key_that_is_refused_stops_all(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         endpoint.plan = lambda number, text: refusal(401, "no such key")
-        said = acbench(tmp_path, *asks(wood, endpoint, *RAY), status=1, OPENAI_API_KEY="sk-secret-key", **NICE).said
+        asked = (*asks(wood, endpoint, *RAY), "--llm-key-env", "MY_KEY")
+        said = acbench(tmp_path, *asked, status=1, MY_KEY="sk-secret-key", **NICE).said
         assert "no such key" in said and "sk-secret-key" not in said
         assert len(endpoint.requests) <= 6
 
