@@ -121,19 +121,18 @@ def try_model(folder: Path, name: str, calls: CallOptions, console: Console) -> 
             (proposal,) = ask(proposer, items, lambda *_: None).rows
             kept = [ledger.calls.call(call_id) for call_id in proposal.calls]
             dollars = ledger.calls.dollars(proposal.calls)
-    answers = [Completion(**json.loads(call.answer)) for call in kept if call and call.answer]
+    answers = [Completion.from_json(call.answer) for call in kept if call and call.answer]
     if proposal.status == "error" or not answers:
         raise AcbenchError(
             f"{NAMED}{name} gives no answer that can be used: {proposal.reason}",
             f"mend it: acbench llm add {name} …, then again: acbench llm test {name}",
         )
     model = models.llm_client(name).model
-    capabilities = getattr(model, "capabilities", None)
     return Tried(
         model=model.name,
         answered_by=proposal.model,
         family=proposal.family,
-        dialect=_plain(capabilities),
+        dialect=json.loads(model.dialect) if model.dialect else {},
         answer=proposal,
         calls=len(answers),
         seconds=sum(answer.seconds for answer in answers) / len(answers),
@@ -141,13 +140,6 @@ def try_model(folder: Path, name: str, calls: CallOptions, console: Console) -> 
         tokens_out=sum(answer.tokens_out for answer in answers),
         dollars=dollars if chosen.price or chosen.is_free else None,
     )
-
-
-def _plain(capabilities: object) -> dict[str, object]:
-    """Capabilities by name; empty if a model has none, as on this machine."""
-    if not dataclasses.is_dataclass(capabilities):
-        return {}
-    return {field.name: getattr(capabilities, field.name) for field in dataclasses.fields(capabilities)}
 
 
 def _sample(project: Project, console: Console) -> tuple[Path, list[Item]]:

@@ -121,7 +121,7 @@ class TestTwoModels:
             first = queue.waiting[0]
             content = TaskContent(
                 due=DueTask(first, 1), item=proposed.dataset.by_id[first.item_id], pictures={}, blind=False,
-                proposals=proposed.by_item[first.item_id], schema_version="1",
+                proposals=proposed.by_item[first.item_id], schema_version="1", names={},
             )  # fmt: skip
             task = content.task()
         assert "llm:a (a-2026-01-01)" in str(task.data["proposals"]) and "one witness" not in str(task.data)

@@ -147,7 +147,7 @@ class TestFamilies:
         ]
         found = str(made(said, blind=False).data["proposals"])
         assert ("llm:a, llm:b are models of one family, x: one witness" in found) is told
-        assert "llm:a (&lt;llm:a&gt;): contamination" in found
+        assert "llm:a (&lt;llm:a&gt;): Contamination" in found
 
 
 class TestTask:
