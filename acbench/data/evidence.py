@@ -100,17 +100,20 @@ def panels(image: Image.Image, mask: Mask | None, reference: Image.Image | None)
     return [*shown, Panel("Normal image, to compare", normal)]
 
 
-def contour(image: Image.Image, mask: Mask, *, longest: int | None = None) -> Image.Image:
+def contour(
+    image: Image.Image, mask: Mask, *, longest: int | None = None, gap: int = 0, per_width: int = PANEL // _LINE
+) -> Image.Image:
     """The image with its anomaly outlined, as RGB of the same size, or shrunk to a longer edge of `longest` pixels.
 
     The line is red with a dark edge, so that it shows on red things too. It lies outside the anomaly and changes no
-    marked pixel. Its width grows with the size of the result. Raises ValueError if the mask is not of the image's size.
+    marked pixel, nor the next `gap` pixels of the result. It is one pixel wide for each `per_width` pixels of the
+    result's longer edge, and at least two. Raises ValueError if the mask is not of the image's size.
     """
     _check_size(image, mask)
     scale = min(1.0, (longest or max(image.size)) / max(image.size))
     size = _scaled(image.size, scale)
     pixels = _resized(image.convert("RGB"), size)
-    draw_outline(pixels, _resized_mask(mask, size), max(_LINE, round(_LINE * max(size) / PANEL)))
+    draw_outline(pixels, _resized_mask(mask, size), max(_LINE, round(max(size) / per_width)), gap)
     return Image.fromarray(pixels)
 
 

@@ -26,11 +26,13 @@ from acbench.predictors.base import (
     BaselineOptions,
     BaselineSetup,
     EmbeddingProposer,
+    KnownLabel,
     PaidProposer,
     PerItemBaseline,
     PerItemProposer,
     Proposer,
     Setup,
+    ShowsLabels,
     ask,
     checked,
 )
@@ -58,6 +60,8 @@ class Recipe:
     images: ImageReader
     threads: int | None
     """Threads of a model on the CPU; None if the worker uses no model."""
+    shown_labels: Sequence[KnownLabel] = ()
+    """The labels that the proposer shows."""
 
     def setup(self, home: Home) -> Setup:
         """What a proposer works with, in a worker."""
@@ -72,7 +76,13 @@ class Recipe:
             budget=home.budget,
             run_once=home.run_once,
         )
-        return Setup(schema=self.schema, images=self.images, models=models, vectors=home.vectors)
+        return Setup(
+            schema=self.schema,
+            images=self.images,
+            models=models,
+            vectors=home.vectors,
+            known_labels=lambda: self.shown_labels,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +145,8 @@ class Distributed:
         images, items = ImageReader(dataset.root), dataset.items
         if isinstance(proposer, PerItemProposer):
             recipe = self._recipe(images, computes=self.models.llm_is_local)
+            if isinstance(proposer, ShowsLabels):
+                recipe = dataclasses.replace(recipe, shown_labels=tuple(proposer.shown_labels))
             task = WorkerTask(
                 start=partial(_start_answering, recipe, name, proposer.context(items)),
                 kind=Item,
