@@ -19,6 +19,8 @@ CORE = 0.2
 """Within this share of a round product's radius, directions from its centre mean nothing."""
 IN_CORE = 0.05
 """A place with more than this share of its pixels in the core has no arc."""
+SPECK = 3e-6
+"""A place smaller than this share of the image is no place: 3 pixels of 1024 × 1024. A spot three pixels wide counts."""
 _STEPS = 720
 """Directions around the centre that are told apart."""
 
@@ -28,7 +30,7 @@ class MaskFacts:
     """What a mask tells in figures."""
 
     places: int
-    """Separate places, as `regions.components` counts them."""
+    """Separate places, as `regions.components` counts them, specks aside."""
     many: bool
     """Whether there may be more places than were counted."""
     share: float
@@ -50,7 +52,7 @@ class MaskFacts:
 
 def measure(image: Image.Image, mask: Mask) -> MaskFacts:
     """Measure a mask, bool[H, W], that marks something on its image. Raises ValueError if it marks nothing."""
-    places = components(mask)
+    places = components(mask, least=SPECK)
     if not places:
         raise ValueError("nothing is marked")
     product = find_product(image)

@@ -20,7 +20,8 @@ ENLARGED = 4.0
 """Pixels of a close-up for one of the image, at most: more would only blur. A place is cut out with a square of at
 least 0.15 of the image's shorter edge, so that a small spot is not shown without its surroundings."""
 JOINED = 1.5
-"""Places share a close-up if the square around both is at most this many times as wide as the wider of their own."""
+"""Places share a close-up if the square around both is at most this many times as wide as the narrower of their own: so
+much smaller is the smaller one shown."""
 SMALLER = 2 / 3
 """Edge of each of several close-ups, as a share of the edge of a single one, where that still is CLOSER: 512 pixels
 are one tile of GPT-4o, 768 are four."""
@@ -52,11 +53,11 @@ class Cuts(NamedTuple):
 
 def plan(mask: Mask, edge: int) -> Cuts:
     """Plan the close-ups for a mask, bool[H, W], in questions whose pictures have a longer edge of `edge` pixels."""
-    from acbench.data import regions  # imports scipy
+    from acbench.data import mask_facts, regions  # imports scipy
 
     height, width = mask.shape
     full_view = min(1.0, edge / max(height, width))
-    groups = _joined([_Group.of(place) for place in regions.components(mask)], (width, height))
+    groups = _joined([_Group.of(place) for place in regions.components(mask, least=mask_facts.SPECK)], (width, height))
     close: list[tuple[_Group, Box]] = []
     large = 0
     for group in groups:
@@ -120,7 +121,7 @@ def _joined(groups: list[_Group], size: tuple[int, int]) -> list[_Group]:
 
     while len(groups) > 1:
         pairs = [
-            (edge(one.with_(two)) / max(edge(one), edge(two)), first, second)
+            (edge(one.with_(two)) / min(edge(one), edge(two)), first, second)
             for first, one in enumerate(groups)
             for second, two in enumerate(groups[:first])
         ]

@@ -87,11 +87,11 @@ def _picture(item: Item, images: ImageReader, edge: int) -> Image.Image:
     """The largest marked place close up, or the whole image if none is marked. Raises AcbenchError."""
     from PIL import Image
 
-    from acbench.data import regions  # imports scipy
+    from acbench.data import mask_facts, regions  # imports scipy
 
     image = images.image(item.image)
     mask = images.mask(item.mask, image.size) if item.mask else None
-    places = regions.components(mask) if mask is not None else []
+    places = regions.components(mask, least=mask_facts.SPECK) if mask is not None else []
     if not places:
         return imaging.shrunk(image, edge)
     box = regions.square(places[0])

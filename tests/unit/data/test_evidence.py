@@ -55,6 +55,21 @@ def test_a_contour_changes_no_marked_pixel(mask: Mask) -> None:
     assert red(drawn).any() == (mask.any() and not mask.all())
 
 
+@pytest.mark.parametrize("gap", [1, 2, 5])
+def test_a_gap_between_the_line_and_the_defect_stays_as_it_is(gap: int) -> None:
+    image, mask = noise(), disc()
+    drawn = red(contour(image, mask, gap=gap))
+    near = mask | outline(mask, gap)
+    np.testing.assert_array_equal(pixels_of(contour(image, mask, gap=gap))[near], pixels_of(image)[near])
+    assert (drawn == outline(mask, 2, gap)).all() and drawn.any()
+
+
+def test_the_line_is_as_wide_as_it_is_told() -> None:
+    large = noise(900, 900)
+    wide, thin = (red(contour(large, disc(900, 900), **how)).sum() for how in ({}, {"per_width": 448}))
+    assert wide > 1.8 * thin > 0
+
+
 def test_a_contour_surrounds_the_defect() -> None:
     mask = disc()
     band = outline(mask, 1)

@@ -25,12 +25,12 @@ from acbench.evaluation.scoring import ScoringOptions, score_answers
 from acbench.evaluation.truth import Truth, truth_of_labels
 from acbench.predictors import clip_prompts
 from acbench.predictors.base import BaselineOptions, BaselineSetup
+from acbench.predictors.baselines.velm import EDGE
 from acbench.predictors.detection.heatmap_files import read_map
 from acbench.predictors.detection.localise import Localiser, false_alarm_threshold, marked_region
 from acbench.predictors.detection.maps import MIN_NORMAL
 from acbench.predictors.detection.patchcore_maps import HELD_OUT
 from acbench.predictors.llm.messages import Completion, Picture, Question, Reply, call_id
-from acbench.predictors.llm.questions import EDGE
 from acbench.predictors.registry import baseline_names, build_baseline
 from acbench.records import GOOD, Item, Label, Prediction
 from acbench.schema.views import in_view
