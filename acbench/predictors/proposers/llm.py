@@ -171,7 +171,8 @@ class Llm:
         found = {(known.item.category, known.labels[0]) for known in self.shown_labels}
         if missing := sorted(wanted - found):
             first = ", ".join(f"{key} {class_id}" for key, class_id in missing[:3]) + (" …" if missing[3:] else "")
-            self.llm_client.note(f"{self._short_name}: no example is known of {len(missing)} classes: {first}")
+            count = "1 class" if len(missing) == 1 else f"{len(missing)} classes"
+            self.llm_client.note(f"{self._short_name}: no example is known of {count}: {first}")
         bound = sorted({known.item.category for known in self.shown_labels if known.from_source} & asked)
         if bound:
             self.llm_client.note(

@@ -27,7 +27,8 @@ from acbench.predictors.llm import Budget, LedgerClient, Retrier, defect_questio
 from acbench.predictors.llm.cache import LedgerCallLog
 from acbench.predictors.llm.messages import Price, QuestionOptions
 from acbench.predictors.proposers.llm import Llm
-from acbench.records import GOOD, Item, Proposal
+from acbench.records import GOOD, Item, Proposal, Review
+from acbench.storage import tables
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 from acbench.testing.endpoint import (
     FakeEndpoint,
@@ -39,8 +40,9 @@ from acbench.testing.endpoint import (
     question_text,
     refusal,
 )
+from acbench.workflows.models import Models
 from tests.support.commands import Done, here
-from tests.support.records import MVTEC_AC, ask
+from tests.support.records import MVTEC_AC, ask, decides
 
 PRICE = "2/8"
 SECRET = "sk-test-5ecret-0123456789"
@@ -491,6 +493,25 @@ class TestCommandLine:
         done = run("--batch", "--no-canary", "--json", remembered=True)
         assert done.facts == {"llm": {"ok": 4, "abstained": 0, "error": 0}}
         assert len(server.batches) == 1 and not server.requests
+
+    def test_a_decision_becomes_an_example_for_the_others(
+        self, run: Callable[..., Done], bench: Bench, server: FakeEndpoint, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(Models, "question_options", lambda self, name="": QuestionOptions(examples=2))
+        alone = ["--without", "neighbours", "--without", "table:mvtec_fs"]
+        done = run("--with", "llm", *alone, "--no-canary", command="relabel")
+        assert "no example is known of 3 classes" in done.err, done.err
+        assert len(server.requests) == 4
+        reviews = tmp_path / "project/annotations/mvtec_ac/reviews.jsonl"
+        (decided,) = (each for each in bench.items() if each.image == ONE)
+        tables.write(reviews, [decides("ann", decided, "broken_large")], Review, key=lambda row: row.item_id)
+        assert run("--no-canary", remembered=True, command="relabel").status in {0, 3}
+        asked = [question_text(body) for body in server.requests[4:]]
+        assert len(asked) == 3, "its own question is as it was, and is answered already"
+        assert all("an example. Another product" in text and "`broken_large`" in text for text in asked)
+        run("--no-canary", remembered=True, command="relabel")
+        assert len(server.requests) == 7
 
     def test_comparing_tells_calls_and_dollars(self, run: Callable[..., Done], server: FakeEndpoint) -> None:
         assert run("--with", "llm", "--without", "neighbours", command="relabel").status in {0, 3}
