@@ -100,20 +100,28 @@ def panels(image: Image.Image, mask: Mask | None, reference: Image.Image | None)
     return [*shown, Panel("Normal image, to compare", normal)]
 
 
-def contour(
-    image: Image.Image, mask: Mask, *, longest: int | None = None, gap: int = 0, per_width: int = PANEL // _LINE
-) -> Image.Image:
+def contour(image: Image.Image, mask: Mask, *, longest: int | None = None) -> Image.Image:
     """The image with its anomaly outlined, as RGB of the same size, or shrunk to a longer edge of `longest` pixels.
 
     The line is red with a dark edge, so that it shows on red things too. It lies outside the anomaly and changes no
-    marked pixel, nor the next `gap` pixels of the result. It is one pixel wide for each `per_width` pixels of the
-    result's longer edge, and at least two. Raises ValueError if the mask is not of the image's size.
+    marked pixel. Its width grows with the size of the result. Raises ValueError if the mask is not of the image's size.
     """
     _check_size(image, mask)
     scale = min(1.0, (longest or max(image.size)) / max(image.size))
     size = _scaled(image.size, scale)
     pixels = _resized(image.convert("RGB"), size)
-    draw_outline(pixels, _resized_mask(mask, size), max(_LINE, round(max(size) / per_width)), gap)
+    draw_outline(pixels, _resized_mask(mask, size), max(_LINE, round(_LINE * max(size) / PANEL)))
+    return Image.fromarray(pixels)
+
+
+def outlined(image: Image.Image, mask: Mask, *, gap: int, line: int) -> Image.Image:
+    """An RGB image, which may have been shrunk, with a thin red line with a dark edge around its anomaly.
+
+    `mask`: bool[H, W] of the image before it was shrunk. The line leaves `gap` pixels free around what is marked, and
+    is one pixel wide for each `line` pixels of the image's longer edge, but at least two.
+    """
+    pixels = np.array(image)
+    draw_outline(pixels, _resized_mask(mask, image.size), max(_LINE, round(max(image.size) / line)), gap)
     return Image.fromarray(pixels)
 
 

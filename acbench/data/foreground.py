@@ -75,7 +75,7 @@ def find_product(image: Image.Image) -> Product | None:
     """The product in an RGB image; None if it cannot be told from the background."""
     scale = max(1.0, max(image.size) / EDGE)
     width, height = (max(1, round(side / scale)) for side in image.size)
-    small = image.convert("RGB").resize((width, height), Image.Resampling.BOX)
+    small = image.resize((width, height), Image.Resampling.BOX)
     pixels = ndimage.gaussian_filter(np.asarray(small, dtype=np.float32), (1, 1, 0))
     border = np.ones((height, width), dtype=np.bool_)
     thick = max(1, round(BORDER * EDGE))

@@ -20,7 +20,7 @@ CORE = 0.2
 IN_CORE = 0.05
 """A place with more than this share of its pixels in the core has no arc."""
 SPECK = 3e-6
-"""A place smaller than this share of the image is no place: 3 pixels of 1024 × 1024. A spot three pixels wide counts."""
+"""A place smaller than this share of the image is none: 3 pixels of 1024 × 1024. A spot three pixels wide counts."""
 _STEPS = 720
 """Directions around the centre that are told apart."""
 

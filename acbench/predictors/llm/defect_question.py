@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from acbench._util import templates
 from acbench._util.text import tidy
+from acbench.data import images as imaging
 from acbench.predictors.llm import close_ups, questions
 from acbench.predictors.llm.examples import ShownExample
 from acbench.predictors.llm.messages import Picture, Question
@@ -122,11 +123,12 @@ class DefectQuestions:
         for example in subject.examples:
             first.append(_Shown("example", example.shown, _named(example, subject.category)))
         query = len(first) + 1
-        first.append(_Shown("query", questions.full_view(image, self.edge), {}))
+        full_view = imaging.shrunk(image, self.edge)
+        first.append(_Shown("query", questions.encoded(full_view), {}))
         close: list[_Shown] = []
         rest = ""
         if mask is not None and marked:
-            outlined = evidence.contour(image, mask, longest=self.edge, gap=GAP, per_width=LINE)
+            outlined = evidence.outlined(full_view, mask, gap=GAP, line=LINE)
             first.append(_Shown("outline", questions.encoded(outlined), {"marker": self.marker}))
             cuts = close_ups.plan(mask, self.edge)
             close = _close_ups(image, mask, subject.reference, cuts, query)
