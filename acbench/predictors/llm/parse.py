@@ -28,7 +28,7 @@ _MAX_QUOTED = 80
 """Characters of something unknown that a problem repeats."""
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
 _REQUIRED = ("labels", "confidence", "reason")
-_OPTIONAL = ("text_in_image", "observations")
+_OPTIONAL = ("text_in_image",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

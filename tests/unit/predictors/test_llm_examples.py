@@ -103,7 +103,7 @@ class Asker:
 
 def says(*labels: str, confidence: float = 0.4) -> str:
     listed = ", ".join(f'"{label}"' for label in labels)
-    return f'{{"observations": "o", "reason": "r", "labels": [{listed}], "confidence": {confidence}}}'
+    return f'{{"reason": "r", "labels": [{listed}], "confidence": {confidence}}}'
 
 
 class Bench:
