@@ -49,6 +49,8 @@ class Cuts(NamedTuple):
     """Marked places that the full view shows as well."""
     left_out: int
     """Marked places beyond the bound."""
+    many: bool
+    """Whether there may be more places than are counted here."""
 
 
 def plan(mask: Mask, edge: int) -> Cuts:
@@ -57,7 +59,8 @@ def plan(mask: Mask, edge: int) -> Cuts:
 
     height, width = mask.shape
     full_view = min(1.0, edge / max(height, width))
-    groups = _joined([_Group.of(place) for place in regions.components(mask, least=mask_facts.SPECK)], (width, height))
+    places = regions.components(mask, least=mask_facts.SPECK)
+    groups = _joined([_Group.of(place) for place in places], (width, height))
     close: list[tuple[_Group, Box]] = []
     large = 0
     for group in groups:
@@ -72,7 +75,8 @@ def plan(mask: Mask, edge: int) -> Cuts:
         longest = round(SMALLER * edge) if one_of_several else edge
         size = min(longest, max(1, round(ENLARGED * box.width)))
         shown.append(Cut(box, group.places, size, size / box.width / full_view))
-    return Cuts(tuple(shown), large, sum(group.places for group, _ in close[MOST:]))
+    left_out = sum(group.places for group, _ in close[MOST:])
+    return Cuts(tuple(shown), large, left_out, many=len(places) == regions.MAX_COMPONENTS)
 
 
 def cut(image: Image.Image, close_up: Cut) -> Image.Image:

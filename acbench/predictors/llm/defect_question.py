@@ -156,7 +156,8 @@ class DefectQuestions:
         else:
             ask, labels = "which_classes", TEXTS.fill("several_labels", ids=listed, good=GOOD)
         how = TEXTS.fill("compare", reference="picture 1") if compares else TEXTS.fill("decide")
-        return f"{TEXTS.fill(ask)} {how}\n\n{TEXTS.fill('answer', labels=labels)}"
+        weigh = TEXTS.fill("weigh_one" if len(ids) == 1 else "weigh_classes")
+        return f"{TEXTS.fill(ask)} {how}\n\n{TEXTS.fill('answer', labels=labels, weigh=weigh)}"
 
 
 def answer_schema(category: Category) -> dict[str, object]:
@@ -213,10 +214,9 @@ def _close_ups(
     if not cuts.shown:
         return []
     aligned = reference is not None and alignment.is_aligned(image, mask, reference.image)
-    places = sum(each.places for each in cuts.shown) + cuts.large + cuts.left_out
     shown = []
     for number, cut in enumerate(cuts.shown):
-        values = {"what": _what(cut, number, places), "times": f"{cut.times:.1f}", "query": f"picture {query}"}
+        values = {"what": _what(cuts, number), "times": f"{cut.times:.1f}", "query": f"picture {query}"}
         shown.append(_Shown("close_up", questions.encoded(close_ups.cut(image, cut)), values))
         if reference is not None and aligned:
             normal = questions.encoded(close_ups.cut(reference.image, cut))
@@ -224,12 +224,13 @@ def _close_ups(
     return shown
 
 
-def _what(cut: close_ups.Cut, number: int, places: int) -> str:
+def _what(cuts: close_ups.Cuts, number: int) -> str:
     """What a close-up shows, the one after `number` others."""
-    if cut.places == places:
+    places = cuts.shown[number].places
+    if len(cuts.shown) == 1 and not (cuts.large or cuts.left_out or cuts.many):
         return "the marked place" if places == 1 else f"all {places} marked places"
-    which = f"{cut.places} marked places that lie close together" if cut.places > 1 else "one marked place"
-    return which if number == 0 else which.replace("marked place", "further marked place")
+    further = "further " if number else ""
+    return f"one {further}marked place" if places == 1 else f"{places} {further}marked places that lie close together"
 
 
 def _rest(cuts: close_ups.Cuts, query: int) -> str:
@@ -239,7 +240,9 @@ def _rest(cuts: close_ups.Cuts, query: int) -> str:
         places = "Another marked place is" if cuts.large == 1 else f"{cuts.large} other marked places are"
         said.append(f"{places} large enough to be seen in picture {query}.")
     if cuts.left_out:
-        places = "One smaller marked place is" if cuts.left_out == 1 else f"{cuts.left_out} smaller marked places are"
+        more = " or more" if cuts.many else ""
+        one = cuts.left_out == 1 and not more
+        places = "One smaller marked place is" if one else f"{cuts.left_out}{more} smaller marked places are"
         said.append(f"{places} not shown close up.")
     return " ".join(said)
 

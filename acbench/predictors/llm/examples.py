@@ -35,7 +35,7 @@ class ShownExample:
     shown: SizedPicture
 
     def may_stand_beside(self, item: Item) -> bool:
-        """Whether it is not the image itself, nor one with the same bytes."""
+        """Whether it is not the image itself, nor one with the same bytes. Who merely looks alike is not known here."""
         other = self.known.item
         return other.item_id != item.item_id and other.sha256 != item.sha256
 
