@@ -130,8 +130,8 @@ class Proposal:
     reason: str = ""
     """Why it abstained or failed; empty if `ok`."""
     saw: tuple[str, ...] = ()
-    """The evidence it used, such as `source_label`, `image`, `mask`, `people`. Proposers that saw `source_label` are
-    together one witness."""
+    """The evidence it used, such as `source_label`, `image`, `mask`, `examples`, `people`. Proposers that saw
+    `source_label` are together one witness."""
     calls: tuple[str, ...] = ()
     """Ids of the LLM calls that it took, the one that answered last."""
     schema_version: str = ""

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -42,6 +42,13 @@ Examples:
 @benchmark_argument
 @dataset_options
 @detector_options
+@option(
+    "--question",
+    type=click.Choice(["paper", "acbench"]),
+    default="paper",
+    show_default=True,
+    help="Ask the paper's question, or acbench's, which has close-ups and measures what is marked.",
+)
 @option("--no-reference", is_flag=True, help="Ablation: do not show a normal image.")
 @option("--no-contour", is_flag=True, help="Ablation: do not outline the defect.")
 @option("--no-descriptions", is_flag=True, help="Ablation: give only the names of the classes.")
@@ -67,6 +74,7 @@ def velm(
     options: Options,
     detector: str,
     false_alarms: float,
+    question: Literal["paper", "acbench"],
     no_reference: bool,
     no_contour: bool,
     no_descriptions: bool,
@@ -93,6 +101,7 @@ def velm(
         contour=not no_contour,
         descriptions=not no_descriptions,
         strategy=not no_strategy,
+        question=question,
     )
     with opened(project, benchmark, options) as run:
         if dry_run:

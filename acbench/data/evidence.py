@@ -114,6 +114,17 @@ def contour(image: Image.Image, mask: Mask, *, longest: int | None = None) -> Im
     return Image.fromarray(pixels)
 
 
+def outlined(image: Image.Image, mask: Mask, *, gap: int, line: int) -> Image.Image:
+    """An RGB image, which may have been shrunk, with a thin red line with a dark edge around its anomaly.
+
+    `mask`: bool[H, W] of the image before it was shrunk. The line leaves `gap` pixels free around what is marked, and
+    is one pixel wide for each `line` pixels of the image's longer edge, but at least two.
+    """
+    pixels = np.array(image)
+    draw_outline(pixels, _resized_mask(mask, image.size), max(_LINE, round(max(image.size) / line)), gap)
+    return Image.fromarray(pixels)
+
+
 def close_up(image: Image.Image, mask: Mask, *, edge: int = PANEL) -> tuple[Image.Image, str]:
     """The anomaly close up, RGB, `edge` pixels wide and high, and a note on which of its places are shown.
 

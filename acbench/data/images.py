@@ -123,7 +123,8 @@ def shrunk(image: Image.Image, longest: int) -> Image.Image:
 
     scale = min(1.0, longest / max(image.size))
     width, height = (max(1, round(side * scale)) for side in image.size)
-    return image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    colours = image if image.mode == "RGB" else image.convert("RGB")  # Pillow would copy it
+    return colours.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def jpeg(image: Image.Image, quality: int, *, comment: str = "") -> bytes:

@@ -9,23 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage  # type: ignore[import-untyped, unused-ignore]
 
-from acbench.data.regions import Box, Mask
+from acbench.data.regions import Box, Mask, bounds
 
 Pixels = NDArray[np.uint8]
 
 _RED, _BLACK, _GREY, _WHITE = (255, 24, 24), (16, 0, 0), (100, 100, 104), (255, 255, 255)
 
 
-def outline(mask: Mask, width: int) -> Mask:
-    """The band, bool[H, W], `width` pixels wide around the anomaly; it contains no marked pixel."""
-    grown: Mask = ndimage.maximum_filter(mask, size=2 * width + 1, mode="constant")
-    return grown & ~mask
+def outline(mask: Mask, width: int, gap: int = 0) -> Mask:
+    """The band, bool[H, W], `width` pixels wide, that leaves `gap` pixels free around the anomaly."""
+    inside = _grown(mask, gap) if gap else mask
+    return _grown(mask, gap + width) & ~inside
 
 
-def draw_outline(pixels: Pixels, mask: Mask, width: int) -> None:
-    """Draw a red line with a dark edge around the anomaly."""
-    pixels[outline(mask, width + 1)] = _BLACK
-    pixels[outline(mask, width)] = _RED
+def draw_outline(pixels: Pixels, mask: Mask, width: int, gap: int = 0) -> None:
+    """Draw a red line with a dark edge around the anomaly; `gap` pixels around it stay as they are."""
+    box = bounds(mask)
+    if box is None:
+        return
+    reach = gap + width + 1  # nothing beyond it changes, and filters take long
+    window = np.s_[max(box.top - reach, 0) : box.bottom + reach, max(box.left - reach, 0) : box.right + reach]
+    pixels[window][outline(mask[window], width + 1, gap)] = _BLACK
+    pixels[window][outline(mask[window], width, gap)] = _RED
 
 
 def draw_frame(pixels: Pixels, mask: Mask, box: Box) -> None:
@@ -41,6 +46,11 @@ def draw_corners(pixels: Pixels, box: Box) -> None:
     corners[:, _gap(box.left, box.right)] = False
     pixels[_ring(corners.shape, box, 11, 8) & corners] = _BLACK
     pixels[_ring(corners.shape, box, 10, 9) & corners] = _WHITE
+
+
+def _grown(mask: Mask, reach: int) -> Mask:
+    grown: Mask = ndimage.maximum_filter(mask, size=2 * reach + 1, mode="constant")
+    return grown
 
 
 def _gap(start: int, end: int) -> slice:

@@ -10,6 +10,7 @@ A plugin has to implement `Proposer` or `Baseline`, nothing more. The other prot
 `EmbeddingProposer`  adds `covers` and `embed`: its vectors can be computed by several workers or shards
 `PerItemProposer`    adds `covers` and `context`: its answers can be given by several workers or shards
 `PaidProposer`       adds `unasked`, `estimate` and `dry_run`: its cost is shown first, and a budget can stop it
+`ShowsLabels`        adds `shown_labels`: it shows labels of other images, which its workers need too
 `PerItemBaseline`    adds `paid`, `context`, `fit_parts` and `fit`: its answers can be given by several workers
 ==================== ==========================================================================================
 """
@@ -17,9 +18,9 @@ A plugin has to implement `Proposer` or `Baseline`, nothing more. The other prot
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from acbench._util.console import Progress
 from acbench._util.execution import VectorCache
@@ -45,6 +46,24 @@ class Answers(Generic[Answer]):
     """How many questions were not asked, as the budget was spent or the endpoint gone."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownLabel:
+    """The label of one image, as far as it may be shown to a proposer beside another image."""
+
+    item: Item
+    labels: tuple[str, ...]
+    """Class ids."""
+    by_people: bool
+    """Whether people decided it; else all independent witnesses agree on it, answers of LLMs left aside."""
+    from_source: bool
+    """Whether the dataset's own label is one of those witnesses: who is shown it is no independent witness any more."""
+
+
+def no_labels() -> Sequence[KnownLabel]:
+    """No known labels, as for every baseline: what it is shown would be scored."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setup:
     """What a proposer works with."""
@@ -56,6 +75,9 @@ class Setup:
     models: Models
     vectors: VectorCache
     """Keeps vectors between runs, under keys that the proposer chooses."""
+    known_labels: Callable[[], Sequence[KnownLabel]] = no_labels
+    """Gives the labels that are known by now, of images of any split; takes a while, so ask only if one is to be shown.
+    Their choice is part of the proposer's name."""
 
 
 # Proposers
@@ -139,6 +161,15 @@ class PaidProposer(Proposer, Protocol):
         """What `propose` would ask about the same items. Sends nothing."""
 
 
+@runtime_checkable
+class ShowsLabels(Proposer, Protocol):
+    """A proposer that shows known labels, which its workers need too."""
+
+    @property
+    def shown_labels(self) -> Sequence[KnownLabel]:
+        """Those of `Setup.known_labels` that decide its answers; from them alone it chooses the same."""
+
+
 def ask(proposer: Proposer, items: Sequence[Item], progress: Progress) -> Answers[Proposal]:
     """Every answer of a proposer. Raises AcbenchError as `checked` does."""
     proposals = checked(proposer.name, items, proposer.propose(items, progress))
@@ -218,6 +249,8 @@ class BaselineOptions:
     """`velm`: say what the classes mean, not only their names."""
     strategy: bool = True
     """`velm`: say in which order to decide."""
+    question: Literal["paper", "acbench"] = "paper"
+    """`velm`: ask the paper's question, or that of the proposer `llm`."""
 
 
 @dataclass(frozen=True, kw_only=True)

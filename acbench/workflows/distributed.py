@@ -26,11 +26,13 @@ from acbench.predictors.base import (
     BaselineOptions,
     BaselineSetup,
     EmbeddingProposer,
+    KnownLabel,
     PaidProposer,
     PerItemBaseline,
     PerItemProposer,
     Proposer,
     Setup,
+    ShowsLabels,
     ask,
     checked,
 )
@@ -60,6 +62,8 @@ class Recipe:
     images: ImageReader
     threads: int | None
     """Threads of a model on the CPU; None if the worker uses no model."""
+    shown_labels: Sequence[KnownLabel] = ()
+    """The labels that the proposer shows."""
 
     def setup(self, home: Home) -> Setup:
         """What a proposer works with, in a worker."""
@@ -75,7 +79,13 @@ class Recipe:
             budget=home.budget,
             run_once=home.run_once,
         )
-        return Setup(schema=self.schema, images=self.images, models=models, vectors=home.vectors)
+        return Setup(
+            schema=self.schema,
+            images=self.images,
+            models=models,
+            vectors=home.vectors,
+            known_labels=lambda: self.shown_labels,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +150,8 @@ class Distributed:
             llm = name.removeprefix(NAMED) if name.startswith(NAMED) else ""
             computes = self.models.llm_is_local(llm)
             recipe = self._recipe(images, computes=computes)
+            if isinstance(proposer, ShowsLabels):
+                recipe = dataclasses.replace(recipe, shown_labels=tuple(proposer.shown_labels))
             task = WorkerTask(
                 start=partial(_start_answering, recipe, name, proposer.context(items)),
                 kind=Item,

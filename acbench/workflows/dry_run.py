@@ -35,6 +35,8 @@ def _keep_example(files: BenchmarkFiles, name: str, dry_run: DryRun) -> DryRunRe
     if dry_run.example is None:
         return DryRunReport(dry_run=dry_run, folder=None)
     folder = files.workspace / "dry-run" / name
+    for earlier in folder.glob("picture-*"):  # a question may have had more of them
+        earlier.unlink()
     for file_name, data in dry_run.example.pictures:
         write_bytes(folder / file_name, data)
     write_bytes(folder / "question.txt", dry_run.example.text.encode())

@@ -6,14 +6,14 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from acbench import __version__
 from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
-from acbench.predictors.base import Answers, PaidProposer, Proposer, Setup, ask, tally
+from acbench.predictors.base import Answers, KnownLabel, PaidProposer, Proposer, Setup, ask, tally
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import Label, Proposal
 from acbench.review.resolve import machine_labels
@@ -23,6 +23,7 @@ from acbench.storage.build import write_json
 from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.dry_run import DryRunReport, keep_examples
+from acbench.workflows.known_labels import is_shown_labels, read_known_labels
 from acbench.workflows.run import Run
 from acbench.workflows.settings import Settings
 
@@ -71,7 +72,18 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
 def proposer_setup(run: Run, dataset: Dataset) -> Setup:
     """What proposers work with."""
-    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger.vectors)
+
+    def known_labels() -> list[KnownLabel]:
+        names = [name for name in usual_proposers(run.files, run.settings) if not is_shown_labels(name)]
+        return read_known_labels(run, dataset, names, read_proposals(run.files, names))
+
+    return Setup(
+        schema=run.schema,
+        images=ImageReader(dataset.root),
+        models=run.models,
+        vectors=run.ledger.vectors,
+        known_labels=cache(known_labels),
+    )
 
 
 def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
@@ -84,7 +96,8 @@ def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
         module, _, model = name.partition(":")
         if module == "clip" and not run.files.proposals(name).exists():
             run.models.clip(model).ready()
-    keys = {name: _ask(run, dataset, proposer, name) for name, proposer in proposers.items()}
+    # Those that may be shown labels come last: others' answers decide which labels are known.
+    keys = {name: _ask(run, dataset, proposers[name], name) for name in sorted(proposers, key=is_shown_labels)}
     return Proposed(dataset=dataset, schema=run.schema, files=run.files, keys=keys)
 
 

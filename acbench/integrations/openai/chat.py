@@ -233,9 +233,10 @@ class OpenAIChat:
             return f"{self.id} was asked for, and {body.model} answers"
         counted = body.usage.tokens_in
         if question and counted is not None and counted + body.usage.tokens_cached < fewest_tokens(question):
+            # without figures, which differ from question to question: it is to be said once
             return (
-                f"{self.endpoint.host} counts {counted:,} tokens for a question of at least"
-                f" {fewest_tokens(question):,}: it may have cut it; raise its context length (Ollama: num_ctx)"
+                f"{self.endpoint.host} counts fewer tokens than its questions can have: it may have cut them;"
+                " raise its context length (Ollama: num_ctx)"
             )
         return ""
 

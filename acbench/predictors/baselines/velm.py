@@ -6,7 +6,9 @@ image. An image that the detector calls normal is `good` and costs nothing. An a
 there is no second question.
 
 The paper's detector is DDAD; here it is the one that the user chose (`acbench.predictors.detection`). The parser of
-answers, the LLM client, the budget and the kept calls are those of the proposer `llm`.
+answers, the LLM client, the budget and the kept calls are those of the proposer `llm`. So is the question if
+`BaselineOptions.question` is `acbench`: then it has close-ups and measured facts, and asks for the one class that fits
+best. It never has examples, since every labelled image may be a scored one, and each question is drawn once.
 """
 
 from __future__ import annotations
@@ -23,14 +25,17 @@ from acbench.errors import AcbenchError
 from acbench.predictors.base import BaselineSetup, DryRun
 from acbench.predictors.detection.localise import Localisation, Localiser, marked_region
 from acbench.predictors.llm import questions
-from acbench.predictors.llm.messages import LlmClient, Picture, Question, Reply
+from acbench.predictors.llm.defect_question import DefectQuestions, Subject
+from acbench.predictors.llm.messages import LlmClient, Picture, Question, QuestionOptions, Reply
 from acbench.predictors.llm.parse import parse
-from acbench.predictors.llm.questions import EDGE, QUALITY, Draft, Reference
+from acbench.predictors.llm.questions import QUALITY, Draft, Reference
 from acbench.records import GOOD, Item, Prediction
 from acbench.schema import Category
 from acbench.schema.render import json_schema
 from acbench.storage.digests import digest
 
+EDGE = 448
+"""The longer edge of a picture in the paper's question, pixels; smaller images keep their size."""
 _TEXTS = templates.read("velm")
 _PARSE: Mapping[str, Literal["ok", "unknown", "empty"]] = {"ok": "ok", "abstained": "empty", "error": "unknown"}
 """Status of a parsed answer → how the prediction calls it."""
@@ -43,6 +48,8 @@ class Velm:
     setup: BaselineSetup
     llm_client: LlmClient
     localiser: Localiser
+    ours: DefectQuestions | None = None
+    """Makes acbench's question; None for the paper's."""
     references: Sequence[str] = field(init=False, default=())
     """Empty: the normal images that it shows are from the training split, which is not scored."""
     paid: bool = field(init=False, default=True)
@@ -53,8 +60,10 @@ class Velm:
         options = self.setup.options
         switches = (options.reference, options.contour, options.descriptions, options.strategy)
         texts = [self._description(category) for category in self.setup.schema.categories.values()]
-        decides = (1, self.llm_client.model.name, self.localiser.key, switches, _TEXTS.source, EDGE, QUALITY, texts)
-        return f"velm@{digest(*decides, length=8)}"
+        asked: tuple[object, ...] = (_TEXTS.source, EDGE, QUALITY, texts)
+        if self.ours is not None:
+            asked = self.ours.key(self.setup.schema)
+        return f"velm@{digest(1, self.llm_client.model.name, self.localiser.key, switches, *asked, length=8)}"
 
     @property
     def localisation(self) -> tuple[str, str]:
@@ -99,7 +108,8 @@ class Velm:
     def _references(self, items: Sequence[Item]) -> dict[str, Reference]:
         if not self.setup.options.reference:
             return {}
-        return questions.references(self.setup.items, {item.category for item in items}, self.setup.images)
+        edge = self.ours.edge if self.ours else EDGE
+        return questions.references(self.setup.items, {item.category for item in items}, self.setup.images, edge)
 
     def _question(self, item: Item, place: Localisation, reference: Reference | None) -> Question:
         """Raises AcbenchError if the image cannot be read, or the schema lacks its category."""
@@ -107,18 +117,20 @@ class Velm:
         if category is None:
             raise AcbenchError(f"the schema has no category {item.category}")
         image = self.setup.images.image(item.image)
+        mask = marked_region(place, image.size) if self.setup.options.contour else None
+        if self.ours is not None:
+            return self.ours.question(Subject(category=category, image=image, mask=mask, reference=reference))
         parts: list[str | Picture] = [self._description(category)]
         numbers = count(1)
         if reference is not None:
             parts += [_TEXTS.fill("reference", number=next(numbers)), reference.shown.picture]
-        mask = marked_region(place, image.size) if self.setup.options.contour else None
         if mask is not None and mask.any():
             from acbench.data import evidence  # imports scipy
 
             outlined = evidence.contour(image, mask, longest=EDGE)
-            parts += [_TEXTS.fill("contour", number=next(numbers)), questions.full_view(outlined).picture]
+            parts += [_TEXTS.fill("contour", number=next(numbers)), questions.full_view(outlined, EDGE).picture]
         else:
-            parts += [_TEXTS.fill("query", number=next(numbers)), questions.full_view(image).picture]
+            parts += [_TEXTS.fill("query", number=next(numbers)), questions.full_view(image, EDGE).picture]
         class_ids = ", ".join(f"`{class_id}`" for class_id in category.class_ids)
         parts.append(_TEXTS.fill("task", ids=class_ids, good=GOOD))
         return Question(system=_TEXTS.fill("system"), parts=tuple(parts), schema=json_schema(category))
@@ -167,6 +179,8 @@ class Velm:
         category = self.setup.schema.category(item.category)
         assert category is not None, "only items of known categories are asked about"
         parsed = parse(reply.answer.text, category)
+        if parsed.liberty:
+            self.llm_client.note(f"{self.llm_client.model.name}: {parsed.liberty}")
         return Prediction(
             item_id=item.item_id,
             system=self.name,
@@ -201,5 +215,25 @@ def _is_asked(place: Localisation) -> bool:
 
 
 def build(setup: BaselineSetup) -> Velm:
-    """The baseline with the LLM that the user chose. Raises AcbenchError if the user chose none."""
-    return Velm(setup, setup.models.llm_client(), Localiser(setup))
+    """The baseline with the LLM that the user chose. Raises AcbenchError if the user chose none, or for an ablation of
+    acbench's question that it does not have."""
+    llm_client, shown, options = setup.models.llm_client(), setup.models.question_options(), setup.options
+    if options.question == "paper":
+        _note_unused(llm_client, "velm", shown, QuestionOptions())
+        return Velm(setup, llm_client, Localiser(setup))
+    if not (options.descriptions and options.strategy):
+        raise AcbenchError(
+            "acbench's question is always asked with descriptions and strategy",
+            "leave --no-descriptions and --no-strategy out, or take --question paper",
+        )
+    _note_unused(llm_client, "velm --question acbench", shown, QuestionOptions(edge=shown.edge))
+    marker = "the data set" if options.detector == "oracle" else "a detector"
+    ours = DefectQuestions(edge=shown.edge, marker=marker, one_class=True)
+    return Velm(setup, llm_client, Localiser(setup), ours)
+
+
+def _note_unused(llm_client: LlmClient, who: str, given: QuestionOptions, used: QuestionOptions) -> None:
+    """Name the options of questions that are given and change nothing here."""
+    names = [name for name in ("edge", "votes", "examples") if getattr(given, name) != getattr(used, name)]
+    if names:
+        llm_client.note(f"{who} does not use {', '.join(f'--llm-{name}' for name in names)}")

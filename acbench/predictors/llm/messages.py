@@ -42,7 +42,10 @@ class QuestionOptions:
     """What the questions to one model show, and how often each is asked."""
 
     edge: int = 768
-    """The longer edge of a picture, pixels; smaller images keep their size."""
+    """The longer edge of a picture, pixels; smaller images keep their size. The tokens of a square picture, by what
+    vendors publish: GPT-4o counts 765 for any edge from 513 on (four tiles; 255 up to 512), Gemini 258 up to 768 and
+    1,032 up to 1,536 (Gemini 3 about 1,100 for any), Claude edge² / 750, and Qwen-VL (edge / 28)². So 448, 768 and
+    1,024 pixels cost 255, 765 and 765; 258, 258 and 1,032; 268, 786 and 1,398; 256, 756 and 1,369 tokens."""
     votes: int = 1
     """Draws for each image; with more than one, the share of those that agree is the confidence."""
     examples: int = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from acbench._util.prefetch import prefetch_attempts
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from acbench.data.images import ImageReader
 
-EDGE = 448
-"""The longer edge of a picture, pixels; smaller images keep their size. As in VELM, and a multiple of 14, 28 and 32,
-the patch sizes of usual models. Most models count about 250 tokens for it."""
 QUALITY = 92
 """JPEG quality. Chroma is not subsampled, which would blur the outline."""
 WORKERS = min(8, (os.cpu_count() or 1) + 2)
@@ -49,20 +46,23 @@ def encoded(image: Image.Image) -> SizedPicture:
     return SizedPicture(picture, f"{image.width} × {image.height}")
 
 
-def full_view(image: Image.Image) -> SizedPicture:
-    """All of an image, made smaller if it is larger than EDGE."""
-    return encoded(imaging.shrunk(image, EDGE))
+def full_view(image: Image.Image, edge: int) -> SizedPicture:
+    """All of an image, made smaller if its longer edge has more than `edge` pixels."""
+    return encoded(imaging.shrunk(image, edge))
 
 
 class Reference(NamedTuple):
     """The normal image that all questions of one category show."""
 
     item: Item
+    image: Image.Image
     shown: SizedPicture
 
 
-def references(items: Iterable[Item], categories: Collection[str], images: ImageReader) -> dict[str, Reference]:
-    """Category → its reference; a category without a readable normal training image has none.
+def references(
+    items: Iterable[Item], categories: Collection[str], images: ImageReader, edge: int
+) -> dict[str, Reference]:
+    """Category → its reference, shown with at most `edge` pixels; a category without a readable one has none.
 
     It is the same for all questions of a category, so that endpoints can cache their common beginning. It is chosen by
     the hash of its bytes: a choice by file name would let names into the question. A test image is never shown, since
@@ -73,7 +73,8 @@ def references(items: Iterable[Item], categories: Collection[str], images: Image
     for item in sorted((item for item in normal if item.category in categories), key=lambda item: item.sha256):
         if item.category not in chosen:
             try:
-                chosen[item.category] = Reference(item, full_view(images.image(item.image)))
+                image = images.image(item.image)
+                chosen[item.category] = Reference(item, image, full_view(image, edge))
             except AcbenchError:
                 continue  # ingest has reported it, and the next image serves as well
     return dict(sorted(chosen.items()))
@@ -94,12 +95,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class ItemReply:
-    """The reply to the question about one item, or the reason why there was no question."""
+    """The reply to a question about one item, or the reason why there was no question."""
 
     item: Item
     reply: Reply | None
     problem: str = ""
     """Empty if there is a reply."""
+    draw: int = 0
+    """Which draw of the question it is."""
 
 
 def make_questions(makers: Iterable[tuple[Item, Callable[[], Question]]]) -> Iterator[Draft]:
@@ -111,9 +114,22 @@ def make_questions(makers: Iterable[tuple[Item, Callable[[], Question]]]) -> Ite
         yield Draft(attempt.input[0], attempt.result, attempt.problem)
 
 
+def drawn(drafts: Iterable[Draft], draws: int) -> Iterator[Draft]:
+    """Each question as often as it is to be drawn, one draw after the other: endpoints cache what they have in common.
+
+    An item without a question comes once.
+    """
+    for draft in drafts:
+        if draft.question is None:
+            yield draft
+        else:
+            for draw in range(draws):
+                yield replace(draft, question=replace(draft.question, draw=draw))
+
+
 def ask(client: LlmClient, drafts: Iterable[Draft]) -> Iterator[ItemReply]:
     """Ask the questions. Gives the replies as they come, and at the end the items that have no question."""
-    items: dict[str, Item] = {}
+    asked: dict[str, tuple[Item, int]] = {}
     without_question: list[Draft] = []
 
     def questions() -> Iterator[tuple[str, Question]]:
@@ -121,11 +137,13 @@ def ask(client: LlmClient, drafts: Iterable[Draft]) -> Iterator[ItemReply]:
             if draft.question is None:
                 without_question.append(draft)
             else:
-                items[draft.item.item_id] = draft.item
-                yield draft.item.item_id, draft.question
+                name = f"{draft.item.item_id} {draft.question.draw}"
+                asked[name] = draft.item, draft.question.draw
+                yield name, draft.question
 
-    for item_id, reply in client.ask(questions()):
-        yield ItemReply(items[item_id], reply)
+    for name, reply in client.ask(questions()):
+        item, draw = asked[name]
+        yield ItemReply(item, reply, draw=draw)
     for draft in without_question:
         yield ItemReply(draft.item, None, draft.problem)
 

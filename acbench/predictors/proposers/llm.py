@@ -1,73 +1,55 @@
 """Asks a multimodal language model which defects an image shows.
 
-A question shows a normal image from the training split, the image to judge, the same image with the anomaly outlined,
-and the marked place close up, with the schema's description of the category. The model answers with a set of classes, a
-confidence and a reason, or abstains (`acbench.predictors.llm.parse`). If an answer cannot be used, the model is asked a
-second time and told what is wrong.
+What a question shows and says is up to `acbench.predictors.llm.defect_question`. The model thinks aloud, and answers
+with a set of classes, a confidence and a reason, or abstains (`acbench.predictors.llm.parse`). If an answer cannot be
+used, the model is asked a second time and told what is wrong.
 
-A question holds pixels and the schema's words only. File names, folders, source labels and metadata never enter it, so
-that the model is an independent witness. Text inside a picture is part of the scene, and the model reports it.
+A question holds pixels, figures measured on the mask, and the schema's words. File names, folders, source labels and
+metadata never enter it, so that the model is an independent witness. Text inside a picture is part of the scene, and
+the model reports it. With `QuestionOptions.examples` it is shown labels of *other* images: those that people decided
+leave it independent; where the dataset's own labels stand behind one, `saw` holds `source_label`, and it is no second
+witness.
 
-The confidence is the model's own number, not a calibrated probability. If an answer names one class, `scores` give that
-class the confidence, at least 1/K, and spread the rest evenly over the other of the K answers, `good` included, since
-the model does not say how it is spread. An abstention is even over all K. The scores rank images; `acbench compare`
-shows how good they are.
+The confidence is, as far as it is there: the share of several draws (`acbench.predictors.llm.votes`), the probability
+of the label's tokens (`acbench.predictors.llm.label_probability`), or the model's own number. None of them is
+calibrated. If an answer names one class, `scores` give that class the confidence, at least 1/K, and spread the rest
+evenly over the other of the K answers, `good` included, since nobody says how it is spread. An abstention is even over
+all K. `acbench compare` shows how good they are.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from acbench._util import templates
 from acbench._util.console import Progress
-from acbench._util.text import tidy
 from acbench.errors import AcbenchError
-from acbench.predictors.base import DryRun, Proposer, Setup
-from acbench.predictors.llm import questions
+from acbench.predictors.base import DryRun, KnownLabel, Proposer, Setup
+from acbench.predictors.llm import examples, questions
+from acbench.predictors.llm.defect_question import DefectQuestions, Subject, Unusable
+from acbench.predictors.llm.examples import ShownExample
 from acbench.predictors.llm.family import family_of, without_folders
-from acbench.predictors.llm.messages import CostEstimate, LlmClient, Picture, Question, QuestionOptions, Reply
-from acbench.predictors.llm.parse import Parsed, parse
-from acbench.predictors.llm.questions import EDGE, QUALITY, Draft, Reference, SizedPicture
-from acbench.records import GOOD, Item, Proposal
+from acbench.predictors.llm.label_probability import label_probability
+from acbench.predictors.llm.messages import CostEstimate, LlmClient, Question, QuestionOptions, Reply
+from acbench.predictors.llm.parse import READER, Parsed, parse
+from acbench.predictors.llm.questions import Draft, Reference
+from acbench.predictors.llm.votes import Draw, combine
+from acbench.records import Item, Proposal
 from acbench.schema import Category
-from acbench.schema.render import json_schema, prompt_text
 from acbench.storage.digests import digest
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
-
-CLOSER = 1.5
-"""A close-up has to show the marked place at least this many times as large as the full view does."""
-ENCODING = f"JPEG {QUALITY} 4:4:4, {EDGE} px, close-up from {CLOSER}; 1"
-"""Part of the name. Raise the number when the same file is to give other pictures."""
-MAX_REPEATED = 1_000
-"""Characters of an unusable answer that the second question repeats."""
-_TEXTS = templates.read("llm")
+SAMPLES = 3
+"""Questions of each category that an estimate makes; the longest stands for all."""
 
 
-class _CloseUp(NamedTuple):
-    """The marked place, close up."""
+class _Context(NamedTuple):
+    """What the questions of a run show beside the images to judge, by category."""
 
-    shown: SizedPicture
-    what: str
-    """What it shows, such as `the marked place`."""
-    times: float
-    """How many times as large it is as in the full view."""
-
-
-class _Unusable(NamedTuple):
-    """A first answer that could not be used."""
-
-    call_id: str
-    text: str
-    problem: str
+    references: Mapping[str, Reference]
+    examples: Mapping[str, Sequence[ShownExample]]
 
 
 @dataclass
@@ -85,34 +67,54 @@ class Llm:
 
     @cached_property
     def name(self) -> str:
-        shown = [(prompt_text(category), json_schema(category)) for category in self.setup.schema.categories.values()]
-        decides = (self.llm_client.model.name, _TEXTS.source, ENCODING, self.setup.schema.digest, shown, self.family)
-        return f"{':'.join(filter(None, ('llm', self.model)))}@{digest(*decides, length=8)}"
+        shown = [
+            (known.item.sha256, known.item.mask_sha256, known.labels, known.from_source) for known in self.shown_labels
+        ]
+        key = self._questions.key(self.setup.schema)
+        decides = (self.llm_client.model.name, key, self.options.votes, shown, self.family, READER)
+        return f"{self._short_name}@{digest(*decides, length=8)}"
+
+    @cached_property
+    def shown_labels(self) -> Sequence[KnownLabel]:
+        """The labels of the examples that questions show."""
+        count = self.options.examples
+        return examples.choose(self.setup.known_labels(), count, self.setup.schema) if count else ()
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterator[Proposal]:
         """One proposal for each anomalous item, in the order in which answers come. Normal items are not covered."""
         self.unasked = 0
         covered = self.covers(items)
-        for done, proposal in enumerate(self._proposals(covered, self._references(items)), start=1):
+        self._note_examples(covered)
+        for done, proposal in enumerate(self._proposals(covered, self._context(items)), start=1):
             progress(done, len(covered))
             yield proposal
 
     def estimate(self, items: Sequence[Item]) -> CostEstimate:
-        """An upper bound of what asking takes. One question of each category stands for all of them."""
+        """What asking takes, at most: of each category, the longest of SAMPLES questions stands for all of them."""
         covered = self.covers(items)
-        sizes = Counter(item.category for item in covered)
-        samples = {item.category: item for item in covered}.values()
-        tokens_in = tokens_out = 0
-        for draft in self._drafts(samples, self._references(items)):
+        by_category: defaultdict[str, list[Item]] = defaultdict(list)
+        for item in covered:
+            by_category[item.category].append(item)
+        samples = [item for same in by_category.values() for item in same[:: -(-len(same) // SAMPLES)]]
+        longest: Counter[str] = Counter()
+        answers: Counter[str] = Counter()
+        for draft in self._drafts(samples, self._context(items)):
             if draft.question is not None:
-                tokens_in += sizes[draft.item.category] * self.llm_client.model.tokens(draft.question)
-                tokens_out += sizes[draft.item.category] * draft.question.max_tokens
+                category, tokens = draft.item.category, self.llm_client.model.tokens(draft.question)
+                longest[category] = max(longest[category], tokens)
+                answers[category] = max(answers[category], self.llm_client.model.limit(draft.question))
+        calls = {category: self._draws * len(same) for category, same in by_category.items()}
+        tokens_in = sum(calls[category] * tokens for category, tokens in longest.items())
+        tokens_out = sum(calls[category] * tokens for category, tokens in answers.items())
         cost = self.llm_client.price_share * self.llm_client.model.price.of(tokens_in, tokens_out)
-        return CostEstimate(calls=len(covered), cached=0, tokens_in=tokens_in, tokens_out=tokens_out, cost=cost)
+        return CostEstimate(
+            calls=self._draws * len(covered), cached=0, tokens_in=tokens_in, tokens_out=tokens_out, cost=cost
+        )
 
     def dry_run(self, items: Sequence[Item]) -> DryRun:
         """What `propose` would ask about the same items. Makes all pictures, and sends nothing."""
-        return questions.dry_run(self.llm_client, self._drafts(self.covers(items), self._references(items)))
+        drafts = self._drafts(self.covers(items), self._context(items))
+        return questions.dry_run(self.llm_client, questions.drawn(drafts, self._draws))
 
     def covers(self, items: Iterable[Item]) -> list[Item]:
         """The anomalous items, category by category: endpoints cache what questions have in common."""
@@ -124,86 +126,104 @@ class Llm:
 
     # Questions
 
+    @property
+    def _draws(self) -> int:
+        return max(1, self.options.votes)
+
+    @property
+    def _short_name(self) -> str:
+        return ":".join(filter(None, ("llm", self.model)))
+
+    @cached_property
+    def _questions(self) -> DefectQuestions:
+        return DefectQuestions(edge=self.options.edge)
+
+    def _context(self, items: Sequence[Item]) -> _Context:
+        shown = examples.shown(self.shown_labels, self.setup.images, self.options.edge)
+        return _Context(self._references(items), shown)
+
     def _references(self, items: Sequence[Item]) -> dict[str, Reference]:
         categories = {item.category for item in items if item.anomalous}
-        return questions.references(items, categories, self.setup.images)
+        return questions.references(items, categories, self.setup.images, self.options.edge)
 
-    def _drafts(
-        self,
-        items: Iterable[Item],
-        references: Mapping[str, Reference],
-        unusable: Mapping[str, _Unusable] | None = None,
-    ) -> Iterator[Draft]:
-        """The questions about items, in their order. `unusable`: item_id → the first answer, for second questions."""
-        first_answers = unusable or {}
-        return questions.make_questions(
-            (item, partial(self._question, item, references.get(item.category), first_answers.get(item.item_id)))
-            for item in items
-        )
+    def _drafts(self, items: Iterable[Item], context: _Context) -> Iterator[Draft]:
+        """The first questions about items, in their order."""
+        return questions.make_questions((item, partial(self._question, item, context, None, 0)) for item in items)
 
-    def _question(self, item: Item, reference: Reference | None, unusable: _Unusable | None) -> Question:
+    def _question(self, item: Item, context: _Context, unusable: Unusable | None, draw: int) -> Question:
         """Raises AcbenchError if the image or its mask cannot be read, or the schema lacks the category."""
         category = self.setup.schema.category(item.category)
         if item.problem or category is None:
             raise AcbenchError(item.problem or f"the schema has no category {item.category}")
-        parts: list[str | Picture] = [_TEXTS.fill("product", name=category.name, description=prompt_text(category))]
-        parts += self._pictures(item, reference)
-        parts.append(_TEXTS.fill("task", ids=", ".join(f"`{class_id}`" for class_id in category.class_ids), good=GOOD))
-        if unusable:
-            answer = tidy(unusable.text, MAX_REPEATED) or "(nothing)"
-            parts.append(_TEXTS.fill("correction", problem=unusable.problem, answer=answer))
-        return Question(system=_TEXTS.fill("system"), parts=tuple(parts), schema=json_schema(category))
-
-    def _pictures(self, item: Item, reference: Reference | None) -> list[str | Picture]:
-        """The pictures of a question, each after a sentence with its number. Raises AcbenchError."""
         image = self.setup.images.image(item.image)
-        mask = self.setup.images.mask(item.mask, image.size) if item.mask else None
-        parts: list[str | Picture] = []
-        numbers = count(1)
+        subject = Subject(
+            category=category,
+            image=image,
+            mask=self.setup.images.mask(item.mask, image.size) if item.mask else None,
+            reference=context.references.get(item.category),
+            examples=examples.beside(item, context.examples),
+            unusable=unusable,
+        )
+        return replace(self._questions.question(subject), draw=draw)
 
-        def show(section: str, shown: SizedPicture, **values: object) -> None:
-            parts.append(_TEXTS.fill(section, number=next(numbers), size=shown.size, **values))
-            parts.append(shown.picture)
-
-        if reference is None:
-            parts.append(_TEXTS.fill("no_reference"))
-        else:
-            show("reference", reference.shown)
-        show("query", questions.full_view(image))
-        if mask is None or not mask.any():
-            parts.append(_TEXTS.fill("no_mask"))
-            return parts
-        from acbench.data import evidence  # imports scipy
-
-        show("outline", questions.encoded(evidence.contour(image, mask, longest=EDGE)))
-        if close_up := _close_up(image, mask):
-            show("close_up", close_up.shown, what=close_up.what, times=f"{close_up.times:.1f}")
-        return parts
+    def _note_examples(self, covered: Sequence[Item]) -> None:
+        """Say which examples are missing, and where they make the model a dependent witness."""
+        if not self.options.examples:
+            return
+        asked = {item.category for item in covered} & set(self.setup.schema.categories)
+        wanted = {(key, class_id) for key in asked for class_id in self.setup.schema.categories[key].class_ids}
+        found = {(known.item.category, known.labels[0]) for known in self.shown_labels}
+        if missing := sorted(wanted - found):
+            first = ", ".join(f"{key} {class_id}" for key, class_id in missing[:3]) + (" …" if missing[3:] else "")
+            count = "1 class" if len(missing) == 1 else f"{len(missing)} classes"
+            self.llm_client.note(f"{self._short_name}: no example is known of {count}: {first}")
+        bound = sorted({known.item.category for known in self.shown_labels if known.from_source} & asked)
+        if bound:
+            self.llm_client.note(
+                f"{self._short_name}: no independent witness of {', '.join(bound)}: examples rest on the dataset's own"
+                f" labels where people have not decided {self.options.examples} images of each class"
+            )
 
     # Answers
 
-    def _proposals(self, items: Sequence[Item], references: Mapping[str, Reference]) -> Iterator[Proposal]:
-        unusable: dict[str, _Unusable] = {}
+    def _proposals(self, items: Sequence[Item], context: _Context) -> Iterator[Proposal]:
+        draws: defaultdict[str, dict[int, Draw]] = defaultdict(dict)
         failures: list[Proposal] = []
-        for asked in questions.ask(self.llm_client, self._drafts(items, references)):
+        unusable: dict[tuple[str, int], Unusable] = {}
+
+        def settle(item: Item, number: int, draw: Draw) -> Iterator[Proposal]:
+            of_item = draws[item.item_id]
+            of_item[number] = draw
+            if len(of_item) == self._draws:
+                del draws[item.item_id]
+                yield self._proposal(item, [of_item[each] for each in sorted(of_item)], context)
+
+        for asked in questions.ask(self.llm_client, questions.drawn(self._drafts(items, context), self._draws)):
             item, reply = asked.item, asked.reply
             if reply is None:
                 failures.append(self._failure(item, asked.problem))
                 continue
             parsed = self._parsed(item, reply)
             if reply.answer is not None and parsed.status == "error":
-                unusable[item.item_id] = _Unusable(reply.call_id, reply.answer.text, parsed.problem)
+                unusable[item.item_id, asked.draw] = Unusable(reply.call_id, reply.answer.text, parsed.problem)
             else:
-                yield self._proposal(item, reply, parsed)
+                yield from settle(item, asked.draw, _draw(parsed, reply, (reply.call_id,)))
         # All second questions come after all first ones: a budget that runs out leaves second questions unasked.
         by_id = {item.item_id: item for item in items}
-        second = self._drafts([by_id[item_id] for item_id in unusable], references, unusable)
+        second = questions.make_questions(
+            (by_id[item_id], partial(self._question, by_id[item_id], context, first, number))
+            for (item_id, number), first in unusable.items()
+        )
         for asked in questions.ask(self.llm_client, second):
             item, reply = asked.item, asked.reply
-            if reply is None:
-                failures.append(self._failure(item, asked.problem))
+            if reply is None:  # the image could be read a moment ago
+                if all(row.item_id != item.item_id for row in failures):
+                    failures.append(self._failure(item, asked.problem))
             else:
-                yield self._proposal(item, reply, self._parsed(item, reply), unusable[item.item_id])
+                first = unusable[item.item_id, asked.draw]
+                note = f" (second answer; the first: {first.problem})"
+                calls = (first.call_id, reply.call_id)
+                yield from settle(item, asked.draw, _draw(self._parsed(item, reply), reply, calls, note))
         yield from failures
 
     def _parsed(self, item: Item, reply: Reply) -> Parsed:
@@ -214,14 +234,18 @@ class Llm:
         if parsed.liberty:
             self.llm_client.note(f"{self.llm_client.model.name}: {parsed.liberty}")
         if parsed.status == "error" and reply.answer.finish == "length":
-            return Parsed(status="error", problem=f"{parsed.problem} (cut off: it was too long)")
+            return replace(parsed, problem=f"{parsed.problem} (cut off: it was too long)")
+        probability = label_probability(reply.answer.token_logprobs)
+        if parsed.status == "ok" and probability is not None:
+            return replace(parsed, confidence=probability)
         return parsed
 
-    def _proposal(self, item: Item, reply: Reply, parsed: Parsed, first: _Unusable | None = None) -> Proposal:
-        """The proposal that an answer gives. `first`: the unusable answer before it."""
+    def _proposal(self, item: Item, draws: Sequence[Draw], context: _Context) -> Proposal:
+        """The proposal that the draws of one item give."""
+        answer = combine(draws)
+        parsed, note = answer.parsed, answer.note
         reason = f"{parsed.reason} (text in the image)".lstrip() if parsed.text_in_image else parsed.reason
         why = {"ok": "", "abstained": reason or "gave no reason", "error": parsed.problem}[parsed.status]
-        note = f" (second answer; the first: {first.problem})" if first else ""
         return Proposal(
             item_id=item.item_id,
             proposer=self.name,
@@ -230,16 +254,16 @@ class Llm:
             rationale=reason + note if parsed.status == "ok" else "",
             status=parsed.status,
             reason=why + note if why else "",
-            saw=("image",) if item.mask is None else ("image", "mask"),
-            calls=(first.call_id, reply.call_id) if first else (reply.call_id,),
+            saw=_saw(item, examples.beside(item, context.examples)),
+            calls=answer.calls,
             schema_version=self.setup.schema.version,
-            model=without_folders(reply.answer.model) if reply.answer else "",
-            family=self._family(reply),
+            model=without_folders(answer.model),
+            family=self._family(answer.model),
         )
 
-    def _family(self, reply: Reply) -> str:
+    def _family(self, answering: str) -> str:
         asked = self.llm_client.model.name.rpartition("@")[0]
-        return family_of(reply.answer.model, asked, said=self.family) if reply.answer else ""
+        return family_of(answering, asked, said=self.family) if answering else ""
 
     def _failure(self, item: Item, problem: str) -> Proposal:
         """The proposal for an item that there is no question about."""
@@ -258,6 +282,22 @@ class Llm:
         return category
 
 
+def _draw(parsed: Parsed, reply: Reply, calls: tuple[str, ...], note: str = "") -> Draw:
+    return Draw(parsed=parsed, calls=calls, note=note, model=reply.answer.model if reply.answer else "")
+
+
+def _saw(item: Item, shown: Sequence[ShownExample]) -> tuple[str, ...]:
+    """The evidence that a question about an item held."""
+    saw = ["image"]
+    if item.mask is not None:
+        saw.append("mask")
+    if shown:
+        saw.append("examples")
+    if any(example.known.from_source for example in shown):
+        saw.append("source_label")
+    return tuple(saw)
+
+
 def _scores(parsed: Parsed, category: Category) -> dict[str, float]:
     """Class id → score, as the module's docstring says."""
     class_ids = category.answers
@@ -269,27 +309,6 @@ def _scores(parsed: Parsed, category: Category) -> dict[str, float]:
     best = max(parsed.confidence, even)
     others = (1 - best) / (len(class_ids) - 1)
     return {class_id: best if class_id in parsed.labels else others for class_id in class_ids}
-
-
-def _close_up(image: Image.Image, mask: NDArray[np.bool_]) -> _CloseUp | None:
-    """A close-up of all marked places, or else of the largest; None if neither is CLOSER than the full view.
-
-    `mask`: bool[H, W].
-    """
-    from PIL import Image
-
-    from acbench.data import regions  # imports scipy
-
-    parts = regions.components(mask)
-    places = [("the marked place" if len(parts) == 1 else f"all {len(parts)} marked places", mask)]
-    if len(parts) > 1:
-        places.append((f"the largest of {len(parts)} marked places", parts[0]))
-    for what, marked in places:
-        box = regions.square(marked)
-        times = EDGE / box.width / min(1.0, EDGE / max(image.size))
-        if times >= CLOSER:
-            return _CloseUp(questions.encoded(Image.fromarray(regions.cut(image, box, EDGE))), what, times)
-    return None
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:

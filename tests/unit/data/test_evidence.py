@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from acbench.data.evidence import PANEL, close_up, contour, notice, panels, picture
+from acbench.data.evidence import PANEL, close_up, contour, notice, outlined, panels, picture
 from acbench.data.marking import outline
 from acbench.data.regions import Mask
 
@@ -53,6 +53,21 @@ def test_a_contour_changes_no_marked_pixel(mask: Mask) -> None:
     assert (drawn.mode, drawn.size) == ("RGB", image.size)
     np.testing.assert_array_equal(pixels_of(drawn)[mask], pixels_of(image)[mask])
     assert red(drawn).any() == (mask.any() and not mask.all())
+
+
+@pytest.mark.parametrize("gap", [1, 2, 5])
+def test_a_gap_between_the_line_and_the_defect_stays_as_it_is(gap: int) -> None:
+    image, mask = noise(), disc()
+    drawn = red(outlined(image, mask, gap=gap, line=448))
+    near = mask | outline(mask, gap)
+    np.testing.assert_array_equal(pixels_of(outlined(image, mask, gap=gap, line=448))[near], pixels_of(image)[near])
+    assert (drawn == outline(mask, 2, gap)).all() and drawn.any()
+
+
+def test_the_line_is_as_wide_as_it_is_told() -> None:
+    large = noise(900, 900)
+    wide, thin = (red(outlined(large, disc(900, 900), gap=0, line=line)).sum() for line in (224, 448))
+    assert wide > 1.8 * thin > 0
 
 
 def test_a_contour_surrounds_the_defect() -> None:

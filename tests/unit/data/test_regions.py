@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acbench.data.regions import MAX_COMPONENTS, Box, Mask, bounds, components, cut, cut_mask, square
+from acbench.data.regions import MAX_COMPONENTS, Box, Mask, bounds, components, cut, cut_mask, square, square_around
 
 
 def blank(height: int = 200, width: int = 300) -> Mask:
@@ -30,6 +30,14 @@ ODD = {
     "a diagonal": np.eye(120, dtype=np.bool_),
     "long, in a wide image": marked((10, 90, 290, 95)),
 }
+
+
+def test_a_square_around_bounds_is_that_of_the_mask() -> None:
+    mask = marked((40, 60, 100, 90))
+    found = bounds(mask)
+    assert found is not None and square_around(found, (300, 200)) == square(mask)
+    with pytest.raises(ValueError, match="cuts the defect off"):
+        square_around(found, (300, 200), margin=0.5)
 
 
 @pytest.mark.parametrize("mask", ODD.values(), ids=ODD)

@@ -24,17 +24,18 @@ from acbench.evaluation.result import LOCALISATIONS, Bootstrap, Provenance
 from acbench.evaluation.scoring import ScoringOptions, score_answers
 from acbench.evaluation.truth import Truth, truth_of_labels
 from acbench.predictors import clip_prompts
-from acbench.predictors.base import BaselineOptions, BaselineSetup
+from acbench.predictors.base import BaselineOptions, BaselineSetup, KnownLabel
+from acbench.predictors.baselines.velm import EDGE
 from acbench.predictors.detection.heatmap_files import read_map
 from acbench.predictors.detection.localise import Localiser, false_alarm_threshold, marked_region
 from acbench.predictors.detection.maps import MIN_NORMAL
 from acbench.predictors.detection.patchcore_maps import HELD_OUT
-from acbench.predictors.llm.messages import Completion, Picture, Question, Reply, call_id
-from acbench.predictors.llm.questions import EDGE
+from acbench.predictors.llm.messages import Completion, Picture, Question, QuestionOptions, Reply, call_id
 from acbench.predictors.registry import baseline_names, build_baseline
 from acbench.records import GOOD, Item, Label, Prediction
 from acbench.schema.views import in_view
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
+from tests.support.records import TOY
 
 MVTEC_AC = schema.load("mvtec_ac")
 WOOD = ("hole", "scratch")
@@ -102,6 +103,7 @@ class Asker:
     ) -> None:
         self.said = said
         self.questions: list[Question] = []
+        self.notes: list[str] = []
         self.model: Any = type("Model", (), {"name": "fake@00000000"})()
 
     def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterable[tuple[str, Reply]]:
@@ -112,6 +114,9 @@ class Asker:
 
     def estimate(self, questions: Iterable[Question]) -> Any:
         return len(list(questions))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -457,3 +462,66 @@ class TestVelm:
     def test_classes_are_those_of_the_view(self, root: Path) -> None:
         (enum,) = {json.dumps(dict(each.schema)["properties"]["labels"]["items"]["enum"]) for each in self.asked(root)}
         assert json.loads(enum) == [GOOD, *(one.id for one in MVTEC_AC.categories["wood"].published)]
+
+    def test_the_paper_s_question_keeps_its_name(self, root: Path, tmp_path: Path) -> None:
+        """Its answers are paid for: whatever is added for the other question changes nothing here."""
+        file = tmp_path / "toy.yaml"
+        file.write_text(TOY.replace("source: toy", "source: mvtec_ad"))
+        given = dataclasses.replace(setup(root, detector="none"), schema=schema.load(str(file)), items=[])
+        assert build_baseline("velm", given).name == "velm@e240520e"
+
+
+class TestAcbenchQuestion:
+    """`--question acbench`."""
+
+    def given(self, root: Path, shown: QuestionOptions | None = None, **options: Any) -> BaselineSetup:
+        models = FakeModels(embedder=MeanColour(), patch_model=Patches(), client=Asker(), question=shown)
+        return dataclasses.replace(setup(root, question="acbench", **options), models=models)
+
+    def asked(self, given: BaselineSetup) -> list[str]:
+        answers("velm", given)
+        asker: Any = given.models.llm_client()
+        return [TestVelm.text(each) for each in asker.questions]
+
+    def test_it_asks_for_one_class_and_says_who_marked(self, root: Path) -> None:
+        said = self.asked(self.given(root))
+        assert said and all("Which one defect does the product to judge show?" in each for each in said)
+        assert all("what a detector marks as anomalous" in each and "Measured by a program" in each for each in said)
+        assert "what the data set marks" in self.asked(self.given(root, detector="oracle"))[0]
+        assert "look everywhere" in self.asked(self.given(root, detector="none"))[0]
+
+    def test_it_has_a_name_of_its_own(self, root: Path) -> None:
+        names = {
+            build_baseline("velm", given).name
+            for given in (setup(root), self.given(root), self.given(root, QuestionOptions(edge=512)))
+        }
+        assert len(names) == 3
+
+    def test_no_image_is_an_example(self, root: Path) -> None:
+        """Every labelled image may be a scored one, so options and known labels change nothing, and that is said."""
+        plain, given = self.given(root), self.given(root, QuestionOptions(examples=3, votes=5))
+        labels = [
+            KnownLabel(item=item, labels=item.source_labels, by_people=True, from_source=False)
+            for item in scored_items(given)
+        ]
+        given = dataclasses.replace(given, known_labels=lambda: labels)
+        assert self.asked(given) == self.asked(plain)
+        assert build_baseline("velm", given).name == build_baseline("velm", plain).name
+        asker: Any = given.models.llm_client()
+        assert asker.notes[0] == "velm --question acbench does not use --llm-votes, --llm-examples"
+
+    def test_what_the_paper_s_question_does_not_use_is_said_too(self, root: Path) -> None:
+        given = dataclasses.replace(self.given(root, QuestionOptions(edge=512)), options=BaselineOptions())
+        build_baseline("velm", given)
+        asker: Any = given.models.llm_client()
+        assert asker.notes == ["velm does not use --llm-edge"]
+
+    @pytest.mark.parametrize("switch", ["descriptions", "strategy"])
+    def test_an_ablation_that_it_lacks_is_refused(self, root: Path, switch: str) -> None:
+        with pytest.raises(AcbenchError, match="always asked with descriptions and strategy"):
+            build_baseline("velm", self.given(root, **{switch: False}))
+
+    @pytest.mark.parametrize(("switch", "gone"), [("reference", "a normal product, to"), ("contour", "thin red line")])
+    def test_an_ablation_that_it_has_is_done(self, root: Path, switch: str, gone: str) -> None:
+        whole, part = self.asked(self.given(root))[0], self.asked(self.given(root, **{switch: False}))[0]
+        assert gone in whole and gone not in part

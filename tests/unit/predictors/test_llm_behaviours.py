@@ -153,7 +153,8 @@ class TestEveryImageIsAnswered:
         assert len([note for note in run.notes if "thoughts" in note]) == 1
 
     @pytest.mark.parametrize(
-        ("behaviour", "said"), [("is another model", "something-else answers"), ("cuts prompts", "it may have cut it")]
+        ("behaviour", "said"),
+        [("is another model", "something-else answers"), ("cuts prompts", "it may have cut them")],
     )
     def test_what_is_odd_is_said_once_and_kept(self, asker: Callable[[str], Asker], behaviour: str, said: str) -> None:
         run = asker(behaviour)

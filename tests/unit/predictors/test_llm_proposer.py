@@ -23,13 +23,12 @@ from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.integrations.openai.chat import chat_openai
 from acbench.predictors.base import Setup
-from acbench.predictors.llm import Budget, LedgerClient, Retrier
+from acbench.predictors.llm import Budget, LedgerClient, Retrier, defect_question
 from acbench.predictors.llm.cache import LedgerCallLog
-from acbench.predictors.llm.messages import Price
-from acbench.predictors.llm.questions import EDGE
-from acbench.predictors.proposers import llm
+from acbench.predictors.llm.messages import Price, QuestionOptions
 from acbench.predictors.proposers.llm import Llm
-from acbench.records import GOOD, Item, Proposal
+from acbench.records import GOOD, Item, Proposal, Review
+from acbench.storage import tables
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
 from acbench.testing.endpoint import (
     FakeEndpoint,
@@ -41,8 +40,9 @@ from acbench.testing.endpoint import (
     question_text,
     refusal,
 )
+from acbench.workflows.models import Models
 from tests.support.commands import Done, here
-from tests.support.records import MVTEC_AC, ask
+from tests.support.records import MVTEC_AC, ask, decides
 
 PRICE = "2/8"
 SECRET = "sk-test-5ecret-0123456789"
@@ -132,9 +132,9 @@ class TestQuestions:
             shown = question_pictures(body)
             assert [(int(w), int(h)) for _, w, h in stated] == [picture.size for picture in shown]
             assert [int(number) for number, _, _ in stated] == list(range(1, len(shown) + 1))
-            assert len(shown) == 4 and max(max(picture.size) for picture in shown) <= EDGE
+            assert len(shown) == 5 and max(max(picture.size) for picture in shown) <= QuestionOptions().edge
 
-    def test_real_bottles_are_shown_at_448_pixels(
+    def test_real_bottles_are_shown_at_768_pixels(
         self, mvtec_ad_root: Path, tmp_path: Path, server: FakeEndpoint
     ) -> None:
         for name in ("train/good/000.png", "test/broken_small/000.png", "ground_truth/broken_small/000_mask.png"):
@@ -144,8 +144,8 @@ class TestQuestions:
         assert row.status == "ok" and row.saw == ("image", "mask")
         (body,) = server.requests
         shown = question_pictures(body)
-        assert [picture.size for picture in shown] == [(448, 448)] * 4
-        original = ImageReader(tmp_path).image("bottle/test/broken_small/000.png").convert("RGB").resize((448, 448))
+        assert [picture.size for picture in shown] == [(768, 768)] * 3 + [(668, 668)] * 2
+        original = ImageReader(tmp_path).image("bottle/test/broken_small/000.png").convert("RGB").resize((768, 768))
         assert np.asarray(ImageChops.difference(shown[1], original)).mean() < 3
         assert "the marked place, about" in question_text(body)
 
@@ -182,8 +182,8 @@ class TestQuestions:
             return int(((pixels[..., 0] > 180) & (pixels[..., 1:].max(axis=-1) < 110)).sum())
 
         for body in server.requests:
-            reference, query, outlined, close = map(red, question_pictures(body))
-            assert outlined > 20 and not reference and not query and not close
+            reference, query, outlined, *close = map(red, question_pictures(body))
+            assert outlined > 20 and not reference and not query and not any(close)
 
     def test_names_folders_and_metadata_change_no_question(self, tmp_path: Path, server: FakeEndpoint) -> None:
         """The same pixels under other names, in the other class, with a comment in the file: nothing is asked anew."""
@@ -216,7 +216,7 @@ class TestQuestions:
         assert other.witness().name == before
         names = {before, bench.witness(model="other").name}
         texts = templates.read("llm")
-        monkeypatch.setattr(llm, "_TEXTS", templates.Texts(texts.source + " ", texts.sections))
+        monkeypatch.setattr(defect_question, "TEXTS", templates.Texts(texts.source + " ", texts.sections))
         names.add(bench.witness().name)
         assert len(names) == 3
 
@@ -312,7 +312,7 @@ class TestAnswers:
         assert not server.requests
         assert (dry.estimate.calls, dry.estimate.cached) == (4, 0)
         assert dry.example is not None
-        assert [name for name, _ in dry.example.pictures] == [f"picture-{n}.jpg" for n in (1, 2, 3, 4)]
+        assert [name for name, _ in dry.example.pictures] == [f"picture-{n}.jpg" for n in (1, 2, 3, 4, 5)]
         assert all(f"[{name}]" in dry.example.text for name, _ in dry.example.pictures)
         bench.rows()
         assert server.dollars <= dry.estimate.cost
@@ -424,7 +424,7 @@ class TestCommandLine:
         assert "You inspect industrial products" in done.out
         folder = tmp_path / "project/.acbench/mvtec_ac/dry-run/llm"
         assert sorted(path.name for path in folder.iterdir()) == [
-            *(f"picture-{n}.jpg" for n in (1, 2, 3, 4)),
+            *(f"picture-{n}.jpg" for n in (1, 2, 3, 4, 5)),
             "question.txt",
         ]
         for path in folder.glob("*.jpg"):
@@ -497,6 +497,25 @@ class TestCommandLine:
         done = run("--batch", "--no-canary", "--json", remembered=True)
         assert done.facts == {"llm": {"ok": 4, "abstained": 0, "error": 0}}
         assert len(server.batches) == 1 and len(server.requests) == 1, "one question shows how to ask the others"
+
+    def test_a_decision_becomes_an_example_for_the_others(
+        self, run: Callable[..., Done], bench: Bench, server: FakeEndpoint, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(Models, "question_options", lambda self, name="": QuestionOptions(examples=2))
+        alone = ["--without", "neighbours", "--without", "table:mvtec_fs"]
+        done = run("--with", "llm", *alone, "--no-canary", command="relabel")
+        assert "no example is known of 3 classes" in done.err, done.err
+        assert len(server.requests) == 4
+        reviews = tmp_path / "project/annotations/mvtec_ac/reviews.jsonl"
+        (decided,) = (each for each in bench.items() if each.image == ONE)
+        tables.write(reviews, [decides("ann", decided, "broken_large")], Review, key=lambda row: row.item_id)
+        assert run("--no-canary", remembered=True, command="relabel").status in {0, 3}
+        asked = [question_text(body) for body in server.requests[4:]]
+        assert len(asked) == 3, "its own question is as it was, and is answered already"
+        assert all("an example. Another product" in text and "`broken_large`" in text for text in asked)
+        run("--no-canary", remembered=True, command="relabel")
+        assert len(server.requests) == 7
 
     def test_comparing_tells_calls_and_dollars(self, run: Callable[..., Done], server: FakeEndpoint) -> None:
         assert run("--with", "llm", "--without", "neighbours", command="relabel").status in {0, 3}
