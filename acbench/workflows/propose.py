@@ -24,6 +24,7 @@ from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.known_labels import is_shown_labels, read_known_labels
+from acbench.workflows.outcome import Spending, outcome
 from acbench.workflows.run import Run
 from acbench.workflows.settings import Settings
 
@@ -171,7 +172,10 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
         nonlocal unasked
         if paid:
             run.console.note(f"{name}: {paid.estimate(dataset.items)}")
+        spending = Spending.begin(run.models, name)
         answers = _answers(run, dataset, proposer, name)
+        if paid:
+            run.console.note(outcome(name, answers.rows, spending))
         _keep_former(run.files, path, answers.rows)
         tables.write(path, answers.rows, Proposal, key=lambda proposal: proposal.item_id)
         unasked = answers.unasked

@@ -52,6 +52,10 @@ class QuestionOptions:
     """Labelled close-ups of each class that a question shows, at most."""
 
 
+OWN_KEYS = frozenset({"model", "messages", "stream", "n"})
+"""Keys of a request that no option may set: a request would be another one, or its answer could not be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestOptions:
     """What requests to one model hold besides the question. What is set is part of the model's name."""
