@@ -63,7 +63,7 @@ def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
             else:
                 answers = run.distributed.predict(baseline, name, setup, items, progress)
         if spending.budget is not None:
-            run.console.note(outcome(name, answers.rows, spending))
+            run.console.note(outcome(name, answers.rows, answers.unasked, spending))
         tables.write(path, _checked(baseline, items, answers.rows), Prediction, key=lambda answer: answer.item_id)
         unasked = answers.unasked
 

@@ -52,8 +52,11 @@ class Spending:
         return f", ${spent:,.4f} spent{rest}"
 
 
-def outcome(name: str, rows: Iterable[Proposal | Prediction], spending: Spending) -> str:
-    """The line about a proposer or a system that has been asked: `llm: 97 answered, 3 failed (…), $0.12 spent`."""
+def outcome(name: str, rows: Iterable[Proposal | Prediction], unasked: int, spending: Spending) -> str:
+    """The line about a proposer or a system that has been asked: `llm: 97 answered, 3 failed (…), $0.12 spent`.
+
+    `unasked`: how many questions were not asked. Their rows, if there are any, are among those that failed.
+    """
     counts: Counter[str] = Counter()
     failures: list[str] = []
     for row in rows:
@@ -64,8 +67,9 @@ def outcome(name: str, rows: Iterable[Proposal | Prediction], spending: Spending
             counts[_ANSWERS[status]] += 1
     parts = [f"{counts[called]:,} {called}" for called in dict.fromkeys(_ANSWERS.values()) if counts[called]]
     if failures:
-        parts.append(f"{len(failures):,} failed ({_by_reason(failures)})")
-    return f"{name}: {', '.join(parts) or 'nothing was asked'}{spending}"
+        parts.append(f"{len(failures):,} without an answer ({_by_reason(failures)})")
+    again = f"; {unasked:,} questions were not asked; run again to go on" if unasked else ""
+    return f"{name}: {', '.join(parts) or 'nothing was asked'}{spending}{again}"
 
 
 def _by_reason(failures: Sequence[str]) -> str:
