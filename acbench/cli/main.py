@@ -17,6 +17,7 @@ COMMANDS = {
     "ingest": ("stages", "Read a dataset, and list what is wrong with it."),
     "propose": ("stages", "Ask proposers for labels."),
     "review": ("review", "Give people the queue, and take in their decisions."),
+    "plan": ("plan", "Plan how many images people still have to see, and have the queue end there."),
     "merge": ("merge", "Merge the results of shards."),
     "resolve": ("stages", "Make labels from proposals and reviews."),
     "compare": ("compare", "Compare proposers: accuracy, agreement, calibration, cost."),

@@ -44,6 +44,8 @@ def _print_status(name: str, status: BenchmarkStatus) -> None:
 
     if status.labels:
         click.echo(f"{name}: {label_counts(status.labels)}, {status.waiting:,} need review")
+        if status.plan:
+            click.echo(f"  {status.plan}")
     else:
         click.echo(f"{name}: no labels yet")
     rows = [("file", "state", "run", "seconds")]
