@@ -92,7 +92,7 @@ def _reliability_rows(compared: ProposerComparison) -> list[tuple[str, ...]]:
     for name, figures in compared.proposers.items():
         if made := figures.reliability:
             before, after = made.before, made.after
-            pairs = ((before[key], after[key]) for key in ("error", "brier", "log_loss"))  # type: ignore[literal-required]
+            pairs = ((before[key], after[key]) for key in ("error", "brier", "log_loss"))
             shown = (f"{_number(one)} → {_number(other)}" for one, other in pairs)
             rows.append((name, f"{before['n']:,} by {made.judged_by}", *shown))
     head = ("scores, as they are → calibrated", "judged", "calibration error", "Brier score", "log-loss")

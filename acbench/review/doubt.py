@@ -4,8 +4,10 @@ The proposers' class probabilities are pooled by their geometric mean and weighe
 witness too: it is wrong at a rate that is fitted to all labels, also those that proposers contradict
 (expectation-maximisation). Then what people decided scales the outcome (`acbench.stats.scaling`). Scores enter as
 calibrated on labels that witnesses share: people look at images whose label is contradicted, which bends how often a
-score alone is right, but not how often a label that is this doubtful is wrong. Labels without scores, such as those of normal images, get one rate: a
-guess, until people have looked at some. Nothing that is promised rests on these figures; they save work.
+score alone is right, but not how often a label that is this doubtful is wrong.
+
+Labels without scores, such as those of normal images, get one rate: a guess, until people have looked at some. Nothing
+that is promised rests on these figures; they save work.
 """
 
 from __future__ import annotations

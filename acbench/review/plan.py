@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from acbench.records import PEOPLE, Item, Label
 from acbench.review.queue import AuditSample, RankedItem, Why, is_label_wrong
-from acbench.stats import FaultPrior, draws_needed, upper_bound
+from acbench.stats import FaultPrior, draws_needed, most_left
 from acbench.storage.digests import digest
 
 if TYPE_CHECKING:
@@ -266,10 +266,9 @@ class Outlook:
     def at_most(self) -> int:
         """How many of the accepted labels are wrong at most, with the plan's confidence; doubtful ones count all."""
         plan, drawn = self.commitment, len(self.audited)
-        faulty = upper_bound(len(self.rest), drawn, self.found, plan.prior, plan.alpha)
-        corrected = self.found + sum(self.standing.wrong[item_id] for item_id in self.beyond)
-        left = min(max(faulty - corrected, 0), len(self.rest) - drawn - len(self.beyond))
-        return len(self.doubtful) + left
+        left = most_left(len(self.rest), drawn, self.found, plan.prior, plan.alpha)
+        corrected = sum(self.standing.wrong[item_id] for item_id in self.beyond)
+        return len(self.doubtful) + min(max(left - corrected, 0), len(self.rest) - drawn - len(self.beyond))
 
     @property
     def holds(self) -> bool:
@@ -343,16 +342,13 @@ class Outlook:
         ]
         return [dataclasses.replace(points[0], images=0), *points] if pending else points
 
-    def _bound_after(self, place: int) -> float:
+    def _bound_after(self, place: int) -> int:
         """How many accepted labels are wrong at most after so many more images, if what is found is as expected."""
         plan = self.commitment
         doubtful = max(len(self.doubtful) - place, 0)
         more = max(place - len(self.doubtful), 0)
-        rate = plan.prior.rate(len(self.audited), self.found)
-        drawn = len(self.audited) + more
-        found = round(self.found + more * rate)
-        faulty = upper_bound(len(self.rest), drawn, found, plan.prior, plan.alpha)
-        return doubtful + min(faulty - found, len(self.rest) - drawn)
+        found = self.found + more * plan.prior.rate(len(self.audited), self.found)
+        return doubtful + most_left(len(self.rest), len(self.audited) + more, found, plan.prior, plan.alpha)
 
 
 def _marked(row: RankedItem, why: Why, detail: str) -> RankedItem:

@@ -1,6 +1,7 @@
-"""Values with intervals, agreement of raters, calibration, and bounds on what nobody has seen: thin over scipy, scikit-learn and others.
+"""Values with intervals, agreement of raters, calibration, and bounds on what nobody has seen.
 
-numpy and the libraries are imported when a function is called: most commands call none.
+Most is thin over scipy, scikit-learn and others. numpy and the libraries are imported when a
+function is called: most commands call none.
 """
 
 from acbench.stats.agreement import (
@@ -15,7 +16,7 @@ from acbench.stats.agreement import (
 )
 from acbench.stats.calibration import Calibration, CalibrationBin, calibration
 from acbench.stats.estimate import Estimate, EstimateJson, IntervalJson, rate
-from acbench.stats.finite import FaultPrior, draws_needed, is_bounded, upper_bound
+from acbench.stats.finite import FaultPrior, draws_needed, is_bounded, most_left
 from acbench.stats.scaling import IDENTITY, Scaling, cross_validated, fit_scaling
 
 __all__ = [
@@ -40,6 +41,6 @@ __all__ = [
     "kappa",
     "krippendorff_alpha",
     "masi",
+    "most_left",
     "rate",
-    "upper_bound",
 ]

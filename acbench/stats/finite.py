@@ -49,20 +49,23 @@ class FaultPrior:
         return (self.faulty + found) / (self.faulty + self.sound + drawn)
 
 
-def upper_bound(size: int, drawn: int, found: int, prior: FaultPrior, alpha: float) -> int:
-    """The largest number of faulty members among `size` that `found` among the `drawn` first ones do not rule out."""
+def most_left(size: int, drawn: int, found: float, prior: FaultPrior, alpha: float) -> int:
+    """The largest number of faulty members among those not drawn that the draws do not rule out.
+
+    `size`: members in all; `found`: the faulty ones among those `drawn`.
+    """
     import numpy as np
 
-    possible = np.arange(found, size - (drawn - found) + 1)
-    likelihood = _log_likelihood(size, possible, drawn, found)
-    left = np.flatnonzero(likelihood > np.log(alpha) + _log_evidence(drawn, found, prior))
-    return int(possible[left[-1]]) if len(left) else found
+    left = np.arange(size - drawn + 1)
+    likelihood = _log_likelihood(size, found + left, drawn, found)
+    possible = np.flatnonzero(likelihood > np.log(alpha) + _log_evidence(drawn, found, prior))
+    return int(possible[-1]) if len(possible) else 0
 
 
 def is_bounded(
     size: Numbers, drawn: Numbers, found: Numbers, allowed: Numbers, prior: FaultPrior, alpha: float
 ) -> NDArray[np.bool_]:
-    """Whether at most `allowed` faulty members are left among those not drawn: `upper_bound` less what was found.
+    """Whether `most_left` is at most `allowed`.
 
     The likelihood of a number of faults has one peak. So all numbers above `found + allowed` are ruled out if the first
     of them is, and lies beyond the peak.

@@ -10,6 +10,7 @@ from acbench.errors import AcbenchError
 from acbench.review.plan import Commitment, commit
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import write_json
+from acbench.storage.digests import digest
 from acbench.storage.typed_json import to_json
 from acbench.workflows.label import label, prepare
 from acbench.workflows.queue import ERROR, Queue, rank
@@ -36,8 +37,7 @@ def make_plan(run: Run, task: PlanTask) -> RelabelReport:
     queue = rank(run, label(run, proposed))
     plan = _dropped(queue) if task.drop else _renewed(run, queue, task)
     if plan != queue.plan:
-        write_json(run.files.plan, to_json(plan))
-        run.build.written.append(run.files.project.relative(run.files.plan))
+        run.build.ensure(run.files.plan, digest(to_json(plan)), lambda path: write_json(path, to_json(plan)))
     return relabel(run, proposed)[0]
 
 

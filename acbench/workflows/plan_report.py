@@ -96,7 +96,7 @@ class PlanReport:
     def rule(self) -> str:
         """The rule in one sentence."""
         return (
-            f"People see every image without a label, the labels that are most likely wrong by the proposers' calibrated"
+            "People see every image without a label, the labels that are most likely wrong by the proposers' calibrated"
             f" scores, and of the other {self.rest:,} so many, in a random order fixed beforehand, that at most"
             f" {self.allowed:,} of all {self.accepted:,} accepted labels of test images are wrong with"
             f" {self.confidence:.0%} confidence, whatever the scores are worth; what people decide counts as right."

@@ -3,9 +3,9 @@
     python -m tests.bench.plan [--runs 300] [--only sample]
 
 Made-up benchmarks have labels with planted errors and one proposer, whose scores mean what they say, are overconfident
-(the cubes of such probabilities), have nothing to do with the image, or mislead: then the proposer is surest of its
-answer where the label is wrong, and of the label. Images whose label it contradicts have no label
-until a person decides. The sample has its real proposals, of labels that are flipped ten times, with 30 audits each.
+(the cubes of such probabilities), have nothing to do with the image, or mislead: then the proposer is surest of the
+label where that is wrong. Images whose label it contradicts have no label until a person decides. The sample has its
+real proposals, of labels that are flipped at random five times, with as many audits each.
 
 Each run plans, has the doubtful labels decided, plans again with what that taught, and audits, looking after every
 image whether the promise holds: the worst that can be done to it. `kept` is the share of runs whose remaining errors
@@ -37,18 +37,16 @@ from tests.bench.flips import sample_trial
 from tests.bench.timing import table
 
 CLASSES = 5
+SCORES = ("true", "overconfident", "useless")
 SETTINGS = (
     *((1000, 0.015, "misleading", 0.01), (3000, 0.013, "misleading", 0.01)),
-    *((300, 0.05, scores, 0.02) for scores in ("true", "overconfident", "useless")),
-    *((1000, 0.02, scores, 0.01) for scores in ("true", "overconfident", "useless")),
-    *((1000, 0.08, scores, 0.01) for scores in ("true", "overconfident", "useless")),
-    *((3000, 0.05, scores, 0.01) for scores in ("true", "overconfident", "useless")),
-    *((3000, 0.15, scores, 0.01) for scores in ("true", "overconfident", "useless")),
-)
+    *((images, planted, scores, error) for images, planted, error in
+      ((300, 0.05, 0.02), (1000, 0.02, 0.01), (1000, 0.08, 0.01), (3000, 0.15, 0.01)) for scores in SCORES),
+)  # fmt: skip
 """Images, share of wrong labels, what the scores are worth, share that may be wrong in the end."""
 MARGIN = 0.2
 """A proposer whose two likeliest classes are closer abstains."""
-FLIPS, SAMPLE_ERRORS, SAMPLE_ERROR = 10, (0.05, 0.1), 0.05
+FLIPS, SAMPLE_ERRORS, SAMPLE_ERROR = 5, (0.05, 0.1), 0.05
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -93,12 +91,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=300, help="for each setting  [default: 300]")
     parser.add_argument("--only", choices=["made", "sample"], help="leave the other out")
     chosen = parser.parse_args()
-    rows = [("", "may be wrong", "kept", "standard error", "images seen", "queue without a plan", "plan saves")]
+    rows: list[tuple[str, ...]] = [
+        ("", "may be wrong", "kept", "standard error", "images seen", "queue without a plan", "plan saves")
+    ]
     if chosen.only != "sample":
         for images, planted, scores, error in SETTINGS:
             random = np.random.default_rng(0)
             cases = [made(random, images, planted, scores, error) for _ in range(chosen.runs)]
-            rows.append(row(f"{images:,} images, {planted:.0%} wrong, scores {scores}", cases, random))
+            rows.append(row(f"{images:,} images, {planted:.1%} wrong, scores {scores}", cases, random))
     if chosen.only != "made":
         for planted in SAMPLE_ERRORS:
             flipped = list(sampled(planted))
