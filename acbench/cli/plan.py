@@ -67,14 +67,14 @@ def plan_facts(plan: PlanReport, benchmark: str) -> list[tuple[str, str]]:
         facts.append(("", f"make it: acbench plan {shlex.quote(benchmark)}"))
     elif plan.cheaper is not None:
         command = f"acbench plan {shlex.quote(benchmark)} --anew"
-        facts.append(("", f"the audit finds more errors than expected; a new plan takes {plan.cheaper:,}: {command}"))
+        facts.append(("", f"a new plan, whose audit begins again, probably takes {plan.cheaper:,}: {command}"))
     return facts
 
 
 def _print(plan: PlanReport, benchmark: str, files: list[tuple[str, str]]) -> None:
     from acbench._util.console import table
 
-    now = f"at most {plan.at_most:,} are wrong, with {plan.confidence:.0%} confidence; {plan.allowed:,} may be"
+    now = f"at most {plan.at_most:,} wrong, with {100 * plan.confidence:g} % confidence, and {plan.allowed:,} may be"
     errors = f"{plan.audited:,} seen of {plan.rest:,} that it is drawn from, {plan.found:,} wrong"
     click.echo(facts_table([
         *plan_facts(plan, benchmark),

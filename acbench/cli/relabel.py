@@ -164,7 +164,7 @@ def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
         ("labels", f"{label_counts(dataclasses.asdict(report.labels))}; {by_people}"),
         ("audit", f"error of the auto-accepted labels: {_error(report.audit)}"),
         *(plan_facts(report.plan, benchmark) if report.plan else []),
-        *([("", f"wrong: {_curve(report.plan)}")] if report.plan else []),
+        *([("", f"probably wrong: {_curve(report.plan)}")] if report.plan else []),
     ]
 
 
@@ -193,7 +193,9 @@ def _curve(plan: PlanReport) -> str:
     """A few points of the curve of expected errors, in words."""
     points = [point for point in plan.curve if point.images <= plan.to_see]
     few = [*points[: -1 : max(1, len(points) // 3)], *points[-1:]]
-    return ", ".join(f"{point.expected:.2%} after {point.images:,} more" for point in few) or "nothing is known"
+    return ", ".join(
+        f"{point.expected:.2%} {f'after {point.images:,} more' if point.images else 'now'}" for point in few
+    )
 
 
 def _next_step(report: RelabelReport, benchmark: str, queue: str) -> str:

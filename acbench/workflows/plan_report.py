@@ -91,7 +91,8 @@ class PlanReport:
 
     def promise(self) -> str:
         """What is promised, in words."""
-        return f"at most {self.error:.2%} of the accepted labels wrong, with {self.confidence:.0%} confidence"
+        error, confidence = _percent(self.error), _percent(self.confidence)
+        return f"at most {error} of the accepted labels are wrong, with {confidence} confidence"
 
     def rule(self) -> str:
         """The rule in one sentence."""
@@ -99,15 +100,16 @@ class PlanReport:
             "People see every image without a label, the labels that are most likely wrong by the proposers' calibrated"
             f" scores, and of the other {self.rest:,} so many, in a random order fixed beforehand, that at most"
             f" {self.allowed:,} of all {self.accepted:,} accepted labels of test images are wrong with"
-            f" {self.confidence:.0%} confidence, whatever the scores are worth; what people decide counts as right."
+            f" {_percent(self.confidence)} confidence, whatever the scores are worth;"
+            " what people decide counts as right."
         )
 
     def work(self) -> str:
         """What people still see, in words."""
-        parts = [f"{self.pending:,} without a label", f"{self.doubtful:,} doubtful", f"about {self.audit:,} at random"]
-        kinds = [part for part, count in zip(parts, (self.pending, self.doubtful, self.audit), strict=True) if count]
-        share = f"{self.to_see:,} of {self.everything:,} images that nobody has decided"
-        return f"{share}: {', '.join(kinds)}" if kinds else share
+        counts = self.pending, self.doubtful, self.audit
+        parts = (f"{counts[0]:,} without a label", f"{counts[1]:,} doubtful", f"about {counts[2]:,} drawn at random")
+        kinds = ", ".join(part for part, count in zip(parts, counts, strict=True) if count)
+        return f"{self.to_see:,} of {self.everything:,} undecided images" + (f" ({kinds})" if kinds else "")
 
     def pace(self) -> str:
         """How long that takes, and how that is known, in words."""
@@ -117,16 +119,22 @@ class PlanReport:
 
     def why(self) -> str:
         """Why the queue is as long as it is, or ends, in one sentence."""
-        bound = f"at most {self.at_most:,} of {self.accepted:,} accepted labels are wrong ({self.confidence:.0%})"
+        bound = f"at most {self.at_most:,} of {self.accepted:,} accepted labels are wrong ({_percent(self.confidence)})"
+        if self.state != "followed" and self.is_all:
+            return f"{_STATES[self.state]}; one made now could promise nothing without all {self.everything:,} images"
         if self.state != "followed":
-            return f"{_STATES[self.state]}; a plan made now takes {self.work()}"
+            return f"{_STATES[self.state]}; one made now has people see {self.work()}, and then {self.promise()}"
         if self.is_done:
             return f"the queue ends here: {bound}, and {self.allowed:,} may be"
         if self.holds:
             return f"{bound}, and {self.allowed:,} may be; only {self.pending:,} images without a label are left"
         if self.is_all:
             return f"nothing can be promised more cheaply than by seeing all {self.everything:,} images"
-        return f"{self.promise()}: {self.work()}"
+        return f"people still see {self.work()}; then {self.promise()}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
 
 
 _STATES = {

@@ -165,6 +165,7 @@ def write_queue(run: Run, queue: Queue) -> None:
 
     A file that holds answers which are not taken in stays as it is.
     """
+    note_stale_plan(run, queue)
     _draw(run, queue)
     if unsaved := _unsaved_answers(run, queue):
         run.console.note(
@@ -173,6 +174,13 @@ def write_queue(run: Run, queue: Queue) -> None:
         )
         return
     run.build.ensure(run.files.queue, queue.key, lambda path: _write_csv(run, queue, path))
+
+
+def note_stale_plan(run: Run, queue: Queue) -> None:
+    """Tell that the queue does not follow its plan, if that is so against anybody's will."""
+    if queue.plan_state == "stale":
+        command = f"acbench plan {run.schema.argument}"
+        run.console.note(f"images, proposals or the schema have changed: the queue follows no plan before {command}")
 
 
 def _write_ranking(run: Run, queue: Queue) -> None:

@@ -108,6 +108,7 @@ ARGUMENTS = {"benchmark": "sample", "file": "queue.csv", "release": "my-org/x", 
 FORMS = {
     "--compare": "mine.csv theirs.csv",
     "--detector": "none",
+    "--error": "0.1",
     "--false-alarms": "0.1",
     "--llm-price": "1/2",
     "--llm-url": "http://localhost/v1",
