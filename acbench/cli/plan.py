@@ -47,13 +47,17 @@ def plan(benchmark: str, project: Path, error: float | None, anew: bool, drop: b
     with opened(project, benchmark) as run:
         report = make_plan(run, PlanTask(error=error, anew=anew, drop=drop))
         picture = draw_curve(run, report)
-        kept = run.files.project.relative(run.files.plan)
+        kept, queue = (run.files.project.relative(path) for path in (run.files.plan, run.files.queue))
     assert report.plan is not None
     if as_json:
-        facts = {**report.plan.to_json(), "picture": str(picture) if picture else None}
+        facts = {**report.plan.to_json(), "queue": queue, "picture": str(picture) if picture else None}
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
     else:
-        _print(report.plan, benchmark, [("plan", kept), *([("picture", str(picture))] if picture else [])])
+        _print(
+            report.plan,
+            benchmark,
+            [("plan", kept), ("queue", queue), *([("picture", str(picture))] if picture else [])],
+        )
     return 3 if report.has_failures else 0
 
 

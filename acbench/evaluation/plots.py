@@ -181,7 +181,8 @@ def plan_curve(curve: Sequence[CurvePoint], *, error: float, end: int, title: st
     ):  # fmt: skip
         # A logarithm shows the last per cent; what is zero lies on the lower edge.
         heights = [max(share, FLOOR) for share in shares]
-        axes.plot(images, heights, style, color=colour, linewidth=1.8, label=name, drawstyle="steps-post")
+        steps = "default" if style == "-" else "steps-post"  # a bound stands until the next image
+        axes.plot(images, heights, style, color=colour, linewidth=1.8, label=name, drawstyle=steps)
     axes.axhline(error, color=COLOURS[2], linewidth=1, label=f"may be wrong: {error:.1%}")
     axes.axvline(end, color=_FADED, linewidth=1, linestyle=":", label=f"the queue ends: {end:,} images")
     axes.set_yscale("log")

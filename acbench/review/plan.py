@@ -86,13 +86,13 @@ class Standing:
 
     @cached_property
     def wrong(self) -> dict[str, bool]:
-        """Of these, the ones that people have looked at → whether the label was wrong."""
+        """The labels of `auto` that people have looked at → whether they were wrong."""
         found = {item_id: is_label_wrong(self.machine[item_id], self.final[item_id]) for item_id in self.auto}
         return {item_id: wrong for item_id, wrong in found.items() if wrong is not None}
 
     @cached_property
     def unseen(self) -> list[str]:
-        """Of these, the ones that nobody has looked at."""
+        """The labels of `auto` that nobody has looked at."""
         return [item_id for item_id in self.auto if item_id not in self.wrong]
 
     @cached_property
