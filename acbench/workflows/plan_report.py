@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from acbench.evaluation.agreement import decision_times
 from acbench.records import Review
 from acbench.review.history import by_item, current_reviews
 from acbench.review.plan import CONFIDENCE, CurvePoint, Outlook
@@ -148,6 +147,10 @@ def plan_report(
     outlook: Outlook, state: PlanState, *, scored: int, cheaper: int | None, reviews: Iterable[Review]
 ) -> PlanReport:
     """What a plan promises and still takes. `reviews`: all of the benchmark, for the pace."""
+    from acbench.evaluation.agreement import (
+        decision_times,  # the package imports numpy; a report that is kept needs none
+    )
+
     standing, rows = outlook.standing, outlook.rows
     current = [review for history in by_item(reviews).values() for review in current_reviews(history)]
     times = decision_times(current)

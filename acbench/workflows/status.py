@@ -99,8 +99,9 @@ def _counts(files: BenchmarkFiles) -> tuple[dict[str, int], int, str]:
         return {}, 0, ""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        plan = report.get("plan") or {"why": ""}
-        return dict(report["labels"]), int(report["queue"]["waiting"]), str(plan["why"])
+        labels, waiting = dict(report["labels"]), int(report["queue"]["waiting"])
+        plan = report.get("plan")  # an earlier version wrote none
+        return labels, waiting, str(plan["why"]) if plan else ""
     except (ValueError, TypeError, KeyError) as error:
         raise StorageError(f"{path} is damaged: {error}", f"it is remade: acbench relabel {files.benchmark}") from None
 
