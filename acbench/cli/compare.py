@@ -47,7 +47,7 @@ def compare(benchmark: str, project: Path, truth: str | None, as_json: bool) -> 
 
 def _text(compared: ProposerComparison) -> str:
     from acbench._util.console import table
-    from acbench.review.calibrated import METHOD
+    from acbench.review.calibrated import CAUTION, METHOD
 
     head = ("proposer", "answered", "accuracy", "kappa", "calibration error", "dollars", "per right label")
     parts = [
@@ -55,7 +55,8 @@ def _text(compared: ProposerComparison) -> str:
         table([head, *(_row(name, figures) for name, figures in compared.proposers.items())]),
     ]
     if reliability := _reliability_rows(compared):
-        parts.append(f"{table(reliability)}\n{METHOD}.")
+        judged_by = {own.reliability.judged_by for own in compared.proposers.values() if own.reliability}
+        parts.append(f"{table(reliability)}\n{METHOD}." + (f"\n{CAUTION}." if "people" in judged_by else ""))
     pairs = [
         (f"{pair.one} and {pair.other}", f"{pair.images:,}", _number(pair.same), _number(pair.kappa))
         for pair in compared.agreement

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ENOUGH = 20
 """From so many decisions of people on, they alone judge a proposer's probabilities."""
 METHOD = "Platt scaling of the likeliest class, shrunk to what the proposer says itself; figures cross-validated"
+CAUTION = "People see the doubtful images first: figures by people are about these"
 
 Answer = tuple[float, bool]
 """The probability of the likeliest class, and whether it was right."""

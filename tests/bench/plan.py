@@ -7,6 +7,8 @@ Made-up benchmarks have labels with planted errors and one proposer, whose score
 label where that is wrong. Images whose label it contradicts have no label until a person decides. The sample has its
 real proposals, of labels that are flipped at random five times, with as many audits each.
 
+"Anew" stands for somebody who drops each plan that 400 draws did not settle, and makes a new one of what is left.
+
 Each run plans, has the doubtful labels decided, plans again with what that taught, and audits, looking after every
 image whether the promise holds: the worst that can be done to it. `kept` is the share of runs whose remaining errors
 were at most as many as promised. Images seen are compared with all of them, and with the queue as it is without a plan,
@@ -46,6 +48,8 @@ SETTINGS = (
 """Images, share of wrong labels, what the scores are worth, share that may be wrong in the end."""
 MARGIN = 0.2
 """A proposer whose two likeliest classes are closer abstains."""
+PATIENCE = 400
+"""Draws after which somebody makes a plan anew."""
 FLIPS, SAMPLE_ERRORS, SAMPLE_ERROR = 5, (0.05, 0.1), 0.05
 
 Floats = NDArray[np.float64]
@@ -98,7 +102,10 @@ def main() -> None:
         for images, planted, scores, error in SETTINGS:
             random = np.random.default_rng(0)
             cases = [made(random, images, planted, scores, error) for _ in range(chosen.runs)]
-            rows.append(row(f"{images:,} images, {planted:.1%} wrong, scores {scores}", cases, random))
+            title = f"{images:,} images, {planted:.1%} wrong, scores {scores}"
+            rows.append(row(title, cases, random))
+            if scores == "misleading":
+                rows.append(row(f"{title}, anew", cases, random, patience=PATIENCE))
     if chosen.only != "made":
         for planted in SAMPLE_ERRORS:
             flipped = list(sampled(planted))
@@ -108,9 +115,9 @@ def main() -> None:
     print(table(rows))
 
 
-def row(title: str, cases: list[Case], random: np.random.Generator) -> tuple[str, ...]:
-    """One line of the table."""
-    plans = [planned(case, random) for case in cases]
+def row(title: str, cases: list[Case], random: np.random.Generator, patience: int | None = None) -> tuple[str, ...]:
+    """One line of the table. `patience`: as of `audited`."""
+    plans = [planned(case, random, patience) for case in cases]
     queues = [queued(case, random) for case in cases]
     kept = float(np.mean([outcome.kept for outcome in plans]))
     seen, without = (
@@ -129,8 +136,8 @@ def row(title: str, cases: list[Case], random: np.random.Generator) -> tuple[str
     )
 
 
-def planned(case: Case, random: np.random.Generator) -> Outcome:
-    """What the plan comes to."""
+def planned(case: Case, random: np.random.Generator, patience: int | None = None) -> Outcome:
+    """What the plan comes to. `patience`: as of `audited`."""
     allowed = case.error * case.images
     left, seen, doubt = np.flatnonzero(case.accepted), np.flatnonzero(~case.accepted), case.doubt
     while True:
@@ -139,7 +146,7 @@ def planned(case: Case, random: np.random.Generator) -> Outcome:
         left = order[cut.doubtful :]
         seen = np.concatenate([seen, order[: cut.doubtful]])
         if not cut.doubtful:
-            return audited(case, left, cut.prior, random)
+            return audited(case, left, cut.prior, random, patience=patience)
         doubt = fit_scaling(case.doubt[seen], case.wrong[seen])(case.doubt)
 
 
@@ -150,12 +157,29 @@ def queued(case: Case, random: np.random.Generator) -> Outcome:
     return audited(case, left, prior, random)
 
 
-def audited(case: Case, rest: NDArray[np.int64], prior: FaultPrior, random: np.random.Generator) -> Outcome:
-    """Draw from the rest until the promise holds; people have seen all else."""
-    wrong = case.wrong[random.permutation(rest)]
+def audited(
+    case: Case,
+    rest: NDArray[np.int64],
+    prior: FaultPrior,
+    random: np.random.Generator,
+    *,
+    patience: int | None = None,
+    number: int = 1,
+) -> Outcome:
+    """Draw from the rest until the promise holds; people have seen all else.
+
+    `patience`: after so many draws a new plan is made of what is left. `number`: that of the plan.
+    """
+    order = random.permutation(rest)
+    wrong = case.wrong[order]
     draws = np.arange(len(rest) + 1)
     found = np.concatenate([[0], np.cumsum(wrong)])
-    bounded = is_bounded(len(rest), draws, found, case.error * case.images, prior, alpha_of(1))
+    allowed = case.error * case.images
+    bounded = is_bounded(len(rest), draws, found, allowed, prior, alpha_of(number))
+    if patience is not None and not bounded[: patience + 1].any():
+        left = order[patience:]
+        cut = choose_cut(np.full(len(left), found[patience] / patience), allowed, alpha_of(number + 1))
+        return audited(case, left[cut.doubtful :], cut.prior, random, patience=patience, number=number + 1)
     first = int(np.argmax(bounded))  # after the last draw it always holds
     remaining = int(wrong.sum() - found[first])
     return Outcome(kept=remaining <= case.error * case.images, seen=case.images - len(rest) + first)
