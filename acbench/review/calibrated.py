@@ -59,6 +59,11 @@ def likeliest(scores: Mapping[str, float]) -> str:
     return max(scores, key=lambda label: (scores[label], label))
 
 
+def speaker(proposal: Proposal) -> str:
+    """Who speaks in a proposal. What one speaker says twice counts once."""
+    return proposal.proposer
+
+
 def calibrate(
     items: Sequence[Item],
     proposals: Mapping[str, Sequence[Proposal]],
@@ -143,6 +148,6 @@ def _columns(answers: Sequence[Answer]) -> tuple[NDArray[np.float64], NDArray[np
 
 def _shared_label(proposal: Proposal, own: Sequence[Proposal], category: Category | None) -> Sequence[str]:
     """The label set that at least two witnesses name, the proposer not among them; empty if there is none."""
-    others = [other for other in own if other.proposer != proposal.proposer]
+    others = [other for other in own if speaker(other) != speaker(proposal)]
     voices = witnesses(others, category)
     return voices[0].labels if len(voices) > 1 and not differ(voices) else ()

@@ -16,10 +16,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from acbench.records import GOOD, PEOPLE, Item, Label, Proposal
-from acbench.review.calibrated import calibrate, calibrated_scores, informative
+from acbench.review.calibrated import calibrate, calibrated_scores, informative, speaker
 from acbench.review.queue import is_label_wrong
 from acbench.schema import Schema
 from acbench.stats import Scaling, fit_scaling
@@ -109,15 +110,21 @@ def _is_decided(label: Label) -> bool:
 
 
 def _pooled(proposals: Iterable[Proposal], scalings: Mapping[str, Scaling]) -> dict[str, float]:
-    """Class id → probability by all proposers that prefer any class; empty if none does."""
-    logs: defaultdict[str, list[float]] = defaultdict(list)
-    told = [proposal for proposal in proposals if informative(proposal.scores)]
-    classes = {label for proposal in told for label in proposal.scores}
-    for proposal in told:
-        scaling = scalings.get(proposal.proposer)
-        scores = calibrated_scores(proposal.scores, scaling) if scaling else proposal.scores
-        for label in classes:
-            logs[label].append(math.log(max(scores.get(label, 0.0), LEAST)))
-    shares = {label: math.exp(sum(own) / len(own)) for label, own in sorted(logs.items())}
+    """Class id → probability by all who prefer any class; empty if nobody does."""
+    told: defaultdict[str, list[Mapping[str, float]]] = defaultdict(list)
+    for proposal in proposals:
+        if informative(proposal.scores):
+            scaling = scalings.get(proposal.proposer)
+            scores = calibrated_scores(proposal.scores, scaling) if scaling else proposal.scores
+            told[speaker(proposal)].append(scores)
+    classes = sorted({label for said in told.values() for scores in said for label in scores})
+    shares = {
+        label: math.exp(fmean(fmean(_log(scores, label) for scores in said) for said in told.values()))
+        for label in classes
+    }
     total = sum(shares.values())
     return {label: share / total for label, share in shares.items()}
+
+
+def _log(scores: Mapping[str, float], label: str) -> float:
+    return math.log(max(scores.get(label, 0.0), LEAST))

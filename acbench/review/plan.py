@@ -305,11 +305,18 @@ class Outlook:
         place = {row.item_id: row for row in self.standing.ranked}
         doubtful = [] if self.holds else self.doubtful
         marked = [
-            *self.standing.pending,
+            *map(self._open, self.standing.pending),
             *(_marked(place[key], "doubtful", f"wrong with probability {self.doubt[key]:.2f}") for key in doubtful),
             *(_marked(place[key], "audit", "drawn at random from the labels that nobody doubts") for key in self.audit),
         ]
         return [dataclasses.replace(row, rank=number) for number, row in enumerate(marked, start=1)]
+
+    def _open(self, row: RankedItem) -> RankedItem:
+        """The row of an image without a label: nobody could give it one yet, or people took the one that it had."""
+        if row.item_id not in self.standing.wrong:
+            return row
+        why: Why = "audit" if row.item_id in set(self.rest) else "doubtful"
+        return _marked(row, why, self.standing.final[row.item_id].reason)
 
     @property
     def expected_errors(self) -> float:

@@ -166,6 +166,7 @@ def test_a_bad_image_is_no_error_and_doubt_of_people_is_one() -> None:
     ]
     view = outlook(plan, reviews)
     assert (len(view.audited), view.found) == (3, 1)
+    assert (view.rows[0].why, view.rows[0].detail) == ("audit", "unsure: ann")
     assert view.rows[0].item_id == second.item_id, "it has no label now, and only people can give one"
 
 
