@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from acbench.predictors.proposers import neighbours, source_label
 from acbench.records import Proposal
 from acbench.review.doubt import doubts, label_doubts
-from acbench.review.plan import alpha_of, choose_cut
+from acbench.review.plan import UNPLANNED_RATE, alpha_of, choose_cut
 from acbench.review.queue import AuditSample, rank
 from acbench.review.resolve import machine_labels
 from acbench.stats import FaultPrior, fit_scaling, is_bounded
@@ -153,8 +153,7 @@ def planned(case: Case, random: np.random.Generator, patience: int | None = None
 def queued(case: Case, random: np.random.Generator) -> Outcome:
     """What the queue comes to without a plan, with an audit that goes on until the same bound holds."""
     left = np.flatnonzero(case.accepted & ~case.queued)
-    prior = FaultPrior.of_rate((case.error / 4 * len(left) + 0.5) / (len(left) + 1))  # as `commit` has it
-    return audited(case, left, prior, random)
+    return audited(case, left, FaultPrior.of_rate(UNPLANNED_RATE), random)
 
 
 def audited(
