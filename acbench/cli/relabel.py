@@ -200,7 +200,7 @@ def _curve(plan: PlanReport) -> str:
 
 def _next_step(report: RelabelReport, benchmark: str, queue: str) -> str:
     if not report.queue.waiting:
-        if report.plan and report.plan.is_done and report.plan.state == "followed":
+        if report.plan and report.plan.is_done:
             return f"{report.plan.why()}. The labels stand: acbench status {shlex.quote(benchmark)}"
         return f"no image needs review. The labels stand: acbench status {shlex.quote(benchmark)}"
     command = f"acbench relabel {shlex.quote(benchmark)} --reviews {shlex.quote(queue)} --reviewer YOUR_NAME"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acbench.errors import AcbenchError
-from acbench.review.plan import Commitment, commit
+from acbench.review.plan import Commitment, commit, is_begun
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import write_json
 from acbench.storage.digests import digest
@@ -63,6 +63,11 @@ def _renewed(run: Run, queue: Queue, task: PlanTask) -> Commitment:
         before=before,
         anew=task.anew,
     )
+    if before is None and is_begun(queue.standing, None) and not task.anew:
+        run.console.note(
+            "some of the audit was decided before there was a plan, so that this one keeps the queue's own cut and counts"
+            f" them; for a new cut and a new audit: acbench plan {run.schema.argument} --anew"
+        )
     if before is not None and plan.number > before.number and not task.anew:
         run.console.note(
             "images, proposals or the schema have changed since the plan was made, so this is a new one: what people"

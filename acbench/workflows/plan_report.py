@@ -80,8 +80,8 @@ class PlanReport:
 
     @property
     def is_done(self) -> bool:
-        """Whether the promise holds and no image lacks a label."""
-        return self.holds and not self.pending
+        """Whether the queue has ended: the promise holds, and no image lacks a label."""
+        return self.state == "followed" and self.holds and not self.pending
 
     def to_json(self) -> dict[str, Any]:
         """JSON values in the order of the fields, and the sentences that the screen prints."""

@@ -131,6 +131,16 @@ def test_an_audit_that_has_begun_is_not_chosen_anew(project: Path, root: Path) -
     assert planned(project, root, PlanTask(anew=True)).number == 2
 
 
+def test_an_audit_that_began_before_the_plan_counts_aloud(
+    project: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = len(relabelled(project, root)[1].waiting)
+    decide(project, root, waiting)
+    plan = planned(project, root)
+    assert plan.audited > 0 and plan.state == "followed"
+    assert "keeps the queue's own cut" in capsys.readouterr().err
+
+
 def test_other_images_end_a_plan_aloud(project: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     planned(project, root)
     decide(project, root, 5)
