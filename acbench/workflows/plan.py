@@ -65,7 +65,7 @@ def _renewed(run: Run, queue: Queue, task: PlanTask) -> Commitment:
     )
     if before is None and is_begun(queue.standing, None) and not task.anew:
         run.console.note(
-            "some of the audit was decided before there was a plan, so this one keeps the queue's own cut and counts them;"
+            "some of the audit was decided before there was a plan: it counts, and the queue keeps its own cut;"
             f" for a new cut and a new audit: acbench plan {run.schema.argument} --anew"
         )
     if before is not None and plan.number > before.number and not task.anew:

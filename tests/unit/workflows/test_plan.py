@@ -138,7 +138,7 @@ def test_an_audit_that_began_before_the_plan_counts_aloud(
     decide(project, root, waiting)
     plan = planned(project, root)
     assert plan.audited > 0 and plan.state == "followed"
-    assert "keeps the queue's own cut" in capsys.readouterr().err
+    assert "the queue keeps its own cut" in capsys.readouterr().err
 
 
 def test_other_images_end_a_plan_aloud(project: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
