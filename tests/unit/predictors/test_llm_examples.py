@@ -13,7 +13,16 @@ from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.predictors.base import KnownLabel, Setup, ShowsLabels, no_labels
 from acbench.predictors.llm import examples
-from acbench.predictors.llm.messages import Completion, Picture, Price, Question, QuestionOptions, Reply, call_id
+from acbench.predictors.llm.messages import (
+    Completion,
+    CostEstimate,
+    Picture,
+    Price,
+    Question,
+    QuestionOptions,
+    Reply,
+    call_id,
+)
 from acbench.predictors.proposers.llm import Llm
 from acbench.records import GOOD, Item, Proposal
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
@@ -102,7 +111,7 @@ class Asker:
             yield name, Reply(call_id=key, answer=answer, error="", cached=False)
 
     def estimate(self, questions: Iterable[Question]) -> Any:
-        return len({call_id("fake", question) for question in questions})
+        return CostEstimate(calls=len(list(questions)), cached=0, tokens_in=0, tokens_out=0, cost=0.0)
 
     def note(self, text: str) -> None:
         self.notes.append(text)
