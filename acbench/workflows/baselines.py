@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError, StorageError
 from acbench.evaluation.result import Provenance
 from acbench.evaluation.truth import Truth
 from acbench.predictors.base import Answers, Baseline, BaselineOptions, BaselineSetup
+from acbench.predictors.cached_vectors import vectors_of
 from acbench.predictors.registry import build_baseline
 from acbench.records import Item, Prediction
 from acbench.schema.views import View, in_view
@@ -28,9 +28,9 @@ def baseline_setup(
     """What a baseline works with."""
     return BaselineSetup(
         schema=in_view(run.schema, view),
-        images=ImageReader(dataset.root),
+        images=dataset.images,
         models=run.models,
-        vectors=run.ledger.vectors,
+        vectors=vectors_of(run.ledger.vectors, dataset.images),
         items=dataset.items,
         truth=truth,
         options=options,
@@ -50,7 +50,8 @@ def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
     """
     baseline, items = build_baseline(name, setup), tested(run, dataset)
     path = run.files.predictions(name)
-    key = digest(VERSION, baseline.name, sorted(item.item_id + item.sha256 for item in items))
+    hashes = sorted(item.item_id + item.sha256 for item in items)
+    key = digest(VERSION, baseline.name, hashes, *dataset.images.key)
     unasked = 0
 
     def write(path: Path) -> None:

@@ -34,6 +34,7 @@ from acbench.predictors.base import (
     ask,
     checked,
 )
+from acbench.predictors.cached_vectors import vectors_of
 from acbench.predictors.registry import build_baseline, build_proposer
 from acbench.records import Item, Prediction, Proposal
 from acbench.schema import Schema
@@ -72,7 +73,8 @@ class Recipe:
             budget=home.budget,
             run_once=home.run_once,
         )
-        return Setup(schema=self.schema, images=self.images, models=models, vectors=home.vectors)
+        vectors = vectors_of(home.vectors, self.images)
+        return Setup(schema=self.schema, images=self.images, models=models, vectors=vectors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,7 @@ class Distributed:
 
         `name`: as the user gave it, such as `table:mvtec_fs`. Raises AcbenchError.
         """
-        images, items = ImageReader(dataset.root), dataset.items
+        images, items = dataset.images, dataset.items
         if isinstance(proposer, PerItemProposer):
             recipe = self._recipe(images, computes=self.models.llm_is_local)
             task = WorkerTask(

@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 from acbench import __version__
-from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Answers, PaidProposer, Proposer, Setup, ask, tally
+from acbench.predictors.cached_vectors import vectors_of
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import Label, Proposal
 from acbench.review.resolve import machine_labels
@@ -71,7 +71,8 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
 def proposer_setup(run: Run, dataset: Dataset) -> Setup:
     """What proposers work with."""
-    return Setup(schema=run.schema, images=ImageReader(dataset.root), models=run.models, vectors=run.ledger.vectors)
+    vectors = vectors_of(run.ledger.vectors, dataset.images)
+    return Setup(schema=run.schema, images=dataset.images, models=run.models, vectors=vectors)
 
 
 def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:

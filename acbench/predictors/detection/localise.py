@@ -82,7 +82,7 @@ class Localiser:
         """8 hex digits of everything that decides the localisations."""
         train = [item.sha256 for item in self.setup.items if item.split == "train"]
         name = self._detector.name if self._detector else self.setup.options.detector
-        return digest(1, name, self.setup.options.false_alarms, sorted(train), PEAK, length=8)
+        return digest(1, name, self.setup.options.false_alarms, sorted(train), PEAK, *self.setup.images.key, length=8)
 
     @property
     def provenance(self) -> tuple[str, str]:
