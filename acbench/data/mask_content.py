@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,17 +66,14 @@ def content(mask: Image.Image) -> MaskContent:
     """What is known of the pixels of a decoded mask."""
     import numpy as np
 
-    counts = mask.histogram() if mask.mode in {"1", "L", "P"} else []
-    if counts and (mask.mode != "L" or sum(counts[1 : NOISE + 1]) < LEAST):  # nearly every mask, in a fifth of the time
-        pixels = np.asarray(mask)
-        return MaskContent(pixels.size - counts[0], _border(pixels))
     marked, noise = _split(mask)
     count = int(np.count_nonzero(marked))
     alpha = 0
     if mask.mode in _ALPHA and count in (0, marked.size):
         opaque = int(np.count_nonzero(np.asarray(mask)[..., -1]))
         alpha = opaque if opaque < marked.size else 0
-    return MaskContent(count, _border(marked), noise, alpha)
+    around = np.concatenate([marked[0], marked[-1], marked[1:-1, 0], marked[1:-1, -1]])
+    return MaskContent(count, round(float(around.mean()), 4), noise, alpha)
 
 
 def fault(mask: MaskContent, pixels: int) -> MaskFault | None:
@@ -101,14 +98,6 @@ def fault(mask: MaskContent, pixels: int) -> MaskFault | None:
         detail = f"it holds {noise}, which does not count; {_counted(mask.marked, pixels)} do"
         return MaskFault("noisy_mask", detail, "copy it from the original dataset, or save it as black and white", True)
     return None
-
-
-def _border(pixels: NDArray[Any]) -> float:
-    """The share of the outermost pixels that are not 0."""
-    import numpy as np
-
-    around = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
-    return round(float((around != 0).mean()), 4)
 
 
 def _counted(count: int, pixels: int) -> str:

@@ -11,13 +11,13 @@ from acbench.errors import AcbenchError, StorageError
 from acbench.evaluation.result import Provenance
 from acbench.evaluation.truth import Truth
 from acbench.predictors.base import Answers, Baseline, BaselineOptions, BaselineSetup
-from acbench.predictors.cached_vectors import vectors_of
 from acbench.predictors.registry import build_baseline
 from acbench.records import Item, Prediction
 from acbench.schema.views import View, in_view
 from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
+from acbench.storage.vector_part import part_of
 from acbench.workflows.propose import VERSION
 from acbench.workflows.run import Run
 
@@ -30,7 +30,7 @@ def baseline_setup(
         schema=in_view(run.schema, view),
         images=dataset.images,
         models=run.models,
-        vectors=vectors_of(run.ledger.vectors, dataset.images),
+        vectors=part_of(run.ledger.vectors, dataset.images.key),
         items=dataset.items,
         truth=truth,
         options=options,

@@ -34,10 +34,10 @@ from acbench.predictors.base import (
     ask,
     checked,
 )
-from acbench.predictors.cached_vectors import vectors_of
 from acbench.predictors.registry import build_baseline, build_proposer
 from acbench.records import Item, Prediction, Proposal
 from acbench.schema import Schema
+from acbench.storage.vector_part import part_of
 from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import Settings
 
@@ -73,7 +73,7 @@ class Recipe:
             budget=home.budget,
             run_once=home.run_once,
         )
-        vectors = vectors_of(home.vectors, self.images)
+        vectors = part_of(home.vectors, self.images.key)
         return Setup(schema=self.schema, images=self.images, models=models, vectors=vectors)
 
 

@@ -13,7 +13,6 @@ from acbench import __version__
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Answers, PaidProposer, Proposer, Setup, ask, tally
-from acbench.predictors.cached_vectors import vectors_of
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import Label, Proposal
 from acbench.review.resolve import machine_labels
@@ -22,11 +21,12 @@ from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
 from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
+from acbench.storage.vector_part import part_of
 from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.run import Run
 from acbench.workflows.settings import Settings
 
-VERSION = f"{__version__}, 1"
+VERSION = f"{__version__}, 2"
 """Part of every key, so that a new release does all work again. Raise the number for a change between releases."""
 
 Proposals = Mapping[str, Sequence[Proposal]]
@@ -71,7 +71,7 @@ def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
 
 def proposer_setup(run: Run, dataset: Dataset) -> Setup:
     """What proposers work with."""
-    vectors = vectors_of(run.ledger.vectors, dataset.images)
+    vectors = part_of(run.ledger.vectors, dataset.images.key)
     return Setup(schema=run.schema, images=dataset.images, models=run.models, vectors=vectors)
 
 
