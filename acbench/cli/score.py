@@ -34,6 +34,21 @@ def _detector(ctx: click.Context, param: click.Parameter, value: str) -> str:
     raise click.BadParameter("patchcore, heatmaps:FOLDER, oracle or none", ctx, param)
 
 
+def _gate(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    if ctx.get_parameter_source("false_alarms") in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT):
+        raise click.BadParameter("--false-alarms and --gate exclude each other", ctx, param)
+    miss, _, alarm = value.partition(":")
+    try:
+        costs = float(miss), float(alarm)
+    except ValueError:
+        costs = 0.0, 0.0
+    if not all(0 < cost < float("inf") for cost in costs):
+        raise click.BadParameter("two costs above 0, such as 10:1", ctx, param)
+    return costs
+
+
 detector_options = together(
     option(
         "--detector",
@@ -49,7 +64,21 @@ detector_options = together(
         type=click.FloatRange(0, 0.5),
         default=0.05,
         show_default=True,
-        help="Share of normal training images that the detector may call anomalous; it decides the threshold.",
+        help="Share of normal images that the detector may call anomalous; it decides the threshold.",
+    ),
+    option(
+        "--gate",
+        callback=_gate,
+        metavar="MISS:ALARM",
+        help="Costs of a missed anomaly and of a false alarm, such as 10:1; they decide the threshold instead.",
+    ),
+    option(
+        "--input-size",
+        type=click.IntRange(64, 2048),
+        default=448,
+        show_default=True,
+        metavar="PIXELS",
+        help="Edge of the input of patchcore, where images are larger: smaller is faster and sees less.",
     ),
     proposer_option("--backbone", metavar="MODEL", help=BACKBONE),
 )
@@ -209,7 +238,7 @@ def _check(options: ScoreOptions) -> None:
     if options.name is not None and (options.pair or not options.name.strip()):
         raise click.UsageError("--name goes with one system, and is not empty")
     if options.system == KEPT_SYSTEM:
-        _refuse_typed("detector", "false_alarms")
+        _refuse_typed("detector", "false_alarms", "gate", "input_size")
 
 
 def _refuse_typed(*names: str) -> None:

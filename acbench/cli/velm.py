@@ -68,6 +68,8 @@ def velm(
     options: Options,
     detector: str,
     false_alarms: float,
+    gate: tuple[float, float] | None,
+    input_size: int,
     no_reference: bool,
     no_contour: bool,
     no_descriptions: bool,
@@ -90,6 +92,8 @@ def velm(
     velm_options = BaselineOptions(
         detector=detector,
         false_alarms=false_alarms,
+        gate=gate,
+        input_size=input_size,
         reference=not no_reference,
         contour=not no_contour,
         descriptions=not no_descriptions,

@@ -26,9 +26,8 @@ from acbench.evaluation.truth import Truth, truth_of_labels
 from acbench.predictors import clip_prompts
 from acbench.predictors.base import BaselineOptions, BaselineSetup
 from acbench.predictors.detection.heatmap_files import read_map
-from acbench.predictors.detection.localise import Localiser, false_alarm_threshold, marked_region
+from acbench.predictors.detection.localise import Localiser, marked_region
 from acbench.predictors.detection.maps import MIN_NORMAL
-from acbench.predictors.detection.patchcore_maps import HELD_OUT
 from acbench.predictors.llm.messages import Completion, Picture, Question, Reply, call_id
 from acbench.predictors.llm.questions import EDGE
 from acbench.predictors.registry import baseline_names, build_baseline
@@ -258,14 +257,6 @@ class TestFewShot:
 
 
 class TestGate:
-    @pytest.mark.parametrize(
-        ("share", "level"), [(0.0, 10.0), (0.05, 10.0), (0.1, 9.0), (0.19, 9.0), (0.2, 8.0), (0.5, 5.0)]
-    )
-    def test_the_threshold_is_a_false_alarm_rate_of_normal_scores(self, share: float, level: float) -> None:
-        scores = [float(each) for each in range(1, 11)]
-        assert false_alarm_threshold(scores, share) == level
-        assert sum(each > level for each in scores) <= share * 10
-
     def test_it_knows_nothing_of_test_images(self, root: Path) -> None:
         """The same threshold with anomalies in the test split and without."""
         given = setup(root)
@@ -288,21 +279,16 @@ class TestGate:
         localiser = Localiser(setup(root, false_alarms=0.1))
         list(localiser.localise(scored_items(localiser.setup), quiet))
         assert localiser.provenance[0] == "detector"
-        assert "false-alarm rate 10.0% on 6 normal training images" in localiser.provenance[1]
+        assert "false-alarm rate 10.0% on 30 normal training images, which may be" in localiser.provenance[1]
         assert Localiser(setup(root, detector="oracle")).provenance == ("ground_truth", "")
 
-    @pytest.mark.parametrize("held_out_too", [True, False])
-    def test_normal_images_that_went_away_are_an_error_of_each_item(
-        self, root: Path, tmp_path: Path, held_out_too: bool
-    ) -> None:
+    def test_normal_images_that_went_away_are_an_error_of_each_item(self, root: Path, tmp_path: Path) -> None:
         import shutil
 
         there = Path(shutil.copytree(root, tmp_path / "wood"))
         given = setup(there)
-        train = sorted((item for item in given.items if item.split == "train"), key=lambda item: item.sha256)
-        held_out = train[::HELD_OUT]
-        for item in train:
-            if held_out_too or item not in held_out:
+        for item in given.items:
+            if item.split == "train":
                 (there / item.image).unlink()
         said = answers("velm", given)
         assert {each.parse for each in said.values()} == {"error"}
@@ -320,7 +306,7 @@ class TestGate:
         list(Localiser(given).localise(scored_items(given), quiet))
         seen_once = patches.seen
         list(Localiser(given).localise(scored_items(given), quiet))
-        assert patches.seen == seen_once == 24 + 6 + 18
+        assert patches.seen == seen_once == 2 * 30 + 18
 
 
 class TestHeatmaps:
