@@ -37,8 +37,6 @@ def _detector(ctx: click.Context, param: click.Parameter, value: str) -> str:
 def _gate(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
     if value is None:
         return None
-    if ctx.get_parameter_source("false_alarms") in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT):
-        raise click.BadParameter("--false-alarms and --gate exclude each other", ctx, param)
     miss, _, alarm = value.partition(":")
     try:
         costs = float(miss), float(alarm)
@@ -47,6 +45,12 @@ def _gate(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     if not all(0 < cost < float("inf") for cost in costs):
         raise click.BadParameter("two costs above 0, such as 10:1", ctx, param)
     return costs
+
+
+def check_gate(gate: tuple[float, float] | None) -> None:
+    """Raises UsageError if the user gave both a share and costs."""
+    if gate is not None and _is_typed("false_alarms"):
+        raise click.UsageError("--false-alarms and --gate exclude each other")
 
 
 detector_options = together(
@@ -70,7 +74,8 @@ detector_options = together(
         "--gate",
         callback=_gate,
         metavar="MISS:ALARM",
-        help="Costs of a missed anomaly and of a false alarm, such as 10:1; they decide the threshold instead.",
+        help="What a missed anomaly and a false alarm cost, each times how often such images come, as in 10:1;"
+        " it decides the threshold instead.",
     ),
     option(
         "--input-size",
@@ -237,17 +242,22 @@ def _check(options: ScoreOptions) -> None:
         raise click.UsageError("a table has classes of its own: give either the benchmark or --truth FILE")
     if options.name is not None and (options.pair or not options.name.strip()):
         raise click.UsageError("--name goes with one system, and is not empty")
+    check_gate(options.gate)
     if options.system == KEPT_SYSTEM:
         _refuse_typed("detector", "false_alarms", "gate", "input_size")
 
 
 def _refuse_typed(*names: str) -> None:
     """Raises UsageError if the user typed options that the kept answers of velm do not depend on."""
-    typed = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     for name in names:
-        if click.get_current_context().get_parameter_source(name) in typed:
+        if _is_typed(name):
             flag = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"the answers of velm are kept: {flag} goes with `acbench velm`, which asks anew")
+
+
+def _is_typed(name: str) -> bool:
+    typed = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    return click.get_current_context().get_parameter_source(name) in typed
 
 
 def _comparison_text(report: PairReport) -> str:

@@ -25,7 +25,7 @@ from acbench.cli.options import (
     shard_option,
     with_run_options,
 )
-from acbench.cli.score import detector_options
+from acbench.cli.score import check_gate, detector_options
 
 if TYPE_CHECKING:
     from acbench.schema.views import View
@@ -89,6 +89,7 @@ def velm(
     from acbench.workflows import velm as workflow
     from acbench.workflows.export import export, prediction_files
 
+    check_gate(gate)
     velm_options = BaselineOptions(
         detector=detector,
         false_alarms=false_alarms,

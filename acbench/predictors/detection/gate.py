@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-REACH = 4.0
+REACH = 6.0
 """Where costs decide, anomalous scores are taken to spread evenly from the median of the normal ones to this many times
-the way from there to their 95 % quantile. On bottle and screw of MVTec-AD nine tenths do."""
+the way from there to their 95 % quantile. Nine tenths do on bottle (up to 5.9) and screw (up to 3.0) of MVTec-AD."""
 _STEPS = 2000
 
 

@@ -109,6 +109,8 @@ FORMS = {
     "--compare": "mine.csv theirs.csv",
     "--detector": "none",
     "--false-alarms": "0.1",
+    "--gate": "10:1",
+    "--input-size": "96",
     "--llm-price": "1/2",
     "--llm-url": "http://localhost/v1",
     "--shard": "1/2",

@@ -26,8 +26,9 @@ from acbench.evaluation.truth import Truth, truth_of_labels
 from acbench.predictors import clip_prompts
 from acbench.predictors.base import BaselineOptions, BaselineSetup
 from acbench.predictors.detection.heatmap_files import read_map
-from acbench.predictors.detection.localise import Localiser, marked_region
+from acbench.predictors.detection.localise import Localiser, chosen_detector, marked_region
 from acbench.predictors.detection.maps import MIN_NORMAL
+from acbench.predictors.detection.patchcore_maps import PatchCoreDetector
 from acbench.predictors.llm.messages import Completion, Picture, Question, Reply, call_id
 from acbench.predictors.llm.questions import EDGE
 from acbench.predictors.registry import baseline_names, build_baseline
@@ -274,6 +275,34 @@ class TestGate:
             mask = ImageReader(root).mask(item.mask, (48, 48))
             hits.append((marked_region(place, (48, 48)) & mask).any())
         assert all(hits)
+
+    @pytest.mark.parametrize(("size", "edge"), [(24, 48), (48, 48), (96, 48)])
+    def test_a_larger_input_is_for_larger_images(self, root: Path, size: int, edge: int) -> None:
+        """Images of 48 pixels, and a model made for 48: nothing is blown up."""
+        given = setup(root, input_size=size)
+        detector = chosen_detector(given)
+        assert isinstance(detector, PatchCoreDetector)
+        assert detector._edge([item for item in given.items if item.split == "train"]) == edge
+        large = [dataclasses.replace(item, width=960) for item in given.items]
+        assert detector._edge(large) == max(size, 48)
+
+    @pytest.mark.parametrize("option", [{"input_size": 96}, {"gate": (10.0, 1.0)}, {"false_alarms": 0.1}])
+    def test_what_decides_it_is_in_the_key(self, root: Path, option: dict[str, Any]) -> None:
+        assert Localiser(setup(root)).key != Localiser(setup(root, **option)).key
+
+    def test_no_normal_image_is_scored_by_a_bank_with_it(self, root: Path) -> None:
+        """By a bank with them, they look much more normal."""
+        given = setup(root)
+        train = [item for item in given.items if item.split == "train"]
+        detector = chosen_detector(given)
+        assert detector is not None
+        maps = {each.item.item_id: each.map for each in detector.normal_maps(train)}
+        assert maps.keys() == {item.item_id for item in train}
+        own = {each.item.item_id: each.map for each in detector.maps(train, train)}
+        assert all(map_ is not None and map_.max() > 0 for map_ in maps.values())
+        assert sum(float(map_.max()) for map_ in own.values() if map_ is not None) < 0.5 * sum(
+            float(map_.max()) for map_ in maps.values() if map_ is not None
+        )
 
     def test_what_it_was_is_told(self, root: Path) -> None:
         localiser = Localiser(setup(root, false_alarms=0.1))
