@@ -10,6 +10,7 @@ from typing import Literal
 
 from acbench.records import GOOD, label_set
 from acbench.schema.class_names import NORMAL_LABELS, fold, is_normal
+from acbench.schema.publisher import Publisher
 
 ChangeKind = Literal["merge", "rename", "mixed", "exclude", "correct"]
 
@@ -102,7 +103,7 @@ class Category:
     """
 
     key: str
-    """The dataset's folder name."""
+    """Its name in files, tables and commands: the dataset's own if that fits there, else one made from it."""
     name: str
     object: str
     """What the images show."""
@@ -114,6 +115,8 @@ class Category:
     changes: tuple[Change, ...]
     published: tuple[PublishedClass, ...]
     boundaries: tuple[Boundary, ...] = ()
+    folder: str = ""
+    """What the dataset calls it, if that is not the key."""
 
     @cached_property
     def class_ids(self) -> tuple[str, ...]:
@@ -249,13 +252,29 @@ class Schema:
     digest: str
     """8 hex of the content: two schemas with the same digest say the same."""
     file: str = field(default="", compare=False)
-    """The path of its file, if it is not a bundled one."""
+    """The path of its file, or its name in a project, as a command gave it; empty if it is a bundled one."""
+    publisher: Publisher = field(default_factory=Publisher, compare=False)
+    todo: tuple[str, ...] = field(default=(), compare=False)
+    """Places of the file whose text is still to be written."""
+    drafts: tuple[str, ...] = field(default=(), compare=False)
+    """Places of the file whose text a model has drafted, and no person has taken over yet."""
 
     @property
     def argument(self) -> str:
-        """How a command names the schema: the bundled benchmark, or the path of the file, quoted for a shell."""
+        """How a command names the schema: by the benchmark, or by the path of the file, quoted for a shell."""
         return shlex.quote(self.file or self.benchmark)
 
     def category(self, key: str) -> Category | None:
-        """The category of that folder name, or None."""
+        """The category of that key, or None."""
         return self.categories.get(key)
+
+    def key_of(self, name: str) -> str:
+        """The key of the category that the dataset, or a person, calls so; case and separators do not count.
+
+        The name itself if the schema has no such category.
+        """
+        return name if name in self.categories else self._key_by_folder.get(fold(name), name)
+
+    @property
+    def _key_by_folder(self) -> Mapping[str, str]:
+        return {fold(category.folder or key): key for key, category in reversed(self.categories.items())}
