@@ -16,7 +16,7 @@ from typing import cast, get_args
 import yaml
 
 from acbench.errors import SchemaError
-from acbench.records import GOOD, label_set
+from acbench.records import GOOD, Reading, label_set
 from acbench.schema import publisher, short_forms
 from acbench.schema.class_names import category_key, readable, slug
 from acbench.schema.model import Boundary, Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
@@ -105,18 +105,20 @@ def parse(text: str, name: str = "") -> tuple[Schema | None, list[Problem]]:
     shape = short_forms.misplaced_classes(top)
     if shape:
         return None, [Problem(top.line, "file", shape)]
-    parts = reader.mapping(top, required=("categories",), optional=(*_HEAD, *publisher.KEYS))
+    parts = reader.mapping(top, required=("categories",), optional=(*_HEAD, "reading", *publisher.KEYS))
     head = _head(reader, parts, name)
     said = publisher.read(reader, parts, head)
     if "categories" not in parts:
         return None, sorted(reader.problems)
     categories = _categories(reader, parts["categories"])
+    reading = _reading(reader, parts["reading"]) if "reading" in parts else {}
     if reader.problems:
         return None, sorted(reader.problems)
     schema = Schema(
         **head,
         categories=categories,
-        digest=_digest(head, categories),
+        reading=reading,
+        digest=_digest(head, categories, reading),
         publisher=said,
         todo=tuple(reader.todo),
         drafts=tuple(reader.drafts),
@@ -126,7 +128,7 @@ def parse(text: str, name: str = "") -> tuple[Schema | None, list[Problem]]:
 
 def _head(reader: NodeReader, parts: Mapping[str, Spot], name: str) -> dict[str, str]:
     """What a schema says of the benchmark as a whole, with a value for everything that it leaves out."""
-    said = {key: text for key in _HEAD if (text := reader.text(parts.get(key)))}
+    said = {key: text for key, spot in parts.items() if key in _HEAD and (text := reader.text(spot))}
     benchmark = said.get("benchmark") or slug(name or "unnamed")
     title = said.get("title") or readable(benchmark)
     defaults = {
@@ -138,7 +140,7 @@ def _head(reader: NodeReader, parts: Mapping[str, Spot], name: str) -> dict[str,
         "attribution": "",
         "about": f"Anomaly classification on {title}.",
     }
-    return {**defaults, **said}
+    return said | {key: value for key, value in defaults.items() if key not in said}
 
 
 def _categories(reader: NodeReader, spot: Spot) -> dict[str, Category]:
@@ -159,14 +161,23 @@ def _file_text(path: Path) -> str:
         raise SchemaError(f"cannot read the schema {path}: {error}", "check the path") from None
 
 
-def _digest(head: Mapping[str, str], categories: Mapping[str, Category]) -> str:
+def _reading(reader: NodeReader, spot: Spot) -> dict[str, str | tuple[str, ...]]:
+    """Options of the source: each has one text, or a list."""
+    return {
+        key: reader.texts(each) if isinstance(each.node, yaml.SequenceNode) else reader.text(each)
+        for key, each in reader.entries(spot).items()
+    }
+
+
+def _digest(head: Mapping[str, str], categories: Mapping[str, Category], reading: Reading) -> str:
     """8 hex of everything that a schema says, in the order in which it says it."""
     contents = {key: dataclasses.asdict(category) for key, category in categories.items()}
     for content in contents.values():
         for added in ("boundaries", "folder"):  # a schema without any keeps the digest that it had before
             if not content[added]:
                 del content[added]
-    encoded = json.dumps({**head, "categories": contents}, ensure_ascii=False).encode()
+    said = {**head, **({"reading": dict(reading)} if reading else {}), "categories": contents}
+    encoded = json.dumps(said, ensure_ascii=False).encode()
     return hashlib.blake2b(encoded, digest_size=4).hexdigest()
 
 
