@@ -102,6 +102,16 @@ project_option = option(
     envvar="ACBENCH_PROJECT",
     help="Work in this folder, which holds `.acbench/` and `annotations/`.  [default: the current folder]",
 )
+
+
+def named(benchmark: str) -> str:
+    """How the next command names a benchmark, and the project if this command named one; quoted for a shell."""
+    from acbench.schema import argument
+
+    context = click.get_current_context(silent=True)
+    return argument(benchmark, context.params.get("project") if context else None)
+
+
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 benchmark_argument = click.argument("benchmark")
 

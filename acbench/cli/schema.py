@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.plural import counted
 from acbench.cli.options import json_option, option
 from acbench.errors import SchemaError
 
@@ -41,6 +42,8 @@ def check(file: str, as_json: bool) -> int:
             click.echo(f"{checked.title}:{problem.line}: {problem.where}: {problem.message}")
         if not checked.problems and checked.schema is not None:
             click.echo(f"{checked.title} is sound: {_size(checked.schema)}")
+        for note in checked.notes:
+            click.echo(f"  {note}")
     return 1 if checked.problems else 0
 
 
@@ -48,7 +51,13 @@ def _size(schema: Schema) -> str:
     categories = schema.categories.values()
     classes = sum(len(category.classes) for category in categories)
     published = sum(len(category.published) for category in categories)
-    return f"{len(categories)} categories, {classes} classes, {published} published classes"
+    return ", ".join(
+        (
+            counted(len(categories), "category", "categories"),
+            counted(classes, "class", "classes"),
+            counted(published, "published class", "published classes"),
+        )
+    )
 
 
 @schema.command(epilog="\b\nExample:\n  acbench schema show mvtec_ac --category bottle --as prompt")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,6 +18,20 @@ from acbench.records import Finding, Item, item_id
 from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.roots import Root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """What the items of a dataset are called, and under which licence their images are."""
+
+    prefix: str
+    """What their ids begin with."""
+    licence: str
+    """SPDX id."""
+    key_of: Callable[[str], str] = str
+    """The source's name of a category → the category of its items."""
+    by_folder: bool = False
+    """Whether ids hold the source's name of the category, even where the items have another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +78,20 @@ def ingest(
     categories: Collection[str] = (),
     limit: int | None = None,
     hasher: FileHasher | None = None,
+    naming: Naming | None = None,
 ) -> Dataset:
     """Read a dataset: hash every image, read its header, pair it with its mask. Raises SourceError for a wrong root.
 
     `root`, `categories` and `limit` choose a part of the dataset: see `acbench.data.listing.list_images`.
+    `naming`: None for the source's own names and licence.
     """
+    naming = naming or Naming(prefix=source.name, licence=source.licence)
     listing = list_images(source, root, categories=categories, limit=limit)
     facts = (hasher or FileHasher()).facts_of(listing.location.tree, listing.files, listing.masks)
     items = []
     findings = list(listing.findings)
     for image in sorted(listing.images, key=lambda image: image.image):
-        item, faults = _item(source, image, facts)
+        item, faults = _item(source, image, facts, naming)
         items.append(item)
         findings += faults
     findings += duplicates(items)
@@ -115,7 +132,9 @@ def _known_counts(source: Source, dataset: Dataset) -> dict[str, int]:
     return {category: count for category, count in dataset.image_counts.items() if category in source.image_counts}
 
 
-def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> tuple[Item, list[Finding]]:
+def _item(
+    source: Source, found: FoundImage, facts: Mapping[str, FileFacts], naming: Naming
+) -> tuple[Item, list[Finding]]:
     """The record of one image, without a mask that cannot be used, and what is wrong with the image and its mask."""
     image = facts.get(found.image, FileFacts())
     image_fault = found.problem or _image_fault(found.image, image)
@@ -124,10 +143,11 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
         mask_fault = _mask_fault(found, found.mask, facts[found.mask], image)
         is_used = found.anomalous and not (mask_fault and mask_fault.failed)
         mask = facts[found.mask] if is_used else None
+    category = naming.key_of(found.category)
     item = Item(
-        item_id=item_id(source.name, found.category, found.image),
+        item_id=item_id(naming.prefix, found.category if naming.by_folder else category, found.image),
         dataset=source.name,
-        category=found.category,
+        category=category,
         split=found.split,
         image=found.image,
         sha256=image.sha256,
@@ -138,7 +158,7 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
         mask_sha256=None if mask is None else mask.sha256,
         anomalous=found.anomalous,
         source_labels=found.source_labels,
-        licence=source.licence,
+        licence=naming.licence,
         problem=image_fault.detail if image_fault else "",
     )
     return item, [fault for fault in (image_fault, mask_fault) if fault is not None]

@@ -16,7 +16,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TODO = "TODO"
 """How a text begins that is still to be written: it is read as if it were missing, and its place is noted."""
 DRAFT = "DRAFT:"
-"""How a text begins that a model has drafted. It is used without the mark, which a person takes away who has read it."""
+"""How a text begins that a model has drafted. It is used without the mark, until a person takes that away."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
 

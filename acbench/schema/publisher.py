@@ -1,4 +1,4 @@
-"""Reads what only the owner of a dataset can say, and a publisher has to: whose it is, and what others may do with it."""
+"""Reads what only the owner of a dataset can say, and a publisher has to: whose it is, and what is allowed."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ class Publisher:
     """SPDX id of the licence of the images."""
     share_images: bool | None = None
     """Whether the images may be passed on; None if the schema does not say."""
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The keys that the schema has."""
+        return tuple(key for key in KEYS if getattr(self, key) not in ("", None))
 
 
 def read(reader: NodeReader, parts: Mapping[str, Spot], head: dict[str, str]) -> Publisher:

@@ -50,7 +50,7 @@ class SchemaText:
     stem: str
     """What the benchmark is called if the text does not say it."""
     file: str
-    """How a command names the schema: a path, or the name of a benchmark of the project; empty if it is bundled."""
+    """The path of the file; empty if it is bundled."""
 
 
 def source_text(name_or_path: str, project: Path | None = None) -> SchemaText:
@@ -75,7 +75,13 @@ def source_text(name_or_path: str, project: Path | None = None) -> SchemaText:
             " schema.yaml",
         )
     path = known[name_or_path]
-    return SchemaText(text=_file_text(path), title=str(path), stem=path.stem, file=name_or_path)
+    return SchemaText(text=_file_text(path), title=str(path), stem=path.stem, file=str(path))
+
+
+def argument(name_or_path: str, project: Path | None = None) -> str:
+    """How a command names a schema and, if that is not the current folder, the project; quoted for a shell."""
+    elsewhere = project is not None and project != Path()
+    return shlex.quote(name_or_path) + (f" --project {shlex.quote(str(project))}" if elsewhere else "")
 
 
 def load(name_or_path: str, project: Path | None = None) -> Schema:
@@ -89,7 +95,7 @@ def load(name_or_path: str, project: Path | None = None) -> Schema:
             f"{found.title} is not a usable schema:\n{shown}",
             f"acbench schema check {shlex.quote(name_or_path)}  lists everything",
         )
-    return dataclasses.replace(schema, file=found.file)
+    return dataclasses.replace(schema, file=found.file, command=argument(name_or_path, project))
 
 
 def parse(text: str, name: str = "") -> tuple[Schema | None, list[Problem]]:
@@ -158,7 +164,7 @@ def _file_text(path: Path) -> str:
             raise SchemaError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give a label schema")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SchemaError(f"cannot read the schema {path}: {error}", "check the path") from None
+        raise SchemaError(f"cannot read the schema {path}: {error}", "give its path in place of its name") from None
 
 
 def _reading(reader: NodeReader, spot: Spot) -> dict[str, str | tuple[str, ...]]:

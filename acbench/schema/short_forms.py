@@ -1,4 +1,4 @@
-"""Reads the short ways to write a schema: classes by their names alone, and what else comes naturally at a first try."""
+"""Reads the short ways to write a schema: classes by their names alone, and what comes naturally at first."""
 
 from __future__ import annotations
 
@@ -37,9 +37,8 @@ def named(reader: NodeReader, spot: Spot) -> dict[str, Spot]:
     entries = reader.entries(spot)
     for name, entry in list(entries.items()):
         if isinstance(entry.node, yaml.ScalarNode):
-            words = str(entry.node.value).replace(",", " ").split()
-            listed = ", ".join(words) or "CLASS, CLASS"
-            reader.problem(entry, f"expected classes; write\n  {name}: [{listed}]")
+            given = ", ".join(str(entry.node.value).replace(",", " ").split()) or "CLASS, CLASS"
+            reader.problem(entry, f"expected classes; write\n  {name}: [{given}]")
             del entries[name]
     return entries
 
