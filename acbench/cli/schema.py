@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from acbench._util.plural import counted
-from acbench.cli.options import json_option, option
+from acbench.cli.options import json_option, option, project_option
 from acbench.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -24,11 +25,15 @@ def schema() -> None:
 @schema.command(epilog="\b\nExamples:\n  acbench schema check mvtec_ac\n  acbench schema check my_schema.yaml")
 @click.argument("file")
 @json_option
-def check(file: str, as_json: bool) -> int:
-    """List everything that is wrong with a schema, by line. FILE is a bundled benchmark's name or a path."""
+@project_option
+def check(file: str, project: Path, as_json: bool) -> int:
+    """List everything that is wrong with a schema, by line, and what it has to say before it is published.
+
+    FILE is a path, or the name of a benchmark that is bundled or known in the project.
+    """
     from acbench.workflows.schema_check import check_schema
 
-    checked = check_schema(file)
+    checked = check_schema(file, project)
     if checked.unknown_source:
         click.echo(
             f"Note: no source {checked.unknown_source!r} is known, so whether every label of the dataset maps was not"
@@ -72,15 +77,16 @@ def _size(schema: Schema) -> str:
     help="Show only the annotator's form (Label Studio XML), the model's prompt, the JSON Schema of its answer, or the"
     " reasons: what becomes of the dataset's labels, and what was settled between classes.",
 )
-def show(file: str, category: str, form: str) -> int:
+@project_option
+def show(file: str, category: str, form: str, project: Path) -> int:
     """Show what people and models get of a category, and the reasons behind it, which neither of them gets."""
     from acbench.schema import load
     from acbench.schema.form import label_studio_form
     from acbench.schema.reasons import reasons
     from acbench.schema.render import json_schema, prompt_text
 
-    loaded = load(file)
-    shown = loaded.category(category)
+    loaded = load(file, project)
+    shown = loaded.category(loaded.key_of(category))
     if shown is None:
         raise SchemaError(f"{loaded.title} has no category {category!r}", f"one of {', '.join(loaded.categories)}")
     parts = {

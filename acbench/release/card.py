@@ -43,7 +43,7 @@ def _front_matter(facts: CardFacts) -> dict[str, object]:
         "task_categories": ["image-classification"],
         "task_ids": ["multi-class-image-classification", "multi-label-image-classification"],
         "annotations_creators": _creators(facts.progress()),
-        "source_datasets": ["original" if manifest.source in ("sample", "folders") else "extended"],
+        "source_datasets": ["original" if facts.own or manifest.source == "sample" else "extended"],
         "size_categories": [_size(manifest.rows)],
         "tags": ["anomaly-detection", "anomaly-classification", "industrial-inspection", "acbench"],
     }

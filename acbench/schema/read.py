@@ -70,7 +70,7 @@ def source_text(name_or_path: str, project: Path | None = None) -> SchemaText:
         every = [*names(), *sorted(known)]
         near = difflib.get_close_matches(name_or_path, every, n=1)
         raise SchemaError(
-            f"there is no benchmark {name_or_path!r}, bundled or known in this project",
+            f"there is no bundled benchmark {name_or_path!r}, and this project knows none of that name",
             f"{f'did you mean {near[0]}? ' if near else ''}one of {', '.join(every)}, or the path of your own"
             " schema.yaml",
         )
@@ -93,7 +93,7 @@ def load(name_or_path: str, project: Path | None = None) -> Schema:
         shown = "\n".join(f"  {problem}" for problem in problems[:10])
         raise SchemaError(
             f"{found.title} is not a usable schema:\n{shown}",
-            f"acbench schema check {shlex.quote(name_or_path)}  lists everything",
+            f"acbench schema check {argument(name_or_path, project)}  lists everything",
         )
     return dataclasses.replace(schema, file=found.file, command=argument(name_or_path, project))
 

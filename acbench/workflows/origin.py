@@ -44,6 +44,19 @@ def origin(source: Source, schema: Schema) -> Source:
     return source
 
 
+def in_sentences(known: Source, schema: Schema) -> list[str]:
+    """Whose the images are, and under which licences images and labels stand. `known`: the source from `origin`."""
+    home = f"To be had: {known.home}." if known.home not in ("", NOT_STATED) else ""
+    cite = " ".join(schema.publisher.citation.split())
+    sentences = [
+        f"Images: {known.attribution}",
+        f"Licence of the images: {known.licence}; of the labels: {schema.licence}.",
+        home,
+        f"Cite: {cite}" if cite else "",
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
 def naming(source: Source, schema: Schema, files: BenchmarkFiles) -> Naming:
     """What the items of a dataset are called.
 

@@ -35,6 +35,7 @@ from acbench.storage.digests import digest
 from acbench.storage.roots import open_tree
 from acbench.workflows import propose as asking
 from acbench.workflows.label import Labelled, label, prepare
+from acbench.workflows.origin import is_own
 from acbench.workflows.releases import check_folder
 from acbench.workflows.run import Run
 from acbench.workflows.unsaid import unsaid_of
@@ -327,6 +328,7 @@ def _card_facts(run: Run, plan: _Plan, manifest: Manifest, rows: list[Row], chan
         source=run.origin,
         dataset=describe(run.origin, dataset),
         complete=is_complete(run.source, dataset),
+        own=is_own(run.source),
         changes=changes,
         repo=plan.repo,
     )
@@ -344,6 +346,7 @@ def _write_texts(run: Run, facts: CardFacts) -> Manifest:
             about=about,
             attribution=facts.source.attribution,
             citation=facts.schema.publisher.citation,
+            home=home if (home := facts.schema.publisher.home).startswith(("https://", "http://")) else "",
         ),
     }
     files = dict(manifest.files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from acbench.data import sources
 from acbench.schema import Schema
@@ -29,9 +30,9 @@ class SchemaCheck:
     """The schema's source, if acbench knows none of that name; then the dataset's labels were not checked."""
 
 
-def check_schema(name_or_path: str) -> SchemaCheck:
-    """Check a benchmark's schema, by its name or file. Raises SchemaError if there is none."""
-    found = source_text(name_or_path)
+def check_schema(name_or_path: str, project: Path | None = None) -> SchemaCheck:
+    """Check a benchmark's schema, by its name in a project or its file. Raises SchemaError if there is none."""
+    found = source_text(name_or_path, project)
     schema, problems = parse(found.text, found.stem)
     if schema is None:
         return SchemaCheck(title=found.title, schema=None, problems=problems)
@@ -59,7 +60,7 @@ def _open(unsaid: Sequence[Unsaid], text: str) -> list[str]:
     line_of = line_lookup(text)
     notes = []
     for one in unsaid:
-        lines = sorted({line for place in one.places if (line := line_of(place))})
+        lines = sorted({line for place in one.places if "." in place and (line := line_of(place))})
         shown = ", ".join(map(str, lines[:5])) + (", …" if len(lines) > 5 else "")
         notes.append(f"before publish: {one.line}" + (f" (line {shown})" if lines else ""))
     return notes

@@ -26,10 +26,13 @@ PARQUET = "application/x-parquet"
 class Croissant:
     """The Croissant metadata of a release."""
 
-    def describe(self, manifest: Manifest, *, repo: str, about: str, attribution: str, citation: str = "") -> bytes:
+    def describe(
+        self, manifest: Manifest, *, repo: str, about: str, attribution: str, citation: str = "", home: str = ""
+    ) -> bytes:
         """`croissant.json`: every table with its sha256, and a record set for each.
 
-        Without a citation, the attribution stands in its place; with one, it ends the description.
+        Without a citation, the attribution stands in its place; with one, it ends the description. `home`: the address
+        of the images, if they have one.
         """
         import mlcroissant as mlc
 
@@ -52,6 +55,7 @@ class Croissant:
                 url=f"https://huggingface.co/datasets/{repo}",
                 version=manifest.version,
                 cite_as=citation or attribution,
+                same_as=[home] if home else None,
                 distribution=files,
                 record_sets=records,
             )

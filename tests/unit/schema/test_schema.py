@@ -218,7 +218,7 @@ class TestHostileFiles:
 
     @pytest.mark.parametrize(
         ("content", "message"),
-        [(b"\xff\xfe\0", "cannot read"), (b"#" * (MAX_BYTES + 1), "larger than 4 MiB"), (b"a: 1", "`version` is mis")],
+        [(b"\xff\xfe\0", "cannot read"), (b"#" * (MAX_BYTES + 1), "larger than 4 MiB"), (b"a: 1", "`categories` is mis")],
     )
     def test_loading_it_says_what_is_wrong(self, tmp_path: Path, content: bytes, message: str) -> None:
         (tmp_path / "own.yaml").write_bytes(content)
