@@ -126,6 +126,11 @@ class Item:
     problem: str = ""
     """Why the image cannot be used, or empty."""
 
+    @property
+    def is_at_stake(self) -> bool:
+        """Whether its label can be wrong in a way that matters: a normal image for training is normal by its use."""
+        return self.split == "test" or self.anomalous
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:

@@ -21,7 +21,6 @@ from acbench.errors import ImageError
 from acbench.storage.files import MAX_BYTES, FileRefused, FileTree
 from acbench.testing import tiny_jpeg, tiny_png
 
-
 MAGIC = (
     *(b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"GIF89a", b"RIFF\x40\0\0\0WEBPVP8X"),
     *(b"P5 99 99 255 ", b"P4 999 99 ", b"P3 99 99 255 "),
@@ -127,7 +126,9 @@ def test_floating_point_values_have_no_range() -> None:
         probe(encoded(Image.fromarray(np.zeros((2, 2), np.float32)), "TIFF"))
 
 
-@pytest.mark.parametrize("data", [b"P5\n" + b"#" * 9000 + b"\n2 1\n255\n12", b"P5 2", b"P7 2 1 255 ab", b"P6\n-2 1\n255\n"])
+@pytest.mark.parametrize(
+    "data", [b"P5\n" + b"#" * 9000 + b"\n2 1\n255\n12", b"P5 2", b"P7 2 1 255 ab", b"P6\n-2 1\n255\n"]
+)
 def test_a_portable_map_without_an_honest_header_is_refused(data: bytes) -> None:
     with pytest.raises(ImageError):
         probe(data)
