@@ -2,7 +2,7 @@
 
 | name | stands in for |
 |---|---|
-| `toy_mvtec_ad`, `toy_visa`, `full_tree` | a dataset on disk |
+| `toy_mvtec_ad`, `toy_visa`, `toy_layout`, `full_tree` | a dataset on disk |
 | `FakeModels`, `MemoryVectors` | the models and the vector cache of a `Setup` |
 | `FakeEndpoint` | an OpenAI-compatible endpoint, on loopback |
 | `FakeAnnotationTool` | an annotation tool such as Label Studio, in memory |
@@ -17,12 +17,14 @@ from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
 from acbench.testing.failures import Failure, FailurePlan
 from acbench.testing.hub import FakeHub
+from acbench.testing.layouts import TOY_LAYOUTS, ToyImage, toy_layout
 from acbench.testing.models import FakeModels, MemoryVectors
 from acbench.testing.trees import (
     SIZE,
     TOY_MVTEC_AD,
     TOY_VISA,
     full_tree,
+    tiny_image,
     tiny_jpeg,
     tiny_png,
     toy_mvtec_ad,
@@ -33,6 +35,7 @@ from acbench.testing.trees import (
 __all__ = [
     "BEHAVIOURS",
     "SIZE",
+    "TOY_LAYOUTS",
     "TOY_MVTEC_AD",
     "TOY_VISA",
     "Failure",
@@ -42,10 +45,13 @@ __all__ = [
     "FakeHub",
     "FakeModels",
     "MemoryVectors",
+    "ToyImage",
     "behave",
     "full_tree",
+    "tiny_image",
     "tiny_jpeg",
     "tiny_png",
+    "toy_layout",
     "toy_mvtec_ad",
     "toy_visa",
     "write_image_anno",
