@@ -143,17 +143,20 @@ def _reading(
     return {key: each[0] if len(each) == 1 else each for key, each in given.items()} or None
 
 
+reading_option = option(
+    "--reading",
+    section="Dataset",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_reading,
+    help="Say how the dataset lies on disk, where its source has options for that; can be repeated. `KEY=` drops"
+    " what an earlier command said.",
+)
+
+
 dataset_options = together(
     root_option("Read the dataset in this folder, or at this URL of any fsspec file system (s3://bucket/mvtec_ad)."),
-    option(
-        "--reading",
-        section="Dataset",
-        multiple=True,
-        metavar="KEY=VALUE",
-        callback=_reading,
-        help="Say how the dataset lies on disk, where its source has options for that; can be repeated. `KEY=` drops"
-        " what an earlier command said.",
-    ),
+    reading_option,
     option(
         "--category",
         "categories",

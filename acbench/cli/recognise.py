@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acbench.errors import SourceError
-
 if TYPE_CHECKING:
     from acbench.data.sources import Recognised
     from acbench.records import Reading
@@ -27,17 +25,14 @@ def is_folder(argument: str) -> bool:
 def print_recognised(folder: str, changes: SettingChanges, *, as_json: bool) -> int:
     """Print what the sources recognise in a folder. Raises SourceError if none would read it."""
     from acbench.cli.screen import facts_table
-    from acbench.data.recognise import recognise
+    from acbench.data.recognise import recognise, unknown_layout
     from acbench.storage.roots import parse_root
     from acbench.storage.typed_json import to_json
 
     root = parse_root(str(Path(folder).expanduser()) if "://" not in folder else folder)
     found = recognise(root, changes.reading)
     if not found:
-        raise SourceError(
-            f"nothing in {folder} is laid out in a way that acbench knows",
-            f"say how its images lie: acbench ingest {shlex.quote(folder)} --reading 'image={{class}}/{{stem}}.*'",
-        )
+        raise unknown_layout(folder)
     if as_json:
         click.echo(json.dumps([to_json(each) for each in found], indent=1, ensure_ascii=False))
         return 0

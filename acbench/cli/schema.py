@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from acbench._util.plural import counted
-from acbench.cli.options import json_option, option, project_option
+from acbench.cli.options import Command, json_option, option, project_option, reading_option
 from acbench.errors import SchemaError
 
 if TYPE_CHECKING:
+    from acbench.records import Reading
     from acbench.schema import Schema
 
 
@@ -63,6 +65,46 @@ def _size(schema: Schema) -> str:
             counted(published, "published class", "published classes"),
         )
     )
+
+
+_INIT = """\b
+Examples:
+  acbench schema init ~/data/tiles
+  acbench schema init ~/data/tiles --out tiles.yaml --name "Magnetic tiles"
+"""
+
+
+@schema.command(cls=Command, epilog=_INIT)
+@click.argument("root", metavar="FOLDER_OR_URL")
+@option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write this file, which must not exist.  [default: BENCHMARK.yaml in the current folder]",
+)
+@option("--name", default="", metavar="NAME", help="Call the benchmark so.  [default: the name of the folder]")
+@reading_option
+def init(root: str, out: Path | None, name: str, reading: Reading | None) -> int:
+    """Write a first label schema from a folder of images, so that the first queue needs no file written by hand.
+
+    Categories, classes and the dataset's own labels are read from the data. What only a person can know is a TODO,
+    which nobody needs before `acbench publish`.
+    """
+    from acbench.workflows import schema_init
+
+    sketch = schema_init.sketch(root, name=name, reading=reading)
+    path = out or Path(f"{sketch.schema.benchmark}.yaml")
+    problems = schema_init.write(sketch.schema, path)
+    click.echo(f"{root}: {sketch.best.says}")
+    for category in sketch.schema.categories:
+        classes = ", ".join(f"{each.id} {each.images:,}" for each in category.classes)
+        click.echo(f"  {category.folder}: normal {sketch.normal[category.folder]:,}, {classes}")
+    for note in sketch.notes:
+        click.echo(f"  ! {note}")
+    for problem in problems:
+        click.echo(f"  ! {path}:{problem.line}: {problem.where}: {problem.message}")
+    click.echo(f"\nWritten: {path}\nNext: acbench relabel {shlex.quote(str(path))} --root {shlex.quote(root)}")
+    return 0
 
 
 @schema.command(epilog="\b\nExample:\n  acbench schema show mvtec_ac --category bottle --as prompt")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 from acbench.data import sources
 from acbench.data.sources import Recognised
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, SourceError
 from acbench.records import Reading
 from acbench.storage.roots import Root, open_tree
 
@@ -33,3 +35,11 @@ def recognise(root: Root, reading: Reading | None = None) -> list[Recognised]:
     if not asked:
         sources.get("folders", reading)  # it says which options there are
     return sorted(found, key=lambda result: (-result.certainty, result.source))
+
+
+def unknown_layout(folder: str) -> SourceError:
+    """The error for a folder in which no source recognises anything."""
+    return SourceError(
+        f"nothing in {folder} is laid out in a way that acbench knows",
+        f"say how its images lie: acbench ingest {shlex.quote(folder)} --reading 'image={{class}}/{{stem}}.*'",
+    )

@@ -60,7 +60,7 @@ def _open(unsaid: Sequence[Unsaid], text: str) -> list[str]:
     line_of = line_lookup(text)
     notes = []
     for one in unsaid:
-        lines = sorted({line for place in one.places if "." in place and (line := line_of(place))})
+        lines = sorted({line for place in one.places if (line := line_of(place))})
         shown = ", ".join(map(str, lines[:5])) + (", …" if len(lines) > 5 else "")
         notes.append(f"before publish: {one.line}" + (f" (line {shown})" if lines else ""))
     return notes

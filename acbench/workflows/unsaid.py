@@ -18,7 +18,7 @@ class Unsaid:
     line: str
     """What is missing, in a few words."""
     places: tuple[str, ...]
-    """Where it belongs in the file, such as `categories.tile.classes.0.definition`."""
+    """Where it belongs in the file, such as `categories.tile.classes.0.definition`; empty if it has no line yet."""
 
 
 def unsaid_of(schema: Schema, source: Source | None) -> list[Unsaid]:
@@ -27,18 +27,22 @@ def unsaid_of(schema: Schema, source: Source | None) -> list[Unsaid]:
     `source`: None if there is none of that name.
     """
     found: list[Unsaid] = []
+
+    def said_todo(key: str) -> tuple[str, ...]:
+        return (key,) if key in schema.todo else ()
+
     if undefined := _undefined(schema):
         line = f"{counted(len(undefined), 'class', 'classes')} without a definition"
         found.append(Unsaid(line=line, places=undefined))
-    if todo := tuple(place for place in schema.todo if place not in undefined):
+    if todo := tuple(place for place in schema.todo if place not in (*undefined, "licence", "attribution")):
         found.append(Unsaid(line=f"{counted(len(todo), 'other text')} still TODO", places=todo))
     if schema.drafts:
         drafted = f"{counted(len(schema.drafts), 'text')} drafted by a model: once read, take the word DRAFT: away"
         found.append(Unsaid(line=drafted, places=schema.drafts))
     if schema.licence == licences.UNKNOWN:
-        found.append(Unsaid(line="the licence of the labels, such as `licence: CC-BY-4.0`", places=("licence",)))
+        found.append(Unsaid(line="the licence of the labels, such as `licence: CC-BY-4.0`", places=said_todo("licence")))
     if source is not None and is_own(source) and not schema.attribution:
-        found.append(Unsaid(line="who made the images: `attribution: …`", places=("attribution",)))
+        found.append(Unsaid(line="who made the images: `attribution: …`", places=said_todo("attribution")))
     return found
 
 
