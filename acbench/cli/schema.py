@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from acbench._util.plural import counted
-from acbench.cli.options import Command, json_option, option, project_option, reading_option
+from acbench.cli.model_options import canary_option, llm_option, model_options, timeout_option
+from acbench.cli.options import Command, json_option, llm_changes, named, option, project_option, reading_option
 from acbench.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -84,17 +86,42 @@ Examples:
 )
 @option("--name", default="", metavar="NAME", help="Call the benchmark so.  [default: the name of the folder]")
 @reading_option
-def init(root: str, out: Path | None, name: str, reading: Reading | None) -> int:
+@llm_option(
+    "--with-model",
+    is_flag=True,
+    help="Have the model of --llm draft definitions and a guide from pictures: one"
+    " question a category. A text is marked as a draft until a person takes that word away.",
+)
+@model_options("llm-")
+@llm_option("--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend at most this much.")
+@timeout_option
+@canary_option
+@project_option
+def init(
+    root: str, out: Path | None, name: str, reading: Reading | None, with_model: bool, project: Path, **asked: Any
+) -> int:
     """Write a first label schema from a folder of images, so that the first queue needs no file written by hand.
 
     Categories, classes and the dataset's own labels are read from the data. What only a person can know is a TODO,
     which nobody needs before `acbench publish`.
     """
+    from acbench.schema.nodes import DRAFT
     from acbench.workflows import schema_init
 
+    llm = llm_changes(asked)
+    _check_asked(llm, asked["budget"], with_model=with_model)
     sketch = schema_init.sketch(root, name=name, reading=reading)
     path = out or Path(f"{sketch.schema.benchmark}.yaml")
-    problems = schema_init.write(sketch.schema, path)
+    schema_init.refuse_existing(path)  # before anything is paid for
+    new, drafted = sketch.schema, None
+    if with_model:
+        from acbench.cli.screen import Screen
+        from acbench.workflows.models import CallOptions
+        from acbench.workflows.schema_draft import draft
+
+        drafted = draft(project, sketch, llm, CallOptions(**asked), Screen())
+        new = drafted.schema
+    problems = schema_init.write(new, path)
     click.echo(f"{root}: {sketch.best.says}")
     for category in sketch.schema.categories:
         classes = ", ".join(f"{each.id} {each.images:,}" for each in category.classes)
@@ -103,8 +130,26 @@ def init(root: str, out: Path | None, name: str, reading: Reading | None) -> int
         click.echo(f"  ! {note}")
     for problem in problems:
         click.echo(f"  ! {path}:{problem.line}: {problem.where}: {problem.message}")
-    click.echo(f"\nWritten: {path}\nNext: acbench relabel {shlex.quote(str(path))} --root {shlex.quote(root)}")
-    return 0
+    for why in drafted.problems if drafted else ():
+        click.echo(f"  ! nothing was drafted for {why}")
+    if drafted:
+        click.echo(
+            f"\nDrafted: {counted(drafted.texts, 'text')}, each marked {DRAFT}; read them, and take the mark away"
+        )
+    click.echo(f"\nWritten: {path}\nNext: acbench relabel {named(str(path))} --root {shlex.quote(root)}")
+    return 3 if drafted and drafted.problems else 0
+
+
+def _check_asked(llm: Mapping[str, object], budget: float | None, *, with_model: bool) -> None:
+    """Raises UsageError for options of a model that would not be used."""
+    given = [f"--llm-{name.replace('_', '-')}" if name != "model" else "--llm" for name in llm]
+    given += ["--budget"] if budget is not None else []
+    if given and not with_model:
+        raise click.UsageError(f"{', '.join(given)} goes with --with-model, which asks the model for drafts")
+    if with_model and "model" not in llm:
+        raise click.UsageError("--with-model asks the model of --llm MODEL, or of --llm llm:NAME")
+    if unused := [f"--llm-{name}" for name in ("votes", "examples", "family", "logprobs") if name in llm]:
+        raise click.UsageError(f"a draft has no use for {', '.join(unused)}")
 
 
 @schema.command(epilog="\b\nExample:\n  acbench schema show mvtec_ac --category bottle --as prompt")

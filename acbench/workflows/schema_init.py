@@ -92,12 +92,20 @@ def write(schema: NewSchema, path: Path) -> list[Problem]:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise SchemaError(
-            f"{path} is there already, and what somebody wrote is not overwritten", "--out ANOTHER.yaml"
-        ) from None
+        raise _existing(path) from None
     except OSError as error:
         raise SchemaError(f"{path} cannot be written: {error.strerror}", "--out ANOTHER.yaml") from None
     return check(text)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises SchemaError if there is a file."""
+    if path.exists() or path.is_symlink():
+        raise _existing(path)
+
+
+def _existing(path: Path) -> SchemaError:
+    return SchemaError(f"{path} is there already, and what somebody wrote is not overwritten", "--out ANOTHER.yaml")
 
 
 def _category(name: str, images: Sequence[FoundImage]) -> NewCategory:

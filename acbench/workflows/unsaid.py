@@ -40,7 +40,9 @@ def unsaid_of(schema: Schema, source: Source | None) -> list[Unsaid]:
         drafted = f"{counted(len(schema.drafts), 'text')} drafted by a model: once read, take the word DRAFT: away"
         found.append(Unsaid(line=drafted, places=schema.drafts))
     if schema.licence == licences.UNKNOWN:
-        found.append(Unsaid(line="the licence of the labels, such as `licence: CC-BY-4.0`", places=said_todo("licence")))
+        found.append(
+            Unsaid(line="the licence of the labels, such as `licence: CC-BY-4.0`", places=said_todo("licence"))
+        )
     if source is not None and is_own(source) and not schema.attribution:
         found.append(Unsaid(line="who made the images: `attribution: …`", places=said_todo("attribution")))
     return found
