@@ -34,6 +34,12 @@ def slug(text: str) -> str:
     return "_".join(words) or "x" + hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
 
 
+def benchmark_name(text: str) -> str:
+    """A slug that begins with a letter, as names of benchmarks do."""
+    name = slug(text)
+    return name if name[0].isalpha() else f"set_{name}"
+
+
 def category_key(name: str, taken: Container[str] = ()) -> str:
     """The name of a category that fits anywhere: its own, if that does, else a slug that is not `taken`."""
     if _SAFE.fullmatch(name) and fold(name) != ALL and name not in taken:

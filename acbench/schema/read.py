@@ -18,7 +18,7 @@ import yaml
 from acbench.errors import SchemaError
 from acbench.records import GOOD, Reading, label_set
 from acbench.schema import publisher, short_forms
-from acbench.schema.class_names import category_key, readable, slug
+from acbench.schema.class_names import benchmark_name, category_key, readable, slug
 from acbench.schema.model import Boundary, Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
 from acbench.schema.nodes import NodeReader, Problem, Spot, UnreadableYaml, compose
 from acbench.storage.bundled import bundled_folder
@@ -135,7 +135,7 @@ def parse(text: str, name: str = "") -> tuple[Schema | None, list[Problem]]:
 def _head(reader: NodeReader, parts: Mapping[str, Spot], name: str) -> dict[str, str]:
     """What a schema says of the benchmark as a whole, with a value for everything that it leaves out."""
     said = {key: text for key, spot in parts.items() if key in _HEAD and (text := reader.text(spot))}
-    benchmark = said.get("benchmark") or slug(name or "unnamed")
+    benchmark = said.get("benchmark") or benchmark_name(name or "unnamed")
     title = said.get("title") or readable(benchmark)
     defaults = {
         "benchmark": benchmark,

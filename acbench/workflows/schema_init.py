@@ -17,7 +17,7 @@ from acbench.data.sources import FoundImage, Recognised
 from acbench.errors import SchemaError
 from acbench.records import GOOD, Reading
 from acbench.schema import fold, is_normal
-from acbench.schema.class_names import readable, slug
+from acbench.schema.class_names import benchmark_name, readable, slug
 from acbench.schema.form import VERDICTS
 from acbench.schema.lint import check
 from acbench.schema.nodes import Problem
@@ -80,7 +80,7 @@ def sketch(folder: str, *, name: str = "", reading: Reading | None = None) -> Sk
 
 def _benchmark(title: str) -> str:
     """A name for a benchmark, which is not that of a bundled one."""
-    name = re.sub(r"^(?=\d)", "set_", slug(title))
+    name = benchmark_name(title)
     return f"{name}_own" if name in schemas.names() else name
 
 
@@ -118,8 +118,8 @@ def _category(name: str, images: Sequence[FoundImage]) -> NewCategory:
     spellings: defaultdict[str, list[str]] = defaultdict(list)  # `Blow-hole` and `blow hole` are one class
     for label in sorted(counts):
         spellings[fold(label)].append(label)
-    normals = [label for image in images if image.anomalous is False for label in image.source_labels]
-    prefix = _common_prefix([*counts, *normals])
+    every = {label for image in images for label in image.source_labels if not is_normal(label)}
+    prefix = _common_prefix(every)
     classes: list[NewClass] = []
     for labels in spellings.values():
         classes.append(_class(labels, prefix, sum(counts[label] for label in labels), classes))
@@ -137,19 +137,18 @@ def _class(labels: Sequence[str], prefix: str, images: int, others: Sequence[New
         class_id = next(name for number in range(2, 10_000) if (name := f"{class_id}_{number}") not in taken)
         short = class_id
     name = readable(short)
-    is_new = fold(labels[0]) not in (fold(class_id), fold(name)) and not set(labels[0]) & set("+,;")
-    aliases = labels[:1] if is_new else ()
+    alias = " ".join(re.sub(r"[+,;]", " ", labels[0]).split())  # which join several names elsewhere
+    aliases = [alias] if fold(alias) not in (fold(class_id), fold(name)) else []
     return NewClass(id=class_id, name=name, source=labels, aliases=aliases, images=images)
 
 
-def _common_prefix(labels: Sequence[str]) -> str:
+def _common_prefix(labels: Set[str]) -> str:
     """What all of several labels begin with, up to a separator: `MT_` of `MT_Blowhole` and `MT_Free`."""
-    distinct = set(labels)
-    if len(distinct) < 2:
+    if len(labels) < 2:
         return ""
-    prefix = _both_begin(min(distinct), max(distinct))
+    prefix = _both_begin(min(labels), max(labels))
     end = max(prefix.rfind(mark) for mark in "_- ") + 1
-    return prefix[:end] if all(fold(label[end:]) for label in distinct) else ""
+    return prefix[:end] if all(fold(label[end:]) for label in labels) else ""
 
 
 def _both_begin(one: str, other: str) -> str:

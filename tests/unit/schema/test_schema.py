@@ -182,7 +182,9 @@ class TestRules:
         assert lint.check(HEAD.partition("categories:")[0] + f"categories: {categories}")
 
     def test_all_problems_are_told_in_the_order_of_lines(self) -> None:
-        problems = lint.check(TOY.replace("title: Toy\n", "t: Toy\n").replace("kind: mixed", "kind: x").replace("[chip]", "1"))
+        problems = lint.check(
+            TOY.replace("title: Toy\n", "t: Toy\n").replace("kind: mixed", "kind: x").replace("[chip]", "1")
+        )
         assert [each.line for each in problems] == sorted(each.line for each in problems)
         assert len(problems) == 3
 
@@ -218,7 +220,11 @@ class TestHostileFiles:
 
     @pytest.mark.parametrize(
         ("content", "message"),
-        [(b"\xff\xfe\0", "cannot read"), (b"#" * (MAX_BYTES + 1), "larger than 4 MiB"), (b"a: 1", "`categories` is mis")],
+        [
+            (b"\xff\xfe\0", "cannot read"),
+            (b"#" * (MAX_BYTES + 1), "larger than 4 MiB"),
+            (b"a: 1", "`categories` is mis"),
+        ],
     )
     def test_loading_it_says_what_is_wrong(self, tmp_path: Path, content: bytes, message: str) -> None:
         (tmp_path / "own.yaml").write_bytes(content)
