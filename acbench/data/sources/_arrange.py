@@ -49,6 +49,9 @@ class Layout:
     """The split of images whose path names none; None to keep some normal images for testing, and train on the others.
     """
 
+    unmasked_is_normal: bool = False
+    """Whether an image of no class and without a mask is normal; else nothing is known of it."""
+
     @property
     def has_categories(self) -> bool:
         """Whether paths name categories."""

@@ -102,7 +102,7 @@ def _names_recur(arranged: Arranged, layout: Layout) -> bool:
 PRESETS = (
     Preset(
         name="mvtec",
-        title="<category>/<split>/<class> and <category>/ground_truth/<class>, as in MVTec-AD",
+        title="<category>/<split>/<class> and <category>/ground_truth/<class>, as in MVTec-AD, LOCO, BTAD and MPDD",
         images=("{category}/{split}/{class}/{stem}.*",),
         masks=(*_named("{category}/{masks}/{class}"), *_named("{category}/{split}/{masks}/{class}")),
     ),

@@ -52,26 +52,29 @@ def is_category(tree: FileTree, folder: str) -> bool:
 
 def categories(tree: FileTree) -> Sequence[str]:
     """The categories of a root, as its layout names them. Raises SourceError if no layout fits."""
-    return _Reader({}).categories(tree)
+    return FolderReader({}).categories(tree)
 
 
 def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
     """Every image of these categories, and everything out of place."""
-    return _Reader({}).scan(tree, categories)
+    return FolderReader({}).scan(tree, categories)
 
 
 def recognise(tree: FileTree) -> Recognised | None:
     """What layout a root has."""
-    return _Reader({}).recognise(tree)
+    return FolderReader({}).recognise(tree)
 
 
 def configured(reading: Reading) -> object:
     """The reader with these options. Raises SourceError, naming the option."""
-    return _Reader(reading)
+    return FolderReader(reading)
 
 
-class _Reader:
-    """What this module offers, with options."""
+class FolderReader:
+    """What this module offers, with options; sources of other packages can be made of it.
+
+    Raises SourceError for an option that it does not have, or that cannot have that value.
+    """
 
     NAME, TITLE, LICENCE, ATTRIBUTION, HOME = NAME, TITLE, LICENCE, ATTRIBUTION, HOME
     BENCHMARK, LAYOUT, EXTRAS, IMAGE_COUNTS, OPTIONS = BENCHMARK, LAYOUT, EXTRAS, IMAGE_COUNTS, OPTIONS
@@ -183,8 +186,8 @@ def _found(arranged: Arranged, layout: Layout, chosen: set[str]) -> Iterator[Fou
         if category not in chosen:
             continue
         name = image.says.get("class", "")
-        is_normal = layout.is_normal(name)
         masks = [mask.file for mask in arranged.masks_of.get(image.file.path, ())]
+        is_normal = layout.is_normal(name) or (not name and not masks and layout.unmasked_is_normal)
         usable = [mask.path for mask in masks if mask.problem is None]
         for mask in masks:
             if mask.problem is not None:
@@ -207,7 +210,7 @@ def _found(arranged: Arranged, layout: Layout, chosen: set[str]) -> Iterator[Fou
             image=image.file.path,
             mask=united(usable) if usable else None,
             anomalous=None if not name and usable else not is_normal,
-            source_labels=((GOOD,) if is_normal else (name,)) if name else (),
+            source_labels=(GOOD,) if is_normal else (name,) if name else (),
             problem=image.file.problem,
         )
 
