@@ -34,12 +34,12 @@ def print_recognised(folder: str, changes: SettingChanges, *, as_json: bool) -> 
     from acbench.storage.typed_json import to_json
 
     root = parse_root(str(Path(folder).expanduser()) if "://" not in folder else folder)
-    found = recognise(root, changes.reading)
+    reading = {key: value for key, value in (changes.reading or {}).items() if value}
+    options = ", ".join(reading_lines(reading)) or "any source knows"
+    found = recognise(root, reading)
     if not found:
-        raise SourceError(
-            f"nothing in {folder} is laid out in a way that acbench knows",
-            f"say how its images lie: acbench ingest {shlex.quote(folder)} --reading 'image={{class}}/{{stem}}.*'",
-        )
+        sources.locate(sources.get("folders"), root)  # it says why
+        raise SourceError(f"nothing in {folder} is laid out as {options} says", "acbench ingest FOLDER  looks itself")
     if as_json:
         click.echo(json.dumps([to_json(each) for each in found], indent=1, ensure_ascii=False))
         return 0

@@ -91,6 +91,12 @@ def _class_names(arranged: Arranged, layout: Layout) -> bool:
     return not any(is_generic(name) or folded(name) in SPLITS for name in names)
 
 
+def _nameless(arranged: Arranged, layout: Layout) -> bool:
+    """Whether no folder is named as a class of normal images is: then there would be classes."""
+    folders = {folder for image in arranged.images for folder in image.file.path.split("/")[:-1]}
+    return not any(map(layout.is_normal, folders))
+
+
 def _names_recur(arranged: Arranged, layout: Layout) -> bool:
     """Whether what stands before the numbers of file names are a few classes, each of several images."""
     counts: defaultdict[str, int] = defaultdict(int)
@@ -205,6 +211,7 @@ PRESETS = (
             *_named("{masks}/{split}"),
             *_named("{folder}/{masks}"),
         ),
+        fits=_nameless,
     ),
 )
 """In the order in which they are tried: of those that explain a dataset equally well, the first is taken."""
@@ -229,6 +236,17 @@ def _sampled(files: Sequence[ImageFile]) -> list[ImageFile]:
     step = 1 + len(every) // _MOST
     kept = list(folders.values())[::step]
     return [file for members in kept for file in members[:_SEEN]]
+
+
+def inside(files: Sequence[ImageFile], base: Layout) -> list[str]:
+    """The folders in a root that are datasets on their own, of which a layout explains nearly all."""
+    folders: defaultdict[str, list[ImageFile]] = defaultdict(list)
+    for file in files:
+        first, _, rest = file.path.partition("/")
+        if rest:
+            folders[first].append(dataclasses.replace(file, path=rest))
+    fitting = {name: look(members, base) for name, members in list(folders.items())[:_SEEN]}
+    return [name for name, found in fitting.items() if found and found[0][1].explained > _PAIRED]
 
 
 def look(files: Sequence[ImageFile], base: Layout) -> list[tuple[Layout, Arranged]]:

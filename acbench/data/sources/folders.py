@@ -9,12 +9,13 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from acbench._util.plural import counted
 from acbench.data.sources import mvtec_ad
 from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, Placed, arrange, folded, hashed_split
 from acbench.data.sources._contract import FoundImage, Recognised
 from acbench.data.sources._layout import collisions, image_file, stray
 from acbench.data.sources._layout_options import OPTIONS, read_layout
-from acbench.data.sources._presets import ENOUGH, look
+from acbench.data.sources._presets import ENOUGH, inside, look
 from acbench.data.sources._suggest import how_to_read, normal_candidates
 from acbench.data.sources._walk import Walked, is_fenced, walk
 from acbench.errors import SourceError
@@ -116,7 +117,7 @@ class FolderReader:
         normal = [name for name in classes if name and layout.is_normal(name)]
         splits = sorted({image.says["split"] for image in arranged.images if "split" in image.says})
         found = sorted({_category(image, layout) for image in arranged.images})
-        says = f"{layout.title}: {len(arranged.images):,} images, {len(arranged.owner):,} masks"
+        says = f"{layout.title}: {counted(len(arranged.images), 'image')}, {counted(len(arranged.owner), 'mask')}"
         if len(classes) > 1 or "" not in classes:
             says += (
                 f"; normal: {', '.join(sorted(normal)) or 'none'}; classes: {_few(sorted(set(classes) - {*normal}))}"
@@ -131,7 +132,7 @@ class FolderReader:
             notes.append(normal_candidates(classes))
         if walked.others:
             paths = _few([entry.path for entry in walked.others])
-            notes.append(f"{len(walked.others):,} files that are no images are not read: {paths}")
+            notes.append(f"{counted(len(walked.others), 'file')} of other kinds: {paths}")
         return Recognised(
             source=NAME,
             reading={**reading, **self.reading},
@@ -149,10 +150,14 @@ class FolderReader:
         if not self.is_told:
             fitting = look(walked.images, layout)
             if not fitting or fitting[0][1].explained < ENOUGH:
+                example = walked.images[0].path
+                near = inside(walked.images, layout)[:3]
+                meant = (
+                    f"did you mean {' or '.join(f'{tree.root}/{name}' for name in near)}? Else say it" if near else ""
+                )
                 raise SourceError(
-                    f"how the {len(walked.images):,} images in {tree.root} lie is not known, such as"
-                    f" {walked.images[0].path}",
-                    f"say it: {how_to_say(walked.images[0].path)}",
+                    f"how the {len(walked.images):,} images in {tree.root} lie is not known, such as {example}",
+                    f"{meant or 'say it'}: {how_to_say(example)}",
                 )
             told = layout.masks
             layout = fitting[0][0]
