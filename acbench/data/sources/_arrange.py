@@ -32,7 +32,7 @@ class Layout:
     """How a dataset lies on disk."""
 
     name: str
-    """Name of a preset, or `patterns`."""
+    """Name of a preset, or that of a layout which options describe."""
     title: str
     """What it is, for people."""
     images: tuple[Pattern, ...]

@@ -30,6 +30,9 @@ OPTIONS: Mapping[str, str] = {
 }
 """Option → one line of help."""
 
+PATTERNS = "patterns"
+"""Name of a layout that options alone describe."""
+
 _ANOMALIB = ("normal_dir", "normal_test_dir", "abnormal_dir", "mask_dir")
 
 
@@ -68,7 +71,7 @@ def read_layout(reading: Reading) -> tuple[Layout, bool]:
     images, masks = [*more_images, *images], [*more_masks, *masks]
     name = _one("layout", named)
     if name is None:
-        own = dataclasses.replace(base, name="patterns", title="what `reading` says")
+        own = dataclasses.replace(base, name=PATTERNS, title="what `reading` says")
         return dataclasses.replace(own, images=tuple(images), masks=tuple(masks)), bool(images)
     known = {preset.name: preset for preset in PRESETS}
     known |= {alias: known[of] for alias, of in ALIASES.items()}

@@ -31,6 +31,8 @@ class Preset:
     masks: tuple[str, ...] = ()
     fits: Callable[[Arranged, Layout], bool] = lambda arranged, layout: True
     """Whether what was arranged by it makes sense."""
+    unmasked_is_normal: bool = False
+    """As in `Layout`."""
 
     def layout(self, base: Layout, splits: tuple[str, ...] = SPLITS) -> Layout:
         """The layout with the normal names, splits and category of another."""
@@ -38,6 +40,7 @@ class Preset:
             base,
             name=self.name,
             title=self.title,
+            unmasked_is_normal=base.unmasked_is_normal or self.unmasked_is_normal,
             images=tuple(compile_pattern(text, splits) for text in self.images),
             masks=tuple(compile_pattern(text, splits) for text in self.masks),
         )
@@ -70,7 +73,8 @@ def _normals_in_each(arranged: Arranged, layout: Layout) -> bool:
         classes[image.says["category"]].add(image.says["class"])
     if any(layout.is_normal(category) for category in classes):
         return False  # a folder called `good` is a class, whatever lies in it
-    generic = all(is_generic(name) for names in classes.values() for name in names)
+    generic = any(folded(name) in SPLITS for names in classes.values() for name in names)
+    generic = generic or all(is_generic(name) for names in classes.values() for name in names)
     with_normal = sum(any(map(layout.is_normal, names)) for names in classes.values())
     return not generic and (with_normal * 2 >= len(classes) or min(map(len, classes.values())) > 1)
 
@@ -88,6 +92,9 @@ def _class_and_folder(arranged: Arranged, layout: Layout) -> bool:
 def _class_names(arranged: Arranged, layout: Layout) -> bool:
     """Whether folders are named as classes are, and no split or nameless folder is among them."""
     names = {image.says["class"] for image in arranged.images}
+    numbered = len(names) > 1 and len({name.rstrip("0123456789") for name in names} - names) == 1
+    if numbered and len(arranged.masks_of) == len(arranged.images):
+        return False  # parts that were photographed, as in KolektorSDD
     return not any(is_generic(name) or folded(name) in SPLITS for name in names)
 
 
@@ -183,6 +190,14 @@ PRESETS = (
         images=("{class}/{folder}/{stem}.*",),
         masks=_beside("{class}/{folder}/"),
         fits=lambda arranged, layout: _class_names(arranged, layout) and _class_and_folder(arranged, layout),
+    ),
+    Preset(
+        name="dagm",
+        title="<category>/<split> and Label, where images without a mask are normal, as in DAGM",
+        images=("{category}/{split}/{stem}.*",),
+        masks=("{category}/{split}/Label/{stem}_label.*", "{category}/{split}/Label/{stem}.*"),
+        fits=_all_paired,
+        unmasked_is_normal=True,
     ),
     Preset(
         name="names",

@@ -14,7 +14,7 @@ from acbench.data.sources import mvtec_ad
 from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, Placed, arrange, folded, hashed_split
 from acbench.data.sources._contract import FoundImage, Recognised
 from acbench.data.sources._layout import collisions, image_file, stray
-from acbench.data.sources._layout_options import OPTIONS, read_layout
+from acbench.data.sources._layout_options import OPTIONS, PATTERNS, read_layout
 from acbench.data.sources._presets import ENOUGH, inside, look
 from acbench.data.sources._suggest import how_to_read, normal_candidates
 from acbench.data.sources._walk import Walked, is_fenced, walk
@@ -124,15 +124,16 @@ class FolderReader:
             )
         if splits:
             says += f"; splits: {', '.join(splits)}"
-        reading: dict[str, str | tuple[str, ...]] = {"layout": layout.name}
+        reading: dict[str, str | tuple[str, ...]] = {} if layout.name == PATTERNS else {"layout": layout.name}
         if not layout.has_categories:
             reading["category"] = layout.category
         notes = [*how_to_read(arranged, layout, found)]
         if not normal and "" not in classes:
             notes.append(normal_candidates(classes))
         if walked.others:
-            paths = _few([entry.path for entry in walked.others])
-            notes.append(f"{counted(len(walked.others), 'file')} of other kinds: {paths}")
+            kinds = Counter("." + entry.name.rpartition(".")[2] for entry in walked.others)
+            shown = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5))
+            notes.append(f"other files ({shown}), such as {walked.others[0].path}")
         return Recognised(
             source=NAME,
             reading={**reading, **self.reading},
