@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -135,6 +135,18 @@ class ImageReader:
             return self._tree.read(path)
         except FileRefused as why:
             raise ImageError(why.message, why.hint) from None
+
+
+def united_png(masks: Sequence[bytes]) -> bytes:
+    """A black and white PNG of what any of some mask files, given as bytes, marks. Raises ImageError."""
+    from PIL import Image
+
+    first, *others = (marked_pixels(decode(data)) for data in masks)
+    for other in others:
+        first = first | other
+    file = io.BytesIO()
+    Image.fromarray(first).save(file, "PNG")
+    return file.getvalue()
 
 
 def shrunk(image: Image.Image, longest: int) -> Image.Image:

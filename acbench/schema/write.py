@@ -67,6 +67,8 @@ class NewSchema:
     """What was recognised, in one line."""
     root: str
     categories: Sequence[NewCategory]
+    licence: str = ""
+    """SPDX id of the licence of the images, if their source knows it; else the schema has to say whose they are."""
 
 
 def schema_text(new: NewSchema, file: str) -> str:
@@ -75,10 +77,14 @@ def schema_text(new: NewSchema, file: str) -> str:
     lines += [f"benchmark: {_scalar(new.benchmark)}\n", f"source: {_scalar(new.source)}\n"]
     if new.reading:
         lines += ["reading:\n", *_reading(new.reading)]
-    lines += [f"title: {_scalar(new.title)}\n", _OWNER.format(todo=TODO), "categories:\n"]
+    lines += [f"title: {_scalar(new.title)}\n", _owner(new), "categories:\n"]
     for category in new.categories:
         lines += _category(category)
     return "".join(lines)
+
+
+def _owner(new: NewSchema) -> str:
+    return f"licence: {new.licence}\n" if new.licence else _OWNER.format(todo=TODO)
 
 
 def _reading(reading: Reading) -> Iterator[str]:

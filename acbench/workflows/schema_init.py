@@ -12,7 +12,7 @@ from pathlib import Path
 from acbench import schema as schemas
 from acbench.data import sources
 from acbench.data.listing import Listing, list_images
-from acbench.data.recognise import recognise, unknown_layout
+from acbench.data.recognise import nothing_recognised, recognise
 from acbench.data.sources import FoundImage, Recognised
 from acbench.errors import SchemaError
 from acbench.records import GOOD, Reading
@@ -23,6 +23,7 @@ from acbench.schema.lint import check
 from acbench.schema.nodes import Problem
 from acbench.schema.write import NewCategory, NewClass, NewSchema, schema_text
 from acbench.storage.roots import Root, parse_root
+from acbench.workflows.origin import is_own
 
 UNNAMED = "anomaly"
 """The class of anomalous images that the data does not tell apart."""
@@ -51,9 +52,11 @@ def sketch(folder: str, *, name: str = "", reading: Reading | None = None) -> Sk
     root = parse_root(folder)
     found = recognise(root, reading)
     if not found:
-        raise unknown_layout(folder)
-    best = found[0]
-    listing = list_images(sources.get(best.source, best.reading), root)
+        raise nothing_recognised(root, ", ".join(f"{key}={value}" for key, value in (reading or {}).items()))
+    own = [each for each in found if is_own(sources.get(each.source))]
+    best = (own or found)[0]
+    source = sources.get(best.source, best.reading)
+    listing = list_images(source, root)
     images: defaultdict[str, list[FoundImage]] = defaultdict(list)
     for image in listing.images:
         images[image.category].append(image)
@@ -65,12 +68,13 @@ def sketch(folder: str, *, name: str = "", reading: Reading | None = None) -> Sk
         reading=best.reading,
         says=best.says,
         root=folder,
+        licence="" if own else source.licence,
         categories=[_category(key, images[key]) for key in sorted(images)],
     )
     return Sketch(
         root=root,
         best=best,
-        others=found[1:],
+        others=[each for each in found if each is not best],
         listing=listing,
         schema=schema,
         normal=Counter(image.category for image in listing.images if image.anomalous is False),
