@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from acbench._util.plural import counted
 from acbench.data import mask_content
 from acbench.data.checks import duplicates, marked_normal, mixed, used_bits
 from acbench.data.findings import FindingClass, by_weight, condense
@@ -111,11 +112,12 @@ def describe(source: Source, dataset: Dataset) -> str:
             others = sum(counts[category] for category in unknown)
             line += f"; besides, {others:,} images of categories that it does not have: {', '.join(unknown)}"
     else:
-        line = f"{source.title}: {len(dataset.items):,} images, {len(counts):,} categories, {masks}"
+        categories = counted(len(counts), "category", "categories")
+        line = f"{source.title}: {counted(len(dataset.items), 'image')}, {categories}, {masks}"
     if dataset.limit is not None:
         line += f"; at most {dataset.limit:,} images of a category were asked for"
     if unusable := sum(bool(item.problem) for item in dataset.items):
-        line += f"; {unusable:,} image{'s' if unusable > 1 else ''} cannot be used"
+        line += f"; {counted(unusable, 'image')} cannot be used"
     return line
 
 
