@@ -177,8 +177,8 @@ def out_of_fold(vectors: NDArray[np.float64], numbers: NDArray[np.int64]) -> NDA
     """
     standard = (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-6) / np.sqrt(vectors.shape[1])
     _, _, axes = np.linalg.svd(standard, full_matrices=False)
-    classifier = LogisticRegression(C=neighbours.STRENGTH, max_iter=2000)
-    folds = StratifiedKFold(min(neighbours.FOLDS, int(np.bincount(numbers).min())), shuffle=True, random_state=0)
+    classifier = LogisticRegression(C=10.0, max_iter=2000)
+    folds = StratifiedKFold(min(5, int(np.bincount(numbers).min())), shuffle=True, random_state=0)
     likely: NDArray[np.float64] = cross_val_predict(
         classifier, standard @ axes.T, numbers, cv=folds, method="predict_proba"
     )

@@ -1,9 +1,9 @@
 """The proposer `neighbours`: judges which class a defect looks like by the other defects of its category.
 
-A frozen image model turns each defect into a vector. A linear classifier, fitted to the dataset's own labels, gives
-class probabilities out-of-fold: an image's own label never counts for itself, and suspect labels are left out of the
-training folds (`acbench.predictors.out_of_fold`). If the dataset's label of an item names no class, each of its defects
-is judged by itself.
+A frozen image model turns each defect into vectors, and its mask and the colours under it give some numbers
+(`acbench.predictors.defect_views`). Classifiers fitted to labels of the category give class probabilities out-of-fold:
+an image's own label never counts for itself (`acbench.predictors.out_of_fold`). If the dataset's label of an item names
+no class, each of its defects is judged by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from acbench._util.chunks import chunks
 from acbench._util.console import Progress
@@ -21,53 +21,39 @@ from acbench.errors import AcbenchError
 from acbench.predictors.base import Setup
 from acbench.records import GOOD, Item, Proposal, label_set
 from acbench.storage.digests import digest
-from acbench.storage.vectors import pack_matrix, unpack_matrix
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from acbench.predictors.out_of_fold import OutOfFoldClassifier, Vector
+    from acbench.predictors.defect_views import Glance, Vector, Views
+    from acbench.predictors.out_of_fold import OutOfFoldClassifier
 
-FOLDS = 5
-REPEATS = 3
-"""Fold assignments that the second pass averages."""
 LEAST = 4
 """A class with fewer images gives no useful classifier."""
-STRENGTH = 10.0
-"""Inverse regularisation of the logistic regression on standardised features (C in scikit-learn)."""
 MARGIN = 0.2
 """It abstains if the best class leads the second by less."""
 NEAREST = 5
 """Images that the rationale counts."""
-_VERSION = "1"
-"""Raise it when the same model is to give other vectors."""
+_VERSION = "2"
+"""Raise it when the same model is to give other vectors or answers."""
 CHUNK = 16
 """Images whose crops are cut at a time; bounds memory."""
 
 
-class _Crop(NamedTuple):
-    """A square around a defect."""
-
-    pixels: NDArray[np.uint8]
-    """(S, S, 3)."""
-    area: NDArray[np.float32]
-    """(S, S): the share of each pixel that is marked."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Defects:
-    """The vectors of one item's defects."""
+    """What is known of one item's defects."""
 
-    region: Vector
-    """The vector of the whole anomalous region."""
-    parts: Sequence[Vector]
-    """A vector of each defect in it; empty if the dataset's label names one class."""
+    region: Views
+    """Of the whole anomalous region."""
+    parts: Sequence[Views]
+    """Of each defect in it; empty if the dataset's label names one class."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """The vectors of one item, or the reason why there are none."""
+    """What is known of one item, or the reason why nothing is."""
 
     item: Item
     defects: _Defects | None
@@ -83,16 +69,7 @@ class Neighbours:
 
     @cached_property
     def name(self) -> str:
-        decides = (
-            self.setup.models.embedder.name,
-            self.setup.schema.digest,
-            _VERSION,
-            FOLDS,
-            REPEATS,
-            LEAST,
-            STRENGTH,
-            MARGIN,
-        )
+        decides = (self.setup.models.embedder.name, self.setup.schema.digest, _VERSION, LEAST, MARGIN)
         return f"neighbours@{digest(*decides, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
@@ -123,17 +100,21 @@ class Neighbours:
         return problems
 
     def kept_vectors(self, items: Sequence[Item]) -> dict[str, Vector]:
-        """item_id → vector of the whole anomalous region, for the anomalous items whose vectors are kept already."""
+        """item_id → direction of the whole anomalous region, of the anomalous items that were seen already."""
+        from acbench.predictors.defect_views import unpack
+
         keys = {item.item_id: self._key(item) for item in items if item.anomalous}
         kept = self.setup.vectors.load(list(keys.values()))
-        return {item_id: unpack_matrix(kept[key])[0] for item_id, key in keys.items() if key in kept}
+        return {item_id: unpack(kept[key])[0].direction for item_id, key in keys.items() if key in kept}
 
     def vectors(self, items: Sequence[Item]) -> Iterator[_Seen]:
         """The vectors of items in their order, from the cache or else from the images."""
+        from acbench.predictors.defect_views import unpack
+
         for chunk in chunks(items, CHUNK):
             kept = self.setup.vectors.load([self._key(item) for item in chunk])
             problems: dict[str, str] = {}
-            for attempt in prefetch_attempts(self._crops, [item for item in chunk if self._key(item) not in kept]):
+            for attempt in prefetch_attempts(self._glances, [item for item in chunk if self._key(item) not in kept]):
                 item = attempt.input
                 if attempt.result is None:
                     problems[item.item_id] = attempt.problem
@@ -143,11 +124,11 @@ class Neighbours:
                 if item.item_id in problems:
                     yield _Seen(item, None, problems[item.item_id])
                 else:
-                    rows = unpack_matrix(kept[self._key(item)])
-                    yield _Seen(item, _Defects(rows[0], list(rows[1:])))
+                    region, *parts = unpack(kept[self._key(item)])
+                    yield _Seen(item, _Defects(region, parts))
 
-    def _crops(self, item: Item) -> list[_Crop]:
-        """The crop of the whole region and, if the dataset's label names no class, of each defect.
+    def _glances(self, item: Item) -> list[Glance]:
+        """What is to be seen of the whole region and, if the dataset's label names no class, of each defect.
 
         Raises AcbenchError if the image or its mask cannot be read.
         """
@@ -155,10 +136,10 @@ class Neighbours:
         import numpy as np
 
         from acbench.data import regions
+        from acbench.predictors.defect_views import glance
 
         if item.problem:
             raise AcbenchError(item.problem)
-        size = self.setup.models.embedder.size
         image = self.setup.images.image(item.image)
         mask: NDArray[np.bool_]
         if item.mask is None:
@@ -166,25 +147,20 @@ class Neighbours:
         else:
             mask = self.setup.images.mask(item.mask, image.size)
         parts = regions.components(mask) if mask.any() and not self._source_class(item) else []
-        return [
-            _Crop(regions.cut(image, box, size), regions.cut_mask(part, box, size))
-            for part in [mask, *parts]
-            for box in [regions.square(part)]
-        ]
+        return [glance(image, part, self.setup.models.embedder.size) for part in [mask, *parts]]
 
-    def _embed(self, item: Item, crops: Sequence[_Crop]) -> bytes:
-        """Compute and keep the vectors (N, D) of an item's crops; gives them packed."""
-        vectors = self.setup.models.embedder.embed([crop.pixels for crop in crops], [crop.area for crop in crops])
+    def _embed(self, item: Item, glances: Sequence[Glance]) -> bytes:
+        """Compute and keep what is known of an item's defects; gives it packed."""
+        from acbench.predictors.defect_views import pack, views
+
         # In one row, so that a killed run leaves all of an item's vectors or none.
-        packed = pack_matrix(vectors)
+        packed = pack(views(self.setup.models.embedder, glances))
         self.setup.vectors.save([(self._key(item), packed)])
         return packed
 
     def _key(self, item: Item) -> str:
         parts = "one" if self._source_class(item) else "each"
-        return digest(
-            self.setup.models.embedder.name, _VERSION, item.sha256, item.mask_sha256, parts, "head", length=32
-        )
+        return digest(self.setup.models.embedder.name, _VERSION, item.sha256, item.mask_sha256, parts, length=32)
 
     def _source_class(self, item: Item) -> str | None:
         """The class that the dataset's label names; None unless it names exactly one class of defect."""
@@ -208,8 +184,8 @@ class Neighbours:
             why = f"too few images to compare with: {LEAST} of each of two classes are needed, there are {counts}"
             yield from (self._no_answer(seen, why) for seen in members)
             return
-        trained = [(item_id, vector, classes.index(label)) for item_id, vector, label in labelled if label in classes]
-        classifier = fitted([vector for _, vector, _ in trained], [number for _, _, number in trained])
+        trained = [(item_id, region, classes.index(label)) for item_id, region, label in labelled if label in classes]
+        classifier = fitted([region for _, region, _ in trained], [number for _, _, number in trained])
         rows = {item_id: row for row, (item_id, _, _) in enumerate(trained)}
         for seen in members:
             row, label = rows.get(seen.item.item_id), self._source_class(seen.item)
@@ -268,11 +244,11 @@ def _saw(item: Item) -> tuple[str, ...]:
     return ("image",) if item.mask is None else ("image", "mask")
 
 
-def fitted(vectors: Sequence[Vector], labels: Sequence[int]) -> OutOfFoldClassifier:
-    """The classifier of one category. `labels`: the number of each vector's class."""
+def fitted(regions: Sequence[Views], labels: Sequence[int]) -> OutOfFoldClassifier:
+    """The classifier of one category. `labels`: the number of each region's class."""
     from acbench.predictors.out_of_fold import OutOfFoldClassifier
 
-    return OutOfFoldClassifier(vectors, labels, folds=FOLDS, repeats=REPEATS, strength=STRENGTH)
+    return OutOfFoldClassifier(regions, labels)
 
 
 def build(setup: Setup, argument: str = "") -> Neighbours:

@@ -201,7 +201,7 @@ class TestNeighbours:
 
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
-        root = toy_mvtec_ad(tmp_path, {"wood": ("hole", "scratch")}, train=1, each=8)
+        root = toy_mvtec_ad(tmp_path, {"wood": ("hole", "scratch")}, train=1, each=12)
         for path in root.glob("wood/test/[hs]*/*.png"):
             paint(path, path.parent.name)
         paint(root / self.FLIPPED, "scratch")
@@ -215,7 +215,7 @@ class TestNeighbours:
 
     def test_it_finds_the_label_that_was_flipped_and_no_other(self, root: Path) -> None:
         said = self.ask(root)
-        assert len(said) == 16
+        assert len(said) == 24
         wrong = {image for image, each in said.items() if each.labels != (image.split("/")[2],)}
         assert wrong == {self.FLIPPED}
         assert said[self.FLIPPED].labels == ("scratch",)
@@ -232,7 +232,7 @@ class TestNeighbours:
     def test_what_was_seen_once_is_not_looked_at_again(self, root: Path) -> None:
         using = setup(root)
         first, asked = self.ask(root, using), using.models.embedder.asked  # type: ignore[attr-defined]
-        assert asked == 16
+        assert asked == 48  # each at two scales
         assert self.ask(root, using) == first
         assert using.models.embedder.asked == asked  # type: ignore[attr-defined]
 
@@ -241,14 +241,14 @@ class TestNeighbours:
         self.ask(root, using)
         Image.fromarray(np.eye(48, dtype=np.uint8)).save(mask_of(root / self.FLIPPED))
         self.ask(root, using)
-        assert using.models.embedder.asked == 17  # type: ignore[attr-defined]
+        assert using.models.embedder.asked == 50  # type: ignore[attr-defined]
 
     def test_too_few_images_make_it_abstain(self, root: Path) -> None:
         for path in sorted(root.glob("wood/test/scratch/*.png"))[LEAST - 1 :]:
             path.unlink()
         reasons = {each.reason for each in self.ask(root).values()}
         assert reasons == {
-            "too few images to compare with: 4 of each of two classes are needed, there are 8 hole, 3 scratch"
+            "too few images to compare with: 4 of each of two classes are needed, there are 12 hole, 3 scratch"
         }
 
     def test_no_labelled_image_makes_it_abstain(self, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ class TestNeighbours:
         bad = root / "wood/test/hole/003.png"
         bad.write_bytes(bad.read_bytes()[:100])
         said = self.ask(root)
-        assert (said["wood/test/hole/003.png"].status, len(said)) == ("error", 16)
+        assert (said["wood/test/hole/003.png"].status, len(said)) == ("error", 24)
         assert "cut off" in said["wood/test/hole/003.png"].reason
         assert said[self.FLIPPED].labels == ("scratch",)
 
