@@ -47,12 +47,16 @@ def compare(benchmark: str, project: Path, truth: str | None, as_json: bool) -> 
 
 def _text(compared: ProposerComparison) -> str:
     from acbench._util.console import table
+    from acbench.review.calibrated import CAUTION, METHOD
 
     head = ("proposer", "answered", "accuracy", "kappa", "calibration error", "dollars", "per right label")
     parts = [
         f"{compared.images:,} anomalous images, judged by {compared.truth}",
         table([head, *(_row(name, figures) for name, figures in compared.proposers.items())]),
     ]
+    if reliability := _reliability_rows(compared):
+        judged_by = {own.reliability.judged_by for own in compared.proposers.values() if own.reliability}
+        parts.append(f"{table(reliability)}\n{METHOD}." + (f"\n{CAUTION}." if "people" in judged_by else ""))
     pairs = [
         (f"{pair.one} and {pair.other}", f"{pair.images:,}", _number(pair.same), _number(pair.kappa))
         for pair in compared.agreement
@@ -87,6 +91,19 @@ def _who(name: str, figures: ProposerFigures) -> str:
     """A proposer, with the models that answered, and whether it is still asked."""
     models = f" ({', '.join(figures.models)})" if figures.models else ""
     return f"{name}{models}" + ("" if figures.asked else ", no longer asked")
+
+
+def _reliability_rows(compared: ProposerComparison) -> list[tuple[str, ...]]:
+    """How far each proposer's scores are from what they say, as they are and calibrated; empty without any."""
+    rows: list[tuple[str, ...]] = []
+    for name, figures in compared.proposers.items():
+        if made := figures.reliability:
+            before, after = made.before, made.after
+            pairs = ((before[key], after[key]) for key in ("error", "brier", "log_loss"))
+            shown = (f"{_number(one)} → {_number(other)}" for one, other in pairs)
+            rows.append((name, f"{before['n']:,} by {made.judged_by}", *shown))
+    head = ("scores, as they are → calibrated", "judged", "calibration error", "Brier score", "log-loss")
+    return [head, *rows] if rows else []
 
 
 def _number(value: float | None, digits: int = 3) -> str:

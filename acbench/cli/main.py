@@ -18,6 +18,7 @@ COMMANDS = {
     "propose": ("stages", "Ask proposers for labels."),
     "llm": ("llm", "Name multimodal LLMs, and try them."),
     "review": ("review", "Give people the queue, and take in their decisions."),
+    "plan": ("plan", "Plan how many images people still have to see, and have the queue end there."),
     "merge": ("merge", "Merge the results of shards."),
     "resolve": ("stages", "Make labels from proposals and reviews."),
     "compare": ("compare", "Compare proposers: accuracy, agreement, calibration, cost."),

@@ -26,16 +26,16 @@ class _OrDefault(click.ParamType[Any]):
 
 
 class _Price(click.ParamType[tuple[float, ...]]):
-    """`IN/OUT`, dollars per million tokens."""
+    """`IN/OUT` or `IN/OUT/CACHED`, dollars per million tokens."""
 
-    name = "IN/OUT"
+    name = "IN/OUT[/CACHED]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
         try:
             price = tuple(float(part) for part in value.split("/"))
         except ValueError:
             price = ()
-        if len(price) != 2 or not all(0 <= dollars < 1e6 for dollars in price):
+        if len(price) not in (2, 3) or not all(0 <= dollars < 1e6 for dollars in price):
             self.fail("dollars per million tokens in and out, such as 2.50/10", param, ctx)
         return price
 
@@ -123,7 +123,8 @@ def model_options(prefix: str, *, required: bool = False) -> Callable[[Decorated
         of_llm(
             flag("price"),
             type=_OrDefault(_Price()),
-            help="Count this price: dollars per million tokens in and out, such as 2.50/10; 0/0 if it is free.",
+            help="Count this price: dollars per million tokens in and out, such as 2.50/10, and in from the endpoint's"
+            " cache, such as 2.50/10/1.25; 0/0 if it is free.",
         ),
         of_llm(
             flag("max-tokens"),

@@ -226,8 +226,11 @@ def _moved(values: dict[str, Any], record: type[Record], **more: Any) -> Record:
 
 
 def opened(project: Path, benchmark: str, options: Options | None = None) -> AbstractContextManager[Run]:
-    """Open the run of a command, which tells the person at the screen about its progress."""
-    from acbench.cli.screen import Screen
-    from acbench.workflows.run import open_run
+    """Open the run of a command, which tells the person at the screen about its progress.
 
-    return open_run(project, benchmark, console=Screen(), options=options)
+    Without `options` the command takes neither a budget nor a model, and so asks none that costs money.
+    """
+    from acbench.cli.screen import Screen
+    from acbench.workflows.run import Options, open_run
+
+    return open_run(project, benchmark, console=Screen(), options=options or Options(asks=False))

@@ -89,7 +89,7 @@ def publish(
     if repo is None and not dry_run:
         raise click.UsageError("give --repo ORG/NAME, or --dry-run to see what would be published")
     options = PublishOptions(version=version, images=True if with_images else False if labels_only else None)
-    with opened(project, benchmark, Options(changes=SettingChanges(root=root))) as run:
+    with opened(project, benchmark, Options(changes=SettingChanges(root=root), asks=False)) as run:
         try:
             published = run_publish(run, repo, options, upload=not dry_run, private=private)
         except UnsoundReleaseError as error:

@@ -24,12 +24,14 @@ from acbench.cli.options import (
     project_option,
     with_run_options,
 )
+from acbench.cli.plan import plan_facts
 from acbench.cli.screen import facts_table, label_counts, review_counts
 from acbench.records import short_name
 
 if TYPE_CHECKING:
     from acbench.records import Finding
     from acbench.storage.project import BenchmarkFiles
+    from acbench.workflows.plan_report import PlanReport
     from acbench.workflows.relabel import Relabelled
     from acbench.workflows.run import Options
     from acbench.workflows.summary import AnswerCounts, Audit, RelabelReport
@@ -166,6 +168,8 @@ def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
         ("queue", f"{queue}: {reasons}" if reasons else queue),
         ("labels", f"{label_counts(dataclasses.asdict(report.labels))}; {by_people}"),
         ("audit", f"error of the auto-accepted labels: {_error(report.audit)}"),
+        *(plan_facts(report.plan, benchmark) if report.plan else []),
+        *([("", f"probably wrong: {_curve(report.plan)}")] if report.plan else []),
     ]
 
 
@@ -195,8 +199,19 @@ def _error(audit: Audit) -> str:
     return f"{audit.error.value:.1%} ({interval}, from {audit.answered:,} of {audit.asked:,} audited)"
 
 
+def _curve(plan: PlanReport) -> str:
+    """A few points of the curve of expected errors, in words."""
+    points = [point for point in plan.curve if point.images <= plan.to_see]
+    few = [*points[: -1 : max(1, len(points) // 3)], *points[-1:]]
+    return ", ".join(
+        f"{point.expected:.2%} {f'after {point.images:,} more' if point.images else 'now'}" for point in few
+    )
+
+
 def _next_step(report: RelabelReport, benchmark: str, queue: str) -> str:
     if not report.queue.waiting:
+        if report.plan and report.plan.is_done:
+            return f"{report.plan.why()}. The labels stand: acbench status {shlex.quote(benchmark)}"
         return f"no image needs review. The labels stand: acbench status {shlex.quote(benchmark)}"
     command = f"acbench relabel {shlex.quote(benchmark)} --reviews {shlex.quote(queue)} --reviewer YOUR_NAME"
     return f"look at the pictures in the queue's column `evidence`, fill in `label`, then\n  {command}"

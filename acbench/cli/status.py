@@ -40,10 +40,12 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
 
 def _print_status(name: str, status: BenchmarkStatus) -> None:
     from acbench._util.console import table
-    from acbench.cli.screen import label_counts
+    from acbench.cli.screen import facts_table, label_counts
 
     if status.labels:
         click.echo(f"{name}: {label_counts(status.labels)}, {status.waiting:,} need review")
+        if status.plan:
+            click.echo(facts_table([("plan", status.plan)]))
     else:
         click.echo(f"{name}: no labels yet")
     rows = [("file", "state", "run", "seconds")]

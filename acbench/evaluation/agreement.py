@@ -198,9 +198,9 @@ def agreement(
         pairs=_pairs(answers),
         proposers=_proposers(proposals, decided),
         seconds=TimesBySight(
-            all=_times(decided),
-            shown=_times(review for review in decided if review.shown),
-            blind=_times(review for review in decided if not review.shown),
+            all=decision_times(decided),
+            shown=decision_times(review for review in decided if review.shown),
+            blind=decision_times(review for review in decided if not review.shown),
         ),
     )
 
@@ -222,7 +222,7 @@ def _reviewer(current: Sequence[Review], name: str) -> ReviewerCounts:
         decisions=len(own),
         unsure=sum(review.verdict == "unsure" for review in own),
         blind=sum(not review.shown for review in own),
-        seconds=_times(own),
+        seconds=decision_times(own),
     )
 
 
@@ -242,7 +242,7 @@ def _group(answers: AnswersByImage) -> GroupAgreement:
 
 def _category(decided: Sequence[Review]) -> CategoryAgreement:
     answers = _by_image(decided)
-    return CategoryAgreement(overall=_group(answers), by_class=_by_class(answers), seconds=_times(decided))
+    return CategoryAgreement(overall=_group(answers), by_class=_by_class(answers), seconds=decision_times(decided))
 
 
 def _by_class(answers: AnswersByImage) -> dict[str, ClassAgreement]:
@@ -310,6 +310,7 @@ def _match_json(matches: Estimate | None) -> dict[str, object]:
     return {"n": matches.n if matches else 0, "same": matches and matches.interval_to_json()}
 
 
-def _times(reviews: Iterable[Review]) -> DecisionTimes:
+def decision_times(reviews: Iterable[Review]) -> DecisionTimes:
+    """How long decisions took, as far as that is known."""
     known = sorted(review.seconds for review in reviews if review.seconds is not None)
     return DecisionTimes(n=len(known), median=median(known) if known else None, sum=round(sum(known), 1))

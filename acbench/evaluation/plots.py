@@ -12,7 +12,8 @@ from acbench.evaluation.agreement import AgreementReport, DecisionTimes, GroupAg
 from acbench.evaluation.proposers import ProposerComparison
 from acbench.evaluation.result import Scored
 from acbench.records import GOOD, short_name
-from acbench.stats import Estimate
+from acbench.review.plan import CurvePoint
+from acbench.stats import Calibration, Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 COLOURS = ("#3266a8", "#d1722c", "#4b9460", "#a8465a", "#7a64a3", "#8a7a55", "#5a9aa8", "#777777")
 """In the order in which they are used."""
+FLOOR = 1e-4
+"""Lower edge of the curve of a plan."""
 SIGHT = {"shown": "in sight", "blind": "hidden"}
 """How a proposal is to those who decide, in words."""
 _INK, _FADED = "#222222", "#777777"
@@ -30,15 +33,21 @@ _CUT = 22
 
 
 def proposer_comparison(compared: ProposerComparison) -> bytes:
-    """Draw proposers side by side: accuracy with its interval, agreement of each pair, calibration."""
+    """Draw proposers side by side: accuracy with its interval, agreement of each pair, calibration of their scores as
+    they are, and once they are calibrated."""
     names = list(compared.proposers)
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
-    figure = _figure(15, 1.6 + max(3.2, 0.5 * len(names)))
+    figure = _figure(19.5, 1.6 + max(3.2, 0.5 * len(names)))
     figure.suptitle(f"{compared.benchmark}: {compared.images:,} images, judged by {compared.truth}")
-    accuracy, kappas, calibration = figure.subplots(1, 3)
+    accuracy, kappas, before, after = figure.subplots(1, 4)
     _draw_accuracy(accuracy, compared, colours)
     _draw_kappas(kappas, compared, names)
-    _draw_calibration(calibration, compared, colours)
+    figures = compared.proposers
+    before.set_title("How often it is right at each confidence")
+    _draw_calibration(before, {name: own.calibration for name, own in figures.items()}, colours)
+    after.set_title("Once calibrated, cross-validated")
+    calibrated = {name: own.reliability.after if own.reliability else None for name, own in figures.items()}
+    _draw_calibration(after, calibrated, colours)
     return _png(figure)
 
 
@@ -79,11 +88,9 @@ def _draw_kappas(axes: Axes, compared: ProposerComparison, names: Sequence[str])
     axes.set_yticks(range(len(names)), names)
 
 
-def _draw_calibration(axes: Axes, compared: ProposerComparison, colours: Mapping[str, str]) -> None:
-    axes.set_title("Calibration: how often it is right at each confidence")
+def _draw_calibration(axes: Axes, calibrations: Mapping[str, Calibration | None], colours: Mapping[str, str]) -> None:
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1, linestyle="--")
-    for name, proposer in compared.proposers.items():
-        calibration = proposer.calibration
+    for name, calibration in calibrations.items():
         if calibration:
             confidences = [point["confidence"] for point in calibration["curve"]]
             accuracies = [point["accuracy"] for point in calibration["curve"]]
@@ -156,6 +163,36 @@ def _draw_times(axes: Axes, times: Mapping[str, DecisionTimes]) -> None:
         axes.barh(row, seconds.median or 0, color=COLOURS[2], height=0.6)
     axes.set_yticks(range(len(times)), [f"{name} ({seconds.n:,})" for name, seconds in times.items()])
     axes.invert_yaxis()
+
+
+def plan_curve(curve: Sequence[CurvePoint], *, error: float, end: int, title: str) -> bytes:
+    """Draw expected and possible errors of the accepted labels against the images that people look at from now on.
+
+    `error`: the share that may be wrong. `end`: images until the queue ends.
+    """
+    figure = _figure(9, 4.6)
+    axes = figure.subplots()
+    axes.set_title(f"{title}: wrong labels among the accepted ones, as people go on", color=_INK)
+    images = [point.images for point in curve]
+    for colour, style, name, shares in (
+        (COLOURS[0], "-", "probably wrong, by calibrated scores", [point.expected for point in curve]),
+        (COLOURS[1], "--", "wrong at most, 95 % confidence, if what is found is as expected",
+         [point.bound for point in curve]),
+    ):  # fmt: skip
+        # A logarithm shows the last per cent; what is zero lies on the lower edge.
+        heights = [max(share, FLOOR) for share in shares]
+        steps = "default" if style == "-" else "steps-post"  # a bound stands until the next image
+        axes.plot(images, heights, style, color=colour, linewidth=1.8, label=name, drawstyle=steps)
+    axes.axhline(error, color=COLOURS[2], linewidth=1, label=f"may be wrong: {error:.1%}")
+    axes.axvline(end, color=_FADED, linewidth=1, linestyle=":", label=f"the queue ends: {end:,} images")
+    axes.set_yscale("log")
+    axes.set_ylim(FLOOR, 1.1)
+    axes.set_xlim(0, max(images[-1], 1))
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
+    axes.set_xlabel("images that people look at from now on")
+    axes.set_ylabel("share of the accepted labels")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=9)
+    return _png(figure)
 
 
 def _draw_interval(axes: Axes, estimate: Estimate, height: float, colour: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, shown_names
+from acbench.review.calibrated import ProposerCalibration, calibrate, likeliest
 from acbench.review.crowdlab import cross_validated
 from acbench.schema import Schema
 from acbench.stats import Calibration, Estimate, calibration, kappa, rate
@@ -84,6 +85,8 @@ class ProposerFigures:
     by_category: Mapping[str, AnswerFigures]
     calibration: Calibration | None
     """None if it gives no probabilities."""
+    reliability: ProposerCalibration | None
+    """What calibrating its scores does; None if nothing judges them."""
     cost: AnswerCost
     confusions: Sequence[Confusion]
     """The most frequent mistakes, at most CONFUSIONS."""
@@ -100,6 +103,7 @@ class ProposerFigures:
             **self.overall.to_json(),
             "by_category": {name: figures.to_json() for name, figures in self.by_category.items()},
             "calibration": self.calibration,
+            "reliability": self.reliability and dataclasses.asdict(self.reliability),
             **dataclasses.asdict(self.cost),
             "confusions": [dataclasses.asdict(confusion) for confusion in self.confusions],
             "models": list(self.models),
@@ -171,6 +175,8 @@ def compare(
         }
         for name, own in sorted(asked.items())
     }
+    calibrated = calibrate(dataset.items, dataset.proposals, dataset.labels, dataset.schema)
+    reliability = {names[name]: made for name, made in calibrated.items()}
     combined = cross_validated(dataset.items, dataset.proposals, dataset.labels, dataset.schema)
     if combined:
         answers[CROWDLAB] = {item_id: label for item_id, label in combined.items() if item_id in truth}
@@ -184,6 +190,7 @@ def compare(
                 overall=_figures(own, truth),
                 by_category=_by_category(own, truth, category_of),
                 calibration=calibration(_confidences(asked.get(name, {}), truth)),
+                reliability=reliability.get(name),
                 cost=_cost(asked.get(name, {}), _right(own, truth), cost),
                 confusions=_confusions(own, truth, category_of),
                 models=tuple(sorted({answer.model for answer in asked.get(name, {}).values()} - {""})),
@@ -250,8 +257,8 @@ def _confidences(proposals: Mapping[str, Proposal], truth: LabelTexts) -> list[t
     confidences = []
     for item_id, proposal in sorted(proposals.items()):
         if proposal.scores and item_id in truth and JOIN not in truth[item_id]:
-            likeliest = max(proposal.scores, key=lambda label: (proposal.scores[label], label))
-            confidences.append((proposal.scores[likeliest], likeliest == truth[item_id]))
+            best = likeliest(proposal.scores)
+            confidences.append((proposal.scores[best], best == truth[item_id]))
     return confidences
 
 

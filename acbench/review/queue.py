@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Why = Literal["flagged", "disputed", "suspect", "unnamed", "uncertain", "audit", "settled"]
-"""Why an image is in the queue. `flagged`: somebody wants another look, see `acbench.review.rechecks`. `settled`:
-nobody needs to look, so it is not in the queue."""
+Why = Literal["flagged", "disputed", "suspect", "doubtful", "unnamed", "uncertain", "audit", "settled"]
+"""Why an image is in the queue. `flagged`: somebody wants another look, see `acbench.review.rechecks`. `doubtful`: a
+plan asks for it, see `acbench.review.plan`. `settled`: nobody needs to look, so it is not in the queue."""
 
 ORDER: dict[Why, int] = {
     "flagged": -1,
     "disputed": 0,
     "suspect": 0,
+    "doubtful": 0,
     "unnamed": 1,
     "uncertain": 2,
     "audit": 3,
@@ -123,14 +124,24 @@ def rank(
 
 
 def auto_accept_error(
-    ranked: Iterable[RankedItem], machine: Mapping[str, Label], final: Mapping[str, Label]
+    audit: Iterable[str], machine: Mapping[str, Label], final: Mapping[str, Label]
 ) -> Estimate | None:
     """Share of wrong labels among the auto-accepted ones, estimated from the audit; None before the first review.
 
-    `machine`: the labels without reviews; `final`: the labels with them.
+    `audit`: the ids of the sample. `machine`: the labels without reviews; `final`: the labels with them.
     """
-    audited = [row.item_id for row in ranked if row.why == "audit" and final[row.item_id].decided_by == PEOPLE]
-    return rate(sum(machine[item_id].labels != final[item_id].labels for item_id in audited), len(audited))
+    decided = [item_id for item_id in audit if final[item_id].decided_by == PEOPLE]
+    return rate(sum(bool(is_label_wrong(machine[item_id], final[item_id])) for item_id in decided), len(decided))
+
+
+def is_label_wrong(machine: Label, final: Label) -> bool | None:
+    """Whether people found an auto-accepted label wrong; None if nobody has looked. People are taken as right.
+
+    A bad image or mask is no wrong label; one of which people are unsure, or differ, counts as wrong until they decide.
+    """
+    if final.decided_by == PEOPLE:
+        return final.status == "accepted" and final.labels != machine.labels
+    return True if final.status == "pending" else None
 
 
 def _why(label: Label, proposals: Sequence[Proposal], category: Category | None, *, is_suspect: bool) -> Why:

@@ -26,6 +26,7 @@ ASKED_BECAUSE: Mapping[Why, str] = {
     "flagged": "somebody wants it looked at again",
     "disputed": "proposals differ",
     "suspect": "its label in the dataset may be a mistake",
+    "doubtful": "its label in the dataset may be a mistake",
     "unnamed": "nothing names a class for it",
     "uncertain": "a proposer could not tell",
     "audit": "it was drawn at random, as a check",

@@ -1,6 +1,7 @@
-"""Values with intervals, agreement of raters, and calibration: thin over scipy, scikit-learn and others.
+"""Values with intervals, agreement of raters, calibration, and bounds on what nobody has seen.
 
-numpy and the libraries are imported when a function is called: most commands call none.
+Most is thin over scipy, scikit-learn and others. numpy and the libraries are imported when a
+function is called: most commands call none.
 """
 
 from acbench.stats.agreement import (
@@ -15,21 +16,31 @@ from acbench.stats.agreement import (
 )
 from acbench.stats.calibration import Calibration, CalibrationBin, calibration
 from acbench.stats.estimate import Estimate, EstimateJson, IntervalJson, rate
+from acbench.stats.finite import FaultPrior, draws_needed, is_bounded, most_left
+from acbench.stats.scaling import IDENTITY, Scaling, cross_validated, fit_scaling
 
 __all__ = [
+    "IDENTITY",
     "AlternativeAnnotatorTest",
     "Calibration",
     "CalibrationBin",
     "ClassSet",
     "Estimate",
     "EstimateJson",
+    "FaultPrior",
     "IntervalJson",
+    "Scaling",
     "alternative_annotator",
     "calibration",
     "cohen_kappa",
+    "cross_validated",
+    "draws_needed",
+    "fit_scaling",
     "fleiss_kappa",
+    "is_bounded",
     "kappa",
     "krippendorff_alpha",
     "masi",
+    "most_left",
     "rate",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypedDict
+
+from acbench.stats.scaling import CLIP
 
 BINS = 10
 
@@ -24,6 +27,10 @@ class Calibration(TypedDict):
     n: int
     error: float
     """Expected calibration error (Naeini et al. 2015): the mean gap of the bins, weighted by their sizes."""
+    brier: float
+    """Mean squared difference of probability and outcome, 0 or 1 (Brier 1950)."""
+    log_loss: float
+    """Mean negative log of the probability of what came true, in nats; 0 and 1 count as 0.001 and 0.999."""
     curve: list[CalibrationBin]
     """Bins of equal width that hold an answer, by rising probability."""
 
@@ -45,4 +52,15 @@ def calibration(confidences: Sequence[tuple[float, bool]]) -> Calibration | None
         if members
     ]
     error = sum(point["n"] * abs(point["confidence"] - point["accuracy"]) for point in curve) / len(confidences)
-    return Calibration(n=len(confidences), error=error, curve=curve)
+    return Calibration(
+        n=len(confidences),
+        error=error,
+        brier=sum((probability - right) ** 2 for probability, right in confidences) / len(confidences),
+        log_loss=sum(map(_log_loss, confidences)) / len(confidences),
+        curve=curve,
+    )
+
+
+def _log_loss(confidence: tuple[float, bool]) -> float:
+    probability, right = confidence
+    return -math.log(min(max(probability if right else 1 - probability, CLIP), 1 - CLIP))

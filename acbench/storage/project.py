@@ -188,6 +188,11 @@ class BenchmarkFiles:
         return self.annotations / "labels.jsonl"
 
     @property
+    def plan(self) -> Path:
+        """What the review plan has fixed: see `acbench.review.plan.Commitment`."""
+        return self.annotations / "plan.json"
+
+    @property
     def labels_meta(self) -> Path:
         """The facts about the labels: sources, licences, policy, counts."""
         return self.annotations / "labels.meta.json"

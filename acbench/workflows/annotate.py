@@ -19,7 +19,7 @@ from acbench.review.tasks import Check, DueTask, QueuePart, Selection, TaskConte
 from acbench.schema import Category, Schema, people
 from acbench.schema.form import label_studio_form
 from acbench.schema.guide import instructions
-from acbench.workflows.queue import Queue
+from acbench.workflows.queue import Queue, note_stale_plan
 from acbench.workflows.reviews import keep_added, review_log
 from acbench.workflows.run import Run
 
@@ -47,6 +47,7 @@ def push(
     `check` gives what judges the predictions for a form (XML). Nothing of a category is sent before all its predictions
     are judged.
     """
+    note_stale_plan(run, queue)
     pusher = _Pusher(run, tool, queue, options, check)
     result: dict[str, PushResult] = {}
     for key, due in sorted(pusher.due_by_category().items()):

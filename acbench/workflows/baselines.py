@@ -18,6 +18,7 @@ from acbench.schema.views import View, in_view
 from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
+from acbench.workflows.outcome import Spending, outcome
 from acbench.workflows.propose import VERSION
 from acbench.workflows.run import Run
 
@@ -55,11 +56,14 @@ def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
 
     def write(path: Path) -> None:
         nonlocal unasked
+        spending = Spending.begin(run.models, name)
         with run.console.stage(f"run {name}") as progress:
             if run.distributed is None:
                 answers = Answers(list(baseline.predict(items, progress)), baseline.unasked)
             else:
                 answers = run.distributed.predict(baseline, name, setup, items, progress)
+        if spending.budget is not None:
+            run.console.note(outcome(name, answers.rows, answers.unasked, spending))
         tables.write(path, _checked(baseline, items, answers.rows), Prediction, key=lambda answer: answer.item_id)
         unasked = answers.unasked
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from acbench.review.wording import in_words
 from acbench.schema import Category
 from acbench.storage.atomic import write_bytes
 from acbench.workflows.compare import compare, labelled_dataset
+from acbench.workflows.plan import draw_curve
 from acbench.workflows.relabel import relabel
 from acbench.workflows.run import Run
 from acbench.workflows.summary import RelabelReport
@@ -110,6 +112,8 @@ class ReportPage:
     pending: list[tuple[str, str, int]]
     """(category, reason, images), the most frequent first."""
     excluded: list[tuple[str, str, int]]
+    curve: str = ""
+    """The curve of the plan, as a data URI; empty if there is none."""
 
     @property
     def pictures(self) -> int:
@@ -134,6 +138,7 @@ class WrittenPage:
 def write_page(run: Run, path: Path | None = None) -> WrittenPage:
     """Relabel, and write the page about it. `path`: None for `report.html` of the benchmark."""
     relabelled, queue = relabel(run)
+    curve = draw_curve(run, relabelled)
     page = build_page(
         labelled_dataset(run, queue.labelled),
         relabelled,
@@ -141,6 +146,8 @@ def write_page(run: Run, path: Path | None = None) -> WrittenPage:
         queue.waiting,
         lambda item_id: shrunk(run.files.evidence / f"{item_id}.jpg"),
     )
+    if curve is not None:
+        page = dataclasses.replace(page, curve=_data_uri("png", curve.read_bytes()))
     path = path or run.files.workspace / "report.html"
     html = page.html()
     write_bytes(path, html)
@@ -200,7 +207,11 @@ class _Album:
         if data is None or self.used + len(data) > MAX_BYTES:
             return ""
         self.used += len(data)
-        return "data:image/jpeg;base64," + base64.b64encode(data).decode()
+        return _data_uri("jpeg", data)
+
+
+def _data_uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _queue(dataset: LabelledDataset, waiting: Sequence[RankedItem], draw: Draw) -> list[QueuedImage]:

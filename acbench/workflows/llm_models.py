@@ -18,7 +18,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from msgspec import Meta
 
 from acbench.errors import AcbenchError
-from acbench.predictors.llm.messages import QuestionOptions, RequestOptions
+from acbench.predictors.llm.messages import OWN_KEYS, QuestionOptions, RequestOptions
 from acbench.storage.atomic import write_bytes
 from acbench.storage.typed_json import read_file, to_json
 
@@ -38,9 +38,6 @@ _LIMITS: Mapping[str, tuple[int, int]] = {
     "examples": (0, 20),
 }
 """Field → its lowest and its highest value."""
-OWN_KEYS = frozenset({"model", "messages", "stream"})
-"""Keys of a request that no option may set: a request would be another one, or its answer could not be read."""
-
 Record = TypeVar("Record")
 
 
@@ -55,7 +52,8 @@ class LlmModel:
     key_env: str | None = None
     """The variable that holds its key; None for OPENAI_API_KEY at api.openai.com, and for no key elsewhere."""
     price: tuple[Annotated[float, Meta(ge=0, lt=1e6)], ...] = ()
-    """Dollars per million input and output tokens; empty if not known, zeros if it is free."""
+    """Dollars per million tokens: in, out and, if the endpoint has a price for them, in from its cache. Empty if not
+    known, zeros if it is free."""
     family: str = ""
     """The family of models that it counts as; empty to tell by the name of the answering model."""
     request: RequestOptions = field(default_factory=RequestOptions)
@@ -63,8 +61,8 @@ class LlmModel:
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming the field, for a value that no option takes."""
-        if len(self.price) not in (0, 2):
-            raise ValueError("field price: expected two prices or none")
+        if len(self.price) not in (0, 2, 3):
+            raise ValueError("field price: expected two or three prices, or none")
         if self.key_env is not None and not _VARIABLE.fullmatch(self.key_env):
             raise ValueError("field key_env: expected the name of a variable, not a key")
         if reserved := sorted(OWN_KEYS & self.request.extra.keys()):

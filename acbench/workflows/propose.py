@@ -20,10 +20,11 @@ from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
-from acbench.storage.digests import digest
+from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.known_labels import is_shown_labels, read_known_labels
+from acbench.workflows.outcome import Spending, outcome
 from acbench.workflows.run import Run
 from acbench.workflows.settings import Settings
 
@@ -97,7 +98,11 @@ def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
         if module == "clip" and not run.files.proposals(name).exists():
             run.models.clip(model).ready()
     # Those that may be shown labels come last: others' answers decide which labels are known.
-    keys = {name: _ask(run, dataset, proposers[name], name) for name in sorted(proposers, key=is_shown_labels)}
+    keys: dict[str, str] = {}
+    for name in sorted(proposers, key=is_shown_labels):
+        key = _ask(run, dataset, proposers[name], name)
+        if key is not None:
+            keys[name] = key
     return Proposed(dataset=dataset, schema=run.schema, files=run.files, keys=keys)
 
 
@@ -160,8 +165,11 @@ def _build(run: Run, dataset: Dataset, names: Sequence[str]) -> dict[str, Propos
     return {name: build_proposer(name, setup) for name in names or usual_proposers(run.files, run.settings)}
 
 
-def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
-    """Keep a table of a proposer's answers; gives a hash of them and of everything that decides them."""
+def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str | None:
+    """Keep a table of a proposer's answers; gives a hash of them and of everything that decides them.
+
+    None if it has none, and this run does not ask it.
+    """
     path = run.files.proposals(name)
     key = digest(VERSION, proposer.name, dataset.key)
     paid = proposer if isinstance(proposer, PaidProposer) else None
@@ -171,13 +179,18 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str:
         nonlocal unasked
         if paid:
             run.console.note(f"{name}: {paid.estimate(dataset.items)}")
+        spending = Spending.begin(run.models, name)
         answers = _answers(run, dataset, proposer, name)
+        if paid:
+            run.console.note(outcome(name, answers.rows, answers.unasked, spending))
         _keep_former(run.files, path, answers.rows)
         tables.write(path, answers.rows, Proposal, key=lambda proposal: proposal.item_id)
         unasked = answers.unasked
-        if unasked:
-            run.console.note(f"{name}: {unasked:,} questions were not asked; run again to go on")
 
+    if paid and not run.asks and not run.build.is_fresh(path, key):
+        what = "some answers are missing or out of date" if path.exists() else "it has not been asked"
+        run.console.note(f"{name}: {what}, and this command asks nobody: acbench propose {run.schema.argument}")
+        return digest(key, "kept", sha256_file(path)) if path.exists() else None
     if paid and run.retry_errors and any(answer.status == "error" for answer in tables.read(path, Proposal)):
         path.unlink()  # the ledger has all good answers
     run.build.ensure(path, key, write, unfinished=lambda: bool(unasked))

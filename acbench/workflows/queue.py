@@ -10,14 +10,20 @@ from acbench.data.images import ImageReader
 from acbench.records import PEOPLE
 from acbench.review import csv_queue, rechecks
 from acbench.review import queue as ranking
+from acbench.review.doubt import Doubts, doubts
+from acbench.review.plan import Commitment, Outlook, Standing, commit
 from acbench.review.queue import AuditSample, RankedItem
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
+from acbench.storage.typed_json import read_file, to_json
 from acbench.workflows.label import Labelled
+from acbench.workflows.plan_report import PlanReport, PlanState, plan_report
 from acbench.workflows.propose import VERSION
 from acbench.workflows.run import Run
 
+ERROR = 0.01
+"""Share of the accepted labels that may be wrong, unless a plan says otherwise."""
 RANKING = f"{VERSION}, label_issue_score"
 """Part of the key of the ranking, which has had other columns."""
 
@@ -30,11 +36,15 @@ class Queue:
     table: KeptTable[RankedItem]
     ranking_key: str
     """A hash of everything that decides the ranking."""
+    plan: Commitment | None
+    """The plan of the benchmark, if one was ever made."""
+    seed: int
+    """Seed of the audit of a plan that is not made yet."""
 
     @property
     def key(self) -> str:
         """A hash of everything that decides the queue."""
-        return digest(VERSION, self.ranking_key, self.labelled.key)
+        return digest(VERSION, self.ranking_key, self.labelled.key, "plan", self.plan and to_json(self.plan))
 
     @property
     def ranked(self) -> list[RankedItem]:
@@ -45,10 +55,93 @@ class Queue:
     def waiting(self) -> list[RankedItem]:
         """The images that people should look at and have not decided."""
         labels = self.labelled.labels
-        undecided = [row for row in self.ranked if row.why != "settled" and labels[row.item_id].decided_by != PEOPLE]
+        if self.plan_state == "followed":
+            undecided = self.outlook.rows
+        else:
+            whole = (row for row in self.ranked if row.why != "settled")
+            undecided = [row for row in whole if labels[row.item_id].decided_by != PEOPLE]
         requests = rechecks.recheck_requests(self.labelled.reviews)
         known = {item_id: review for item_id, review in requests.items() if item_id in labels}
         return rechecks.requested_first(undecided, self.ranked, known)
+
+    @cached_property
+    def audit(self) -> list[str]:
+        """The random sample of the auto-accepted labels: that of the plan, or else a share of those nobody doubts."""
+        if self.plan_state == "followed":
+            return self.outlook.rest[: self.outlook.draws]
+        return [row.item_id for row in self.ranked if row.why == "audit"]
+
+    # What a plan has to say
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Where the labels stand."""
+        proposed = self.labelled.proposed
+        return Standing(
+            items=proposed.dataset.by_id,
+            ranked=self.ranked,
+            machine=proposed.machine_labels,
+            final=self.labelled.labels,
+        )
+
+    @cached_property
+    def doubts(self) -> Doubts:
+        """How likely each label that witnesses alone accept is wrong."""
+        proposed, standing = self.labelled.proposed, self.standing
+        return doubts(
+            standing.auto,
+            proposed.dataset.items,
+            proposed.by_item,
+            standing.machine,
+            standing.final,
+            proposed.schema,
+        )
+
+    @cached_property
+    def plan_state(self) -> PlanState:
+        """Whether the queue follows a plan, and if not, why."""
+        if self.plan is None:
+            return "draft"
+        if self.plan.dropped:
+            return "dropped"
+        return "followed" if self.standing.fits(self.plan) else "stale"
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """What the plan takes; without one that is followed, what one would take that were made now."""
+        plan = self.plan if self.plan and self.plan_state == "followed" else self._new_plan()
+        return Outlook(standing=self.standing, commitment=plan, doubt=self.doubts.of_label)
+
+    def plan_report(self) -> PlanReport:
+        """What there is to say about the plan."""
+        anew = None
+        if self.plan_state == "followed" and self.outlook.audited and not self.outlook.holds:
+            plan = self._new_plan(anew=True)
+            anew = len(Outlook(standing=self.standing, commitment=plan, doubt=self.doubts.of_label).rows)
+        return plan_report(
+            self.outlook,
+            self.plan_state,
+            scored=self.doubts.scored,
+            cheaper=anew if anew is not None and anew < len(self.outlook.rows) else None,
+            reviews=self.labelled.reviews,
+        )
+
+    def _new_plan(self, *, anew: bool = False) -> Commitment:
+        return commit(
+            self.standing,
+            self.doubts.of_label,
+            error=self.plan.error if self.plan else ERROR,
+            seed=self.plan.seed if self.plan else self.seed,
+            before=self.plan,
+            anew=anew,
+        )
+
+
+def read_plan(path: Path) -> Commitment | None:
+    """The plan that is kept in a file; None if there is none. Raises StorageError for one that is damaged."""
+    if not path.exists():
+        return None
+    return read_file(path, Commitment, hint="take it from git again; a plan that is lost cannot be made again")
 
 
 def rank(run: Run, labelled: Labelled) -> Queue:
@@ -60,6 +153,8 @@ def rank(run: Run, labelled: Labelled) -> Queue:
         ranking_key=digest(
             RANKING, proposed.keys, proposed.dataset.key, settings.audit, settings.seed, run.schema.digest
         ),
+        plan=read_plan(run.files.plan),
+        seed=settings.seed,
     )
     run.build.ensure(run.files.ranked_items, queue.ranking_key, lambda _: _write_ranking(run, queue))
     return queue
@@ -70,6 +165,7 @@ def write_queue(run: Run, queue: Queue) -> None:
 
     A file that holds answers which are not taken in stays as it is.
     """
+    note_stale_plan(run, queue)
     _draw(run, queue)
     if unsaved := _unsaved_answers(run, queue):
         run.console.note(
@@ -78,6 +174,13 @@ def write_queue(run: Run, queue: Queue) -> None:
         )
         return
     run.build.ensure(run.files.queue, queue.key, lambda path: _write_csv(run, queue, path))
+
+
+def note_stale_plan(run: Run, queue: Queue) -> None:
+    """Tell that the queue does not follow its plan, if that is so against anybody's will."""
+    if queue.plan_state == "stale":
+        command = f"acbench plan {run.schema.argument}"
+        run.console.note(f"images, proposals or the schema have changed: the queue follows no plan before {command}")
 
 
 def _write_ranking(run: Run, queue: Queue) -> None:

@@ -114,5 +114,7 @@ def _report(run: Run, queue: Queue) -> RelabelReport:
         labels=queue.labelled.labels,
         ranked=queue.ranked,
         waiting=queue.waiting,
+        audit=queue.audit,
+        plan=queue.plan_report(),
     )
     return relabel_report(outcome, run.schema, run.source)

@@ -62,6 +62,8 @@ class Options:
     """How many workers Ray starts; None for as many as fit."""
     shard: Shard | None = None
     """The part of the work to do; None for all of it."""
+    asks: bool = True
+    """Whether models that cost money may be asked. A command without `--budget` asks none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,8 @@ class Run:
     """The part of the work to do; None for all of it. A shard writes no tables, only its ledger."""
     retry_errors: bool = False
     """Ask again about images for which a proposer or a system failed."""
+    asks: bool = True
+    """Whether models that cost money may be asked; else their kept answers count."""
 
     @property
     def ledger(self) -> Ledger:
@@ -136,6 +140,7 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
             console=console,
             shard=options.shard,
             retry_errors=calls.retry_errors,
+            asks=options.asks,
         )
         if options.engine == "ray":
             run = stack.enter_context(_on_ray(run, ledger_files.path, options.workers))

@@ -32,6 +32,8 @@ class BenchmarkStatus:
     """Status → how many labels have it, and `all`; empty before the first relabel."""
     waiting: int
     """Images in the queue."""
+    plan: str
+    """Why the queue is as long as it is, by the plan; empty before the first relabel."""
     artifacts: list[FileStatus]
     """Its files, without the evidence pictures, by path."""
     evidence: str
@@ -73,10 +75,11 @@ def _status(files: BenchmarkFiles, ledger: Ledger) -> BenchmarkStatus:
         for artifact in ledger.artifacts.below(f"{relative(folder)}/")
     ]
     shown = [artifact for artifact in artifacts if not artifact.path.startswith(f"{evidence}/")]
-    labels, waiting = _counts(files)
+    labels, waiting, plan = _counts(files)
     return BenchmarkStatus(
         labels=labels,
         waiting=waiting,
+        plan=plan,
         artifacts=[
             FileStatus(**dataclasses.asdict(artifact), state=_state(files.project, artifact, ledger))
             for artifact in shown
@@ -86,17 +89,19 @@ def _status(files: BenchmarkFiles, ledger: Ledger) -> BenchmarkStatus:
     )
 
 
-def _counts(files: BenchmarkFiles) -> tuple[dict[str, int], int]:
-    """The labels by status, and the length of the queue, as the last relabel reported them.
+def _counts(files: BenchmarkFiles) -> tuple[dict[str, int], int, str]:
+    """The labels by status, the length of the queue, and what its plan says, as the last relabel reported them.
 
     Raises StorageError if the report is damaged.
     """
     path = files.report
     if not path.exists():
-        return {}, 0
+        return {}, 0, ""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        return dict(report["labels"]), int(report["queue"]["waiting"])
+        labels, waiting = dict(report["labels"]), int(report["queue"]["waiting"])
+        plan = report.get("plan")  # an earlier version wrote none
+        return labels, waiting, str(plan["why"]) if plan else ""
     except (ValueError, TypeError, KeyError) as error:
         raise StorageError(f"{path} is damaged: {error}", f"it is remade: acbench relabel {files.benchmark}") from None
 

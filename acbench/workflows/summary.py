@@ -18,6 +18,7 @@ from acbench.review.wording import in_words
 from acbench.schema import Schema
 from acbench.stats import Estimate
 from acbench.storage.typed_json import convert
+from acbench.workflows.plan_report import PlanReport
 from acbench.workflows.propose import Proposals
 
 TOP = 8
@@ -151,7 +152,7 @@ class Audit:
     """The random sample of labels that would be accepted without a look."""
 
     asked: int
-    """Images in the sample."""
+    """Images in the sample, those of a plan as far as it is expected to go."""
     error: Estimate | None
     """Share of wrong labels among those that people have reviewed; None before the first."""
 
@@ -201,6 +202,8 @@ class RelabelReport:
     """The first of the queue."""
     pictures: tuple[str, ...]
     """File names of the evidence pictures of all waiting images."""
+    plan: PlanReport | None = None
+    """What the plan takes, or one that were made now; None in a report of an earlier version."""
 
     @property
     def has_failures(self) -> bool:
@@ -221,7 +224,8 @@ class RelabelReport:
             "error": error and error.interval_to_json(),
         }
         witnesses = {name: counts.to_json() for name, counts in self.witnesses.items()}
-        return {**dataclasses.asdict(self), "witnesses": witnesses, "queue": queue, "audit": audit}
+        plan = self.plan and self.plan.to_json()
+        return {**dataclasses.asdict(self), "witnesses": witnesses, "queue": queue, "audit": audit, "plan": plan}
 
     @classmethod
     def from_json(cls, value: Any) -> RelabelReport:
@@ -261,6 +265,9 @@ class RelabelOutcome:
     ranked: Sequence[RankedItem]
     waiting: Sequence[RankedItem]
     """The queue: the part of `ranked` that people should see."""
+    audit: Sequence[str]
+    """Ids of the random sample of the auto-accepted labels."""
+    plan: PlanReport | None = None
 
 
 def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelReport:
@@ -279,14 +286,15 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
         decided_by_people=sum(label.decided_by == PEOPLE for label in labels.values()),
         published=count_published(labels.values(), schema),
         audit=Audit(
-            asked=sum(row.why == "audit" for row in outcome.ranked),
-            error=auto_accept_error(outcome.ranked, outcome.machine, labels),
+            asked=len(outcome.audit),
+            error=auto_accept_error(outcome.audit, outcome.machine, labels),
         ),
         top=tuple(
             _queue_entry(row, dataset.by_id[row.item_id], outcome.proposals.get(row.item_id, ()))
             for row in waiting[:TOP]
         ),
         pictures=tuple(f"{row.item_id}.jpg" for row in waiting),
+        plan=outcome.plan,
     )
 
 

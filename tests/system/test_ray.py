@@ -242,7 +242,7 @@ class TestMoney:
         endpoint.latency = 0.1
         said = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--budget", f"{limit}"), status=3, **NICE).said
         assert 0 < endpoint.dollars <= limit
-        assert "questions were not asked; run again to go on" in said and "failed: budget:" in said
+        assert "questions were not asked; run again to go on" in said and "× budget:" in said
         part = len(questions_of(endpoint))
         assert 0 < part < 24
         acbench(tmp_path, *asks(wood, endpoint, *RAY), **NICE)

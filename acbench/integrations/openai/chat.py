@@ -12,10 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from acbench.errors import AcbenchError
 from acbench.integrations.openai.bodies import Body, read_body
 from acbench.integrations.openai.dialect import (
-    RESERVED,
     SEED,
     THINKING_LIMIT,
     Dialect,
@@ -60,11 +58,6 @@ class OpenAIChat:
     _last: tuple[Dialect, bool] = field(init=False, default=(Dialect(), False))
     """The form, and whether it is settled, to go back to if no simpler one helps."""
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock, repr=False)
-
-    def __post_init__(self) -> None:
-        """Raises AcbenchError for an extra key that is not the user's to set."""
-        if taken := sorted(RESERVED & set(self.options.extra)):
-            raise AcbenchError(f"--llm-extra {taken[0]}: acbench sets this itself", "leave it out")
 
     @property
     def name(self) -> str:

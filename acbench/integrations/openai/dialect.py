@@ -18,10 +18,8 @@ from acbench.predictors.llm.messages import Picture, Question, RequestOptions, s
 
 SEED = 0
 THINKING_LIMIT = 16_384
-"""Tokens of an answer of a model that thinks first. Published traces of reasoning models that look at one picture have
-hundreds to some thousands of hidden tokens; what is not used is not paid."""
-RESERVED = frozenset({"model", "messages", "stream", "n"})
-"""Keys of a request that nobody else may set."""
+"""Tokens of an answer of a model that thinks first: hundreds to thousands of hidden ones. What is not used is not
+paid."""
 
 AnswerFormat = Literal["json_schema", "plain_schema", "bare_schema", "json_object", "none"]
 _SIMPLER: Mapping[AnswerFormat, AnswerFormat] = {

@@ -92,6 +92,7 @@ class LedgerClient:
             tokens_out=tokens_out,
             cost=self.price_share * self.model.price.of(tokens_in, tokens_out),
             lost=lost,
+            first=not self.model.dialect,
         )
 
     def ask(self, questions: Iterable[tuple[str, Question]]) -> Iterator[tuple[str, Reply]]:

@@ -52,6 +52,10 @@ class QuestionOptions:
     """Labelled close-ups of each class that a question shows, at most."""
 
 
+OWN_KEYS = frozenset({"model", "messages", "stream", "n"})
+"""Keys of a request that no option may set: a request would be another one, or its answer could not be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestOptions:
     """What requests to one model hold besides the question. What is set is part of the model's name."""
@@ -235,12 +239,15 @@ class CostEstimate:
     """Dollars, upper bound."""
     lost: int = 0
     """Calls that an earlier run sent, but that run ended before the answer came. They may have been paid for."""
+    first: bool = False
+    """Whether the model has not been asked before, so that nobody knows whether it thinks before it answers."""
 
     def __str__(self) -> str:
         kept = f", {self.cached:,} of them answered already" if self.cached else ""
         lost = f" ({self.lost:,} were sent before and may be paid for twice)" if self.lost else ""
         free = "free, or its price is not known (--llm-price)" if self.tokens_in else "nothing to pay"
-        cost = f"at most ${self.cost:,.4f}" if self.cost else free
+        more = ", more if the model thinks before it answers" if self.first and self.cost else ""
+        cost = f"at most ${self.cost:,.4f}{more}" if self.cost else free
         return (
             f"{self.calls:,} calls{kept}{lost}, up to {self.tokens_in:,} tokens in and {self.tokens_out:,} out, {cost}"
         )

@@ -39,7 +39,7 @@ class Answer:
     calls: tuple[str, ...]
     """Ids of all calls; those of the draw whose reason is given come last."""
     note: str
-    model: str
+    model: str = ""
     """The model that gave that reason; empty if none did."""
 
 

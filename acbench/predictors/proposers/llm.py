@@ -91,6 +91,7 @@ class Llm:
 
     def estimate(self, items: Sequence[Item]) -> CostEstimate:
         """What asking takes, at most: of each category, the longest of SAMPLES questions stands for all of them."""
+        nothing = self.llm_client.estimate(())  # of no questions; from here on the model's limits are those it needs
         covered = self.covers(items)
         by_category: defaultdict[str, list[Item]] = defaultdict(list)
         for item in covered:
@@ -107,9 +108,7 @@ class Llm:
         tokens_in = sum(calls[category] * tokens for category, tokens in longest.items())
         tokens_out = sum(calls[category] * tokens for category, tokens in answers.items())
         cost = self.llm_client.price_share * self.llm_client.model.price.of(tokens_in, tokens_out)
-        return CostEstimate(
-            calls=self._draws * len(covered), cached=0, tokens_in=tokens_in, tokens_out=tokens_out, cost=cost
-        )
+        return replace(nothing, calls=self._draws * len(covered), tokens_in=tokens_in, tokens_out=tokens_out, cost=cost)
 
     def dry_run(self, items: Sequence[Item]) -> DryRun:
         """What `propose` would ask about the same items. Makes all pictures, and sends nothing."""

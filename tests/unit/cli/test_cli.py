@@ -116,6 +116,7 @@ ARGUMENTS = {
 FORMS = {
     "--compare": "mine.csv theirs.csv",
     "--detector": "none",
+    "--error": "0.1",
     "--false-alarms": "0.1",
     "--edge": "768",
     "--extra": "a=1",

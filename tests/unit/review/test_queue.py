@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -13,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acbench.records import GOOD, Item, Proposal
-from acbench.review.queue import auto_accept_error
-from acbench.review.resolve import machine_labels
+from acbench.review.queue import auto_accept_error, is_label_wrong
 from acbench.stats import rate
 from tests.support.records import MVTEC_AC, decides, item, labels_of, ranked_by, says
 
@@ -147,7 +145,7 @@ class TestUnseenError:
         """When people say so of the first items."""
         reviews = [decides("ann", of, label) for of, label in zip(self.ITEMS, decisions, strict=False)]
         machine, final = (labels_of(self.ITEMS, self.SAID, made, MVTEC_AC) for made in ([], reviews))
-        return auto_accept_error(self.RANKED, machine, final)
+        return auto_accept_error([row.item_id for row in self.RANKED], machine, final)
 
     def test_it_is_the_share_of_audited_labels_that_people_changed(self) -> None:
         assert self.error("contamination", "broken_small", "contamination") == rate(1, 3)
@@ -156,7 +154,14 @@ class TestUnseenError:
         assert self.error() is None
 
     def test_only_the_sample_counts(self) -> None:
-        assert Counter(each.why for each in self.RANKED) == {"audit": 4}
-        ranked = [dataclasses.replace(each, why="settled") for each in self.RANKED]
-        labels = machine_labels(self.ITEMS, self.SAID, MVTEC_AC)
-        assert auto_accept_error(ranked, labels, labels) is None
+        reviews = [decides("ann", of, "broken_small") for of in self.ITEMS]
+        machine, final = (labels_of(self.ITEMS, self.SAID, made, MVTEC_AC) for made in ([], reviews))
+        assert auto_accept_error([self.ITEMS[0].item_id], machine, final) == rate(1, 1)
+
+    @pytest.mark.parametrize(("verdict", "wrong"), [("bad_image", False), ("bad_mask", False), ("unsure", True)])
+    def test_an_image_that_is_bad_is_no_wrong_label(self, verdict: str, wrong: bool) -> None:
+        review = decides("ann", self.ITEMS[0], verdict=verdict)
+        machine, final = (labels_of(self.ITEMS, self.SAID, made, MVTEC_AC) for made in ([], [review]))
+        first, second = (item.item_id for item in self.ITEMS[:2])
+        assert is_label_wrong(machine[first], final[first]) is wrong
+        assert is_label_wrong(machine[second], final[second]) is None

@@ -37,7 +37,13 @@ def content(
     source = sources.get("mvtec_ad")
     dataset = dataclasses.replace(ingest(source, root), items=items, findings=[])
     outcome = summary.RelabelOutcome(
-        dataset=dataset, proposals=proposals, machine=labels, labels=labels, ranked=ranked, waiting=waiting
+        dataset=dataset,
+        proposals=proposals,
+        machine=labels,
+        labels=labels,
+        ranked=ranked,
+        waiting=waiting,
+        audit=[each.item_id for each in ranked if each.why == "audit"],
     )
     facts = summary.relabel_report(outcome, MVTEC_AC, source)
     labelled = LabelledDataset(items=items, proposals=proposals, labels=labels, schema=MVTEC_AC)

@@ -18,6 +18,7 @@ from acbench.storage.shard import Shard
 from acbench.testing import MemoryVectors
 from acbench.workflows.distributed import Recipe
 from acbench.workflows.known_labels import is_shown_labels, known_labels, read_known_labels
+from acbench.workflows.llm_models import LlmTable
 from acbench.workflows.models import CallOptions
 from acbench.workflows.settings import Settings
 from tests.support.records import MVTEC_AC, decides, item, says
@@ -102,8 +103,8 @@ class TestRead:
 def test_a_worker_is_given_what_is_shown() -> None:
     shown = KnownLabel(item=BOTTLE, labels=("contamination",), by_people=True, from_source=False)
     recipe = Recipe(
-        schema=MVTEC_AC, settings=Settings(schema="mvtec_ac"), calls=CallOptions(), images=ImageReader(Path("/")),
-        threads=None, shown_labels=(shown,),
+        schema=MVTEC_AC, settings=Settings(schema="mvtec_ac"), calls=CallOptions(), llms=LlmTable(),
+        images=ImageReader(Path("/")), threads=None, shown_labels=(shown,),
     )  # fmt: skip
     home: Any = SimpleNamespace(workers=1, open_log=None, budget=None, run_once=None, vectors=MemoryVectors())
     assert list(pickle.loads(pickle.dumps(recipe)).setup(home).known_labels()) == [shown]

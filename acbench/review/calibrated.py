@@ -1,0 +1,148 @@
+"""Calibrates each proposer's scores: on what people decided and, before that, on labels that other witnesses share.
+
+The probability of a proposer's likeliest class is mapped by `acbench.stats.scaling`. The map of all labels that at
+least two independent witnesses share, the proposer not among them, is the prior of the map of people's decisions: the
+more of these there are, the more they count. People see the doubtful images first, so the figures are about those.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from acbench.records import PEOPLE, Item, Label, Proposal
+from acbench.review.witnesses import differ, voice_of, witnesses
+from acbench.schema import Category, Schema
+from acbench.stats import IDENTITY, Calibration, Scaling, calibration, cross_validated, fit_scaling
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ENOUGH = 20
+"""From so many decisions of people on, they alone judge a proposer's probabilities."""
+METHOD = "Platt scaling of the likeliest class, shrunk to what the proposer says itself; figures cross-validated"
+CAUTION = "People see the doubtful images first: figures by people are about these"
+
+Answer = tuple[float, bool]
+"""The probability of the likeliest class, and whether it was right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposerCalibration:
+    """What the scores of one proposer are worth."""
+
+    people: int
+    """Decisions of people that its scores are calibrated on."""
+    shared: int
+    """Labels shared by other witnesses that they are calibrated on."""
+    judged_by: Literal["people", "shared labels"]
+    """Which of these the figures are about."""
+    by_shared: Scaling
+    """The map of shared labels alone."""
+    scaling: Scaling
+    """The map of people's decisions too."""
+    before: Calibration
+    after: Calibration
+    """With a map that was fitted without the image in question."""
+
+
+def informative(scores: Mapping[str, float]) -> bool:
+    """Whether scores prefer any class: an abstention may be even over all of them."""
+    return len(scores) > 1 and max(scores.values()) - min(scores.values()) > 1e-9
+
+
+def likeliest(scores: Mapping[str, float]) -> str:
+    """The class with the highest score; of equals, the last one by name."""
+    return max(scores, key=lambda label: (scores[label], label))
+
+
+def calibrate(
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    labels: Mapping[str, Label],
+    schema: Schema,
+) -> dict[str, ProposerCalibration]:
+    """Full name of each proposer → its calibration; without proposers whose scores cannot be judged by anything.
+
+    `proposals` and `labels`, the current ones, are keyed by item_id. Only anomalous images of one class take part.
+    """
+    observed: defaultdict[str, _Answers] = defaultdict(_Answers)
+    for item in sorted(items, key=lambda item: item.item_id):
+        if not item.anomalous:
+            continue
+        own, label = proposals.get(item.item_id, ()), labels[item.item_id]
+        for proposal in own:
+            if not informative(proposal.scores):
+                continue
+            answers = observed[proposal.proposer]
+            if label.decided_by == PEOPLE:
+                answers.add(answers.people, proposal, label.labels)
+            else:
+                answers.add(answers.shared, proposal, _shared_label(proposal, own, schema.category(item.category)))
+    return {
+        name: answers.calibrated() for name, answers in sorted(observed.items()) if answers.people or answers.shared
+    }
+
+
+def calibrated_scores(scores: Mapping[str, float], scaling: Scaling) -> dict[str, float]:
+    """Scores with the likeliest class mapped; the others share the rest in their own proportions."""
+    import numpy as np
+
+    best = likeliest(scores)
+    top = float(scaling(np.array([scores[best]]))[0])
+    rest = sum(scores.values()) - scores[best]
+    others = len(scores) - 1
+    return {
+        label: top if label == best else (1 - top) * (score / rest if rest > 0 else 1 / others)
+        for label, score in scores.items()
+    }
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What one proposer said where something else is known."""
+
+    people: list[Answer] = field(default_factory=list)
+    shared: list[Answer] = field(default_factory=list)
+
+    @staticmethod
+    def add(answers: list[Answer], proposal: Proposal, labels: Sequence[str]) -> None:
+        if len(labels) == 1:
+            best = likeliest(proposal.scores)
+            answers.append((proposal.scores[best], best == labels[0]))
+
+    def calibrated(self) -> ProposerCalibration:
+        import numpy as np
+
+        prior = fit_scaling(*_columns(self.shared))
+        by_people = bool(self.people) and (len(self.people) >= ENOUGH or not self.shared)
+        judged = self.people if by_people else self.shared
+        mapped = cross_validated(*_columns(judged), prior if by_people else IDENTITY)
+        before = calibration(judged)
+        after = calibration(list(zip(np.round(mapped, 6).tolist(), (right for _, right in judged), strict=True)))
+        assert before is not None and after is not None
+        return ProposerCalibration(
+            people=len(self.people),
+            shared=len(self.shared),
+            judged_by="people" if by_people else "shared labels",
+            by_shared=prior,
+            scaling=fit_scaling(*_columns(self.people), prior),
+            before=before,
+            after=after,
+        )
+
+
+def _columns(answers: Sequence[Answer]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    import numpy as np
+
+    return np.array([p for p, _ in answers], dtype=float), np.array([right for _, right in answers], dtype=bool)
+
+
+def _shared_label(proposal: Proposal, own: Sequence[Proposal], category: Category | None) -> Sequence[str]:
+    """The label set that at least two witnesses name, the proposer not among them; empty if there is none."""
+    others = [other for other in own if voice_of(other) != voice_of(proposal)]
+    voices = witnesses(others, category)
+    return voices[0].labels if len(voices) > 1 and not differ(voices) else ()

@@ -1,0 +1,131 @@
+"""How likely each label that nobody has looked at is wrong, from the calibrated scores of all proposers.
+
+The proposers' class probabilities are pooled by their geometric mean and weighed against the label itself, which is a
+witness too: it is wrong at a rate that is fitted to all labels, also those that proposers contradict
+(expectation-maximisation). Then what people decided scales the outcome (`acbench.stats.scaling`). Scores enter as
+calibrated on labels that witnesses share: people look at images whose label is contradicted, which bends how often a
+score alone is right, but not how often a label that is this doubtful is wrong.
+
+Labels without scores, such as those of normal images, get one rate: a guess, until people have looked at some. Nothing
+that is promised rests on these figures; they save work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from acbench.records import GOOD, PEOPLE, Item, Label, Proposal
+from acbench.review.calibrated import calibrate, calibrated_scores, informative
+from acbench.review.queue import is_label_wrong
+from acbench.review.witnesses import voice_of
+from acbench.schema import Schema
+from acbench.stats import Scaling, fit_scaling
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LABEL_ERROR = 0.03
+"""Share of wrong labels from which the fit starts, with the weight of 1 / LABEL_ERROR labels."""
+MOST_ERRORS = 0.5
+"""The fitted share is at most this: beyond it labels say less than nothing."""
+UNSCORED_ERROR = 0.005
+"""Share of wrong labels among those without scores, with the weight of 1 / UNSCORED_ERROR labels."""
+LEAST = 1e-4
+"""A class that a proposer gives less, or nothing, counts as this."""
+ROUNDS = 30
+"""Steps of the fit: more of them change no digit that is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """How likely labels are wrong."""
+
+    of_label: Mapping[str, float]
+    """item_id → probability that its label without reviews is wrong."""
+    scored: int
+    """How many of them have scores."""
+
+
+def doubts(
+    item_ids: Iterable[str],
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    machine: Mapping[str, Label],
+    final: Mapping[str, Label],
+    schema: Schema,
+) -> Doubts:
+    """How likely the auto-accepted labels of some items are wrong.
+
+    `machine`: item_id → the label without reviews; `final`: the label with them, for items that people have decided.
+    """
+    import numpy as np
+
+    scalings = {name: made.by_shared for name, made in calibrate(items, proposals, final, schema).items()}
+    own, others = {}, {}
+    for item_id in sorted(machine):
+        labels = machine[item_id].labels
+        if len(labels) == 1 and labels[0] != GOOD:
+            pooled = _pooled(proposals.get(item_id, ()), scalings)
+            if labels[0] in pooled:
+                own[item_id] = pooled[labels[0]]
+                others[item_id] = (1 - pooled[labels[0]]) / (len(pooled) - 1)
+    fitted = label_doubts(np.array(list(own.values())), np.array(list(others.values())))
+    by_scores = dict(zip(own, fitted.tolist(), strict=True))
+    decided = [key for key in by_scores if _is_decided(final[key])]
+    wrong = np.array([is_label_wrong(machine[key], final[key]) for key in decided], dtype=bool)
+    scaling = fit_scaling(np.array([by_scores[key] for key in decided]), wrong)
+    scaled = dict(zip(own, scaling(fitted).tolist(), strict=True))
+    ids = sorted(item_ids)
+    found = [
+        bool(is_label_wrong(machine[key], final[key])) for key in ids if key not in scaled and _is_decided(final[key])
+    ]
+    unscored = (sum(found) + 1) / (len(found) + 1 / UNSCORED_ERROR)
+    return Doubts(
+        of_label={item_id: scaled.get(item_id, unscored) for item_id in ids},
+        scored=sum(item_id in scaled for item_id in ids),
+    )
+
+
+def label_doubts(own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How likely each label (N,) is wrong: `own` is the probability of its class by the scores, `other` the mean one
+    of any other class of its category."""
+    import numpy as np
+
+    error = LABEL_ERROR
+    wrong = np.zeros(len(own))
+    for _ in range(ROUNDS):
+        # If the label is right, it says this class anyway; if another class is, it is wrong, and says each as often.
+        wrong = error * other / np.maximum((1 - error) * own + error * other, 1e-12)
+        error = min(float(wrong.sum() + 1) / (len(own) + 1 / LABEL_ERROR), MOST_ERRORS)
+    return wrong
+
+
+def _is_decided(label: Label) -> bool:
+    return label.decided_by == PEOPLE
+
+
+def _pooled(proposals: Iterable[Proposal], scalings: Mapping[str, Scaling]) -> dict[str, float]:
+    """Class id → probability by all who prefer any class; empty if nobody does."""
+    told: defaultdict[str, list[Mapping[str, float]]] = defaultdict(list)
+    for proposal in proposals:
+        if informative(proposal.scores):
+            scaling = scalings.get(proposal.proposer)
+            scores = calibrated_scores(proposal.scores, scaling) if scaling else proposal.scores
+            told[voice_of(proposal)].append(scores)
+    classes = sorted({label for said in told.values() for scores in said for label in scores})
+    shares = {
+        label: math.exp(fmean(fmean(_log(scores, label) for scores in said) for said in told.values()))
+        for label in classes
+    }
+    total = sum(shares.values())
+    return {label: share / total for label, share in shares.items()}
+
+
+def _log(scores: Mapping[str, float], label: str) -> float:
+    return math.log(max(scores.get(label, 0.0), LEAST))

@@ -1,0 +1,383 @@
+"""Plans how many images people see until at most a share of the accepted labels is wrong, and tells how far they are.
+
+A plan parts the labels that witnesses alone accept. People see all that are more doubtful than a cut, and of the rest
+as many, drawn at random, as it takes to bound the number of wrong ones among it (`acbench.stats.finite`). Doubt only
+says where to cut and what to expect: the bound holds if it is mistaken. It holds at every moment, so that people may
+look and stop as they like. It needs that cut, draw and prior are fixed before the draw is looked at: that is a
+`Commitment`. What people decide counts as right. Labels of training images take no part: the dataset calls them normal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from acbench.records import PEOPLE, Item, Label
+from acbench.review.queue import AuditSample, RankedItem, Why, is_label_wrong
+from acbench.stats import FaultPrior, draws_needed, most_left
+from acbench.storage.digests import digest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CONFIDENCE = 0.95
+"""Probability with which the promises of all plans of a benchmark hold together."""
+FIRST_SHARE = 0.8
+"""Share of what may go wrong that a plan takes of what earlier plans have left: 0.04 of 0.05 for the first one."""
+CAUTION = 0.25
+"""The prior expects at least this share of the errors that are allowed among the rest: it costs nothing where scores
+are right, and saves a tenth or more of the images where they hide errors (`tests.bench.plan`)."""
+UNPLANNED_RATE = 0.0025
+"""The prior's share of wrong labels in an audit that was looked at before there was a plan. It is the same for every
+benchmark, since what people found, and the error that they ask for then, must not decide it."""
+CUTS = 40
+"""How many cuts are compared."""
+POINTS = 40
+"""Points of the curve, at most about as many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commitment:
+    """What is fixed before the audit of a plan is looked at. It is kept with the annotations, for git."""
+
+    error: float
+    """Share of the accepted labels that may be wrong. May be changed at any time."""
+    seed: int
+    """Seed of the draw."""
+    number: int
+    """1 for the first plan of the benchmark; one more for each whose predecessor's audit had been looked at."""
+    prior: FaultPrior
+    """What was thought of the rest."""
+    people: tuple[str, ...]
+    """Ids of the labels that people see or had decided; all others that witnesses accept are the rest."""
+    rest: str
+    """A hash of the rest and its labels: a plan for other labels promises nothing about these."""
+    dropped: bool = False
+    """Whether the queue does not follow it any more."""
+
+    @property
+    def alpha(self) -> float:
+        """Probability with which the bound of this plan may fail."""
+        return alpha_of(self.number)
+
+
+def alpha_of(number: int) -> float:
+    """Probability with which the bound of the plan of this number may fail; all together sum to 1 - CONFIDENCE."""
+    return (1 - CONFIDENCE) * FIRST_SHARE * (1 - FIRST_SHARE) ** (number - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where the labels of a benchmark stand. Mappings are keyed by item_id."""
+
+    items: Mapping[str, Item]
+    ranked: Sequence[RankedItem]
+    machine: Mapping[str, Label]
+    """The labels without reviews."""
+    final: Mapping[str, Label]
+    """The labels with them."""
+
+    @cached_property
+    def auto(self) -> list[str]:
+        """The test images whose labels witnesses alone accept, in the order of the ranking."""
+        return [
+            row.item_id
+            for row in self.ranked
+            if self.items[row.item_id].split == "test" and self.machine[row.item_id].status == "accepted"
+        ]
+
+    @cached_property
+    def wrong(self) -> dict[str, bool]:
+        """The labels of `auto` that people have looked at → whether they were wrong."""
+        found = {item_id: is_label_wrong(self.machine[item_id], self.final[item_id]) for item_id in self.auto}
+        return {item_id: wrong for item_id, wrong in found.items() if wrong is not None}
+
+    @cached_property
+    def unseen(self) -> list[str]:
+        """The labels of `auto` that nobody has looked at."""
+        return [item_id for item_id in self.auto if item_id not in self.wrong]
+
+    @cached_property
+    def pending(self) -> list[RankedItem]:
+        """The images without a label, which only people can give one."""
+        return [row for row in self.ranked if self.final[row.item_id].status == "pending"]
+
+    @cached_property
+    def accepted(self) -> int:
+        """Accepted labels of test images."""
+        return sum(label.status == "accepted" and self.items[key].split == "test" for key, label in self.final.items())
+
+    @property
+    def decided(self) -> int:
+        """Test images that people have decided."""
+        return sum(label.decided_by == PEOPLE and self.items[key].split == "test" for key, label in self.final.items())
+
+    def rest(self, commitment: Commitment) -> list[str]:
+        """The labels that a plan does not have people see, as far as they are not drawn; in the order of the draw."""
+        seen = set(commitment.people)
+        return sorted((key for key in self.auto if key not in seen), key=AuditSample(seed=commitment.seed).number)
+
+    def rest_hash(self, item_ids: Sequence[str]) -> str:
+        """A hash of some ids and their labels."""
+        return digest(sorted((item_id, self.machine[item_id].labels) for item_id in item_ids))
+
+    def fits(self, commitment: Commitment) -> bool:
+        """Whether a plan was made for these labels."""
+        return self.rest_hash(self.rest(commitment)) == commitment.rest
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How labels are parted."""
+
+    doubtful: int
+    """How many of the most doubtful ones people see."""
+    prior: FaultPrior
+    """What to think of the rest."""
+    audit: int
+    """How many of the rest are probably drawn."""
+
+
+def choose_cut(doubt: NDArray[np.float64], allowed: float, alpha: float) -> Cut:
+    """The cut that has people see the fewest images. `doubt` (N,): how likely each label is wrong, falling.
+
+    `allowed`: how many wrong labels may be left.
+    """
+    import numpy as np
+
+    count = len(doubt)
+    left = doubt.sum() - np.concatenate([[0.0], np.cumsum(doubt)])
+    best = Cut(count, FaultPrior.of_rate(0), 0)
+    for doubtful in np.unique((count * np.linspace(0, 1, CUTS) ** 2).round().astype(int))[:-1].tolist():
+        if doubtful >= best.doubtful + best.audit:
+            break
+        size = count - doubtful
+        rate = expected_rate(float(left[doubtful]), size).rate()
+        prior = FaultPrior.of_rate(max(rate, CAUTION * allowed / size))
+        audit = draws_needed(size, 0, 0, allowed, rate, prior, alpha)
+        if doubtful + audit < best.doubtful + best.audit:
+            best = Cut(doubtful, prior, audit)
+    return best
+
+
+def expected_rate(wrong: float, size: int) -> FaultPrior:
+    """What to expect of so many labels, if so many of them are likely wrong. None expected is not none."""
+    return FaultPrior.of_rate((max(wrong, 0.0) + 0.5) / (size + 1))
+
+
+def is_begun(standing: Standing, before: Commitment | None) -> bool:
+    """Whether somebody has looked at the audit of a plan; without one, at the audit that the queue ends with."""
+    if before is not None:
+        known = set(before.people)
+        return any(item_id not in known for item_id in standing.wrong)
+    return any(row.why == "audit" and row.item_id in standing.wrong for row in standing.ranked)
+
+
+def commit(
+    standing: Standing,
+    doubt: Mapping[str, float],
+    *,
+    error: float,
+    seed: int,
+    before: Commitment | None = None,
+    anew: bool = False,
+) -> Commitment:
+    """The plan from now on. `doubt`: item_id → how likely the label is wrong. `before`: the plan up to now.
+
+    If its audit has been looked at, and it was made for these labels, it stays what it is but for the error, unless
+    `anew`. If the audit of the queue has been looked at before there was a plan, the plan has the queue's own cut, so
+    that what was seen counts.
+    """
+    begun = is_begun(standing, before)
+    if before is not None and begun and not anew and standing.fits(before):
+        return dataclasses.replace(before, error=error, dropped=False)
+    number = 1 if before is None else before.number + begun
+    if before is None and begun and not anew:
+        own: tuple[Why, ...] = ("audit", "settled")
+        left = {row.item_id for row in standing.ranked if row.why in own}
+        people = [item_id for item_id in standing.auto if item_id not in left]
+        prior = FaultPrior.of_rate(UNPLANNED_RATE)
+    else:
+        order = sorted(standing.unseen, key=lambda item_id: (-doubt[item_id], item_id))
+        cut = choose_cut(_array(doubt, order), error * standing.accepted, alpha_of(number))
+        prior = cut.prior
+        people = [*standing.wrong, *order[: cut.doubtful]]
+    known = set(people)
+    return Commitment(
+        error=error,
+        seed=seed,
+        number=number,
+        prior=prior,
+        people=tuple(sorted(people)),
+        rest=standing.rest_hash([item_id for item_id in standing.auto if item_id not in known]),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """Shares of the accepted labels after some more images."""
+
+    images: int
+    """Images that people have seen from now on."""
+    expected: float
+    """Share that is probably wrong."""
+    bound: float
+    """Share that is at most wrong, with the confidence of the plan, if what is found is as expected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a plan still takes."""
+
+    standing: Standing
+    commitment: Commitment
+    doubt: Mapping[str, float]
+    """item_id → how likely the label is wrong, for all labels that witnesses accept."""
+
+    @cached_property
+    def rest(self) -> list[str]:
+        """The labels that are not among the doubtful ones, in the order of the draw."""
+        return self.standing.rest(self.commitment)
+
+    @cached_property
+    def audited(self) -> list[str]:
+        """The audit so far: what people have looked at without a gap in the draw."""
+        wrong = self.standing.wrong
+        gap = next((place for place, item_id in enumerate(self.rest) if item_id not in wrong), len(self.rest))
+        return self.rest[:gap]
+
+    @property
+    def found(self) -> int:
+        """Wrong labels in the audit so far."""
+        return sum(self.standing.wrong[item_id] for item_id in self.audited)
+
+    @cached_property
+    def beyond(self) -> list[str]:
+        """What people have looked at in the rest behind a gap in the draw: it is no part of the audit yet."""
+        return [item_id for item_id in self.rest[len(self.audited) :] if item_id in self.standing.wrong]
+
+    @cached_property
+    def doubtful(self) -> list[str]:
+        """The doubtful labels that people have not looked at, the most doubtful first."""
+        rest, wrong = set(self.rest), self.standing.wrong
+        left = [item_id for item_id in self.standing.auto if item_id not in rest and item_id not in wrong]
+        return sorted(left, key=lambda item_id: (-self.doubt[item_id], item_id))
+
+    @property
+    def allowed(self) -> float:
+        """How many of the accepted labels may be wrong."""
+        return self.commitment.error * self.standing.accepted
+
+    @cached_property
+    def at_most(self) -> int:
+        """How many of the accepted labels are wrong at most, with the plan's confidence; doubtful ones count all."""
+        plan, drawn = self.commitment, len(self.audited)
+        left = most_left(len(self.rest), drawn, self.found, plan.prior, plan.alpha)
+        corrected = sum(self.standing.wrong[item_id] for item_id in self.beyond)
+        return len(self.doubtful) + min(max(left - corrected, 0), len(self.rest) - drawn - len(self.beyond))
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promise holds now."""
+        return self.at_most <= self.allowed + 1e-9
+
+    @cached_property
+    def draws(self) -> int:
+        """How large the audit probably becomes."""
+        plan, drawn, found = self.commitment, len(self.audited), self.found
+        if self.holds:
+            return drawn
+        return draws_needed(len(self.rest), drawn, found, self.allowed, self._rate, plan.prior, plan.alpha)
+
+    @cached_property
+    def _rate(self) -> float:
+        """The share of the audit to come that is probably wrong, by doubt and by what was found."""
+        unseen = [self.doubt[item_id] for item_id in self.rest if item_id not in self.standing.wrong]
+        return expected_rate(sum(unseen), len(unseen)).rate(len(self.audited), self.found)
+
+    @cached_property
+    def audit(self) -> list[str]:
+        """The images of the audit that people have not looked at, in the order of the draw."""
+        return [item_id for item_id in self.rest[: self.draws] if item_id not in self.standing.wrong]
+
+    @property
+    def cut(self) -> float | None:
+        """How likely the least doubtful one of the doubtful labels is wrong; None if there is none to look at."""
+        return self.doubt[self.doubtful[-1]] if self.doubtful else None
+
+    @property
+    def everything(self) -> int:
+        """Images that people would see if they looked at all."""
+        return len(self.standing.pending) + len(self.standing.unseen)
+
+    @cached_property
+    def rows(self) -> list[RankedItem]:
+        """The queue: images without a label, then doubtful labels, then the audit. Empty parts are done."""
+        place = {row.item_id: row for row in self.standing.ranked}
+        doubtful = [] if self.holds else self.doubtful
+        marked = [
+            *map(self._open, self.standing.pending),
+            *(_marked(place[key], "doubtful", f"wrong with probability {self.doubt[key]:.2f}") for key in doubtful),
+            *(_marked(place[key], "audit", "drawn at random from the labels that nobody doubts") for key in self.audit),
+        ]
+        return [dataclasses.replace(row, rank=number) for number, row in enumerate(marked, start=1)]
+
+    def _open(self, row: RankedItem) -> RankedItem:
+        """The row of an image without a label: nobody could give it one yet, or people took the one that it had."""
+        if row.item_id not in self.standing.wrong:
+            return row
+        why: Why = "audit" if row.item_id in set(self.rest) else "doubtful"
+        return _marked(row, why, self.standing.final[row.item_id].reason)
+
+    @property
+    def expected_errors(self) -> float:
+        """How many wrong labels people will probably find among those that they still see."""
+        seen = self.audit if self.holds else [*self.doubtful, *self.audit]
+        return sum(self.doubt[item_id] for item_id in seen)
+
+    @cached_property
+    def curve(self) -> list[CurvePoint]:
+        """Expected and possible errors while people go on, beyond the end of the plan until everything is seen."""
+        import numpy as np
+
+        pending = len(self.standing.pending)
+        later = [item_id for item_id in self.rest if item_id not in self.standing.wrong]
+        order = [*self.doubtful, *later]
+        gains = np.concatenate([[0.0], np.cumsum(_array(self.doubt, order))])
+        end = len(self.doubtful) + len(self.audit)
+        places = np.unique(np.concatenate([
+            np.linspace(0, len(self.doubtful), POINTS // 3), np.linspace(len(self.doubtful), end, POINTS // 3),
+            np.linspace(end, len(order), POINTS // 3),
+        ]).round().astype(int)).tolist()  # fmt: skip
+        accepted = max(self.standing.accepted, 1)
+        points = [
+            CurvePoint(
+                images=pending + place,
+                expected=max(float(gains[-1] - gains[place]), 0.0) / accepted,
+                bound=self._bound_after(place) / accepted,
+            )
+            for place in places
+        ]
+        return [dataclasses.replace(points[0], images=0), *points] if pending else points
+
+    def _bound_after(self, place: int) -> int:
+        """How many accepted labels are wrong at most after so many more images, if what is found is as expected."""
+        plan = self.commitment
+        doubtful = max(len(self.doubtful) - place, 0)
+        more = max(place - len(self.doubtful), 0)
+        found = self.found + more * self._rate
+        return doubtful + most_left(len(self.rest), len(self.audited) + more, found, plan.prior, plan.alpha)
+
+
+def _marked(row: RankedItem, why: Why, detail: str) -> RankedItem:
+    return dataclasses.replace(row, why=why, detail=detail)
+
+
+def _array(doubt: Mapping[str, float], item_ids: Sequence[str]) -> NDArray[np.float64]:
+    import numpy as np
+
+    return np.array([doubt[item_id] for item_id in item_ids], dtype=np.float64)
