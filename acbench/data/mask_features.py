@@ -220,7 +220,7 @@ def _depths(points: Points, product: Product) -> NDArray[np.float64]:
 
 
 def _colour(crop: NDArray[np.uint8], area: NDArray[np.float32]) -> list[float]:
-    """Of four channels (brightness, red and blue against it, saturation) and of the gradient of the first."""
+    """Measure four channels (brightness, red and blue against it, saturation) and the gradient of the first."""
     pixels = crop.astype(np.float32) / 255
     brightness = pixels.mean(axis=2)
     against = [pixels[..., 0] - brightness, pixels[..., 2] - brightness]

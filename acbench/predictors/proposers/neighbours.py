@@ -19,7 +19,7 @@ from acbench._util.console import Progress
 from acbench._util.prefetch import prefetch_attempts
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Setup
-from acbench.records import GOOD, Item, Proposal, label_set
+from acbench.records import Item, Proposal, label_set, one_defect
 from acbench.storage.digests import digest
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class _Defects:
     """What is known of one item's defects."""
 
     region: Views
-    """Of the whole anomalous region."""
+    """What is known of the whole anomalous region."""
     parts: Sequence[Views]
-    """Of each defect in it; empty if the dataset's label names one class."""
+    """What is known of each defect in it; empty if the dataset's label names one class."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,48 +166,59 @@ class Neighbours:
         """The class that the dataset's label names; None unless it names exactly one class of defect."""
         category = self.setup.schema.category(item.category)
         labels = category.map(item.source_labels, item.image).labels if category else ()
-        return labels[0] if len(labels) == 1 and labels[0] != GOOD else None
+        return one_defect(labels) or None
 
     # Answers
 
     def _category(self, members: Sequence[_Seen]) -> Iterator[Proposal]:
         """The proposals for all items of one category."""
-        labelled = [
-            (seen.item.item_id, seen.defects.region, label)
-            for seen in members
-            if seen.defects is not None and (label := self._source_class(seen.item))
-        ]
-        sizes = Counter(label for _, _, label in labelled)
-        classes = sorted(label for label, count in sizes.items() if count >= LEAST)
-        if len(classes) < 2:
+        defects = {seen.item.item_id: seen.defects for seen in members if seen.defects is not None}
+        labels = {seen.item.item_id: self._source_class(seen.item) for seen in members}
+        taught = _teach(defects, labels)
+        sizes = Counter(label for item_id in defects if (label := labels[item_id]))
+        if taught is None:
             counts = ", ".join(f"{count} {label}" for label, count in sorted(sizes.items())) or "none"
             why = f"too few images to compare with: {LEAST} of each of two classes are needed, there are {counts}"
             yield from (self._no_answer(seen, why) for seen in members)
             return
-        trained = [(item_id, region, classes.index(label)) for item_id, region, label in labelled if label in classes]
-        classifier = fitted([region for _, region, _ in trained], [number for _, _, number in trained])
-        rows = {item_id: row for row, (item_id, _, _) in enumerate(trained)}
         for seen in members:
-            row, label = rows.get(seen.item.item_id), self._source_class(seen.item)
+            label, row = labels[seen.item.item_id], taught.rows.get(seen.item.item_id)
             if seen.defects is None:
                 yield self._no_answer(seen, "")
-            elif row is not None:
-                nearest = Counter(classes[number] for number in classifier.nearest(row, NEAREST))
-                counts = ", ".join(f"{count} {label}" for label, count in nearest.most_common())
-                rationale = f"its {nearest.total()} nearest are {counts}"
-                yield self._answer(seen.item, classes, classifier.held_out[row][None], rationale)
-            elif label:
+            elif row is None and label:
                 yield self._no_answer(seen, f"`{label}` has {sizes[label]} images here, at least {LEAST} are needed")
             else:
-                likely = classifier.predict(seen.defects.parts or [seen.defects.region])
-                named = ", ".join(f"{classes[defect.argmax()]} {defect.max():.2f}" for defect in likely)
-                yield self._answer(seen.item, classes, likely, f"of {len(likely)} defects: {named}")
+                likely = taught.likely(seen.item.item_id, seen.defects)
+                rationale = taught.nearest(row) if row is not None else taught.named(likely)
+                yield self._answer(seen.item, taught.classes, likely, rationale)
+
+    def learned(self, items: Sequence[Item], decided: Mapping[str, str]) -> dict[str, dict[str, float]]:
+        """item_id → class id → probability, by classifiers that learned what people decided.
+
+        `decided`: item_id → the class that people decided on, which takes the place of the dataset's label; empty if
+        they decided otherwise, so that the item teaches nothing. An item's own label never counts for itself. Only
+        categories where people decided something, and items whose vectors are kept.
+        """
+        from acbench.predictors.defect_views import unpack
+
+        learned: dict[str, dict[str, float]] = {}
+        covered = self.covers(items)
+        for category in sorted({item.category for item in covered if item.item_id in decided}):
+            members = [item for item in covered if item.category == category]
+            kept = self.setup.vectors.load([self._key(item) for item in members])
+            views = {item.item_id: unpack(kept[key]) for item in members if (key := self._key(item)) in kept}
+            defects = {item_id: _Defects(region, parts) for item_id, (region, *parts) in views.items()}
+            labels = {item.item_id: decided.get(item.item_id, self._source_class(item)) for item in members}
+            if taught := _teach(defects, labels):
+                for item_id, own in defects.items():
+                    learned[item_id] = _scores(taught.classes, taught.likely(item_id, own))
+        return learned
 
     def _answer(self, item: Item, classes: Sequence[str], likely: NDArray[np.float64], rationale: str) -> Proposal:
         """The proposal for an item. `likely` (P, K): the class probabilities of each of its defects."""
         from acbench.predictors.out_of_fold import leads
 
-        scores = {label: float(value) for label, value in zip(classes, likely.mean(axis=0).round(6), strict=True)}
+        scores = _scores(classes, likely)
         undecided = int((leads(likely) < MARGIN).sum())
         reason = ""
         if undecided and len(likely) > 1:
@@ -244,11 +255,51 @@ def _saw(item: Item) -> tuple[str, ...]:
     return ("image",) if item.mask is None else ("image", "mask")
 
 
-def fitted(regions: Sequence[Views], labels: Sequence[int]) -> OutOfFoldClassifier:
-    """The classifier of one category. `labels`: the number of each region's class."""
+def _scores(classes: Sequence[str], likely: NDArray[np.float64]) -> dict[str, float]:
+    """Class id → mean probability of the defects of an item, from theirs (P, K)."""
+    return {label: float(value) for label, value in zip(classes, likely.mean(axis=0).round(6), strict=True)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taught:
+    """What was learned of one category."""
+
+    classes: Sequence[str]
+    rows: Mapping[str, int]
+    """item_id → the number of each item that was learned from."""
+    classifier: OutOfFoldClassifier
+
+    def likely(self, item_id: str, defects: _Defects) -> NDArray[np.float64]:
+        """Class probabilities (P, K) of the defects of an item; of the whole region, if it was learned from."""
+        row = self.rows.get(item_id)
+        if row is None:
+            return self.classifier.predict(defects.parts or [defects.region])
+        held_out: NDArray[np.float64] = self.classifier.held_out[row][None]
+        return held_out
+
+    def nearest(self, row: int) -> str:
+        """What the nearest images are called."""
+        nearest = Counter(self.classes[number] for number in self.classifier.nearest(row, NEAREST))
+        return f"its {nearest.total()} nearest are {', '.join(f'{n} {label}' for label, n in nearest.most_common())}"
+
+    def named(self, likely: NDArray[np.float64]) -> str:
+        """What each of several defects is called."""
+        named = ", ".join(f"{self.classes[defect.argmax()]} {defect.max():.2f}" for defect in likely)
+        return f"of {len(likely)} defects: {named}"
+
+
+def _teach(defects: Mapping[str, _Defects], labels: Mapping[str, str | None]) -> _Taught | None:
+    """Learn from the items of one category that have a label; None if there are too few. Keys are item ids."""
     from acbench.predictors.out_of_fold import OutOfFoldClassifier
 
-    return OutOfFoldClassifier(regions, labels)
+    sizes = Counter(label for item_id in defects if (label := labels[item_id]))
+    classes = sorted(label for label, count in sizes.items() if count >= LEAST)
+    if len(classes) < 2:
+        return None
+    trained = [item_id for item_id in defects if labels[item_id] in classes]
+    numbers = [classes.index(label) for item_id in trained if (label := labels[item_id])]
+    classifier = OutOfFoldClassifier([defects[item_id].region for item_id in trained], numbers)
+    return _Taught(classes, {item_id: row for row, item_id in enumerate(trained)}, classifier)
 
 
 def build(setup: Setup, argument: str = "") -> Neighbours:

@@ -50,10 +50,13 @@ def mixed() -> tuple[list[Item], Said]:
 
 
 class TestOrder:
-    def test_disputed_comes_before_unnamed_before_uncertain_before_the_sample(self) -> None:
+    def test_the_doubtful_are_one_list_by_their_score_before_the_sample(self) -> None:
         ranked = ranked_by(*mixed(), MVTEC_AC, audit=1)
-        assert [each.why for each in ranked] == ["disputed", "unnamed", "uncertain", "audit"]
-        assert [each.item_id for each in ranked] == [item(number).item_id for number in range(4)]
+        assert {each.why for each in ranked[:3]} == {"disputed", "unnamed", "uncertain"}
+        assert [each.why for each in ranked[3:]] == ["audit"]
+        assert [each.label_issue_score for each in ranked[:3]] == sorted(
+            (each.label_issue_score for each in ranked[:3]), reverse=True
+        )
         assert all(each.detail for each in ranked)
 
     def test_the_most_suspect_of_the_disputed_comes_first(self) -> None:
