@@ -49,7 +49,9 @@ class _Space:
         standard = self._standard(blocks)
         # A rotation into the span of the data changes no distance and no classifier that shrinks towards a ball.
         _, lengths, axes = np.linalg.svd(standard, full_matrices=False)
-        self._axes = axes[lengths > 1e-9 * max(lengths[0], 1e-9)]
+        known = lengths > 1e-9 * lengths[0]
+        known[0] = True  # one axis stays where all examples are alike: their classifier knows nothing but shares
+        self._axes = axes[known]
         self.points: Points = standard @ self._axes.T
 
     def place(self, examples: Sequence[View]) -> Points:
@@ -73,7 +75,7 @@ class OutOfFoldClassifier:
         """`examples`: the views of each; all have the same. `labels`: 0 ≤ number of the class, each at least twice."""
         self.labels = np.asarray(labels)
         self.classes = int(self.labels.max()) + 1
-        self._spaces = [space for view in zip(*examples, strict=True) if (space := _Space(view)).points.size]
+        self._spaces = [_Space(view) for view in zip(*examples, strict=True)]
         votes = [self._out_of_fold(space.points) for space in self._spaces]
         self._weights = fit_weights(votes, labels)
         self.held_out: Points = softmax(np.tensordot(self._weights, votes, axes=1), axis=1)
