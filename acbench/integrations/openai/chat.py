@@ -218,12 +218,14 @@ class OpenAIChat:
         return error
 
     def _warning(self, body: Body, question: Question | None) -> str:
-        """What is odd about an answer: another model, or a prompt that was cut."""
+        """What is odd about an answer: another model, missing log-probabilities, or a cut prompt."""
         known = self.form.answers_as
         if body.model and known and body.model != known:
             return f"{body.model} answers now; {known} answered before"
         if body.model and not known and not _is_version_of(body.model, self.id):
             return f"{self.id} was asked for, and {body.model} answers"
+        if self.options.logprobs and not body.token_logprobs:
+            return f"{self.endpoint.host} gives no log-probabilities: --llm-logprobs changes nothing"
         counted = body.usage.tokens_in
         if question and counted is not None and counted + body.usage.tokens_cached < fewest_tokens(question):
             # without figures, which differ from question to question: it is to be said once

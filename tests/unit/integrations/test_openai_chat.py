@@ -23,7 +23,7 @@ from acbench.integrations.openai.chat import MAX_TEXT, OpenAIChat, chat_openai
 from acbench.integrations.openai.client import MAX_BODY
 from acbench.integrations.openai.endpoint import KEY, Endpoint, authorities
 from acbench.integrations.openai.tokens import picture_tokens
-from acbench.predictors.llm.messages import LlmError, Picture, Price, Question
+from acbench.predictors.llm.messages import LlmError, Picture, Price, Question, RequestOptions
 from acbench.testing import tiny_jpeg, tiny_png
 from acbench.testing.endpoint import (
     ANSWER,
@@ -98,6 +98,14 @@ class TestAnswers:
         server.plan = lambda number, text: Fault(body=json.dumps({**GOOD_BODY, "usage": usage}).encode())
         asked = chat(server)
         assert asked.ask(QUESTION).tokens_in == asked.tokens(QUESTION)
+
+    def test_log_probabilities_that_do_not_come_are_missed(self, server: FakeEndpoint) -> None:
+        asked = chat_openai("m", server.url, options=RequestOptions(logprobs=True))
+        assert "--llm-logprobs changes nothing" in asked.ask(QUESTION).warning
+        content = [{"token": "yes", "logprob": -0.25}]
+        server.plan = lambda number, text: changed_choice(logprobs={"content": content})
+        answer = asked.ask(QUESTION)
+        assert (answer.token_logprobs, answer.warning) == ((("yes", -0.25),), "")
 
     def test_a_flood_is_cut_and_counts_as_ended_by_its_length(self, server: FakeEndpoint) -> None:
         server.answer = lambda body: "x" * 100_000

@@ -13,7 +13,16 @@ from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.predictors.base import KnownLabel, Setup, ShowsLabels, no_labels
 from acbench.predictors.llm import examples
-from acbench.predictors.llm.messages import Completion, Picture, Price, Question, QuestionOptions, Reply, call_id
+from acbench.predictors.llm.messages import (
+    Completion,
+    CostEstimate,
+    Picture,
+    Price,
+    Question,
+    QuestionOptions,
+    Reply,
+    call_id,
+)
 from acbench.predictors.proposers.llm import Llm
 from acbench.records import GOOD, Item, Proposal
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
@@ -102,7 +111,8 @@ class Asker:
             yield name, Reply(call_id=key, answer=answer, error="", cached=False)
 
     def estimate(self, questions: Iterable[Question]) -> Any:
-        return len({call_id("fake", question) for question in questions})
+        calls = len({call_id("fake", question) for question in questions})
+        return CostEstimate(calls=calls, cached=0, tokens_in=0, tokens_out=0, cost=0.0)
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -257,7 +267,7 @@ class TestDraws:
         one, three = (bench.llm(Asker(), votes=votes) for votes in (1, 3))
         assert three.estimate(bench.items).calls == 3 * one.estimate(bench.items).calls == 30
         assert three.estimate(bench.items).cost == pytest.approx(3 * one.estimate(bench.items).cost)
-        assert three.dry_run(bench.items).estimate == 30
+        assert three.dry_run(bench.items).estimate.calls == 30
         assert one.name != three.name
 
     def test_the_probability_of_the_label_is_the_confidence(self, bench: Bench) -> None:
