@@ -20,7 +20,7 @@ from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Proposer, Setup, tally
 from acbench.predictors.proposers.edition import Edition
-from acbench.predictors.proposers.neighbours import LEAST
+from acbench.predictors.proposers.neighbours import LEAST, Neighbours
 from acbench.predictors.proposers.table import Table
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import GOOD, Item, Label, Proposal
@@ -302,6 +302,29 @@ class TestNeighbours:
         assert tally(list(answers(asked, items).values()))["error"] == 1
         away.rename(path)
         assert tally(list(answers(asked, items).values()))["error"] == 0
+
+    def test_what_people_decided_takes_the_place_of_the_dataset_s_label(self, root: Path) -> None:
+        using, items = setup(root), ingest(sources.get("mvtec_ad"), root).items
+        asked = build_proposer("neighbours", using)
+        assert isinstance(asked, Neighbours)
+        before = answers(asked, items)
+        assert asked.learned(items, {}) == {}
+        holes = [each.item_id for each in items if each.image.startswith("wood/test/hole/")]
+        same = asked.learned(items, dict.fromkeys(holes[1:], "hole"))
+        assert same == {item_id: each.scores for item_id, each in before.items()}
+        swapped = {each.item_id: "scratch" if each.item_id in holes else "hole" for each in items if each.anomalous}
+        learned = asked.learned(items, swapped)
+        assert all(learned[item_id]["scratch"] > 0.5 for item_id in holes[1:])
+        assert learned[holes[0]]["hole"] > 0.5, "it is green, as those are that people called holes"
+
+    def test_what_people_decided_otherwise_teaches_nothing(self, root: Path) -> None:
+        using, items = setup(root), ingest(sources.get("mvtec_ad"), root).items
+        asked = build_proposer("neighbours", using)
+        assert isinstance(asked, Neighbours)
+        list(ask(asked, items))
+        holes = [each.item_id for each in items if each.image.startswith("wood/test/hole/")]
+        assert asked.learned(items, dict.fromkeys(holes, "")) == {}, "one class alone is left"
+        assert asked.learned(items, {holes[0]: ""})[holes[0]]["scratch"] > 0.5
 
     def test_normal_images_are_not_its_business(self, root: Path) -> None:
         assert not any("good" in image for image in self.ask(root))
