@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acbench.cli.model_options import model_options
-from acbench.cli.options import Command, json_option, llm_changes, option, project_option
+from acbench.cli.model_options import model_options, timeout_option
+from acbench.cli.options import Command, json_option, llm_changes, project_option
 
 if TYPE_CHECKING:
     from acbench.workflows.llm_commands import Tried
@@ -91,14 +91,7 @@ def remove(name: str, project: Path, as_json: bool) -> int:
 
 @llm.command(cls=Command, epilog="\b\nExample:\n  acbench llm test qwen")
 @name_argument
-@option(
-    "--timeout",
-    type=click.FloatRange(min=1),
-    default=120,
-    show_default=True,
-    metavar="SECONDS",
-    help="Wait at most this long for one answer.",
-)
+@timeout_option
 @json_option
 @project_option
 def test(name: str, project: Path, timeout: float, as_json: bool) -> int:

@@ -173,6 +173,14 @@ def model_options(prefix: str, *, required: bool = False) -> Callable[[Decorated
 
 
 llm_option = partial(option, section="Multimodal LLM")
+timeout_option = llm_option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=120,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait at most this long for one answer.",
+)
 llm_options = together(
     model_options("llm-"),
     llm_option("--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend at most this much in one run."),
@@ -184,14 +192,7 @@ llm_options = together(
         metavar="N",
         help="Make at most N calls at once.",
     ),
-    llm_option(
-        "--timeout",
-        type=click.FloatRange(min=1),
-        default=120,
-        show_default=True,
-        metavar="SECONDS",
-        help="Wait at most this long for one answer.",
-    ),
+    timeout_option,
     llm_option("--batch", is_flag=True, help="Ask through the endpoint's batch API: half the price, within a day."),
     llm_option("--retry-errors", is_flag=True, help="Ask again the questions that ended in an error."),
     llm_option(

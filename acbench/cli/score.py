@@ -34,6 +34,25 @@ def _detector(ctx: click.Context, param: click.Parameter, value: str) -> str:
     raise click.BadParameter("patchcore, heatmaps:FOLDER, oracle or none", ctx, param)
 
 
+def _gate(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    miss, _, alarm = value.partition(":")
+    try:
+        costs = float(miss), float(alarm)
+    except ValueError:
+        costs = 0.0, 0.0
+    if not all(0 < cost < float("inf") for cost in costs):
+        raise click.BadParameter("two costs above 0, such as 10:1", ctx, param)
+    return costs
+
+
+def check_gate(gate: tuple[float, float] | None) -> None:
+    """Raises UsageError if the user gave both a share and costs."""
+    if gate is not None and _is_typed("false_alarms"):
+        raise click.UsageError("--false-alarms and --gate exclude each other")
+
+
 detector_options = together(
     option(
         "--detector",
@@ -49,7 +68,22 @@ detector_options = together(
         type=click.FloatRange(0, 0.5),
         default=0.05,
         show_default=True,
-        help="Share of normal training images that the detector may call anomalous; it decides the threshold.",
+        help="Share of normal images that the detector may call anomalous; it decides the threshold.",
+    ),
+    option(
+        "--gate",
+        callback=_gate,
+        metavar="MISS:ALARM",
+        help="What a missed anomaly and a false alarm cost, each times how often such images come, as in 10:1;"
+        " it decides the threshold instead.",
+    ),
+    option(
+        "--input-size",
+        type=click.IntRange(64, 2048),
+        default=448,
+        show_default=True,
+        metavar="PIXELS",
+        help="Edge of the input of patchcore, where images are larger: smaller is faster and sees less.",
     ),
     proposer_option("--backbone", metavar="MODEL", help=BACKBONE),
 )
@@ -208,17 +242,22 @@ def _check(options: ScoreOptions) -> None:
         raise click.UsageError("a table has classes of its own: give either the benchmark or --truth FILE")
     if options.name is not None and (options.pair or not options.name.strip()):
         raise click.UsageError("--name goes with one system, and is not empty")
+    check_gate(options.gate)
     if options.system == KEPT_SYSTEM:
-        _refuse_typed("detector", "false_alarms")
+        _refuse_typed("detector", "false_alarms", "gate", "input_size")
 
 
 def _refuse_typed(*names: str) -> None:
     """Raises UsageError if the user typed options that the kept answers of velm do not depend on."""
-    typed = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     for name in names:
-        if click.get_current_context().get_parameter_source(name) in typed:
+        if _is_typed(name):
             flag = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"the answers of velm are kept: {flag} goes with `acbench velm`, which asks anew")
+
+
+def _is_typed(name: str) -> bool:
+    typed = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    return click.get_current_context().get_parameter_source(name) in typed
 
 
 def _comparison_text(report: PairReport) -> str:

@@ -24,7 +24,7 @@ from acbench.cli.options import (
     shard_option,
     with_run_options,
 )
-from acbench.cli.score import detector_options
+from acbench.cli.score import check_gate, detector_options
 
 if TYPE_CHECKING:
     from acbench.schema.views import View
@@ -75,6 +75,8 @@ def velm(
     detector: str,
     false_alarms: float,
     question: Literal["paper", "acbench"],
+    gate: tuple[float, float] | None,
+    input_size: int,
     no_reference: bool,
     no_contour: bool,
     no_descriptions: bool,
@@ -94,9 +96,12 @@ def velm(
     from acbench.workflows import velm as workflow
     from acbench.workflows.export import export, prediction_files
 
+    check_gate(gate)
     velm_options = BaselineOptions(
         detector=detector,
         false_alarms=false_alarms,
+        gate=gate,
+        input_size=input_size,
         reference=not no_reference,
         contour=not no_contour,
         descriptions=not no_descriptions,

@@ -1,14 +1,19 @@
-"""Checks the images of a dataset together: duplicates, and mixed pixel formats or sizes."""
+"""Checks the images of a dataset together: duplicates, mixed pixel formats or sizes, and the range of 16-bit images."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from acbench.data.mask_content import MaskContent
 from acbench.records import Finding, Item
 
 _SHOWN = 3
 """How many names or values a finding lists."""
+_DEEP = 16
+"""Bits of a channel of which some may be unused."""
+_DIM = 64
+"""An upper byte below this hints at data of fewer than 16 bits."""
 
 
 def duplicates(items: Iterable[Item]) -> Iterator[Finding]:
@@ -63,6 +68,50 @@ def mixed(items: Iterable[Item]) -> Iterator[Finding]:
                     detail=f"its images have {len(counts)} {noun}: {_most_frequent(counts)}; {example} is {rarest}",
                     hint="see that it does not go with the class",
                 )
+
+
+def used_bits(peaks: Mapping[str, tuple[Item, int | None]]) -> tuple[dict[str, int], list[Finding]]:
+    """Category → bits that its 16-bit grey images use, where these are fewer than 16; and findings that say so.
+
+    `peaks`: path of an image → its item, and `FileFacts.peak`.
+    """
+    grey: defaultdict[str, list[int]] = defaultdict(list)
+    coloured: defaultdict[str, list[int]] = defaultdict(list)
+    for item, peak in peaks.values():
+        if peak is not None and not item.problem:
+            (grey if item.mode.startswith("I") else coloured)[item.category].append(peak)
+    bits = {category: max(8, max(values).bit_length()) for category, values in grey.items()}
+    bits = {category: used for category, used in bits.items() if used < _DEEP}
+    findings = [
+        Finding(
+            path=category,
+            kind="used_range",
+            detail=f"its {len(grey[category]):,} images of 16 bits use {used} of them (up to {max(grey[category]):,}):"
+            f" they are shown and compared in the range 0 to {2**used - 1:,}",
+            hint="images that use more bits, if they are added, make all of the category darker",
+        )
+        for category, used in bits.items()
+    ]
+    for category, values in coloured.items():
+        detail = f"{len(values):,} of its images have 16 bits a colour, of which the upper eight are read"
+        detail += f"; the brightest of them is {max(values)} of 255" if max(values) < _DIM else ""
+        findings.append(
+            Finding(path=category, kind="deep_colours", detail=detail, hint="save them with 8 bits a colour")
+        )
+    return bits, findings
+
+
+def marked_normal(path: str, mask: MaskContent, pixels: int) -> Finding | None:
+    """The finding about the mask of an image that the dataset calls normal; None if nothing is marked."""
+    if not mask.marked:
+        return None
+    return Finding(
+        path=path,
+        kind="marked_normal",
+        detail=f"its image is called normal, and it marks {mask.marked:,} pixels ({mask.marked / pixels:.1%})"
+        " of it: it is not used",
+        hint="one of the two is wrong: move the image to the folder of its defect, or remove the mask",
+    )
 
 
 def _most_frequent(counts: Counter[str]) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from acbench.data.contrast import Stretch, stretch
 from acbench.data.marking import Pixels, draw_corners, draw_frame, draw_outline
 from acbench.data.regions import MAX_COMPONENTS, Box, Mask, bounds, components, square
 from acbench.data.text import first_row, font, wrap_lines
@@ -81,8 +82,8 @@ def panels(image: Image.Image, mask: Mask | None, reference: Image.Image | None)
     """The panels of a picture, from the left.
 
     First the whole image with the anomaly outlined; then the anomaly close up between four small corners, in up to four
-    tiles if it is scattered; then `reference`, a normal image of the same category. Without a mask there is no
-    close-up, and words say so; words also stand for a missing reference.
+    tiles if it is scattered, with its contrast stretched if it is dark; then `reference`, a normal image of the same
+    category. Without a mask there is no close-up, and words say so; words also stand for a missing reference.
 
     Raises ValueError if the mask is not of the image's size.
     """
@@ -92,10 +93,9 @@ def panels(image: Image.Image, mask: Mask | None, reference: Image.Image | None)
     else:
         _check_size(image, mask)
         tiles = _tiles(mask, components(mask))
-        shown = [
-            Panel(f"Whole image, {_share(mask)} marked", _outlined(image, mask, tiles)),
-            Panel(_close_up_caption(image, tiles), _close_up(image, tiles)),
-        ]
+        enlarged, contrast = _close_up(image, tiles)
+        caption = ", ".join(filter(None, [_close_up_caption(image, tiles), contrast.note]))
+        shown = [Panel(f"Whole image, {_share(mask)} marked", _outlined(image, mask, tiles)), Panel(caption, enlarged)]
     normal = notice("No normal image to compare with.") if reference is None else _whole(reference)
     return [*shown, Panel("Normal image, to compare", normal)]
 
@@ -128,13 +128,15 @@ def outlined(image: Image.Image, mask: Mask, *, gap: int, line: int) -> Image.Im
 def close_up(image: Image.Image, mask: Mask, *, edge: int = PANEL) -> tuple[Image.Image, str]:
     """The anomaly close up, RGB, `edge` pixels wide and high, and a note on which of its places are shown.
 
-    It lies between four small corners, and is in up to four tiles if it is scattered. The note is empty if one tile
-    shows everything that is marked. Raises ValueError if the mask is not of the image's size.
+    It lies between four small corners, and is in up to four tiles if it is scattered. If all of it is dark, its
+    contrast is stretched, and the note says so. The note is empty if one tile shows everything that is marked as it is.
+    Raises ValueError if the mask is not of the image's size.
     """
     _check_size(image, mask)
     places = components(mask)
     tiles = _tiles(mask, places, edge)
-    return _close_up(image.convert("RGB"), tiles, edge), _places_note(len(tiles), len(places))
+    picture, contrast = _close_up(image.convert("RGB"), tiles, edge)
+    return picture, ", ".join(filter(None, [_places_note(len(tiles), len(places)), contrast.note]))
 
 
 def notice(*rows: str) -> Image.Image:
@@ -222,33 +224,43 @@ def _widened(box: Box, image_width: int, aspect: float) -> Box:
     return box._replace(left=left, right=left + width)
 
 
-def _close_up(image: Image.Image, tiles: Sequence[_Tile], edge: int = PANEL) -> Image.Image:
-    """The tiles in reading order, on a panel `edge` pixels wide and high."""
+def _close_up(image: Image.Image, tiles: Sequence[_Tile], edge: int = PANEL) -> tuple[Image.Image, Stretch]:
+    """The tiles in reading order, on a panel `edge` pixels wide and high, and how their contrast was changed."""
     if not tiles:
-        return notice("The mask is empty:", "nothing is marked as anomalous.")
+        return notice("The mask is empty:", "nothing is marked as anomalous."), Stretch()
     panel = Image.new("RGB", (edge, edge), _PAPER if len(tiles) > 1 else _BARS)
+    contents = [_tile_content(image, tile) for tile in tiles]
+    contrast = stretch(contents)
     x = y = 0
-    for tile in tiles:
+    for tile, pixels in zip(tiles, contents, strict=True):
         width, height = tile.size
-        content = _tile_content(image, tile)
+        content = _with_corners(contrast(pixels), tile, image)
         panel.paste(content, (x + (width - content.width) // 2, y + (height - content.height) // 2))
         x += width + _SEAM
         if x >= edge:
             x, y = 0, y + height + _SEAM
-    return panel
+    return panel, contrast
 
 
-def _tile_content(image: Image.Image, tile: _Tile) -> Image.Image:
-    """The part of the image that a tile shows. No line touches the anomaly; four small corners show where it is."""
+def _tile_content(image: Image.Image, tile: _Tile) -> Pixels:
+    """The part of the image that a tile shows."""
     width, height = tile.size
     part = tile.box.within(*image.size)
-    scale = min(width / part.width, height / part.height)
-    size = _scaled((part.width, part.height), scale)
+    size = _scaled((part.width, part.height), _tile_scale(tile, part))
     if max(width - size[0], height - size[1]) <= 2:
         size = tile.size  # the difference is rounding, not a bar
-    pixels = _resized(image.crop(part), size)
-    draw_corners(pixels, _scaled_box(tile.anomaly, scale, part.left, part.top))
+    return _resized(image.crop(part), size)
+
+
+def _with_corners(pixels: Pixels, tile: _Tile, image: Image.Image) -> Image.Image:
+    """The content of a tile with four small corners that show where the anomaly is. No line touches it."""
+    part = tile.box.within(*image.size)
+    draw_corners(pixels, _scaled_box(tile.anomaly, _tile_scale(tile, part), part.left, part.top))
     return Image.fromarray(pixels)
+
+
+def _tile_scale(tile: _Tile, part: Box) -> float:
+    return min(tile.size[0] / part.width, tile.size[1] / part.height)
 
 
 def _places_note(tiles: int, places: int) -> str:

@@ -1,11 +1,14 @@
-"""Reads each file once to hash it and to read its image header; a file that a cache knows is not read again."""
+"""Reads each file once: hashes it, reads its header, and looks at the pixels of masks and of 16-bit images.
+
+A file that a cache knows is not read again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -15,11 +18,12 @@ from typing import NamedTuple, Protocol
 
 from acbench._util.console import Progress
 from acbench._util.execution import Engine, Home, WorkerTask
-from acbench.data.images import probe
+from acbench.data.images import brightest, decode, probe
+from acbench.data.mask_content import MaskContent, content
 from acbench.errors import ImageError
 from acbench.storage.files import FileRefused, FileTree, LocatedFile
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same bytes give other facts, so that cached ones are computed again."""
 _CHUNK = 8
 """Files of one task of a thread: enough to make its overhead small, few enough to show progress on a slow disk."""
@@ -44,6 +48,10 @@ class FileFacts(NamedTuple):
     """Why the file cannot be used, or empty."""
     hint: str = ""
     """What to do about the problem."""
+    peak: int | None = None
+    """The largest value of a pixel, if a channel has 16 bits in the file: of 65,535, or of 255 if it has colours."""
+    mask: MaskContent | None = None
+    """What a mask marks; None of an image, and of a mask that cannot be used."""
 
 
 class FileFactsCache(Protocol):
@@ -83,6 +91,7 @@ class _File:
     stamp: str
     cache_stamp: str
     """The stamp that its facts are kept with; empty if they are not kept."""
+    is_mask: bool
 
     @property
     def located(self) -> LocatedFile:
@@ -108,12 +117,16 @@ class FileHasher:
     engine: Engine | None = None
     """An engine whose workers read the files; None for threads of this process."""
 
-    def facts_of(self, tree: FileTree, paths: Sequence[str]) -> dict[str, FileFacts]:
+    def facts_of(
+        self, tree: FileTree, paths: Sequence[str], masks: Collection[str] = frozenset()
+    ) -> dict[str, FileFacts]:
         """Path → facts of every file. A file that cannot be read has a `problem`; none raises.
+
+        `masks` are those of `paths` that are masks: their pixels are looked at.
 
         If it is interrupted, the facts of the files that were read until then are in the cache.
         """
-        facts, unread = self._known(tree, paths)
+        facts, unread = self._known(tree, paths, masks)
         self.progress(len(facts), len(paths))
         parts = self._by_threads(tree, unread) if self.engine is None else self._by_workers(self.engine, tree, unread)
         with closing(parts):
@@ -122,7 +135,9 @@ class FileHasher:
                 self.progress(len(facts), len(paths))
         return facts
 
-    def _known(self, tree: FileTree, paths: Iterable[str]) -> tuple[dict[str, FileFacts], list[_File]]:
+    def _known(
+        self, tree: FileTree, paths: Iterable[str], masks: Collection[str]
+    ) -> tuple[dict[str, FileFacts], list[_File]]:
         """The facts that need no reading, and the files to read."""
         kept = self.cache.load()
         facts: dict[str, FileFacts] = {}
@@ -133,7 +148,9 @@ class FileHasher:
             except FileRefused as why:
                 facts[path] = FileFacts(problem=why.message, hint=why.hint)
                 continue
-            file = _File(path, address, size, stamp, f"{VERSION}:{stamp}" if stamp else "")
+            is_mask = path in masks
+            kept_as = f"{VERSION}:{'mask:' if is_mask else ''}{stamp}" if stamp else ""
+            file = _File(path, address, size, stamp, kept_as, is_mask)
             kept_stamp, kept_facts = kept.get(address, ("", ""))
             known = _parsed(kept_facts) if stamp and kept_stamp == file.cache_stamp else None
             if known is None:
@@ -205,10 +222,20 @@ def _read(tree: FileTree, file: _File) -> FileFacts:
         return FileFacts(problem="there is not enough memory to read it", hint="close other programs and run again")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        header = probe(data)
+        return _looked_at(sha256, data, is_mask=file.is_mask)
     except ImageError as why:
         return FileFacts(sha256, problem=why.message, hint=why.hint)
-    return FileFacts(sha256, header.width, header.height, header.mode, header.format)
+    except MemoryError:
+        return FileFacts(problem="there is not enough memory to decode it", hint="close other programs and run again")
+
+
+def _looked_at(sha256: str, data: bytes, *, is_mask: bool) -> FileFacts:
+    """The facts of a file that holds `data`. Raises ImageError."""
+    header = probe(data)
+    facts = FileFacts(sha256, header.width, header.height, header.mode, header.format)
+    if is_mask:
+        return facts if header.format == "JPEG" else facts._replace(mask=content(decode(data)))
+    return facts._replace(peak=brightest(decode(data))) if header.deep else facts
 
 
 def _cache_rows(part: _Read) -> list[tuple[str, str, str]]:
@@ -218,8 +245,15 @@ def _cache_rows(part: _Read) -> list[tuple[str, str, str]]:
 
 def _parsed(text: str) -> FileFacts | None:
     """Facts as they were kept; None if the text is anything else."""
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError):
         match json.loads(text):
-            case [str(sha256), int(width), int(height), str(mode), str(kind), str(problem), str(hint)]:
-                return FileFacts(sha256, width, height, mode, kind, problem, hint)
+            case [str(sha256), int(width), int(height), str(mode), str(kind), str(problem), str(hint), peak, mask]:
+                match peak, mask:
+                    case int() | None, None:
+                        known = None
+                    case int() | None, [int(marked), float(border), int(noise), int(alpha)]:
+                        known = MaskContent(marked, border, noise, alpha)
+                    case _:
+                        return None
+                return FileFacts(sha256, width, height, mode, kind, problem, hint, peak, known)
     return None

@@ -7,14 +7,16 @@ codecs and pages, is left out on purpose.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from acbench.data.mask_content import marked_pixels
 from acbench.errors import ImageError
+from acbench.records import category_of
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree
 
@@ -44,6 +46,8 @@ class Header:
     """Pillow's name of the pixel format."""
     format: str
     """`PNG`, `JPEG` or `BMP`."""
+    deep: bool = False
+    """Whether a channel has 16 bits."""
 
 
 def probe(data: bytes) -> Header:
@@ -52,7 +56,8 @@ def probe(data: bytes) -> Header:
     `data` is the whole file. Pixels are not decoded, so damaged ones are found only by `decode`.
     """
     image = _open(data)
-    return Header(image.width, image.height, image.mode, str(image.format))
+    deep = image.format == "PNG" and data[24:25] == b"\x10"  # the bit depth in a PNG's first chunk
+    return Header(image.width, image.height, image.mode, str(image.format), deep)
 
 
 def decode(data: bytes) -> Image.Image:
@@ -65,12 +70,26 @@ def decode(data: bytes) -> Image.Image:
     return image
 
 
+def brightest(image: Image.Image) -> int:
+    """The largest value of a pixel in any channel, in the image's own pixel format."""
+    import numpy as np
+
+    return int(np.asarray(image).max())
+
+
 @dataclass(frozen=True)
 class ImageReader:
     """Reads the images and masks of one dataset."""
 
     root: Root
     """Folder or URL to which paths are relative."""
+    bits: Mapping[str, int] = field(default_factory=dict)
+    """Category → how many of 16 bits its grey images use, 8 to 15; all of them in any other category."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What decides how images look besides their files, as parts of a key; usually nothing."""
+        return (sorted(self.bits.items()),) if self.bits else ()
 
     @cached_property
     def _tree(self) -> FileTree:
@@ -80,19 +99,18 @@ class ImageReader:
         """The image at `path` as 8-bit RGB. Raises ImageError.
 
         An EXIF orientation is not applied, because masks are drawn on the stored pixels. Of 16 bits a channel the upper
-        eight are kept, so that the images of a series stay comparable. Transparency is dropped.
+        eight of those that the category uses are kept, so that the images of a series stay comparable. Transparency is
+        dropped.
         """
         with _naming(path):
-            return _rgb(decode(self._read(path)))
+            return _rgb(decode(self._read(path)), self.bits.get(category_of(path), 16))
 
     def mask(self, path: str, size: tuple[int, int]) -> NDArray[np.bool_]:
         """The mask at `path` as bool[H, W]: True where anomalous. Raises ImageError.
 
-        `size` is (width, height) of its image; a mask of another size is an error. Every pixel that is not 0 is
-        anomalous: masks are black and white, grey, or indexed by the kind of defect. Transparency is ignored.
+        `size` is (width, height) of its image; a mask of another size is an error. What counts as marked is said in
+        `acbench.data.mask_content.marked_pixels`.
         """
-        import numpy as np
-
         with _naming(path):
             data = self._read(path)
             header = probe(data)
@@ -103,12 +121,7 @@ class ImageReader:
                     f"the mask is {header.width}×{header.height}, its image {size[0]}×{size[1]}",
                     "pair it with the image that it was drawn on",
                 )
-            mask = decode(data)
-            pixels = np.asarray(mask)
-            if pixels.ndim == 3:
-                colours = pixels[..., :-1] if mask.mode in {"RGBA", "LA", "La", "PA", "RGBa"} else pixels
-                return np.asarray(colours.any(axis=2), dtype=np.bool_)
-            return np.asarray(pixels != 0, dtype=np.bool_)
+            return marked_pixels(decode(data))
 
     def _read(self, path: str) -> bytes:
         try:
@@ -190,14 +203,14 @@ def _is_complete(data: bytes, image: ImageFile.ImageFile, position: int) -> bool
     return len(data) >= int.from_bytes(data[10:14], "little") + stride * image.height
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _rgb(image: Image.Image, bits: int) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I"):  # Pillow clips at 255 instead of scaling
         import numpy as np
         from PIL import Image
 
-        upper = (np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8)
+        upper = (np.asarray(image).astype(np.uint32) >> (bits - 8)).clip(0, 255).astype(np.uint8)
         return Image.fromarray(upper).convert("RGB")
     if "transparency" in image.info:
         image = image.convert("RGBA")

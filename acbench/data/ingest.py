@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from acbench.data.checks import duplicates, mixed
+from acbench.data import mask_content
+from acbench.data.checks import duplicates, marked_normal, mixed, used_bits
 from acbench.data.findings import condense
 from acbench.data.hashing import FileFacts, FileHasher
-from acbench.data.images import JPEG_MASK
+from acbench.data.images import JPEG_MASK, ImageReader
 from acbench.data.listing import list_images
 from acbench.data.sources import FoundImage, Source
 from acbench.records import Finding, Item, item_id
 from acbench.storage.build import records_key
+from acbench.storage.digests import digest
 from acbench.storage.roots import Root
 
 
@@ -30,6 +32,13 @@ class Dataset:
     """Sorted by path."""
     limit: int | None = None
     """At most this many images of a category were taken; None if all were."""
+    bits: Mapping[str, int] = field(default_factory=dict)
+    """Category → how many of 16 bits its grey images use, where these are fewer than 16."""
+
+    @property
+    def images(self) -> ImageReader:
+        """Reads the images and masks."""
+        return ImageReader(self.root, self.bits)
 
     @cached_property
     def by_id(self) -> dict[str, Item]:
@@ -38,8 +47,8 @@ class Dataset:
 
     @cached_property
     def key(self) -> str:
-        """A hash of all items, 16 hex."""
-        return records_key(self.items)
+        """A hash of all items, and of how their images are read, 16 hex."""
+        return digest(records_key(self.items), *self.images.key) if self.bits else records_key(self.items)
 
     @cached_property
     def image_counts(self) -> Mapping[str, int]:
@@ -60,7 +69,7 @@ def ingest(
     `root`, `categories` and `limit` choose a part of the dataset: see `acbench.data.listing.list_images`.
     """
     listing = list_images(source, root, categories=categories, limit=limit)
-    facts = (hasher or FileHasher()).facts_of(listing.location.tree, listing.files)
+    facts = (hasher or FileHasher()).facts_of(listing.location.tree, listing.files, listing.masks)
     items = []
     findings = list(listing.findings)
     for image in sorted(listing.images, key=lambda image: image.image):
@@ -69,7 +78,9 @@ def ingest(
         findings += faults
     findings += duplicates(items)
     findings += mixed(items)
-    return Dataset(root=listing.location.root, items=items, findings=condense(findings), limit=limit)
+    bits, faults = used_bits({item.image: (item, facts[item.image].peak) for item in items if item.image in facts})
+    findings += faults
+    return Dataset(root=listing.location.root, items=items, findings=condense(findings), limit=limit, bits=bits)
 
 
 def is_complete(source: Source, dataset: Dataset) -> bool:
@@ -109,8 +120,9 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
     image_fault = found.problem or _image_fault(found.image, image)
     mask, mask_fault = None, None
     if found.mask is not None:
-        mask_fault = _mask_fault(found.mask, facts[found.mask], image)
-        mask = None if mask_fault else facts[found.mask]
+        mask_fault = _mask_fault(found, found.mask, facts[found.mask], image)
+        is_used = found.anomalous and not (mask_fault and mask_fault.failed)
+        mask = facts[found.mask] if is_used else None
     item = Item(
         item_id=item_id(source.name, found.category, found.image),
         dataset=source.name,
@@ -135,7 +147,8 @@ def _image_fault(path: str, image: FileFacts) -> Finding | None:
     return _fault(path, "unreadable_image", image.problem, image.hint) if image.problem else None
 
 
-def _mask_fault(path: str, mask: FileFacts, image: FileFacts) -> Finding | None:
+def _mask_fault(found: FoundImage, path: str, mask: FileFacts, image: FileFacts) -> Finding | None:
+    """What is wrong with the mask of an image; one that `failed` is not used."""
     if mask.problem:
         return _fault(path, "unreadable_mask", f"the mask: {mask.problem}", mask.hint)
     if mask.format == "JPEG":
@@ -143,7 +156,14 @@ def _mask_fault(path: str, mask: FileFacts, image: FileFacts) -> Finding | None:
     if image.width and (mask.width, mask.height) != (image.width, image.height):
         detail = f"the mask is {mask.width}×{mask.height}, its image {image.width}×{image.height}"
         return _fault(path, "mask_size", detail, "copy both again from the original dataset")
-    return None
+    assert mask.mask is not None, "whatever can be decoded was looked at"
+    pixels = mask.width * mask.height
+    if not found.anomalous:
+        return marked_normal(path, mask.mask, pixels)
+    fault = mask_content.fault(mask.mask, pixels)
+    if fault is None:
+        return None
+    return Finding(path=path, kind=fault.kind, detail=fault.detail, hint=fault.hint, failed=not fault.usable)
 
 
 def _fault(path: str, kind: str, detail: str, hint: str) -> Finding:

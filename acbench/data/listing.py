@@ -23,8 +23,12 @@ class Listing:
     @property
     def files(self) -> list[str]:
         """Paths of all images and masks."""
-        images = [image.image for image in self.images if image.problem is None]
-        return images + sorted({image.mask for image in self.images if image.mask is not None})
+        return [image.image for image in self.images if image.problem is None] + sorted(self.masks)
+
+    @property
+    def masks(self) -> frozenset[str]:
+        """Paths of all masks."""
+        return frozenset(image.mask for image in self.images if image.mask is not None)
 
 
 def list_images(source: Source, root: Root, *, categories: Collection[str] = (), limit: int | None = None) -> Listing:

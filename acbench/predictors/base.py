@@ -238,6 +238,10 @@ class BaselineOptions:
     `none`."""
     false_alarms: float = 0.05
     """Share of normal images that the detector may call anomalous."""
+    gate: tuple[float, float] | None = None
+    """Cost of a missed anomaly and of a false alarm; if given, they set the threshold in place of the share."""
+    input_size: int = 448
+    """Edge of the detector's input, pixels, where images are larger."""
     shots: int = 3
     """Images of each class that `few_shot` learns from."""
     seed: int = 0

@@ -22,7 +22,7 @@ from acbench.storage.atomic import write_bytes
 
 QUALITY = 88
 """JPEG quality. Chroma is not subsampled, which would blur the outline."""
-_VERSION = 2
+_VERSION = 3
 """Raise it when pictures are drawn differently."""
 EMPTY_COLOUR = (228, 228, 226)
 """Light grey, where there is nothing to show."""

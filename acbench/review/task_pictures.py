@@ -28,7 +28,7 @@ TALLEST = 1.25
 all of it at once."""
 QUALITY = 90
 """JPEG quality."""
-_VERSION = 3
+_VERSION = 4
 """Part of every name. Raise it when pictures are drawn differently."""
 _NO_REFERENCE = "no-reference.jpg"
 
@@ -116,7 +116,7 @@ class _Album:
         return _upright(image)
 
     def _path(self, item: Item, name: str) -> Path:
-        mark = digest(_VERSION, item.sha256, item.mask_sha256, length=8)
+        mark = digest(_VERSION, item.sha256, item.mask_sha256, *self.images.key, length=8)
         return self.folder / f"{item.item_id}-{mark}.{name}.jpg"
 
 

@@ -111,7 +111,7 @@ def full_tree(root: Path, paths: Iterable[str]) -> Path:
 
 
 def tiny_png(comment: str = "") -> bytes:
-    """An 8×8 grey PNG with a comment in it."""
+    """An 8×8 black PNG with a white square, so that it can be a mask, and a comment in it."""
     start, end = _blank("PNG"), len(_blank("PNG")) - 12  # before IEND
     chunk = b"tEXt" + b"Comment\0" + comment.encode()
     return b"".join(
@@ -136,7 +136,9 @@ def _blank(kind: str) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.new("L", (8, 8)).save(file, kind)
+    square = Image.new("L", (8, 8))
+    square.paste(255, (3, 3, 5, 5))
+    square.save(file, kind)
     return file.getvalue()
 
 

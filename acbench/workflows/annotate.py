@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.records import Item
 from acbench.review import pull as pulling
@@ -152,7 +151,7 @@ class _Pusher:
             drawn = task_pictures.draw(
                 items,
                 queue_pictures.References(dataset.items),
-                ImageReader(dataset.root),
+                dataset.images,
                 self.run.files.task_pictures / items[0].category,
                 progress=progress,
             )

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError, StorageError
 from acbench.evaluation.result import Provenance
@@ -18,6 +17,7 @@ from acbench.schema.views import View, in_view
 from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
+from acbench.storage.vector_part import part_of
 from acbench.workflows.outcome import Spending, outcome
 from acbench.workflows.propose import VERSION
 from acbench.workflows.run import Run
@@ -29,9 +29,9 @@ def baseline_setup(
     """What a baseline works with."""
     return BaselineSetup(
         schema=in_view(run.schema, view),
-        images=ImageReader(dataset.root),
+        images=dataset.images,
         models=run.models,
-        vectors=run.ledger.vectors,
+        vectors=part_of(run.ledger.vectors, dataset.images.key),
         items=dataset.items,
         truth=truth,
         options=options,
@@ -51,7 +51,8 @@ def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
     """
     baseline, items = build_baseline(name, setup), tested(run, dataset)
     path = run.files.predictions(name)
-    key = digest(VERSION, baseline.name, sorted(item.item_id + item.sha256 for item in items))
+    hashes = sorted(item.item_id + item.sha256 for item in items)
+    key = digest(VERSION, baseline.name, hashes, *dataset.images.key)
     unasked = 0
 
     def write(path: Path) -> None:

@@ -39,6 +39,7 @@ from acbench.predictors.base import (
 from acbench.predictors.registry import build_baseline, build_proposer
 from acbench.records import Item, Prediction, Proposal
 from acbench.schema import Schema
+from acbench.storage.vector_part import part_of
 from acbench.workflows.llm_models import NAMED, LlmTable
 from acbench.workflows.models import CallOptions, Models
 from acbench.workflows.settings import Settings
@@ -83,7 +84,7 @@ class Recipe:
             schema=self.schema,
             images=self.images,
             models=models,
-            vectors=home.vectors,
+            vectors=part_of(home.vectors, self.images.key),
             known_labels=lambda: self.shown_labels,
         )
 
@@ -145,7 +146,7 @@ class Distributed:
 
         `name`: as the user gave it, such as `table:mvtec_fs`. Raises AcbenchError.
         """
-        images, items = ImageReader(dataset.root), dataset.items
+        images, items = dataset.images, dataset.items
         if isinstance(proposer, PerItemProposer):
             llm = name.removeprefix(NAMED) if name.startswith(NAMED) else ""
             computes = self.models.llm_is_local(llm)

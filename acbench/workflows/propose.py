@@ -10,7 +10,6 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from acbench import __version__
-from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Answers, KnownLabel, PaidProposer, Proposer, Setup, ask, tally
@@ -22,6 +21,7 @@ from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
 from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
+from acbench.storage.vector_part import part_of
 from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.known_labels import is_shown_labels, read_known_labels
 from acbench.workflows.outcome import Spending, outcome
@@ -80,9 +80,9 @@ def proposer_setup(run: Run, dataset: Dataset) -> Setup:
 
     return Setup(
         schema=run.schema,
-        images=ImageReader(dataset.root),
+        images=dataset.images,
         models=run.models,
-        vectors=run.ledger.vectors,
+        vectors=part_of(run.ledger.vectors, dataset.images.key),
         known_labels=cache(known_labels),
     )
 

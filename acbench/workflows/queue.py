@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from acbench.data.images import ImageReader
 from acbench.records import PEOPLE, one_defect
 from acbench.review import csv_queue, rechecks
 from acbench.review import queue as ranking
@@ -232,7 +231,7 @@ def _draw(run: Run, queue: Queue) -> None:
     from acbench.review import queue_pictures  # needs scipy, which a run with nothing to draw does without
 
     proposed = queue.labelled.proposed
-    images = ImageReader(proposed.dataset.root)
+    images = proposed.dataset.images
     references = queue_pictures.References(proposed.dataset.items)
     with run.console.stage("draw evidence") as progress:
         for done, row in enumerate(queue.waiting, start=1):
@@ -241,7 +240,7 @@ def _draw(run: Run, queue: Queue) -> None:
             picture = queue_pictures.EvidencePicture(item, references.beside(item), proposals, row)
             run.build.ensure(
                 run.files.evidence / f"{item.item_id}.jpg",
-                digest(VERSION, picture.inputs()),
+                digest(VERSION, picture.inputs(), *images.key),
                 partial(picture.write, images),
             )
             progress(done, len(queue.waiting))

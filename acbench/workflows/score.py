@@ -66,6 +66,8 @@ class ScoreOptions:
     shots: int
     detector: str
     false_alarms: float
+    gate: tuple[float, float] | None
+    input_size: int
     root: str | None
     backbone: str | None
     clip_model: str | None
@@ -204,6 +206,8 @@ def _run_baseline(benchmark: str, system: str, options: ScoreOptions, console: C
     chosen = BaselineOptions(
         detector=options.detector,
         false_alarms=options.false_alarms,
+        gate=options.gate,
+        input_size=options.input_size,
         shots=options.shots,
         seed=options.seed,
     )

@@ -63,7 +63,8 @@ def ingest(run: Run, shard: Shard) -> ShardResult:
     with run.console.stage(f"read images of shard {shard}") as progress:
         listing = list_images(run.source, root, categories=run.settings.categories, limit=run.settings.limit)
         own = [path for path in listing.files if shard.takes(path)]
-        facts = FileHasher(cache=run.ledger.file_facts, progress=progress).facts_of(listing.location.tree, own)
+        hasher = FileHasher(cache=run.ledger.file_facts, progress=progress)
+        facts = hasher.facts_of(listing.location.tree, own, listing.masks)
     failed = Counter(file.problem for file in facts.values() if file.problem)
     return ShardResult(what="files", took=len(facts), of=None, failed=failed)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from acbench import schema
+from acbench.data.sources import originals
+from acbench.predictors.proposers import table
 from acbench.records import GOOD, Label
 from acbench.storage import tables as store
 from acbench.storage.bundled import edition_folder
@@ -21,7 +24,12 @@ FILES = ("labels.jsonl", "labels.meta.json", "reviews.jsonl")
 
 def relabel(benchmark: str, root: Path, project: Path) -> None:
     # A project whose annotations are the bundled ones is where the editions are maintained: no edition is a witness.
-    here_in(project, "relabel", benchmark, "--root", root, "--without", "neighbours", "--without", "edition")
+    # The files of a full tree have the original names, but not the original bytes.
+    known = originals(schema.load(benchmark).source)
+    assert known is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "originals", lambda source: replace(known, hashes={}))
+        here_in(project, "relabel", benchmark, "--root", root, "--without", "neighbours", "--without", "edition")
 
 
 @pytest.fixture(scope="module")

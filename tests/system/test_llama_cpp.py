@@ -122,7 +122,7 @@ class TestAsked:
             assert said["tokens_in"] > 500 and said["tokens_out"] > 10
             if said["finish"] == "stop":
                 found = json.loads(said["text"])
-                assert list(found) == ["reason", "labels", "confidence", "text_in_image"]
+                assert list(found) == ["observations", "reason", "labels", "confidence", "text_in_image"]
                 assert isinstance(found["text_in_image"], bool)
                 if benchmark == "mvtec_ac":
                     assert set(found["labels"]) <= {GOOD, *MVTEC_AC.categories["bottle"].class_ids}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -79,3 +81,20 @@ def test_the_hub_keeps_commits_and_tags(tmp_path: Path) -> None:
         hub.commit(tmp_path, ["a.txt"], [], head.commit, "two")
     with pytest.raises(HubError):
         hub.at("v2")
+
+
+def test_a_behaviour_is_served_by_name() -> None:
+    command = [sys.executable, "-m", "acbench.testing", "--behaviour", "takes small requests"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            schema = {"properties": {"labels": {"items": {"enum": ["chip"]}}}}
+            body = {
+                "model": "m",
+                "messages": [{"role": "user", "content": [{"type": "text", "text": "What?"}]}],
+                "response_format": {"type": "json_schema", "json_schema": {"schema": schema}},
+            }
+            assert httpx.post(f"{url}/chat/completions", json=body).status_code == 413
+        finally:
+            process.kill()

@@ -5,6 +5,20 @@ Other packages add sources under the entry-point group `acbench.sources`.
 
 from acbench.data.sources._contract import FoundImage, Source
 from acbench.data.sources._locate import DatasetLocation, locate
+from acbench.data.sources._originals import Comparison, Folder, Originals, compare, names_digest, originals
 from acbench.data.sources._registry import get, names
 
-__all__ = ["DatasetLocation", "FoundImage", "Source", "get", "locate", "names"]
+__all__ = [
+    "Comparison",
+    "DatasetLocation",
+    "Folder",
+    "FoundImage",
+    "Originals",
+    "Source",
+    "compare",
+    "get",
+    "locate",
+    "names",
+    "names_digest",
+    "originals",
+]

@@ -21,7 +21,7 @@ class FoundImage:
     image: str
     """Path relative to the dataset's root, with forward slashes."""
     mask: str | None
-    """Path of its anomaly mask, or None if there is none."""
+    """Path of its anomaly mask, or None if there is none. That of a normal image is looked at, and not used."""
     anomalous: bool
     source_labels: tuple[str, ...]
     """The dataset's own label strings, unchanged, in its order. Empty if it gives none."""

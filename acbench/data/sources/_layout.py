@@ -79,8 +79,13 @@ def pair_masks(
     folder: str,
     suffix: str = "",
     extension: str = ".png",
+    *,
+    optional: bool = False,
 ) -> Generator[Finding, None, dict[str, str | None]]:
-    """Path of each image → path of its mask, or None: the mask in `folder` with the image's name and `suffix`."""
+    """Path of each image → path of its mask, or None: the mask in `folder` with the image's name and `suffix`.
+
+    With `optional`, as for normal images, a missing mask is no finding.
+    """
     mask_named, spare = _by_name(masks, extension)
     mask_of: dict[str, str | None] = {}
     image_of: dict[str, str] = {}
@@ -89,6 +94,8 @@ def pair_masks(
         mask = mask_named.get(_key(name))
         mask_of[image.path] = mask.path if mask and mask.problem is None else None
         if mask is None:
+            if optional:
+                continue
             yield Finding(
                 path=image.path,
                 kind="missing_mask",

@@ -103,8 +103,7 @@ def _test(tree: FileTree, category: str) -> Iterator[FoundImage | Finding]:
             images = yield from image_files(tree, f"{category}/test/{folder}", _EXTENSION, TITLE)
         if folder in mask_folders:
             masks = yield from image_files(tree, mask_folder, _EXTENSION, TITLE)
-        anomalous = [] if folder == GOOD else images
-        mask_of = yield from pair_masks(anomalous, masks, mask_folder, "_mask", _EXTENSION)
+        mask_of = yield from pair_masks(images, masks, mask_folder, "_mask", _EXTENSION, optional=folder == GOOD)
         for image in images:
             yield _found(category, "test", folder, image, mask_of.get(image.path))
 

@@ -47,8 +47,8 @@ class HeatmapFolder:
         ]
         return f"heatmaps:{self.folder.name}:{digest(stats, length=8)}"
 
-    def threshold_items(self, train: Sequence[Item]) -> list[Item]:
-        """The items with a map. Raises AcbenchError if there are too few."""
+    def normal_maps(self, train: Sequence[Item]) -> Iterator[ItemMap]:
+        """The maps of the items that have one. Raises AcbenchError if there are too few."""
         mapped = [item for item in train if self._path(item)]
         if len(mapped) < MIN_NORMAL:
             category = train[0].category if train else "the category"
@@ -57,7 +57,7 @@ class HeatmapFolder:
                 f"{self.folder} has maps of {count}, {MIN_NORMAL} are needed",
                 f"they set the threshold; a map lies at {category}/train/good/000.npy, for instance",
             )
-        return mapped
+        return map(self._map, mapped)
 
     def maps(self, items: Sequence[Item], train: Sequence[Item]) -> Iterator[ItemMap]:
         return map(self._map, items)

@@ -1,9 +1,8 @@
 """Decides which images are anomalous, and where, which is the first step of every baseline with a detector.
 
-A detector's threshold comes from normal training images alone: it is the smallest of their scores that at most the
-allowed share of them exceeds (of n images, that share comes in steps of 1/n). The score of an image is the largest
-value of its map. An image above the threshold is anomalous, and so are the places above it. Ground-truth masks replace
-a detector only as a declared oracle.
+A detector's threshold comes from the scores of normal training images alone (`acbench.predictors.detection.gate`), each
+scored as if it were new. The score of an image is the largest value of its map. An image above the threshold is
+anomalous, and so are the places above it. Ground-truth masks replace a detector only as a declared oracle.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from PIL import Image
 from acbench._util.console import Progress
 from acbench.errors import AcbenchError
 from acbench.predictors.base import BaselineSetup
+from acbench.predictors.detection.gate import Gate
 from acbench.predictors.detection.heatmap_files import HeatmapFolder
 from acbench.predictors.detection.maps import AnomalyMap, Detector
 from acbench.predictors.detection.patchcore_maps import PatchCoreDetector
@@ -78,20 +78,25 @@ class Localiser:
         self._detector = chosen_detector(self.setup)
 
     @cached_property
+    def _gate(self) -> Gate:
+        return Gate(self.setup.options.false_alarms, self.setup.options.gate)
+
+    @cached_property
     def key(self) -> str:
         """8 hex digits of everything that decides the localisations."""
         train = [item.sha256 for item in self.setup.items if item.split == "train"]
         name = self._detector.name if self._detector else self.setup.options.detector
-        return digest(1, name, self.setup.options.false_alarms, sorted(train), PEAK, length=8)
+        return digest(
+            2, name, self._gate.false_alarms, self._gate.costs, sorted(train), PEAK, *self.setup.images.key, length=8
+        )
 
     @property
     def provenance(self) -> tuple[str, str]:
         """The kind of localisation and its details, as `Baseline.localisation` gives them."""
         if self._detector is None:
             return ("ground_truth" if self.setup.options.detector == ORACLE else "none"), ""
-        sizes = sorted({threshold.images for threshold in self._thresholds.values()})
-        counts = f" on {'–'.join(map(str, sorted({sizes[0], sizes[-1]})))} normal training images" if sizes else ""
-        return "detector", f"{self._detector.name}, false-alarm rate {self.setup.options.false_alarms:.1%}{counts}"
+        images = [threshold.images for threshold in self._thresholds.values()]
+        return "detector", f"{self._detector.name}, {self._gate.describe(images)}"
 
     def localise(self, items: Sequence[Item], progress: Progress) -> Iterator[LocalisedItem]:
         """Where the anomaly of each item is, category by category."""
@@ -152,14 +157,13 @@ class Localiser:
 
     def _threshold(self, detector: Detector, category: str, train: Sequence[Item]) -> float:
         if category not in self._thresholds:
-            normal_maps = detector.maps(detector.threshold_items(train), train)
-            scores = [float(item_map.map.max()) for item_map in normal_maps if item_map.map is not None]
+            maps = detector.normal_maps(train)
+            scores = [float(item_map.map.max()) for item_map in maps if item_map.map is not None]
             if not scores:
                 raise AcbenchError(
                     f"no normal training image of {category} can be read", f"acbench ingest … --category {category}"
                 )
-            value = false_alarm_threshold(scores, self.setup.options.false_alarms)
-            self._thresholds[category] = _Threshold(value, len(scores))
+            self._thresholds[category] = _Threshold(self._gate.threshold(scores), len(scores))
         return self._thresholds[category].value
 
 
@@ -169,18 +173,12 @@ def chosen_detector(setup: BaselineSetup) -> Detector | None:
     if setup.options.detector in {ORACLE, NONE}:
         return None
     if kind == "patchcore" and not argument:
-        return PatchCoreDetector(setup.images, setup.models.patches(), setup.vectors)
+        return PatchCoreDetector(setup.images, setup.models.patches(), setup.vectors, setup.options.input_size)
     if kind == "heatmaps" and argument:
         return HeatmapFolder(Path(argument))
     raise AcbenchError(
         f"there is no detector {setup.options.detector!r}", "--detector patchcore, heatmaps:FOLDER, oracle or none"
     )
-
-
-def false_alarm_threshold(scores: Sequence[float], false_alarms: float) -> float:
-    """The smallest of some normal scores that at most the share `false_alarms` of them exceeds."""
-    ordered = sorted(scores)
-    return ordered[len(ordered) - 1 - int(false_alarms * len(ordered) + 1e-9)] if false_alarms < 1 else -np.inf
 
 
 def marked_region(place: Localisation, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -35,8 +35,8 @@ class Detector(Protocol):
     def name(self) -> str:
         """Everything that decides its maps; asking for it loads nothing."""
 
-    def threshold_items(self, train: Sequence[Item]) -> list[Item]:
-        """Those of a category's normal training items whose maps set its threshold.
+    def normal_maps(self, train: Sequence[Item]) -> Iterator[ItemMap]:
+        """The maps that set a category's threshold: of its normal training items, each as if it were a new image.
 
         Raises AcbenchError if there are too few.
         """

@@ -1,9 +1,10 @@
 """The PatchCore algorithm: scores a patch by its distance to the nearest patch of normal images.
 
 Roth et al. 2022, *Towards Total Recall in Industrial Anomaly Detection*, arXiv 2106.08265. The patches of normal images
-are thinned to a coreset by greedy farthest-point choice in a random projection. The score of a patch is the distance to
-its nearest neighbour in the coreset. The score of an image is that of its largest patch, without the paper's
-reweighting, so that one threshold serves images and patches. It needs NumPy alone; the features come from elsewhere.
+are sampled, and thinned to a coreset by greedy farthest-point choice in a random projection. The score of a patch is
+the distance to its nearest neighbour in the coreset. The score of an image is that of its largest patch, without the
+paper's reweighting, so that one threshold serves images and patches. It needs NumPy alone; the features come from
+elsewhere.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 
 Features = NDArray[np.float32]
 
-SHARE = 0.01
-"""The share of patches in the coreset: the smallest of the paper, which loses 0.1 points of AUROC."""
-LEAST = 400
-"""The number of patches that are kept at least, if there are as many."""
+SAMPLED = 80_000
+"""Patches that a coreset is chosen from, drawn at random from all normal images alike; bounds its time and memory."""
+KEPT = 2_000
+"""Patches of a coreset, if there are as many."""
 PROJECTED = 64
 """Dimensions of the projection in which the coreset is chosen."""
 ROWS = 8192
@@ -53,7 +54,17 @@ class Bank:
 def fit(patches: Features) -> Bank:
     """The bank of the patches (…, D) of normal images."""
     rows = patches.reshape(-1, patches.shape[-1])
-    return Bank(rows[coreset(rows, max(LEAST, round(SHARE * len(rows))))])
+    return Bank(rows[coreset(rows, KEPT)])
+
+
+def sampled(features: Features, images: int, seed: int) -> Features:
+    """The part (n, D) of the patches (h, w, D) of one of so many images that goes into the choice of a coreset."""
+    rows = features.reshape(-1, features.shape[-1])
+    count = max(1, SAMPLED // images)
+    if count >= len(rows):
+        return rows
+    chosen = np.random.default_rng(seed).choice(len(rows), count, replace=False, shuffle=False)
+    return rows[np.sort(chosen)]
 
 
 def coreset(rows: Features, size: int, *, seed: int = 0) -> NDArray[np.int64]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from acbench._util.console import Progress
+from acbench.data.sources import Originals, compare, originals
 from acbench.predictors.base import Proposer, Setup
 from acbench.records import PEOPLE, Item, Label, Proposal
 from acbench.schema import Schema
@@ -24,6 +26,8 @@ class Edition:
     schema: Schema
     labels: tuple[Label, ...]
     """The labels that people decided."""
+    originals: Originals | None = None
+    """What is known of the original images, as in `acbench.predictors.proposers.table`."""
 
     @cached_property
     def name(self) -> str:
@@ -32,18 +36,20 @@ class Edition:
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         """One proposal for each item that people decided on."""
-        known = {label.item_id: label for label in self.labels}
+        known = {label.image: label for label in self.labels}
+        compared = compare(self.originals, items)
         for done, item in enumerate(items, start=1):
             progress(done, len(items))
-            if label := known.get(item.item_id):
-                yield Proposal(
-                    item_id=item.item_id,
-                    proposer=self.name,
-                    labels=label.labels,
-                    rationale=f"the bundled edition: {label.reason}",
-                    saw=(PEOPLE,),
-                    schema_version=self.schema.version,
-                )
+            if label := known.get(compared.paths.get(item.item_id, "")):
+                yield self._proposal(item, labels=label.labels, rationale=f"the bundled edition: {label.reason}")
+            elif item.image in known and (doubt := compared.doubts.get(item.item_id)):
+                reason = f"it may not be the image that people decided on: {doubt}"
+                yield self._proposal(item, labels=(), status="abstained", reason=reason)
+
+    def _proposal(self, item: Item, **says: Any) -> Proposal:
+        return Proposal(
+            item_id=item.item_id, proposer=self.name, saw=(PEOPLE,), schema_version=self.schema.version, **says
+        )
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:
@@ -51,4 +57,4 @@ def build(setup: Setup, argument: str = "") -> Proposer:
     benchmark = setup.schema.benchmark
     labels = edition_labels(benchmark) if is_reviewed(benchmark) else []  # otherwise thousands of rows, none by people
     decided = (label for label in labels if label.decided_by == PEOPLE and label.status == "accepted")
-    return Edition(setup.schema, tuple(decided))
+    return Edition(setup.schema, tuple(decided), originals(setup.schema.source))

@@ -6,8 +6,9 @@ Columns: `item_id`, or `image` or `image_path` (path relative to the dataset's r
 - `label`, `prediction`, `answer` or `raw`: free text that names one class by id, name or alias, of the published
   benchmark or of the schema, or several classes, joined in the same way.
 
-An answer that names no known class becomes a row with the status `error` and the answer as its reason; an empty answer
-abstains.
+With a column `sha256`, of the image file, a row whose hash is another one than the item's is an error of its item: the
+row is about another image. An answer that names no known class becomes a row with the status `error` and the answer as
+its reason; an empty answer abstains.
 
 Three columns more say whose answers they are, and `acbench export proposals` writes them: `model`, the model and
 version that answered; `family`, its family; and `saw`, the evidence that it used, joined by `;`. With these, answers of
@@ -76,6 +77,16 @@ class File:
             )
 
     def _proposal(self, line: int, item: Item, row: dict[str, str]) -> Proposal:
+        if (sha256 := row.get("sha256", "").strip().lower()) and sha256 != item.sha256:
+            return Proposal(
+                item_id=item.item_id,
+                proposer=self.name,
+                labels=(),
+                status="error",
+                reason=f"the row is about another image: its sha256 is not that of {item.image}",
+                saw=("image",),
+                schema_version=self.schema.version,
+            )
         category = self.schema.category(item.category)
         answer = next((text for name in ANSWERS if (text := row.get(name, "").strip())), "")
         labels: tuple[str, ...] = ()

@@ -2,6 +2,9 @@
 
 It reads `witnesses/NAME.csv`, one row an image. Columns: `image` (path relative to the dataset's root), `labels` (class
 names of the schema or of the dataset, joined by `;`), `source`, `licence`.
+
+The authors of a table saw the original images. Where it is not sure that an image is the original's, by its bytes or by
+the names in its folder (`acbench.data.sources.Originals`), the table abstains; one that has another name here is found.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from acbench._util.console import Progress
+from acbench.data.sources import Originals, compare, originals
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Proposer, Setup
 from acbench.records import PEOPLE, Item, Proposal, label_set
@@ -38,26 +42,44 @@ class Table:
     """NAME."""
     text: str
     """The content of the table."""
+    originals: Originals | None = None
+    """What this version of acbench knows of the original images; None if paths are to be believed."""
 
     @cached_property
     def name(self) -> str:
         return f"{self.title}@{digest(self.text, self.schema.digest, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
-        """One proposal for each item that the table has a row for."""
+        """One proposal for each item that the table has, or may have, a row for."""
         labels_of = {row["image"]: row["labels"] for row in csv.DictReader(io.StringIO(self.text))}
+        compared = compare(self.originals, items)
         for done, item in enumerate(items, start=1):
             progress(done, len(items))
-            if item.image in labels_of:
-                yield self._proposal(item, names_in(labels_of[item.image]))
+            path = compared.paths.get(item.item_id, "")
+            if path in labels_of:
+                yield self._proposal(item, names_in(labels_of[path]), path)
+            elif item.image in labels_of and (doubt := compared.doubts.get(item.item_id)):
+                yield self._abstention(item, doubt)
 
-    def _proposal(self, item: Item, names: Sequence[str]) -> Proposal:
+    def _abstention(self, item: Item, doubt: str) -> Proposal:
+        return Proposal(
+            item_id=item.item_id,
+            proposer=self.name,
+            labels=(),
+            status="abstained",
+            reason=f"it may not be the image that {self.title} speaks of: {doubt}",
+            saw=SAW.get(self.title, ("image",)),
+            schema_version=self.schema.version,
+        )
+
+    def _proposal(self, item: Item, names: Sequence[str], path: str) -> Proposal:
         category = self.schema.category(item.category)
         sets_of = {name: class_sets(category, name) for name in names} if category else {}
         unknown = [name for name, sets in sets_of.items() if not sets]
         grouped = [name for name, sets in sets_of.items() if len(sets) > 1]
         labels = label_set(label for sets in sets_of.values() for label in sets[0]) if not unknown else ()
         note = f"; `{grouped[0]}` groups several label sets, this is the smallest" if grouped else ""
+        note += f"; by its bytes, the image is {path} of the original" if path != item.image else ""
         reason = f"the schema does not know {', '.join(unknown) or item.category}"
         return Proposal(
             item_id=item.item_id,
@@ -94,4 +116,5 @@ def build(setup: Setup, argument: str = "") -> Proposer:
             f"no table {argument!r} comes with {setup.schema.benchmark}",
             f"there are: {', '.join(known) or 'none'}",
         )
-    return Table(setup.schema, argument, witness_text(setup.schema.benchmark, argument))
+    text = witness_text(setup.schema.benchmark, argument)
+    return Table(setup.schema, argument, text, originals(setup.schema.source))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from acbench.storage.ledger.calls import REOPENED
 from acbench.storage.ledger.database import Database
 from acbench.storage.ledger.ledger import Ledger
 
@@ -37,7 +38,7 @@ def merge(ledger: Ledger, other: Path) -> Merged:
         before = _counts(database)
         with database.transaction():
             for statement in _MERGE:
-                database.execute(statement, {"origin": origin})
+                database.execute(statement, {"origin": origin, "reopened": REOPENED})
         after = _counts(database)
     files, vectors, answers, failures, dollars = (new - old for new, old in zip(after, before, strict=True))
     return Merged(files=int(files), vectors=int(vectors), answers=int(answers), failures=int(failures), dollars=dollars)
@@ -64,7 +65,8 @@ def _counts(database: Database) -> tuple[float, ...]:
 _MERGE = (
     "INSERT OR REPLACE INTO main.files SELECT * FROM other.files",
     "INSERT OR IGNORE INTO main.embeddings SELECT * FROM other.embeddings",
-    "INSERT OR IGNORE INTO main.calls (call_id, model, owner, since) SELECT call_id, model, '', since FROM other.calls",
+    "INSERT OR IGNORE INTO main.calls (call_id, model, owner, since)"
+    " SELECT call_id, model, CASE owner WHEN :reopened THEN owner ELSE '' END, since FROM other.calls",
     "UPDATE main.calls AS ours SET answer = COALESCE(ours.answer, theirs.answer),"
     " error = CASE WHEN COALESCE(ours.answer, theirs.answer) IS NULL THEN COALESCE(theirs.error, ours.error) END,"
     " sends = ours.sends + theirs.sends - COALESCE(had.sends, 0),"

@@ -124,6 +124,8 @@ FORMS = {
     "--llm-edge": "768",
     "--llm-extra": "a=1",
     "--llm-key-env": "MY_KEY",
+    "--gate": "10:1",
+    "--input-size": "96",
     "--llm-price": "1/2",
     "--llm-url": "http://localhost/v1",
     "--price": "1/2",

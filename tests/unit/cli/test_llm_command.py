@@ -241,6 +241,30 @@ class TestTable:
         assert "acbench llm add new" in here_in(project, "llm", "remove", "new", status=1).err
 
 
+class TestMoney:
+    @pytest.mark.parametrize("command", [("compare",), ("report",), ("review", "queue"), ("review", "push")])
+    def test_a_command_without_a_budget_asks_nobody(
+        self, project: Path, one: FakeEndpoint, command: tuple[str, ...]
+    ) -> None:
+        add(project, "a", one, "--price", "2/8")
+        done = here_in(project, *ASK, "--with", "llm:a", "--budget", "0.1", status=3)
+        assert "run again to go on" in done.err
+        asked = len(one.requests)
+        assert asked
+        there = here_in(project, *command, "sample", status=1 if command == ("review", "push") else 0)
+        assert len(one.requests) == asked
+        if command != ("review", "push"):  # which finds no server first
+            assert "llm:a: some answers are missing or out of date, and this command asks nobody" in there.err
+
+    def test_what_a_model_takes_that_thinks_is_known_once_it_was_asked(self, project: Path, one: FakeEndpoint) -> None:
+        add(project, "a", one, "--price", "2/8/0.5")
+        assert table(project)["a"]["price"] == [2, 8, 0.5]
+        unknown = here_in(project, *ASK, "--with", "llm:a", "--dry-run")
+        assert "more if the model thinks before it answers" in unknown.out
+        here_in(project, *ASK, "--with", "llm:a", "--limit", "4")
+        assert "more if the model" not in here_in(project, *ASK, "--with", "llm:a", "--limit", "0", "--dry-run").out
+
+
 class TestTest:
     def test_it_tells_what_a_question_takes_and_keeps_nothing(self, project: Path, one: FakeEndpoint) -> None:
         add(project, "a", one, "--price", "2/8")

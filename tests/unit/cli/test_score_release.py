@@ -145,6 +145,11 @@ def test_a_name_keeps_scores_apart(score: Score, project: Path) -> None:
         ("visa_ac", "--compare", "a.csv", "b.csv", "--name", "x"),
         ("visa_ac", "--system", "velm", "--detector", "oracle"),
         ("visa_ac", "--system", "velm", "--false-alarms", "0.1"),
+        ("visa_ac", "--system", "velm", "--gate", "10:1"),
+        ("visa_ac", "--system", "majority", "--gate", "10:1", "--false-alarms", "0.1"),
+        ("visa_ac", "--system", "majority", "--gate", "10"),
+        ("visa_ac", "--system", "majority", "--gate", "10:0"),
+        ("visa_ac", "--system", "velm", "--input-size", "96"),
         ("visa_ac", "--truth", "x.csv", *ANSWERS),
     ],
 )

@@ -344,7 +344,7 @@ class TestHostile:
         assert kinds(result) == {
             "bottle/ground_truth/contamination/7_mask.png": "mask_without_image",
             "bottle/ground_truth/gone/000_mask.png": "mask_without_image",
-            "bottle/ground_truth/good/000_mask.png": "mask_without_image",
+            "bottle/ground_truth/good/000_mask.png": "mask_size",
             "bottle/test/good/._000.png": "stray_file",
             "bottle/test/good/Thumbs.db": "stray_file",
             "bottle/test/good/more": "stray_folder",

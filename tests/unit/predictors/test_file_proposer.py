@@ -49,6 +49,13 @@ class TestAnswers:
         assert found[ITEMS[2].image].labels == ("broken_small", "contamination")
         assert found[ITEMS[3].image].labels == (GOOD,)
 
+    def test_a_row_with_the_hash_of_another_image_is_about_that_one(self, path: Path) -> None:
+        first, second, third, _ = ITEMS
+        text = f"image,labels,sha256\n{first.image},contamination,{first.sha256}\n"
+        found = rows(path, f"{text}{second.image},contamination,{'f' * 64}\n{third.image},contamination,\n")
+        assert [found[each.image].status for each in (first, second, third)] == ["ok", "error", "ok"]
+        assert "its sha256 is not that of" in found[second.image].reason
+
     def test_by_item_id_too(self, path: Path) -> None:
         found = rows(path, f"item_id,labels\n{ITEMS[0].item_id},contamination\n")
         assert list(found) == [ITEMS[0].image]

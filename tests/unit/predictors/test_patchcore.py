@@ -25,7 +25,7 @@ def test_a_map_holds_the_distance_to_the_nearest_patch_of_the_bank(normal: patch
 
 def test_a_small_bank_keeps_every_patch_and_finds_each(normal: patchcore.Features) -> None:
     bank = patchcore.fit(normal)
-    assert len(bank.patches) == 6 * 49 < patchcore.LEAST
+    assert len(bank.patches) == 6 * 49 < patchcore.KEPT
     assert bank.heatmap(normal[0]) == pytest.approx(np.zeros((7, 7)), abs=2e-2)
 
 
@@ -46,3 +46,12 @@ def test_no_outlier_is_thinned_away() -> None:
 
 def test_the_same_patches_give_the_same_bank(normal: patchcore.Features) -> None:
     assert (patchcore.coreset(normal.reshape(-1, 90), 50) == patchcore.coreset(normal.reshape(-1, 90), 50)).all()
+
+
+def test_so_many_patches_at_most_whatever_the_images_are() -> None:
+    features = np.random.default_rng(0).standard_normal((56, 56, 3)).astype(np.float32)
+    for images in (10, 100, 1000):
+        part = patchcore.sampled(features, images, seed=1)
+        assert len(part) == min(56 * 56, patchcore.SAMPLED // images)
+        assert (part == patchcore.sampled(features, images, seed=1)).all()
+    assert len(patchcore.sampled(features, 10**9, seed=1)) == 1

@@ -232,7 +232,7 @@ class TestPictures:
         mask.save(root / marked.mask)
         for _ in range(2):
             (paths,) = desk_pictures.draw([marked], NO_REFERENCES, ImageReader(root), tmp_path / "desk").values()
-            assert desk_pictures.marks(paths)["places"] == "2 marked places"
+            assert desk_pictures.marks(paths)["places"].startswith("2 marked places")
             (root / marked.mask).unlink(missing_ok=True)
         paths["crop"].write_bytes(b"damaged")
         assert desk_pictures.marks(paths)["places"] == ""

@@ -52,6 +52,26 @@ class TestMerging:
             known = log.calls.call("x")
             assert known and (known.answer, known.cost) == ("1", 2), "both were paid"
 
+    def test_a_refusal_that_was_taken_back_is_open_and_not_lost(self, tmp_path: Path) -> None:
+        with Ledger(tmp_path / "shard.sqlite") as shard:
+            pay(shard, "x", error="refused: no")
+            shard.calls.reopen(["x"])
+            known = shard.calls.call("x")
+            assert known and (known.error, known.lost) == (None, False)
+        with Ledger(tmp_path / "home.sqlite") as home:
+            merge(home, tmp_path / "shard.sqlite")
+            known = home.calls.call("x")
+            assert known and (known.error, known.lost) == (None, False)
+            assert home.calls.claim("x", "m", "2:b"), "it can be asked again"
+
+    def test_how_a_model_has_to_be_asked_comes_along(self, tmp_path: Path) -> None:
+        with Ledger(tmp_path / "shard.sqlite") as shard:
+            shard.calls.keep_dialect("m", "{}")
+        with Ledger(tmp_path / "home.sqlite") as home:
+            assert home.calls.dialect("m") == ""
+            merge(home, tmp_path / "shard.sqlite")
+            assert home.calls.dialect("m") == "{}"
+
     def test_one_that_was_killed_half_way_may_have_been_paid(self, tmp_path: Path) -> None:
         with Ledger(tmp_path / "shard.sqlite") as shard:
             pay(shard, "x")
