@@ -216,6 +216,8 @@ class Neighbours:
 
     def _answer(self, item: Item, classes: Sequence[str], likely: NDArray[np.float64], rationale: str) -> Proposal:
         """The proposal for an item. `likely` (P, K): the class probabilities of each of its defects."""
+        import numpy as np
+
         from acbench.predictors.out_of_fold import leads
 
         scores = _scores(classes, likely)
@@ -223,6 +225,8 @@ class Neighbours:
         reason = ""
         if undecided and len(likely) > 1:
             reason = f"{undecided} of {len(likely)} defects are undecided"
+        elif undecided and not np.ptp(likely):
+            reason = "unlike every class that has images here, or between two of them"
         elif undecided:
             best = sorted(scores.items(), key=lambda pair: -pair[1])[:2]
             reason = "too close to call: " + ", ".join(f"{label} {value:.2f}" for label, value in best)
@@ -284,7 +288,12 @@ class _Taught:
 
     def named(self, likely: NDArray[np.float64]) -> str:
         """What each of several defects is called."""
-        named = ", ".join(f"{self.classes[defect.argmax()]} {defect.max():.2f}" for defect in likely)
+        import numpy as np
+
+        named = ", ".join(
+            f"{self.classes[defect.argmax()]} {defect.max():.2f}" if np.ptp(defect) else "one unlike all"
+            for defect in likely
+        )
         return f"of {len(likely)} defects: {named}"
 
 

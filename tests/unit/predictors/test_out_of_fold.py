@@ -97,3 +97,30 @@ class TestWeights:
         wild[0] = (-1e3, 0) if self.ANSWERS[0] == 0 else (0, -1e3)
         (before,), (after,) = (fit_weights([each], self.ANSWERS) for each in (votes, wild))
         assert after == pytest.approx(before, rel=0.6)
+
+
+class TestUnlikeAll:
+    """What is like no class is called none: its probabilities are all the same."""
+
+    def named(self, examples: list[View], *, labels: list[int] = LABELS, of: list[View] | None = None) -> float:
+        """The share of examples that are called any class."""
+        known = [*(of or views(tell=20, dimensions=20))][: len(labels)]
+        likely = fitted(known, labels=labels).predict([(view,) for view in examples])
+        return float((leads(likely) > 0).mean())
+
+    def test_other_examples_of_the_classes_are_named(self) -> None:
+        assert self.named(views(tell=20, dimensions=20, seed=1)) > 0.9
+
+    def test_what_lies_between_two_classes_is_not(self) -> None:
+        one, other = (views(tell=20, dimensions=20, seed=seed) for seed in (1, 2))
+        between: list[View] = [
+            ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in zip(one, [*other[20:], *other[:20]], strict=True)
+        ]
+        assert self.named(between) < 0.1
+
+    def test_most_of_a_class_that_was_never_seen_are_not(self) -> None:
+        assert self.named(views(tell=20, dimensions=20, seed=1)[40:], labels=LABELS[:40]) < 0.5
+
+    def test_what_is_far_from_everything_in_one_view_is_not(self) -> None:
+        far: list[View] = [(first, second + 60) for first, second in views(tell=20, dimensions=20, seed=1)]
+        assert self.named(far) == 0
