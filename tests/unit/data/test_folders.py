@@ -107,6 +107,21 @@ class TestOptions:
             ("t/2.jpg", "test", (GOOD,), None),
         ]
 
+    def test_an_image_that_is_only_named_as_a_mask_is_an_image(self, tmp_path: Path) -> None:
+        make(tmp_path, "ok/1.png", "torn/1.png", "torn/1_label.png", "torn/torn_label.png", "ok/face_mask.png")
+        images, findings = read(tmp_path)
+        assert [(each.path, each.kind) for each in findings] == [("torn/torn_label.png", "missing_mask")]
+        assert {each.image: each.mask for each in images} == {
+            "ok/1.png": None, "ok/face_mask.png": None, "torn/1.png": "torn/1_label.png", "torn/torn_label.png": None,
+        }  # fmt: skip
+
+    def test_masks_alone_can_be_told(self, tmp_path: Path) -> None:
+        make(tmp_path, "ok/1.png", "torn/1.png", "torn/2.png", "odd/torn/1-a.png", "odd/torn/1-b.png")
+        images, findings = read(tmp_path, mask="odd/{class}/{stem}-*.*")
+        assert [each.kind for each in findings] == ["missing_mask"]
+        (torn,) = (each for each in images if each.mask)
+        assert mask_files(torn.mask or "") == ("odd/torn/1-a.png", "odd/torn/1-b.png")
+
     def test_validation_is_for_training_unless_somebody_says_otherwise(self, tmp_path: Path) -> None:
         root = toy_layout(tmp_path, "supervised")
         images, findings = read(root, layout="splits")
