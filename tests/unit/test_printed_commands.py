@@ -1,4 +1,4 @@
-"""A command that is printed works as it is printed: what stands after it is quoted, and names the project if need be."""
+"""A command that is printed works as it is printed: what is filled in is quoted, with the project."""
 
 from __future__ import annotations
 
