@@ -75,6 +75,7 @@ def source_text(name_or_path: str, project: Path | None = None) -> SchemaText:
             " schema.yaml",
         )
     path = known[name_or_path]
+    path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     return SchemaText(text=_file_text(path), title=str(path), stem=path.stem, file=str(path))
 
 
