@@ -142,16 +142,16 @@ def _placed(file: ImageFile, patterns: Iterable[Pattern]) -> Placed | None:
 def _take_back(arranged: Arranged, layout: Layout) -> bool:
     """Take for images what lies among images and is only named as a mask: its image is not there. Whether any does."""
     folders = {_folder(image.file.path) for image in arranged.images}
-    before = len(arranged.images)
-    for mask in list(arranged.masks):
-        if mask.file.path in arranged.owner or _folder(mask.file.path) not in folders:
-            continue
-        image = _placed(mask.file, layout.images)
-        if image is not None:
-            arranged.masks.remove(mask)
-            arranged.images.append(image)
+    taken: dict[str, Placed] = {}
+    for mask in arranged.masks:
+        if mask.file.path not in arranged.owner and _folder(mask.file.path) in folders:
+            image = _placed(mask.file, layout.images)
+            if image is not None:
+                taken[mask.file.path] = image
+    arranged.masks = [mask for mask in arranged.masks if mask.file.path not in taken]
+    arranged.images.extend(taken.values())
     arranged.images.sort(key=lambda image: image.file.path)
-    return len(arranged.images) > before
+    return bool(taken)
 
 
 def _folder(path: str) -> str:
