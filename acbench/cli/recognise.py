@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from acbench._util.plural import is_or_are
-from acbench.errors import AcbenchError, SourceError
+from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
     from acbench.data.sources import Recognised
@@ -30,7 +30,7 @@ def print_recognised(folder: str, options: Options, *, out: str | None, as_json:
     from acbench import schema
     from acbench.cli.screen import facts_table
     from acbench.data import sources
-    from acbench.data.recognise import recognise
+    from acbench.data.recognise import nothing_recognised, recognise
     from acbench.storage.roots import parse_root
     from acbench.storage.typed_json import to_json
 
@@ -47,8 +47,7 @@ def print_recognised(folder: str, options: Options, *, out: str | None, as_json:
     told = ", ".join(reading_lines(reading)) or "any source knows"
     found = recognise(root, reading)
     if not found:
-        sources.locate(sources.get("folders"), root)  # it says why
-        raise SourceError(f"nothing in {folder} is laid out as {told} says", "acbench ingest FOLDER  looks itself")
+        raise nothing_recognised(root, told)
     if as_json:
         click.echo(json.dumps([to_json(each) for each in found], indent=1, ensure_ascii=False))
         return 0
