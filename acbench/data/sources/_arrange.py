@@ -23,7 +23,9 @@ TESTED = 10
 """Where a dataset has no split, one normal image in so many is for testing, by a hash of its path: MVTec-AD keeps 11 %
 of its normal images for that, VisA 10 %."""
 
-_GENERIC = frozenset({"images", "image", "imgs", "img", "data", "pictures", "rgb", "frames", *MASK_FOLDERS})
+_GENERIC = frozenset(
+    {"images", "image", "imgs", "img", "data", "pictures", "photos", "jpegimages", "rgb", "frames", *MASK_FOLDERS}
+)
 """Names of folders that say nothing of what is in them, folded."""
 
 
@@ -142,16 +144,16 @@ def _placed(file: ImageFile, patterns: Iterable[Pattern]) -> Placed | None:
 def _take_back(arranged: Arranged, layout: Layout) -> bool:
     """Take for images what lies among images and is only named as a mask: its image is not there. Whether any does."""
     folders = {_folder(image.file.path) for image in arranged.images}
-    before = len(arranged.images)
-    for mask in list(arranged.masks):
-        if mask.file.path in arranged.owner or _folder(mask.file.path) not in folders:
-            continue
-        image = _placed(mask.file, layout.images)
-        if image is not None:
-            arranged.masks.remove(mask)
-            arranged.images.append(image)
+    taken: dict[str, Placed] = {}
+    for mask in arranged.masks:
+        if mask.file.path not in arranged.owner and _folder(mask.file.path) in folders:
+            image = _placed(mask.file, layout.images)
+            if image is not None:
+                taken[mask.file.path] = image
+    arranged.masks = [mask for mask in arranged.masks if mask.file.path not in taken]
+    arranged.images.extend(taken.values())
     arranged.images.sort(key=lambda image: image.file.path)
-    return len(arranged.images) > before
+    return bool(taken)
 
 
 def _folder(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from acbench.data.sources import FoundImage
 from acbench.data.sources._pattern import compile_pattern
 from acbench.errors import SourceError
 from acbench.records import GOOD, Finding, mask_files
+from acbench.storage.roots import parse_root
 from acbench.testing import TOY_LAYOUTS, dropped, tiny_image, toy_layout, toy_mvtec_ad
 
 
@@ -197,6 +199,11 @@ class TestRecognise:
             ("folders", ("bottle", "screw")),
         ]
 
+    @pytest.mark.parametrize("folder", ["JPEGImages", "from the camera"])
+    def test_a_single_folder_of_pictures_is_no_class(self, tmp_path: Path, folder: str) -> None:
+        (best,) = recognise(make(tmp_path, *(f"{folder}/{number}.jpg" for number in range(4))))
+        assert best.reading == {"layout": "unlabelled", "category": tmp_path.name}
+
     def test_one_folder_too_high(self, tmp_path: Path) -> None:
         toy_layout(tmp_path / "one", "mvtec_ad")
         toy_layout(tmp_path / "other", "classes")
@@ -225,6 +232,14 @@ class TestHostile:
         make(tmp_path, "good/1.png", "dent/a|b.png", "masks/dent/a|b.png")
         dataset = ingest(sources.get("folders"), tmp_path)
         assert {each.kind for each in dataset.findings if each.failed} == {"unreadable_mask"}
+
+    @pytest.mark.parametrize("name", ["loco", "anomalib"])
+    def test_at_a_url_it_is_the_same(self, name: str, tmp_path: Path) -> None:
+        root = toy_layout(tmp_path / "toy", name)
+        shutil.make_archive(str(tmp_path / "toy"), "zip", root)
+        source = sources.get("folders")
+        there = ingest(source, parse_root(f"zip://::file://{tmp_path}/toy.zip"))
+        assert there.items == ingest(source, root).items
 
     @given(st.text(max_size=30))
     def test_any_text_is_a_pattern_or_an_error(self, text: str) -> None:

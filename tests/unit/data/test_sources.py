@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import acbench.data
+import acbench.storage.files
 from acbench.data import sources
 from acbench.data.sources import FoundImage, Source, _image_anno, sample, visa
 from acbench.errors import AcbenchError, SourceError
@@ -283,6 +286,14 @@ class TestMvtecAd:
         }
         assert [(each.kind, each.path) for each in findings] == [("missing_mask", "bottle/test/contamination/000.png")]
 
+    def test_hidden_folders_are_no_classes(self, tmp_path: Path) -> None:
+        toy_mvtec_ad(tmp_path)
+        for folder in ("test/.ipynb_checkpoints", "train/.cache", "ground_truth/.ipynb_checkpoints"):
+            shutil.copytree(tmp_path / "bottle/test/good", tmp_path / "bottle" / folder)
+        found, findings = scanned(MVTEC_AD, tmp_path / "bottle")
+        assert {label for each in found for label in each.source_labels} == {"good", "broken_large", "contamination"}
+        assert {each.kind for each in findings} == {"litter"} and len(findings) == 3
+
     def test_an_accent_spelled_in_two_ways_is_one_name(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path, {"bottle": ["contamination"]}, each=1)
         (tmp_path / "bottle/test/contamination/000.png").rename(tmp_path / "bottle/test/contamination/e\u0301.png")
@@ -462,3 +473,11 @@ class TestVisa:
         else:
             assert set(parsed.labels) <= set(known)
             assert all(label.isprintable() for labels in parsed.labels.values() for label in labels)
+
+
+def test_no_hint_about_data_advises_what_destroys_it() -> None:
+    harm = re.compile(r'"[^"\n]*\b(move|remove|delete|rename|replace|overwrite|fill)\s+(it|them|one|or|the)\b')
+    files = [*Path(acbench.data.__file__).parent.rglob("*.py"), Path(acbench.storage.files.__file__)]
+    assert len(files) > 30
+    said = [found.group() for path in files for found in harm.finditer(path.read_text(encoding="utf-8"))]
+    assert said == []
