@@ -75,7 +75,7 @@ def _people(facts: CardFacts) -> str:
     blind = sum(vote["blind"] is True for vote in votes)
     return (
         f"People: {counted(len(reviewers), 'reviewer')} gave {counted(len(votes), 'decision')},"
-        f" {blind:,} of them blind, that is with no proposal in sight. {facts.progress()}."
+        f" {blind:,} of them blind, that is with proposals hidden that had never been in reach. {facts.progress()}."
     )
 
 

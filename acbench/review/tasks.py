@@ -33,8 +33,8 @@ ASKED_BECAUSE: Mapping[Why, str] = {
 }
 """Why an image is in the queue, in words that tell no label, neither a proposed one nor the dataset's."""
 HIDDEN_FIELDS = (
-    *("proposals", "shown", "why", "blind"),  # would sway people before they have looked
-    *("image", "reference", "round", "schema", UNMARKED, ALONE, PLACES),  # say nothing to them
+    *("proposals", "shown", "proposed", "why", "blind"),  # would sway people before they have looked
+    *("image", "reference", "round", "reviewed", "schema", "classes", UNMARKED, ALONE, PLACES),  # say nothing to them
 )
 """Fields of a task's data that the list of tasks does not show."""
 BLIND_PROPOSALS = "<p>Nobody's proposal is shown for this image.</p>"
@@ -124,9 +124,12 @@ class TaskContent:
             "round": due.round,
             "blind": self.blind,
             "shown": sorted(proposal.proposer for proposal in shown),
+            "proposed": len(answered),
+            "reviewed": due.reviewed,
             "why": "" if self.blind else due.ranked.why,
             ASKED: self._asked(),
             "schema": self.schema_version,
+            "classes": sorted(self.names),
             **self.pictures,
             "proposals": self._proposals(),
         }

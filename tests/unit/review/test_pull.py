@@ -72,6 +72,7 @@ def test_a_decision_becomes_a_row_with_all_that_is_known_of_it() -> None:
         labels=("contamination",),
         note="a thread",
         shown=("clip@00000000", "neighbours@00000000"),
+        sight="available",
         seconds=4.3,
         when="2026-01-01T00:00:45+00:00",
         desk="label-studio:0a1b2c3d/2/45",
