@@ -26,8 +26,9 @@ def task_key(data: object) -> TaskKey | None:
     if not isinstance(data, Mapping):
         return None
     item_id, number = data.get("item_id"), data.get("round")
-    known = isinstance(item_id, str) and len(item_id) <= MAX_ID and type(number) is int and 1 <= number <= MAX_ROUND
-    return (item_id, number) if known else None
+    if not isinstance(item_id, str) or len(item_id) > MAX_ID or type(number) is not int:
+        return None
+    return (item_id, number) if 1 <= number <= MAX_ROUND else None
 
 
 TaskValue = str | int | bool | list[str]

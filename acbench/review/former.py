@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from acbench.records import Item, Review, label_set
+from acbench.records import JOIN, Item, Review, label_set
 from acbench.review.history import by_item, current_reviews
 from acbench.schema import Category, Schema
 
@@ -54,6 +54,11 @@ def lost_classes(reviews: Iterable[Review], items: Mapping[str, Item], schema: S
             if gone:
                 found.append(LostClass(review, gone, item.category))
     return found
+
+
+def flag_words(lost: LostClass) -> str:
+    """Why the image of such a decision has to be looked at again, in words."""
+    return f"{lost.review.reviewer} decided {JOIN.join(lost.names)}, which the schema no longer has"
 
 
 def in_words(lost: Sequence[LostClass]) -> str:

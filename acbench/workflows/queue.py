@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from acbench.records import PEOPLE
-from acbench.review import csv_queue, rechecks
+from acbench.review import csv_queue, former, rechecks
 from acbench.review import queue as ranking
 from acbench.review.doubt import Doubts, doubts
 from acbench.review.plan import Commitment, Outlook, Standing, commit
@@ -60,8 +60,9 @@ class Queue:
             whole = (row for row in self.ranked if row.why != "settled")
             undecided = [row for row in whole if labels[row.item_id].decided_by != PEOPLE]
         requests = rechecks.recheck_requests(self.labelled.reviews)
-        known = {item_id: review for item_id, review in requests.items() if item_id in labels}
-        return rechecks.requested_first(undecided, self.ranked, known)
+        flags = {item_id: rechecks.request_words(review) for item_id, review in requests.items() if item_id in labels}
+        flags |= {lost.review.item_id: former.flag_words(lost) for lost in self.labelled.lost_classes}
+        return rechecks.flagged_first(undecided, self.ranked, flags)
 
     @cached_property
     def audit(self) -> list[str]:

@@ -1,0 +1,128 @@
+"""Reads what people decided, and stops where some of it is gone: a file that lost rows says nothing of what it held.
+
+The workspace keeps a copy of the reviews as the last run found them, and `labels.jsonl` says which labels people
+decided. Both have to be explained by `reviews.jsonl` as it is now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterable, Sequence
+
+from acbench.errors import ReviewError, StorageError
+from acbench.records import JOIN, PEOPLE, Label, Review
+from acbench.review.annotation_tool import MAX_ROUND
+from acbench.review.history import rows_that_differ
+from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
+from acbench.workflows.run import Run
+
+LISTED = 5
+"""How many lost decisions a message names."""
+
+
+def kept_reviews(run: Run) -> list[Review]:
+    """Everything that people decided.
+
+    Raises ReviewError where decisions are gone that the last run or `labels.jsonl` knew, with what they were and how to
+    get them back; StorageError for a damaged file.
+    """
+    reviews = run.reviews.rows
+    _refuse_rounds(run, reviews)
+    _refuse_lost_rows(run, reviews)
+    _refuse_lost_labels(run, reviews)
+    return reviews
+
+
+def keep_copy(run: Run) -> None:
+    """Keep a copy of the reviews, once there are any, with its hash in its name."""
+    if not run.reviews.rows:
+        return
+    data = run.files.reviews.read_bytes()
+    copy = run.files.reviews_copy(hashlib.sha256(data).hexdigest()[:12])
+    if not copy.exists() or copy.read_bytes() != data:
+        write_bytes(copy, data)
+    for other in run.files.reviews_copies:
+        if other != copy:
+            other.unlink()
+
+
+def note_rows_that_differ(run: Run, reviews: Sequence[Review]) -> None:
+    """Name rows of one reviewer, round and item that differ, as a merge of two branches leaves them."""
+    pairs = rows_that_differ(reviews)
+    if not pairs:
+        return
+    said = [
+        f"{after.reviewer}, round {after.round}, {after.item_id}: {_said(before)}, and {_said(after)}"
+        for before, after in pairs[:LISTED]
+    ]
+    more = f"; and {len(pairs) - LISTED:,} more" if len(pairs) > LISTED else ""
+    run.console.note(
+        f"{run.files.project.relative(run.files.reviews)} holds rows of one reviewer, round and image that differ, as a"
+        f" merge leaves them; the later one counts. {'; '.join(said)}{more}. Ask the reviewer, and take out the wrong row"
+    )
+
+
+def _said(review: Review) -> str:
+    return JOIN.join(review.labels) or review.verdict
+
+
+def _refuse_rounds(run: Run, reviews: Iterable[Review]) -> None:
+    for review in reviews:
+        if not 1 <= review.round <= MAX_ROUND:
+            raise StorageError(
+                f"{run.files.reviews}: {review.reviewer} has a row of round {review.round} about {review.item_id}",
+                f"mend it: rounds count from 1 to {MAX_ROUND:,}",
+            )
+
+
+def _refuse_lost_rows(run: Run, reviews: Sequence[Review]) -> None:
+    """Raise ReviewError for rows that the last run found and that are gone."""
+    copies = run.files.reviews_copies
+    if not copies:
+        return
+    copy = max(copies, key=lambda path: path.stat().st_mtime_ns)
+    if hashlib.sha256(copy.read_bytes()).hexdigest()[:12] not in copy.name:
+        run.console.note(f"{run.files.project.relative(copy)} was damaged, so it is no proof; it is made anew")
+        return
+    known = {(review.item_id, review.reviewer, review.round) for review in reviews}
+    lost = [row for row in tables.read(copy, Review) if (row.item_id, row.reviewer, row.round) not in known]
+    if lost:
+        name = run.files.project.relative(run.files.reviews)
+        there = f"{run.files.reviews} has {len(reviews):,} rows" if run.files.reviews.exists() else f"{name} is gone"
+        raise ReviewError(
+            f"{there}, and {_decisions(len(lost))} that the last run found in it:\n{_listed(lost)}",
+            f"get them back: cp {shlex.quote(str(copy))} {shlex.quote(str(run.files.reviews))}\n    if they are to go: rm"
+            f" {shlex.quote(str(copy))} {shlex.quote(str(run.files.labels))}",
+        )
+
+
+def _refuse_lost_labels(run: Run, reviews: Iterable[Review]) -> None:
+    """Raise ReviewError for labels that people decided and that no review explains."""
+    path = run.files.labels
+    if not path.exists() or f'"{PEOPLE}"'.encode() not in path.read_bytes():  # most labels are machines' alone
+        return
+    known = {review.item_id for review in reviews}
+    lost = [row for row in tables.read(path, Label) if row.decided_by == PEOPLE and row.item_id not in known]
+    if lost:
+        reviews_file = shlex.quote(str(run.files.reviews))
+        raise ReviewError(
+            f"{path} says that people decided {len(lost):,} labels of which {run.files.reviews} knows nothing:\n"
+            + _lines([f"{label.image}: {JOIN.join(label.labels) or label.status}, {label.reason}" for label in lost]),
+            f"get the reviews back from git: git log -- {reviews_file}, then: git checkout COMMIT -- {reviews_file}\n"
+            f"    if they are to go: rm {shlex.quote(str(path))}",
+        )
+
+
+def _decisions(count: int) -> str:
+    return "one decision is missing" if count == 1 else f"{count:,} decisions are missing"
+
+
+def _listed(lost: Sequence[Review]) -> str:
+    return _lines([f"{row.item_id}: {row.reviewer} said {_said(row)}" for row in lost])
+
+
+def _lines(texts: Sequence[str]) -> str:
+    lines = [f"  {text}" for text in texts[:LISTED]]
+    return "\n".join([*lines, *([f"  and {len(texts) - LISTED:,} more"] if len(texts) > LISTED else [])])
