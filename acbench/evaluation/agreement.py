@@ -168,9 +168,9 @@ class AgreementReport:
     """Images that more than one reviewer decided independently of the others."""
     reviewers: Mapping[str, ReviewerCounts]
     agreement: GroupAgreement
-    """Of first answers."""
+    """Agreement of first answers."""
     adjudicated: GroupAgreement
-    """Of the current decisions: after people were asked again, and others about what people disputed."""
+    """Agreement of the current decisions: after people were asked again, and others about what people disputed."""
     by_category: Mapping[str, CategoryAgreement]
     pairs: Mapping[str, ReviewerPair]
     """By `ONE and OTHER`."""

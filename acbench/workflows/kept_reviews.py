@@ -6,9 +6,9 @@ decided. Both have to be explained by `reviews.jsonl` as it is now.
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from acbench.errors import ReviewError, StorageError
 from acbench.records import JOIN, PEOPLE, Label, Review
@@ -16,6 +16,7 @@ from acbench.review.annotation_tool import MAX_ROUND
 from acbench.review.history import rows_that_differ
 from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import sha256_file
 from acbench.workflows.run import Run
 
 LISTED = 5
@@ -29,9 +30,14 @@ def kept_reviews(run: Run) -> list[Review]:
     get them back; StorageError for a damaged file.
     """
     reviews = run.reviews.rows
+    copy = _newest_copy(run)
+    if copy is not None and copy == run.files.reviews_copy(_mark(run)):
+        return reviews  # as the last run found them
     _refuse_rounds(run, reviews)
-    _refuse_lost_rows(run, reviews)
-    _refuse_lost_labels(run, reviews)
+    if copy is not None:
+        _refuse_lost_rows(run, reviews, copy)
+    if copy is None or not run.build.is_untouched(run.files.labels):
+        _refuse_lost_labels(run, reviews)
     return reviews
 
 
@@ -39,10 +45,9 @@ def keep_copy(run: Run) -> None:
     """Keep a copy of the reviews, once there are any, with its hash in its name."""
     if not run.reviews.rows:
         return
-    data = run.files.reviews.read_bytes()
-    copy = run.files.reviews_copy(hashlib.sha256(data).hexdigest()[:12])
-    if not copy.exists() or copy.read_bytes() != data:
-        write_bytes(copy, data)
+    copy = run.files.reviews_copy(_mark(run))
+    if not copy.exists():
+        write_bytes(copy, run.files.reviews.read_bytes())
     for other in run.files.reviews_copies:
         if other != copy:
             other.unlink()
@@ -77,14 +82,23 @@ def _refuse_rounds(run: Run, reviews: Iterable[Review]) -> None:
             )
 
 
-def _refuse_lost_rows(run: Run, reviews: Sequence[Review]) -> None:
-    """Raise ReviewError for rows that the last run found and that are gone."""
+def _mark(run: Run) -> str:
+    """The first 12 hex digits of the SHA-256 of the reviews; empty if there is no file."""
+    path = run.files.reviews
+    return sha256_file(path)[:12] if path.exists() else ""
+
+
+def _newest_copy(run: Run) -> Path | None:
+    """The copy that the last run kept; None if there is none."""
     copies = run.files.reviews_copies
-    if not copies:
-        return
-    copy = max(copies, key=lambda path: path.stat().st_mtime_ns)
-    if hashlib.sha256(copy.read_bytes()).hexdigest()[:12] not in copy.name:
-        run.console.note(f"{run.files.project.relative(copy)} was damaged, so it is no proof; it is made anew")
+    return max(copies, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
+    """Raise ReviewError for rows that the last run found and that are gone."""
+    if copy != run.files.reviews_copy(sha256_file(copy)[:12]):
+        copy.unlink()
+        run.console.note(f"{run.files.project.relative(copy)} was damaged: it is no proof, and is made anew")
         return
     known = {(review.item_id, review.reviewer, review.round) for review in reviews}
     lost = [row for row in tables.read(copy, Review) if (row.item_id, row.reviewer, row.round) not in known]
