@@ -24,10 +24,10 @@ LabelStatus = Literal["accepted", "excluded", "pending"]
 Verdict = Literal["label", "unsure", "bad_image", "bad_mask", "withdrawn"]
 """`withdrawn` takes back an earlier decision of the same reviewer at the same `desk`."""
 Sight = Literal["", "seen", "available", "earlier", "blind", "none"]
-"""What a reviewer could know of proposals. `seen`: they stood beside the picture. `available`: they lay folded there, and
-whether anybody unfolded them is not known. `earlier`: they were hidden, and in reach when the same person decided about
-the image before. `blind`: hidden, and never in reach. `none`: nothing was proposed. Empty: a row of an earlier version,
-which kept only `shown`."""
+"""What a reviewer could know of proposals. `seen`: they stood beside the picture. `available`: they lay folded there,
+and whether anybody unfolded them is not known. `earlier`: they were hidden, and in reach when the same person decided
+about the image before. `blind`: hidden, and never in reach. `none`: nothing was proposed. Empty: a row of an earlier
+version, which kept only `shown`."""
 
 
 def item_id(dataset: str, category: str, image: str) -> str:

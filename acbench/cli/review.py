@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from acbench.evaluation.agreement import AgreementReport
     from acbench.stats import AlternativeAnnotatorTest, Estimate
 
+OF_FIRST_ANSWERS = "First answers: before anybody was asked again, or was asked to settle what others dispute."
+OF_PROPOSERS = (
+    "Proposals to unfold lie folded beside the picture; whether somebody unfolded them is not recorded.\n"
+    "Kappa and the last column are of people who had not had the proposer's answer in reach."
+)
+
 
 @click.command(epilog="\b\nExample:\n  acbench review report sample")
 @benchmark_argument
@@ -42,7 +48,7 @@ def _agreement_text(report: AgreementReport) -> str:
     parts = [
         f"{report.images:,} images reviewed, {report.shared:,} by more than one person on their own",
         table(_reviewer_rows(report)),
-        f"{table(_group_rows(report))}\nFirst answers, before anybody was asked again or to settle what others dispute.",
+        f"{table(_group_rows(report))}\n{OF_FIRST_ANSWERS}",
     ]
     if classes := _class_rows(report):
         parts.append(table([("category", "class", "images", "alpha, there or not"), *classes]))
@@ -53,11 +59,7 @@ def _agreement_text(report: AgreementReport) -> str:
         ]
         parts.append(table([("two people", "images", "same", "Cohen's kappa"), *pairs]))
     if report.proposers:
-        parts.append(
-            f"{table(_proposer_rows(report))}\nProposals to unfold lie folded beside the picture; who unfolds them is not"
-            " recorded.\nKappa, and whether it could stand in a person's place, are of people who had not had its answer"
-            " in reach."
-        )
+        parts.append(f"{table(_proposer_rows(report))}\n{OF_PROPOSERS}")
     if too_few := sorted({proposer.alternative.too_few for proposer in report.proposers.values()} - {""}):
         parts.append(f"Alternative-annotator test: {'; '.join(too_few)}")
     parts.append(

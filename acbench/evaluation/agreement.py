@@ -328,7 +328,11 @@ def _proposer(
         same={
             sight: share
             for sight in WORDS
-            if (share := rate(sum(_answer(own) == proposed[own.item_id] for own in by_sight[sight]), len(by_sight[sight])))
+            if (
+                share := rate(
+                    sum(_answer(own) == proposed[own.item_id] for own in by_sight[sight]), len(by_sight[sight])
+                )
+            )
         },
         untouched=len({review.item_id for review in untouched}),
         kappa=cohen_kappa(

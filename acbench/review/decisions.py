@@ -87,9 +87,7 @@ def read_typed(text: str, category: Category | None) -> Decision:
     return decide([verdict], ()) if verdict else decide((), classes_named(text, category))
 
 
-def read_chosen(
-    ids: Collection[str], category: Category, note: str = "", *, former: Collection[str] = ()
-) -> Decision:
+def read_chosen(ids: Collection[str], category: Category, note: str = "", *, former: Collection[str] = ()) -> Decision:
     """A decision that somebody chose from a list of verdicts and class ids. Raises DecisionError.
 
     `former`: class ids that the list offered and the schema may no longer have. They are kept as they were chosen: see

@@ -18,7 +18,7 @@ from acbench._util.text import tidy
 from acbench.errors import StorageError
 from acbench.records import Item, Review, Sight
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, TaskKey, ToolProject, task_key
-from acbench.review.decisions import CUT, MAX_NAME, MAX_NOTE, Decision, DecisionError, choices, read_chosen
+from acbench.review.decisions import CUT, MAX_NAME, MAX_NOTE, Decision, DecisionError, read_chosen
 from acbench.review.history import AnnotationName, ReviewLog, Statement
 from acbench.schema import Category
 from acbench.schema.form import CONTROL, NOTE
@@ -38,7 +38,7 @@ CLASS_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
 COUNTS = ("new", "changed", "withdrawn", "same", "skipped", "drafts", "empty", "contradictory", "unknown_class",
           "edited_form", "former_class", "unknown_item", "not_ours", "task_gone", "cut", "prefilled")  # fmt: skip
-"""What a pull counts. `former_class` decisions name classes that the schema no longer has, and are kept as they were made.
+"""What a pull counts. `former_class` decisions name classes that the schema no longer has; they are kept as they are.
 `prefilled` decisions are decisions all the same: somebody took a proposal over as it was, by the
 menu of its tab, or opened a task of an earlier version of acbench from the project's list, where Label Studio fills in
 the form by itself."""
@@ -230,7 +230,7 @@ class _ProjectPull:
         if decision.note.endswith(CUT):
             self.result.remark("cut", f"the note of {author} about {item.image} is longer than {MAX_NOTE:,} characters")
         self.result.counts["prefilled"] += any(map(_is_from_proposal, annotation.result))
-        self.result.counts["former_class"] += bool(set(decision.labels) - set(choices(category)))
+        self.result.counts["former_class"] += bool(category and not all(map(category.present, decision.labels)))
         seconds = annotation.seconds
         shown = _texts(task.data.get("shown"))
         self.decided[name] = Statement(

@@ -166,9 +166,7 @@ def _by_people(history: Sequence[Review], category: Category, schema: Schema) ->
     agreed = [review for review, decision in zip(decided, decisions, strict=True) if decision == most_common]
     share = len(agreed) / len(decided)
     if share < MAJORITY:
-        said = "; ".join(
-            f"{_who(review, history)}: {JOIN.join(review.labels) or review.verdict}" for review in decided
-        )
+        said = "; ".join(f"{_who(review, history)}: {JOIN.join(review.labels) or review.verdict}" for review in decided)
         return _pending(f"reviewers differ: {said}", agreement=share)
     verdict, labels = most_common
     return _Outcome(
@@ -185,7 +183,9 @@ def _unusable(decided: Sequence[Review], category: Category, schema: Schema) -> 
     unknown = sorted({label for review in decided for label in review.labels} - set(category.answers))
     if unknown:
         said = "; ".join(
-            f"{review.reviewer} said {JOIN.join(review.labels)}" for review in decided if set(review.labels) & {*unknown}
+            f"{review.reviewer} said {JOIN.join(review.labels)}"
+            for review in decided
+            if set(review.labels) & {*unknown}
         )
         return f"a review names {', '.join(unknown)}, no class of schema {schema.version}: {said}"
     for review in decided:
@@ -196,7 +196,9 @@ def _unusable(decided: Sequence[Review], category: Category, schema: Schema) -> 
 
 
 def _majority_reason(verdict: Verdict, agreed: Sequence[Review], history: Sequence[Review], *, of: int) -> str:
-    who = ", ".join(_who(review, history) for review in agreed) + (f", {len(agreed)} of {of}" if len(agreed) < of else "")
+    who = ", ".join(_who(review, history) for review in agreed) + (
+        f", {len(agreed)} of {of}" if len(agreed) < of else ""
+    )
     notes = "; ".join(review.note for review in agreed if review.note)
     decided = f"decided by {who}" if verdict == "label" else f"{verdict.replace('_', ' ')} according to {who}"
     return f"{decided}: {notes}" if notes else decided

@@ -155,7 +155,11 @@ class Category:
         if class_id in self.answers:
             return (class_id,)
         for change in self.changes:
-            if change.source == class_id and change.kind in ("rename", "merge") and set(change.into) <= set(self.answers):
+            if (
+                change.source == class_id
+                and change.kind in ("rename", "merge")
+                and set(change.into) <= set(self.answers)
+            ):
                 return change.into
         named = self.parse(class_id)
         return () if named is None else (named,)

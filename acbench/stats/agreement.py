@@ -19,9 +19,9 @@ RESAMPLES = 500
 MIN_COMPARED = 10
 """A coefficient of fewer images is not given: with five, a third to two thirds of the resamples are all alike."""
 MIN_INTERVAL = 30
-"""A coefficient of fewer images has no interval. Of two raters who are right in 70, 85 or 95 % of 2, 4 or 7 classes, the
-true kappa lies in the interval of 30 images in 91 % or more of the draws in all nine cases, in that of 20 images in 82 %,
-in that of 10 images in 61 % (300 draws each, standard error up to 3 %)."""
+"""A coefficient of fewer images has no interval. Of two raters of 2, 4 or 7 classes who are right in 70, 85 or 95 % of
+the images, the interval of 30 images holds the true kappa in 91 % or more of the draws in all nine cases, that of 20
+images in 82 % or more, that of 10 images in 61 % or more (300 draws each, standard error up to 3 %)."""
 MIN_IMAGES = 30
 """A person with fewer shared images does not count in the alternative-annotator test: its t-test needs them."""
 MIN_PEOPLE = 3

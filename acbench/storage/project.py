@@ -194,7 +194,7 @@ class BenchmarkFiles:
 
     @property
     def reviews_copies(self) -> list[Path]:
-        """The copies that are there: one, or two if a run was killed while it put the second in the first one's place."""
+        """The copies that are there: one, or two if a run was killed before it removed the first."""
         return sorted(self.workspace.glob(f"reviews-{'[0-9a-f]' * 12}.jsonl"))
 
     @property

@@ -163,7 +163,9 @@ def _merge_hint(path: Path, kind: type[Any]) -> str:
     """What to do about a file that holds what two branches say."""
     if kind.__name__ in MADE_ANEW:
         return f"it is made anew by machines: rm {path}, then run the same command again"
-    return f"keep the rows of both in {path}, and delete the lines that begin with <<<<<<<, |||||||, ======= and >>>>>>>"
+    return (
+        f"keep the rows of both in {path}, and delete the lines that begin with <<<<<<<, |||||||, ======= and >>>>>>>"
+    )
 
 
 def _mend(path: Path) -> str:

@@ -64,8 +64,8 @@ def note_rows_that_differ(run: Run, reviews: Sequence[Review]) -> None:
     ]
     more = f"; and {len(pairs) - LISTED:,} more" if len(pairs) > LISTED else ""
     run.console.note(
-        f"{run.files.project.relative(run.files.reviews)} holds rows of one reviewer, round and image that differ, as a"
-        f" merge leaves them; the later one counts. {'; '.join(said)}{more}. Ask the reviewer, and take out the wrong row"
+        f"{run.files.project.relative(run.files.reviews)} holds rows of one reviewer, round and image that differ, as"
+        f" merges leave them; the later one counts. {'; '.join(said)}{more}. Ask the reviewer, and remove the wrong row"
     )
 
 
@@ -107,8 +107,8 @@ def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
         there = f"{run.files.reviews} has {len(reviews):,} rows" if run.files.reviews.exists() else f"{name} is gone"
         raise ReviewError(
             f"{there}, and {_decisions(len(lost))} that the last run found in it:\n{_listed(lost)}",
-            f"get them back: cp {shlex.quote(str(copy))} {shlex.quote(str(run.files.reviews))}\n    if they are to go: rm"
-            f" {shlex.quote(str(copy))} {shlex.quote(str(run.files.labels))}",
+            f"get them back: cp {shlex.quote(str(copy))} {shlex.quote(str(run.files.reviews))}\n"
+            f"    if they are to go: rm {shlex.quote(str(copy))} {shlex.quote(str(run.files.labels))}",
         )
 
 

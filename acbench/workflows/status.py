@@ -131,8 +131,8 @@ def _notes(files: BenchmarkFiles, counts: _Counts, run_of: Mapping[str, int]) ->
     if unread := read_unread(files.unread_decisions):
         kinds = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in sorted(unread.items()))
         notes.append(
-            f"the last pull could not read {sum(unread.values()):,} annotations ({kinds}): nothing of them was taken, and"
-            " what was decided there before stands"
+            f"the last pull could not read {sum(unread.values()):,} annotations ({kinds}): nothing of them was taken,"
+            " and what was decided there before stands"
         )
     again = f"the counts are older: acbench relabel {files.benchmark}"
     if counts.reviews_key is not None and records_key(tables.read(files.reviews, Review)) != counts.reviews_key:

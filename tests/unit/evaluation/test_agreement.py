@@ -96,8 +96,12 @@ def test_who_settles_a_dispute_and_who_is_asked_again_does_not_raise_agreement()
     # 8 of 12 are the same; ann says each class 6 times, bob good, broken_small and contamination 4 times each.
     kappa = first.pairs["ann and bob"].kappa
     assert kappa is not None and kappa.value == pytest.approx((8 / 12 - 1 / 3) / (1 - 1 / 3))
-    later = [decides("bob", each, "broken_small", round=2, desk=tool("a", 2, 200 + n)) for n, each in enumerate(items[:4])]
-    later += [decides("cem", each, "good", desk=tool("a", 2, 300 + n), settles=True) for n, each in enumerate(items[:4])]
+    later = [
+        decides("bob", each, "broken_small", round=2, desk=tool("a", 2, 200 + n)) for n, each in enumerate(items[:4])
+    ]
+    later += [
+        decides("cem", each, "good", desk=tool("a", 2, 300 + n), settles=True) for n, each in enumerate(items[:4])
+    ]
     found = report([*once, *later], items=items)
     assert found.agreement == first.agreement and found.pairs == first.pairs
     assert found.adjudicated.unanimous is not None

@@ -125,7 +125,7 @@ def test_a_decision_that_was_taken_back_is_withdrawn_once(after: tuple[Annotatio
 
 
 OFFERED = ["broken_large", "broken_small", "contamination", "good"]
-GONE = read.parse((HEAD.replace("cup:", "bottle:") + "    classes:" + CHIP + CRACK + TAIL))[0]
+GONE = read.parse(HEAD.replace("cup:", "bottle:") + "    classes:" + CHIP + CRACK + TAIL)[0]
 """A schema in which bottles have other classes."""
 
 
@@ -177,7 +177,9 @@ def test_what_was_decided_before_the_schema_changed_is_kept_as_it_was_said() -> 
     assert in_words(lost) == (
         "2 decisions name classes that the schema no longer has (bottle: broken_small, contamination)"
     )
-    mapped = renamed("kind: merge, source: broken_small, into: chip", "kind: rename, source: contamination, into: crack")
+    mapped = renamed(
+        "kind: merge, source: broken_small, into: chip", "kind: rename, source: contamination, into: crack"
+    )
     assert [row.labels for row in all_as_read(found.reviews, ITEMS, mapped)] == [("crack",), ("chip",)]
     assert lost_classes(found.reviews, ITEMS, mapped) == []
     mixed = renamed("kind: mixed, source: contamination")
@@ -208,7 +210,9 @@ def test_the_last_round_that_can_be_is_pulled_once() -> None:
 
 def test_notes_and_names_are_kept_without_control_characters_and_within_bounds() -> None:
     long = "x" * 20_000
-    found = pulled([task(said(1, "good", note="a\x1b[2Jb\0\u202ec", by="a\x1b[1mda"), said(2, "good", note=long, by="bob"))])
+    found = pulled(
+        [task(said(1, "good", note="a\x1b[2Jb\0\u202ec", by="a\x1b[1mda"), said(2, "good", note=long, by="bob"))]
+    )
     assert [row.reviewer for row in found.reviews] == ["a [1mda", "bob"]
     assert found.reviews[0].note == "a[2Jbc"
     assert len(found.reviews[1].note) == 10_000 and found.reviews[1].note.endswith("… (cut at 10,000 characters)")

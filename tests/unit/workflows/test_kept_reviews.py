@@ -176,7 +176,9 @@ class TestSchemaEdits:
 
     def test_a_class_that_was_renamed_is_read_by_its_new_name(self, project: Path) -> None:
         before = (project / KEPT / "reviews.jsonl").read_bytes()
-        rename_in_schema(project, "      - {kind: rename, source: broken_large, into: crushed, reason: a better word}\n")
+        rename_in_schema(
+            project, "      - {kind: rename, source: broken_large, into: crushed, reason: a better word}\n"
+        )
         told = relabelled(project)
         assert "no longer has" not in told.err
         label = next(row for row in rows(project / KEPT / "labels.jsonl") if "/broken_large/" in row["image"])
