@@ -161,7 +161,7 @@ class Review:
     """Class ids; empty unless the verdict is `label`."""
     note: str = ""
     shown: tuple[str, ...] = ()
-    """Proposers whose answers the reviewer could see: see `sight`."""
+    """Proposers whose answers the reviewer could see, here or at an earlier task: see `sight`."""
     sight: Sight = ""
     seconds: float | None = None
     """Time that the decision took, if known."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -160,6 +160,10 @@ class _ProjectPull:
     """Annotations that are there and cannot be read."""
     tasks: set[TaskKey] = field(default_factory=set)
     """Tasks of this benchmark that are in the project."""
+    met: defaultdict[tuple[str, str], list[tuple[int, Sequence[str]]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """item_id and person → round of each task that they opened, skipped ones too, and the proposers in reach there."""
 
     def read(self, task: AnnotatedTask) -> None:
         """Read all annotations of one task."""
@@ -208,11 +212,14 @@ class _ProjectPull:
 
     def _read(self, annotation: Annotation, task: AnnotatedTask, item: Item, key: TaskKey) -> bool:
         """Read one annotation; gives whether it is a decision."""
+        author = tidy(annotation.author, MAX_NAME) or "unknown"
+        shown = _texts(task.data.get("shown"))
+        met = self.met[item.item_id, author]
+        met.append((key[1], shown))
         if annotation.skipped:
             self.result.counts["skipped"] += 1
             return False
         name = AnnotationName(key[1], annotation.number, self.project.uid)
-        author = tidy(annotation.author, MAX_NAME) or "unknown"
         category = self.log.category(item)
         try:
             if AnnotationName.parse(str(name)) is None:
@@ -232,13 +239,13 @@ class _ProjectPull:
         self.result.counts["prefilled"] += any(map(_is_from_proposal, annotation.result))
         self.result.counts["former_class"] += bool(category and not all(map(category.present, decision.labels)))
         seconds = annotation.seconds
-        shown = _texts(task.data.get("shown"))
+        before = tuple(sorted({name for number, names in met if number < key[1] for name in names}))
         self.decided[name] = Statement(
             item_id=item.item_id,
             reviewer=author,
             decision=decision,
-            shown=shown,
-            sight=_sight(task.data, shown),
+            shown=shown or before,
+            sight="earlier" if before and not shown else _sight(task.data, shown),
             seconds=round(seconds, 1) if seconds is not None and 0 <= seconds <= MAX_SECONDS else None,
             when=annotation.when,
             desk=str(name),

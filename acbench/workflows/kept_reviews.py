@@ -103,22 +103,19 @@ def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
     known = {(review.item_id, review.reviewer, review.round) for review in reviews}
     lost = [row for row in tables.read(copy, Review) if (row.item_id, row.reviewer, row.round) not in known]
     if lost:
+        gone = [copy, *([run.files.labels] if _unexplained(run, reviews) else [])]
         name = run.files.project.relative(run.files.reviews)
         there = f"{run.files.reviews} has {len(reviews):,} rows" if run.files.reviews.exists() else f"{name} is gone"
         raise ReviewError(
             f"{there}, and {_decisions(len(lost))} that the last run found in it:\n{_listed(lost)}",
             f"get them back: cp {shlex.quote(str(copy))} {shlex.quote(str(run.files.reviews))}\n"
-            f"    if they are to go: rm {shlex.quote(str(copy))} {shlex.quote(str(run.files.labels))}",
+            f"    if they are to go: rm {' '.join(shlex.quote(str(path)) for path in gone)}",
         )
 
 
 def _refuse_lost_labels(run: Run, reviews: Iterable[Review]) -> None:
     """Raise ReviewError for labels that people decided and that no review explains."""
-    path = run.files.labels
-    if not path.exists() or f'"{PEOPLE}"'.encode() not in path.read_bytes():  # most labels are machines' alone
-        return
-    known = {review.item_id for review in reviews}
-    lost = [row for row in tables.read(path, Label) if row.decided_by == PEOPLE and row.item_id not in known]
+    path, lost = run.files.labels, _unexplained(run, reviews)
     if lost:
         reviews_file = shlex.quote(str(run.files.reviews))
         raise ReviewError(
@@ -127,6 +124,15 @@ def _refuse_lost_labels(run: Run, reviews: Iterable[Review]) -> None:
             f"get the reviews back from git: git log -- {reviews_file}, then: git checkout COMMIT -- {reviews_file}\n"
             f"    if they are to go: rm {shlex.quote(str(path))}",
         )
+
+
+def _unexplained(run: Run, reviews: Iterable[Review]) -> list[Label]:
+    """The labels that people decided and about whose images no review says anything."""
+    path = run.files.labels
+    if not path.exists() or f'"{PEOPLE}"'.encode() not in path.read_bytes():  # most labels are machines' alone
+        return []
+    known = {review.item_id for review in reviews}
+    return [row for row in tables.read(path, Label) if row.decided_by == PEOPLE and row.item_id not in known]
 
 
 def _decisions(count: int) -> str:

@@ -251,6 +251,14 @@ def test_a_blind_task_is_not_blind_for_who_saw_proposals_before() -> None:
         assert sight_of_proposer(review, found.reviews, "neighbours") == other
 
 
+def test_who_skipped_a_task_with_proposals_is_not_blind_afterwards() -> None:
+    skipped = task(said(1, skipped=True), shown=["clip@00000000"], blind=False, proposed=1)
+    blind = task(said(2, "good"), said(3, "good", by="bob"), turn=2, number=2, blind=True, proposed=2)
+    ada, bob = pulled([skipped, blind]).reviews
+    assert (ada.sight, ada.shown, bob.sight, bob.shown) == ("earlier", ("clip@00000000",), "blind", ())
+    assert [sight_of_proposer(ada, [ada], name) for name in ("clip", "neighbours")] == ["earlier", "blind"]
+
+
 def test_a_task_that_is_gone_takes_no_decision_with_it() -> None:
     first = pulled([task(said(1, "contamination"))])
     again = pulled([], first.reviews)
