@@ -73,16 +73,26 @@ def _draw_accuracy(axes: Axes, compared: ProposerComparison, colours: Mapping[st
 def _draw_kappas(axes: Axes, compared: ProposerComparison, names: Sequence[str]) -> None:
     axes.set_title("Cohen's kappa of each two")
     table = [[float("nan")] * len(names) for _ in names]
+    images = [[0] * len(names) for _ in names]
     for pair in compared.agreement:
         if pair.kappa is not None:
             row, column = names.index(pair.one), names.index(pair.other)
             table[row][column] = table[column][row] = pair.kappa
+            images[row][column] = images[column][row] = pair.images
     axes.imshow(table, vmin=0, vmax=1, cmap="Blues")
     for row, kappas in enumerate(table):
         for column, kappa in enumerate(kappas):
             if not math.isnan(kappa):
                 colour = "white" if kappa > 0.6 else _INK
-                axes.text(column, row, f"{kappa:.2f}", ha="center", va="center", color=colour)
+                axes.text(
+                    column,
+                    row,
+                    f"{kappa:.2f}\nn = {images[row][column]:,}",
+                    fontsize=8,
+                    ha="center",
+                    va="center",
+                    color=colour,
+                )
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), names)
 
@@ -147,6 +157,7 @@ def _draw_matches(axes: Axes, proposers: Mapping[str, ProposerAgreement]) -> Non
             height = row + 0.14 * (place - (len(proposer.same) - 1) / 2)
             _draw_interval(axes, matches, height, colours[sight])
             axes.plot(matches.value, height, "o", color=colours[sight])
+            axes.text(1.03, height, f"n = {matches.n:,}", va="center", fontsize=7, color=_FADED)
     for sight in dict.fromkeys(sight for proposer in proposers.values() for sight in proposer.same):
         axes.plot([], [], "o-", color=colours[sight], label=WORDS[sight])
     axes.set_yticks(range(len(proposers)), [short_name(name) for name in proposers])
