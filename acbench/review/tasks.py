@@ -10,7 +10,7 @@ from typing import Literal
 
 from acbench.errors import AnnotationToolError
 from acbench.records import Item, Label, Proposal, Review
-from acbench.review.annotation_tool import Task, TaskKey, TaskPrediction, TaskValue
+from acbench.review.annotation_tool import MAX_ROUND, Task, TaskKey, TaskPrediction, TaskValue
 from acbench.review.history import current_reviews
 from acbench.review.pull import last_round
 from acbench.review.queue import RankedItem, Why
@@ -66,6 +66,10 @@ class Selection:
     look."""
     round: int | None = None
     """The round of all tasks; None for the one that is due for each image."""
+
+    def __post_init__(self) -> None:
+        if self.round is not None and not 1 <= self.round <= MAX_ROUND:
+            raise AnnotationToolError(f"there is no round {self.round}", f"--round takes 1 to {MAX_ROUND:,}")
 
 
 def due_tasks(

@@ -29,8 +29,14 @@ def kept_reviews(run: Run) -> list[Review]:
     Raises ReviewError where decisions are gone that the last run or `labels.jsonl` knew, with what they were and how to
     get them back; StorageError for a damaged file.
     """
-    reviews = run.reviews.rows
     copy = _newest_copy(run)
+    try:
+        reviews = run.reviews.rows
+    except StorageError as error:
+        if copy is None:
+            raise
+        back = f"{error.hint}\n    or take the copy of the last run: {_restore(run, copy)}"
+        raise StorageError(error.message, back) from None
     if copy is not None and copy == run.files.reviews_copy(_mark(run)):
         return reviews  # as the last run found them
     _refuse_rounds(run, reviews)
@@ -94,6 +100,10 @@ def _newest_copy(run: Run) -> Path | None:
     return max(copies, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
+def _restore(run: Run, copy: Path) -> str:
+    return f"cp {shlex.quote(str(copy))} {shlex.quote(str(run.files.reviews))}"
+
+
 def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
     """Raise ReviewError for rows that the last run found and that are gone."""
     if copy != run.files.reviews_copy(sha256_file(copy)[:12]):
@@ -108,7 +118,7 @@ def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
         there = f"{run.files.reviews} has {len(reviews):,} rows" if run.files.reviews.exists() else f"{name} is gone"
         raise ReviewError(
             f"{there}, and {_decisions(len(lost))} that the last run found in it:\n{_listed(lost)}",
-            f"get them back: cp {shlex.quote(str(copy))} {shlex.quote(str(run.files.reviews))}\n"
+            f"get them back: {_restore(run, copy)}\n"
             f"    if they are to go: rm {' '.join(shlex.quote(str(path)) for path in gone)}",
         )
 

@@ -106,6 +106,12 @@ class TestLost:
         relabelled(project)
         assert path.read_bytes() == whole and (project / KEPT / "labels.jsonl").read_bytes() == labels
 
+    def test_a_line_that_was_cut_in_the_middle_is_told_with_the_copy(self, project: Path) -> None:
+        path = project / KEPT / "reviews.jsonl"
+        path.write_bytes(path.read_bytes()[:-40])
+        told = here_in(project, "relabel", schema(project), status=1).err
+        assert "not JSON" in told and "or take the copy of the last run: cp " in told
+
     def test_they_may_be_given_up(self, project: Path) -> None:
         path = project / KEPT / "reviews.jsonl"
         path.write_bytes(b"")
