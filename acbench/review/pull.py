@@ -76,8 +76,9 @@ def pull(
 ) -> PullResult:
     """Add to the log what people decided, changed or took back in one project since the last pull."""
     result = PullResult()
-    before = _last_rows(log.reviews, project)
-    reading = _ProjectPull(project, log, result, before)
+    rows = _rows(log.reviews, project)
+    named = {name: {label for row in own for label in row.labels} for name, own in rows.items()}
+    reading = _ProjectPull(project, log, result, {name: own[-1] for name, own in rows.items()}, named)
     for task in sorted(tasks, key=lambda task: task.number):
         reading.read(task)
     reading.add_decisions()
@@ -121,14 +122,14 @@ def write_unread(path: Path, counts: Mapping[str, int]) -> None:
 # Rows
 
 
-def _last_rows(reviews: Sequence[Review], project: ToolProject) -> dict[AnnotationName, Review]:
-    """The latest row of each annotation of a project."""
-    rows: dict[AnnotationName, Review] = {}
+def _rows(reviews: Sequence[Review], project: ToolProject) -> dict[AnnotationName, list[Review]]:
+    """The rows of each annotation of a project, the latest one last."""
+    rows: defaultdict[AnnotationName, list[Review]] = defaultdict(list)
     for review in sorted(reviews, key=lambda review: review.round):
         name = AnnotationName.parse(review.desk)
         if name is not None and name.project == project.uid:
-            rows[name] = review
-    return rows
+            rows[name].append(review)
+    return dict(rows)
 
 
 def _withdrawn(known: Review, when: str) -> Statement:
@@ -155,6 +156,8 @@ class _ProjectPull:
     result: PullResult
     before: Mapping[AnnotationName, Review]
     """The latest row of each annotation."""
+    named: Mapping[AnnotationName, set[str]]
+    """The class ids that the rows of each annotation name."""
     decided: dict[AnnotationName, Statement] = field(default_factory=dict)
     unread: set[AnnotationName] = field(default_factory=set)
     """Annotations that are there and cannot be read."""
@@ -224,8 +227,7 @@ class _ProjectPull:
         try:
             if AnnotationName.parse(str(name)) is None:
                 raise DecisionError("edited_form", "its number cannot be")
-            known = self.before.get(name)
-            offered = {*_offered(task.data), *(known.labels if known else ())}
+            offered = {*_offered(task.data), *self.named.get(name, ())}
             decision = _decision(annotation.result, category, offered)
         except DecisionError as error:
             where = f"task {task.number} ({item.image}), annotation {annotation.number} by {author}"

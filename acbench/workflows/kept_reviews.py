@@ -119,7 +119,7 @@ def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
         raise ReviewError(
             f"{there}, and {_decisions(len(lost))} that the last run found in it:\n{_listed(lost)}",
             f"get them back: {_restore(run, copy)}\n"
-            f"    if they are to go: rm {' '.join(shlex.quote(str(path)) for path in gone)}",
+            f"    if they are to go, as on another branch: rm {' '.join(shlex.quote(str(path)) for path in gone)}",
         )
 
 
@@ -132,7 +132,7 @@ def _refuse_lost_labels(run: Run, reviews: Iterable[Review]) -> None:
             f"{path} says that people decided {len(lost):,} labels of which {run.files.reviews} knows nothing:\n"
             + _lines([f"{label.image}: {JOIN.join(label.labels) or label.status}, {label.reason}" for label in lost]),
             f"get the reviews back from git: git log -- {reviews_file}, then: git checkout COMMIT -- {reviews_file}\n"
-            f"    if they are to go: rm {shlex.quote(str(path))}",
+            f"    if they are to go, as on another branch: rm {shlex.quote(str(path))}",
         )
 
 

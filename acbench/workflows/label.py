@@ -23,6 +23,9 @@ from acbench.workflows.labels_meta import labels_meta
 from acbench.workflows.propose import VERSION, Proposed, propose
 from acbench.workflows.run import Run
 
+REASONS = "what reviewers could know of proposals"
+"""Part of the key of the labels, whose reasons have had other words."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
@@ -73,7 +76,9 @@ def label(run: Run, proposed: Proposed) -> Labelled:
         reviews=former.all_as_read(reviews, proposed.dataset.by_id, run.schema),
         table=KeptTable(run.files.labels, Label, key=lambda label: label.image),
         reviews_key=records_key(reviews),
-        key=digest(VERSION, POLICY, proposed.keys, proposed.dataset.key, records_key(reviews), run.schema.digest),
+        key=digest(
+            VERSION, POLICY, REASONS, proposed.keys, proposed.dataset.key, records_key(reviews), run.schema.digest
+        ),
     )
     run.build.ensure(run.files.labels, labelled.key, lambda _: _write_labels(run, labelled))
     run.build.ensure(run.files.labels_meta, labelled.key, lambda path: _write_meta(run, labelled, path))

@@ -165,6 +165,15 @@ def test_no_edit_of_schema_or_form_takes_a_decision_back(found: Annotation, kind
         assert again.reviews == kept.reviews
 
 
+def test_what_an_earlier_version_withdrew_for_a_schema_comes_back() -> None:
+    assert GONE is not None
+    (row,) = pulled([task(said(1, "contamination"))]).reviews
+    withdrawn = replace(row, round=2, verdict="withdrawn", labels=())
+    found = pulled([task(said(1, "contamination"))], [row, withdrawn], schema=GONE)
+    assert [review.labels for review in current_reviews(found.reviews)] == [("contamination",)]
+    assert pulled([task(said(1, "contamination"))], found.reviews, schema=GONE).reviews == found.reviews
+
+
 def test_what_was_decided_before_the_schema_changed_is_kept_as_it_was_said() -> None:
     assert GONE is not None
     answers = task(said(1, "contamination"), said(2, "broken_small", by="bob"), classes=OFFERED, schema="7")

@@ -116,7 +116,7 @@ class TestLost:
         path = project / KEPT / "reviews.jsonl"
         path.write_bytes(b"")
         told = here_in(project, "relabel", schema(project), status=1).err
-        for name in told.partition("if they are to go: rm ")[2].split():
+        for name in told.partition(": rm ")[2].split():
             Path(name).unlink()
         relabelled(project)
         assert all(row["decided_by"] != "people" for row in rows(project / KEPT / "labels.jsonl"))
