@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from acbench.records import Review
 from acbench.review.app_marks import DESK
+from acbench.review.decisions import clean_note
 from acbench.review.history import by_item, current_reviews
 from acbench.review.queue import UNKNOWN_SCORE, RankedItem
 
@@ -28,7 +29,8 @@ def recheck_requests(reviews: Iterable[Review]) -> dict[str, Review]:
 
 def request_words(review: Review) -> str:
     """A request for another look, in words."""
-    return f"{review.reviewer} asks for another look" + (f": {review.note}" if review.note else "")
+    note = clean_note(review.note)
+    return f"{review.reviewer} asks for another look" + (f": {note}" if note else "")
 
 
 def flagged_first(

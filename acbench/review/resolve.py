@@ -19,6 +19,7 @@ from acbench.records import (
     label_set,
 )
 from acbench.review.crowdlab import LikelyClass, likely_classes
+from acbench.review.decisions import clean_note
 from acbench.review.former import as_read
 from acbench.review.history import current_reviews
 from acbench.review.sight import WORDS, sight_of
@@ -199,7 +200,7 @@ def _majority_reason(verdict: Verdict, agreed: Sequence[Review], history: Sequen
     who = ", ".join(_who(review, history) for review in agreed) + (
         f", {len(agreed)} of {of}" if len(agreed) < of else ""
     )
-    notes = "; ".join(review.note for review in agreed if review.note)
+    notes = "; ".join(filter(None, (clean_note(review.note) for review in agreed)))  # rows may come from other hands
     decided = f"decided by {who}" if verdict == "label" else f"{verdict.replace('_', ' ')} according to {who}"
     return f"{decided}: {notes}" if notes else decided
 
