@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ from acbench.storage.bundled import bundled_folder
 from acbench.testing import toy_mvtec_ad
 from tests.support.commands import Done, here_in
 
-RELABEL = ("--without", "neighbours", "--audit", "0.5", "--category", "bottle")
+RELABEL = ("--without", "neighbours", "--category", "bottle")
 KEPT = Path("annotations/mvtec_ac")
 SAID = {"000": "contamination", "001": "good", "002": "unsure"}
 
@@ -41,9 +42,9 @@ def schema(project: Path) -> str:
     return str(project / "schema.yaml")
 
 
-def relabelled(project: Path, status: int = 0) -> Done:
+def relabelled(project: Path, audit: float = 0.5, *, status: int = 0) -> Done:
     root = project / "images"
-    return here_in(project, "relabel", schema(project), "--root", root, *RELABEL, status=status)
+    return here_in(project, "relabel", schema(project), "--root", root, *RELABEL, "--audit", audit, status=status)
 
 
 def take(project: Path, who: str, label: str, **note: str) -> Done:
@@ -194,6 +195,22 @@ class TestSchemaEdits:
         assert (project / KEPT / "reviews.jsonl").read_bytes() == before
         facts = json.loads(here_in(project, "review", "report", schema(project), "--json").out)
         assert set(facts["by_category"]["bottle"]["by_class"]) == {"crushed"}
+
+
+def test_an_image_that_machines_had_settled_and_people_dispute_is_in_the_queue(project: Path) -> None:
+    relabelled(project, 0)
+
+    def waiting() -> list[dict[str, str]]:
+        with (project / ".acbench" / "mvtec_ac" / "queue.csv").open(encoding="utf-8-sig", newline="") as file:
+            return [row for row in csv.DictReader(file) if "/broken_large/" in row["image"]]
+
+    assert waiting() == []
+    for who, label in (("eve", "contamination"), ("bob", "contamination"), ("zoe", "good")):
+        take(project, who, label)
+    assert waiting()
+    for row in waiting():
+        assert (row["why"], row["detail"]) == ("flagged", "people have looked at it and not settled it")
+        assert row["current"] == "", "what people said is not told to the next one"
 
 
 def test_status_tells_what_is_so_after_decisions_came_in(project: Path) -> None:
