@@ -43,7 +43,7 @@ def truth(tmp_path: Path) -> Path:
 
 def test_the_published_answers_print_the_published_figure(gpt4o: Path, tmp_path: Path) -> None:
     done = here("score", "visa_ac", "--predictions", gpt4o)
-    assert done.status == 0, done.err
+    assert done.status == 3, "images without an answer"
     (row,) = [line for line in done.out.splitlines() if line.startswith("  anomalies only")]
     assert row.split()[2] == "57.1" and " 55.7 (" in row and row.split()[-1] == "929"
     assert "962 missing" in done.out and "271 pending" in done.out and "a part" not in done.out
@@ -94,7 +94,7 @@ def test_two_systems_side_by_side(gpt4o: Path, tmp_path: Path) -> None:
         writer.writeheader()
         writer.writerows({**row, "answer": "good" if row["answer"] == "bent pin" else row["answer"]} for row in rows)
     done = here("score", "visa_ac", "--compare", gpt4o, better)
-    assert done.status == 0 and "gpt4o minus better" in done.out and "McNemar's exact p" in done.out
+    assert done.status == 3 and "gpt4o minus better" in done.out and "McNemar's exact p" in done.out
     facts = here("score", "visa_ac", "--compare", gpt4o, better, "--json").facts
     assert facts["mcnemar"]["only_second_right"] == 0 < facts["mcnemar"]["only_first_right"]
 
@@ -169,9 +169,9 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("name", "content", "why"),
         [
-            ("a.xlsx", b"PK\x03\x04", "is neither .csv, .jsonl nor .parquet"),
+            ("a.xlsx", b"PK\x03\x04", "is neither .csv, .json, .jsonl nor .parquet"),
             ("a.csv", b"\x89PNG\r\n\x1a\n\x00", "is not UTF-8"),
-            ("a.csv", b"item_id,note\nx,y\n", "has no column labels or label or prediction or answer or raw"),
+            ("a.csv", b"item_id,note\nx,y\n", "there is no column prediction, labels, label or answer; it has item_id, note"),
             ("a.csv", b"id,label\nx,good\n", "there is no column item_id or image"),
             ("a.csv", b"image,label\n", "truth.csv: no answers"),
             ("a.csv", b"image,label\ncup/b.png,1\ncup/c.png,2\n", "none of the 2 answers about scored images names a"),
@@ -206,7 +206,7 @@ class TestBadInput:
             writer = csv.writer(file)
             writer.writerows([("image", "answer"), *said.items()])
         done = here("score", "--truth", truth, "--predictions", tmp_path / "a.csv")
-        assert done.status == 3 and "4 unparsed, 0 abstained" in done.out
+        assert done.status == 3 and "3 unparsed, 1 abstained" in done.out
         assert "\x1b" not in done.out and "\u202e" not in done.out and len(done.out) < 6_000
         facts = here("score", "--truth", truth, "--predictions", tmp_path / "a.csv", "--json").facts
         assert [row["image"] for row in facts["unusable"]] == sorted(said.keys() - {"cup/d.png"})

@@ -437,7 +437,7 @@ class TestContract:
             ([label(0, GOOD), label(0, GOOD)], [], "has two labels"),
             ([label(0, GOOD)], [{"answer": "good"}], "there is no column item_id or image"),
             ([label(0, GOOD)], [{"item_id": float("nan"), "answer": "x"}], "does not say which item"),
-            ([label(0, GOOD)], [{"item_id": label(0).item_id}], "there is no column labels or label"),
+            ([label(0, GOOD)], [{"item_id": label(0).item_id}], "there is no column prediction, labels, label or answer"),
             ([], [], "no item of mvtec_ac has an accepted label"),
             (7, [], "a table is int\n  → give records, mappings, columns, a Dataset or a DataFrame"),
             ([label(0, GOOD)], [7], "a row is int\n  → give records"),
