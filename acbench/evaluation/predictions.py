@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from acbench._util.text import tidy
+from acbench.data.item_names import ItemNames
 from acbench.errors import TableError
 from acbench.evaluation.answer_parsing import EMPTY, ERROR, MAX_LENGTH, MISSING, Outcome
-from acbench.evaluation.item_names import ItemNames
 from acbench.evaluation.truth import Target, Truth, hash_of
 from acbench.records import JOIN
 from acbench.storage.answer_columns import IMAGE, AnswerColumn, answer_column, folded, known_columns

@@ -97,6 +97,7 @@ def _named(columns: Collection[str], where: str, wanted: str) -> AnswerColumn:
     exact = [name for name in columns if name == wanted] or [name for name in columns if folded(name) == folded(wanted)]
     if len(exact) == 1:
         return AnswerColumn(exact[0])
-    close = get_close_matches(wanted, [*columns], n=1)
-    meant = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(columns)[:300] or 'none'}"
+    by_fold = {folded(name): name for name in columns}
+    close = get_close_matches(folded(wanted), by_fold, n=1)
+    meant = f"did you mean {by_fold[close[0]]!r}?" if close else f"it has {', '.join(columns)[:300] or 'none'}"
     raise TableError(f"{where}: there is no column {wanted!r}", meant)

@@ -26,12 +26,13 @@ from pathlib import Path
 
 from acbench._util.console import Progress
 from acbench._util.text import tidy
+from acbench.data.item_names import ItemNames
 from acbench.errors import AcbenchError, TableError
 from acbench.predictors.base import Proposer, Setup
 from acbench.predictors.proposers.table import class_sets
 from acbench.records import GOOD, PEOPLE, Item, Proposal, label_set
 from acbench.schema import Category, Schema
-from acbench.storage.answer_columns import IMAGE, AnswerColumn, answer_column, folded
+from acbench.storage.answer_columns import IMAGE, answer_column, folded
 from acbench.storage.csv_files import names_in, read_csv
 from acbench.storage.digests import digest
 
@@ -55,16 +56,19 @@ class File:
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         """One proposal for each item with a row.
 
-        Raises TableError if an item has two rows, or if no row is about an item.
+        Raises TableError if an item has two rows, if no row is about an item, or if there is none.
         """
-        by_id, by_image = {item.item_id: item for item in items}, {item.image: item for item in items}
+        by_name = {item.item_id: item for item in items} | {item.image: item for item in items}
+        names = ItemNames(by_name)
         lines: dict[str, int] = {}
         rows = read_csv(self.path, ())
-        column = answer_column(rows[0].cells, str(self.path), can_name=False) if rows else AnswerColumn("")
+        if not rows:
+            raise TableError(f"{self.path} has no rows", "one row an image, under a line with the columns' names")
+        column = answer_column(rows[0].cells, str(self.path), can_name=False)
         for done, (line, row) in enumerate(rows, start=1):
             progress(done, len(rows))
-            image = next((row[name] for name in IMAGE if name in row), "")
-            item = by_id.get(row.get("item_id", "")) or by_image.get(image)
+            said = row.get("item_id", "") or next((row[name] for name in IMAGE if name in row), "")
+            item = by_name.get(names.find(f"{self.path}, line {line}", said, row.get("category", "")) or "")
             if item is None:
                 continue  # the file may have more images than the part of the dataset at hand
             if item.item_id in lines:
