@@ -21,7 +21,7 @@ NAMES = ItemNames(("mvtec_ad-bottle-1", IMAGE, "cup/a.png", "cup/b.png", "plate/
         "bottle/test/broken/000.jpeg",
         "bottle\\test\\broken\\000.JPG",
         "C:\\data\\mvtec\\bottle\\test\\broken\\000.JPG",
-        f"/home/me/mvtec_ad/{IMAGE}",
+        f"/data/mvtec_ad/{IMAGE}",
         f"~/mvtec_ad/{IMAGE}",
         f" {IMAGE} ",
     ],
