@@ -79,6 +79,8 @@ def score_answers(
         part=truth.part,
         left_out=truth.left_out,
         answers_not_scored=answers.unscored,
+        answers_from=answers.column,
+        note=answers.note,
         bootstrap=bootstrap,
         counts={
             POOLED: _counts(counted.values()),
