@@ -7,7 +7,7 @@ codecs and pages, is left out on purpose.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from acbench.data.mask_content import marked_pixels
 from acbench.errors import ImageError
-from acbench.records import category_of
+from acbench.records import Box, Item, category_of
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree
 
@@ -85,6 +85,8 @@ class ImageReader:
     """Folder or URL to which paths are relative."""
     bits: Mapping[str, int] = field(default_factory=dict)
     """Category → how many of 16 bits its grey images use, 8 to 15; all of them in any other category."""
+    boxed: bool = False
+    """Whether boxes mark places of some images."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -123,11 +125,30 @@ class ImageReader:
                 )
             return marked_pixels(decode(data))
 
+    def marked(self, item: Item, size: tuple[int, int]) -> NDArray[np.bool_] | None:
+        """The places of an item's anomaly as bool[H, W]: its mask, or its boxes, filled; None if nothing marks any.
+
+        `size` is (width, height) of its image. Raises ImageError.
+        """
+        if item.mask is not None:
+            return self.mask(item.mask, size)
+        return filled(item.boxes, size) if item.boxes else None
+
     def _read(self, path: str) -> bytes:
         try:
             return self._tree.read(path)
         except FileRefused as why:
             raise ImageError(why.message, why.hint) from None
+
+
+def filled(boxes: Iterable[Box], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Boxes on an image of that (width, height) as bool[H, W]: True within any of them."""
+    import numpy as np
+
+    marked = np.zeros((size[1], size[0]), dtype=np.bool_)
+    for left, top, right, bottom in boxes:
+        marked[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+    return marked
 
 
 def shrunk(image: Image.Image, longest: int) -> Image.Image:

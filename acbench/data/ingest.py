@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from acbench.data import mask_content
+from acbench.data.boxes import checked_boxes
 from acbench.data.checks import duplicates, marked_normal, mixed, used_bits
 from acbench.data.findings import condense
 from acbench.data.hashing import FileFacts, FileHasher
@@ -38,7 +39,7 @@ class Dataset:
     @property
     def images(self) -> ImageReader:
         """Reads the images and masks."""
-        return ImageReader(self.root, self.bits)
+        return ImageReader(self.root, self.bits, boxed=any(item.marking == "boxes" for item in self.items))
 
     @cached_property
     def by_id(self) -> dict[str, Item]:
@@ -91,8 +92,7 @@ def is_complete(source: Source, dataset: Dataset) -> bool:
 def describe(source: Source, dataset: Dataset) -> str:
     """One line: whether it is the complete dataset or which part of it, and what cannot be used."""
     counts, known = dataset.image_counts, _known_counts(source, dataset)
-    anomalous = [item for item in dataset.items if item.anomalous]
-    masks = f"masks for {sum(item.mask is not None for item in anomalous):,} of {len(anomalous):,} anomalous images"
+    masks = _marks(dataset)
     if source.image_counts:
         share = "all" if is_complete(source, dataset) else "a part"
         images = f"{sum(known.values()):,} of {sum(source.image_counts.values()):,} images"
@@ -109,6 +109,16 @@ def describe(source: Source, dataset: Dataset) -> str:
     return line
 
 
+def _marks(dataset: Dataset) -> str:
+    """How many anomalous images have masks, and how many boxes."""
+    anomalous = [item for item in dataset.items if item.anomalous]
+    masked, boxed = (sum(item.marking == kind for item in anomalous) for kind in ("mask", "boxes"))
+    total = f"of {len(anomalous):,} anomalous images"
+    if not boxed:
+        return f"masks for {masked:,} {total}"
+    return f"boxes for {boxed:,} {total}" + (f", masks for {masked:,}" if masked else "")
+
+
 def _known_counts(source: Source, dataset: Dataset) -> dict[str, int]:
     """Category → number of its images, of the categories that the complete dataset has."""
     return {category: count for category, count in dataset.image_counts.items() if category in source.image_counts}
@@ -123,6 +133,7 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
         mask_fault = _mask_fault(found, found.mask, facts[found.mask], image)
         is_used = found.anomalous and not (mask_fault and mask_fault.failed)
         mask = facts[found.mask] if is_used else None
+    boxes, box_faults = checked_boxes(found, (image.width, image.height))
     item = Item(
         item_id=item_id(source.name, found.category, found.image),
         dataset=source.name,
@@ -139,8 +150,9 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
         source_labels=found.source_labels,
         licence=source.licence,
         problem=image_fault.detail if image_fault else "",
+        boxes=boxes,
     )
-    return item, [fault for fault in (image_fault, mask_fault) if fault is not None]
+    return item, [fault for fault in (image_fault, mask_fault, *box_faults) if fault is not None]
 
 
 def _image_fault(path: str, image: FileFacts) -> Finding | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from acbench._util.console import Progress
 from acbench.records import Finding, Split
@@ -27,6 +27,10 @@ class FoundImage:
     """The dataset's own label strings, unchanged, in its order. Empty if it gives none."""
     problem: Finding | None = None
     """Why the image cannot be used, if its path already tells."""
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    """Boxes around its anomaly: left, top, right, bottom. Those of a normal image are not used."""
+    box_unit: Literal["pixels", "image"] = "pixels"
+    """What a box is measured in: pixels, or shares of the image's width and height."""
 
 
 class Render(Protocol):

@@ -160,11 +160,9 @@ class Neighbours:
             raise AcbenchError(item.problem)
         size = self.setup.models.embedder.size
         image = self.setup.images.image(item.image)
-        mask: NDArray[np.bool_]
-        if item.mask is None:
+        mask = self.setup.images.marked(item, image.size)
+        if mask is None:
             mask = np.zeros((image.height, image.width), dtype=bool)
-        else:
-            mask = self.setup.images.mask(item.mask, image.size)
         parts = regions.components(mask) if mask.any() and not self._source_class(item) else []
         return [
             _Crop(regions.cut(image, box, size), regions.cut_mask(part, box, size))
@@ -182,9 +180,7 @@ class Neighbours:
 
     def _key(self, item: Item) -> str:
         parts = "one" if self._source_class(item) else "each"
-        return digest(
-            self.setup.models.embedder.name, _VERSION, item.sha256, item.mask_sha256, parts, "head", length=32
-        )
+        return digest(self.setup.models.embedder.name, _VERSION, item.sha256, item.marks, parts, "head", length=32)
 
     def _source_class(self, item: Item) -> str | None:
         """The class that the dataset's label names; None unless it names exactly one class of defect."""
@@ -265,7 +261,7 @@ class Neighbours:
 
 
 def _saw(item: Item) -> tuple[str, ...]:
-    return ("image",) if item.mask is None else ("image", "mask")
+    return ("image", item.marking) if item.marking else ("image",)
 
 
 def fitted(vectors: Sequence[Vector], labels: Sequence[int]) -> OutOfFoldClassifier:
