@@ -6,6 +6,7 @@ A label is a *set* of class ids, held as a sorted tuple. The reserved id `good` 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ PEOPLE = "people"
 """Stands in `Label.decided_by` if people decided, and in `Proposal.saw` if people made a proposer's answers."""
 
 Split = Literal["train", "test"]
+Reading = Mapping[str, str | tuple[str, ...]]
+"""Options of a source: how a dataset lies on disk."""
 ProposalStatus = Literal["ok", "abstained", "error"]
 LabelStatus = Literal["accepted", "excluded", "pending"]
 Box = tuple[int, int, int, int]
@@ -27,6 +30,10 @@ SPARSE: Mapping[str, Any] = {"sparse": True}
 """Metadata of a field that few records have: where it is empty, tables and keys are what they are without the field."""
 Verdict = Literal["label", "unsure", "bad_image", "bad_mask", "withdrawn"]
 """`withdrawn` takes back an earlier decision of the same reviewer at the same `desk`."""
+
+
+_MADE_ID = re.compile(r"(.+)-[0-9a-f]{12}")
+"""An id that `item_id` made."""
 
 
 def item_id(dataset: str, category: str, image: str) -> str:
@@ -60,9 +67,18 @@ def is_contradictory(labels: Collection[str]) -> bool:
     return GOOD in labels and len(set(labels)) > 1
 
 
-def category_of(image: str) -> str:
-    """The category of an image: the first folder of its path relative to the dataset's root."""
-    return image.partition("/")[0]
+def category_of(item_id: str, image: str, categories: Collection[str] = ()) -> str:
+    """The category of an item, of which only its id and its path are known.
+
+    It is the one of `categories` that the id names, as the path of an image need not begin with it. Failing that, it is
+    the first folder of the path, unless the id, made by `item_id()`, names another.
+    """
+    first = image.partition("/")[0]
+    made = _MADE_ID.fullmatch(item_id)
+    if made is None:
+        return first
+    named = [each for each in (*categories, first) if made[1].endswith(f"-{each}")]
+    return max(named, key=len) if named else made[1].partition("-")[2] or first  # one name may end as another does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

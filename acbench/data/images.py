@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from acbench.data.mask_content import marked_pixels
 from acbench.errors import ImageError
-from acbench.records import Box, Item, category_of
+from acbench.records import Box, Item
+from acbench.storage.digests import digest
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree
 
@@ -84,14 +85,14 @@ class ImageReader:
     root: Root
     """Folder or URL to which paths are relative."""
     bits: Mapping[str, int] = field(default_factory=dict)
-    """Category → how many of 16 bits its grey images use, 8 to 15; all of them in any other category."""
+    """Path of a grey image of 16 bits → how many of them its category uses, 8 to 15; of any other image all."""
     boxed: bool = False
     """Whether boxes mark places of some images."""
 
-    @property
+    @cached_property
     def key(self) -> tuple[object, ...]:
         """What decides how images look besides their files, as parts of a key; usually nothing."""
-        return (sorted(self.bits.items()),) if self.bits else ()
+        return (digest(sorted(self.bits.items())),) if self.bits else ()
 
     @cached_property
     def _tree(self) -> FileTree:
@@ -105,7 +106,7 @@ class ImageReader:
         dropped.
         """
         with _naming(path):
-            return _rgb(decode(self._read(path)), self.bits.get(category_of(path), 16))
+            return _rgb(decode(self._read(path)), self.bits.get(path, 16))
 
     def mask(self, path: str, size: tuple[int, int]) -> NDArray[np.bool_]:
         """The mask at `path` as bool[H, W]: True where anomalous. Raises ImageError.

@@ -36,10 +36,11 @@ class Dataset:
     bits: Mapping[str, int] = field(default_factory=dict)
     """Category → how many of 16 bits its grey images use, where these are fewer than 16."""
 
-    @property
+    @cached_property
     def images(self) -> ImageReader:
         """Reads the images and masks."""
-        return ImageReader(self.root, self.bits, boxed=any(item.marking == "boxes" for item in self.items))
+        bits = {item.image: self.bits[item.category] for item in self.items if item.category in self.bits}
+        return ImageReader(self.root, bits, boxed=any(item.marking == "boxes" for item in self.items))
 
     @cached_property
     def by_id(self) -> dict[str, Item]:

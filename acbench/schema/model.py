@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from acbench.records import GOOD, label_set
+from acbench.records import GOOD, Reading, label_set
 from acbench.schema.class_names import NORMAL_LABELS, fold, is_normal
 
 ChangeKind = Literal["merge", "rename", "mixed", "exclude", "correct"]
@@ -248,6 +248,8 @@ class Schema:
     categories: Mapping[str, Category]
     digest: str
     """8 hex of the content: two schemas with the same digest say the same."""
+    reading: Reading = field(default_factory=dict)
+    """Options of the source: how the dataset lies on disk. Usually empty."""
     file: str = field(default="", compare=False)
     """The path of its file, if it is not a bundled one."""
 

@@ -14,8 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acbench.records import category_of
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -88,7 +86,7 @@ def write_image_anno(root: Path, labels: Mapping[str, str]) -> None:
     rows: dict[str, list[tuple[str, str, str]]] = {}
     for image, label in labels.items():
         mask = image.replace("/Images/", "/Masks/").rpartition(".")[0] + ".png" if label != "normal" else ""
-        rows.setdefault(category_of(image), []).append((image, label, mask))
+        rows.setdefault(image.partition("/")[0], []).append((image, label, mask))
     for category, category_rows in rows.items():
         path = root / category / "image_anno.csv"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from acbench._util.console import Progress
-from acbench.records import Finding, Split
+from acbench.records import Finding, Reading, Split
 from acbench.storage.files import FileTree
 
 
@@ -33,6 +33,24 @@ class FoundImage:
     """What a box is measured in: pixels, or shares of the image's width and height."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """What a source has recognised in a folder, by looking at names alone."""
+
+    source: str
+    """Name of the source that reads it."""
+    reading: Reading
+    """The options that say how it lies; empty if the source needs none."""
+    says: str
+    """What was recognised, in one line."""
+    certainty: float
+    """How sure that is, 0 to 1: the surest comes first."""
+    categories: tuple[str, ...] = ()
+    """The categories that are there."""
+    notes: tuple[str, ...] = ()
+    """What would not be used, and the options that would use it; one line each."""
+
+
 class Render(Protocol):
     """Draws a dataset."""
 
@@ -46,6 +64,8 @@ class Source:
 
     Its author writes a module with the same contents: the texts, names and counts as constants in capitals (`TITLE`),
     the functions under their own names. A module without `split_of` or `render` has None in their place.
+    A module may also offer `OPTIONS` and `configured(reading)`, which gives an object with the same contents for these
+    options, `categories(tree)`, and `recognise(tree)`.
     `acbench.data.sources.get` puts the source together. tests/test_sources.py has a test that every source must pass.
     """
 
@@ -77,6 +97,15 @@ class Source:
     """`known_labels()`: category → every label string of the complete dataset, except those of normal images. If an
     image has several labels, they are one string, joined by commas."""
 
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Option of `reading` → one line of help. Empty if the source has none."""
+    reading: Reading = field(default_factory=dict)
+    """The options that this source was put together with."""
+    categories: Callable[[FileTree], Sequence[str]] | None = None
+    """`categories(tree)`: the categories in a root, where they are not simply those of its folders that `is_category`
+    knows: paths of images need not begin with them. Everything that is in the root is then `scan`'s to tell."""
+    recognise: Callable[[FileTree], Recognised | None] | None = None
+    """`recognise(tree)`: what is in a root, by names alone; None if the source would not read it."""
     split_of: Callable[[str], Split] | None = None
     """`split_of(image)`: the split of an image by its path alone. With it, labels can be scored without the images."""
     render: Render | None = None

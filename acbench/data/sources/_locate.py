@@ -50,6 +50,8 @@ def locate(source: Source, root: Root, wanted: Collection[str] = ()) -> DatasetL
     entries = _entries(root, tree)
     if isinstance(real, Url) and not entries:
         raise _nothing_below(real)
+    if source.categories is not None:
+        return _whole(source, root, tree, wanted)
     if real.name and source.is_category(tree, "."):
         if printable(real.name) != real.name:
             raise SourceError(f"the name of {_shown(root)} holds characters that cannot be shown", "rename it")
@@ -65,6 +67,15 @@ def locate(source: Source, root: Root, wanted: Collection[str] = ()) -> DatasetL
         if entry.refused or (entry.name not in present and entry.name.lower() not in source.extras)
     ]
     return DatasetLocation(tree, chosen, (*map(stray, out_of_place), *_unknown_categories(source, chosen)))
+
+
+def _whole(source: Source, root: Root, tree: FileTree, wanted: Collection[str]) -> DatasetLocation:
+    """The location of a dataset whose source says which categories a root holds."""
+    assert source.categories is not None
+    present = tuple(source.categories(tree))
+    if not present:
+        raise SourceError(f"{_shown(root)} holds no image of {source.title} that can be read", source.home)
+    return DatasetLocation(tree, _choose(present, wanted))
 
 
 def _existing(root: Path) -> Path:

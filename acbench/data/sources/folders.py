@@ -16,6 +16,8 @@ LAYOUT = mvtec_ad.LAYOUT
 EXTRAS = mvtec_ad.EXTRAS
 IMAGE_COUNTS: Mapping[str, int] = {}
 
+OPTIONS: Mapping[str, str] = {}
+
 is_category = mvtec_ad.is_category
 scan = mvtec_ad.scan
 split_of = mvtec_ad.split_of
