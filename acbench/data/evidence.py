@@ -80,15 +80,13 @@ def picture(
     return _page(panels(image, mask, reference, boxed=boxed), title, lines)
 
 
-def panels(
-    image: Image.Image, mask: Mask | None, reference: Image.Image | None, *, boxed: bool = False
-) -> list[Panel]:
+def panels(image: Image.Image, mask: Mask | None, reference: Image.Image | None, *, boxed: bool = False) -> list[Panel]:
     """The panels of a picture, from the left.
 
     First the whole image with the anomaly outlined; then the anomaly close up between four small corners, in up to four
     tiles if it is scattered, with its contrast stretched if it is dark; then `reference`, a normal image of the same
-    category. Without a mask there is no close-up, and words say so; words also stand for a missing reference. `boxed`: what
-    is marked are boxes, filled, and the words speak of boxes.
+    category. Without a mask there is no close-up, and words say so; words also stand for a missing reference. `boxed`:
+    what is marked are boxes, filled, and the words speak of boxes.
 
     Raises ValueError if the mask is not of the image's size.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,10 +136,12 @@ def _json_list(text: str) -> ForeignTable:
     if not isinstance(values, list):
         raise refused("it is no list of objects", "write one object a line, as JSON lines")
     _bounded(len(values))
-    rows = [(number, value) for number, value in enumerate(values, start=1) if isinstance(value, dict)]
+    rows: list[tuple[int, Mapping[str, Any]]] = []
     faults: list[tuple[int, str]] = []
     for number, value in enumerate(values, start=1):
-        if not isinstance(value, dict):
+        if isinstance(value, dict):
+            rows.append((number, value))
+        else:
             _note(faults, number, "it is no JSON object")
     return _of_objects(rows, faults)
 
@@ -204,8 +206,3 @@ def _note(faults: list[tuple[int, str]], line: int, why: str) -> None:
 def _bounded(rows: int) -> None:
     if rows > MAX_ROWS:
         raise refused(f"it has more than {MAX_ROWS:,} rows", "divide the dataset")
-
-
-def rows_of(table: ForeignTable, column: str) -> Iterator[Any]:
-    """The values of a column; None where a row has none."""
-    return (row.get(column) for _, row in table.rows)

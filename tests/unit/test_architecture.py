@@ -20,7 +20,7 @@ MODULES = sorted((ROOT / "acbench").rglob("*.py"))
 LIBRARIES = {
     "_util": "jinja2 rich",
     "cli": "click rich tqdm",
-    "data": "PIL numpy scipy",
+    "data": "PIL msgspec numpy scipy yaml",
     "evaluation": "matplotlib numpy pyarrow scipy",
     "predictors": "PIL cleanlab numpy scipy sklearn",
     "release": "PIL numpy pyarrow yaml",

@@ -67,9 +67,7 @@ class Llm:
 
     @cached_property
     def name(self) -> str:
-        shown = [
-            (known.item.sha256, known.item.marks, known.labels, known.from_source) for known in self.shown_labels
-        ]
+        shown = [(known.item.sha256, known.item.marks, known.labels, known.from_source) for known in self.shown_labels]
         key = self._questions.key(self.setup.schema)
         decides = (self.llm_client.model.name, key, self.options.votes, shown, self.family, READER)
         return f"{self._short_name}@{digest(*decides, length=8)}"
