@@ -40,10 +40,10 @@ def mask_path(image: str) -> str:
     return f"{FOLDER}/{image}.png"
 
 
-def draw(shapes: Sequence[Any], size: tuple[int, int]) -> NDArray[np.bool_]:
+def draw(shapes: Sequence[Any], size: tuple[int, int], *, relative: bool = False) -> NDArray[np.bool_]:
     """What shapes mark on an image of that (width, height), as bool[H, W]. Raises ValueError for a shape that is none.
 
-    A pixel is marked if its centre lies in a polygon, or on its edge.
+    A pixel is marked if it lies in a polygon, or on its edge. With `relative`, numbers are shares of width and height.
     """
     import numpy as np
     from PIL import Image, ImageDraw
@@ -54,22 +54,25 @@ def draw(shapes: Sequence[Any], size: tuple[int, int]) -> NDArray[np.bool_]:
     marked = np.zeros((height, width), dtype=np.bool_)
     page = Image.new("1", size)
     pen = ImageDraw.Draw(page)
+    across, down = (width, height) if relative else (1, 1)
     for shape in shapes[:MOST]:
         if isinstance(shape, dict):
             marked |= _unpacked(shape, size)
         elif isinstance(shape, tuple):
-            left, top, right, bottom = map(float, shape)
+            left, right = shape[0] * across, shape[2] * across
+            top, bottom = shape[1] * down, shape[3] * down
             pen.rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), fill=1)
         else:
             for polygon in shape:
-                pen.polygon(_points(polygon), fill=1, outline=1)
+                pen.polygon(_points(polygon, across, down), fill=1, outline=1)
     return np.asarray(marked | np.asarray(page), dtype=np.bool_)
 
 
-def _points(polygon: Any) -> list[float]:
+def _points(polygon: Any, across: int, down: int) -> list[float]:
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2 or len(polygon) > MAX_POINTS:
         raise ValueError("a polygon has at least three points of two numbers")
-    return [min(max(float(number), -1e6), 1e6) for number in polygon]
+    scale = (across, down)
+    return [min(max(float(number) * scale[index % 2], -1e6), 1e6) for index, number in enumerate(polygon)]
 
 
 def _unpacked(shape: dict[str, Any], size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -7,11 +7,14 @@ from pathlib import Path
 from acbench.data import ingest as reading
 from acbench.data.hashing import FileHasher
 from acbench.data.ingest import Dataset
+from acbench.data.linked import copy_with_masks
 from acbench.errors import AcbenchError
 from acbench.records import Finding, Item
 from acbench.storage import tables
 from acbench.storage.build import records_key
+from acbench.storage.files import FileTree
 from acbench.storage.roots import Root, parse_root
+from acbench.storage.urls import Url
 from acbench.workflows.run import Run
 
 
@@ -38,7 +41,7 @@ def dataset_root(run: Run) -> Root:
     Raises AcbenchError if no command has said where it lies.
     """
     if run.settings.root is not None:
-        return parse_root(run.settings.root)
+        return _with_masks(run, parse_root(run.settings.root))
     if run.source.render is None:
         raise AcbenchError(
             f"where is {run.source.title}?",
@@ -46,6 +49,18 @@ def dataset_root(run: Run) -> Root:
         )
     with run.console.stage("render the sample") as progress:
         return run.source.render(run.files.workspace / "images", progress=progress)
+
+
+def _with_masks(run: Run, root: Root) -> Root:
+    """The root itself, or a copy with the masks that its annotations describe; of a URL none is made."""
+    if run.source.masks is None or isinstance(root, Url) or not root.is_dir():
+        return root
+    tree = FileTree(root)
+    drawings = run.source.masks(tree)
+    if not drawings:
+        return root
+    with run.console.stage("draw masks") as progress:
+        return copy_with_masks(tree, drawings, run.files.workspace / "images" / root.resolve().name, progress=progress)
 
 
 def _write_tables(run: Run, dataset: Dataset) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from acbench._util.console import Progress
+from acbench.data.segments import Drawing
 from acbench.records import Finding, Reading, Split
 from acbench.storage.files import FileTree
 
@@ -106,6 +107,9 @@ class Source:
     knows: paths of images need not begin with them. Everything that is in the root is then `scan`'s to tell."""
     recognise: Callable[[FileTree], Recognised | None] | None = None
     """`recognise(tree)`: what is in a root, by names alone; None if the source would not read it."""
+    masks: Callable[[FileTree], Mapping[str, Drawing]] | None = None
+    """`masks(tree)`: path → mask that annotations describe and no file holds. They are drawn into a copy of the folder,
+    and `scan` finds them there."""
     split_of: Callable[[str], Split] | None = None
     """`split_of(image)`: the split of an image by its path alone. With it, labels can be scored without the images."""
     render: Render | None = None

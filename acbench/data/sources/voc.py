@@ -1,7 +1,7 @@
-"""Reads Pascal VOC's annotations: an XML file for each image, and lists of splits in `ImageSets/Main` if they are there.
+"""Reads Pascal VOC's annotations: an XML file for each image, and lists of splits in `ImageSets/Main`.
 
-An image whose file has no object is normal. Where `SegmentationClass` or `SegmentationObject` has a picture of its name,
-that is its mask; else its boxes are read. VOC counts pixels from 1.
+An image whose file has no object is normal. A picture of its name in `SegmentationClass` or `SegmentationObject` is its
+mask; else its boxes are read. VOC counts pixels from 1.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ class Annotation:
 
 def parse(data: bytes) -> Annotation | None:
     """What an XML file says; None if it is no annotation. Raises ValueError if it is no XML, or declares entities."""
-    if b"<!ENTITY" in data or b"<!DOCTYPE" in data:
+    plain = data.replace(b"\0", b"")  # it may be UTF-16
+    if b"<!ENTITY" in plain or b"<!DOCTYPE" in plain:
         raise ValueError("it declares entities or a document type, which is not read")
     try:
-        top = ElementTree.fromstring(data)
+        top = ElementTree.fromstring(data)  # noqa: S314 (without entities, and of bounded size)
     except (ElementTree.ParseError, RecursionError, LookupError) as error:
         raise ValueError(f"it is not XML: {error}") from None
     if top.tag != "annotation":
