@@ -39,7 +39,8 @@ def toy_images(
     each: int = 2, masks: str = "",
 ) -> list[ToyImage]:  # fmt: skip
     """Draw the images, with `each` of a class, into `folder`, and masks of the same names into the folder `masks`."""
-    wanted: list[tuple[Literal["train", "test"], tuple[str, ...]]] = [("train", ())] * train + [("test", ())] * good
+    wanted: list[tuple[Literal["train", "test"], tuple[str, ...]]] = []
+    wanted += [("train", ()) for _ in range(train)] + [("test", ()) for _ in range(good)]
     wanted += [("test", (name,)) for name in classes for _ in range(each)] + [("test", tuple(classes))]
     images = []
     for number, (split, labels) in enumerate(wanted):
@@ -76,9 +77,8 @@ def toy_table(root: Path, name: str = "labels.csv", *, masks: bool = True, delim
             writer = csv.writer(file, delimiter=delimiter)
             writer.writerow(rows[0])
             for row in rows:
-                labels = row["label"]
-                assert isinstance(labels, list)
-                writer.writerow({**row, "label": "+".join(labels)}.values())
+                joined = "+".join(row["label"]) if isinstance(row["label"], list) else ""
+                writer.writerow({**row, "label": joined}.values())
     return root
 
 

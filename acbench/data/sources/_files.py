@@ -43,12 +43,12 @@ class Files:
     """What cannot be listed."""
     _named: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def find(self, name: str, base: str = "") -> Found:
+    def find(self, name: str, base: str = "", split: str = "") -> Found:
         """The image that `name` means in a file of the folder `base`.
 
         That is the path from there or from the root. Failing that, it is the only image whose path ends as `name` does,
-        with as many of its last parts as agree: annotations are often moved after they were written. A name without an
-        extension means the image with any.
+        with as many of its last parts as agree: annotations are often moved after they were written. Of several, it is
+        the one below `base`, or in a folder named as the `split` is. A name without an extension means any.
         """
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         if not parts or ".." in parts or "\0" in name:
@@ -63,6 +63,8 @@ class Files:
             alike = [each for each in self._candidates(parts[-1]) if _ends_with(each, end)]
             if len(alike) > 1 and base:
                 alike = [each for each in alike if each.startswith(f"{base}/")] or alike
+            if len(alike) > 1 and split:
+                alike = [each for each in alike if split in each.split("/")[:-1]] or alike
             if len(alike) == 1:
                 return Found(alike[0], shortened=first > 0)
             if alike:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from acbench._util.text import printable, tidy
 from acbench.data.sources._contract import FoundImage
-from acbench.data.sources._files import Files, unnamed
+from acbench.data.sources._files import Files, Found, unnamed
 from acbench.records import Finding, Split
 from acbench.schema.class_names import fold
 
@@ -98,7 +98,7 @@ class Joined:
 
     def _path(self, row: Row) -> str:
         """The path of the file that a row names; empty, and a finding, if there is none."""
-        found = self.files.find(row.image, _folder(row.file))
+        found = file_of(self.files, row)
         if not found.path:
             kind = "unknown_image" if found.why == "is not there" else "unclear_image"
             hint = "copy the missing images, or see this as a part of the dataset"
@@ -197,6 +197,11 @@ class Joined:
         """One finding for each kind of fault in each file, with its count and two examples."""
         for (file, kind, fault, hint), examples in self._faults.items():
             yield finding_of(file, kind, fault, examples, hint)
+
+
+def file_of(files: Files, row: Row) -> Found:
+    """The image that a row names."""
+    return files.find(row.image, _folder(row.file), row.split)
 
 
 def finding_of(file: str, kind: str, fault: str, examples: Sequence[str], hint: str, *, what: str = "row") -> Finding:

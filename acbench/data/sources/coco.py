@@ -25,6 +25,7 @@ from acbench.data.sources._rows import (
     Joined,
     Row,
     Shape,
+    file_of,
     finding_of,
     label_fault,
     normal_names,
@@ -190,7 +191,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
     files = list_files(tree)
     parts = annotations_of(tree, files, reading)
     rows = [row for part in parts for row in part.rows]
-    if not any(files.find(row.image, row.file.rpartition("/")[0]).path for row in rows):
+    if not any(file_of(files, row).path for row in rows):
         raise SourceError(f"COCO: 0 of {len(rows):,} images are there", "give the folder that holds the images: --root")
     classes = sorted({name for part in parts for name in part.classes})
     if not classes:
@@ -203,7 +204,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
         detail = f"segmentations of {count:,} images are not drawn as masks: their boxes are read"
         findings.append(Finding(path=parts[0].file, kind="segments_not_drawn", detail=detail))
     mask_of = {wanted[mask].image: mask for mask in there}
-    rows = [replace(row, mask=mask_of.get(_path(files, row), "")) for row in rows]
+    rows = [replace(row, mask=mask_of.get(file_of(files, row).path, "")) for row in rows]
     marks = "segmentations" if wanted else "boxes" if any(row.boxes for row in rows) else "labels"
     return Contents(
         rows=rows,
@@ -225,14 +226,10 @@ def read(tree: FileTree, reading: Reading) -> Contents:
 def _drawings(files: Files, parts: Sequence[Annotations]) -> dict[str, Drawing]:
     drawings: dict[str, Drawing] = {}
     for part in parts:
-        for name, drawing in part.drawings.items():
-            if path := files.find(name, part.file.rpartition("/")[0]).path:
-                drawings[mask_path(path)] = replace(drawing, image=path)
+        for row in part.rows:
+            if row.image in part.drawings and (path := file_of(files, row).path):
+                drawings[mask_path(path)] = replace(part.drawings[row.image], image=path)
     return drawings
-
-
-def _path(files: Files, row: Row) -> str:
-    return files.find(row.image, row.file.rpartition("/")[0]).path
 
 
 def _split_of(file: str) -> str:

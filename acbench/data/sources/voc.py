@@ -20,6 +20,7 @@ from acbench.data.sources._rows import (
     Joined,
     Row,
     Shape,
+    file_of,
     finding_of,
     label_fault,
     normal_names,
@@ -96,7 +97,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
         rows.append(row)
         for fault in bad:
             faults["bad_box", "with a box that is not used"].append(f"{path}: {fault}")
-    there = sum(bool(files.find(row.image, row.file.rpartition("/")[0]).path) for row in rows)
+    there = sum(bool(file_of(files, row).path) for row in rows)
     if not there:
         raise SourceError(f"Pascal VOC: {len(rows):,} annotations of {len(paths):,} XML files, 0 images of them", HOME)
     classes = {label for row in rows for label in row.labels if fold(label) not in normal}
