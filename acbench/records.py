@@ -16,6 +16,8 @@ GOOD = "good"
 """The class id of a normal image, in every category."""
 JOIN = " + "
 """Between the class ids of a set, wherever people read it."""
+MASKS = "|"
+"""Between the paths of the masks of one image. No system that acbench reads from is likely to have it in a name."""
 PEOPLE = "people"
 """Stands in `Label.decided_by` if people decided, and in `Proposal.saw` if people made a proposer's answers."""
 
@@ -81,6 +83,16 @@ def category_of(item_id: str, image: str, categories: Collection[str] = ()) -> s
     return max(named, key=len) if named else made[1].partition("-")[2] or first  # one name may end as another does
 
 
+def united(masks: Iterable[str]) -> str:
+    """The paths of the masks of one image as one text, for `Item.mask`."""
+    return MASKS.join(masks)
+
+
+def mask_files(mask: str) -> tuple[str, ...]:
+    """The paths of the files that `Item.mask` names."""
+    return tuple(mask.split(MASKS))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One image of a dataset, as found on disk."""
@@ -92,7 +104,7 @@ class Item:
     category: str
     """The object or texture shown, such as `bottle`."""
     split: Split
-    """`train` has normal images only."""
+    """A detector learns from the normal images of `train`; classes may be there too."""
     image: str
     """Path relative to the dataset's root, with forward slashes."""
     sha256: str
@@ -104,9 +116,11 @@ class Item:
     mode: str
     """Pillow's name of the pixel format, such as `RGB`; empty if the header could not be read."""
     mask: str | None
-    """Path of the anomaly mask relative to the root, or None."""
+    """Path of the anomaly mask relative to the root, or None. Several are joined by `MASKS`, and mark what any of them
+    marks."""
     mask_sha256: str | None
-    """SHA-256 of the mask file, 64 hex digits, or None."""
+    """SHA-256 of the mask file, 64 hex digits, or None. Of several masks: of their hashes in hex, one after the other.
+    """
     anomalous: bool
     """False if the dataset calls the image normal."""
     source_labels: tuple[str, ...]

@@ -23,7 +23,7 @@ def checked_boxes(found: FoundImage, size: tuple[int, int]) -> tuple[tuple[Box, 
     if not found.boxes or 0 in size:
         return (), []
     count = f"{len(found.boxes):,} box{'es' if len(found.boxes) > 1 else ''}"
-    if not found.anomalous:
+    if found.anomalous is False:
         detail = f"the image is called normal, and it has {count}: not used"
         hint = "one of the two is wrong: give the image the label of its defect, or take the boxes away"
         return (), [Finding(path=found.image, kind="marked_normal", detail=detail, hint=hint)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,7 +16,7 @@ from acbench.data.hashing import FileFacts, FileHasher
 from acbench.data.images import JPEG_MASK, ImageReader
 from acbench.data.listing import list_images
 from acbench.data.sources import FoundImage, Source
-from acbench.records import Finding, Item, item_id
+from acbench.records import GOOD, Finding, Item, item_id, mask_files, united
 from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.roots import Root
@@ -129,11 +130,14 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
     """The record of one image, without a mask that cannot be used, and what is wrong with the image and its mask."""
     image = facts.get(found.image, FileFacts())
     image_fault = found.problem or _image_fault(found.image, image)
-    mask, mask_fault = None, None
-    if found.mask is not None:
-        mask_fault = _mask_fault(found, found.mask, facts[found.mask], image)
-        is_used = found.anomalous and not (mask_fault and mask_fault.failed)
-        mask = facts[found.mask] if is_used else None
+    files = mask_files(found.mask) if found.mask is not None else ()
+    is_anomalous = found.anomalous
+    if is_anomalous is None:
+        is_anomalous = any(_marks(facts[path]) for path in files)
+    faults = {path: _mask_fault(path, facts[path], image, is_anomalous=is_anomalous) for path in files}
+    used = [path for path in files if is_anomalous and not ((fault := faults[path]) and fault.failed)]
+    if used:  # of several masks, some may mark nothing: what the others mark is what counts
+        faults = {path: fault for path, fault in faults.items() if not (fault and fault.kind == "empty_mask")}
     boxes, box_faults = checked_boxes(found, (image.width, image.height))
     item = Item(
         item_id=item_id(source.name, found.category, found.image),
@@ -145,22 +149,40 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
         width=image.width,
         height=image.height,
         mode=image.mode,
-        mask=None if mask is None else found.mask,
-        mask_sha256=None if mask is None else mask.sha256,
-        anomalous=found.anomalous,
-        source_labels=found.source_labels,
+        mask=united(used) or None,
+        mask_sha256=_hash_of([facts[path].sha256 for path in used]) if used else None,
+        anomalous=is_anomalous,
+        source_labels=(GOOD,) if found.anomalous is None and not is_anomalous else found.source_labels,
         licence=source.licence,
         problem=image_fault.detail if image_fault else "",
         boxes=boxes,
     )
-    return item, [fault for fault in (image_fault, mask_fault, *box_faults) if fault is not None]
+    more = _first_frame(found.image, image)
+    return item, [fault for fault in (image_fault, *more, *faults.values(), *box_faults) if fault]
+
+
+def _hash_of(hashes: Sequence[str]) -> str:
+    """The hash of a mask, or of several masks of one image."""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _marks(mask: FileFacts) -> bool:
+    """Whether a mask marks anything, or cannot tell because it cannot be read."""
+    return mask.mask is None or mask.mask.marked > 0
+
+
+def _first_frame(path: str, image: FileFacts) -> list[Finding]:
+    if not image.more:
+        return []
+    detail = "it holds several pictures: the first is read"
+    return [Finding(path=path, kind="first_frame", detail=detail, hint="save others as files of their own to use them")]
 
 
 def _image_fault(path: str, image: FileFacts) -> Finding | None:
     return _fault(path, "unreadable_image", image.problem, image.hint) if image.problem else None
 
 
-def _mask_fault(found: FoundImage, path: str, mask: FileFacts, image: FileFacts) -> Finding | None:
+def _mask_fault(path: str, mask: FileFacts, image: FileFacts, *, is_anomalous: bool) -> Finding | None:
     """What is wrong with the mask of an image; one that `failed` is not used."""
     if mask.problem:
         return _fault(path, "unreadable_mask", f"the mask: {mask.problem}", mask.hint)
@@ -171,7 +193,7 @@ def _mask_fault(found: FoundImage, path: str, mask: FileFacts, image: FileFacts)
         return _fault(path, "mask_size", detail, "copy both again from the original dataset")
     assert mask.mask is not None, "whatever can be decoded was looked at"
     pixels = mask.width * mask.height
-    if not found.anomalous:
+    if not is_anomalous:
         return marked_normal(path, mask.mask, pixels)
     fault = mask_content.fault(mask.mask, pixels)
     if fault is None:

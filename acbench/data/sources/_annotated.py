@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from acbench.data.sources._arrange import NORMAL, TEST, TRAIN, folded
 from acbench.data.sources._contract import FoundImage, Recognised
-from acbench.data.sources._rows import Joined, Row
+from acbench.data.sources._files import Files
+from acbench.data.sources._layout_options import listed
+from acbench.data.sources._rows import Joined, Row, Splits
+from acbench.data.sources._suggest import normal_candidates
 from acbench.errors import AcbenchError, SourceError
-from acbench.records import Finding, Reading
+from acbench.records import GOOD, Finding, Reading
 from acbench.storage.files import FileTree
 
-PRODUCT = "product"
-"""The category of images of which nothing says what they show."""
-MAX_NAME = 40
-"""Characters of a category's name that is made of a folder's."""
 COMMON = {
-    "product": f"the category of images of which the dataset tells none; `{PRODUCT}` if this is left out",
-    "normal": "the labels of normal images; the usual ones (good, normal, ok, …) if this is left out",
+    "category": "name of the category, where the dataset names none  [default: the folder's name]",
+    "normal": "further labels of normal images; good, normal and ok are known",
+    "train": "further names of splits for training, such as `val`; train, training are known",
+    "test": "further names of splits for testing, such as `val`; test, testing are known",
 }
 """Options that all of these sources have, with one line of help each."""
 
@@ -89,15 +90,20 @@ class Annotated:
             contents = self.read(tree, self.reading)
         except AcbenchError:
             return None
-        named = {**_product(tree, contents), **self.reading}.get("product", PRODUCT)
-        categories = tuple(sorted({row.category or str(named) for row in contents.rows}))
+        category = contents.joined.category
+        categories = tuple(sorted({row.category or category for row in contents.rows}))
+        reading = {} if all(row.category for row in contents.rows) else {"category": category}
+        classes = {label for row in contents.rows for label in row.labels or (GOOD,)}
+        notes = list(contents.notes)
+        if not any(contents.joined.is_normal((name,)) for name in classes):
+            notes.append(normal_candidates(classes))
         return Recognised(
             source=self.NAME,
-            reading={**_product(tree, contents), **contents.reading, **self.reading},
+            reading={**reading, **contents.reading, **self.reading},
             says=contents.says,
             certainty=contents.certainty,
             categories=categories,
-            notes=tuple(contents.notes),
+            notes=tuple(notes),
         )
 
 
@@ -106,13 +112,30 @@ def shortlist(names: Sequence[str], most: int = 3) -> str:
     return " and ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
-def _product(tree: FileTree, contents: Contents) -> Mapping[str, str]:
-    """The option that names the category after the folder, where rows do not name it: a root may be moved later."""
-    if all(row.category for row in contents.rows):
-        return {}
-    folder = str(tree.root).rstrip("/").rpartition("/")[2]
-    name = re.sub("[^a-z0-9]+", "_", folder.lower()).strip("_")[:MAX_NAME]
-    return {"product": name} if name and name not in {"all", "good"} else {}
+def common(files: Files, reading: Reading, by: str, *, used: Collection[str], beside: Collection[str] = (),
+           instances: bool = True) -> Joined:  # fmt: skip
+    """How rows are joined with files, with the options in COMMON."""
+    return Joined(
+        files=files,
+        by=by,
+        category=text_option(reading, "category") or files.root,
+        splits=splits_of(reading),
+        normal=normal_names(reading),
+        instances=instances,
+        beside=beside,
+        used=used,
+    )
+
+
+def splits_of(reading: Reading) -> Splits:
+    """What the names of splits mean."""
+    train, test = (frozenset(map(folded, list_option(reading, key))) for key in ("train", "test"))
+    return Splits(train=frozenset(TRAIN) - test | train, test=frozenset(TEST) - train | test)
+
+
+def normal_names(reading: Reading) -> frozenset[str]:
+    """What normal images are called, folded."""
+    return NORMAL | frozenset(map(folded, list_option(reading, "normal")))
 
 
 def text_option(reading: Reading, name: str) -> str:
@@ -128,6 +151,5 @@ def text_option(reading: Reading, name: str) -> str:
 
 
 def list_option(reading: Reading, name: str) -> tuple[str, ...]:
-    """An option that may have several values; empty if it is not given."""
-    value = reading.get(name, ())
-    return (value,) if isinstance(value, str) and value else tuple(value)
+    """An option that may have several values, a list or one text with commas; empty if it is not given."""
+    return listed(reading.get(name, ()))

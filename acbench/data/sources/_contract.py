@@ -22,10 +22,13 @@ class FoundImage:
     image: str
     """Path relative to the dataset's root, with forward slashes."""
     mask: str | None
-    """Path of its anomaly mask, or None if there is none. That of a normal image is looked at, and not used."""
-    anomalous: bool
+    """Path of its anomaly mask, or of several, joined by `records.united`; None if there is none. A normal image's is
+    looked at, and not used."""
+    anomalous: bool | None
+    """None if its mask alone tells: whether it marks anything."""
     source_labels: tuple[str, ...]
-    """The dataset's own label strings, unchanged, in its order. Empty if it gives none."""
+    """The dataset's own label strings, unchanged, in its order. Empty if it gives none. Of a normal image `good`,
+    whatever the dataset calls it, so that every schema knows it."""
     problem: Finding | None = None
     """Why the image cannot be used, if its path already tells."""
     boxes: tuple[tuple[float, float, float, float], ...] = ()

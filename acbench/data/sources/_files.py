@@ -6,17 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from acbench.data.sources._layout import ImageFile, stray
-from acbench.data.sources._layout import _image_file as image_file
+from acbench.data.sources._layout import ImageFile
+from acbench.data.sources._walk import walk
 from acbench.records import Finding
-from acbench.storage.files import FileRefused, FileTree
-
-DEEPEST = 12
-"""Folders inside folders that are listed."""
-MOST = 2_000_000
-"""Files that are listed."""
-LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
-"""What systems leave in folders, besides what begins with a dot."""
+from acbench.storage.files import FileTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +28,8 @@ class Found:
 class Files:
     """The files below a root."""
 
+    root: str
+    """The name of the root's folder."""
     images: dict[str, ImageFile] = field(default_factory=dict)
     """Path → image or mask, in the order of their paths."""
     others: list[str] = field(default_factory=list)
@@ -76,10 +71,20 @@ class Files:
 
 
 def list_files(tree: FileTree) -> Files:
-    """Every file below the root of a tree, folder by folder. Litter of systems and tools is left out."""
-    files = Files()
-    _list(tree, ".", 0, files)
-    return files
+    """Every file below the root of a tree."""
+    walked = walk(tree)
+    named: defaultdict[str, list[str]] = defaultdict(list)
+    for image in walked.images:
+        named[image.path.rpartition("/")[2]].append(image.path)
+        named[f"{image.stem}."].append(image.path)
+    others = sorted(entry.path for entry in walked.others)
+    images = {image.path: image for image in walked.images}
+    return Files(root_name(tree), images, others, walked.findings, named)
+
+
+def root_name(tree: FileTree) -> str:
+    """The name of a root's folder: that of the category where nothing else names one."""
+    return str(tree.root).rstrip("/").rpartition("/")[2] or "images"
 
 
 def unnamed(files: Files, used: set[str], by: str) -> Iterator[Finding]:
@@ -92,30 +97,6 @@ def unnamed(files: Files, used: set[str], by: str) -> Iterator[Finding]:
                 detail=f"{by} does not name it: it is not read",
                 hint="add a row for it, or see this as a part of the dataset",
             )
-
-
-def _list(tree: FileTree, folder: str, depth: int, files: Files) -> None:
-    try:
-        entries = tree.entries(folder)
-    except FileRefused as why:
-        files.findings.append(why.finding(folder))
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name in LITTER:
-            continue
-        image = image_file(entry)
-        if image is not None and entry.kind != "folder":
-            files.images[image.path] = image
-            files._named[entry.name].append(image.path)
-            files._named[f"{image.stem}."].append(image.path)
-        elif entry.refused is not None:
-            files.findings.append(stray(entry))
-        elif entry.kind == "folder" and depth < DEEPEST:
-            _list(tree, entry.path, depth + 1, files)
-        elif entry.kind == "file":
-            files.others.append(entry.path)
-        if len(files.images) + len(files.others) > MOST:
-            return
 
 
 def _ends_with(path: str, end: str) -> bool:

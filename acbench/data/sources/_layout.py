@@ -14,13 +14,16 @@ from itertools import chain
 from acbench.records import Finding
 from acbench.storage.files import FileRefused, FileTree, FolderEntry
 
-_READ = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
-"""Extensions of the image formats that acbench reads."""
-_NOT_READ = frozenset(
-    {".apng", ".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".npy", ".pgm", ".pnm", ".ppm"}
-    | {".svg", ".tga", ".tif", ".tiff", ".webp"}
+_READ = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pbm", ".pgm", ".ppm", ".pnm"}
 )
+"""Extensions of the image formats that acbench reads."""
+_NOT_READ = frozenset({".apng", ".avif", ".exr", ".heic", ".heif", ".jp2", ".jxl", ".npy", ".svg", ".tga"})
 """Extensions of image formats that acbench does not read. Such a file counts as an image with a problem."""
+
+
+_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "@eadir", "$recycle.bin", "lost+found"})
+"""Names, in lower case, of what systems leave behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,15 @@ def subfolders(
     Folders that are not among `only`, and files that are not among `extras`, are out of place.
     """
     entries = yield from _entries(tree, folder)
-    expected = [entry for entry in entries if entry.kind == "folder" and (only is None or entry.name in only)]
+    expected = [
+        entry
+        for entry in entries
+        if entry.kind == "folder" and not is_litter(entry.name) and (only is None or entry.name in only)
+    ]
     for entry in entries:
-        if entry not in expected and not (entry.kind == "file" and entry.name.lower() in extras):
+        if is_litter(entry.name):
+            yield litter(entry)
+        elif entry not in expected and not (entry.kind == "file" and entry.name.lower() in extras):
             yield stray(entry)
     return [entry.name for entry in expected]
 
@@ -55,7 +64,7 @@ def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Gene
     files = []
     entries = yield from _entries(tree, folder)
     for entry in entries:
-        file = _image_file(entry)
+        file = image_file(entry)
         if file is None:
             yield stray(entry)
             continue
@@ -67,7 +76,7 @@ def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Gene
                 detail=f"it is a {file.extension}, where {title} has {extension}: a converted copy",
                 hint="its pixels may differ from the original's; use the original if you can",
             )
-    yield from _collisions(files)
+    yield from collisions(files)
     if not files:
         yield Finding(path=folder, kind="empty_folder", detail="there is no image in it", hint="fill or remove it")
     return files
@@ -138,10 +147,23 @@ def _unreadable_mask(path: str, why: Finding) -> Finding:
     return Finding(path=path, kind="unreadable_mask", detail=f"the mask: {why.detail}", hint=why.hint, failed=True)
 
 
+def is_litter(name: str) -> bool:
+    """Whether a name is one that systems and programs leave behind: hidden ones, and a few that everybody knows."""
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def litter(entry: FolderEntry) -> Finding:
+    """The finding about what a system or a program has left behind."""
+    what = "a hidden folder" if entry.kind == "folder" else "a file"
+    return Finding(path=entry.path, kind="litter", detail=f"{what} of a system or a program: it is not read")
+
+
 def stray(entry: FolderEntry) -> Finding:
     """The finding about an entry for which the layout has no place."""
     if entry.refused is not None:
         return entry.refused.finding(entry.path)
+    if is_litter(entry.name):
+        return litter(entry)
     if entry.kind == "folder":
         return Finding(
             path=entry.path,
@@ -165,11 +187,11 @@ def _entries(tree: FileTree, folder: str) -> Generator[Finding, None, list[Folde
         return []
 
 
-def _image_file(entry: FolderEntry) -> ImageFile | None:
-    """None if the entry has no image's extension."""
+def image_file(entry: FolderEntry) -> ImageFile | None:
+    """The image or mask that an entry is; None if it has no image's extension, or is a folder with such a name."""
     stem, dot, extension = entry.name.rpartition(".")
     extension = f".{extension.lower()}"
-    if not dot or entry.name.startswith("._") or extension not in _READ | _NOT_READ:
+    if not dot or is_litter(entry.name) or extension not in _READ | _NOT_READ:
         return None
     why = entry.refused
     if entry.kind == "folder":
@@ -179,7 +201,8 @@ def _image_file(entry: FolderEntry) -> ImageFile | None:
     return ImageFile(entry.path, stem, extension, None if why is None else why.finding(entry.path))
 
 
-def _collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
+def collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
+    """Findings about files whose names are one on some disks."""
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for file in files:
         alike[_key(file.path).casefold()].append(file.path)

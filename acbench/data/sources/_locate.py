@@ -50,13 +50,13 @@ def locate(source: Source, root: Root, wanted: Collection[str] = ()) -> DatasetL
     entries = _entries(root, tree)
     if isinstance(real, Url) and not entries:
         raise _nothing_below(real)
-    if source.categories is not None:
-        return _whole(source, root, tree, wanted)
     if real.name and source.is_category(tree, "."):
         if printable(real.name) != real.name:
             raise SourceError(f"the name of {_shown(root)} holds characters that cannot be shown", "rename it")
         categories = _choose((real.name,), wanted)
         return DatasetLocation(_only(real), categories, tuple(_unknown_categories(source, categories)))
+    if source.categories is not None:
+        return _whole(source, root, tree, wanted)
     present = tuple(entry.name for entry in entries if entry.kind == "folder" and source.is_category(tree, entry.name))
     if not present:
         raise _no_category(source, root, tree, entries)

@@ -6,27 +6,20 @@ other give no label: nothing is guessed.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from acbench._util.text import printable, tidy
+from acbench.data.sources._arrange import NORMAL, TEST, TRAIN, VALIDATION, folded, hashed_split
 from acbench.data.sources._contract import FoundImage
 from acbench.data.sources._files import Files, Found, unnamed
-from acbench.records import Finding, Split
-from acbench.schema.class_names import fold
+from acbench.data.sources._layout import collisions
+from acbench.records import GOOD, Finding, Split
 
-NORMAL = "normal"
-"""The label of an image for which an annotation file has no entry."""
-NORMAL_NAMES = frozenset(
-    {"background", "defectfree", "faultfree", "fine", "flawless", "good", "intact", "nodefect", "nodefects",
-     "nonanomalous", "nondefect", "nondefective", "none", "normal", "ok", "okay", "pass"}
-)  # fmt: skip
-"""What datasets call normal images, folded."""
-TRAIN_NAMES = frozenset({"train", "training", "trainset"})
-TEST_NAMES = frozenset({"dev", "eval", "evaluation", "test", "testing", "testset", "val", "valid", "validation"})
+_USUAL = frozenset({"readme", "license", "licence", "citation", "dataset_infos", "changelog"})
+"""Names, in lower case and without extension, of files that say something to people."""
 MAX_LABEL = 1_000
 """Characters of the longest label that is taken."""
 MOST_LABELS = 100
@@ -58,6 +51,23 @@ class Row:
     """What is wrong with the row: its image gets no label."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """Names of splits, folded."""
+
+    train: frozenset[str] = frozenset(TRAIN)
+    test: frozenset[str] = frozenset(TEST)
+
+    @property
+    def every(self) -> frozenset[str]:
+        """All names, those of validation too."""
+        return self.train | self.test | frozenset(VALIDATION)
+
+    def in_path(self, path: str) -> str:
+        """The first folder of a path that is called as a split is; empty if none is."""
+        return next((part for part in path.split("/")[:-1] if folded(part) in self.every), "")
+
+
 @dataclass
 class Joined:
     """How rows are joined with files."""
@@ -67,12 +77,16 @@ class Joined:
     """What holds the rows, in a few words."""
     category: str
     """The category of rows without one."""
-    normal: Collection[str] = NORMAL_NAMES
+    splits: Splits
+    """What the names of splits mean."""
+    normal: Collection[str] = NORMAL
     """What normal images are called, folded."""
     instances: bool = False
     """Whether several rows of an image are several places on it; else a second row has to say the same."""
     beside: Collection[str] = ()
     """Paths of images that no row has to name, such as masks."""
+    used: Collection[str] = ()
+    """Paths of other files that were read."""
     _faults: defaultdict[tuple[str, str, str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def join(self, rows: Iterable[Row]) -> Iterator[FoundImage | Finding]:
@@ -90,11 +104,13 @@ class Joined:
             yield image
         yield from self.files.findings
         yield from unnamed(self.files, used, self.by)
+        yield from collisions([self.files.images[path] for path in merged])
+        yield from self._unused()
         yield from self._findings()
 
     def is_normal(self, labels: Sequence[str]) -> bool:
         """Whether labels mean a normal image."""
-        return all(fold(label) in self.normal for label in labels)
+        return all(folded(label) in self.normal for label in labels)
 
     def _path(self, row: Row) -> str:
         """The path of the file that a row names; empty, and a finding, if there is none."""
@@ -121,7 +137,7 @@ class Joined:
             return first
         if self.instances:
             labels = dict.fromkeys(label for row in rows for label in row.labels)
-            marked = [label for label in labels if fold(label) not in self.normal]
+            marked = [label for label in labels if folded(label) not in self.normal]
             boxes = tuple(dict.fromkeys(box for row in rows for box in row.boxes))
             faults = tuple(fault for row in rows for fault in row.faults)
             said = next((row.split for row in rows if row.split), "")
@@ -131,34 +147,32 @@ class Joined:
             self._note(rows[1], "repeated_row", "repeat another row word for word", "keep one row an image", path)
             return first
         fault = "say something else than another row about the same image: it gets no label"
-        differ = " and ".join(" + ".join(row.labels) or NORMAL for row in rows[:2])
+        differ = " and ".join(" + ".join(row.labels) or GOOD for row in rows[:2])
         self._note(rows[1], "contradiction", fault, "find out which is right, and keep that row", f"{path}: {differ}")
         return replace(first, labels=(), faults=("contradiction",))
 
-    def _splits(self, rows: dict[str, Row]) -> dict[str, Split]:
-        """Path → split. Without any in the rows, half of the normal images are for training."""
+    def _splits(self, rows: Mapping[str, Row]) -> dict[str, Split]:
+        """Path → split. Without any in the rows, nine of ten normal images are for training."""
         if not any(row.split for row in rows.values()):
-            normal = [path for path, row in rows.items() if not row.faults and self.is_normal(row.labels)]
-            train = {path for path in normal if hashlib.blake2b(path.encode()).digest()[0] % 2}
-            if train:
-                row = next(iter(rows.values()))
-                detail = "no split is told"
-                hint = "write a column or a file of splits, if the dataset has one"
-                self._faults[row.file, "split_made", f"{detail}: {len(train):,} of {len(normal):,} normal images are"
-                             " for training, all other images for testing", hint].append("")  # fmt: skip
-            return {path: "train" if path in train else "test" for path in rows}
+            return {path: hashed_split(path) if self.is_normal(row.labels) else "test" for path, row in rows.items()}
+        has_test = any(folded(row.split) in self.splits.test for row in rows.values())
+        use: Split = "train" if has_test else "test"
         splits: dict[str, Split] = {}
         for path, row in rows.items():
-            said = fold(row.split)
-            wants_train = said in TRAIN_NAMES
-            if said and not wants_train and said not in TEST_NAMES:
-                self._note(row, "unknown_split", "are of a split that is neither train nor test: it counts as test",
-                           "", f"{path}: {row.split}")  # fmt: skip
-            if wants_train and not self.is_normal(row.labels):
-                self._note(row, "anomalous_in_train", "say train of an anomalous image: it counts as test",
-                           "detectors are trained on normal images alone; nothing has to be done", path)  # fmt: skip
-                wants_train = False
-            splits[path] = "train" if wants_train and not row.faults else "test"
+            said = folded(row.split)
+            if said in self.splits.train or said in self.splits.test:
+                splits[path] = "train" if said in self.splits.train else "test"
+                continue
+            splits[path] = use if said in VALIDATION else "test"
+            if said in VALIDATION:
+                option = "test" if has_test else "train"
+                self._note(row, "validation_split", f"are of `{row.split}`: images for {use}ing",
+                           f"--reading {option}={row.split}  reads them otherwise", path)  # fmt: skip
+            elif said:
+                self._note(row, "unknown_split", f"are of the split `{row.split}`, which counts as test",
+                           f"--reading train={row.split}  reads them otherwise", path)  # fmt: skip
+            else:
+                self._note(row, "missing_split", "have no split, while others have one: they count as test", "", path)
         return splits
 
     def _found(self, path: str, row: Row, split: Split) -> tuple[FoundImage, str]:
@@ -166,6 +180,8 @@ class Joined:
         labels, anomalous = row.labels, not self.is_normal(row.labels)
         if row.faults:
             labels, anomalous = (), True
+        elif not anomalous:
+            labels = (GOOD,)
         mask = self._mask(row) if row.mask else ""
         usable = self.files.images[mask].problem is None if mask else False
         if mask and not usable:
@@ -176,7 +192,7 @@ class Joined:
             image=path,
             mask=mask if usable else None,
             anomalous=anomalous,
-            source_labels=labels or (() if row.faults else (NORMAL,)),
+            source_labels=labels,
             problem=self.files.images[path].problem,
             boxes=row.boxes,
             box_unit=row.box_unit,
@@ -189,6 +205,12 @@ class Joined:
             self._note(row, "missing_mask", "name a mask that is not there", "copy the missing masks",
                        f"{row.mask} {found.why}")  # fmt: skip
         return found.path
+
+    def _unused(self) -> Iterator[Finding]:
+        """A finding about each file that is neither read nor one that datasets usually have."""
+        for path in self.files.others:
+            if path not in self.used and path.rpartition("/")[2].lower().partition(".")[0] not in _USUAL:
+                yield Finding(path=path, kind="stray_file", detail=f"{self.by} does not need it: it is not read")
 
     def _note(self, row: Row, kind: str, fault: str, hint: str, example: str) -> None:
         self._faults[row.file, kind, fault, hint].append(f"{row.at}: {example}" if row.at else example)
@@ -220,11 +242,6 @@ def label_fault(labels: Sequence[str]) -> str:
     if any(len(label) > MAX_LABEL or printable(label) != label for label in labels):
         return "its label is too long or cannot be shown"
     return ""
-
-
-def normal_names(told: Iterable[str]) -> frozenset[str]:
-    """What normal images are called, folded: what a person has told, or else the usual names."""
-    return frozenset(map(fold, told)) or NORMAL_NAMES
 
 
 def _folder(path: str) -> str:

@@ -16,23 +16,29 @@ import msgspec
 
 from acbench._util.text import tidy
 from acbench.data.segments import Drawing, mask_path
-from acbench.data.sources._annotated import COMMON, PRODUCT, Annotated, Contents, list_option, shortlist, text_option
+from acbench.data.sources._annotated import (
+    COMMON,
+    Annotated,
+    Contents,
+    common,
+    list_option,
+    normal_names,
+    shortlist,
+    splits_of,
+)
+from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import as_shape
 from acbench.data.sources._files import Files, list_files
 from acbench.data.sources._rows import (
-    TEST_NAMES,
-    TRAIN_NAMES,
-    Joined,
     Row,
     Shape,
+    Splits,
     file_of,
     finding_of,
     label_fault,
-    normal_names,
 )
 from acbench.errors import SourceError
 from acbench.records import Finding, Reading
-from acbench.schema.class_names import fold
 from acbench.storage.files import FileRefused, FileTree
 
 NAME = "coco"
@@ -61,7 +67,7 @@ class Annotations:
             yield finding_of(self.file, kind, fault, examples, hint, what="annotation")
 
 
-def parse(data: bytes, file: str, normal: frozenset[str]) -> Annotations:
+def parse(data: bytes, file: str, normal: frozenset[str], splits: Splits) -> Annotations:
     """What a file of annotations says. Raises SourceError if it is none."""
     try:
         top = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
@@ -70,7 +76,7 @@ def parse(data: bytes, file: str, normal: frozenset[str]) -> Annotations:
     if not isinstance(top, dict) or not all(isinstance(top.get(key), list) for key in ("images", "annotations")):
         raise SourceError(f"{file} has no lists of images and annotations", "give the annotations of COCO's form")
     done = Annotations(file)
-    reader = _ImageReader(done, _classes(top.get("categories"), done), normal, _split_of(file))
+    reader = _ImageReader(done, _classes(top.get("categories"), done), normal, _split_of(file, splits))
     of_image: defaultdict[Any, list[Mapping[str, Any]]] = defaultdict(list)
     for number, annotation in enumerate(top["annotations"]):
         if isinstance(annotation, dict) and isinstance(annotation.get("image_id"), int | str):
@@ -92,7 +98,9 @@ def parse(data: bytes, file: str, normal: frozenset[str]) -> Annotations:
     if lost:
         fault = ("lost_annotation", "name an image that the file does not list", "add the image to `images`")
         done.faults[fault] += lost
-    done.classes = tuple(dict.fromkeys(label for row in done.rows for label in row.labels if fold(label) not in normal))
+    done.classes = tuple(
+        dict.fromkeys(label for row in done.rows for label in row.labels if folded(label) not in normal)
+    )
     return done
 
 
@@ -127,7 +135,7 @@ class _ImageReader:
         for each in annotations:
             label = self._label(each, name)
             labels.append(label)
-            if fold(label) in self.normal:
+            if folded(label) in self.normal:
                 continue
             box = self._box(each, name)
             boxes += [box] if box else []
@@ -136,7 +144,7 @@ class _ImageReader:
         if any(not isinstance(shape, tuple) for shape in shapes):
             self.done.drawings[name] = Drawing(shapes, "", (width, height))
         labels = list(dict.fromkeys(labels))
-        defects = tuple(label for label in labels if fold(label) not in self.normal)
+        defects = tuple(label for label in labels if folded(label) not in self.normal)
         fault = label_fault(labels) if annotations else ""
         return Row(
             image=name,
@@ -171,12 +179,12 @@ class _ImageReader:
 def annotations_of(tree: FileTree, files: Files, reading: Reading) -> list[Annotations]:
     """The annotations of a folder. Raises SourceError if there are none, or if an image is in two files."""
     told = list_option(reading, "annotations")
-    normal = normal_names(list_option(reading, "normal"))
+    normal, splits = normal_names(reading), splits_of(reading)
     read: list[Annotations] = []
     why_not: SourceError | None = None
     for path in told or [each for each in files.others if each.lower().endswith(".json") and each.count("/") <= 2]:
         try:
-            read.append(parse(tree.read(path, MAX_BYTES), path, normal))
+            read.append(parse(tree.read(path, MAX_BYTES), path, normal, splits))
         except (FileRefused, SourceError) as why:
             why_not = why if isinstance(why, SourceError) else SourceError(f"{path}: {why.message}", why.hint)
             if told:
@@ -208,13 +216,8 @@ def read(tree: FileTree, reading: Reading) -> Contents:
     marks = "segmentations" if wanted else "boxes" if any(row.boxes for row in rows) else "labels"
     return Contents(
         rows=rows,
-        joined=Joined(
-            files=files,
-            by=shortlist([part.file for part in parts]),
-            category=text_option(reading, "product") or PRODUCT,
-            normal=normal_names(list_option(reading, "normal")),
-            instances=True,
-            beside=there,
+        joined=common(
+            files, reading, shortlist([part.file for part in parts]), used={part.file for part in parts}, beside=there
         ),
         says=f"COCO: {shortlist([part.file for part in parts])}, {len(rows):,} images, {len(classes):,} classes,"
         f" {marks}",
@@ -232,13 +235,13 @@ def _drawings(files: Files, parts: Sequence[Annotations]) -> dict[str, Drawing]:
     return drawings
 
 
-def _split_of(file: str) -> str:
+def _split_of(file: str, splits: Splits) -> str:
     """The split that the name of a file or of its folder tells, as `instances_train2017.json` and `train/…` do."""
     folder, _, name = file.rpartition("/")
     for part in (name.rpartition(".")[0], folder.rpartition("/")[2]):
-        words = {"".join(filter(str.isalpha, word)) for word in part.lower().replace("-", "_").split("_")}
-        if found := words & (TRAIN_NAMES | TEST_NAMES):
-            return sorted(found)[0]
+        for word in part.replace("-", "_").split("_"):
+            if folded(word.rstrip("0123456789")) in splits.every:
+                return word.rstrip("0123456789").lower()
     return ""
 
 

@@ -6,24 +6,30 @@ Columns are found by their names, in any spelling: `image`, `label`, and if they
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from acbench.data.sources import _class_names
-from acbench.data.sources._annotated import COMMON, PRODUCT, Annotated, Contents, list_option, shortlist, text_option
+from acbench.data.sources._annotated import (
+    COMMON,
+    Annotated,
+    Contents,
+    common,
+    list_option,
+    shortlist,
+    splits_of,
+    text_option,
+)
+from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import Columns, RowMaker, are_numbers, choose, label_values, missing
 from acbench.data.sources._files import Files, list_files
 from acbench.data.sources._rows import (
-    TEST_NAMES,
-    TRAIN_NAMES,
-    Joined,
     Row,
+    Splits,
     finding_of,
-    normal_names,
 )
 from acbench.errors import SourceError
 from acbench.records import Finding, Reading
-from acbench.schema.class_names import fold
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.foreign_tables import EXTENSIONS, MAX_BYTES, ForeignTable, parse
 
@@ -39,11 +45,11 @@ OPTIONS: Mapping[str, str] = {
     "split": "the column of splits",
     "mask": "the column of the paths of masks",
     "box": "the column of boxes",
-    "category": "the column of what an image shows",
     "boxes": "how a box is written: xyxy, xywh or cxcywh",
     "separator": "what separates several labels in a cell",
     "names": "the file of the names of class numbers",
     **COMMON,
+    "category": "the column of what an image shows, or a name for all of them  [default: the folder's name]",
 }
 
 
@@ -57,6 +63,8 @@ class _Read:
     rows: list[Row] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    names_file: str = ""
+    """The file of the names of class numbers."""
 
 
 def read(tree: FileTree, reading: Reading) -> Contents:
@@ -70,16 +78,13 @@ def read(tree: FileTree, reading: Reading) -> Contents:
     if not rows:
         raise SourceError(f"{tables[0].file} holds no row", "write one row an image: image,label")
     boxed = any(each.columns.boxed for each in tables)
-    beside = {files.find(row.mask, row.file.rpartition("/")[0]).path for row in rows if row.mask}
-    joined = Joined(
-        files=files,
-        by=shortlist([each.file for each in tables]),
-        category=text_option(reading, "product") or PRODUCT,
-        normal=normal_names(list_option(reading, "normal")),
+    joined = common(
+        files, reading, shortlist([each.file for each in tables]),
+        used={*(each.file for each in tables), *(each.names_file for each in tables)},
+        beside={files.find(row.mask, row.file.rpartition("/")[0]).path for row in rows if row.mask},
         instances=boxed,
-        beside=beside,
-    )
-    labels = len({label for row in rows for label in row.labels if fold(label) not in joined.normal})
+    )  # fmt: skip
+    labels = len({label for row in rows for label in row.labels if folded(label) not in joined.normal})
     names = shortlist([each.file for each in tables])
     marks = " and boxes" if boxed else " and masks" if any(row.mask for row in rows) else ""
     return Contents(
@@ -87,7 +92,6 @@ def read(tree: FileTree, reading: Reading) -> Contents:
         joined=joined,
         says=f"a table of images with labels{marks}: {names}, {len(rows):,} rows, {labels:,} classes",
         findings=[finding for each in tables for finding in each.findings],
-        reading={},
         notes=[note for each in tables for note in each.notes],
         certainty=0.9 if all(each.file.rpartition("/")[2].lower() in METADATA for each in tables) else 0.8,
     )
@@ -130,7 +134,7 @@ def _found(tree: FileTree, files: Files, reading: Reading) -> list[_Read]:
             raise min(why_not, key=lambda why: why.message.startswith("it "))
         raise SourceError("there is no table of images: no CSV, JSON lines or Parquet file", HOME)
     tables = [each for each in read if each.file.rpartition("/")[2].lower() in METADATA] or read
-    by_split = [each for each in tables if _split_of(each.file)]
+    by_split = [each for each in tables if _split_of(each.file, splits_of(reading))]
     if len(tables) > 1 and len(by_split) != len(tables):
         several = " and ".join(each.file for each in tables[:3])
         raise SourceError(f"several tables name images: {several}", f"--reading table={tables[0].file}")
@@ -149,7 +153,7 @@ def _add_rows(tree: FileTree, files: Files, each: _Read, reading: Reading) -> No
     """Make the rows of a table, and the findings about it as a whole."""
     table, columns = each.table, each.columns
     names, told_by = _names(tree, files, each, reading)
-    maker = RowMaker(columns, each.file, reading, _split_of(each.file), names)
+    maker = RowMaker(columns, each.file, reading, _split_of(each.file, splits_of(reading)), names)
     each.rows = list(maker.rows(table))
     edges = [edge for row in each.rows for box in row.boxes for edge in box]
     if edges and max(edges) <= 1:
@@ -170,6 +174,7 @@ def _add_rows(tree: FileTree, files: Files, each: _Read, reading: Reading) -> No
 def _names(tree: FileTree, files: Files, each: _Read, reading: Reading) -> tuple[tuple[str, ...], str]:
     """The names of class numbers, and what tells them; empty if labels are names, or nothing does."""
     if told := text_option(reading, "names"):
+        each.names_file = told
         return _class_names.read(tree, told), f"{told} names them"
     if not are_numbers(label_values(each.table, each.columns)):
         return (), ""
@@ -180,7 +185,10 @@ def _names(tree: FileTree, files: Files, each: _Read, reading: Reading) -> tuple
     if len(found) > 1:
         both = " and ".join(found[:2])
         raise SourceError(f"two files may name the classes: {both}", f"--reading names={found[0]}")
-    return (_class_names.read(tree, found[0]), f"{found[0]} names them") if found else ((), "")
+    if not found:
+        return (), ""
+    each.names_file = found[0]
+    return _class_names.read(tree, found[0]), f"{found[0]} names them"
 
 
 def _unnamed_numbers(each: _Read) -> Finding:
@@ -190,16 +198,10 @@ def _unnamed_numbers(each: _Read) -> Finding:
     return Finding(path=each.file, kind="unnamed_classes", detail=detail, hint=hint)
 
 
-def _split_of(path: str) -> str:
+def _split_of(path: str, splits: Splits) -> str:
     """The split that a table's name or folder tells: `train.csv`, `test/metadata.csv`; empty if neither does."""
-    return next(iter(_splits_in(path)), "")
-
-
-def _splits_in(path: str) -> Iterator[str]:
-    folder, _, name = path.rpartition("/")
-    for part in (name.rpartition(".")[0], folder.rpartition("/")[2]):
-        if fold(part) in TRAIN_NAMES | TEST_NAMES:
-            yield part
+    stem = path.rpartition("/")[2].rpartition(".")[0]
+    return stem if folded(stem) in splits.every else splits.in_path(path)
 
 
 _OWN = Annotated(

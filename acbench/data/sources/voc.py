@@ -11,23 +11,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-from acbench.data.sources._annotated import COMMON, PRODUCT, Annotated, Contents, list_option, text_option
+from acbench.data.sources._annotated import (
+    COMMON,
+    Annotated,
+    Contents,
+    common,
+    normal_names,
+    splits_of,
+)
+from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import as_shape
 from acbench.data.sources._files import Files, list_files
 from acbench.data.sources._rows import (
-    TEST_NAMES,
-    TRAIN_NAMES,
-    Joined,
     Row,
     Shape,
+    Splits,
     file_of,
     finding_of,
     label_fault,
-    normal_names,
 )
 from acbench.errors import SourceError
 from acbench.records import Reading
-from acbench.schema.class_names import fold
 from acbench.storage.files import FileRefused, FileTree
 
 NAME = "voc"
@@ -79,9 +83,9 @@ def parse(data: bytes) -> Annotation | None:
 def read(tree: FileTree, reading: Reading) -> Contents:
     """What the XML files of a folder say. Raises SourceError if there are none, or if they name no image."""
     files = list_files(tree)
-    normal = normal_names(list_option(reading, "normal"))
+    normal, names = normal_names(reading), splits_of(reading)
     faults: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    splits = _splits(tree, files)
+    splits, lists = _splits(tree, files, names)
     rows: list[Row] = []
     paths = [path for path in files.others if path.lower().endswith(".xml")]
     for path in paths:
@@ -93,14 +97,14 @@ def read(tree: FileTree, reading: Reading) -> Contents:
         if annotation is None:
             faults["stray_file", "no annotation of an image"].append(path)
             continue
-        row, bad = _row(files, path, annotation, normal, splits)
+        row, bad = _row(files, path, annotation, normal, splits, names)
         rows.append(row)
         for fault in bad:
             faults["bad_box", "with a box that is not used"].append(f"{path}: {fault}")
     there = sum(bool(file_of(files, row).path) for row in rows)
     if not there:
         raise SourceError(f"Pascal VOC: {len(rows):,} annotations of {len(paths):,} XML files, 0 images of them", HOME)
-    classes = {label for row in rows for label in row.labels if fold(label) not in normal}
+    classes = {label for row in rows for label in row.labels if folded(label) not in normal}
     if not classes:
         raise SourceError(f"Pascal VOC: {there:,} images, 0 classes: no XML file has an object", HOME)
     masks = {path for path in files.images if path.split("/")[-2:-1] and path.split("/")[-2] in _MASKS}
@@ -108,14 +112,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
     marks = "masks" if any(row.mask for row in rows) else "boxes"
     return Contents(
         rows=rows,
-        joined=Joined(
-            files=files,
-            by="no XML file",
-            category=text_option(reading, "product") or PRODUCT,
-            normal=normal,
-            instances=True,
-            beside=masks,
-        ),
+        joined=common(files, reading, "no XML file", used={*paths, *lists}, beside=masks),
         says=f"Pascal VOC: {len(rows):,} XML files in {folder}, {len(classes):,} classes, {marks}",
         findings=[
             finding_of(folder, kind, fault, examples, "mend or remove them", what="XML file")
@@ -126,7 +123,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
 
 
 def _row(
-    files: Files, path: str, annotation: Annotation, normal: frozenset[str], splits: Mapping[str, str]
+    files: Files, path: str, annotation: Annotation, normal: frozenset[str], splits: Mapping[str, str], names: Splits
 ) -> tuple[Row, list[str]]:
     """The row of one XML file, and what is wrong with its boxes."""
     folder, _, name = path.rpartition("/")
@@ -134,7 +131,7 @@ def _row(
     named = annotation.filename
     image = next((each for each in (named, stem) if each and files.find(each, folder).path), named or stem)
     labels = list(dict.fromkeys(annotation.labels))
-    defects = tuple(label for label in labels if fold(label) not in normal)
+    defects = tuple(label for label in labels if folded(label) not in normal)
     fault = label_fault(labels) if labels else ""
     mask = next((each for each in _mask_paths(files, stem)), "")
     row = Row(
@@ -142,9 +139,9 @@ def _row(
         at="" if path == image else name,
         file=path,
         labels=defects or tuple(labels),
-        split=splits.get(stem) or _split_of(files.find(image, folder).path),
+        split=splits.get(stem) or names.in_path(files.find(image, folder).path),
         mask=mask if defects else "",
-        boxes=tuple(box for label, box in annotation.boxes if fold(label) not in normal),
+        boxes=tuple(box for label, box in annotation.boxes if folded(label) not in normal),
         faults=(fault,) if fault else (),
     )
     return row, annotation.faults
@@ -154,23 +151,21 @@ def _mask_paths(files: Files, stem: str) -> list[str]:
     return [path for folder in _MASKS if (path := files.find(f"{folder}/{stem}").path) and f"{folder}/" in path]
 
 
-def _splits(tree: FileTree, files: Files) -> dict[str, str]:
-    """Name of an image without extension → split, by the lists in `ImageSets/Main`."""
+def _splits(tree: FileTree, files: Files, names: Splits) -> tuple[dict[str, str], list[str]]:
+    """Name of an image without extension → split, by the lists in `ImageSets/Main`; and the paths of these."""
     splits: dict[str, str] = {}
+    read: list[str] = []
     for path in files.others:
         folder, _, name = path.rpartition("/")
         split = name.removesuffix(".txt")
-        if folder.endswith("ImageSets/Main") and name.endswith(".txt") and split in TRAIN_NAMES | TEST_NAMES:
+        if folder.endswith("ImageSets/Main") and name.endswith(".txt") and folded(split) in names.every:
             try:
                 text = tree.read(path, MAX_BYTES).decode("utf-8-sig")
             except (FileRefused, UnicodeDecodeError):
                 continue
+            read.append(path)
             splits.update({line.split()[0]: split for line in text.splitlines() if line.strip()})
-    return splits
-
-
-def _split_of(path: str) -> str:
-    return next((part for part in path.split("/")[:-1] if fold(part) in TRAIN_NAMES | TEST_NAMES), "")
+    return splits, read
 
 
 def _text(element: ElementTree.Element | None) -> str:

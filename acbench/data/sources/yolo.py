@@ -16,13 +16,26 @@ import yaml
 
 from acbench.data.segments import Drawing, mask_path
 from acbench.data.sources import _class_names
-from acbench.data.sources._annotated import COMMON, PRODUCT, Annotated, Contents, list_option, text_option
+from acbench.data.sources._annotated import (
+    COMMON,
+    Annotated,
+    Contents,
+    common,
+    normal_names,
+    splits_of,
+    text_option,
+)
+from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import as_shape
 from acbench.data.sources._files import Files, list_files
-from acbench.data.sources._rows import TEST_NAMES, TRAIN_NAMES, Joined, Row, Shape, finding_of, normal_names
+from acbench.data.sources._rows import (
+    Row,
+    Shape,
+    Splits,
+    finding_of,
+)
 from acbench.errors import SourceError
 from acbench.records import Finding, Reading
-from acbench.schema.class_names import fold
 from acbench.storage.files import FileRefused, FileTree
 
 NAME = "yolo"
@@ -98,27 +111,27 @@ def read(tree: FileTree, reading: Reading) -> Contents:
     files = list_files(tree)
     settings, settings_file = _settings(tree, files, reading)
     names = _class_names_of(tree, files, settings, settings_file, reading)
-    normal = normal_names(list_option(reading, "normal"))
-    labels = _labels(tree, files, names, normal, _Splits(tree, files, settings, settings_file))
+    normal = normal_names(reading)
+    splits = _Splits(tree, files, settings, settings_file, splits_of(reading))
+    labels = _labels(tree, files, names, normal, splits)
     if not labels.used:
         told = f", {len(names.names):,} classes" if names.names else ""
         raise SourceError(f"YOLO: 0 of {len(files.images):,} images have a label file{told}", HOME)
     if not labels.numbers:
         raise SourceError("YOLO: 0 boxes, 0 classes: all label files are empty or unreadable", HOME)
-    classes = {name for number in labels.numbers if fold(name := names.of(number)) not in normal}
+    classes = {name for number in labels.numbers if folded(name := names.of(number)) not in normal}
     there = {mask for mask in labels.drawings if mask in files.images}
     shapes = "polygons" if labels.drawings else "boxes"
     file = names.file or next(iter(sorted(labels.used)))
     return Contents(
         rows=labels.rows,
-        joined=Joined(
-            files=files,
-            by="no label file",
-            category=text_option(reading, "product") or PRODUCT,
-            normal=normal,
-            instances=True,
-            beside={*there, *(path for path in files.images if _is_drawn(path))},
-        ),
+        joined=common(
+            files,
+            reading,
+            "no label file",
+            used={*labels.used, *splits.used, names.file, settings_file},
+            beside={path for path in files.images if _is_drawn(path)},
+        ),  # fmt: skip
         says=f"YOLO: {len(labels.rows):,} images, {len(classes):,} classes, {shapes}"
         + (f"; classes named by {names.file}" if names.file else ""),
         findings=list(_findings(files, labels, names, file, there)),
@@ -132,8 +145,9 @@ class _Yolo(Annotated):
         files = list_files(tree)
         settings, file = _settings(tree, files, self.reading)
         names = _class_names_of(tree, files, settings, file, self.reading)
-        normal = normal_names(list_option(self.reading, "normal"))
-        return _labels(tree, files, names, normal, _Splits(tree, files, settings, file)).drawings
+        normal = normal_names(self.reading)
+        splits = _Splits(tree, files, settings, file, splits_of(self.reading))
+        return _labels(tree, files, names, normal, splits).drawings
 
 
 # Label files
@@ -158,7 +172,7 @@ def _labels(tree: FileTree, files: Files, names: _Names, normal: frozenset[str],
             done.faults["no_label_file", "without a label file: normal, as for YOLO"].append(path)
         done.numbers.update(number for number, _, _ in places)
         labels = tuple(dict.fromkeys(names.of(number) for number, _, _ in places))
-        defects = [each for each in places if fold(names.of(each[0])) not in normal]
+        defects = [each for each in places if folded(names.of(each[0])) not in normal]
         if any(polygon for _, _, polygon in defects):
             shapes = [[polygon] if polygon else box for _, box, polygon in defects]
             done.drawings[mask_path(path)] = Drawing(shapes, path, relative=True)
@@ -168,7 +182,7 @@ def _labels(tree: FileTree, files: Files, names: _Names, normal: frozenset[str],
                 image=path,
                 at="",
                 file=file or path,
-                labels=tuple(label for label in labels if fold(label) not in normal) or labels,
+                labels=tuple(label for label in labels if folded(label) not in normal) or labels,
                 split=splits.of(path),
                 mask=mask if defects else "",
                 boxes=tuple(box for _, box, _ in defects),
@@ -262,7 +276,11 @@ def _class_names_of(
 class _Splits:
     """The splits of images: by the YAML file, by lists of images, or by the names of folders."""
 
-    def __init__(self, tree: FileTree, files: Files, settings: Mapping[str, Any], settings_file: str) -> None:
+    def __init__(
+        self, tree: FileTree, files: Files, settings: Mapping[str, Any], settings_file: str, splits: Splits
+    ) -> None:
+        self.used: set[str] = set()
+        self._splits = splits
         self._folders: dict[str, str] = {}
         self._listed: dict[str, str] = {}
         base = settings_file.rpartition("/")[0]
@@ -273,7 +291,8 @@ class _Splits:
                     self._folders["/".join(p for p in f"{base}/{place}".split("/") if p not in ("", ".", ".."))] = split
         for path in files.others:
             split = path.rpartition("/")[2].removesuffix(".txt")
-            if path.endswith(".txt") and path.count("/") <= 1 and split in TRAIN_NAMES | TEST_NAMES:
+            if path.endswith(".txt") and path.count("/") <= 1 and folded(split) in splits.every:
+                self.used.add(path)
                 text, _ = _text(tree, path)
                 for line in text.splitlines():
                     if line.strip() and (image := files.find(line.strip()).path):
@@ -286,7 +305,7 @@ class _Splits:
         for folder, split in self._folders.items():
             if folder and path.startswith(f"{folder}/"):
                 return split
-        return next((part for part in path.split("/")[:-1] if fold(part) in TRAIN_NAMES | TEST_NAMES), "")
+        return self._splits.in_path(path)
 
 
 def _text(tree: FileTree, path: str) -> tuple[str, str]:

@@ -222,7 +222,7 @@ class TestLocate:
         (tmp_path / "__MACOSX").mkdir()
         (tmp_path / "elsewhere").symlink_to("/")
         found = {each.path: each.kind for each in sources.locate(MVTEC_AD, tmp_path).findings}
-        assert found == {".DS_Store": "stray_file", "__MACOSX": "stray_folder", "elsewhere": "link_outside"}
+        assert found == {".DS_Store": "litter", "__MACOSX": "litter", "elsewhere": "link_outside"}
 
     def test_links_out_of_the_root_are_told(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path / "data")
