@@ -94,7 +94,7 @@ def is_complete(source: Source, dataset: Dataset) -> bool:
 def describe(source: Source, dataset: Dataset) -> str:
     """One line: whether it is the complete dataset or which part of it, and what cannot be used."""
     counts, known = dataset.image_counts, _known_counts(source, dataset)
-    masks = _marks(dataset)
+    masks = _marked(dataset)
     if source.image_counts:
         share = "all" if is_complete(source, dataset) else "a part"
         images = f"{sum(known.values()):,} of {sum(source.image_counts.values()):,} images"
@@ -111,7 +111,7 @@ def describe(source: Source, dataset: Dataset) -> str:
     return line
 
 
-def _marks(dataset: Dataset) -> str:
+def _marked(dataset: Dataset) -> str:
     """How many anomalous images have masks, and how many boxes."""
     anomalous = [item for item in dataset.items if item.anomalous]
     masked, boxed = (sum(item.marking == kind for item in anomalous) for kind in ("mask", "boxes"))

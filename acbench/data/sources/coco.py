@@ -98,9 +98,8 @@ def parse(data: bytes, file: str, normal: frozenset[str], splits: Splits) -> Ann
     if lost:
         fault = ("lost_annotation", "name an image that the file does not list", "add the image to `images`")
         done.faults[fault] += lost
-    done.classes = tuple(
-        dict.fromkeys(label for row in done.rows for label in row.labels if folded(label) not in normal)
-    )
+    labels = dict.fromkeys(label for row in done.rows for label in row.labels)
+    done.classes = tuple(label for label in labels if folded(label) not in normal)
     return done
 
 

@@ -93,7 +93,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
         says=f"a table of images with labels{marks}: {names}, {len(rows):,} rows, {labels:,} classes",
         findings=[finding for each in tables for finding in each.findings],
         notes=[note for each in tables for note in each.notes],
-        certainty=0.9 if all(each.file.rpartition("/")[2].lower() in METADATA for each in tables) else 0.8,
+        certainty=0.9 if all(each.file.rpartition("/")[2].lower() in METADATA for each in tables) else 0.85,
     )
 
 

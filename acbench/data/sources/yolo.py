@@ -131,7 +131,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
             "no label file",
             used={*labels.used, *splits.used, names.file, settings_file},
             beside={path for path in files.images if _is_drawn(path)},
-        ),  # fmt: skip
+        ),
         says=f"YOLO: {len(labels.rows):,} images, {len(classes):,} classes, {shapes}"
         + (f"; classes named by {names.file}" if names.file else ""),
         findings=list(_findings(files, labels, names, file, there)),

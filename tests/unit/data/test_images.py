@@ -21,7 +21,6 @@ from acbench.errors import ImageError
 from acbench.storage.files import MAX_BYTES, FileRefused, FileTree
 from acbench.testing import tiny_jpeg, tiny_png
 
-
 MAGIC = (
     *(b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"GIF89a", b"RIFF\x40\0\0\0WEBPVP8X"),
     *(b"P5 99 99 255 ", b"P4 999 99 ", b"P3 99 99 255 "),
