@@ -3,6 +3,7 @@
 | name | stands in for |
 |---|---|
 | `toy_mvtec_ad`, `toy_visa`, `full_tree` | a dataset on disk |
+| `toy_table`, `toy_coco`, `toy_yolo`, `toy_voc` | a dataset on disk that a table or annotation files describe |
 | `FakeModels`, `MemoryVectors` | the models and the vector cache of a `Setup` |
 | `FakeEndpoint` | an OpenAI-compatible endpoint, on loopback |
 | `FakeAnnotationTool` | an annotation tool such as Label Studio, in memory |
@@ -12,6 +13,7 @@
 `Fault` of `acbench.testing.endpoint` and `Failure`.
 """
 
+from acbench.testing.annotated import TOY_CLASSES, ToyImage, toy_coco, toy_images, toy_table, toy_voc, toy_yolo
 from acbench.testing.annotation_tool import FakeAnnotationTool
 from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
@@ -33,6 +35,7 @@ from acbench.testing.trees import (
 __all__ = [
     "BEHAVIOURS",
     "SIZE",
+    "TOY_CLASSES",
     "TOY_MVTEC_AD",
     "TOY_VISA",
     "Failure",
@@ -42,11 +45,17 @@ __all__ = [
     "FakeHub",
     "FakeModels",
     "MemoryVectors",
+    "ToyImage",
     "behave",
     "full_tree",
     "tiny_jpeg",
     "tiny_png",
+    "toy_coco",
+    "toy_images",
     "toy_mvtec_ad",
+    "toy_table",
     "toy_visa",
+    "toy_voc",
+    "toy_yolo",
     "write_image_anno",
 ]

@@ -28,7 +28,7 @@ LIBRARIES = {
     "schema": "yaml",
     "stats": "krippendorff numpy scipy sklearn statsmodels",
     "storage": "fsspec msgspec numpy pyarrow",
-    "testing": "PIL numpy",
+    "testing": "PIL numpy pyarrow",
     "workflows": "PIL msgspec pyarrow",
 }
 """Package → third-party libraries that it may import. A package that is not listed may import none, and `integrations`

@@ -69,7 +69,10 @@ class Annotated:
 
     def categories(self, tree: FileTree) -> Sequence[str]:
         """The categories that rows name, sorted."""
-        contents = self.read(tree, self.reading)
+        try:
+            contents = self.read(tree, self.reading)
+        except SourceError as why:
+            raise SourceError(f"{tree.root}: {why.message}", why.hint) from None
         return sorted({row.category or contents.joined.category for row in contents.rows})
 
     def scan(self, tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
