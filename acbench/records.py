@@ -142,6 +142,11 @@ class Item:
         """What decides which places are marked, for keys: the mask's hash, or the boxes; None if nothing does."""
         return str(self.boxes) if self.marking == "boxes" else self.mask_sha256
 
+    @property
+    def is_at_stake(self) -> bool:
+        """Whether its label can be wrong in a way that matters: a normal image for training is normal by its use."""
+        return self.split == "test" or self.anomalous
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:

@@ -13,6 +13,7 @@ import click
 from acbench._util.console import Progress, has_screen, table
 
 if TYPE_CHECKING:
+    from acbench.data.findings import FindingClass
     from acbench.review.csv_queue import TakeCounts
 
 SLOW = 1.0
@@ -32,6 +33,17 @@ class Screen:
         """Tell something that is not an error."""
         # Not by click, which would write past a bar, into the middle of its line.
         print(f"Note: {text}", file=sys.stderr, flush=True)
+
+
+def finding_line(findings: FindingClass) -> str:
+    """All findings of one kind as a line: how many, the first, and a second place. They quote untrusted text."""
+    first, *others = findings.examples
+    mark = "✗" if findings.failed else "!"
+    if findings.count == 1:
+        return f"{mark} {first.path}: {first.detail}"
+    more = f" and {findings.count - 2:,} more" if findings.count > 2 else ""
+    what = findings.kind.replace("_", " ")
+    return f"{mark} {findings.count:,} × {what}: {first.path}: {first.detail}; also {others[0].path}{more}"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from functools import cached_property
 from acbench.data import mask_content
 from acbench.data.boxes import checked_boxes
 from acbench.data.checks import duplicates, marked_normal, mixed, used_bits
-from acbench.data.findings import condense
+from acbench.data.findings import FindingClass, by_weight, condense
 from acbench.data.hashing import FileFacts, FileHasher
 from acbench.data.images import JPEG_MASK, ImageReader
 from acbench.data.listing import list_images
@@ -31,7 +31,9 @@ class Dataset:
     items: list[Item]
     """Sorted by path; those that cannot be used have a `problem`."""
     findings: list[Finding]
-    """Sorted by path."""
+    """Sorted by path; many of a kind in one folder are one."""
+    finding_classes: list[FindingClass] = field(default_factory=list)
+    """All findings by kind, the weightiest first."""
     limit: int | None = None
     """At most this many images of a category were taken; None if all were."""
     bits: Mapping[str, int] = field(default_factory=dict)
@@ -83,7 +85,14 @@ def ingest(
     findings += mixed(items)
     bits, faults = used_bits({item.image: (item, facts[item.image].peak) for item in items if item.image in facts})
     findings += faults
-    return Dataset(root=listing.location.root, items=items, findings=condense(findings), limit=limit, bits=bits)
+    return Dataset(
+        root=listing.location.root,
+        items=items,
+        findings=condense(findings),
+        finding_classes=by_weight(findings),
+        limit=limit,
+        bits=bits,
+    )
 
 
 def is_complete(source: Source, dataset: Dataset) -> bool:
@@ -187,10 +196,12 @@ def _mask_fault(path: str, mask: FileFacts, image: FileFacts, *, is_anomalous: b
     if mask.problem:
         return _fault(path, "unreadable_mask", f"the mask: {mask.problem}", mask.hint)
     if mask.format == "JPEG":
-        return _fault(path, "unreadable_mask", JPEG_MASK, "save the original mask as PNG")
+        return _fault(path, "unreadable_mask", JPEG_MASK, "a mask that was never a JPEG, as PNG, would do")
     if image.width and (mask.width, mask.height) != (image.width, image.height):
         detail = f"the mask is {mask.width}×{mask.height}, its image {image.width}×{image.height}"
-        return _fault(path, "mask_size", detail, "copy both again from the original dataset")
+        return _fault(
+            path, "mask_size", detail, "one of them was resized, or they are of two versions: see where they came from"
+        )
     assert mask.mask is not None, "whatever can be decoded was looked at"
     pixels = mask.width * mask.height
     if not is_anomalous:

@@ -5,18 +5,31 @@ from __future__ import annotations
 from acbench.data import sources
 from acbench.data.sources import Recognised
 from acbench.errors import AcbenchError
+from acbench.records import Reading
 from acbench.storage.roots import Root, open_tree
 
 
-def recognise(root: Root) -> list[Recognised]:
-    """What the sources recognise in a folder or URL, the surest first; empty if none would read it."""
+def recognise(root: Root, reading: Reading | None = None) -> list[Recognised]:
+    """What the sources recognise in a folder or URL, the surest first; empty if none would read it.
+
+    `reading`: options that say how it lies; only sources that have them are asked. Raises SourceError for an option
+    that no source has, or that cannot have that value.
+    """
     tree = open_tree(root)
     found: list[Recognised] = []
+    asked = 0
     for name in sources.names():
         try:
             source = sources.get(name)
         except AcbenchError:  # a broken source of another package has nothing to do with this folder
             continue
+        if not set(reading or ()) <= set(source.options):
+            continue
+        asked += 1
+        if reading:
+            source = sources.get(name, reading)
         if source.recognise is not None and (result := source.recognise(tree)) is not None:
             found.append(result)
+    if not asked:
+        sources.get("folders", reading)  # it says which options there are
     return sorted(found, key=lambda result: (-result.certainty, result.source))

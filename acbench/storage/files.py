@@ -163,7 +163,7 @@ class FileTree:
         except FileRefused as refused:
             return FolderEntry(name, path, "refused", refused)
         except FileNotFoundError:
-            broken = FileRefused("broken_link", "the link points at nothing", "remove or mend it")
+            broken = FileRefused("broken_link", "the link points at nothing", "it is not read; mended, it would be")
             return FolderEntry(name, path, "refused", broken)
         except OSError as error:
             return FolderEntry(name, path, "refused", _unreadable(error))
@@ -202,7 +202,7 @@ def too_large(size: int, limit: int) -> FileRefused:
 
 def empty() -> FileRefused:
     """The refusal of a file without bytes."""
-    return FileRefused("empty_file", "the file is empty", "copy it again from the original dataset")
+    return FileRefused("empty_file", "the file is empty", "copy it again from where it came from")
 
 
 def too_many(folder: str) -> FileRefused:
@@ -214,7 +214,11 @@ def too_many(folder: str) -> FileRefused:
 
 def bad_name(name: str) -> FileRefused:
     """The refusal of a file whose name cannot be shown; `name` is its escaped form."""
-    return FileRefused("bad_name", f"its name holds characters that cannot be shown: {name}", "rename it")
+    return FileRefused(
+        "bad_name",
+        f"its name holds characters that cannot be shown: {name}",
+        "under a name that can be shown it would be read",
+    )
 
 
 def _not_a_file(mode: int) -> FileRefused:
@@ -227,7 +231,7 @@ def _not_a_file(mode: int) -> FileRefused:
         (stat.S_ISBLK, "a device"),
     )
     what = next((word for test, word in kinds if test(mode)), "something else")
-    return FileRefused("not_a_file", f"it is {what}, not a file", "put the original file in its place")
+    return FileRefused("not_a_file", f"it is {what}, not a file", "an image is a file")
 
 
 def _unreadable(error: OSError | ValueError) -> FileRefused:

@@ -2,7 +2,7 @@
 
 | name | stands in for |
 |---|---|
-| `toy_mvtec_ad`, `toy_visa`, `full_tree` | a dataset on disk |
+| `toy_mvtec_ad`, `toy_visa`, `toy_layout`, `full_tree` | a dataset on disk |
 | `toy_table`, `toy_coco`, `toy_yolo`, `toy_voc` | a dataset on disk that a table or annotation files describe |
 | `FakeModels`, `MemoryVectors` | the models and the vector cache of a `Setup` |
 | `FakeEndpoint` | an OpenAI-compatible endpoint, on loopback |
@@ -19,12 +19,14 @@ from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
 from acbench.testing.failures import Failure, FailurePlan
 from acbench.testing.hub import FakeHub
+from acbench.testing.layouts import TOY_LAYOUTS, ToyImage, toy_layout
 from acbench.testing.models import FakeModels, MemoryVectors
 from acbench.testing.trees import (
     SIZE,
     TOY_MVTEC_AD,
     TOY_VISA,
     full_tree,
+    tiny_image,
     tiny_jpeg,
     tiny_png,
     toy_mvtec_ad,
@@ -36,6 +38,7 @@ __all__ = [
     "BEHAVIOURS",
     "SIZE",
     "TOY_CLASSES",
+    "TOY_LAYOUTS",
     "TOY_MVTEC_AD",
     "TOY_VISA",
     "Failure",
@@ -48,10 +51,12 @@ __all__ = [
     "ToyImage",
     "behave",
     "full_tree",
+    "tiny_image",
     "tiny_jpeg",
     "tiny_png",
     "toy_coco",
     "toy_images",
+    "toy_layout",
     "toy_mvtec_ad",
     "toy_table",
     "toy_visa",

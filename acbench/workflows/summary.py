@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from acbench.data.findings import FindingClass
 from acbench.data.ingest import Dataset, describe
 from acbench.data.sources import Source
 from acbench.errors import StorageError
@@ -202,6 +203,8 @@ class RelabelReport:
     """The first of the queue."""
     pictures: tuple[str, ...]
     """File names of the evidence pictures of all waiting images."""
+    finding_classes: tuple[FindingClass, ...] = ()
+    """The findings by kind, the weightiest first; none in a report of an earlier version."""
     plan: PlanReport | None = None
     """What the plan takes, or one that were made now; None in a report of an earlier version."""
 
@@ -280,6 +283,7 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
         dataset=describe(source, dataset),
         images=_count_images(dataset.items),
         findings=tuple(dataset.findings),
+        finding_classes=tuple(dataset.finding_classes),
         witnesses=count_answers(outcome.proposals),
         queue=QueueCounts(waiting=len(waiting), by_why=_count_whys(waiting), ranked=_count_whys(outcome.ranked)),
         labels=count_labels(labels.values()),

@@ -78,7 +78,7 @@ def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Gene
             )
     yield from collisions(files)
     if not files:
-        yield Finding(path=folder, kind="empty_folder", detail="there is no image in it", hint="fill or remove it")
+        yield Finding(path=folder, kind="empty_folder", detail="there is no image in it")
     return files
 
 
@@ -109,14 +109,14 @@ def pair_masks(
                 path=image.path,
                 kind="missing_mask",
                 detail=f"there is no mask {folder}/{name}{extension}",
-                hint="copy it from the original dataset; without it, nothing can point at the defect",
+                hint="without it, nothing can point at the defect: see where the dataset came from",
             )
         elif mask.path in image_of:
             yield Finding(
                 path=image.path,
                 kind="shared_mask",
                 detail=f"it and {image_of[mask.path]} have one name, and thus one mask",
-                hint="keep one of the two, or rename one",
+                hint="under names of their own, each can have a mask of its own",
             )
         else:
             image_of[mask.path] = image.path
@@ -128,7 +128,7 @@ def pair_masks(
                 path=mask.path,
                 kind="mask_without_image",
                 detail=f"it is not used: {'another mask' if mask in spare else 'no image'} has its name",
-                hint=f"a mask is named as its image is, then `{suffix}{extension}`" if suffix else "",
+                hint=f"a mask has the name of its image, then `{suffix}{extension}`" if suffix else "",
             )
     return mask_of
 
@@ -169,13 +169,13 @@ def stray(entry: FolderEntry) -> Finding:
             path=entry.path,
             kind="stray_folder",
             detail="the layout has no such folder: it is not read",
-            hint="move it away",
+            hint="it may stay where it is",
         )
     return Finding(
         path=entry.path,
         kind="stray_file",
         detail="the layout has no file here: it is not read",
-        hint="move it away",
+        hint="it may stay where it is",
     )
 
 
@@ -195,9 +195,9 @@ def image_file(entry: FolderEntry) -> ImageFile | None:
         return None
     why = entry.refused
     if entry.kind == "folder":
-        why = FileRefused("not_a_file", "it is a folder, not a file", "put the original file in its place")
+        why = FileRefused("not_a_file", "it is a folder, not a file", "an image is a file")
     elif why is None and extension in _NOT_READ:
-        why = FileRefused("unsupported_format", f"a {extension} is not read", "save it as PNG")
+        why = FileRefused("unsupported_format", f"a {extension} is not read", "save a copy as PNG beside it")
     return ImageFile(entry.path, stem, extension, None if why is None else why.finding(entry.path))
 
 
@@ -212,7 +212,7 @@ def collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
                 path=other,
                 kind="colliding_names",
                 detail=f"its name and that of {first} differ in case or accents' spelling only",
-                hint="rename one: on a disk that ignores case, one overwrites the other",
+                hint="copy them with care: on a disk that ignores case, one would overwrite the other",
             )
 
 

@@ -141,7 +141,7 @@ def _unknown_categories(source: Source, categories: tuple[str, ...]) -> Iterator
             path=category,
             kind="unknown_category",
             detail=f"{source.title} has no category of this name: it is read all the same",
-            hint="rename the folder if it is one of them, else describe it in a label schema of your own",
+            hint="a label schema of your own can describe it",
         )
 
 

@@ -114,7 +114,9 @@ class TestAuditSample:
 
     def test_it_is_drawn_from_test_images_that_nobody_doubts(self) -> None:
         items, proposals = settled(10)
-        items = [dataclasses.replace(each, split="train") if n < 5 else each for n, each in enumerate(items)]
+        items = [
+            dataclasses.replace(each, split="train", anomalous=False) if n < 5 else each for n, each in enumerate(items)
+        ]
         proposals[items[9].item_id][1] = says(items[9], "clip", CLASSES[0])
         assert sorted(sample(items, proposals, audit=1)) == sorted(each.item_id for each in items[5:9])
 
