@@ -13,7 +13,7 @@
 `Fault` of `acbench.testing.endpoint` and `Failure`.
 """
 
-from acbench.testing.annotated import TOY_CLASSES, ToyImage, toy_coco, toy_images, toy_table, toy_voc, toy_yolo
+from acbench.testing.annotated import TOY_CLASSES, MarkedToy, toy_coco, toy_images, toy_table, toy_voc, toy_yolo
 from acbench.testing.annotation_tool import FakeAnnotationTool
 from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
@@ -47,6 +47,7 @@ __all__ = [
     "FakeEndpoint",
     "FakeHub",
     "FakeModels",
+    "MarkedToy",
     "MemoryVectors",
     "ToyImage",
     "behave",

@@ -19,7 +19,7 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class ToyImage:
+class MarkedToy:
     """An image that was drawn."""
 
     path: str
@@ -37,7 +37,7 @@ class ToyImage:
 def toy_images(
     root: Path, folder: str = "images/{split}", *, classes: Sequence[str] = TOY_CLASSES, train: int = 3, good: int = 2,
     each: int = 2, masks: str = "",
-) -> list[ToyImage]:  # fmt: skip
+) -> list[MarkedToy]:  # fmt: skip
     """Draw the images, with `each` of a class, into `folder`, and masks of the same names into the folder `masks`."""
     wanted: list[tuple[Literal["train", "test"], tuple[str, ...]]] = []
     wanted += [("train", ()) for _ in range(train)] + [("test", ()) for _ in range(good)]
@@ -47,7 +47,7 @@ def toy_images(
         path = f"{folder.format(split=split)}/{number:03}.png"
         mask = root / masks / f"{number:03}.png" if masks and labels else None
         boxes = draw_toy(root / path, f"toy {number}", len(labels), mask)
-        images.append(ToyImage(path, split, tuple(zip(labels, boxes, strict=True))))
+        images.append(MarkedToy(path, split, tuple(zip(labels, boxes, strict=True))))
     return images
 
 
