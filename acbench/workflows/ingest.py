@@ -19,6 +19,7 @@ from acbench.storage.build import records_key
 from acbench.storage.files import FileTree
 from acbench.storage.roots import Root, parse_root
 from acbench.storage.urls import Url
+from acbench.workflows.copied import readable_root
 from acbench.workflows.run import Run
 
 SHOWN = 5
@@ -72,7 +73,8 @@ def dataset_root(run: Run) -> Root:
     Raises AcbenchError if no command has said where it lies.
     """
     if run.settings.root is not None:
-        return _with_masks(run, parse_root(run.settings.root))
+        root = readable_root(run.source, parse_root(run.settings.root), run.files.workspace / "images", run.console)
+        return _with_masks(run, root)
     if run.source.render is None:
         raise AcbenchError(
             f"where is {run.source.title}?",

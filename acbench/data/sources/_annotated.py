@@ -16,6 +16,8 @@ from acbench.errors import AcbenchError, SourceError
 from acbench.records import GOOD, Finding, Reading
 from acbench.storage.files import FileTree
 
+UNCLEAR = 0.45
+"""Certainty of what only a person can tell how to read: more than that of images without classes."""
 COMMON = {
     "category": "name of the category, where the dataset names none  [default: the folder's name]",
     "normal": "further labels of normal images; good, normal and ok are known",
@@ -52,6 +54,8 @@ class Annotated:
     read: Callable[[FileTree, Reading], Contents]
     """`read(tree, reading)`: what is there. Raises SourceError if there is nothing that it reads."""
     reading: Reading = field(default_factory=dict)
+    SCHEME: str = ""
+    """How URLs begin that name a dataset of another program: it is copied into the workspace, and read there."""
 
     LICENCE: ClassVar[str] = "LicenseRef-unknown"
     ATTRIBUTION: ClassVar[str] = "Not stated."
@@ -89,8 +93,13 @@ class Annotated:
 
     def recognise(self, tree: FileTree) -> Recognised | None:
         """What is in a root; None if this source would not read it."""
+        if self.SCHEME:
+            return self._named(tree) if str(tree.root).startswith(self.SCHEME) else None
         try:
             contents = self.read(tree, self.reading)
+        except Unclear as why:
+            says = f"{self.LAYOUT}; but {why.message}"
+            return Recognised(source=self.NAME, reading=self.reading, says=says, certainty=UNCLEAR, notes=(why.hint,))
         except AcbenchError:
             return None
         category = contents.joined.category
@@ -108,6 +117,16 @@ class Annotated:
             categories=categories,
             notes=tuple(notes),
         )
+
+    def _named(self, tree: FileTree) -> Recognised:
+        """The dataset of another program that a URL names; what is in it is known once it was copied."""
+        name = str(tree.root).removeprefix(self.SCHEME)
+        says = f"{self.LAYOUT}: {name}; it is copied into the workspace when it is read"
+        return Recognised(source=self.NAME, reading=self.reading, says=says, certainty=1.0)
+
+
+class Unclear(SourceError):
+    """There are several ways to read a dataset, and the hint says how to choose one."""
 
 
 def shortlist(names: Sequence[str], most: int = 3) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from acbench.data.sources._annotated import text_option
+from acbench.data.sources._annotated import Unclear, text_option
 from acbench.data.sources._rows import Row, Shape, label_fault
 from acbench.errors import SourceError
 from acbench.records import Reading
@@ -97,7 +97,7 @@ def choose(table: ForeignTable, file: str, reading: Reading) -> Columns:
             found, numbers = _names_beside_numbers(table, found)
         if len(found) > 1:
             both = " and ".join(f"`{column}`" for column in found)
-            raise SourceError(f"{file} has two columns that may hold the {key}: {both}",
+            raise Unclear(f"{file} has two columns that may hold the {key}: {both}",
                               f"--reading {key}={found[0]}   or   --reading {key}={found[1]}")  # fmt: skip
         if found:
             of[key] = found[0]

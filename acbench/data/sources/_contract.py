@@ -110,6 +110,9 @@ class Source:
     knows: paths of images need not begin with them. Everything that is in the root is then `scan`'s to tell."""
     recognise: Callable[[FileTree], Recognised | None] | None = None
     """`recognise(tree)`: what is in a root, by names alone; None if the source would not read it."""
+    scheme: str = ""
+    """How URLs begin that name a dataset of another program, such as `hf://datasets/`. Its images are copied into the
+    workspace first, and `scan` reads the copy."""
     masks: Callable[[FileTree], Mapping[str, Drawing]] | None = None
     """`masks(tree)`: path → mask that annotations describe and no file holds. They are drawn into a copy of the folder,
     and `scan` finds them there."""

@@ -14,6 +14,7 @@ from acbench.data.sources._annotated import (
     COMMON,
     Annotated,
     Contents,
+    Unclear,
     common,
     list_option,
     shortlist,
@@ -131,13 +132,13 @@ def _found(tree: FileTree, files: Files, reading: Reading) -> list[_Read]:
                                        "give the folder that holds the images too: --root"))  # fmt: skip
     if not read:
         if why_not:
-            raise min(why_not, key=lambda why: why.message.startswith("it "))
+            raise next((why for why in why_not if isinstance(why, Unclear)), why_not[0])
         raise SourceError("there is no table of images: no CSV, JSON lines or Parquet file", HOME)
     tables = [each for each in read if each.file.rpartition("/")[2].lower() in METADATA] or read
     by_split = [each for each in tables if _split_of(each.file, splits_of(reading))]
     if len(tables) > 1 and len(by_split) != len(tables):
         several = " and ".join(each.file for each in tables[:3])
-        raise SourceError(f"several tables name images: {several}", f"--reading table={tables[0].file}")
+        raise Unclear(f"several tables name images: {several}", f"--reading table={tables[0].file}")
     return tables
 
 
@@ -184,7 +185,7 @@ def _names(tree: FileTree, files: Files, each: _Read, reading: Reading) -> tuple
     found = _class_names.find(files.others, ["", each.file.rpartition("/")[0]])
     if len(found) > 1:
         both = " and ".join(found[:2])
-        raise SourceError(f"two files may name the classes: {both}", f"--reading names={found[0]}")
+        raise Unclear(f"two files may name the classes: {both}", f"--reading names={found[0]}")
     if not found:
         return (), ""
     each.names_file = found[0]

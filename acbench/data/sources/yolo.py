@@ -20,6 +20,7 @@ from acbench.data.sources._annotated import (
     COMMON,
     Annotated,
     Contents,
+    Unclear,
     common,
     normal_names,
     splits_of,
@@ -249,7 +250,7 @@ def _settings(tree: FileTree, files: Files, reading: Reading) -> tuple[Mapping[s
             raise SourceError(f"{path} has no `names` of classes{f': {why}' if why else ''}", "data=FILE.yaml")
     if len(read) > 1:
         several = " and ".join(path for _, path in read[:3])
-        raise SourceError(f"several files name the classes: {several}", f"--reading data={read[0][1]}")
+        raise Unclear(f"several files name the classes: {several}", f"--reading data={read[0][1]}")
     return read[0] if read else ({}, "")
 
 
@@ -269,7 +270,7 @@ def _class_names_of(
     texts = {_text(tree, path)[0] for path in found}
     if len(texts) > 1:
         both = " and ".join(found[:2])
-        raise SourceError(f"two files name the classes: {both}", f"--reading names={found[0]}")
+        raise Unclear(f"two files name the classes: {both}", f"--reading names={found[0]}")
     return _Names(dict(enumerate(_class_names.read(tree, found[0]))), found[0]) if found else _Names({})
 
 

@@ -89,7 +89,7 @@ class DatasetsFormat:
         """
         import datasets
 
-        with _quiet(), tempfile.TemporaryDirectory(prefix="acbench-") as cache:
+        with quiet(), tempfile.TemporaryDirectory(prefix="acbench-") as cache:
             try:
                 loaded = datasets.load_dataset(str(folder), ALL, cache_dir=cache)
                 differences = [text for split in loaded.values() for text in _differences(split, entries, ALL)]
@@ -146,7 +146,7 @@ def _compare(row: Mapping[str, Any], form: Features, entries: Mapping[str, Relea
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the library's progress bars and log."""
     import datasets
 
