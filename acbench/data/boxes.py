@@ -53,5 +53,5 @@ def checked_boxes(found: FoundImage, size: tuple[int, int]) -> tuple[tuple[Box, 
     return tuple(boxes)[:MOST], findings
 
 
-_SLACK = 1e-6
-"""Pixels by which a box may pass a pixel's edge and not touch it: shares of an image are rounded."""
+_SLACK = 0.05
+"""A box that reaches less far into a pixel does not touch it: shares of an image are written with few digits."""

@@ -86,6 +86,9 @@ def choose(table: ForeignTable, file: str, reading: Reading) -> Columns:
     for column in table.columns:
         by_fold.setdefault(fold(column), []).append(column)
     told = {key: text_option(reading, key) for key in KEYS if text_option(reading, key)}
+    if "category" in told and not any(fold(told["category"]) == each for each in by_fold):
+        del told["category"]  # it is the name of the category itself
+        by_fold = {each: columns for each, columns in by_fold.items() if each not in KEYS["category"]}
     of: dict[str, str] = {}
     numbers = ""
     for key, names in KEYS.items():
