@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -91,6 +91,11 @@ def united(masks: Iterable[str]) -> str:
 def mask_files(mask: str) -> tuple[str, ...]:
     """The paths of the files that `Item.mask` names."""
     return tuple(mask.split(MASKS))
+
+
+def mask_hash(hashes: Sequence[str]) -> str:
+    """The hash of a mask, or of several masks of one image, of which each has one: see `Item.mask_sha256`."""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

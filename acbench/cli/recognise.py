@@ -26,18 +26,20 @@ def is_folder(argument: str) -> bool:
 
 def print_recognised(folder: str, changes: SettingChanges, *, as_json: bool) -> int:
     """Print what the sources recognise in a folder. Raises SourceError if none would read it."""
+    from acbench import schema
     from acbench.cli.screen import facts_table
+    from acbench.data import sources
     from acbench.data.recognise import recognise
     from acbench.storage.roots import parse_root
     from acbench.storage.typed_json import to_json
 
     root = parse_root(str(Path(folder).expanduser()) if "://" not in folder else folder)
-    found = recognise(root, changes.reading)
+    reading = {key: value for key, value in (changes.reading or {}).items() if value}
+    options = ", ".join(reading_lines(reading)) or "any source knows"
+    found = recognise(root, reading)
     if not found:
-        raise SourceError(
-            f"nothing in {folder} is laid out in a way that acbench knows",
-            f"say how its images lie: acbench ingest {shlex.quote(folder)} --reading 'image={{class}}/{{stem}}.*'",
-        )
+        sources.locate(sources.get("folders"), root)  # it says why
+        raise SourceError(f"nothing in {folder} is laid out as {options} says", "acbench ingest FOLDER  looks itself")
     if as_json:
         click.echo(json.dumps([to_json(each) for each in found], indent=1, ensure_ascii=False))
         return 0
@@ -49,7 +51,11 @@ def print_recognised(folder: str, changes: SettingChanges, *, as_json: bool) -> 
     facts += [("else" if not number else "", _other(each)) for number, each in enumerate(others)]
     click.echo(facts_table([(name if not number or name != facts[number - 1][0] else "", text)
                             for number, (name, text) in enumerate(facts)]))  # fmt: skip
-    click.echo(f"\nNext: acbench schema init {shlex.quote(folder)}")
+    known = sources.get(best.source)
+    if known.image_counts and known.benchmark in schema.names():
+        click.echo(f"\nNext: acbench relabel {known.benchmark} --root {shlex.quote(folder)}")
+    else:
+        click.echo(f"\nNext: acbench schema init {shlex.quote(folder)}")
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -156,6 +156,18 @@ def filled(boxes: Iterable[Box], size: tuple[int, int]) -> NDArray[np.bool_]:
     for left, top, right, bottom in boxes:
         marked[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
     return marked
+
+
+def united_png(masks: Sequence[bytes]) -> bytes:
+    """A black and white PNG of what any of some mask files, given as bytes, marks. Raises ImageError."""
+    from PIL import Image
+
+    first, *others = (marked_pixels(decode(data)) for data in masks)
+    for other in others:
+        first = first | other
+    file = io.BytesIO()
+    Image.fromarray(first).save(file, "PNG")
+    return file.getvalue()
 
 
 def shrunk(image: Image.Image, longest: int) -> Image.Image:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,7 +15,7 @@ from acbench.data.hashing import FileFacts, FileHasher
 from acbench.data.images import JPEG_MASK, ImageReader
 from acbench.data.listing import list_images
 from acbench.data.sources import FoundImage, Source
-from acbench.records import GOOD, Finding, Item, item_id, mask_files, united
+from acbench.records import GOOD, Finding, Item, item_id, mask_files, mask_hash, united
 from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.roots import Root
@@ -159,7 +158,7 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
         height=image.height,
         mode=image.mode,
         mask=united(used) or None,
-        mask_sha256=_hash_of([facts[path].sha256 for path in used]) if used else None,
+        mask_sha256=mask_hash([facts[path].sha256 for path in used]) if used else None,
         anomalous=is_anomalous,
         source_labels=(GOOD,) if found.anomalous is None and not is_anomalous else found.source_labels,
         licence=source.licence,
@@ -168,11 +167,6 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
     )
     more = _first_frame(found.image, image)
     return item, [fault for fault in (image_fault, *more, *faults.values(), *box_faults) if fault]
-
-
-def _hash_of(hashes: Sequence[str]) -> str:
-    """The hash of a mask, or of several masks of one image."""
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def _marks(mask: FileFacts) -> bool:

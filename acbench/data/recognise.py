@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from acbench.data import sources
-from acbench.data.sources import Recognised
+from acbench.data.sources import Recognised, Source
 from acbench.errors import AcbenchError
 from acbench.records import Reading
+from acbench.storage.files import FileTree
 from acbench.storage.roots import Root, open_tree
 
 
@@ -29,7 +30,8 @@ def recognise(root: Root, reading: Reading | None = None) -> list[Recognised]:
         asked += 1
         if reading:
             source = sources.get(name, reading)
-        if source.recognise is not None and (result := source.recognise(tree)) is not None:
+        result = source.recognise(tree) if source.recognise is not None else _by_categories(source, tree)
+        if result is not None:
             found.append(result)
     if not asked:
         sources.get("folders", reading)  # it says which options there are
@@ -45,3 +47,17 @@ def _schemes() -> list[str]:
         except AcbenchError:
             continue
     return [scheme for scheme in schemes if scheme]
+
+
+def _by_categories(source: Source, tree: FileTree) -> Recognised | None:
+    """A dataset that is known by the names of its categories; a single one may be of another dataset."""
+    present = [name for name in tree.folders() if name in source.image_counts and source.is_category(tree, name)]
+    if not present:
+        return None
+    return Recognised(
+        source=source.name,
+        reading={},
+        says=f"{source.title}: {len(present)} of its {len(source.image_counts)} categories",
+        certainty=0.9 if len(present) > 1 else 0.5,
+        categories=tuple(present),
+    )

@@ -124,6 +124,15 @@ TOY_LAYOUTS: Mapping[str, tuple[ToyImage, ...]] = {
                 split="train" if split == "train" else "test",
             )
         ],
+        "dagm": [
+            *_images("Class1/Train/1#.PNG", GOOD, category="Class1", split="train"),
+            *_images("Class1/Test/1#.PNG", GOOD, category="Class1", split="test"),
+            *_images("Class1/Test/2#.PNG", "", "Class1/Test/Label/2#_label.PNG", category="Class1", split="test"),
+        ],
+        "kolektor": [
+            *_images("kos01/Part#.jpg", "", "kos01/Part#_label.bmp"),
+            *_images("kos02/Part#.jpg", "", "kos02/Part#_label.bmp"),
+        ],
         "names": [
             *_images("crazing_#.jpg", "crazing", count=4),
             *_images("rolled-in_scale_#.jpg", "rolled-in_scale", count=4),

@@ -32,7 +32,7 @@ class Layout:
     """How a dataset lies on disk."""
 
     name: str
-    """Name of a preset, or `patterns`."""
+    """Name of a preset, or that of a layout which options describe."""
     title: str
     """What it is, for people."""
     images: tuple[Pattern, ...]
@@ -48,6 +48,9 @@ class Layout:
     split: Split | None = None
     """The split of images whose path names none; None to keep some normal images for testing, and train on the others.
     """
+
+    unmasked_is_normal: bool = False
+    """Whether an image of no class and without a mask is normal; else nothing is known of it."""
 
     @property
     def has_categories(self) -> bool:

@@ -22,12 +22,16 @@ OPTIONS: Mapping[str, str] = {
     "train": "further names of folders of images for training; train, training, and val, validation, … are known",
     "test": "further names of folders of images for testing, also `val` or `validation`; test, testing are known",
     "split": "split of images in no folder of one: train or test  [default: nine in ten normal images train]",
+    "unmasked": "what an image is that has neither class nor mask: normal or unknown  [default: unknown]",
     "normal_dir": "as in anomalib's Folder: a folder of normal images for training",
     "normal_test_dir": "as in anomalib's Folder: a folder of normal images for testing",
     "abnormal_dir": "as in anomalib's Folder: folders of anomalous images; their names are classes",
     "mask_dir": "as in anomalib's Folder: folders of masks, one for all or one for each of `abnormal_dir`",
 }
 """Option → one line of help."""
+
+PATTERNS = "patterns"
+"""Name of a layout that options alone describe."""
 
 _ANOMALIB = ("normal_dir", "normal_test_dir", "abnormal_dir", "mask_dir")
 
@@ -55,6 +59,7 @@ def read_layout(reading: Reading) -> tuple[Layout, bool]:
         test=tested - frozenset(map(folded, named.get("train", ()))),
         category=_one("category", named) or "",
         split=_split(named),
+        unmasked_is_normal=_unmasked(named),
     )
     splits = (*SPLITS, *named.get("train", ()), *named.get("test", ()))
     images = [_compiled("image", text, splits) for text in named.get("image", ())]
@@ -66,7 +71,7 @@ def read_layout(reading: Reading) -> tuple[Layout, bool]:
     images, masks = [*more_images, *images], [*more_masks, *masks]
     name = _one("layout", named)
     if name is None:
-        own = dataclasses.replace(base, name="patterns", title="what `reading` says")
+        own = dataclasses.replace(base, name=PATTERNS, title="what `reading` says")
         return dataclasses.replace(own, images=tuple(images), masks=tuple(masks)), bool(images)
     known = {preset.name: preset for preset in PRESETS}
     known |= {alias: known[of] for alias, of in ALIASES.items()}
@@ -90,6 +95,13 @@ def _split(named: Mapping[str, tuple[str, ...]]) -> Split | None:
     if value not in (None, "train", "test"):
         raise SourceError(f"split={value}: there is no such split", "train or test")
     return cast("Split | None", value)
+
+
+def _unmasked(named: Mapping[str, tuple[str, ...]]) -> bool:
+    value = _one("unmasked", named)
+    if value not in (None, "normal", "unknown"):
+        raise SourceError(f"unmasked={value}: there is no such thing", "normal or unknown")
+    return value == "normal"
 
 
 def _compiled(key: str, text: str, splits: tuple[str, ...], fixed: Mapping[str, str] | None = None) -> Pattern:

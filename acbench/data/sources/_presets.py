@@ -31,6 +31,8 @@ class Preset:
     masks: tuple[str, ...] = ()
     fits: Callable[[Arranged, Layout], bool] = lambda arranged, layout: True
     """Whether what was arranged by it makes sense."""
+    unmasked_is_normal: bool = False
+    """As in `Layout`."""
 
     def layout(self, base: Layout, splits: tuple[str, ...] = SPLITS) -> Layout:
         """The layout with the normal names, splits and category of another."""
@@ -38,6 +40,7 @@ class Preset:
             base,
             name=self.name,
             title=self.title,
+            unmasked_is_normal=base.unmasked_is_normal or self.unmasked_is_normal,
             images=tuple(compile_pattern(text, splits) for text in self.images),
             masks=tuple(compile_pattern(text, splits) for text in self.masks),
         )
@@ -70,7 +73,8 @@ def _normals_in_each(arranged: Arranged, layout: Layout) -> bool:
         classes[image.says["category"]].add(image.says["class"])
     if any(layout.is_normal(category) for category in classes):
         return False  # a folder called `good` is a class, whatever lies in it
-    generic = all(is_generic(name) for names in classes.values() for name in names)
+    generic = any(folded(name) in SPLITS for names in classes.values() for name in names)
+    generic = generic or all(is_generic(name) for names in classes.values() for name in names)
     with_normal = sum(any(map(layout.is_normal, names)) for names in classes.values())
     return not generic and (with_normal * 2 >= len(classes) or min(map(len, classes.values())) > 1)
 
@@ -88,7 +92,16 @@ def _class_and_folder(arranged: Arranged, layout: Layout) -> bool:
 def _class_names(arranged: Arranged, layout: Layout) -> bool:
     """Whether folders are named as classes are, and no split or nameless folder is among them."""
     names = {image.says["class"] for image in arranged.images}
+    numbered = len(names) > 1 and len({name.rstrip("0123456789") for name in names} - names) == 1
+    if numbered and len(arranged.masks_of) == len(arranged.images):
+        return False  # parts that were photographed, as in KolektorSDD
     return not any(is_generic(name) or folded(name) in SPLITS for name in names)
+
+
+def _nameless(arranged: Arranged, layout: Layout) -> bool:
+    """Whether no folder is named as a class of normal images is: then there would be classes."""
+    folders = {folder for image in arranged.images for folder in image.file.path.split("/")[:-1]}
+    return not any(map(layout.is_normal, folders))
 
 
 def _names_recur(arranged: Arranged, layout: Layout) -> bool:
@@ -102,7 +115,7 @@ def _names_recur(arranged: Arranged, layout: Layout) -> bool:
 PRESETS = (
     Preset(
         name="mvtec",
-        title="<category>/<split>/<class> and <category>/ground_truth/<class>, as in MVTec-AD",
+        title="<category>/<split>/<class> and <category>/ground_truth/<class>, as in MVTec-AD, LOCO, BTAD and MPDD",
         images=("{category}/{split}/{class}/{stem}.*",),
         masks=(*_named("{category}/{masks}/{class}"), *_named("{category}/{split}/{masks}/{class}")),
     ),
@@ -179,6 +192,14 @@ PRESETS = (
         fits=lambda arranged, layout: _class_names(arranged, layout) and _class_and_folder(arranged, layout),
     ),
     Preset(
+        name="dagm",
+        title="<category>/<split> and Label, where images without a mask are normal, as in DAGM",
+        images=("{category}/{split}/{stem}.*",),
+        masks=("{category}/{split}/Label/{stem}_label.*", "{category}/{split}/Label/{stem}.*"),
+        fits=_all_paired,
+        unmasked_is_normal=True,
+    ),
+    Preset(
         name="names",
         title="the class before the number in file names",
         images=tuple(f"{folder}{name}.*" for folder in _FLAT for name in _NAMES),
@@ -205,6 +226,7 @@ PRESETS = (
             *_named("{masks}/{split}"),
             *_named("{folder}/{masks}"),
         ),
+        fits=_nameless,
     ),
 )
 """In the order in which they are tried: of those that explain a dataset equally well, the first is taken."""
@@ -229,6 +251,17 @@ def _sampled(files: Sequence[ImageFile]) -> list[ImageFile]:
     step = 1 + len(every) // _MOST
     kept = list(folders.values())[::step]
     return [file for members in kept for file in members[:_SEEN]]
+
+
+def inside(files: Sequence[ImageFile], base: Layout) -> list[str]:
+    """The folders in a root that are datasets on their own, of which a layout explains nearly all."""
+    folders: defaultdict[str, list[ImageFile]] = defaultdict(list)
+    for file in files:
+        first, _, rest = file.path.partition("/")
+        if rest:
+            folders[first].append(dataclasses.replace(file, path=rest))
+    fitting = {name: look(members, base) for name, members in list(folders.items())[:_SEEN]}
+    return [name for name, found in fitting.items() if found and found[0][1].explained > _PAIRED]
 
 
 def look(files: Sequence[ImageFile], base: Layout) -> list[tuple[Layout, Arranged]]:

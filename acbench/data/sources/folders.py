@@ -9,12 +9,13 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from acbench._util.plural import counted
 from acbench.data.sources import mvtec_ad
 from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, Placed, arrange, folded, hashed_split
 from acbench.data.sources._contract import FoundImage, Recognised
 from acbench.data.sources._layout import collisions, image_file, stray
-from acbench.data.sources._layout_options import OPTIONS, read_layout
-from acbench.data.sources._presets import ENOUGH, look
+from acbench.data.sources._layout_options import OPTIONS, PATTERNS, read_layout
+from acbench.data.sources._presets import ENOUGH, inside, look
 from acbench.data.sources._suggest import how_to_read, normal_candidates
 from acbench.data.sources._walk import Walked, is_fenced, walk
 from acbench.errors import SourceError
@@ -52,26 +53,29 @@ def is_category(tree: FileTree, folder: str) -> bool:
 
 def categories(tree: FileTree) -> Sequence[str]:
     """The categories of a root, as its layout names them. Raises SourceError if no layout fits."""
-    return _Reader({}).categories(tree)
+    return FolderReader({}).categories(tree)
 
 
 def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
     """Every image of these categories, and everything out of place."""
-    return _Reader({}).scan(tree, categories)
+    return FolderReader({}).scan(tree, categories)
 
 
 def recognise(tree: FileTree) -> Recognised | None:
     """What layout a root has."""
-    return _Reader({}).recognise(tree)
+    return FolderReader({}).recognise(tree)
 
 
 def configured(reading: Reading) -> object:
     """The reader with these options. Raises SourceError, naming the option."""
-    return _Reader(reading)
+    return FolderReader(reading)
 
 
-class _Reader:
-    """What this module offers, with options."""
+class FolderReader:
+    """What this module offers, with options; sources of other packages can be made of it.
+
+    Raises SourceError for an option that it does not have, or that cannot have that value.
+    """
 
     NAME, TITLE, LICENCE, ATTRIBUTION, HOME = NAME, TITLE, LICENCE, ATTRIBUTION, HOME
     BENCHMARK, LAYOUT, EXTRAS, IMAGE_COUNTS, OPTIONS = BENCHMARK, LAYOUT, EXTRAS, IMAGE_COUNTS, OPTIONS
@@ -113,22 +117,23 @@ class _Reader:
         normal = [name for name in classes if name and layout.is_normal(name)]
         splits = sorted({image.says["split"] for image in arranged.images if "split" in image.says})
         found = sorted({_category(image, layout) for image in arranged.images})
-        says = f"{layout.title}: {len(arranged.images):,} images, {len(arranged.owner):,} masks"
+        says = f"{layout.title}: {counted(len(arranged.images), 'image')}, {counted(len(arranged.owner), 'mask')}"
         if len(classes) > 1 or "" not in classes:
             says += (
                 f"; normal: {', '.join(sorted(normal)) or 'none'}; classes: {_few(sorted(set(classes) - {*normal}))}"
             )
         if splits:
             says += f"; splits: {', '.join(splits)}"
-        reading: dict[str, str | tuple[str, ...]] = {"layout": layout.name}
+        reading: dict[str, str | tuple[str, ...]] = {} if layout.name == PATTERNS else {"layout": layout.name}
         if not layout.has_categories:
             reading["category"] = layout.category
         notes = [*how_to_read(arranged, layout, found)]
         if not normal and "" not in classes:
             notes.append(normal_candidates(classes))
         if walked.others:
-            paths = _few([entry.path for entry in walked.others])
-            notes.append(f"{len(walked.others):,} files that are no images are not read: {paths}")
+            kinds = Counter("." + entry.name.rpartition(".")[2] for entry in walked.others)
+            shown = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5))
+            notes.append(f"other files ({shown}), such as {walked.others[0].path}")
         return Recognised(
             source=NAME,
             reading={**reading, **self.reading},
@@ -146,10 +151,14 @@ class _Reader:
         if not self.is_told:
             fitting = look(walked.images, layout)
             if not fitting or fitting[0][1].explained < ENOUGH:
+                example = walked.images[0].path
+                near = inside(walked.images, layout)[:3]
+                meant = (
+                    f"did you mean {' or '.join(f'{tree.root}/{name}' for name in near)}? Else say it" if near else ""
+                )
                 raise SourceError(
-                    f"how the {len(walked.images):,} images in {tree.root} lie is not known, such as"
-                    f" {walked.images[0].path}",
-                    f"say it: {how_to_say(walked.images[0].path)}",
+                    f"how the {len(walked.images):,} images in {tree.root} lie is not known, such as {example}",
+                    f"{meant or 'say it'}: {how_to_say(example)}",
                 )
             told = layout.masks
             layout = fitting[0][0]
@@ -183,8 +192,8 @@ def _found(arranged: Arranged, layout: Layout, chosen: set[str]) -> Iterator[Fou
         if category not in chosen:
             continue
         name = image.says.get("class", "")
-        is_normal = layout.is_normal(name)
         masks = [mask.file for mask in arranged.masks_of.get(image.file.path, ())]
+        is_normal = layout.is_normal(name) or (not name and not masks and layout.unmasked_is_normal)
         usable = [mask.path for mask in masks if mask.problem is None]
         for mask in masks:
             if mask.problem is not None:
@@ -207,7 +216,7 @@ def _found(arranged: Arranged, layout: Layout, chosen: set[str]) -> Iterator[Fou
             image=image.file.path,
             mask=united(usable) if usable else None,
             anomalous=None if not name and usable else not is_normal,
-            source_labels=((GOOD,) if is_normal else (name,)) if name else (),
+            source_labels=(GOOD,) if is_normal else (name,) if name else (),
             problem=image.file.problem,
         )
 

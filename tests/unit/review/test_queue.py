@@ -120,6 +120,11 @@ class TestAuditSample:
         proposals[items[9].item_id][1] = says(items[9], "clip", CLASSES[0])
         assert sorted(sample(items, proposals, audit=1)) == sorted(each.item_id for each in items[5:9])
 
+    def test_defects_that_are_for_training_are_in_it(self) -> None:
+        items, proposals = settled(6)
+        items = [dataclasses.replace(each, split="train") for each in items]
+        assert len(sample(items, proposals, audit=1)) == 6
+
     def test_normal_images_are_in_it(self) -> None:
         normal = item(label=None)
         assert sample([normal], {normal.item_id: [says(normal, "source_label", GOOD)]}) == [normal.item_id]
