@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acbench.errors import SourceError
-
 if TYPE_CHECKING:
     from acbench.data.sources import Recognised
     from acbench.records import Reading
@@ -29,7 +27,7 @@ def print_recognised(folder: str, changes: SettingChanges, *, as_json: bool) -> 
     from acbench import schema
     from acbench.cli.screen import facts_table
     from acbench.data import sources
-    from acbench.data.recognise import recognise
+    from acbench.data.recognise import nothing_recognised, recognise
     from acbench.storage.roots import parse_root
     from acbench.storage.typed_json import to_json
 
@@ -38,8 +36,7 @@ def print_recognised(folder: str, changes: SettingChanges, *, as_json: bool) -> 
     options = ", ".join(reading_lines(reading)) or "any source knows"
     found = recognise(root, reading)
     if not found:
-        sources.locate(sources.get("folders"), root)  # it says why
-        raise SourceError(f"nothing in {folder} is laid out as {options} says", "acbench ingest FOLDER  looks itself")
+        raise nothing_recognised(root, options)
     if as_json:
         click.echo(json.dumps([to_json(each) for each in found], indent=1, ensure_ascii=False))
         return 0

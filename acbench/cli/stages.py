@@ -65,7 +65,7 @@ def ingest(benchmark: str, project: Path, options: Options, out: str | None, as_
         if run.shard:
             return print_shard(run.shard, [shards.ingest(run, run.shard)], benchmark, as_json=as_json)
         dataset = workflow.ingest(run)
-        description = describe(run.source, dataset)
+        description = describe(run.origin, dataset)
         export(run, out)
     if as_json:
         findings = [to_json(finding) for finding in dataset.findings]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 from acbench.data import sources
 from acbench.data.sources import Recognised, Source
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, SourceError
 from acbench.records import Reading
 from acbench.storage.files import FileTree
 from acbench.storage.roots import Root, open_tree
@@ -61,3 +63,12 @@ def _by_categories(source: Source, tree: FileTree) -> Recognised | None:
         certainty=0.9 if len(present) > 1 else 0.5,
         categories=tuple(present),
     )
+
+
+def nothing_recognised(root: Root, says: str) -> SourceError:
+    """Why nothing in a root is recognised. `says`: the options that were given, for the message."""
+    try:
+        sources.locate(sources.get("folders"), root)
+    except SourceError as why:
+        return why
+    return SourceError(f"nothing in {root} is laid out as {says} says", f"acbench ingest {shlex.quote(str(root))}")

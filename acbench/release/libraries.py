@@ -31,7 +31,9 @@ class DatasetsLibrary(Protocol):
 class CroissantLibrary(Protocol):
     """`mlcroissant`: it writes and checks `croissant.json`."""
 
-    def describe(self, manifest: Manifest, *, repo: str, about: str, attribution: str) -> bytes:
+    def describe(
+        self, manifest: Manifest, *, repo: str, about: str, attribution: str, citation: str, home: str
+    ) -> bytes:
         """The content of `croissant.json`."""
 
     def problems(self, folder: Path, manifest: Manifest) -> list[str]:

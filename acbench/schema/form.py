@@ -97,7 +97,7 @@ def _choices(parent: Xml.Element, category: Category, verdicts: Mapping[Verdict,
     key = keys(category)
     _choice(choices, GOOD, NORMAL, by_name(category.normal, category), key[GOOD])
     for defect in category.classes:
-        hint = by_name(f"{defect.definition} {defect.not_this}", category)
+        hint = by_name(f"{defect.definition} {defect.not_this}".strip(), category)
         _choice(choices, defect.id, defect.name, hint, key[defect.id])
     for verdict, name in verdicts.items():
         _choice(choices, verdict, name, MEANING[verdict], key[verdict])
@@ -170,7 +170,9 @@ def _image(parent: Xml.Element, name: str) -> None:
 
 
 def _choice(parent: Xml.Element, alias: str, name: str, hint: str, key: str) -> None:
-    shown = f"{html.escape(name)}<small>{html.escape(hint.partition('. ')[0].removesuffix('.'))}.</small>"
-    choice = Xml.SubElement(parent, "Choice", value=name, alias=alias, hint=hint, html=shown)
+    first = f"<small>{html.escape(hint.partition('. ')[0].removesuffix('.'))}.</small>" if hint else ""
+    choice = Xml.SubElement(parent, "Choice", value=name, alias=alias, html=html.escape(name) + first)
+    if hint:
+        choice.set("hint", hint)
     if key:
         choice.set("hotkey", key)

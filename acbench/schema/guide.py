@@ -48,7 +48,7 @@ def instructions(category: Category, marks: str = MASK) -> str:
     return "".join(
         [
             '<div class="acb-guide">',
-            _section("What you see", text(category.object)),
+            _section("What you see", text(category.object)) if category.object else "",
             _section("How to decide", "<br>".join(filter(None, (text(introduction), _text(MARKED)))), decide),
             _section("What there is to choose", "", choices),
             _section(

@@ -118,6 +118,11 @@ class _Pusher:
 
     def push(self, category: Category, due: Sequence[DueTask]) -> PushResult:
         """Push the tasks of one category."""
+        if undefined := [defect.name for defect in category.classes if not defect.definition]:
+            self.run.console.note(
+                f"{category.key}: {', '.join(undefined)} {'has' if len(undefined) == 1 else 'have'} no definition;"
+                f" annotators see the name alone. Write it into {self.run.schema.file}"
+            )
         spec = project_spec(self.run.schema, category, self.options.annotators, marks=self._marks(category))
         project = self.tool.open(spec, restore_form=self.options.restore_form)
         check = self.check(spec.form)

@@ -20,6 +20,7 @@ from acbench.storage.files import FileTree
 from acbench.storage.roots import Root, parse_root
 from acbench.storage.urls import Url
 from acbench.workflows.copied import readable_root
+from acbench.workflows.origin import naming
 from acbench.workflows.run import Run
 
 SHOWN = 5
@@ -34,14 +35,21 @@ def ingest(run: Run) -> Dataset:
         dataset = reading.ingest(
             run.source,
             root,
-            categories=run.settings.categories,
+            categories=folders_to_read(run),
             limit=run.settings.limit,
+            naming=naming(run.source, run.schema, run.files),
             hasher=FileHasher(cache=run.ledger.file_facts, progress=progress, engine=engine),
         )
     check_categories(dataset, run.schema, run.source.title)
     if run.shard is None:
         _write_tables(run, dataset)
     return dataset
+
+
+def folders_to_read(run: Run) -> list[str]:
+    """The categories to read, as the dataset calls them; none for all."""
+    known = run.schema.categories
+    return [known[key].folder or key if key in known else key for key in run.settings.categories]
 
 
 def check_categories(dataset: Dataset, schema: Schema, title: str) -> None:
@@ -77,7 +85,7 @@ def dataset_root(run: Run) -> Root:
         return _with_masks(run, root)
     if run.source.render is None:
         raise AcbenchError(
-            f"where is {run.source.title}?",
+            f"where is {run.origin.title}?",
             f"acbench relabel {run.schema.argument} --root FOLDER   ({run.source.home})",
         )
     with run.console.stage("render the sample") as progress:

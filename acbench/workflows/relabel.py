@@ -117,4 +117,4 @@ def _report(run: Run, queue: Queue) -> RelabelReport:
         audit=queue.audit,
         plan=queue.plan_report(),
     )
-    return relabel_report(outcome, run.schema, run.source)
+    return relabel_report(outcome, run.schema, run.origin)

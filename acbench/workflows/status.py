@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from acbench import schema as schemas
 from acbench.errors import AcbenchError, StorageError
 from acbench.storage.ledger import Ledger
 from acbench.storage.ledger.artifacts import Artifact
@@ -43,9 +44,14 @@ class BenchmarkStatus:
 
 
 def status(folder: Path, benchmark: str | None = None) -> dict[str, BenchmarkStatus]:
-    """The benchmark's status, or that of all benchmarks of the project, by name. Raises AcbenchError."""
+    """The benchmark's status, or that of all benchmarks of the project, by name. Raises AcbenchError.
+
+    `benchmark`: its name, or the path of its schema file.
+    """
     project = _project_with_runs(folder)
     known = sorted(path.parent.name for path in project.workspace.glob("*/settings.json"))
+    if benchmark is not None and benchmark.endswith((".yaml", ".yml")):
+        benchmark = schemas.load(benchmark).benchmark
     if benchmark is not None and benchmark not in known:
         raise AcbenchError(f"{benchmark} has not been relabelled here", f"known: {', '.join(known) or 'nothing yet'}")
     with Ledger(project.ledger) as ledger:
@@ -103,7 +109,10 @@ def _counts(files: BenchmarkFiles) -> tuple[dict[str, int], int, str]:
         plan = report.get("plan")  # an earlier version wrote none
         return labels, waiting, str(plan["why"]) if plan else ""
     except (ValueError, TypeError, KeyError) as error:
-        raise StorageError(f"{path} is damaged: {error}", f"it is remade: acbench relabel {files.benchmark}") from None
+        raise StorageError(
+            f"{path} is damaged: {error}",
+            f"it is remade: acbench relabel {schemas.argument(files.benchmark, files.project.folder)}",
+        ) from None
 
 
 def _state(project: Project, artifact: Artifact, ledger: Ledger) -> FileState:

@@ -25,6 +25,7 @@ LIBRARIES = {
     "predictors": "PIL cleanlab numpy scipy sklearn",
     "release": "PIL numpy pyarrow yaml",
     "review": "PIL cleanlab numpy pandas",
+    "licences": "packaging",
     "schema": "yaml",
     "stats": "krippendorff numpy scipy sklearn statsmodels",
     "storage": "fsspec msgspec numpy pyarrow",
