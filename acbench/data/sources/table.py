@@ -79,13 +79,16 @@ def read(tree: FileTree, reading: Reading) -> Contents:
     if not rows:
         raise SourceError(f"{tables[0].file} holds no row", "write one row an image: image,label")
     boxed = any(each.columns.boxed for each in tables)
-    in_column = any("category" in each.columns.of for each in tables)
+    if any("category" in each.columns.of for each in tables):  # it named a column
+        reading = {key: value for key, value in reading.items() if key != "category"}
     joined = common(
-        files, {key: value for key, value in reading.items() if key != "category" or not in_column}, shortlist([each.file for each in tables]),
+        files,
+        reading,
+        shortlist([each.file for each in tables]),
         used={*(each.file for each in tables), *(each.names_file for each in tables)},
         beside={files.find(row.mask, row.file.rpartition("/")[0]).path for row in rows if row.mask},
         instances=boxed,
-    )  # fmt: skip
+    )
     labels = len({label for row in rows for label in row.labels if folded(label) not in joined.normal})
     names = shortlist([each.file for each in tables])
     marks = " and boxes" if boxed else " and masks" if any(row.mask for row in rows) else ""
