@@ -81,7 +81,7 @@ def dataset_root(run: Run) -> Root:
     Raises AcbenchError if no command has said where it lies.
     """
     if run.settings.root is not None:
-        root = readable_root(run.source, parse_root(run.settings.root), run.files.workspace / "images", run.console)
+        root = readable_root(run.source, parse_root(run.settings.root), run.files.project.copies, run.console)
         return _with_masks(run, root)
     if run.source.render is None:
         raise AcbenchError(
@@ -101,7 +101,7 @@ def _with_masks(run: Run, root: Root) -> Root:
     if not drawings:
         return root
     with run.console.stage("draw masks") as progress:
-        return copy_with_masks(tree, drawings, run.files.workspace / "images" / root.resolve().name, progress=progress)
+        return copy_with_masks(tree, drawings, run.files.project.copies / root.resolve().name, progress=progress)
 
 
 def _write_tables(run: Run, dataset: Dataset) -> None:
