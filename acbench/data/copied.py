@@ -23,7 +23,8 @@ MAX_IMAGE = 512 << 20
 TABLE = "metadata.jsonl"
 IMAGES, MASKS = "images", "masks"
 """Folders of the copy."""
-_KEY = ".copied.json"
+_KEY = ".key.json"
+"""Ends the name of the file, beside the copy, that says what was copied."""
 _EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp", "GIF": ".gif"}
 
 
@@ -63,6 +64,7 @@ def copy_of(dataset: ForeignDataset, folder: Path, *, progress: Progress = lambd
     key = dataset.key
     if _is_complete(folder, key):
         return folder
+    _key_file(folder).unlink(missing_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
     (folder / IMAGES).mkdir(parents=True)
@@ -90,14 +92,18 @@ def copy_of(dataset: ForeignDataset, folder: Path, *, progress: Progress = lambd
         lines.append(json.dumps(row, ensure_ascii=False, default=str) + "\n")
         progress(number, max(dataset.size, number))
     write_bytes(folder / TABLE, "".join(lines).encode())
-    write_bytes(folder / _KEY, json.dumps(key).encode())
+    write_bytes(_key_file(folder), json.dumps(key).encode())
     return folder
+
+
+def _key_file(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}{_KEY}")
 
 
 def _is_complete(folder: Path, key: str) -> bool:
     """Whether the folder holds the dataset of this key: the key is written last."""
     try:
-        return bool(json.loads((folder / _KEY).read_bytes()) == key)
+        return folder.is_dir() and bool(json.loads(_key_file(folder).read_bytes()) == key)
     except (OSError, ValueError):
         return False
 

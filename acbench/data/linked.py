@@ -23,6 +23,7 @@ from acbench.storage.files import FileRefused, FileTree
 DEEPEST = 12
 """Folders inside folders that are linked."""
 _KEYS = ".masks.json"
+"""Ends the name of the file, beside the copy, that says what each mask was drawn from."""
 
 
 def copy_with_masks(
@@ -48,14 +49,14 @@ def copy_with_masks(
     for path in _files(FileTree(folder), ".", 0):
         if path not in wanted:
             (folder / path).unlink()
-    write_bytes(folder / _KEYS, json.dumps(keys).encode())
+    write_bytes(folder.with_name(f"{folder.name}{_KEYS}"), json.dumps(keys).encode())
     return folder
 
 
 def _known(folder: Path) -> Mapping[str, str]:
     """Path of a mask → what it was drawn from."""
     try:
-        keys = json.loads((folder / _KEYS).read_bytes())
+        keys = json.loads(folder.with_name(f"{folder.name}{_KEYS}").read_bytes())
     except (OSError, ValueError):
         return {}
     return keys if isinstance(keys, dict) else {}

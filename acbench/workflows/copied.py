@@ -13,7 +13,7 @@ from acbench.errors import SourceError
 from acbench.storage.roots import Root
 
 
-def readable_root(source: Source, root: Root, folder: Path, console: Console) -> Root:
+def readable_root(source: Source, root: Root, folder: Path, console: Console | None = None) -> Root:
     """The root itself, or, of a source that reads other programs, a copy below `folder`. Raises AcbenchError."""
     if not source.scheme:
         return root
@@ -22,6 +22,8 @@ def readable_root(source: Source, root: Root, folder: Path, console: Console) ->
         raise SourceError(f"{url} is no dataset of `source: {source.name}`", source.home)
     dataset = _dataset(source, url)
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", url.rstrip("/").rpartition("/")[2].partition("@")[0]) or source.name
+    if console is None:
+        return copy_of(dataset, folder / name)
     with console.stage(f"copy {url}") as progress:
         return copy_of(dataset, folder / name, progress=progress)
 
