@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +36,8 @@ TOYS: dict[str, Callable[[Path], Path]] = {
     "coco": toy_coco,
     "yolo": toy_yolo,
     "voc": toy_voc,
+    "hub": partial(toy_table, name="metadata.jsonl"),
+    "fiftyone": partial(toy_table, name="metadata.jsonl"),
 }
 """A small tree in the layout of each source."""
 
