@@ -6,10 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from acbench.data.sources._arrange import folded
 from acbench.data.sources._layout import ImageFile
+from acbench.data.sources._pattern import MASK_FOLDERS
 from acbench.data.sources._walk import walk
 from acbench.records import Finding
 from acbench.storage.files import FileTree
+
+_MASKS = frozenset(map(folded, (*MASK_FOLDERS, "SegmentationClass", "SegmentationObject")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Files:
 
         That is the path from there or from the root. Failing that, it is the only image whose path ends as `name` does,
         with as many of its last parts as agree: annotations are often moved after they were written. Of several, it is
-        the one below `base`, or in a folder named as the `split` is. A name without an extension means any.
+        no mask, and the one below `base`, or in a folder named as the `split` is. A name may lack its extension.
         """
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         if not parts or ".." in parts or "\0" in name:
@@ -56,6 +60,8 @@ class Files:
         for first in range(len(parts)):
             end = "/".join(parts[first:])
             alike = [each for each in self._candidates(parts[-1]) if _ends_with(each, end)]
+            if len(alike) > 1:
+                alike = [each for each in alike if not is_mask(each)] or alike
             if len(alike) > 1 and base:
                 alike = [each for each in alike if each.startswith(f"{base}/")] or alike
             if len(alike) > 1 and split:
@@ -68,6 +74,11 @@ class Files:
 
     def _candidates(self, name: str) -> list[str]:
         return self._named.get(name) or self._named.get(f"{name}.", [])
+
+
+def is_mask(path: str) -> bool:
+    """Whether a picture lies in a folder that is called as folders of masks are."""
+    return any(folded(part) in _MASKS for part in path.split("/")[:-1])
 
 
 def list_files(tree: FileTree) -> Files:

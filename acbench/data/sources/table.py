@@ -134,9 +134,12 @@ def _found(tree: FileTree, files: Files, reading: Reading) -> list[_Read]:
             why_not.append(SourceError(f"{path} names images that are not there, such as"
                                        f" {each.table.rows[0][1].get(each.columns.of['image'])!r}",
                                        "give the folder that holds the images too: --root"))  # fmt: skip
+    if unclear := [why for why in why_not if isinstance(why, Unclear)]:
+        other = f"   or   --reading table={read[0].file}" if read else ""
+        raise Unclear(unclear[0].message, f"{unclear[0].hint}{other}")
     if not read:
         if why_not:
-            raise next((why for why in why_not if isinstance(why, Unclear)), why_not[0])
+            raise why_not[0]
         raise SourceError("there is no table of images: no CSV, JSON lines or Parquet file", HOME)
     tables = [each for each in read if each.file.rpartition("/")[2].lower() in METADATA] or read
     by_split = [each for each in tables if _split_of(each.file, splits_of(reading))]
