@@ -64,6 +64,11 @@ def label_set(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(labels)))
 
 
+def one_defect(labels: Sequence[str]) -> str:
+    """The class of defect that labels name, if they name exactly one and not `good`; else empty."""
+    return labels[0] if len(labels) == 1 and labels[0] != GOOD else ""
+
+
 def is_contradictory(labels: Collection[str]) -> bool:
     """Whether `good` stands beside another class: it excludes all others."""
     return GOOD in labels and len(set(labels)) > 1

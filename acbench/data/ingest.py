@@ -134,7 +134,7 @@ def describe(source: Source, dataset: Dataset) -> str:
     if dataset.limit is not None:
         line += f"; at most {dataset.limit:,} images of a category were asked for"
     if unusable := sum(bool(item.problem) for item in dataset.items):
-        line += f"; {unusable:,} image{'s' if unusable > 1 else ''} cannot be used"
+        line += f"; {counted(unusable, 'image')} cannot be used"
     return line
 
 

@@ -9,8 +9,9 @@
 | `FakeAnnotationTool` | an annotation tool such as Label Studio, in memory |
 | `FakeHub` | a repository on the Hugging Face Hub, in memory |
 
-`BEHAVIOURS` says how real endpoints behave, and `behave` has a `FakeEndpoint` do so. The fakes fail on demand: see
-`Fault` of `acbench.testing.endpoint` and `Failure`.
+`TOY_LAYOUTS` has a toy dataset in each layout that people's data comes in, and `dropped` tells which images a source
+loses without a word. `BEHAVIOURS` says how real endpoints behave, and `behave` has a `FakeEndpoint` do so. The fakes
+fail on demand: see `Fault` of `acbench.testing.endpoint` and `Failure`.
 """
 
 from acbench.testing.annotated import TOY_CLASSES, MarkedToy, toy_coco, toy_images, toy_table, toy_voc, toy_yolo
@@ -19,7 +20,7 @@ from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
 from acbench.testing.failures import Failure, FailurePlan
 from acbench.testing.hub import FakeHub
-from acbench.testing.layouts import TOY_LAYOUTS, ToyImage, toy_layout
+from acbench.testing.layouts import TOY_LAYOUTS, ToyImage, dropped, toy_layout
 from acbench.testing.models import FakeModels, MemoryVectors
 from acbench.testing.trees import (
     SIZE,
@@ -51,6 +52,7 @@ __all__ = [
     "MemoryVectors",
     "ToyImage",
     "behave",
+    "dropped",
     "full_tree",
     "tiny_image",
     "tiny_jpeg",

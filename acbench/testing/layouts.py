@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from acbench.records import GOOD
+from acbench.data.sources import FoundImage
+from acbench.data.sources._layout import IMAGES
+from acbench.records import GOOD, Finding, mask_files
 from acbench.testing.trees import full_tree
 
 
@@ -141,6 +143,26 @@ TOY_LAYOUTS: Mapping[str, tuple[ToyImage, ...]] = {
     }.items()
 }  # fmt: skip
 """Name of a layout → the images of a toy dataset in it."""
+
+
+def dropped(root: Path, results: Iterable[FoundImage | Finding]) -> list[str]:
+    """The images below `root` that a source has dropped: neither an image nor a mask of `results`, nor in a finding.
+
+    `results`: what the source has found, and the findings of its location. No source may drop an image.
+    """
+    known: set[str] = set()
+    for result in results:
+        if isinstance(result, Finding):
+            known.add(result.path)
+        else:
+            known |= {result.image, *(mask_files(result.mask) if result.mask else ())}
+    lost = []
+    for path in sorted(root.rglob("*")):
+        below = path.relative_to(root)
+        named = {below.as_posix(), *(parent.as_posix() for parent in below.parents if parent.name)}
+        if path.suffix.lower() in IMAGES and path.is_file() and not known & named:
+            lost.append(below.as_posix())
+    return lost
 
 
 def toy_layout(root: Path, name: str) -> Path:

@@ -20,6 +20,8 @@ _READ = frozenset(
 """Extensions of the image formats that acbench reads."""
 _NOT_READ = frozenset({".apng", ".avif", ".exr", ".heic", ".heif", ".jp2", ".jxl", ".npy", ".svg", ".tga"})
 """Extensions of image formats that acbench does not read. Such a file counts as an image with a problem."""
+IMAGES = _READ | _NOT_READ
+"""Extensions of images, in lower case."""
 
 
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "@eadir", "$recycle.bin", "lost+found"})
@@ -191,7 +193,7 @@ def image_file(entry: FolderEntry) -> ImageFile | None:
     """The image or mask that an entry is; None if it has no image's extension, or is a folder with such a name."""
     stem, dot, extension = entry.name.rpartition(".")
     extension = f".{extension.lower()}"
-    if not dot or is_litter(entry.name) or extension not in _READ | _NOT_READ:
+    if not dot or is_litter(entry.name) or extension not in IMAGES:
         return None
     why = entry.refused
     if entry.kind == "folder":

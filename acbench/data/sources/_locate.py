@@ -125,6 +125,8 @@ def _choose(present: tuple[str, ...], wanted: Collection[str]) -> tuple[str, ...
 
 def _unknown_categories(source: Source, categories: tuple[str, ...]) -> Iterator[Finding]:
     """A finding for each category that the complete dataset does not have; they are read like the others."""
+    if not source.image_counts:
+        return  # nobody knows which categories people's own data has
     unknown = [category for category in categories if category not in source.image_counts]
     for other in _others(source) if unknown else ():
         theirs = [category for category in unknown if category in other.image_counts]
@@ -137,7 +139,7 @@ def _unknown_categories(source: Source, categories: tuple[str, ...]) -> Iterator
                 hint=other.home,
             )
             return
-    for category in unknown if source.image_counts else ():
+    for category in unknown:
         yield Finding(
             path=category,
             kind="unknown_category",

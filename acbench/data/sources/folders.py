@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from acbench._util.plural import counted
+from acbench._util.text import printable
 from acbench.data.sources import mvtec_ad
 from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, Placed, arrange, folded, hashed_split
 from acbench.data.sources._contract import FoundImage, Recognised
@@ -300,7 +301,7 @@ def _category(image: Placed, layout: Layout) -> str:
 
 
 def _root_name(tree: FileTree) -> str:
-    return tree.root.rstrip("/").rpartition("/")[2] or "images"
+    return printable(tree.root.rstrip("/").rpartition("/")[2].removesuffix(".zip")) or "images"
 
 
 def _few(names: Sequence[str]) -> str:

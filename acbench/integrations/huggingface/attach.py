@@ -73,7 +73,7 @@ class _File:
     path: str | None
     """Where it is; None if there is none, or not the right one, or several."""
     united: bytes | None = None
-    """Of several masks of one image a PNG of what any of them marks."""
+    """A PNG of what any of several masks of one image marks."""
     problem: str = ""
 
 

@@ -391,9 +391,10 @@ def to_changed(item: Item) -> Item:
     return replace(item, boxes=((left, top, right, bottom + 1), *others))
 
 
-@given(
-    st.binary(max_size=300), st.sampled_from(["a.csv", "a.jsonl", "a.json", "a.parquet", "a.xml", "data.yaml", "1.txt"])
-)
+NAMES = ["a.csv", "a.jsonl", "a.json", "a.parquet", "a.xml", "data.yaml", "1.txt"]
+
+
+@given(st.binary(max_size=300), st.sampled_from(NAMES))
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_are_read_or_refused(content: bytes, name: str) -> None:
     import tempfile

@@ -14,9 +14,7 @@ from acbench.data.recognise import recognise
 from acbench.data.sources import FoundImage
 from acbench.errors import SourceError
 from acbench.records import GOOD, Finding, mask_files
-from acbench.testing import TOY_LAYOUTS, tiny_image, toy_layout, toy_mvtec_ad
-
-PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".webp", ".pgm", ".gif", ".jfif", ".avif"}
+from acbench.testing import TOY_LAYOUTS, dropped, tiny_image, toy_layout, toy_mvtec_ad
 
 
 def read(root: Path, **reading: str | tuple[str, ...]) -> tuple[list[FoundImage], list[Finding]]:
@@ -74,16 +72,7 @@ class TestLayouts:
         )  # fmt: skip
         (root / "link.png").symlink_to("/etc/passwd")
         images, findings = read(root, **reading)
-        named = {each.image for each in images} | {path for each in images for path in mask_files(each.mask or "")}
-        named |= {each.path for each in findings}
-        lost = {
-            path
-            for each in root.rglob("*")
-            if each.suffix in PICTURES and not each.is_dir()
-            for path in [each.relative_to(root).as_posix()]
-            if not any(path == known or path.startswith(f"{known}/") for known in named)
-        }
-        assert lost == set()
+        assert dropped(root, [*images, *findings]) == []
 
 
 class TestOptions:

@@ -21,7 +21,7 @@ from acbench.data.sources import FoundImage, Source, _image_anno, sample, visa
 from acbench.errors import AcbenchError, SourceError
 from acbench.records import Finding
 from acbench.storage.files import FileRefused
-from acbench.testing import toy_coco, toy_mvtec_ad, toy_table, toy_visa, toy_voc, toy_yolo
+from acbench.testing import dropped, tiny_image, toy_coco, toy_mvtec_ad, toy_table, toy_visa, toy_voc, toy_yolo
 from tests.support.commands import python
 
 MVTEC_AD = sources.get("mvtec_ad")
@@ -96,6 +96,21 @@ class TestContract:
             assert each.source_labels
             assert (each.mask is not None or each.boxes != ()) == each.anomalous
             assert each.split == "test" or not each.anomalous
+
+    def test_it_drops_no_image_without_a_word(self, name: str, tmp_path: Path) -> None:
+        root = TOYS[name](tmp_path / "toy")
+        category = scanned(sources.get(name), root)[0][0].category
+        for path in (
+            "stray.png", "other/deep/1.jpg", f"{category}/stray.tif", f"{category}/more/1.webp", ".hidden/1.png",
+            f"{category}/train/1.png", f"{category}/test/new/deep/1.png", f"{category}/train/new/1.png",
+            f"{category}/ground_truth/new/1.png", f"{category}/Data/1.gif", f"{category}/Data/Images/Odd/1.JPG",
+            f"{category}/Data/Images/Normal/odd.avif", f"{category}/Data/Masks/Normal/1.png",
+        ):  # fmt: skip
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(tiny_image(path))
+        place = sources.locate(sources.get(name), root)
+        found, findings = scanned(sources.get(name), root)
+        assert dropped(root, [*place.findings, *found, *findings]) == []
 
     def test_a_category_can_be_the_root(self, name: str, tmp_path: Path) -> None:
         source = sources.get(name)
