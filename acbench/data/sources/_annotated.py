@@ -126,7 +126,11 @@ class Annotated:
 
 
 class Unclear(SourceError):
-    """There are several ways to read a dataset, and the hint says how to choose one."""
+    """A person has to say how to read a dataset, and the hint says how."""
+
+
+class TwoWays(Unclear):
+    """Two columns would do."""
 
 
 def shortlist(names: Sequence[str], most: int = 3) -> str:
@@ -135,7 +139,8 @@ def shortlist(names: Sequence[str], most: int = 3) -> str:
 
 
 def common(files: Files, reading: Reading, by: str, *, used: Collection[str], beside: Collection[str] = (),
-           instances: bool = True) -> Joined:  # fmt: skip
+           instances: bool = True,
+    about: str = "") -> Joined:  # fmt: skip
     """How rows are joined with files, with the options in COMMON."""
     return Joined(
         files=files,
@@ -146,6 +151,7 @@ def common(files: Files, reading: Reading, by: str, *, used: Collection[str], be
         instances=instances,
         beside=beside,
         used=used,
+        about=about,
     )
 
 

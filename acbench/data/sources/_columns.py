@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from acbench.data.sources._annotated import Unclear, text_option
+from acbench.data.sources._annotated import TwoWays, Unclear, text_option
 from acbench.data.sources._rows import Row, Shape, label_fault
 from acbench.errors import SourceError
 from acbench.records import Reading
@@ -31,6 +31,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "category": ("category", "object", "objectname", "product", "productname"),
 }  # fmt: skip
 """What is read → the names, folded, that a column of it has."""
+LOOKED_AT = 200
+"""Rows that are looked at to see what a column holds."""
+ENOUGH = 0.5
+"""At least this share of a table's rows has to name images that are there, or the table is of something else."""
 FORMS = {
     "xyxy": "left, top, right, bottom",
     "xywh": "left, top, width, height",
@@ -80,8 +84,11 @@ class Columns:
         return "; ".join(parts)
 
 
-def choose(table: ForeignTable, file: str, reading: Reading) -> Columns:
-    """The columns to read. Raises SourceError if there are none, or two that would do."""
+def choose(table: ForeignTable, file: str, reading: Reading, finds: Callable[[str], bool]) -> Columns:
+    """The columns to read. Raises SourceError if there are none, or two that would do.
+
+    A column of paths without a name that tells is known by what it holds: `finds(text)` says whether that is an image.
+    """
     by_fold: dict[str, list[str]] = {}
     for column in table.columns:
         by_fold.setdefault(fold(column), []).append(column)
@@ -96,11 +103,13 @@ def choose(table: ForeignTable, file: str, reading: Reading) -> Columns:
             of[key] = _named(told[key], table, file, key)
             continue
         found = [column for name in names for column in by_fold.get(name, ()) if column not in told.values()]
+        if key == "image" and not found:
+            found = _of_images(table, finds)
         if key == "label" and len(found) == 2:
             found, numbers = _names_beside_numbers(table, found)
         if len(found) > 1:
             both = " and ".join(f"`{column}`" for column in found)
-            raise Unclear(f"{file} has two columns that may hold the {key}: {both}",
+            raise TwoWays(f"{file} has two columns that may hold the {key}: {both}",
                               f"--reading {key}={found[0]}   or   --reading {key}={found[1]}")  # fmt: skip
         if found:
             of[key] = found[0]
@@ -117,7 +126,8 @@ def missing(columns: Columns, table: ForeignTable, file: str) -> SourceError | N
     have = ", ".join(f"`{column}`" for column in table.columns[:20])
     for key, what in (("image", "paths of images"), ("label", "labels")):
         if key not in columns.of and not (key == "label" and columns.objects):
-            return SourceError(f"{file} has no column of {what}: it has {have}", f"--reading {key}=COLUMN")
+            kind = Unclear if key == "label" else SourceError
+            return kind(f"{file} has no column of {what}: it has {have}", f"--reading {key}=COLUMN")
     return None
 
 
@@ -243,6 +253,15 @@ def _named(name: str, table: ForeignTable, file: str, key: str) -> str:
     near = get_close_matches(name, table.columns, n=1)
     meant = f"did you mean {key}={near[0]}? " if near else ""
     raise SourceError(f"{file} has no column {name!r}", f"{meant}It has: {', '.join(table.columns[:20])}")
+
+
+def _of_images(table: ForeignTable, finds: Callable[[str], bool]) -> list[str]:
+    """The columns of which most values are images that are there."""
+    rows = [values for _, values in table.rows[:LOOKED_AT]]
+    texts = {column: [text for row in rows if (text := _text(row.get(column)))] for column in table.columns}
+    return [
+        column for column, values in texts.items() if values and sum(map(finds, values)) > ENOUGH * max(len(rows), 1)
+    ]
 
 
 def _names_beside_numbers(table: ForeignTable, found: list[str]) -> tuple[list[str], str]:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from acbench._util.plural import counted
 from acbench._util.text import printable, tidy
 from acbench.data.sources._arrange import NORMAL, TEST, TRAIN, VALIDATION, folded, hashed_split
 from acbench.data.sources._contract import FoundImage
@@ -85,6 +86,8 @@ class Joined:
     """Whether several rows of an image are several places on it; else a second row has to say the same."""
     beside: Collection[str] = ()
     """Paths of images that no row has to name, such as masks."""
+    about: str = ""
+    """What findings about rows are about; empty for the file of each row."""
     used: Collection[str] = ()
     """Paths of other files that were read."""
     _faults: defaultdict[tuple[str, str, str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -213,7 +216,7 @@ class Joined:
                 yield Finding(path=path, kind="stray_file", detail=f"{self.by} does not need it: it is not read")
 
     def _note(self, row: Row, kind: str, fault: str, hint: str, example: str) -> None:
-        self._faults[row.file, kind, fault, hint].append(f"{row.at}: {example}" if row.at else example)
+        self._faults[self.about or row.file, kind, fault, hint].append(f"{row.at}: {example}" if row.at else example)
 
     def _findings(self) -> Iterator[Finding]:
         """One finding for each kind of fault in each file, with its count and two examples."""
@@ -226,10 +229,16 @@ def file_of(files: Files, row: Row) -> Found:
     return files.find(row.image, _folder(row.file), row.split)
 
 
+_SINGULAR = {"are": "is", "have": "has", "name": "names", "repeat": "repeats", "say": "says"}
+
+
 def finding_of(file: str, kind: str, fault: str, examples: Sequence[str], hint: str, *, what: str = "row") -> Finding:
     """The finding about rows of a file that have one fault: their count and two examples."""
     shown = "; ".join(printable(tidy(each, 200)) for each in examples[:2] if each)
-    count = f"{len(examples):,} {what}{'s' if len(examples) > 1 else ''} {fault}" if shown else fault
+    if len(examples) == 1:
+        verb, _, rest = fault.partition(" ")
+        fault = f"{_SINGULAR.get(verb, verb)} {rest}"
+    count = f"{counted(len(examples), what)} {fault}" if shown else fault
     return Finding(path=file, kind=kind, detail=f"{count}: {shown}" if shown else count, hint=hint)
 
 

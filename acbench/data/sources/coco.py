@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from acbench._util.plural import counted
 from acbench._util.text import tidy
 from acbench.data.segments import Drawing, mask_path
 from acbench.data.sources._annotated import (
@@ -218,8 +219,8 @@ def read(tree: FileTree, reading: Reading) -> Contents:
         joined=common(
             files, reading, shortlist([part.file for part in parts]), used={part.file for part in parts}, beside=there
         ),
-        says=f"COCO: {shortlist([part.file for part in parts])}, {len(rows):,} images, {len(classes):,} classes,"
-        f" {marks}",
+        says=f"COCO: {shortlist([part.file for part in parts])}, {counted(len(rows), 'image')},"
+        f" {counted(len(classes), 'class', 'classes')}, {marks}",
         findings=findings,
         certainty=0.9,
     )

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from acbench._util.plural import counted
 from acbench.data.sources import _class_names
 from acbench.data.sources._annotated import (
     COMMON,
     Annotated,
     Contents,
+    TwoWays,
     Unclear,
     common,
     list_option,
@@ -22,7 +24,15 @@ from acbench.data.sources._annotated import (
     text_option,
 )
 from acbench.data.sources._arrange import folded
-from acbench.data.sources._columns import Columns, RowMaker, are_numbers, choose, label_values, missing
+from acbench.data.sources._columns import (
+    ENOUGH,
+    Columns,
+    RowMaker,
+    are_numbers,
+    choose,
+    label_values,
+    missing,
+)
 from acbench.data.sources._files import Files, list_files
 from acbench.data.sources._rows import (
     Row,
@@ -37,8 +47,6 @@ from acbench.storage.foreign_tables import EXTENSIONS, MAX_BYTES, ForeignTable, 
 NAME = "table"
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 """What `datasets` calls the table of an ImageFolder, in every folder of images."""
-ENOUGH = 0.5
-"""At least this share of a table's rows has to name images that are there, or the table is of something else."""
 OPTIONS: Mapping[str, str] = {
     "table": "the file of the rows, from the dataset's folder on; several for several",
     "image": "the column of the paths of images",
@@ -95,7 +103,8 @@ def read(tree: FileTree, reading: Reading) -> Contents:
     return Contents(
         rows=rows,
         joined=joined,
-        says=f"a table of images with labels{marks}: {names}, {len(rows):,} rows, {labels:,} classes",
+        says=f"a table of images with labels{marks}: {names}, {counted(len(rows), 'row')},"
+        f" {counted(labels, 'class', 'classes')}",
         findings=[finding for each in tables for finding in each.findings],
         notes=[note for each in tables for note in each.notes],
         certainty=0.9 if all(each.file.rpartition("/")[2].lower() in METADATA for each in tables) else 0.85,
@@ -108,7 +117,8 @@ def _told(tree: FileTree, files: Files, path: str, reading: Reading) -> _Read:
         tables = [each for each in files.others if each.lower().endswith(EXTENSIONS)]
         raise SourceError(f"there is no table {path}", f"there are: {', '.join(tables[:10]) or 'none'}")
     table = _parsed(tree, path)
-    columns = choose(table, path, reading)
+    base = path.rpartition("/")[0]
+    columns = choose(table, path, reading, lambda name: bool(files.find(name, base).path))
     if (why := missing(columns, table, path)) is not None:
         raise why
     return _Read(path, table, columns)
@@ -134,7 +144,8 @@ def _found(tree: FileTree, files: Files, reading: Reading) -> list[_Read]:
             why_not.append(SourceError(f"{path} names images that are not there, such as"
                                        f" {each.table.rows[0][1].get(each.columns.of['image'])!r}",
                                        "give the folder that holds the images too: --root"))  # fmt: skip
-    if unclear := [why for why in why_not if isinstance(why, Unclear)]:
+    unclear = [why for why in why_not if isinstance(why, Unclear)]
+    if unclear and (not read or isinstance(unclear[0], TwoWays)):
         other = f"   or   --reading table={read[0].file}" if read else ""
         raise Unclear(unclear[0].message, f"{unclear[0].hint}{other}")
     if not read:

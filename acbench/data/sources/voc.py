@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
+from acbench._util.plural import counted
 from acbench.data.sources._annotated import (
     COMMON,
     Annotated,
@@ -112,8 +113,8 @@ def read(tree: FileTree, reading: Reading) -> Contents:
     marks = "masks" if any(row.mask for row in rows) else "boxes"
     return Contents(
         rows=rows,
-        joined=common(files, reading, "no XML file", used={*paths, *lists}, beside=masks),
-        says=f"Pascal VOC: {len(rows):,} XML files in {folder}, {len(classes):,} classes, {marks}",
+        joined=common(files, reading, "no XML file", used={*paths, *lists}, beside=masks, about=folder),
+        says=f"Pascal VOC: {len(rows):,} XML files in {folder}, {counted(len(classes), 'class', 'classes')}, {marks}",
         findings=[
             finding_of(folder, kind, fault, examples, "mend or remove them", what="XML file")
             for (kind, fault), examples in faults.items()

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from acbench._util.plural import counted
 from acbench.data.segments import Drawing, mask_path
 from acbench.data.sources import _class_names
 from acbench.data.sources._annotated import (
@@ -132,8 +133,9 @@ def read(tree: FileTree, reading: Reading) -> Contents:
             "no label file",
             used={*labels.used, *splits.used, names.file, settings_file},
             beside={path for path in files.images if _is_drawn(path)},
+            about=names.file or ".",
         ),
-        says=f"YOLO: {len(labels.rows):,} images, {len(classes):,} classes, {shapes}"
+        says=f"YOLO: {counted(len(labels.rows), 'image')}, {counted(len(classes), 'class', 'classes')}, {shapes}"
         + (f"; classes named by {names.file}" if names.file else ""),
         findings=list(_findings(files, labels, names, file, there)),
         certainty=0.9 if names.file else 0.82,
