@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.plural import is_or_are
+from acbench.errors import AcbenchError
+
 if TYPE_CHECKING:
     from acbench.data.sources import Recognised
     from acbench.records import Reading
-    from acbench.workflows.settings import SettingChanges
+    from acbench.workflows.run import Options
 
 
 def is_folder(argument: str) -> bool:
@@ -22,7 +25,7 @@ def is_folder(argument: str) -> bool:
     return argument not in schema.names() and ("://" in argument or Path(argument).expanduser().is_dir())
 
 
-def print_recognised(folder: str, changes: SettingChanges, *, as_json: bool) -> int:
+def print_recognised(folder: str, options: Options, *, out: str | None, as_json: bool) -> int:
     """Print what the sources recognise in a folder. Raises SourceError if none would read it."""
     from acbench import schema
     from acbench.cli.screen import facts_table
@@ -31,12 +34,20 @@ def print_recognised(folder: str, changes: SettingChanges, *, as_json: bool) -> 
     from acbench.storage.roots import parse_root
     from acbench.storage.typed_json import to_json
 
+    changes = options.changes
+    given = {"--root": changes.root, "--category": changes.categories, "--limit": changes.limit, "--out": out,
+             "--shard": options.shard, "--engine": None if options.engine == "local" else options.engine}  # fmt: skip
+    if unused := [flag for flag, value in given.items() if value is not None]:
+        raise AcbenchError(
+            f"{folder} is a folder, and {' and '.join(unused)} {is_or_are(len(unused))} for a benchmark",
+            f"acbench ingest {shlex.quote(folder)}  looks what is there; acbench ingest SCHEMA --root FOLDER  reads it",
+        )
     root = parse_root(str(Path(folder).expanduser()) if "://" not in folder else folder)
     reading = {key: value for key, value in (changes.reading or {}).items() if value}
-    options = ", ".join(reading_lines(reading)) or "any source knows"
+    told = ", ".join(reading_lines(reading)) or "any source knows"
     found = recognise(root, reading)
     if not found:
-        raise nothing_recognised(root, options)
+        raise nothing_recognised(root, told)
     if as_json:
         click.echo(json.dumps([to_json(each) for each in found], indent=1, ensure_ascii=False))
         return 0

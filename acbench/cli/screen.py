@@ -39,11 +39,12 @@ def finding_line(findings: FindingClass) -> str:
     """All findings of one kind as a line: how many, the first, and a second place. They quote untrusted text."""
     first, *others = findings.examples
     mark = "✗" if findings.failed else "!"
+    where = "" if first.path == "." else f"{first.path}: "
     if findings.count == 1:
-        return f"{mark} {first.path}: {first.detail}"
+        return f"{mark} {where}{first.detail}"
     more = f" and {findings.count - 2:,} more" if findings.count > 2 else ""
     what = findings.kind.replace("_", " ")
-    return f"{mark} {findings.count:,} × {what}: {first.path}: {first.detail}; also {others[0].path}{more}"
+    return f"{mark} {findings.count:,} × {what}: {where}{first.detail}; also {others[0].path}{more}"
 
 
 @contextmanager

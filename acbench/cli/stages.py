@@ -60,7 +60,7 @@ def ingest(benchmark: str, project: Path, options: Options, out: str | None, as_
     from acbench.workflows.export import export
 
     if is_folder(benchmark):
-        return print_recognised(benchmark, options.changes, as_json=as_json)
+        return print_recognised(benchmark, options, out=out, as_json=as_json)
     with opened(project, benchmark, options) as run:
         if run.shard:
             return print_shard(run.shard, [shards.ingest(run, run.shard)], benchmark, as_json=as_json)

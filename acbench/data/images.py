@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acbench.data.image_formats import CONVERT, COPY_AGAIN, has_more, is_deep, open_image, reason
+from acbench.data.image_formats import CONVERT, COPY_AGAIN, decode_scaled_map, has_more, is_deep, open_image, reason
 from acbench.data.mask_content import marked_pixels
 from acbench.errors import ImageError
 from acbench.records import Box, Item, mask_files
@@ -59,6 +59,8 @@ def decode(data: bytes) -> Image.Image:
     """Decode an image file, `data`, in its own pixel format. Raises ImageError."""
     image = open_image(data)
     try:
+        if image.format == "PPM" and (scaled := decode_scaled_map(data)) is not None:
+            return scaled
         image.load()
     except Exception as error:  # a decoder can raise almost anything, MemoryError too
         raise ImageError(f"its pixels are damaged: {reason(error)}", COPY_AGAIN) from None

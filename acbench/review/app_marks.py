@@ -88,7 +88,7 @@ def refuse_mistakes(reviews: Iterable[Review], items: Mapping[str, Item]) -> Non
         mark = JOIN.join(review.labels) or (RECHECK if review.verdict == "unsure" else review.verdict)
         by_mark[mark].append(items[review.item_id])
     for mark, marked in by_mark.items():
-        train = sum(item.split == "train" for item in marked)
+        train = sum(not item.is_at_stake for item in marked)
         problem = ""
         if len(marked) > MANY:
             problem = f"{len(marked):,} images are marked {mark}, {train:,} of them training images"

@@ -106,6 +106,10 @@ class FileTree:
         except FileRefused:
             return []
 
+    def real(self, folder: str) -> str:
+        """What a folder is once links are resolved: two names with the same one are one folder. Raises FileRefused."""
+        return self._folder(folder)
+
     def locate(self, path: str) -> LocatedFile:
         """Where a regular file is, links resolved. Opens nothing. Raises FileRefused."""
         folder, _, name = path.rpartition("/")

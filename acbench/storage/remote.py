@@ -76,6 +76,10 @@ class RemoteFileTree(FileTree):
             self._listings[folder] = self._list(folder)
         return self._listings[folder]
 
+    def real(self, folder: str) -> str:
+        """The folder itself: there are no links at a URL."""
+        return folder
+
     def locate(self, path: str) -> LocatedFile:
         """Where a file is; lists its folder."""
         for entry in self.entries(path.rpartition("/")[0]):

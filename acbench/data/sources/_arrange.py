@@ -111,6 +111,8 @@ def arrange(files: Sequence[ImageFile], layout: Layout) -> Arranged:
         else:
             arranged.rest.append(file)
     _pair(arranged, layout)
+    if _take_back(arranged, layout):
+        _pair(arranged, layout)
     return arranged
 
 
@@ -137,8 +139,28 @@ def _placed(file: ImageFile, patterns: Iterable[Pattern]) -> Placed | None:
     return None
 
 
+def _take_back(arranged: Arranged, layout: Layout) -> bool:
+    """Take for images what lies among images and is only named as a mask: its image is not there. Whether any does."""
+    folders = {_folder(image.file.path) for image in arranged.images}
+    taken: dict[str, Placed] = {}
+    for mask in arranged.masks:
+        if mask.file.path not in arranged.owner and _folder(mask.file.path) in folders:
+            image = _placed(mask.file, layout.images)
+            if image is not None:
+                taken[mask.file.path] = image
+    arranged.masks = [mask for mask in arranged.masks if mask.file.path not in taken]
+    arranged.images.extend(taken.values())
+    arranged.images.sort(key=lambda image: image.file.path)
+    return bool(taken)
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
 def _pair(arranged: Arranged, layout: Layout) -> None:
     """Give each image its masks: those that share everything with it that their pattern names."""
+    arranged.masks_of, arranged.owner, arranged.shared = {}, {}, []
     named: defaultdict[tuple[str, ...], defaultdict[tuple[str, ...], list[Placed]]]
     named = defaultdict(lambda: defaultdict(list))
     for mask in arranged.masks:

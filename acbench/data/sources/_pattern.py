@@ -19,7 +19,10 @@ PLACES = {
     "masks": "a folder of masks: masks, ground_truth, gt, …",
 }
 """What may stand in braces → what it stands for."""
-MASK_FOLDERS = ("mask", "masks", "ground_truth", "groundtruth", "gt", "gts", "segmentation", "segmentations", "seg")
+MASK_FOLDERS = (
+    *("mask", "masks", "ground_truth", "groundtruth", "gt", "gts", "segmentation", "segmentations", "seg"),
+    *("labels", "annotations", "anomaly_mask", "anomaly_masks"),
+)
 """Names of folders of masks."""
 
 _ONE = r"[^/]+?"

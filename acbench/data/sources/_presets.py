@@ -134,7 +134,7 @@ PRESETS = (
     ),
     Preset(
         name="splits",
-        title="<split>/<class>, as for supervised training",
+        title="<split>/<class>, as ImageFolder and a category of MVTec-AD have it",
         images=("{split}/images/{class}/{stem}.*", "{split}/{class}/{stem}.*"),
         masks=(
             *_named("{masks}/{class}"),

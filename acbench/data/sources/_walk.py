@@ -10,7 +10,7 @@ from acbench.records import Finding
 from acbench.storage.files import FileRefused, FileTree, FolderEntry
 
 DEEPEST = 12
-"""Folders in folders are followed so far; a link can lead in a circle."""
+"""Folders in folders are followed so far."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ def walk(tree: FileTree, folders: Sequence[str] = (".",)) -> Walked:
     """Everything below some folders, by names alone."""
     walked = Walked()
     for folder in folders:
-        _walk(tree, folder, walked, 0)
+        _walk(tree, folder, walked, ())
     walked.images.sort(key=lambda file: file.path)
     return walked
 
@@ -41,13 +41,17 @@ def is_fenced(tree: FileTree) -> bool:
     return bool(tree.fence) and tree.fence != tree.root
 
 
-def _walk(tree: FileTree, folder: str, walked: Walked, depth: int) -> None:
+def _walk(tree: FileTree, folder: str, walked: Walked, above: tuple[str, ...]) -> None:
+    """Walk a folder; `above` are the real folders in which it lies."""
     try:
+        real = tree.real(folder)
+        if real in above:
+            raise FileRefused("link_circle", "it leads back to a folder in which it lies", "what is there is read once")
         entries = tree.entries(folder)
     except FileRefused as why:
         walked.findings.append(why.finding(folder))
         return
-    if not entries and depth:
+    if not entries and above:
         walked.empty.append(folder)
     for entry in entries:
         if is_litter(entry.name):
@@ -58,10 +62,10 @@ def _walk(tree: FileTree, folder: str, walked: Walked, depth: int) -> None:
             walked.findings.append(entry.refused.finding(entry.path))
         elif entry.kind == "file":
             walked.others.append(entry)
-        elif depth >= DEEPEST:
+        elif len(above) >= DEEPEST:
             refused = FileRefused(
                 "too_deep", f"more than {DEEPEST} folders lie in each other", "point --root further in"
             )
             walked.findings.append(refused.finding(entry.path))
         else:
-            _walk(tree, entry.path, walked, depth + 1)
+            _walk(tree, entry.path, walked, (*above, real))

@@ -51,6 +51,11 @@ def test_a_folder_without_a_schema_is_looked_at(tiles: Path, tmp_path: Path) -> 
     assert not (tmp_path / ".acbench").exists()
 
 
+def test_what_a_folder_has_no_use_for_is_refused(tiles: Path, tmp_path: Path) -> None:
+    refused = here_in(tmp_path, "ingest", tiles, "--root", tiles, "--limit", "3", status=1).err
+    assert "--root and --limit are for a benchmark" in refused
+
+
 def test_a_bundled_benchmark_is_recognised(tmp_path: Path) -> None:
     root = toy_mvtec_ad(tmp_path / "images")
     assert f"Next: acbench relabel mvtec_ac --root {root}" in here_in(tmp_path, "ingest", root).out

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from acbench.data import sources
 from acbench.data.ingest import ingest
 from acbench.data.recognise import recognise
 from acbench.data.sources import FoundImage
+from acbench.data.sources._pattern import compile_pattern
 from acbench.errors import SourceError
 from acbench.records import GOOD, Finding, mask_files
+from acbench.storage.roots import parse_root
 from acbench.testing import TOY_LAYOUTS, dropped, tiny_image, toy_layout, toy_mvtec_ad
 
 
@@ -104,6 +109,21 @@ class TestOptions:
             ("t/2.jpg", "test", (GOOD,), None),
         ]
 
+    def test_an_image_that_is_only_named_as_a_mask_is_an_image(self, tmp_path: Path) -> None:
+        make(tmp_path, "ok/1.png", "torn/1.png", "torn/1_label.png", "torn/torn_label.png", "ok/face_mask.png")
+        images, findings = read(tmp_path)
+        assert [(each.path, each.kind) for each in findings] == [("torn/torn_label.png", "missing_mask")]
+        assert {each.image: each.mask for each in images} == {
+            "ok/1.png": None, "ok/face_mask.png": None, "torn/1.png": "torn/1_label.png", "torn/torn_label.png": None,
+        }  # fmt: skip
+
+    def test_masks_alone_can_be_told(self, tmp_path: Path) -> None:
+        make(tmp_path, "ok/1.png", "torn/1.png", "torn/2.png", "odd/torn/1-a.png", "odd/torn/1-b.png")
+        images, findings = read(tmp_path, mask="odd/{class}/{stem}-*.*")
+        assert [each.kind for each in findings] == ["missing_mask"]
+        (torn,) = (each for each in images if each.mask)
+        assert mask_files(torn.mask or "") == ("odd/torn/1-a.png", "odd/torn/1-b.png")
+
     def test_validation_is_for_training_unless_somebody_says_otherwise(self, tmp_path: Path) -> None:
         root = toy_layout(tmp_path, "supervised")
         images, findings = read(root, layout="splits")
@@ -190,6 +210,40 @@ class TestRecognise:
     def test_an_empty_folder_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="there is no image in"):
             read(tmp_path)
+
+
+class TestHostile:
+    def test_links_in_circles_end(self, tmp_path: Path) -> None:
+        root = toy_layout(tmp_path, "classes")
+        for name in ("OK/up", "dent/up", "scratch/up"):
+            (root / name).symlink_to(root)
+        images, findings = read(root)
+        assert len(images) == 9
+        assert {(each.path, each.kind) for each in findings} == {
+            (f"{name}/up", "link_circle") for name in ("OK", "dent", "scratch")
+        }
+
+    def test_a_mask_whose_name_holds_the_mark_of_several_is_told(self, tmp_path: Path) -> None:
+        make(tmp_path, "good/1.png", "dent/a|b.png", "masks/dent/a|b.png")
+        dataset = ingest(sources.get("folders"), tmp_path)
+        assert {each.kind for each in dataset.findings if each.failed} == {"unreadable_mask"}
+
+    @pytest.mark.parametrize("name", ["loco", "anomalib"])
+    def test_at_a_url_it_is_the_same(self, name: str, tmp_path: Path) -> None:
+        root = toy_layout(tmp_path / "toy", name)
+        shutil.make_archive(str(tmp_path / "toy"), "zip", root)
+        source = sources.get("folders")
+        there = ingest(source, parse_root(f"zip://::file://{tmp_path}/toy.zip"))
+        assert there.items == ingest(source, root).items
+
+    @given(st.text(max_size=30))
+    def test_any_text_is_a_pattern_or_an_error(self, text: str) -> None:
+        try:
+            pattern = compile_pattern(text, ("train",))
+        except SourceError as error:
+            assert error.hint
+        else:
+            pattern.match("good/train/1.png")
 
 
 class TestPixels:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from acbench._util.text import printable
 from acbench.data.image_formats import MAX_PIXELS
-from acbench.data.images import Header, ImageReader, probe
+from acbench.data.images import Header, ImageReader, decode, probe
 from acbench.errors import ImageError
 from acbench.storage.files import MAX_BYTES, FileRefused, FileTree
 from acbench.testing import tiny_jpeg, tiny_png
@@ -119,6 +119,16 @@ def test_a_portable_map_says_its_range_itself(tmp_path: Path) -> None:
     (tmp_path / "a.pgm").write_bytes(b"P5\n# made by a camera\n2 1\n4095\n\0\0\x0f\xff")
     assert probe((tmp_path / "a.pgm").read_bytes()).deep
     assert np.asarray(ImageReader(tmp_path).image("a.pgm"))[0, :, 0].tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("head", ["P5 40 30 4095\n", "P5 40 30 100\n", "P6 40 30 1023\n", "P6 40 30 7\n"])
+def test_a_portable_map_is_scaled_as_pillow_does_it(head: str, tmp_path: Path) -> None:
+    kind, _, _, most = head.split()
+    shape = (30, 40) if kind == "P5" else (30, 40, 3)
+    values = np.random.default_rng(1).integers(0, int(most) + 1, shape)
+    data = head.encode() + values.astype(">u2" if int(most) > 255 else "u1").tobytes()
+    theirs = Image.open(io.BytesIO(data))
+    np.testing.assert_array_equal(np.asarray(decode(data)).astype(int), np.asarray(theirs).astype(int))
 
 
 def test_floating_point_values_have_no_range() -> None:

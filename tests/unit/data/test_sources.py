@@ -292,6 +292,14 @@ class TestMvtecAd:
         }
         assert [(each.kind, each.path) for each in findings] == [("missing_mask", "bottle/test/contamination/000.png")]
 
+    def test_hidden_folders_are_no_classes(self, tmp_path: Path) -> None:
+        toy_mvtec_ad(tmp_path)
+        for folder in ("test/.ipynb_checkpoints", "train/.cache", "ground_truth/.ipynb_checkpoints"):
+            shutil.copytree(tmp_path / "bottle/test/good", tmp_path / "bottle" / folder)
+        found, findings = scanned(MVTEC_AD, tmp_path / "bottle")
+        assert {label for each in found for label in each.source_labels} == {"good", "broken_large", "contamination"}
+        assert {each.kind for each in findings} == {"litter"} and len(findings) == 3
+
     def test_an_accent_spelled_in_two_ways_is_one_name(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path, {"bottle": ["contamination"]}, each=1)
         (tmp_path / "bottle/test/contamination/000.png").rename(tmp_path / "bottle/test/contamination/e\u0301.png")
