@@ -19,6 +19,8 @@ from acbench.errors import SchemaError
 if TYPE_CHECKING:
     from acbench.records import Reading
     from acbench.schema import Schema
+    from acbench.workflows.schema_draft import Drafting
+    from acbench.workflows.schema_init import Sketch
 
 
 @click.group()
@@ -96,9 +98,17 @@ Examples:
 @llm_option("--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend at most this much.")
 @timeout_option
 @canary_option
+@json_option
 @project_option
 def init(
-    root: str, out: Path | None, name: str, reading: Reading | None, with_model: bool, project: Path, **asked: Any
+    root: str,
+    out: Path | None,
+    name: str,
+    reading: Reading | None,
+    with_model: bool,
+    as_json: bool,
+    project: Path,
+    **asked: Any,
 ) -> int:
     """Write a first label schema from a folder of images, so that the first queue needs no file written by hand.
 
@@ -125,22 +135,41 @@ def init(
         drafted = draft(project, sketch, llm, CallOptions(**asked), screen)
         new = drafted.schema
     problems = schema_init.write(new, path)
+    notes = [*sketch.notes, *(f"{path}:{each.line}: {each.where}: {each.message}" for each in problems)]
+    notes += [f"nothing was drafted for {why}" for why in (drafted.problems if drafted else ())]
+    if as_json:
+        click.echo(json.dumps(_init_facts(sketch, path, notes, drafted), indent=1, ensure_ascii=False))
+        return 3 if drafted and drafted.problems else 0
     click.echo(f"{root}: {sketch.best.says}")
     for category in sketch.schema.categories:
         classes = ", ".join(f"{each.id} {each.images:,}" for each in category.classes)
         click.echo(f"  {category.folder}: normal {sketch.normal[category.folder]:,}, {classes}")
-    for note in sketch.notes:
+    for note in notes:
         click.echo(f"  ! {note}")
-    for problem in problems:
-        click.echo(f"  ! {path}:{problem.line}: {problem.where}: {problem.message}")
-    for why in drafted.problems if drafted else ():
-        click.echo(f"  ! nothing was drafted for {why}")
     if drafted:
         click.echo(
-            f"\nDrafted: {counted(drafted.texts, 'text')}, each marked {DRAFT}; read them, and take the mark away"
+            f"\nDrafted: {counted(drafted.texts, 'text')}, each marked {DRAFT} Read them, and take the mark away."
         )
     click.echo(f"\nWritten: {path}\nNext: acbench relabel {named(str(path))} --root {shlex.quote(root)}")
     return 3 if drafted and drafted.problems else 0
+
+
+def _init_facts(sketch: Sketch, path: Path, notes: list[str], drafted: Drafting | None) -> dict[str, object]:
+    """What `schema init --json` prints."""
+    return {
+        "file": str(path),
+        "benchmark": sketch.schema.benchmark,
+        "says": sketch.best.says,
+        "categories": {
+            category.folder: {
+                "normal": sketch.normal[category.folder],
+                "classes": {each.id: each.images for each in category.classes},
+            }
+            for category in sketch.schema.categories
+        },
+        "notes": notes,
+        "drafted": drafted.texts if drafted else 0,
+    }
 
 
 def _check_asked(llm: Mapping[str, object], budget: float | None, *, with_model: bool) -> None:

@@ -107,6 +107,7 @@ OPTIONS = [
 ARGUMENTS = {
     "benchmark": "sample",
     "name": "mini",
+    "root": "data/tiles",
     "proposer": "llm:mini",
     "file": "queue.csv",
     "release": "my-org/x",

@@ -64,7 +64,7 @@ def test_it_takes_the_name_of_no_bundled_benchmark(tmp_path: Path, name: str) ->
 
 def test_a_folder_that_nobody_knows_is_an_error_with_a_way_out(tmp_path: Path) -> None:
     done = here("schema", "init", tmp_path)
-    assert done.status == 1 and f"acbench ingest {tmp_path} --reading" in done.err
+    assert done.status == 1 and f"there is no image in {tmp_path}" in done.err
 
 
 class TestWithModel:
