@@ -14,6 +14,7 @@ import pytest
 
 from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone import dataset as fiftyone_app
+from acbench.integrations.fiftyone import layout
 from acbench.integrations.fiftyone import server as fiftyone_server
 from acbench.integrations.fiftyone.database import connect, database_errors
 from acbench.integrations.fiftyone.dataset import AppContents, AppDataset
@@ -125,6 +126,17 @@ def test_only_samples_whose_card_has_changed_are_written(dataset: AppDataset) ->
     assert changed == {item(number).item_id for number in range(3)}
     labels = dict(zip(*dataset.data.values(["item_id", "label.label"]), strict=True))
     assert {labels[each] for each in changed} == {"contamination"}
+
+
+def test_boxes_have_a_field_only_where_there_are_some(dataset: AppDataset) -> None:
+    update(dataset, [card(0)])
+    assert layout.BOXES not in dataset.data.get_field_schema()
+    update(dataset, [card(0), replace(card(1, content="2"), boxes=((12, 0, 24, 48),))])
+    boxes = dict(zip(*dataset.data.values(["item_id", f"{layout.BOXES}.detections.bounding_box"]), strict=True))
+    assert boxes == {item(0).item_id: None, item(1).item_id: [[0.25, 0.0, 0.25, 1.0]]}
+    assert layout.BOXES in dataset.data.app_config.active_fields.paths
+    update(dataset, [card(0), card(1)])
+    assert dataset.data.values(layout.BOXES) == [None, None]
 
 
 def test_an_update_that_is_stopped_goes_on_where_it_was(dataset: AppDataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,27 +23,10 @@ from acbench.testing import SIZE, TOY_CLASSES, MarkedToy, toy_images
 from tests.support.commands import acbench, python
 from tests.support.loopback_hub import TOKEN, LoopbackHub
 from tests.support.mongo import mongod, program, variables
+from tests.support.records import PLATE
 
 pytestmark = pytest.mark.filterwarnings("default")  # FiftyOne and its libraries warn of each other
 
-SCHEMA = """benchmark: own
-version: "1"
-source: {source}
-title: Own
-licence: CC0-1.0
-attribution: me
-about: toys
-reading: {{category: plate}}
-categories:
-  plate:
-    name: Plate
-    object: A disc.
-    normal: Smooth.
-    guide: Look.
-    classes:
-      - {{id: crack, name: Crack, definition: A crack., not: No dent., aliases: [], source: [crack]}}
-      - {{id: dent, name: Dent, definition: A dent., not: No crack., aliases: [], source: [dent]}}
-"""
 PUSH = """
 import json, sys
 from datasets import ClassLabel, Dataset, Features, Image, List, Value
@@ -228,7 +211,7 @@ def test_what_datasets_pushed_is_read_by_its_name(toys: tuple[Path, list[MarkedT
         }
         for toy in images
     ]
-    (tmp_path / "own.yaml").write_text(SCHEMA.format(source="hub"), encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(PLATE.format(source="hub"), encoding="utf-8")
     with LoopbackHub() as hub:
         machine = {
             "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1",
