@@ -147,7 +147,7 @@ class FileTree:
             raise FileRefused(
                 "link_outside",
                 f"it leads to {real!a}, out of the dataset's folder",
-                "put what it points at in its place: cp -rL copies it",
+                "a copy of what it points at would be read: cp -rL makes one",
             )
         return real
 
@@ -200,7 +200,7 @@ def too_large(size: int, limit: int) -> FileRefused:
     return FileRefused(
         "too_large",
         f"it has {size / 2**20:,.0f} MiB; at most {limit / 2**20:,.0f} MiB are read",
-        "a dataset's image is not that large: replace it with the original",
+        "a dataset's image is not that large: see where it came from",
     )
 
 
@@ -241,7 +241,7 @@ def _not_a_file(mode: int) -> FileRefused:
 def _unreadable(error: OSError | ValueError) -> FileRefused:
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.ELOOP:
-        return FileRefused("broken_link", "the link leads in a circle", "put the file itself in its place")
+        return FileRefused("broken_link", "the link leads in a circle", "it is not read; mended, it would be")
     if number in (errno.EACCES, errno.EPERM):
         return FileRefused(
             "no_permission", "you are not allowed to read it", "allow yourself to: chmod -R u+rX on the folder"

@@ -214,7 +214,7 @@ def collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
                 path=other,
                 kind="colliding_names",
                 detail=f"its name and that of {first} differ in case or accents' spelling only",
-                hint="copy them with care: on a disk that ignores case, one would overwrite the other",
+                hint="a disk that ignores case has room for one of them only",
             )
 
 

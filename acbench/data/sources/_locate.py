@@ -53,7 +53,10 @@ def locate(source: Source, root: Root, wanted: Collection[str] = ()) -> DatasetL
         raise _nothing_below(real)
     if real.name and source.is_category(tree, "."):
         if printable(real.name) != real.name:
-            raise SourceError(f"the name of {_shown(root)} holds characters that cannot be shown", "rename it")
+            raise SourceError(
+                f"the name of {_shown(root)} holds characters that cannot be shown",
+                "give it under a name that can be shown",
+            )
         categories = _choose((real.name,), wanted)
         return DatasetLocation(_only(real), categories, tuple(_unknown_categories(source, categories)))
     if source.categories is not None:

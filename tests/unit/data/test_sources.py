@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import acbench.data
+import acbench.storage.files
 from acbench.data import sources
 from acbench.data.sources import FoundImage, Source, _image_anno, sample, visa
 from acbench.errors import AcbenchError, SourceError
@@ -479,3 +482,11 @@ class TestVisa:
         else:
             assert set(parsed.labels) <= set(known)
             assert all(label.isprintable() for labels in parsed.labels.values() for label in labels)
+
+
+def test_no_hint_about_data_advises_what_destroys_it() -> None:
+    harm = re.compile(r'"[^"\n]*\b(move|remove|delete|rename|replace|overwrite|fill)\s+(it|them|one|or|the)\b')
+    files = [*Path(acbench.data.__file__).parent.rglob("*.py"), Path(acbench.storage.files.__file__)]
+    assert len(files) > 30
+    said = [found.group() for path in files for found in harm.finditer(path.read_text(encoding="utf-8"))]
+    assert said == []
