@@ -59,7 +59,7 @@ def ingest(benchmark: str, project: Path, options: Options, out: str | None, as_
     from acbench.workflows import shards
     from acbench.workflows.export import export
 
-    if is_folder(benchmark):
+    if is_folder(benchmark, project):
         return print_recognised(benchmark, options, out=out, as_json=as_json)
     with opened(project, benchmark, options) as run:
         if run.shard:

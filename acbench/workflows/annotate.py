@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from acbench._util.plural import counted, is_or_are
 from acbench.data.ingest import Dataset
 from acbench.records import Item
 from acbench.review import pull as pulling
@@ -122,6 +123,11 @@ class _Pusher:
             self.run.console.note(
                 f"{category.key}: {', '.join(undefined)} {'has' if len(undefined) == 1 else 'have'} no definition;"
                 f" annotators see the name alone. Write it into {self.run.schema.file}"
+            )
+        place = f"categories.{category.folder or category.key}."
+        if drafts := sum(each.startswith(place) for each in self.run.schema.drafts):
+            self.run.console.note(
+                f"{category.key}: {counted(drafts, 'text')} that annotators read {is_or_are(drafts)} drafted by a model"
             )
         spec = project_spec(self.run.schema, category, self.options.annotators, marks=self._marks(category))
         project = self.tool.open(spec, restore_form=self.options.restore_form)

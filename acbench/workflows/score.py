@@ -216,11 +216,16 @@ def _run_baseline(benchmark: str, system: str, options: ScoreOptions, console: C
 
 def _load_truth(options: ScoreOptions) -> Truth:
     aliases = read_aliases(options.aliases) if options.aliases else {}
-    truth_options = TruthOptions(view=options.view, categories=_categories(options), aliases=aliases)
+    schema = schemas.load(options.benchmark, options.project) if options.benchmark else None
+    categories = _categories(options)
+    truth_options = TruthOptions(
+        view=options.view,
+        categories=tuple(map(schema.key_of, categories)) if schema else categories,
+        aliases=aliases,
+    )
     if options.truth is not None and is_table(options.truth):
         truth = truth_of_table(Path(options.truth), truth_options)
         return dataclasses.replace(truth, description=f"the table {options.truth}")
-    schema = schemas.load(options.benchmark, options.project) if options.benchmark else None
     if options.truth is not None:
         return release_truth(open_release(options.truth), schema, truth_options)
     assert schema is not None and options.benchmark is not None, "checked by the command"

@@ -80,9 +80,12 @@ class TestNames:
         with pytest.raises(SchemaError, match="knows none of that name"):
             load("nuts")
         labels = relabel(nuts)
+        (nuts / "nuts").mkdir()  # a folder of the same name is not meant
         for command in (
+            "ingest nuts",
             "status nuts", "status nuts.yaml", "schema check nuts", f"schema show nuts --category '{FOLDER}'",
-            "score nuts --system majority --resamples 0", "relabel nuts", "resolve nuts", "plan nuts", "compare nuts",
+            "score nuts --system majority --resamples 0",
+            f"score nuts --system majority --resamples 0 --category '{FOLDER}'", "relabel nuts", "resolve nuts", "plan nuts", "compare nuts",
             "export proposals nuts source_label",
         ):  # fmt: skip
             done = here(*shlex.split(command))
