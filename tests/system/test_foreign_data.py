@@ -204,6 +204,12 @@ def test_what_datasets_pushed_is_read_by_its_name(toys: tuple[Path, list[MarkedT
         assert "not used: `camera`" in done.out
         again = acbench(tmp_path, "ingest", tmp_path / "own.yaml", "--json", **machine)
         assert json.loads(again.out)["items"] == len(images)
+        begun = acbench(
+            tmp_path, "schema", "init", "hf://datasets/my-org/toys", "--out", tmp_path / "new.yaml", **machine
+        )
+        assert "toys: normal 5, crack 3, dent 3" in begun.out
+        done = acbench(tmp_path, "ingest", tmp_path / "new.yaml", "--root", "hf://datasets/my-org/toys", **machine)
+        assert "masks for 5 of 5" in done.out
         missing = acbench(
             tmp_path, "ingest", tmp_path / "own.yaml", "--root", "hf://datasets/my-org/nothing", status=1, **machine
         )

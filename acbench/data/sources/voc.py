@@ -116,7 +116,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
         joined=common(files, reading, "no XML file", used={*paths, *lists}, beside=masks, about=folder),
         says=f"Pascal VOC: {len(rows):,} XML files in {folder}, {counted(len(classes), 'class', 'classes')}, {marks}",
         findings=[
-            finding_of(folder, kind, fault, examples, "mend or remove them", what="XML file")
+            finding_of(folder, kind, fault, examples, "mend them", what="XML file")
             for (kind, fault), examples in faults.items()
         ],
         certainty=0.9,
