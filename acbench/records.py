@@ -32,6 +32,11 @@ SPARSE: Mapping[str, Any] = {"sparse": True}
 """Metadata of a field that few records have: where it is empty, tables and keys are what they are without the field."""
 Verdict = Literal["label", "unsure", "bad_image", "bad_mask", "withdrawn"]
 """`withdrawn` takes back an earlier decision of the same reviewer at the same `desk`."""
+Sight = Literal["", "seen", "available", "earlier", "blind", "none"]
+"""What a reviewer could know of proposals. `seen`: they stood beside the picture. `available`: they lay folded there,
+and whether anybody unfolded them is not known. `earlier`: they were hidden, and in reach when the same person decided
+about the image before. `blind`: hidden, and never in reach. `none`: nothing was proposed. Empty: a row of an earlier
+version, which kept only `shown`."""
 
 
 _MADE_ID = re.compile(r"(.+)-[0-9a-f]{12}")
@@ -210,13 +215,15 @@ class Review:
     item_id: str
     reviewer: str
     round: int
-    """1 for a reviewer's first decision on the item. A later one has a higher round and replaces the earlier ones."""
+    """1 for a reviewer's first decision on the item. A later one has a higher round and replaces the earlier ones; how
+    far people agree is measured by the first."""
     verdict: Verdict
     labels: tuple[str, ...]
     """Class ids; empty unless the verdict is `label`."""
     note: str = ""
     shown: tuple[str, ...] = ()
-    """Proposers whose answers the reviewer could see; empty if the decision was blind."""
+    """Proposers whose answers the reviewer could see, here or at an earlier task: see `sight`."""
+    sight: Sight = ""
     seconds: float | None = None
     """Time that the decision took, if known."""
     when: str = ""
@@ -224,7 +231,10 @@ class Review:
     desk: str = ""
     """Where it was decided: `csv`, or an annotation as `label-studio:<project>/<round of the task>/<annotation>`.
     Of a reviewer's rows with the same desk, the last one counts."""
+    settles: bool = False
+    """Whether the image was put to the reviewer because people had decided about it without a clear outcome."""
     schema_version: str = ""
+    """Version of the label schema under which the classes were chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

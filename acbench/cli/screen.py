@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from acbench._util.console import Progress, has_screen, table
+from acbench._util.text import plain
 
 if TYPE_CHECKING:
     from acbench.data.findings import FindingClass
@@ -32,7 +33,7 @@ class Screen:
     def note(self, text: str) -> None:
         """Tell something that is not an error."""
         # Not by click, which would write past a bar, into the middle of its line.
-        print(f"Note: {text}", file=sys.stderr, flush=True)
+        print(f"Note: {plain(text)}", file=sys.stderr, flush=True)
 
 
 def finding_line(findings: FindingClass) -> str:
@@ -83,7 +84,7 @@ def facts_table(rows: Sequence[tuple[str, str]]) -> str:
     if has_screen():
         return table(rows)
     left = max(len(name) for name, _ in rows) + 2
-    return "\n".join(f"  {name:{left}}{sentence}".rstrip() for name, sentence in rows)
+    return "\n".join(f"  {name:{left}}{plain(sentence)}".rstrip() for name, sentence in rows)
 
 
 def label_counts(counts: Mapping[str, int]) -> str:

@@ -72,6 +72,7 @@ def pull(run: Run, tool: AnnotationTool, dataset: Dataset) -> PullResult:
             progress(done, len(categories))
     keep_added(run, log)
     pulling.write_undecided(run.files.undecided_tasks, total.undecided)
+    pulling.write_unread(run.files.unread_decisions, total.unread)
     return total
 
 

@@ -207,6 +207,10 @@ class RelabelReport:
     """The findings by kind, the weightiest first; none in a report of an earlier version."""
     plan: PlanReport | None = None
     """What the plan takes, or one that were made now; None in a report of an earlier version."""
+    lost_classes: str = ""
+    """How many decisions name classes that the schema no longer has; empty if none does."""
+    reviews_key: str = ""
+    """A hash of what people had decided; empty in a report of an earlier version."""
 
     @property
     def has_failures(self) -> bool:
@@ -271,6 +275,8 @@ class RelabelOutcome:
     audit: Sequence[str]
     """Ids of the random sample of the auto-accepted labels."""
     plan: PlanReport | None = None
+    lost_classes: str = ""
+    reviews_key: str = ""
 
 
 def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelReport:
@@ -299,6 +305,8 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
         ),
         pictures=tuple(f"{row.item_id}.jpg" for row in waiting),
         plan=outcome.plan,
+        lost_classes=outcome.lost_classes,
+        reviews_key=outcome.reviews_key,
     )
 
 

@@ -23,7 +23,9 @@ TESTED = 10
 """Where a dataset has no split, one normal image in so many is for testing, by a hash of its path: MVTec-AD keeps 11 %
 of its normal images for that, VisA 10 %."""
 
-_GENERIC = frozenset({"images", "image", "imgs", "img", "data", "pictures", "rgb", "frames", *MASK_FOLDERS})
+_GENERIC = frozenset(
+    {"images", "image", "imgs", "img", "data", "pictures", "photos", "jpegimages", "rgb", "frames", *MASK_FOLDERS}
+)
 """Names of folders that say nothing of what is in them, folded."""
 
 

@@ -79,6 +79,12 @@ def _normals_in_each(arranged: Arranged, layout: Layout) -> bool:
     return not generic and (with_normal * 2 >= len(classes) or min(map(len, classes.values())) > 1)
 
 
+def _several(arranged: Arranged, layout: Layout) -> bool:
+    """Whether there are several classes, or normal images: a single folder of pictures names no class."""
+    names = {image.says["class"] for image in arranged.images}
+    return len(names) > 1 or any(map(layout.is_normal, names))
+
+
 def _class_and_folder(arranged: Arranged, layout: Layout) -> bool:
     """Whether the inner folders say nothing of classes."""
     inner = {image.says["folder"] for image in arranged.images}
@@ -171,7 +177,7 @@ PRESETS = (
         title="a folder for each class, as for ImageFolder or anomalib's Folder",
         images=("images/{class}/{stem}.*", "{class}/{stem}.*"),
         masks=(*_named("{masks}/{class}"), "{masks}/{stem}_mask.*", "{masks}/{stem}.*", *_beside("{class}/")),
-        fits=_class_names,
+        fits=lambda arranged, layout: _class_names(arranged, layout) and _several(arranged, layout),
     ),
     Preset(
         name="categories",

@@ -199,6 +199,11 @@ class TestRecognise:
             ("folders", ("bottle", "screw")),
         ]
 
+    @pytest.mark.parametrize("folder", ["JPEGImages", "from the camera"])
+    def test_a_single_folder_of_pictures_is_no_class(self, tmp_path: Path, folder: str) -> None:
+        (best,) = recognise(make(tmp_path, *(f"{folder}/{number}.jpg" for number in range(4))))
+        assert best.reading == {"layout": "unlabelled", "category": tmp_path.name}
+
     def test_one_folder_too_high(self, tmp_path: Path) -> None:
         toy_layout(tmp_path / "one", "mvtec_ad")
         toy_layout(tmp_path / "other", "classes")
