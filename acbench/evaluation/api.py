@@ -169,7 +169,8 @@ def _label(row: Row | Label, number: int, schema: Schema) -> Label:
         return row
     category, item_id = _category_and_id(row, number)
     image = reading.image_of(row)
-    if category_of(item_id, image, schema.categories) != category:
+    category = schema.key_of(category)
+    if schema.key_of(category_of(item_id, image, schema.categories)) != category:
         image = f"{category}/{item_id}"
     return Label(
         item_id=item_id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +193,7 @@ def kept_predictions(project: Path, benchmark: str, system: str) -> Path:
             f"there is no file {system}, and no system of that name", f"systems: {', '.join(baseline_names())}"
         )
     if not path.exists():
-        which = shlex.quote(benchmark)
+        which = schemas.argument(benchmark, project)
         command = f"acbench velm {which}" if system == KEPT_SYSTEM else f"acbench score {which} --system {system}"
         raise AcbenchError(f"{system} has not answered yet", command)
     return path
@@ -227,11 +226,16 @@ def _run_baseline(benchmark: str, system: str, options: ScoreOptions, console: C
 
 def _load_truth(options: ScoreOptions) -> Truth:
     aliases = read_aliases(options.aliases) if options.aliases else {}
-    truth_options = TruthOptions(view=options.view, categories=_categories(options), aliases=aliases)
+    schema = schemas.load(options.benchmark, options.project) if options.benchmark else None
+    categories = _categories(options)
+    truth_options = TruthOptions(
+        view=options.view,
+        categories=tuple(map(schema.key_of, categories)) if schema else categories,
+        aliases=aliases,
+    )
     if options.truth is not None and is_table(options.truth):
         truth = truth_of_table(Path(options.truth), truth_options)
         return dataclasses.replace(truth, description=f"the table {options.truth}")
-    schema = schemas.load(options.benchmark) if options.benchmark else None
     if options.truth is not None:
         return release_truth(open_release(options.truth), schema, truth_options)
     assert schema is not None and options.benchmark is not None, "checked by the command"
@@ -248,7 +252,7 @@ def _categories(options: ScoreOptions) -> tuple[str, ...]:
 
 
 def _benchmark_files(project: Path, benchmark: str) -> BenchmarkFiles:
-    return existing_project(project).benchmark(schemas.load(benchmark).benchmark)
+    return existing_project(project).benchmark(schemas.load(benchmark, project).benchmark)
 
 
 def _write(scored: Scored, folder: Path) -> list[Path]:
