@@ -155,7 +155,10 @@ reading_option = option(
 
 
 dataset_options = together(
-    root_option("Read the dataset in this folder, or at this URL of any fsspec file system (s3://bucket/mvtec_ad)."),
+    root_option(
+        "Read the dataset in this folder, or at this URL of any fsspec file system (s3://bucket/mvtec_ad);"
+        " hf://datasets/ORG/NAME and fiftyone://NAME are datasets of the Hub and of FiftyOne."
+    ),
     reading_option,
     option(
         "--category",

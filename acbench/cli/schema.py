@@ -115,21 +115,24 @@ def init(
     Categories, classes and the dataset's own labels are read from the data. What only a person can know is a TODO,
     which nobody needs before `acbench publish`.
     """
+    from acbench.cli.screen import Screen
     from acbench.schema.nodes import DRAFT
+    from acbench.storage.project import Project
     from acbench.workflows import schema_init
 
     llm = llm_changes(asked)
     _check_asked(llm, asked["budget"], with_model=with_model)
-    sketch = schema_init.sketch(root, name=name, reading=reading)
+    screen = Screen()
+    copies = Project(project).copies
+    sketch = schema_init.sketch(root, name=name, reading=reading, copies=copies, console=screen)
     path = out or Path(f"{sketch.schema.benchmark}.yaml")
     schema_init.refuse_existing(path)  # before anything is paid for
     new, drafted = sketch.schema, None
     if with_model:
-        from acbench.cli.screen import Screen
         from acbench.workflows.models import CallOptions
         from acbench.workflows.schema_draft import draft
 
-        drafted = draft(project, sketch, llm, CallOptions(**asked), Screen())
+        drafted = draft(project, sketch, llm, CallOptions(**asked), screen)
         new = drafted.schema
     problems = schema_init.write(new, path)
     notes = [*sketch.notes, *(f"{path}:{each.line}: {each.where}: {each.message}" for each in problems)]

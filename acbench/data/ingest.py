@@ -9,6 +9,7 @@ from functools import cached_property
 
 from acbench._util.plural import counted
 from acbench.data import mask_content
+from acbench.data.boxes import checked_boxes
 from acbench.data.checks import duplicates, marked_normal, mixed, used_bits
 from acbench.data.findings import FindingClass, by_weight, condense
 from acbench.data.hashing import FileFacts, FileHasher
@@ -56,7 +57,7 @@ class Dataset:
     def images(self) -> ImageReader:
         """Reads the images and masks."""
         bits = {item.image: self.bits[item.category] for item in self.items if item.category in self.bits}
-        return ImageReader(self.root, bits)
+        return ImageReader(self.root, bits, boxed=any(item.marking == "boxes" for item in self.items))
 
     @cached_property
     def by_id(self) -> dict[str, Item]:
@@ -119,8 +120,7 @@ def is_complete(source: Source, dataset: Dataset) -> bool:
 def describe(source: Source, dataset: Dataset) -> str:
     """One line: whether it is the complete dataset or which part of it, and what cannot be used."""
     counts, known = dataset.image_counts, _known_counts(source, dataset)
-    anomalous = [item for item in dataset.items if item.anomalous]
-    masks = f"masks for {sum(item.mask is not None for item in anomalous):,} of {len(anomalous):,} anomalous images"
+    masks = _marked(dataset)
     if source.image_counts:
         share = "all" if is_complete(source, dataset) else "a part"
         images = f"{sum(known.values()):,} of {sum(source.image_counts.values()):,} images"
@@ -136,6 +136,16 @@ def describe(source: Source, dataset: Dataset) -> str:
     if unusable := sum(bool(item.problem) for item in dataset.items):
         line += f"; {counted(unusable, 'image')} cannot be used"
     return line
+
+
+def _marked(dataset: Dataset) -> str:
+    """How many anomalous images have masks, and how many boxes."""
+    anomalous = [item for item in dataset.items if item.anomalous]
+    masked, boxed = (sum(item.marking == kind for item in anomalous) for kind in ("mask", "boxes"))
+    total = f"of {len(anomalous):,} anomalous images"
+    if not boxed:
+        return f"masks for {masked:,} {total}"
+    return f"boxes for {boxed:,} {total}" + (f", masks for {masked:,}" if masked else "")
 
 
 def _known_counts(source: Source, dataset: Dataset) -> dict[str, int]:
@@ -157,6 +167,7 @@ def _item(
     used = [path for path in files if is_anomalous and not ((fault := faults[path]) and fault.failed)]
     if used:  # of several masks, some may mark nothing: what the others mark is what counts
         faults = {path: fault for path, fault in faults.items() if not (fault and fault.kind == "empty_mask")}
+    boxes, box_faults = checked_boxes(found, (image.width, image.height))
     category = naming.key_of(found.category)
     item = Item(
         item_id=item_id(naming.prefix, found.category if naming.by_folder else category, found.image),
@@ -174,8 +185,10 @@ def _item(
         source_labels=(GOOD,) if found.anomalous is None and not is_anomalous else found.source_labels,
         licence=naming.licence,
         problem=image_fault.detail if image_fault else "",
+        boxes=boxes,
     )
-    return item, [fault for fault in (image_fault, *_first_frame(found.image, image), *faults.values()) if fault]
+    more = _first_frame(found.image, image)
+    return item, [fault for fault in (image_fault, *more, *faults.values(), *box_faults) if fault]
 
 
 def _marks(mask: FileFacts) -> bool:

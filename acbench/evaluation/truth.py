@@ -16,7 +16,8 @@ from acbench.evaluation.answer_parsing import AnswerVocabulary, schema_vocabular
 from acbench.records import GOOD, JOIN, Label, category_of
 from acbench.schema import Category, Schema, is_normal
 from acbench.schema.views import ClassSet, View, answer_of
-from acbench.storage.csv_files import IMAGE, read_csv
+from acbench.storage.answer_columns import IMAGE
+from acbench.storage.csv_files import read_csv
 
 Aliases = Mapping[str, Mapping[str, str]]
 """Category → a method's own name → class."""

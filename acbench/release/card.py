@@ -132,7 +132,9 @@ def _columns(facts: CardFacts, texts: Texts) -> Iterable[str]:
         return sections.table(["column", "what"], rows)
 
     yield texts.fill(
-        "votes", columns=described(columns.columns(images=facts.manifest.images)), vote=described(columns.VOTE)
+        "votes",
+        columns=described(columns.columns(images=facts.manifest.images, boxes=facts.manifest.boxes)),
+        vote=described(columns.VOTE),
     )
 
 

@@ -8,6 +8,7 @@ under the names in `FIELDS`.
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from itertools import zip_longest
 from xml.etree import ElementTree as Xml
 
@@ -18,6 +19,8 @@ from acbench.schema.people import NORMAL, by_name
 
 VERDICTS: dict[Verdict, str] = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
 """What an annotator can say instead of a class."""
+MASK = "mask"
+"""What marks the places of anomalies, unless boxes do."""
 MEANING = {
     "unsure": "You cannot tell; somebody else is asked.",
     "bad_image": "Nobody can tell from this picture; it is left out.",
@@ -56,16 +59,21 @@ def keys(category: Category) -> dict[str, str]:
     return {GOOD: "0", **dict(classes), **_VERDICT_KEYS}
 
 
-def label_studio_form(category: Category) -> str:
-    """The labelling configuration of a Label Studio project (XML)."""
+def verdicts(marks: str = MASK) -> dict[Verdict, str]:
+    """Verdict → its name, where the places of anomalies are marked by `marks`: a mask, a box, or either."""
+    return {**VERDICTS, "bad_mask": f"Bad {marks}"}
+
+
+def label_studio_form(category: Category, marks: str = MASK) -> str:
+    """The labelling configuration of a Label Studio project (XML). `marks`: what marks places, see `verdicts`."""
     view = Xml.Element("View", className="acb")
     Xml.SubElement(view, "Style").text = STYLE
     _pictures(_view(view, "acb-pictures"))
     side = _view(view, "acb-side")
     _header(side, f"{category.name}: which kinds of defect are there?")
     _header(_view(side, "acb-asked"), f"${ASKED}")
-    _choices(side, category)
-    _clashes(side, category)
+    _choices(side, category, verdicts(marks))
+    _clashes(side, category, verdicts(marks))
     Xml.SubElement(side, "TextArea", name=NOTE, toName=OBJECT, placeholder=_COMMENT, rows="1", maxSubmissions="1")
     folded = Xml.SubElement(side, "Collapse", bordered="false")
     panel = Xml.SubElement(folded, "Panel", value="What others propose")
@@ -74,7 +82,7 @@ def label_studio_form(category: Category) -> str:
     return Xml.tostring(view, encoding="unicode")
 
 
-def _choices(parent: Xml.Element, category: Category) -> None:
+def _choices(parent: Xml.Element, category: Category, verdicts: Mapping[Verdict, str]) -> None:
     """The control of the decision: normal, the classes, the verdicts."""
     choices = Xml.SubElement(
         parent,
@@ -84,14 +92,14 @@ def _choices(parent: Xml.Element, category: Category) -> None:
         choice="multiple",
         layout="vertical",
         required="true",
-        requiredMessage=f"Choose a class, or Unsure, Bad image or Bad mask. {_ESCAPE}",
+        requiredMessage=f"Choose a class, or Unsure, Bad image or {verdicts['bad_mask']}. {_ESCAPE}",
     )
     key = keys(category)
     _choice(choices, GOOD, NORMAL, by_name(category.normal, category), key[GOOD])
     for defect in category.classes:
         hint = by_name(f"{defect.definition} {defect.not_this}".strip(), category)
         _choice(choices, defect.id, defect.name, hint, key[defect.id])
-    for verdict, name in VERDICTS.items():
+    for verdict, name in verdicts.items():
         _choice(choices, verdict, name, MEANING[verdict], key[verdict])
 
 
@@ -124,13 +132,13 @@ def _pictures(parent: Xml.Element) -> None:
     _image(plain, "image")
 
 
-def _clashes(parent: Xml.Element, category: Category) -> None:
+def _clashes(parent: Xml.Element, category: Category, verdicts: Mapping[Verdict, str]) -> None:
     """A warning for choices that exclude each other, with a required field that cannot be filled in.
 
     The field keeps Label Studio from submitting, and its message says why. It is a hidden text field and not a choice,
     because a choice would get a key and could be chosen.
     """
-    exclusive: list[tuple[str, str]] = [(GOOD, NORMAL), *VERDICTS.items()]
+    exclusive: list[tuple[str, str]] = [(GOOD, NORMAL), *verdicts.items()]
     for place, (alias, name) in enumerate(exclusive):
         others = [*category.class_ids, *(other for other, _ in exclusive[place + 1 :])]
         warning = f"{name} goes with nothing else: take one of them away."

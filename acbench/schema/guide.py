@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from acbench.records import GOOD
-from acbench.schema.form import MEANING, VERDICTS, keys
+from acbench.schema.form import MASK, MEANING, keys, verdicts
 from acbench.schema.model import Category
 from acbench.schema.people import NORMAL, by_name
 
@@ -22,15 +22,16 @@ MARKED = (
 """What counts, in every category."""
 _KEYS = (
     "The key beside a class chooses it, and several can be chosen if several kinds of defect are there. Normal, Unsure,"
-    " Bad image and Bad mask go with nothing else.",
+    " Bad image and $bad_mask go with nothing else.",
     "Ctrl+Enter submits. In the comment, Enter comes first: it ends the comment. Esc closes a warning.",
     "Ctrl + mouse wheel over a picture enlarges it. Shift + drag then moves it.",
     "What others propose stays folded until you ask for it.",
 )
 
 
-def instructions(category: Category) -> str:
-    """The page of instructions of a category, as HTML."""
+def instructions(category: Category, marks: str = MASK) -> str:
+    """The page of instructions of a category, as HTML. `marks`: what marks places, see `form.verdicts`."""
+    names = verdicts(marks)
     key = keys(category)
 
     def text(of: str) -> str:
@@ -41,7 +42,7 @@ def instructions(category: Category) -> str:
         _choice(defect.name, key[defect.id], text(defect.definition), text(defect.not_this))
         for defect in category.classes
     ]
-    choices += [_choice(name, key[verdict], _text(MEANING[verdict])) for verdict, name in VERDICTS.items()]
+    choices += [_choice(name, key[verdict], _text(MEANING[verdict])) for verdict, name in names.items()]
     introduction, steps = _steps(category.guide)
     decide = [_row(f"{number}.", text(step)) for number, step in enumerate(steps, start=1)]
     return "".join(
@@ -50,7 +51,9 @@ def instructions(category: Category) -> str:
             _section("What you see", text(category.object)) if category.object else "",
             _section("How to decide", "<br>".join(filter(None, (text(introduction), _text(MARKED)))), decide),
             _section("What there is to choose", "", choices),
-            _section("Keys and mouse", "<br>".join(map(_text, _KEYS))),
+            _section(
+                "Keys and mouse", "<br>".join(_text(line.replace("$bad_mask", names["bad_mask"])) for line in _KEYS)
+            ),
             "</div>",
         ]
     )

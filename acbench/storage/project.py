@@ -39,6 +39,11 @@ class Project:
         return self.workspace / "llm.json"
 
     @property
+    def copies(self) -> Path:
+        """`.acbench/copies/`: images that another program holds, and folders with masks that were drawn."""
+        return self.workspace / "copies"
+
+    @property
     def annotation_tool(self) -> Path:
         """`.acbench/desk/`: the annotation tool that this project runs, and the pictures that it shows."""
         return self.workspace / "desk"

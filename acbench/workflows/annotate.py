@@ -17,7 +17,7 @@ from acbench.review.pull import PullResult
 from acbench.review.push import BatchNote, PushResult
 from acbench.review.tasks import Check, DueTask, QueuePart, Selection, TaskContent
 from acbench.schema import Category, Schema, people
-from acbench.schema.form import label_studio_form
+from acbench.schema.form import MASK, label_studio_form
 from acbench.schema.guide import instructions
 from acbench.workflows.queue import Queue, note_stale_plan
 from acbench.workflows.reviews import keep_added, review_log
@@ -76,14 +76,16 @@ def pull(run: Run, tool: AnnotationTool, dataset: Dataset) -> PullResult:
     return total
 
 
-def project_spec(schema: Schema, category: Category, annotators: int | None = None) -> ProjectSpec:
-    """The project of one category."""
+def project_spec(
+    schema: Schema, category: Category, annotators: int | None = None, *, marks: str = MASK
+) -> ProjectSpec:
+    """The project of one category. `marks`: what marks the places of its anomalies."""
     return ProjectSpec(
         benchmark=schema.benchmark,
         category=category.key,
         title=f"{schema.title}: {category.name}"[:50],
-        form=label_studio_form(category),
-        instructions=instructions(category),
+        form=label_studio_form(category, marks),
+        instructions=instructions(category, marks),
         description=f"{schema.title}: which kinds of defect do these images of {category.name} show?"
         " For annotators: press Label All Tasks.",
         hidden_fields=tasks.HIDDEN_FIELDS,
@@ -128,7 +130,7 @@ class _Pusher:
             self.run.console.note(
                 f"{category.key}: {counted(drafts, 'text')} that annotators read {is_or_are(drafts)} drafted by a model"
             )
-        spec = project_spec(self.run.schema, category, self.options.annotators)
+        spec = project_spec(self.run.schema, category, self.options.annotators, marks=self._marks(category))
         project = self.tool.open(spec, restore_form=self.options.restore_form)
         check = self.check(spec.form)
         pictures = self._pictures(project, [self._item(task) for task in due])
@@ -136,6 +138,12 @@ class _Pusher:
         note = BatchNote(self.run.files.annotation_tool / f"under-way-{project.uid}.json")
         with self.run.console.stage(f"push {category.key}") as progress:
             return pushing.push(self.tool, project, made, note, progress=progress)
+
+    def _marks(self, category: Category) -> str:
+        """What marks places in a category: masks, boxes or both."""
+        items = self.queue.labelled.proposed.dataset.items
+        kinds = {item.marking for item in items if item.category == category.key and item.marking}
+        return MASK if "boxes" not in kinds else "mask or box" if "mask" in kinds else "box"
 
     def _item(self, due: DueTask) -> Item:
         return self.queue.labelled.proposed.dataset.by_id[due.ranked.item_id]

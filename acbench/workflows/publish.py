@@ -170,6 +170,11 @@ class _Plan:
     repo: str
     """ORG/NAME."""
 
+    @property
+    def boxes(self) -> bool:
+        """Whether boxes mark places of some images."""
+        return self.labelled.proposed.dataset.images.boxed
+
 
 def _plan(run: Run, hub: Hub | None, options: PublishOptions) -> _Plan:
     """Decide what is released. Raises ReleaseError if licences, version or images forbid it, or HubError."""
@@ -274,7 +279,9 @@ def _rows(run: Run, labelled: Labelled, version: str) -> list[Row]:
 def _write_shards(run: Run, plan: _Plan, rows: list[Row]) -> dict[str, ReleaseFile]:
     """Write every parquet shard that is not there yet, and describe all of them."""
     numbering = numbering_of(run.schema)
-    schema = DatasetsFormat().arrow_schema(numbering.categories, numbering.classes, images=plan.images)
+    schema = DatasetsFormat().arrow_schema(
+        numbering.categories, numbering.classes, images=plan.images, boxes=plan.boxes
+    )
     images = open_tree(plan.labelled.proposed.dataset.root) if plan.images else None
     shards = plan_shards(rows, numbering.categories, images)
     described = {}
@@ -306,6 +313,7 @@ def _manifest(run: Run, plan: _Plan, shards: Mapping[str, ReleaseFile]) -> Manif
         classes=numbering.classes,
         previous=plan.previous,
         files=shards,
+        boxes=plan.boxes,
     )
 
 

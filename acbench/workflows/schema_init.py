@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from acbench import schema as schemas
+from acbench._util.console import Console
 from acbench.data import sources
 from acbench.data.listing import Listing, list_images
 from acbench.data.recognise import nothing_recognised, recognise
@@ -22,7 +23,9 @@ from acbench.schema.form import VERDICTS
 from acbench.schema.lint import check
 from acbench.schema.nodes import Problem
 from acbench.schema.write import NewCategory, NewClass, NewSchema, schema_text
+from acbench.storage.project import Project
 from acbench.storage.roots import Root, parse_root
+from acbench.workflows.copied import readable_root
 from acbench.workflows.origin import is_own
 
 UNNAMED = "anomaly"
@@ -46,10 +49,19 @@ class Sketch:
     """What a person should know of it, each in a sentence."""
 
 
-def sketch(folder: str, *, name: str = "", reading: Reading | None = None) -> Sketch:
+def sketch(
+    folder: str,
+    *,
+    name: str = "",
+    reading: Reading | None = None,
+    copies: Path | None = None,
+    console: Console | None = None,
+) -> Sketch:
     """Look at a folder or URL, and make a schema of it. Raises SourceError if nothing in it is recognised.
 
     `name`: of the benchmark; empty for that of the folder. `reading`: how the data lies, beside what is recognised.
+    `copies`: the folder into which the images of another program, such as the Hub's, are copied; None for that of a
+    project in the current folder.
     """
     root = parse_root(folder)
     found = recognise(root, reading)
@@ -58,7 +70,7 @@ def sketch(folder: str, *, name: str = "", reading: Reading | None = None) -> Sk
     own = [each for each in found if is_own(sources.get(each.source))]
     best = (own or found)[0]
     source = sources.get(best.source, best.reading)
-    listing = list_images(source, root)
+    listing = list_images(source, readable_root(source, root, copies or Project(Path()).copies, console))
     images: defaultdict[str, list[FoundImage]] = defaultdict(list)
     for image in listing.images:
         images[image.category].append(image)

@@ -99,7 +99,7 @@ def _fields(name: str, path: str, *, images: bool) -> Iterator[mlc.Field]:
         "image": mlc.DataType.IMAGE_OBJECT,
     }
     for column in columns(images=images):
-        if column.kind in ("votes", "classes", "texts"):
+        if column.kind in ("votes", "classes", "texts", "boxes"):
             continue
         transforms = [mlc.Transform(json_path="bytes")] if column.kind == "image" else []
         yield mlc.Field(
