@@ -281,7 +281,7 @@ class TestLeaderboard:
         ("more", "why"),
         [
             ((), "has to state who told the system where the defect is"),
-            (("--localisation", "ground_truth"), "was shown ground-truth masks: that is an oracle"),
+            (("--localisation", "ground_truth"), "was shown ground-truth masks or boxes: that is an oracle"),
             (("--localisation", "none", "--category", "candle"), "has all categories"),
         ],
     )
