@@ -16,6 +16,7 @@ from pathlib import Path
 
 from acbench.errors import StorageError
 from acbench.records import Item, Review
+from acbench.review import askable
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, TaskKey, ToolProject, task_key
 from acbench.review.decisions import Decision, DecisionError, read_chosen
 from acbench.review.history import ReviewLog, Statement
@@ -31,7 +32,7 @@ MAX_REMARKS = 20
 """How many remarks are kept."""
 
 COUNTS = ("new", "changed", "withdrawn", "same", "skipped", "drafts", "empty", "contradictory", "unknown_class",
-          "edited_form", "unknown_item", "not_ours", "task_gone", "prefilled")  # fmt: skip
+          "edited_form", "unknown_item", "not_ours", "task_gone", "prefilled", "nobody", "asked_before")  # fmt: skip
 """What a pull counts. `prefilled` decisions are decisions all the same: somebody took a proposal over as it was, by the
 menu of its tab, or opened a task of an earlier version of acbench from the project's list, where Label Studio fills in
 the form by itself."""
@@ -47,6 +48,8 @@ class PullResult:
     """What a person should look at, in sentences."""
     undecided: set[TaskKey] = field(default_factory=set)
     """Tasks that enough people have worked on, and all of them skipped or left without a decision."""
+    refused: list[askable.RefusedAnswer] = field(default_factory=list)
+    """Answers of people who should not have been asked."""
 
     def remark(self, kind: str, text: str) -> None:
         """Count something that could not be taken, and say so."""
@@ -59,6 +62,7 @@ class PullResult:
         self.counts.update(other.counts)
         self.remarks += other.remarks
         self.undecided |= other.undecided
+        self.refused += other.refused
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -88,7 +92,7 @@ def pull(
     """Add to the log what people decided, changed or took back in one project since the last pull."""
     result = PullResult()
     before = _last_rows(log.reviews, project)
-    reading = _ProjectPull(project, log, result)
+    reading = _ProjectPull(project, log, result, before)
     for task in sorted(tasks, key=lambda task: task.number):
         reading.read(task)
     reading.add_decisions(before)
@@ -151,6 +155,8 @@ class _ProjectPull:
     project: ToolProject
     log: ReviewLog
     result: PullResult
+    before: Mapping[AnnotationName, Review]
+    """The latest row of each annotation that was taken before."""
     decided: dict[AnnotationName, Statement] = field(default_factory=dict)
     tasks: set[TaskKey] = field(default_factory=set)
     """Tasks of this benchmark that are in the project."""
@@ -207,8 +213,13 @@ class _ProjectPull:
             where = f"task {task.number} ({item.image}), annotation {annotation.number} by {annotation.author}"
             self.result.remark(error.kind, f"{where}: {error}")
             return False
-        self.result.counts["prefilled"] += any(map(_is_from_proposal, annotation.result))
         name = AnnotationName(key[1], annotation.number, self.project.uid)
+        earlier = self.log.of_reviewer(item.item_id, annotation.author)
+        if name not in self.before and (answer := askable.refused(task, annotation, key[1], earlier)):
+            self.result.refused.append(answer)
+            self.result.remark(answer.kind, f"{item.image}, {answer}")
+            return False
+        self.result.counts["prefilled"] += any(map(_is_from_proposal, annotation.result))
         seconds = annotation.seconds
         self.decided[name] = Statement(
             item_id=item.item_id,

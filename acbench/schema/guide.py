@@ -28,9 +28,11 @@ _KEYS = (
     "What others propose stays folded until you ask for it.",
 )
 
+_NOT_FOR = "Anybody but {}, who decided these images before. What they answer here is not taken."
 
-def instructions(category: Category) -> str:
-    """The page of instructions of a category, as HTML."""
+
+def instructions(category: Category, *, not_for: Sequence[str] = ()) -> str:
+    """The page of instructions of a category, as HTML. `not_for`: people who decided its images before."""
     key = keys(category)
 
     def text(of: str) -> str:
@@ -47,6 +49,7 @@ def instructions(category: Category) -> str:
     return "".join(
         [
             '<div class="acb-guide">',
+            _section("Who decides here", _text(_NOT_FOR.format(" and ".join(not_for)))) if not_for else "",
             _section("What you see", text(category.object)),
             _section("How to decide", "<br>".join(filter(None, (text(introduction), _text(MARKED)))), decide),
             _section("What there is to choose", "", choices),

@@ -175,6 +175,11 @@ class BenchmarkFiles:
         return self.annotation_tool / "undecided.json"
 
     @property
+    def refused_answers(self) -> Path:
+        """Answers in the annotation tool that the last pull did not take, since others should have been asked."""
+        return self.workspace / "refused_answers.json"
+
+    @property
     def task_pictures(self) -> Path:
         """Folder of the pictures that the annotation tool shows, one folder for each category."""
         return self.project.annotation_tool / "pictures" / self.benchmark

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from acbench.data.ingest import Dataset
 from acbench.records import Item
+from acbench.review import askable, queue_pictures, task_pictures, tasks
 from acbench.review import pull as pulling
 from acbench.review import push as pushing
-from acbench.review import queue_pictures, task_pictures, tasks
-from acbench.review.annotation_tool import AnnotationTool, ProjectSpec, Task, ToolProject, project_name
+from acbench.review.annotation_tool import AnnotationTool, ProjectSpec, Task, TaskKey, ToolProject, project_name
 from acbench.review.pull import PullResult
 from acbench.review.push import BatchNote, PushResult
 from acbench.review.tasks import Check, DueTask, QueuePart, Selection, TaskContent
@@ -33,7 +33,9 @@ class PushOptions:
     blind: float = 0.1
     """Share of tasks without proposals, 0…1."""
     annotators: int | None = None
-    """How many people decide each image; None leaves projects as they are."""
+    """How many people decide each image in its first round; None leaves projects as they are."""
+    adjudicators: int | None = None
+    """How many others decide what people have not settled, in each later round; None leaves projects as they are."""
     restore_form: bool = False
     """Put back a form that people edited."""
 
@@ -54,38 +56,55 @@ def push(
         if category is None:
             run.console.note(f"{len(due):,} images of {key} are not pushed: the schema has no {key}")
         else:
-            result[key] = pusher.push(category, due)
+            result[key] = pusher.push_category(category, due)
     return result
 
 
-def pull(run: Run, tool: AnnotationTool, dataset: Dataset) -> PullResult:
-    """Take in what people decided in the tool; gives what came of it."""
+def projects(tool: AnnotationTool, schema: Schema, category: str) -> list[ToolProject]:
+    """The projects of one category: that of the first round, and those of later ones."""
+    name = project_name(schema.benchmark, category)
+    first = tool.find(name)
+    return [*([] if first is None else [first]), *tool.later(name)]
+
+
+def pull(run: Run, tool: AnnotationTool, dataset: Dataset, claim: str | None = None) -> PullResult:
+    """Take in what people decided in the tool; gives what came of it.
+
+    `claim`: who decided what was decided under the account of the tool itself, which is no person.
+    """
     log = review_log(run, dataset)
     total = PullResult()
     with run.console.stage("read decisions") as progress:
         categories = sorted({item.category for item in dataset.items})
         for done, category in enumerate(categories, start=1):
-            project = tool.find(project_name(run.schema.benchmark, category))
-            if project is not None:
-                total.add(pulling.pull(project, tool.annotated_tasks(project), log))
+            for project in projects(tool, run.schema, category):
+                tasks = askable.claimed(tool.annotated_tasks(project), claim)
+                total.add(pulling.pull(project, tasks, log))
             progress(done, len(categories))
     keep_added(run, log)
     pulling.write_undecided(run.files.undecided_tasks, total.undecided)
+    askable.keep_refused(run.files.refused_answers, total.refused)
     return total
 
 
-def project_spec(schema: Schema, category: Category, annotators: int | None = None) -> ProjectSpec:
-    """The project of one category."""
+def project_spec(
+    schema: Schema, category: Category, annotators: int | None = None, not_for: tuple[str, ...] = ()
+) -> ProjectSpec:
+    """The project of one category. `not_for`: who decided its images before, so that somebody else is asked."""
+    others = " and ".join(not_for)
+    who = f"For anybody but {others}, who decided these images before" if others else "For annotators"
+    suffix = f", not {others}"[:30] if others else ""
     return ProjectSpec(
         benchmark=schema.benchmark,
         category=category.key,
-        title=f"{schema.title}: {category.name}"[:50],
+        title=f"{schema.title}: {category.name}"[: 50 - len(suffix)] + suffix,
         form=label_studio_form(category),
-        instructions=instructions(category),
+        instructions=instructions(category, not_for=not_for),
         description=f"{schema.title}: which kinds of defect do these images of {category.name} show?"
-        " For annotators: press Label All Tasks.",
+        f" {who}: press Label All Tasks.",
         hidden_fields=tasks.HIDDEN_FIELDS,
         annotators=annotators,
+        not_for=not_for,
     )
 
 
@@ -114,16 +133,47 @@ class _Pusher:
             by_category[self._item(task).category].append(task)
         return by_category
 
-    def push(self, category: Category, due: Sequence[DueTask]) -> PushResult:
-        """Push the tasks of one category."""
-        spec = project_spec(self.run.schema, category, self.options.annotators)
+    def push_category(self, category: Category, due: Sequence[DueTask]) -> PushResult:
+        """Push the tasks of one category: to its first project, or to one for those who have not decided them yet."""
+        groups: defaultdict[tuple[str, ...], list[DueTask]] = defaultdict(list)
+        for task in due:
+            groups[task.not_for].append(task)
+        done = self._worked_on(category, is_later=any(groups))
+        total = PushResult()
+        for not_for, tasks_due in sorted(groups.items()):
+            total.add(self._push(category, tasks_due, not_for, done))
+        return total
+
+    def _worked_on(self, category: Category, *, is_later: bool) -> dict[str, dict[TaskKey, bool]]:
+        """`ToolProject.uid` of each project of a category → its tasks, and whether enough people have worked on them.
+
+        Empty if there is only one, which a push looks at by itself. `is_later`: another one is going to be used.
+        """
+        found = projects(self.tool, self.run.schema, category.key)
+        if len(found) < 2 and not is_later:
+            return {}
+        return {
+            project.uid: pushing.worked_on(pushing.by_key(self.tool.existing_tasks(project)), project)
+            for project in found
+        }
+
+    def _push(
+        self,
+        category: Category,
+        due: Sequence[DueTask],
+        not_for: tuple[str, ...],
+        done: Mapping[str, Mapping[TaskKey, bool]],
+    ) -> PushResult:
+        annotators = self.options.adjudicators if not_for else self.options.annotators
+        spec = project_spec(self.run.schema, category, annotators, not_for)
         project = self.tool.open(spec, restore_form=self.options.restore_form)
+        elsewhere = {key: is_done for uid, keys in done.items() if uid != project.uid for key, is_done in keys.items()}
         check = self.check(spec.form)
         pictures = self._pictures(project, [self._item(task) for task in due])
         made = [self._task(task, pictures[task.ranked.item_id], check) for task in due]
         note = BatchNote(self.run.files.annotation_tool / f"under-way-{project.uid}.json")
         with self.run.console.stage(f"push {category.key}") as progress:
-            return pushing.push(self.tool, project, made, note, progress=progress)
+            return pushing.push(self.tool, project, made, note, progress=progress, elsewhere=elsewhere)
 
     def _item(self, due: DueTask) -> Item:
         return self.queue.labelled.proposed.dataset.by_id[due.ranked.item_id]

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as Xml
 
 from acbench.errors import AnnotationToolError, LostConnection
 from acbench.integrations.label_studio.http import Connection, Refusal
-from acbench.review.annotation_tool import ProjectSpec, ToolProject
+from acbench.review.annotation_tool import LATER, ProjectSpec, ToolProject
 from acbench.schema.form import EMPTY
 from acbench.storage.digests import digest
 
@@ -64,6 +64,11 @@ class Projects:
     def find(self, name: str) -> ToolProject | None:
         project = self._named(name)
         return None if project is None else _tool_project(project)
+
+    def later(self, name: str) -> list[ToolProject]:
+        start = quote(f"{name}{LATER}")
+        found = [project for project in self._all() if (mark := _mark(project)) and mark[1].startswith(start)]
+        return sorted(map(_tool_project, found), key=lambda project: project.number)
 
     def open(self, spec: ProjectSpec, *, restore_form: bool = False) -> ToolProject:
         shared = _settings(spec)

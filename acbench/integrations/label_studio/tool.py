@@ -40,6 +40,9 @@ class LabelStudio:
     def find(self, name: str) -> ToolProject | None:
         return self._projects.find(name)
 
+    def later(self, name: str) -> list[ToolProject]:
+        return self._projects.later(name)
+
     def open(self, wanted: ProjectSpec, *, restore_form: bool = False) -> ToolProject:
         return self._projects.open(wanted, restore_form=restore_form)
 
