@@ -216,9 +216,7 @@ def by_key(tasks: Iterable[ExistingTask]) -> ExistingTasks:
 
 def worked_on(existing: ExistingTasks, project: ToolProject) -> dict[TaskKey, bool]:
     """Task of a project → whether enough people have worked on every copy of it."""
-    return {
-        key: all(copy.annotations >= project.annotators for copy in copies) for key, copies in existing.items()
-    }
+    return {key: all(copy.annotations >= project.annotators for copy in copies) for key, copies in existing.items()}
 
 
 def _is_held(task: Task, done: Mapping[TaskKey, bool]) -> bool:

@@ -12,7 +12,8 @@ from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
 from acbench.errors import AnnotationToolError, LostConnection
-from acbench.integrations.label_studio.http import Connection, Refusal
+from acbench.integrations.label_studio.failures import Refusal
+from acbench.integrations.label_studio.http import Connection
 from acbench.review.annotation_tool import LATER, ProjectSpec, ToolProject
 from acbench.schema.form import EMPTY
 from acbench.storage.digests import digest
@@ -124,12 +125,14 @@ class Projects:
         return projects[0] if projects else None
 
     def _all(self) -> Iterator[SdkProject]:
-        page = 1
+        page, seen = 1, set[int | None]()
         while True:
             answer = self.connection.sdk.projects.list(page=page, page_size=_PAGE).response
-            yield from answer.results
-            if not answer.next:
+            new = [project for project in answer.results if project.id not in seen]
+            yield from new
+            if not answer.next or not new:  # a server that gives a page again has no end
                 return
+            seen.update(project.id for project in new)
             page += 1
 
     def _change(self, project: ToolProject, changes: ProjectSettings) -> SdkProject:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from acbench.integrations.label_studio.annotations import Annotations
 from acbench.integrations.label_studio.http import Connection
+from acbench.integrations.label_studio.people import People
 from acbench.integrations.label_studio.pictures import Pictures
 from acbench.integrations.label_studio.projects import Projects
 from acbench.integrations.label_studio.tasks import Tasks
@@ -24,7 +25,8 @@ class LabelStudio:
         self._connection = Connection(url, key)
         self._projects = Projects(self._connection)
         self._tasks = Tasks(self._connection)
-        self._annotations = Annotations(self._connection)
+        self.people = People(self._connection)
+        self._annotations = Annotations(self._connection, self.people)
         self._pictures = Pictures(self._connection, self._projects, served)
         try:
             self._connection.check_version()
