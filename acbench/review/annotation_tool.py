@@ -191,3 +191,6 @@ class AnnotationTool(Protocol):
 
     def pictures(self, project: ToolProject, paths: Iterable[Path]) -> dict[Path, str]:
         """The address of each picture at which the tool can show it."""
+
+    def unshown(self, address: str) -> str:
+        """What keeps people from seeing the picture at such an address; empty if nothing does."""

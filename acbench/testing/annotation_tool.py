@@ -125,6 +125,11 @@ class FakeAnnotationTool:
         end()
         return addresses
 
+    def unshown(self, address: str) -> str:
+        end = self.calls.begin("unshown")
+        end()
+        return ""
+
     # What people do
 
     def annotate(self, project: ToolProject, task: int, *choices: str, author: str = "ada") -> None:

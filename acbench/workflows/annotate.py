@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from acbench.data.ingest import Dataset
+from acbench.errors import AnnotationToolError, LostConnection
 from acbench.records import Item
 from acbench.review import askable, queue_pictures, task_pictures, tasks
 from acbench.review import pull as pulling
@@ -206,7 +207,25 @@ class _Pusher:
                 progress=progress,
             )
         addresses = self.tool.pictures(project, {path for pictures in drawn.values() for path in pictures.values()})
+        self._look_at(next(iter(addresses.values())))
         return {
             item_id: {name: addresses[path] for name, path in pictures.items()} | task_pictures.marks(pictures)
             for item_id, pictures in drawn.items()
         }
+
+    def _look_at(self, address: str) -> None:
+        """See that people see a picture, before a task with its address is sent: it stays as it is sent.
+
+        Raises AnnotationToolError if they do not. That people are there where we cannot look is only said.
+        """
+        try:
+            why = self.tool.unshown(address)
+        except LostConnection as error:
+            self.run.console.note(f"whether pictures load for people was not seen: {error.message}")
+            return
+        if why:
+            raise AnnotationToolError(
+                f"pictures would not load for people: {why}",
+                "behind a proxy with a path, Label Studio must know its address (LABEL_STUDIO_HOST, or serve"
+                " --public-url), and the proxy must pass on /data/ there",
+            )

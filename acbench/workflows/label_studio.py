@@ -70,7 +70,8 @@ def connected(project: Project) -> Iterator[LabelStudio]:
     if key is None:
         raise AnnotationToolError(f"{KEY} is not set", f"copy the key from Account & Settings at {url}: export {KEY}=…")
     is_own = own is not None and url.rstrip("/") == own.url
-    tool = LabelStudio(url, key, served=_pictures(project) if is_own else None)
+    served, public = (_pictures(project), own.public) if is_own and own else (None, "")
+    tool = LabelStudio(url, key, served=served, public=public)
     try:
         yield tool
     finally:

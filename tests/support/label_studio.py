@@ -94,11 +94,11 @@ def first_start(folder: Path) -> Path:
 
 
 @contextmanager
-def desk_at(new_desk: Path, folder: Path) -> Iterator[RealDesk]:
-    """A server of its own, on a copy of the new desk at `folder`."""
+def desk_at(new_desk: Path, folder: Path, *, public: str = "") -> Iterator[RealDesk]:
+    """A server of its own, on a copy of the new desk at `folder`. `public`: the address of a proxy before it."""
     shutil.copytree(new_desk, folder)
     port = free_port()
-    server, process = servers.start(folder, folder / "pictures", port=port)
+    server, process = servers.start(folder, folder / "pictures", port=port, public=public)
     found = RealDesk(folder, port, server, process)
     try:
         yield found

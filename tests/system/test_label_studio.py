@@ -32,7 +32,7 @@ from tests.support.label_studio import (
     tasks,
     wanted,
 )
-from tests.support.proxy import CUT, lossy_proxy
+from tests.support.proxy import CUT, lossy_proxy, prefix_proxy
 from tests.support.records import BOTTLE
 
 BENCHMARKS = {"mvtec_ac": toy_mvtec_ad, "visa_ac": toy_visa}
@@ -93,8 +93,8 @@ def look_closer(page: Page) -> None:
     expect(picture).not_to_have_css("width", before)
 
 
-def log_in(page: Page, desk: RealDesk) -> None:
-    page.goto(f"{desk.url}/user/login")
+def log_in(page: Page, desk: RealDesk, url: str = "") -> None:
+    page.goto(f"{url or desk.url}/user/login")
     page.fill("input[name=email]", ADA)
     page.fill("input[name=password]", PASSWORD)
     page.press("input[name=password]", "Enter")
@@ -107,6 +107,7 @@ BEGUN_FROM = """predictions => Htx.annotationStore.predictions.length === predic
     && Htx.annotationStore.selected.parent_prediction !== null"""
 """Whether that annotation was begun from one of its predictions. A task that is opened from the list has first, for a
 moment, an empty annotation and no predictions."""
+LOADED = "[...document.querySelectorAll('.acb-pictures img')].filter(i => i.naturalWidth).length == 4"
 PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -152,9 +153,7 @@ def decide_in_the_browser(
         expect(page.get_by_text(EMPTY, exact=True).first).to_be_visible()  # the tabs of what others chose
         page.goto(f"{desk.url}/projects/{project}/data?labeling=1")
         wait_for_annotation(page, next_task, from_list=False)
-        page.wait_for_function(
-            "[...document.querySelectorAll('.acb-pictures img')].filter(i => i.naturalWidth).length == 4"
-        )
+        page.wait_for_function(LOADED)
         expect(page.locator(".ant-collapse-header").first).to_be_visible()
         assert not page.locator(".ant-collapse-content-active").count(), "proposals are in one's face"
         assert not page.locator(".acb-side input:checked").count(), "the form is filled in"
@@ -286,6 +285,43 @@ def test_a_server_killed_while_it_is_read_is_told_and_nothing_is_written(
         own.restart()
         acbench(project, "review", "pull", "mvtec_ac")
     assert path.read_bytes() == before
+
+
+def test_behind_a_path_of_a_reverse_proxy_pictures_load(
+    new_desk: Path, place: tuple[Path, RealDesk], tmp_path: Path
+) -> None:
+    left = shutil.ignore_patterns("desk", "lock")
+    project = Path(shutil.copytree(place[0], tmp_path / "project", ignore=left))
+    with (
+        prefix_proxy("/ls") as (url, leads_to),
+        desk_at(new_desk, project / ".acbench" / "desk", public=url) as own,
+    ):
+        leads_to(own.url)
+        pushed = acbench(project, "review", "push", "visa_ac").out
+        assert f" → {url}" in pushed, "people are told where they find it"
+        number, tasks = tasks_of(own, "VisA-AC: Candle")
+        assert all(task["data"]["crop"].startswith("/ls/data/local-files/?d=") for task in tasks)
+        with open_page() as page:
+            log_in(page, own, url)
+            page.goto(f"{url}/projects/{number}/data?labeling=1")
+            page.wait_for_function(LOADED)
+        remote = {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": own.key}
+        assert "0 tasks sent" in acbench(project, "review", "push", "visa_ac", **remote).out
+        (sent,) = own.desk(url, served=False).pictures(own.desk().open(wanted("sent")), [one_picture(own)]).values()
+        assert sent.startswith("/ls/data/upload/")
+    with desk_at(new_desk, tmp_path / "unaware") as own, prefix_proxy("/ls") as (url, leads_to):
+        leads_to(own.url)
+        remote = {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": own.key}
+        said = acbench(project, "review", "push", "visa_ac", status=1, **remote).err
+        assert "pictures would not load for people" in said and "ends with 404" in said and "LABEL_STUDIO_HOST" in said
+        with own.client() as client:
+            rows = client.get("/api/projects/", params={"page_size": 100}).json()["results"]
+        assert not any(row["task_number"] for row in rows), "no task holds such an address"
+
+
+def one_picture(desk: RealDesk) -> Path:
+    """One of those that it shows."""
+    return next(desk.pictures.rglob("*.crop.jpg"))
 
 
 class TestWhatGoesWrong:

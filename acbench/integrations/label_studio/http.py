@@ -31,6 +31,8 @@ MAX_ANSWER = 1 << 30
 OLDEST, NEWEST = (1, 23), (2, 0)
 """Versions of the server that are supported: from the first, up to but not including the second."""
 
+MAX_PAGE = 1 << 20
+"""Characters of a page that are looked at."""
 LONGEST_WAIT = 60.0
 """Seconds that a server may put off a request, at most: for longer, the user is told."""
 
@@ -126,18 +128,25 @@ class Connection(httpx.Client):
         answers.check(self.url, request.method, request.url.path, answer.content)
         return answer
 
-    def picture(self, address: str) -> str:
-        """What keeps a browser from showing the picture at an address of this server; empty if nothing does.
+    @cached_property
+    def prefix(self) -> str:
+        """The path under which a browser finds this server on its host, as its own pages say: `/ls`; mostly empty.
 
-        `address`: as a task holds it, so that it is read from a page of the server.
+        Where no page tells, it is the path of our own address.
         """
-        page = httpx.URL(f"{self.url}/projects/")
-        request = self.build_request("GET", page.join(address))
-        try:
-            answer = self._exchange(request)
-        except LostConnection as error:
-            return error.message
-        kind = answer.headers.get("Content-Type", "nothing").partition(";")[0]
+        page = self._exchange(self.build_request("GET", "/user/login/")).text[:MAX_PAGE]
+        found = re.search(r'action="([^"?]*)/user/login', page)
+        return found[1] if found else urlsplit(self.url).path
+
+    def unshown(self, address: str, place: str = "") -> str:
+        """What keeps a browser from showing a picture; empty if nothing does.
+
+        `address`: as a task holds it, so that a page of the server asks for it. `place`: the address of the server for
+        people, if it is not ours. Raises LostConnection if nothing answers there.
+        """
+        request = self.build_request("GET", httpx.URL(f"{place or self.url}/projects/").join(address))
+        answer = self._exchange(request)
+        kind = answer.headers.get("Content-Type", "of no kind").partition(";")[0]
         if answer.status_code != 200:
             return f"{request.url} ends with {answer.status_code}"
         return "" if kind.startswith("image/") else f"{request.url} is no picture, but {kind[:40]}"

@@ -61,12 +61,14 @@ class Access:
     url: str
     key: str
     """A legacy API token of its own account."""
+    public: str
+    """The address at which people find it, if it is another one; or empty."""
 
 
 def running(folder: Path) -> Access | None:
     """How to reach the server whose data is in `folder`; None if it does not run."""
     server, key = _last_started(folder), _key(folder)
-    return None if server is None or key is None else Access(url=server[0], key=key)
+    return None if server is None or key is None else Access(url=server[0], key=key, public=server[2])
 
 
 def start(
@@ -233,13 +235,13 @@ def _state(folder: Path) -> Path:
     return folder / "server.json"
 
 
-def _last_started(folder: Path) -> tuple[str, int] | None:
-    """Address and process of the server that was started last, if it is alive."""
+def _last_started(folder: Path) -> tuple[str, int, str] | None:
+    """Address, process and public address of the server that was started last, if it is alive."""
     try:
         state = json.loads(_state(folder).read_bytes())
         url, pid = str(state["url"]), int(state["pid"])
-        return (url, pid) if is_running(pid) and _answers(url) else None
-    except (OSError, ValueError, TypeError, KeyError, httpx.TransportError):
+        return (url, pid, str(state.get("public", ""))) if is_running(pid) and _answers(url) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, httpx.TransportError):
         return None
 
 

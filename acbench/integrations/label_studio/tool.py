@@ -18,10 +18,12 @@ class LabelStudio:
     """One server. Its methods are those of `AnnotationTool`.
 
     `served`: the folder whose pictures the server shows from its own disk; None if they have to be sent to it.
+    `public`: the address at which people find the server, if it is another one.
     """
 
-    def __init__(self, url: str, key: str, *, served: Path | None) -> None:
-        self.url = url
+    def __init__(self, url: str, key: str, *, served: Path | None, public: str = "") -> None:
+        self.url = public.rstrip("/") or url
+        """Where people decide."""
         self._connection = Connection(url, key)
         self._projects = Projects(self._connection)
         self._tasks = Tasks(self._connection)
@@ -62,3 +64,6 @@ class LabelStudio:
 
     def pictures(self, project: ToolProject, paths: Iterable[Path]) -> dict[Path, str]:
         return self._pictures.addresses(project, paths)
+
+    def unshown(self, address: str) -> str:
+        return self._connection.unshown(address, self.url)
