@@ -214,7 +214,7 @@ class _Pusher:
         }
 
     def _look_at(self, address: str) -> None:
-        """See that people see a picture, before a task with its address is sent: it stays as it is sent.
+        """Look whether people see a picture, before a task with its address is sent: it stays as it is sent.
 
         Raises AnnotationToolError if they do not. That people are there where we cannot look is only said.
         """

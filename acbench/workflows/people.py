@@ -34,7 +34,7 @@ class Person:
 
     name: str
     address: str = ""
-    """Of the account in Label Studio; empty if there is none."""
+    """The account's in Label Studio; empty if there is none."""
     decisions: Mapping[str, int] = field(default_factory=dict)
     """Benchmark → images that they have decided, also those that they were unsure of."""
 
