@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,6 +49,11 @@ def shown_names(proposers: Iterable[str]) -> dict[str, str]:
 def label_set(labels: Iterable[str]) -> tuple[str, ...]:
     """A set of class ids as records hold it: sorted, each once."""
     return tuple(sorted(set(labels)))
+
+
+def one_defect(labels: Sequence[str]) -> str:
+    """The class of defect that labels name, if they name exactly one and not `good`; else empty."""
+    return labels[0] if len(labels) == 1 and labels[0] != GOOD else ""
 
 
 def is_contradictory(labels: Collection[str]) -> bool:

@@ -126,9 +126,12 @@ def _print(report: VelmReport, benchmark: str, *, as_json: bool) -> None:
         click.echo(json.dumps({**facts, "predictions": str(report.predictions)}, indent=1))
     else:
         del facts["predictions"]
+        marked_by = facts.pop("marked_by")
         dollars = facts.pop("dollars")
         counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in facts.items()]
         click.echo(", ".join([*counts, f"{dollars:,.4g} dollars"]))
+        if marked_by:
+            click.echo(f"Marked by {marked_by}")
         click.echo(f"{report.predictions}\nNext: acbench score {shlex.quote(benchmark)} --system velm")
     if report.not_asked_yet:
         click.echo("Note: run again to ask what is left", err=True)

@@ -82,6 +82,8 @@ def find_product(image: Image.Image) -> Product | None:
     border[thick:-thick, thick:-thick] = False
     background = np.median(pixels[border], axis=0)
     distance = np.abs(pixels - background).max(axis=2)
+    if float(np.ptp(distance)) < 1:  # less than a grey level: nothing to tell apart
+        return None
     threshold, separation = _otsu(distance)
     # A tenth of the border may be something else: a shadow, or a product that reaches out of the image.
     noise = float(np.quantile(distance[border], 0.9))

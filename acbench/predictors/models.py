@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,16 @@ class Embedder(Protocol):
 
         `weights` (S, S): how much each pixel counts, 0…1.
         """
+
+
+@runtime_checkable
+class LevelEmbedder(Protocol):
+    """An `Embedder` that has more to tell of a crop than one vector; optional."""
+
+    def levels(
+        self, crops: Sequence[NDArray[np.uint8]], weights: Sequence[NDArray[np.float32]]
+    ) -> list[NDArray[np.float32]]:
+        """Several vectors of each crop, as arrays (N, D), where D may differ: the first one is that of `embed`."""
 
 
 class PatchModel(Protocol):

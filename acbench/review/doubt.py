@@ -12,19 +12,16 @@ that is promised rests on these figures; they save work.
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import TYPE_CHECKING
 
-from acbench.records import GOOD, PEOPLE, Item, Label, Proposal
-from acbench.review.calibrated import calibrate, calibrated_scores, informative
+from acbench.records import PEOPLE, Item, Label, Proposal, one_defect
+from acbench.review.calibrated import calibrate
 from acbench.review.queue import is_label_wrong
-from acbench.review.witnesses import voice_of
+from acbench.review.weighing import pooled
 from acbench.schema import Schema
-from acbench.stats import Scaling, fit_scaling
+from acbench.stats import fit_scaling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,12 +66,11 @@ def doubts(
     scalings = {name: made.by_shared for name, made in calibrate(items, proposals, final, schema).items()}
     own, others = {}, {}
     for item_id in sorted(machine):
-        labels = machine[item_id].labels
-        if len(labels) == 1 and labels[0] != GOOD:
-            pooled = _pooled(proposals.get(item_id, ()), scalings)
-            if labels[0] in pooled:
-                own[item_id] = pooled[labels[0]]
-                others[item_id] = (1 - pooled[labels[0]]) / (len(pooled) - 1)
+        if label := one_defect(machine[item_id].labels):
+            likely = pooled(proposals.get(item_id, ()), scalings, LEAST)
+            if label in likely:
+                own[item_id] = likely[label]
+                others[item_id] = (1 - likely[label]) / (len(likely) - 1)
     fitted = label_doubts(np.array(list(own.values())), np.array(list(others.values())))
     by_scores = dict(zip(own, fitted.tolist(), strict=True))
     decided = [key for key in by_scores if _is_decided(final[key])]
@@ -108,24 +104,3 @@ def label_doubts(own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArra
 
 def _is_decided(label: Label) -> bool:
     return label.decided_by == PEOPLE
-
-
-def _pooled(proposals: Iterable[Proposal], scalings: Mapping[str, Scaling]) -> dict[str, float]:
-    """Class id → probability by all who prefer any class; empty if nobody does."""
-    told: defaultdict[str, list[Mapping[str, float]]] = defaultdict(list)
-    for proposal in proposals:
-        if informative(proposal.scores):
-            scaling = scalings.get(proposal.proposer)
-            scores = calibrated_scores(proposal.scores, scaling) if scaling else proposal.scores
-            told[voice_of(proposal)].append(scores)
-    classes = sorted({label for said in told.values() for scores in said for label in scores})
-    shares = {
-        label: math.exp(fmean(fmean(_log(scores, label) for scores in said) for said in told.values()))
-        for label in classes
-    }
-    total = sum(shares.values())
-    return {label: share / total for label, share in shares.items()}
-
-
-def _log(scores: Mapping[str, float], label: str) -> float:
-    return math.log(max(scores.get(label, 0.0), LEAST))

@@ -1,9 +1,13 @@
 """Ranks the images that people should look at.
 
-First come images whose independent witnesses differ, or whose label confident learning suspects: the highest
-label-issue score first. Then come images for which nothing names a class, then those of which a witness is unsure and
-no second witness confirms the dataset's own label. Last comes the audit: a random sample of all labels that would be
-accepted although nobody looks at them, from which the error of such labels is estimated.
+They come in one list: the likelier it is that a label is wrong, by all that witnesses say and are worth
+(`acbench.review.weighing`), the earlier. Why an image is in the list plays no part in its place; an image for which
+nothing names a class stands where a label is as likely wrong as right. After the list comes the audit: a random sample
+of all labels that would be accepted although nobody looks at them, from which the error of such labels is estimated.
+
+In the list are images whose independent witnesses differ or none names a class, those whose label confident learning
+suspects, and those of which a witness is unsure and no second witness confirms the dataset's own label. That, and with
+it the audit, rests on witnesses alone; the order also learns from what people decided.
 """
 
 from __future__ import annotations
@@ -12,17 +16,14 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from acbench.records import GOOD, PEOPLE, Item, Label, Proposal
+from acbench.records import PEOPLE, Item, Label, Proposal, one_defect, short_name
+from acbench.review.weighing import label_issues
 from acbench.review.witnesses import differ, witnesses
 from acbench.schema import Category, Schema
 from acbench.stats import Estimate, rate
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Why = Literal["flagged", "disputed", "suspect", "doubtful", "unnamed", "uncertain", "audit", "settled"]
 """Why an image is in the queue. `flagged`: somebody wants another look, see `acbench.review.rechecks`. `doubtful`: a
@@ -33,14 +34,18 @@ ORDER: dict[Why, int] = {
     "disputed": 0,
     "suspect": 0,
     "doubtful": 0,
-    "unnamed": 1,
-    "uncertain": 2,
-    "audit": 3,
-    "settled": 4,
+    "unnamed": 0,
+    "uncertain": 0,
+    "audit": 1,
+    "settled": 2,
 }
+"""Which part of the ranking an image is in, by why: what somebody asks for, the list, the audit, and the rest."""
 
 UNKNOWN_SCORE = 0.5
-"""Label-issue score of a label that no witness gives probabilities for."""
+"""Label-issue score of a label that cannot be weighed: none, several classes, or `good`."""
+
+TEACHABLE = "neighbours"
+"""The proposer whose classifier learns from decisions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class RankedItem:
     """1 is the first to look at. Items that nobody needs to look at have a rank too, behind the queue."""
     why: Why
     label_issue_score: float
-    """How much the witnesses' probabilities speak against the current label: 0 not at all, 1 entirely."""
+    """Probability that the label which witnesses give is wrong, 0…1."""
     detail: str
     """One sentence for the reviewer."""
 
@@ -85,14 +90,20 @@ def rank(
     machine: Mapping[str, Label],
     schema: Schema,
     audit: AuditSample,
+    *,
+    final: Mapping[str, Label] | None = None,
+    learned: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[RankedItem]:
-    """Rank the items that can be used. Reviews play no part, so that the audit stays the same sample.
+    """Rank the items that can be used.
 
-    `machine`: item_id → the label without reviews, see `resolve.machine_labels`.
+    `machine`: item_id → the label without reviews, see `resolve.machine_labels`; `final`: with them. `learned`:
+    item_id → class id → probability by `neighbours` taught with what people decided, in place of what it proposed.
+    These two change the order of the list, never why an image is in it, so that the audit stays the same sample.
     """
     usable = [item for item in items if machine[item.item_id].status != "excluded"]
-    quality, suspects = _confident_learning(usable, proposals, machine)
-    scores = {item.item_id: round(1 - quality.get(item.item_id, UNKNOWN_SCORE), 6) for item in usable}
+    suspects = _suspects(usable, proposals, machine)
+    issues = label_issues(usable, _taught(proposals, learned or {}), machine, final or machine, schema)
+    scores = {item.item_id: round(issues.get(item.item_id, UNKNOWN_SCORE), 6) for item in usable}
     whys = {
         item.item_id: _why(
             machine[item.item_id],
@@ -109,7 +120,7 @@ def rank(
         why = whys[item.item_id]
         if why == "audit":  # in the order of the draw, so that a reviewer who stops early has seen a random sample too
             return ORDER[why], 0, audit.number(item.item_id)
-        return ORDER[why], -scores[item.item_id], item.image
+        return ORDER[why], -issues.get(item.item_id, UNKNOWN_SCORE), item.image
 
     return [
         RankedItem(
@@ -162,53 +173,54 @@ def _detail(why: Why, label: Label) -> str:
     }.get(why, label.reason)
 
 
+def _taught(
+    proposals: Mapping[str, Sequence[Proposal]], learned: Mapping[str, Mapping[str, float]]
+) -> Mapping[str, Sequence[Proposal]]:
+    """The proposals, with what `neighbours` learned in place of its probabilities."""
+    changed = {
+        item_id: [
+            replace(each, scores=scores) if short_name(each.proposer) == TEACHABLE and each.scores else each
+            for each in proposals.get(item_id, ())
+        ]
+        for item_id, scores in learned.items()
+    }
+    return {**proposals, **changed}
+
+
 # Confident learning
 
-
-@dataclass(frozen=True, slots=True)
-class _ScoredLabel:
-    """The label of one item, and the probabilities that one proposer gives."""
-
-    item_id: str
-    label: str
-    scores: Mapping[str, float]
+_ScoredLabel = tuple[str, str, Mapping[str, float]]
+"""An item, its label, and the probabilities that one proposer gives."""
 
 
-def _confident_learning(
+def _suspects(
     items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], labels: Mapping[str, Label]
-) -> tuple[dict[str, float], set[str]]:
-    """Quality 0…1 of each label of one class that has probabilities, and the items whose label is likely wrong.
+) -> set[str]:
+    """The items whose label is likely wrong by confident learning (Northcutt et al. 2021, arXiv 1911.00068; cleanlab).
 
-    Normalised margin and confident learning of cleanlab (Northcutt et al. 2021, arXiv 1911.00068), by category and
-    proposer; the lowest quality counts.
+    By category and proposer, of labels of one class.
     """
-    groups: defaultdict[tuple[str, str, tuple[str, ...]], list[_ScoredLabel]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, tuple[str, ...]], list[tuple[str, str, Mapping[str, float]]]] = defaultdict(
+        list
+    )
     for item in items:
-        label_set = labels[item.item_id].labels
+        label = one_defect(labels[item.item_id].labels)
         for proposal in proposals.get(item.item_id, ()):
-            if len(label_set) == 1 and label_set[0] in proposal.scores and label_set[0] != GOOD:
+            if label in proposal.scores:
                 key = item.category, proposal.proposer, tuple(sorted(proposal.scores))
-                groups[key].append(_ScoredLabel(item.item_id, label_set[0], proposal.scores))
-    quality: dict[str, float] = {}
+                groups[key].append((item.item_id, label, proposal.scores))
     suspects: set[str] = set()
-    for (_, _, classes), rows in sorted(groups.items(), key=lambda group: group[0]):
-        margins, issues = _margins(rows, classes)
-        for row, margin, issue in zip(rows, margins, issues, strict=True):
-            quality[row.item_id] = min(quality.get(row.item_id, 1.0), float(margin))
-            if issue:
-                suspects.add(row.item_id)
-    return quality, suspects
+    for (_, _, classes), rows in groups.items():
+        if len({label for _, label, _ in rows}) == len(classes) > 1:  # confident learning needs every class
+            suspects |= _issues(rows, classes)
+    return suspects
 
 
-def _margins(rows: Sequence[_ScoredLabel], classes: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Quality of each label, and whether it is likely wrong."""
-    import numpy as np  # slow to import, as are the others; only a new ranking needs them
+def _issues(rows: Sequence[_ScoredLabel], classes: Sequence[str]) -> set[str]:
+    import numpy as np  # slow to import, as is the other; only a new ranking needs them
     from cleanlab.filter import find_label_issues
-    from cleanlab.rank import get_label_quality_scores
 
-    numbers = np.array([classes.index(row.label) for row in rows])
-    probabilities = np.array([[row.scores[label] for label in classes] for row in rows])
-    if len(set(numbers.tolist())) < len(classes) or len(classes) < 2:  # confident learning needs every class
-        return probabilities[np.arange(len(numbers)), numbers], np.zeros(len(numbers), dtype=bool)
-    margins = get_label_quality_scores(numbers, probabilities, method="normalized_margin")
-    return margins, find_label_issues(numbers, probabilities, n_jobs=1)
+    numbers = np.array([classes.index(label) for _, label, _ in rows])
+    probabilities = np.array([[scores[label] for label in classes] for _, _, scores in rows])
+    found = find_label_issues(numbers, probabilities, n_jobs=1)
+    return {item_id for (item_id, _, _), wrong in zip(rows, found, strict=True) if wrong}

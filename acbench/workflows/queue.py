@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from acbench.records import PEOPLE
+from acbench.records import PEOPLE, one_defect
 from acbench.review import csv_queue, rechecks
 from acbench.review import queue as ranking
 from acbench.review.doubt import Doubts, doubts
@@ -18,13 +18,13 @@ from acbench.storage.kept_table import KeptTable
 from acbench.storage.typed_json import read_file, to_json
 from acbench.workflows.label import Labelled
 from acbench.workflows.plan_report import PlanReport, PlanState, plan_report
-from acbench.workflows.propose import VERSION
+from acbench.workflows.propose import VERSION, proposer_setup
 from acbench.workflows.run import Run
 
 ERROR = 0.01
 """Share of the accepted labels that may be wrong, unless a plan says otherwise."""
-RANKING = f"{VERSION}, label_issue_score"
-"""Part of the key of the ranking, which has had other columns."""
+RANKING = f"{VERSION}, one list"
+"""Part of the key of the ranking, which has had other columns and another order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +144,13 @@ def read_plan(path: Path) -> Commitment | None:
 
 
 def rank(run: Run, labelled: Labelled) -> Queue:
-    """Rank the images, unless that was done. Reviews play no part in it."""
+    """Rank the images, unless that was done. What people decided changes the order, never who is in the queue."""
     proposed, settings = labelled.proposed, run.settings
     queue = Queue(
         labelled=labelled,
         table=KeptTable(run.files.ranked_items, RankedItem, key=lambda row: row.rank),
         ranking_key=digest(
-            RANKING, proposed.keys, proposed.dataset.key, settings.audit, settings.seed, run.schema.digest
+            RANKING, proposed.keys, proposed.dataset.key, settings.audit, settings.seed, run.schema.digest, labelled.key
         ),
         plan=read_plan(run.files.plan),
         seed=settings.seed,
@@ -186,9 +186,32 @@ def _write_ranking(run: Run, queue: Queue) -> None:
     proposed, settings = queue.labelled.proposed, run.settings
     audit = AuditSample(share=settings.audit, seed=settings.seed)
     with run.console.stage("rank") as progress:
-        ranked = ranking.rank(proposed.dataset.items, proposed.by_item, proposed.machine_labels, run.schema, audit)
+        ranked = ranking.rank(
+            proposed.dataset.items,
+            proposed.by_item,
+            proposed.machine_labels,
+            run.schema,
+            audit,
+            final=queue.labelled.labels,
+            learned=_learned(run, queue.labelled),
+        )
         progress(1, 1)
     queue.table.write(ranked)
+
+
+def _learned(run: Run, labelled: Labelled) -> dict[str, dict[str, float]]:
+    """What `neighbours` says once people's decisions have taught it; nothing before the first one."""
+    proposed = labelled.proposed
+    decided = {
+        item_id: one_defect(label.labels) if label.status == "accepted" else ""
+        for item_id, label in labelled.labels.items()
+        if label.decided_by == PEOPLE
+    }
+    if not decided or ranking.TEACHABLE not in proposed.keys:
+        return {}
+    from acbench.predictors.proposers import neighbours
+
+    return neighbours.build(proposer_setup(run, proposed.dataset)).learned(proposed.dataset.items, decided)
 
 
 def _write_csv(run: Run, queue: Queue, path: Path) -> None:

@@ -14,7 +14,7 @@ from acbench.schema.views import View
 from acbench.storage import tables
 from acbench.storage.shard import Shard
 from acbench.workflows import shards
-from acbench.workflows.baselines import baseline_setup, predict, tested
+from acbench.workflows.baselines import baseline_setup, predict, provenance, tested
 from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.ingest import ingest
 from acbench.workflows.run import Run
@@ -43,6 +43,8 @@ class VelmReport:
     """Images left for the next run, as the budget was spent or the endpoint did not answer."""
     dollars: float
     """What the kept answers cost, upper bound."""
+    marked_by: str
+    """What marked the defects and called images normal, and how sure its false-alarm rate is."""
     predictions: Path
     """The table of the predictions."""
 
@@ -65,6 +67,7 @@ def velm(run: Run, view: View, options: BaselineOptions) -> VelmReport:
         error=outcomes["error"],
         not_asked_yet=not_asked_yet,
         dollars=run.ledger.calls.dollars(call for answer in answers for call in answer.calls),
+        marked_by=provenance(path).detail,
         predictions=path,
     )
 

@@ -18,7 +18,7 @@ import pytest
 from tests.support.commands import Done, DyingCommands, acbench, here, made
 from tests.support.sample import copied, project_with_images
 
-RELABEL = ("relabel", "sample", "--category", "washer", "--limit", "30")
+RELABEL = ("relabel", "sample", "--category", "washer", "--limit", "30", "--audit", "0.4")
 FEW = ("relabel", "sample", "--category", "washer", "--limit", "4", "--without", "neighbours")
 WORK = Path(".acbench/sample")
 RENDERING = (1, 2, 3, 40, 200, 301)

@@ -74,6 +74,8 @@ def test_real_bottles_with_a_real_detector(mvtec_ad_root: Path, tmp_path: Path, 
     defects = {each.item_id for each in rows if each.calls}
     assert facts["images"] == len(rows) == facts["called_normal"] + facts["asked"]
     assert len(defects) == questions(endpoint) > 8
+    assert "normal training images, which may be" in facts["marked_by"]
+    assert facts["marked_by"] in acbench(project, "velm", "mvtec_ac").out
     acbench(project, "relabel", "mvtec_ac", "--without", "neighbours")
     score = acbench(project, "score", "mvtec_ac", "--system", "velm", "--json").facts
     assert score["counts"]["pooled"]["items"] == len(rows)

@@ -30,7 +30,7 @@ _DESCRIPTIONS = {
     "label": "The current label. Another class put here is a decision once it is collected",
     "source": "What the dataset says",
     "queue": "Place in the review queue",
-    "label_issue_score": "0 to 1: how much the witnesses speak against the label",
+    "label_issue_score": "0 to 1: how likely the label is wrong, by all witnesses",
     "margin": "By how much the best class leads the second, of the least sure witness",
     "kinds": "Classes in the label",
     "same_as": "Another image with the same bytes",

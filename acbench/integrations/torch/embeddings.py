@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Areas = NDArray[np.float32]
     Vectors = NDArray[np.float32]
-    Forward = Callable[[Tensor, Tensor], Tensor]
+    Forward = Callable[[Tensor, Tensor], Sequence[Tensor]]
 
 DEFAULT = "efficientnet-lite0"
 """Comes inside a package of the default install (ImageNet weights, Apache-2.0), so it needs no network."""
+
+STRIDE = 16
+"""Stride of the finer feature map, pixels of the input."""
+PART = 0.1
+"""A cell of a map belongs to a defect from this share of the cell that holds most of it."""
 
 _LITE0 = "tf_efficientnet_lite0"
 """What timm calls it."""
@@ -40,7 +45,7 @@ class Backbone:
     size: int
     """Edge of the square input, in pixels."""
     load: Callable[[], Forward]
-    """Gives a function (images (N, 3, S, S) in 0…1, areas (N, S, S)) → vectors (N, D)."""
+    """Gives a function (images (N, 3, S, S) in 0…1, areas (N, S, S)) → vectors (N, D) of each level."""
     _forward: Forward | None = None
 
     def embed(self, crops: Sequence[Pixels], weights: Sequence[Areas]) -> Vectors:
@@ -48,6 +53,14 @@ class Backbone:
 
         A model with a feature map is averaged over the defect; one without gives its vector of the whole crop.
         A crop's vector does not depend on the other crops.
+        """
+        return self.levels(crops, weights)[0]
+
+    def levels(self, crops: Sequence[Pixels], weights: Sequence[Areas]) -> list[Vectors]:
+        """Vectors (N, D) of crops, several of each from one pass: `embed`'s, and what else there is of a feature map.
+
+        These are the largest values over the defect and, of a convolutional model, the mean of the last map of stride
+        STRIDE, which shows finer texture.
         """
         import numpy as np  # slow to import, and a run with nothing to compute only needs the name
 
@@ -58,14 +71,14 @@ class Backbone:
         batch = 1 if where == "cpu" else 32  # on a CPU larger batches were measured to be no faster
         if self._forward is None:
             self._forward = self.load()
-        vectors: list[Vectors] = []
+        batches: list[list[Vectors]] = []
         with torch.inference_mode():
             for start in range(0, len(crops), batch):
                 images = padded(crops[start : start + batch], batch).permute(0, 3, 1, 2).float() / 255
                 areas = padded(weights[start : start + batch], batch)
-                vectors.append(self._forward(images.to(where), areas.to(where)).float().cpu().numpy())
-        together: Vectors = np.concatenate(vectors)[: len(crops)]
-        return together
+                levels = self._forward(images.to(where), areas.to(where))
+                batches.append([level.float().cpu().numpy() for level in levels])
+        return [np.concatenate(level)[: len(crops)] for level in zip(*batches, strict=True)]
 
 
 def backbone(spec: str = DEFAULT) -> Backbone:
@@ -98,6 +111,9 @@ class TimmModule(Protocol):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Feature maps or tokens of images (N, 3, S, S)."""
+
+    def forward_intermediates(self, x: Tensor, *, indices: Sequence[int], intermediates_only: bool = ...) -> Any:
+        """The feature maps (N, D, h, w) of some levels, beside those of `forward_features` unless only they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +167,7 @@ def timm_network(spec: str) -> TimmNetwork | None:
 
 
 def _pooled(net: TimmModule) -> Forward:
-    """Average a network's features over the defect."""
+    """Average a network's features over the defect, and more: see `Backbone.levels`."""
     import torch
 
     mean, deviation = normalisation(net.default_cfg["mean"], net.default_cfg["std"])
@@ -159,22 +175,49 @@ def _pooled(net: TimmModule) -> Forward:
     prefix_tokens: int = getattr(net, "num_prefix_tokens", 0)
     is_fixed = net.default_cfg.get("fixed_input_size") and not getattr(net, "dynamic_img_size", False)
     fixed_size = net.default_cfg["input_size"][-2:] if is_fixed else None
+    finer = _finer_levels(net)
 
-    def forward(images: Tensor, areas: Tensor) -> Tensor:
+    def forward(images: Tensor, areas: Tensor) -> list[Tensor]:
         if fixed_size is not None and images.shape[-2:] != fixed_size:  # a transformer takes the size it was made for
             images = torch.nn.functional.interpolate(images, size=fixed_size, mode="bicubic", antialias=True)
-        features = net.forward_features((images - mean) / deviation)
+        pixels = (images - mean) / deviation
+        fine: list[Tensor] = []
+        if finer:
+            features, fine = net.forward_intermediates(pixels, indices=finer)
+        else:
+            features = net.forward_features(pixels)
         if features.ndim == 3:  # tokens of a transformer: back to a map
             edge = int((features.shape[1] - prefix_tokens) ** 0.5)
             features = torch.unflatten(features[:, prefix_tokens:].transpose(1, 2), 2, (edge, edge))
         elif channels_last:
             features = features.permute(0, 3, 1, 2)
-        height, width = features.shape[-2:]
-        shares = torch.nn.functional.adaptive_avg_pool2d(areas[:, None], (height, width))
-        shares = torch.where(shares.sum((2, 3), keepdim=True) > 0, shares, torch.ones_like(shares))
-        return (features * shares).sum((2, 3)) / shares.sum((2, 3))
+        shares = _shares(areas, features)
+        belongs = shares >= PART * shares.amax((2, 3), keepdim=True)
+        largest = features.masked_fill(~belongs, -torch.inf).amax((2, 3))
+        return [_mean(features, shares), largest, *(_mean(level, _shares(areas, level)) for level in fine)]
 
     return forward
+
+
+def _finer_levels(net: TimmModule) -> list[int]:
+    """The number of the last level of stride STRIDE, if a network has one and it is not its last."""
+    strides = [info.get("reduction") for info in getattr(net, "feature_info", ())]
+    if STRIDE not in strides or strides[-1] == STRIDE or not hasattr(net, "forward_intermediates"):
+        return []
+    return [max(level for level, stride in enumerate(strides) if stride == STRIDE)]
+
+
+def _shares(areas: Tensor, features: Tensor) -> Tensor:
+    """How much of each cell of feature maps (N, D, h, w) is marked, (N, 1, h, w); all of it if nothing is."""
+    import torch
+
+    height, width = features.shape[-2:]
+    shares = torch.nn.functional.adaptive_avg_pool2d(areas[:, None], (height, width))
+    return torch.where(shares.sum((2, 3), keepdim=True) > 0, shares, torch.ones_like(shares))
+
+
+def _mean(features: Tensor, shares: Tensor) -> Tensor:
+    return (features * shares).sum((2, 3)) / shares.sum((2, 3))
 
 
 def _open_clip(source: OpenClipSource) -> Forward:
@@ -182,9 +225,9 @@ def _open_clip(source: OpenClipSource) -> Forward:
     model = source.load(hint=_ways_out(source.model))
     import torch
 
-    def forward(images: Tensor, areas: Tensor) -> Tensor:
+    def forward(images: Tensor, areas: Tensor) -> list[Tensor]:
         sized = torch.nn.functional.interpolate(images, size=model.input_size, mode="bicubic", antialias=True)
-        return model.net.encode_image((sized - model.mean) / model.deviation, normalize=True)
+        return [model.net.encode_image((sized - model.mean) / model.deviation, normalize=True)]
 
     return forward
 

@@ -28,9 +28,6 @@ class PatchModule(TimmModule, Protocol):
     feature_info: Sequence[Mapping[str, Any]]
     """Facts of each level, such as its `reduction`."""
 
-    def forward_intermediates(self, x: Tensor, *, indices: Sequence[int], intermediates_only: bool) -> list[Tensor]:
-        """The feature maps of some levels, of images (N, 3, S, S)."""
-
 
 @dataclass(slots=True)
 class PatchModel:

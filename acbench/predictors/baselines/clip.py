@@ -17,7 +17,8 @@ from acbench._util.chunks import chunks
 from acbench._util.console import Progress
 from acbench.predictors.base import Baseline, BaselineSetup
 from acbench.predictors.clip_prompts import prompts
-from acbench.predictors.detection.crops import Crop, ItemCrop, crop_vectors, crops
+from acbench.predictors.defect_views import Crop
+from acbench.predictors.detection.crops import ItemCrop, crop_vectors, crops
 from acbench.predictors.detection.localise import Localiser
 from acbench.predictors.models import ClipModel
 from acbench.records import GOOD, Item, Prediction
@@ -72,8 +73,8 @@ class Clip:
     def _key(self, item: Item) -> str:
         return digest("baseline clip", self.model.name, self.localiser.key, item.sha256, length=32)
 
-    def _embed(self, crops: Sequence[Crop]) -> Vector:
-        return self.model.images([crop.pixels for crop in crops])
+    def _embed(self, crops: Sequence[tuple[Crop, ...]]) -> Vector:
+        return self.model.images([near.pixels for near, *_ in crops])
 
     def _prediction(self, seen: ItemCrop, vector: Vector | None) -> Prediction:
         item = seen.item

@@ -1,10 +1,11 @@
 """The baseline `few_shot`: the nearest class on frozen features of the marked place, from a few images of each class.
 
 The images that it learns from, the shots, are drawn by a seed from the labelled ones and are not scored; at least one
-image of each class stays to be scored. The detector marks the place in shots as in all other images. The class of a
-place is the one whose mean direction is nearest by cosine, after the mean of all the category's shots is subtracted. An
-image that the detector calls normal is `good`; without a detector, normal training images are the shots of `good`. No
-LLM is asked.
+image of each class stays to be scored. The detector marks the place in shots as in all other images. An image model
+looks at the place and at the whole image, and gives vectors of several levels. The class of a place is the one whose
+mean directions are nearest, by the sum of the cosines of these vectors, after the mean of all the category's shots is
+subtracted. An image that the detector calls normal is `good`; without a detector, normal training images are the shots
+of `good`. No LLM is asked.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from acbench._util.chunks import chunks
 from acbench._util.console import Progress
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Baseline, BaselineSetup, Truth
-from acbench.predictors.detection.crops import Crop, crop_vectors, crops
+from acbench.predictors.defect_views import Crop, Vector, Views, appearances, from_row
+from acbench.predictors.detection.crops import crop_vectors, crops
 from acbench.predictors.detection.localise import NONE, Localisation, Localiser
 from acbench.records import GOOD, JOIN, Item, Prediction
 from acbench.schema.views import ClassSet
@@ -31,18 +33,19 @@ from acbench.storage.digests import digest
 BATCH = 16
 """Crops whose vectors are computed, and then kept, at a time."""
 
-Vector = NDArray[np.float32]
+Vectors = tuple[Vector, ...]
+"""What the image model sees of one place: vectors (D,), where D may differ."""
 Shots = Mapping[str, Mapping[ClassSet, Sequence[Item]]]
 """Category → class → images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _ItemVector:
-    """The vector of an item's marked place, or the reason why there is none."""
+class _ItemVectors:
+    """The vectors of an item's marked place, or the reason why there are none."""
 
     item: Item
     place: Localisation
-    vector: Vector | None
+    vectors: Vectors | None
     """None if the detector calls the image normal, or after a failure."""
     problem: str
     """Why it failed; empty if it did not."""
@@ -53,14 +56,16 @@ class _ClassCentres:
     """What was learned of one category's classes."""
 
     answers: tuple[ClassSet, ...]
-    mean: Vector
-    """(D,) of all shots."""
-    directions: NDArray[np.float32]
-    """Unit vectors (K, D)."""
+    means: Sequence[Vector]
+    """(D,) of all shots, for each vector of a place."""
+    directions: Sequence[NDArray[np.float32]]
+    """Unit vectors (K, D), for each vector of a place."""
 
-    def nearest(self, vector: Vector) -> ClassSet:
-        """The class whose direction is nearest by cosine."""
-        return self.answers[int((self.directions @ _unit(vector - self.mean)).argmax())]
+    def nearest(self, vectors: Vectors) -> ClassSet:
+        """The class whose directions are nearest, by the sum of the cosines."""
+        parts = zip(self.directions, vectors, self.means, strict=True)
+        cosines = [directions @ _unit(part - mean) for directions, part, mean in parts]
+        return self.answers[int(np.sum(cosines, axis=0).argmax())]
 
 
 @dataclass
@@ -80,7 +85,7 @@ class FewShot:
     def name(self) -> str:
         options = self.setup.options
         chosen = (options.shots, options.seed, self.references, self.truth.hashes)
-        return f"few_shot@{digest(1, self.setup.models.embedder.name, self.localiser.key, *chosen, length=8)}"
+        return f"few_shot@{digest(2, self.setup.models.embedder.name, self.localiser.key, *chosen, length=8)}"
 
     @property
     def localisation(self) -> tuple[str, str]:
@@ -98,9 +103,9 @@ class FewShot:
         queries = [item for item in items if item.item_id not in references]
         total = len(shots) + len(queries)
         shot_vectors = {
-            seen.item.item_id: seen.vector
+            seen.item.item_id: seen.vectors
             for seen in self._vectors(shots, lambda done, _: progress(done, total), even_if_normal=True)
-            if seen.vector is not None
+            if seen.vectors is not None
         }
         centres = {category: _centres(by_class, shot_vectors) for category, by_class in self._shots.items()}
         for seen in self._vectors(queries, lambda done, _: progress(len(shots) + done, total)):
@@ -111,29 +116,34 @@ class FewShot:
 
     def _vectors(
         self, items: Sequence[Item], progress: Progress, *, even_if_normal: bool = False
-    ) -> Iterator[_ItemVector]:
+    ) -> Iterator[_ItemVectors]:
         """The vectors of items. `even_if_normal`: also of those that the detector calls normal."""
         localised = self.localiser.localise(items, progress)
-        for batch in chunks(crops(localised, self.setup.images, self.setup.models.embedder.size), BATCH):
+        cut = crops(localised, self.setup.images, self.setup.models.embedder.size, with_whole=True)
+        for batch in chunks(cut, BATCH):
             wanted = (seen for seen in batch if even_if_normal or seen.place.anomalous is not False)
-            vectors = crop_vectors(self.setup.vectors, wanted, self._key, self._embed)
+            rows = crop_vectors(self.setup.vectors, wanted, self._key, self._embed)
             for seen in batch:
-                yield _ItemVector(seen.item, seen.place, vectors.get(seen.item.item_id), seen.problem)
+                row = rows.get(seen.item.item_id)
+                vectors = None if row is None else from_row(row).appearance
+                yield _ItemVectors(seen.item, seen.place, vectors, seen.problem)
 
     def _key(self, item: Item) -> str:
-        return digest("few_shot", self.setup.models.embedder.name, self.localiser.key, item.sha256, length=32)
+        return digest("few_shot 2", self.setup.models.embedder.name, self.localiser.key, item.sha256, length=32)
 
-    def _embed(self, crops: Sequence[Crop]) -> NDArray[np.float32]:
+    def _embed(self, crops: Sequence[tuple[Crop, ...]]) -> Vector:
         # The defect tells the class, so only the marked area counts; all of the crop counts if nothing is marked.
-        areas = [crop.area if crop.area.any() else np.ones_like(crop.area) for crop in crops]
-        return self.setup.models.embedder.embed([crop.pixels for crop in crops], areas)
+        marked = [
+            [crop if crop.area.any() else Crop(crop.pixels, np.ones_like(crop.area)) for crop in own] for own in crops
+        ]
+        return np.stack([Views(seen, ()).row for seen in appearances(self.setup.models.embedder, marked)])
 
-    def _prediction(self, seen: _ItemVector, centres: _ClassCentres | None) -> Prediction:
+    def _prediction(self, seen: _ItemVectors, centres: _ClassCentres | None) -> Prediction:
         item = seen.item
-        if seen.problem or (seen.vector is not None and centres is None):
+        if seen.problem or (seen.vectors is not None and centres is None):
             why = seen.problem or f"there is no shot of {item.category}"
             return Prediction(item_id=item.item_id, system=self.name, raw=why, labels=(), parse="error")
-        answer = (GOOD,) if seen.vector is None or centres is None else centres.nearest(seen.vector)
+        answer = (GOOD,) if seen.vectors is None or centres is None else centres.nearest(seen.vectors)
         return Prediction(
             item_id=item.item_id,
             system=self.name,
@@ -144,17 +154,21 @@ class FewShot:
         )
 
 
-def _centres(shots: Mapping[ClassSet, Sequence[Item]], vectors: Mapping[str, Vector]) -> _ClassCentres | None:
-    """The centres of one category's classes; None if no shot has a vector. `vectors`: item_id → vector."""
+def _centres(shots: Mapping[ClassSet, Sequence[Item]], vectors: Mapping[str, Vectors]) -> _ClassCentres | None:
+    """The centres of one category's classes; None if no shot has vectors. `vectors`: item_id → vectors."""
     by_class = {
         answer: [vectors[item.item_id] for item in items if item.item_id in vectors] for answer, items in shots.items()
     }
     by_class = {answer: rows for answer, rows in by_class.items() if rows}
     if not by_class:
         return None
-    mean = np.mean([row for rows in by_class.values() for row in rows], axis=0)
-    centres = np.array([np.mean([_unit(row - mean) for row in rows], axis=0) for rows in by_class.values()])
-    return _ClassCentres(tuple(by_class), mean, np.array([_unit(row) for row in centres]))
+    parts = range(len(next(iter(by_class.values()))[0]))
+    means = [np.mean([row[part] for rows in by_class.values() for row in rows], axis=0) for part in parts]
+    directions = [
+        np.array([_unit(np.mean([_unit(row[part] - mean) for row in rows], axis=0)) for rows in by_class.values()])
+        for part, mean in zip(parts, means, strict=True)
+    ]
+    return _ClassCentres(tuple(by_class), means, directions)
 
 
 def _unit(row: Vector) -> Vector:

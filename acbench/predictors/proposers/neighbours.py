@@ -1,9 +1,9 @@
 """The proposer `neighbours`: judges which class a defect looks like by the other defects of its category.
 
-A frozen image model turns each defect into a vector. A linear classifier, fitted to the dataset's own labels, gives
-class probabilities out-of-fold: an image's own label never counts for itself, and suspect labels are left out of the
-training folds (`acbench.predictors.out_of_fold`). If the dataset's label of an item names no class, each of its defects
-is judged by itself.
+A frozen image model turns each defect into vectors, and its mask and the colours under it give some numbers
+(`acbench.predictors.defect_views`). Classifiers fitted to labels of the category give class probabilities out-of-fold:
+an image's own label never counts for itself (`acbench.predictors.out_of_fold`). If the dataset's label of an item names
+no class, each of its defects is judged by itself.
 """
 
 from __future__ import annotations
@@ -12,62 +12,48 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from acbench._util.chunks import chunks
 from acbench._util.console import Progress
 from acbench._util.prefetch import prefetch_attempts
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Setup
-from acbench.records import GOOD, Item, Proposal, label_set
+from acbench.records import Item, Proposal, label_set, one_defect
 from acbench.storage.digests import digest
-from acbench.storage.vectors import pack_matrix, unpack_matrix
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from acbench.predictors.out_of_fold import OutOfFoldClassifier, Vector
+    from acbench.predictors.defect_views import Glance, Vector, Views
+    from acbench.predictors.out_of_fold import OutOfFoldClassifier
 
-FOLDS = 5
-REPEATS = 3
-"""Fold assignments that the second pass averages."""
 LEAST = 4
 """A class with fewer images gives no useful classifier."""
-STRENGTH = 10.0
-"""Inverse regularisation of the logistic regression on standardised features (C in scikit-learn)."""
 MARGIN = 0.2
 """It abstains if the best class leads the second by less."""
 NEAREST = 5
 """Images that the rationale counts."""
-_VERSION = "1"
-"""Raise it when the same model is to give other vectors."""
+_VERSION = "2"
+"""Raise it when the same model is to give other vectors or answers."""
 CHUNK = 16
 """Images whose crops are cut at a time; bounds memory."""
 
 
-class _Crop(NamedTuple):
-    """A square around a defect."""
-
-    pixels: NDArray[np.uint8]
-    """(S, S, 3)."""
-    area: NDArray[np.float32]
-    """(S, S): the share of each pixel that is marked."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Defects:
-    """The vectors of one item's defects."""
+    """What is known of one item's defects."""
 
-    region: Vector
-    """The vector of the whole anomalous region."""
-    parts: Sequence[Vector]
-    """A vector of each defect in it; empty if the dataset's label names one class."""
+    region: Views
+    """What is known of the whole anomalous region."""
+    parts: Sequence[Views]
+    """What is known of each defect in it; empty if the dataset's label names one class."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """The vectors of one item, or the reason why there are none."""
+    """What is known of one item, or the reason why nothing is."""
 
     item: Item
     defects: _Defects | None
@@ -83,16 +69,7 @@ class Neighbours:
 
     @cached_property
     def name(self) -> str:
-        decides = (
-            self.setup.models.embedder.name,
-            self.setup.schema.digest,
-            _VERSION,
-            FOLDS,
-            REPEATS,
-            LEAST,
-            STRENGTH,
-            MARGIN,
-        )
+        decides = (self.setup.models.embedder.name, self.setup.schema.digest, _VERSION, LEAST, MARGIN)
         return f"neighbours@{digest(*decides, length=8)}"
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
@@ -123,17 +100,21 @@ class Neighbours:
         return problems
 
     def kept_vectors(self, items: Sequence[Item]) -> dict[str, Vector]:
-        """item_id → vector of the whole anomalous region, for the anomalous items whose vectors are kept already."""
+        """item_id → direction of the whole anomalous region, of the anomalous items that were seen already."""
+        from acbench.predictors.defect_views import unpack
+
         keys = {item.item_id: self._key(item) for item in items if item.anomalous}
         kept = self.setup.vectors.load(list(keys.values()))
-        return {item_id: unpack_matrix(kept[key])[0] for item_id, key in keys.items() if key in kept}
+        return {item_id: unpack(kept[key])[0].direction for item_id, key in keys.items() if key in kept}
 
     def vectors(self, items: Sequence[Item]) -> Iterator[_Seen]:
         """The vectors of items in their order, from the cache or else from the images."""
+        from acbench.predictors.defect_views import unpack
+
         for chunk in chunks(items, CHUNK):
             kept = self.setup.vectors.load([self._key(item) for item in chunk])
             problems: dict[str, str] = {}
-            for attempt in prefetch_attempts(self._crops, [item for item in chunk if self._key(item) not in kept]):
+            for attempt in prefetch_attempts(self._glances, [item for item in chunk if self._key(item) not in kept]):
                 item = attempt.input
                 if attempt.result is None:
                     problems[item.item_id] = attempt.problem
@@ -143,11 +124,11 @@ class Neighbours:
                 if item.item_id in problems:
                     yield _Seen(item, None, problems[item.item_id])
                 else:
-                    rows = unpack_matrix(kept[self._key(item)])
-                    yield _Seen(item, _Defects(rows[0], list(rows[1:])))
+                    region, *parts = unpack(kept[self._key(item)])
+                    yield _Seen(item, _Defects(region, parts))
 
-    def _crops(self, item: Item) -> list[_Crop]:
-        """The crop of the whole region and, if the dataset's label names no class, of each defect.
+    def _glances(self, item: Item) -> list[Glance]:
+        """What is to be seen of the whole region and, if the dataset's label names no class, of each defect.
 
         Raises AcbenchError if the image or its mask cannot be read.
         """
@@ -155,10 +136,10 @@ class Neighbours:
         import numpy as np
 
         from acbench.data import regions
+        from acbench.predictors.defect_views import glance
 
         if item.problem:
             raise AcbenchError(item.problem)
-        size = self.setup.models.embedder.size
         image = self.setup.images.image(item.image)
         mask: NDArray[np.bool_]
         if item.mask is None:
@@ -166,76 +147,86 @@ class Neighbours:
         else:
             mask = self.setup.images.mask(item.mask, image.size)
         parts = regions.components(mask) if mask.any() and not self._source_class(item) else []
-        return [
-            _Crop(regions.cut(image, box, size), regions.cut_mask(part, box, size))
-            for part in [mask, *parts]
-            for box in [regions.square(part)]
-        ]
+        return [glance(image, part, self.setup.models.embedder.size) for part in [mask, *parts]]
 
-    def _embed(self, item: Item, crops: Sequence[_Crop]) -> bytes:
-        """Compute and keep the vectors (N, D) of an item's crops; gives them packed."""
-        vectors = self.setup.models.embedder.embed([crop.pixels for crop in crops], [crop.area for crop in crops])
+    def _embed(self, item: Item, glances: Sequence[Glance]) -> bytes:
+        """Compute and keep what is known of an item's defects; gives it packed."""
+        from acbench.predictors.defect_views import pack, views
+
         # In one row, so that a killed run leaves all of an item's vectors or none.
-        packed = pack_matrix(vectors)
+        packed = pack(views(self.setup.models.embedder, glances))
         self.setup.vectors.save([(self._key(item), packed)])
         return packed
 
     def _key(self, item: Item) -> str:
         parts = "one" if self._source_class(item) else "each"
-        return digest(
-            self.setup.models.embedder.name, _VERSION, item.sha256, item.mask_sha256, parts, "head", length=32
-        )
+        return digest(self.setup.models.embedder.name, _VERSION, item.sha256, item.mask_sha256, parts, length=32)
 
     def _source_class(self, item: Item) -> str | None:
         """The class that the dataset's label names; None unless it names exactly one class of defect."""
         category = self.setup.schema.category(item.category)
         labels = category.map(item.source_labels, item.image).labels if category else ()
-        return labels[0] if len(labels) == 1 and labels[0] != GOOD else None
+        return one_defect(labels) or None
 
     # Answers
 
     def _category(self, members: Sequence[_Seen]) -> Iterator[Proposal]:
         """The proposals for all items of one category."""
-        labelled = [
-            (seen.item.item_id, seen.defects.region, label)
-            for seen in members
-            if seen.defects is not None and (label := self._source_class(seen.item))
-        ]
-        sizes = Counter(label for _, _, label in labelled)
-        classes = sorted(label for label, count in sizes.items() if count >= LEAST)
-        if len(classes) < 2:
+        defects = {seen.item.item_id: seen.defects for seen in members if seen.defects is not None}
+        labels = {seen.item.item_id: self._source_class(seen.item) for seen in members}
+        taught = _teach(defects, labels)
+        sizes = Counter(label for item_id in defects if (label := labels[item_id]))
+        if taught is None:
             counts = ", ".join(f"{count} {label}" for label, count in sorted(sizes.items())) or "none"
             why = f"too few images to compare with: {LEAST} of each of two classes are needed, there are {counts}"
             yield from (self._no_answer(seen, why) for seen in members)
             return
-        trained = [(item_id, vector, classes.index(label)) for item_id, vector, label in labelled if label in classes]
-        classifier = fitted([vector for _, vector, _ in trained], [number for _, _, number in trained])
-        rows = {item_id: row for row, (item_id, _, _) in enumerate(trained)}
         for seen in members:
-            row, label = rows.get(seen.item.item_id), self._source_class(seen.item)
+            label, row = labels[seen.item.item_id], taught.rows.get(seen.item.item_id)
             if seen.defects is None:
                 yield self._no_answer(seen, "")
-            elif row is not None:
-                nearest = Counter(classes[number] for number in classifier.nearest(row, NEAREST))
-                counts = ", ".join(f"{count} {label}" for label, count in nearest.most_common())
-                rationale = f"its {nearest.total()} nearest are {counts}"
-                yield self._answer(seen.item, classes, classifier.held_out[row][None], rationale)
-            elif label:
+            elif row is None and label:
                 yield self._no_answer(seen, f"`{label}` has {sizes[label]} images here, at least {LEAST} are needed")
             else:
-                likely = classifier.predict(seen.defects.parts or [seen.defects.region])
-                named = ", ".join(f"{classes[defect.argmax()]} {defect.max():.2f}" for defect in likely)
-                yield self._answer(seen.item, classes, likely, f"of {len(likely)} defects: {named}")
+                likely = taught.likely(seen.item.item_id, seen.defects)
+                rationale = taught.nearest(row) if row is not None else taught.named(likely)
+                yield self._answer(seen.item, taught.classes, likely, rationale)
+
+    def learned(self, items: Sequence[Item], decided: Mapping[str, str]) -> dict[str, dict[str, float]]:
+        """item_id → class id → probability, by classifiers that learned what people decided.
+
+        `decided`: item_id → the class that people decided on, which takes the place of the dataset's label; empty if
+        they decided otherwise, so that the item teaches nothing. An item's own label never counts for itself. Only
+        categories where people decided something, and items whose vectors are kept.
+        """
+        from acbench.predictors.defect_views import unpack
+
+        learned: dict[str, dict[str, float]] = {}
+        covered = self.covers(items)
+        for category in sorted({item.category for item in covered if item.item_id in decided}):
+            members = [item for item in covered if item.category == category]
+            kept = self.setup.vectors.load([self._key(item) for item in members])
+            views = {item.item_id: unpack(kept[key]) for item in members if (key := self._key(item)) in kept}
+            defects = {item_id: _Defects(region, parts) for item_id, (region, *parts) in views.items()}
+            labels = {item.item_id: decided.get(item.item_id, self._source_class(item)) for item in members}
+            if taught := _teach(defects, labels):
+                for item_id, own in defects.items():
+                    learned[item_id] = _scores(taught.classes, taught.likely(item_id, own))
+        return learned
 
     def _answer(self, item: Item, classes: Sequence[str], likely: NDArray[np.float64], rationale: str) -> Proposal:
         """The proposal for an item. `likely` (P, K): the class probabilities of each of its defects."""
+        import numpy as np
+
         from acbench.predictors.out_of_fold import leads
 
-        scores = {label: float(value) for label, value in zip(classes, likely.mean(axis=0).round(6), strict=True)}
+        scores = _scores(classes, likely)
         undecided = int((leads(likely) < MARGIN).sum())
         reason = ""
         if undecided and len(likely) > 1:
             reason = f"{undecided} of {len(likely)} defects are undecided"
+        elif undecided and not np.ptp(likely):
+            reason = "unlike every class that has images here, or between two of them"
         elif undecided:
             best = sorted(scores.items(), key=lambda pair: -pair[1])[:2]
             reason = "too close to call: " + ", ".join(f"{label} {value:.2f}" for label, value in best)
@@ -268,11 +259,56 @@ def _saw(item: Item) -> tuple[str, ...]:
     return ("image",) if item.mask is None else ("image", "mask")
 
 
-def fitted(vectors: Sequence[Vector], labels: Sequence[int]) -> OutOfFoldClassifier:
-    """The classifier of one category. `labels`: the number of each vector's class."""
+def _scores(classes: Sequence[str], likely: NDArray[np.float64]) -> dict[str, float]:
+    """Class id → mean probability of the defects of an item, from theirs (P, K)."""
+    return {label: float(value) for label, value in zip(classes, likely.mean(axis=0).round(6), strict=True)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taught:
+    """What was learned of one category."""
+
+    classes: Sequence[str]
+    rows: Mapping[str, int]
+    """item_id → the number of each item that was learned from."""
+    classifier: OutOfFoldClassifier
+
+    def likely(self, item_id: str, defects: _Defects) -> NDArray[np.float64]:
+        """Class probabilities (P, K) of the defects of an item; of the whole region, if it was learned from."""
+        row = self.rows.get(item_id)
+        if row is None:
+            return self.classifier.predict(defects.parts or [defects.region])
+        held_out: NDArray[np.float64] = self.classifier.held_out[row][None]
+        return held_out
+
+    def nearest(self, row: int) -> str:
+        """What the nearest images are called."""
+        nearest = Counter(self.classes[number] for number in self.classifier.nearest(row, NEAREST))
+        return f"its {nearest.total()} nearest are {', '.join(f'{n} {label}' for label, n in nearest.most_common())}"
+
+    def named(self, likely: NDArray[np.float64]) -> str:
+        """What each of several defects is called."""
+        import numpy as np
+
+        named = ", ".join(
+            f"{self.classes[defect.argmax()]} {defect.max():.2f}" if np.ptp(defect) else "one unlike all"
+            for defect in likely
+        )
+        return f"of {len(likely)} defects: {named}"
+
+
+def _teach(defects: Mapping[str, _Defects], labels: Mapping[str, str | None]) -> _Taught | None:
+    """Learn from the items of one category that have a label; None if there are too few. Keys are item ids."""
     from acbench.predictors.out_of_fold import OutOfFoldClassifier
 
-    return OutOfFoldClassifier(vectors, labels, folds=FOLDS, repeats=REPEATS, strength=STRENGTH)
+    sizes = Counter(label for item_id in defects if (label := labels[item_id]))
+    classes = sorted(label for label, count in sizes.items() if count >= LEAST)
+    if len(classes) < 2:
+        return None
+    trained = [item_id for item_id in defects if labels[item_id] in classes]
+    numbers = [classes.index(label) for item_id in trained if (label := labels[item_id])]
+    classifier = OutOfFoldClassifier([defects[item_id].region for item_id in trained], numbers)
+    return _Taught(classes, {item_id: row for row, item_id in enumerate(trained)}, classifier)
 
 
 def build(setup: Setup, argument: str = "") -> Neighbours:

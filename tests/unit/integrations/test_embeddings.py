@@ -117,6 +117,22 @@ class TestEveryKind:
         assert np.allclose(whole, corner) == any_model.name.startswith("open_clip")
 
 
+class TestLevels:
+    def test_the_first_is_the_vector(self, any_model: Backbone) -> None:
+        first, *_ = any_model.levels(crops(2), areas(SIZE, 50))
+        assert np.array_equal(first, any_model.embed(crops(2), areas(SIZE, 50)))
+
+    def test_a_convolutional_model_has_a_finer_one(self, lite: Backbone) -> None:
+        assert [level.shape for level in lite.levels(crops(2), areas(SIZE, 50))] == [(2, 1280), (2, 1280), (2, 112)]
+
+    def test_all_are_finite_and_do_not_depend_on_other_crops(self, any_model: Backbone) -> None:
+        together = any_model.levels(crops(3), areas(SIZE, 3, 0))
+        for number, (crop, area) in enumerate(zip(crops(3), areas(SIZE, 3, 0), strict=True)):
+            alone = any_model.levels([crop], [area])
+            assert all(np.array_equal(one[0], all_of[number]) for one, all_of in zip(alone, together, strict=True))
+        assert all(np.isfinite(level).all() for level in together)
+
+
 class TestNames:
     @pytest.mark.parametrize("spec", ["", "resnet50", "timm:", "open_clip:ViT-B-32", "timm", ":x"])
     def test_what_is_no_backbone_is_refused_with_the_forms_there_are(self, spec: str) -> None:

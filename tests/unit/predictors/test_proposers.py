@@ -20,7 +20,7 @@ from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Proposer, Setup, tally
 from acbench.predictors.proposers.edition import Edition
-from acbench.predictors.proposers.neighbours import LEAST
+from acbench.predictors.proposers.neighbours import LEAST, Neighbours
 from acbench.predictors.proposers.table import Table
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import GOOD, Item, Label, Proposal
@@ -204,7 +204,7 @@ class TestNeighbours:
 
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
-        root = toy_mvtec_ad(tmp_path, {"wood": ("hole", "scratch")}, train=1, each=8)
+        root = toy_mvtec_ad(tmp_path, {"wood": ("hole", "scratch")}, train=1, each=12)
         for path in root.glob("wood/test/[hs]*/*.png"):
             paint(path, path.parent.name)
         paint(root / self.FLIPPED, "scratch")
@@ -218,7 +218,7 @@ class TestNeighbours:
 
     def test_it_finds_the_label_that_was_flipped_and_no_other(self, root: Path) -> None:
         said = self.ask(root)
-        assert len(said) == 16
+        assert len(said) == 24
         wrong = {image for image, each in said.items() if each.labels != (image.split("/")[2],)}
         assert wrong == {self.FLIPPED}
         assert said[self.FLIPPED].labels == ("scratch",)
@@ -235,7 +235,7 @@ class TestNeighbours:
     def test_what_was_seen_once_is_not_looked_at_again(self, root: Path) -> None:
         using = setup(root)
         first, asked = self.ask(root, using), using.models.embedder.asked  # type: ignore[attr-defined]
-        assert asked == 16
+        assert asked == 48  # each at two scales
         assert self.ask(root, using) == first
         assert using.models.embedder.asked == asked  # type: ignore[attr-defined]
 
@@ -244,14 +244,14 @@ class TestNeighbours:
         self.ask(root, using)
         Image.fromarray(np.eye(48, dtype=np.uint8)).save(mask_of(root / self.FLIPPED))
         self.ask(root, using)
-        assert using.models.embedder.asked == 17  # type: ignore[attr-defined]
+        assert using.models.embedder.asked == 50  # type: ignore[attr-defined]
 
     def test_too_few_images_make_it_abstain(self, root: Path) -> None:
         for path in sorted(root.glob("wood/test/scratch/*.png"))[LEAST - 1 :]:
             path.unlink()
         reasons = {each.reason for each in self.ask(root).values()}
         assert reasons == {
-            "too few images to compare with: 4 of each of two classes are needed, there are 8 hole, 3 scratch"
+            "too few images to compare with: 4 of each of two classes are needed, there are 12 hole, 3 scratch"
         }
 
     def test_no_labelled_image_makes_it_abstain(self, tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ class TestNeighbours:
         bad = root / "wood/test/hole/003.png"
         bad.write_bytes(bad.read_bytes()[:100])
         said = self.ask(root)
-        assert (said["wood/test/hole/003.png"].status, len(said)) == ("error", 16)
+        assert (said["wood/test/hole/003.png"].status, len(said)) == ("error", 24)
         assert "cut off" in said["wood/test/hole/003.png"].reason
         assert said[self.FLIPPED].labels == ("scratch",)
 
@@ -305,6 +305,29 @@ class TestNeighbours:
         assert tally(list(answers(asked, items).values()))["error"] == 1
         away.rename(path)
         assert tally(list(answers(asked, items).values()))["error"] == 0
+
+    def test_what_people_decided_takes_the_place_of_the_dataset_s_label(self, root: Path) -> None:
+        using, items = setup(root), ingest(sources.get("mvtec_ad"), root).items
+        asked = build_proposer("neighbours", using)
+        assert isinstance(asked, Neighbours)
+        before = answers(asked, items)
+        assert asked.learned(items, {}) == {}
+        holes = [each.item_id for each in items if each.image.startswith("wood/test/hole/")]
+        same = asked.learned(items, dict.fromkeys(holes[1:], "hole"))
+        assert same == {item_id: each.scores for item_id, each in before.items()}
+        swapped = {each.item_id: "scratch" if each.item_id in holes else "hole" for each in items if each.anomalous}
+        learned = asked.learned(items, swapped)
+        assert all(learned[item_id]["scratch"] > 0.5 for item_id in holes[1:])
+        assert learned[holes[0]]["hole"] > 0.5, "it is green, as those are that people called holes"
+
+    def test_what_people_decided_otherwise_teaches_nothing(self, root: Path) -> None:
+        using, items = setup(root), ingest(sources.get("mvtec_ad"), root).items
+        asked = build_proposer("neighbours", using)
+        assert isinstance(asked, Neighbours)
+        list(ask(asked, items))
+        holes = [each.item_id for each in items if each.image.startswith("wood/test/hole/")]
+        assert asked.learned(items, dict.fromkeys(holes, "")) == {}, "one class alone is left"
+        assert asked.learned(items, {holes[0]: ""})[holes[0]]["scratch"] > 0.5
 
     def test_normal_images_are_not_its_business(self, root: Path) -> None:
         assert not any("good" in image for image in self.ask(root))

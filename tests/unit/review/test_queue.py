@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acbench.records import GOOD, Item, Proposal
-from acbench.review.queue import auto_accept_error, is_label_wrong
+from acbench.review.queue import AuditSample, auto_accept_error, is_label_wrong, rank
 from acbench.stats import rate
 from tests.support.records import MVTEC_AC, decides, item, labels_of, ranked_by, says
 
@@ -50,10 +50,13 @@ def mixed() -> tuple[list[Item], Said]:
 
 
 class TestOrder:
-    def test_disputed_comes_before_unnamed_before_uncertain_before_the_sample(self) -> None:
+    def test_the_doubtful_are_one_list_by_their_score_before_the_sample(self) -> None:
         ranked = ranked_by(*mixed(), MVTEC_AC, audit=1)
-        assert [each.why for each in ranked] == ["disputed", "unnamed", "uncertain", "audit"]
-        assert [each.item_id for each in ranked] == [item(number).item_id for number in range(4)]
+        assert {each.why for each in ranked[:3]} == {"disputed", "unnamed", "uncertain"}
+        assert [each.why for each in ranked[3:]] == ["audit"]
+        assert [each.label_issue_score for each in ranked[:3]] == sorted(
+            (each.label_issue_score for each in ranked[:3]), reverse=True
+        )
         assert all(each.detail for each in ranked)
 
     def test_the_most_suspect_of_the_disputed_comes_first(self) -> None:
@@ -83,6 +86,27 @@ class TestOrder:
         ranked = ranked_by([unnamed, *items], proposals, MVTEC_AC, audit=0)
         doubtful = [(each.item_id, each.why) for each in ranked if each.why != "settled"]
         assert doubtful == [(items[0].item_id, "suspect"), (unnamed.item_id, "unnamed")]
+
+    def test_what_was_learned_changes_the_order_and_nothing_else(self) -> None:
+        items = [item(number, label) for label in CLASSES[:2] for number in range(20)]
+        proposals = {}
+        for number, each in enumerate(items):
+            (label,) = each.source_labels
+            other = CLASSES[1 - CLASSES.index(label)]
+            share = 0.2 + number / 100 if number % 10 == 0 else 0.9
+            scores = {label: share, other: 1 - share}
+            answer = says(each, "neighbours", max(scores, key=lambda key: scores[key]), scores=scores)
+            proposals[each.item_id] = [says(each, "source_label", label), answer]
+        machine = labels_of(items, proposals, [], MVTEC_AC)
+        sample = AuditSample(share=0.2)
+        last = [each for each in rank(items, proposals, machine, MVTEC_AC, sample) if each.why == "disputed"][-1]
+        (answer,) = (each for each in proposals[last.item_id] if each.scores)
+        learned = {last.item_id: {label: 0.999 if label in answer.labels else 0.001 for label in answer.scores}}
+        before, after = (rank(items, proposals, machine, MVTEC_AC, sample, learned=each) for each in ({}, learned))
+        assert after[0].item_id == last.item_id != before[0].item_id
+        assert {each.item_id: each.why for each in before} == {each.item_id: each.why for each in after}
+        audits = [[each.item_id for each in ranked if each.why == "audit"] for ranked in (before, after)]
+        assert audits[0] == audits[1] != []
 
     @given(st.randoms())
     def test_ranks_are_a_permutation_that_the_order_of_items_does_not_change(self, random: Any) -> None:

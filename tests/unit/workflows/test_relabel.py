@@ -104,12 +104,12 @@ def test_a_second_run_computes_nothing_and_reads_only_what_people_decided(projec
     assert calls == {"read": 1, "read reviews.jsonl": 1}
 
 
-def test_a_run_with_new_reviews_resolves_what_was_reviewed_and_ranks_nothing(project: Path) -> None:
+def test_a_run_with_new_reviews_resolves_what_was_reviewed_and_ranks_anew(project: Path) -> None:
     first, _ = run_once(project)
     images, waiting = len(first.labelled.proposed.dataset.items), len(first.waiting)
     queue, calls = run_once(project, decide(project, first, GOOD))
     assert queue.waiting == []
-    assert (calls["machine_labels"], calls["resolve"], calls["rank"]) == (1, 1, 0)
+    assert (calls["machine_labels"], calls["resolve"], calls["rank"]) == (1, 1, 1)
     assert calls["resolve_item"] == images + waiting, "the label without reviews of all, the label with them of some"
     assert set(reads(calls).values()) == {1}
     _, calls = run_once(project, decide(project, first, GOOD))
