@@ -23,7 +23,10 @@ MARKED = (
 _KEYS = (
     "The key beside a class chooses it, and several can be chosen if several kinds of defect are there. Normal, Unsure,"
     " Bad image and Bad mask go with nothing else.",
-    "Ctrl+Enter submits. In the comment, Enter comes first: it ends the comment. Esc closes a warning.",
+    "Ctrl+Enter submits. In the comment, Enter comes first: it ends the comment. Ctrl+Z takes the last choice back, and"
+    " Esc closes a warning.",
+    "The arrows at the lower left go back to what you have decided, and on again. Ctrl+Enter keeps a change there; then"
+    " the right arrow goes on.",
     "Ctrl + mouse wheel over a picture enlarges it. Shift + drag then moves it.",
     "What others propose stays folded until you ask for it.",
 )
