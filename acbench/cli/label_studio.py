@@ -16,7 +16,6 @@ from acbench.storage.project import existing_project
 
 if TYPE_CHECKING:
     from acbench.review.pull import PullResult
-    from acbench.storage.project import Project
     from acbench.workflows.label_studio import Pushed
     from acbench.workflows.relabel import Cycle
 
@@ -64,25 +63,26 @@ def serve(project: Path, port: int, user: str | None, host: str, public_url: str
     click.echo("Starting Label Studio; the first time takes half a minute …", err=True)
     with label_studio.serving(place, port=port, host=host, public=public_url) as (server, process):
         shown = public_url.rstrip("/") or server.url
-        user = user or _ask_for_user(place, as_json=as_json)
-        made = None if user is None or people.has_account(place, user) else people.add_person(place, user)
-        invitation = people.invitation(place).replace(server.url, shown, 1)
+        if user is None and not as_json and sys.stdin.isatty() and not people.admit(place, None).accounts:
+            user = click.prompt("Who decides? Decisions are recorded under your name. Your e-mail address", err=True)
+        admission = people.admit(place, user)
+        made = admission.made
         if as_json:
-            facts = {"url": shown, "user": user, "password": made and made.password, "invitation": invitation}
-            click.echo(json.dumps(facts))
+            facts = {"user": user, "password": made and made.password, "invitation": admission.invitation}
+            click.echo(json.dumps({"url": shown, **facts}))
         else:
-            password = (
-                "as before; if it is lost: acbench review people password ADDRESS"
-                if made is None
-                else (f"as in {label_studio.PASSWORD}" if os.environ.get(label_studio.PASSWORD) else made.password)
-            )
             click.echo(shown)
             if user is None:
-                click.echo("  nobody has an account yet: acbench review people add ADDRESS")
+                known = "sign in as before" if admission.accounts else "nobody has an account yet"
+                click.echo(f"  {known}; who decides: acbench review people")
+            elif made is None:
+                click.echo(f"  user      {user}\n  password  as before; if lost: acbench review people password {user}")
             else:
+                is_set = bool(os.environ.get(label_studio.PASSWORD))
+                password = f"as in {label_studio.PASSWORD}" if is_set else made.password
                 click.echo(f"  user      {user}\n  password  {password}")
             click.echo(
-                f"  others    acbench review people add ADDRESS, or send them this link: {invitation}\n"
+                f"  others    acbench review people add ADDRESS, or send them this link: {admission.invitation}\n"
                 "Commands in this project find it by themselves: acbench review push BENCHMARK\n"
                 "Ctrl-C ends it."
             )
@@ -96,17 +96,6 @@ def _check_public(url: str) -> None:
     """Refuse what is no address of a web server."""
     if url and not url.startswith(("http://", "https://")):
         raise click.BadParameter("give it whole, as in https://labels.example.org/ls", param_hint="--public-url")
-
-
-def _ask_for_user(project: Project, *, as_json: bool) -> str | None:
-    """The address of who is going to decide, asked at the first sign-in; None if somebody has an account already, or
-    nobody can be asked."""
-    from acbench.workflows import people
-
-    if as_json or not sys.stdin.isatty() or any(person.address for person in people.people(project)):
-        return None
-    answer: str = click.prompt("Who decides? Decisions are recorded under your name. Your e-mail address", err=True)
-    return answer
 
 
 def _exposed(host: str, port: int, public_url: str) -> str:

@@ -53,13 +53,13 @@ def serving(
 
 
 @contextmanager
-def connected(project: Project) -> Iterator[LabelStudio]:
-    """The server that the environment names, or the one that `serve` started for this project.
+def connected(project: Project, *, own_only: bool = False) -> Iterator[LabelStudio]:
+    """The server that the environment names, or the one that `serve` started for this project, or only that one.
 
     Raises AnnotationToolError if there is neither, LostConnection if it does not answer.
     """
     own = servers.running(project.annotation_tool)
-    url, key = os.environ.get(URL), os.environ.get(KEY)
+    url, key = (None, None) if own_only else (os.environ.get(URL), os.environ.get(KEY))
     if url is None and own is not None:
         url, key = own.url, own.key
     if url is None:

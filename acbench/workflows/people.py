@@ -71,16 +71,27 @@ def add_person(project: Project, address: str) -> SignIn:
         return SignIn(url=tool.url, address=address, password=password)
 
 
-def has_account(project: Project, address: str) -> bool:
-    """Whether somebody has an account in Label Studio."""
-    with connected(project) as tool:
-        return tool.people.has(address)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Who gets into the project's own server."""
 
-
-def invitation(project: Project) -> str:
+    made: SignIn | None
+    """The account that was made; None if there was one, or none was wanted."""
+    accounts: int
+    """How many people have one now."""
+    invitation: str
     """The address at which whoever has it can make an account."""
-    with connected(project) as tool:
-        return tool.people.invitation()
+
+
+def admit(project: Project, address: str | None) -> Admission:
+    """Let somebody into the project's own server, unless they have an account. Raises AnnotationToolError."""
+    with connected(project, own_only=True) as tool:
+        made = None
+        if address is not None and not tool.people.has(address):
+            made = SignIn(url=tool.url, address=address, password=os.environ.get(PASSWORD) or secrets.token_urlsafe(9))
+            tool.people.add(address, made.password)
+        accounts = [account for account in tool.people.accounts if account.name != SERVICE]
+        return Admission(made=made, accounts=len(accounts), invitation=tool.people.invitation(tool.url))
 
 
 def new_password(project: Project, address: str) -> SignIn:

@@ -64,10 +64,10 @@ class People:
         """Whether somebody has an account with this address."""
         return any(account.address.lower() == address.lower() for account in self.accounts)
 
-    def invitation(self) -> str:
-        """The address at which whoever has it can make an account."""
+    def invitation(self, place: str = "") -> str:
+        """The address at which whoever has it can make an account. `place`: the server's for people, if not ours."""
         path = str(self.connection.get("/api/invite").json()["invite_url"])
-        return f"{self.connection.url}/{path.lstrip('/')}"
+        return f"{place or self.connection.url}/{path.lstrip('/')}"
 
     def add(self, address: str, password: str) -> None:
         """Make an account. Raises AnnotationToolError, with the server's own words, if it does not take it."""

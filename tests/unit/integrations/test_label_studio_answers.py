@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +88,9 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "BACKOFF", Backoff(first=0.001))
 
 
-def label_studio(status: int = 200, headers: dict[str, str] | None = None, **changed: Any) -> Iterator[str]:
+def label_studio(
+    status: int = 200, headers: dict[str, str] | None = None, tls: ssl.SSLContext | None = None, **changed: Any
+) -> Iterator[str]:
     """The address of what answers like a Label Studio, but for some paths; any other status is of all answers."""
     answers = GOOD | changed
 
@@ -105,7 +110,7 @@ def label_studio(status: int = 200, headers: dict[str, str] | None = None, **cha
 
         def log_message(self, *_: object) -> None: ...
 
-    with serving(Handler) as url:
+    with serving(Handler, tls) as url:
         yield url
 
 
@@ -206,3 +211,39 @@ def test_a_project_is_not_made_of_what_is_none() -> None:
         with pytest.raises(AnnotationToolError):
             tool.open(spec)
         tool.close()
+
+
+def test_a_certificate_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not trusted until it is named; that is said, and then it works."""
+    certificate = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    for url in label_studio(tls=context):
+        with pytest.raises(LostConnection, match="is not trusted: self-signed certificate") as caught:
+            use(url)
+        assert "SSL_CERT_FILE" in caught.value.hint
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        use(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+        with pytest.raises(AnnotationToolError, match="SSL_CERT_FILE"):
+            use(url)
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 with its key, in one file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "labels")])
+    now = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    made = builder.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    encoding = serialization.Encoding.PEM
+    secret = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = folder / "labels.pem"
+    path.write_bytes(secret + made.public_bytes(encoding))
+    return path
