@@ -61,15 +61,20 @@ def keys(category: Category) -> dict[str, str]:
     return {GOOD: "0", **dict(classes), **_VERDICT_KEYS}
 
 
-def label_studio_form(category: Category) -> str:
-    """The labelling configuration of a Label Studio project (XML)."""
+def label_studio_form(category: Category, progress: str = "") -> str:
+    """The labelling configuration of a Label Studio project (XML).
+
+    `progress`: the address at which the project tells how many tasks it has, and how many are done, or `PROGRESS`; the
+    form shows no such line if it is empty.
+    """
     view = Xml.Element("View", className="acb")
     Xml.SubElement(view, "Style").text = STYLE
     _pictures(_view(view, "acb-pictures"))
     side = _view(view, " ".join(["acb-side", *_crowded(len(keys(category)))]))
     _header(side, f"{category.name}: which kinds of defect are there?")
     _header(_view(side, "acb-asked"), f"${ASKED}")
-    Xml.SubElement(_view(side, "acb-progress"), "Table", name="progress", value=PROGRESS, valueType="json,url")
+    if progress:
+        Xml.SubElement(_view(side, "acb-progress"), "Table", name="progress", value=progress, valueType="json,url")
     _choices(side, category)
     _clashes(side, category)
     note = _view(side, "acb-note")

@@ -17,7 +17,7 @@ from acbench.review.pull import PullResult
 from acbench.review.push import BatchNote, PushResult
 from acbench.review.tasks import Check, DueTask, QueuePart, Selection, TaskContent
 from acbench.schema import Category, Schema, people
-from acbench.schema.form import label_studio_form
+from acbench.schema.form import PROGRESS, label_studio_form
 from acbench.schema.guide import instructions
 from acbench.workflows.queue import Queue, note_stale_plan
 from acbench.workflows.reviews import keep_added, review_log
@@ -99,7 +99,7 @@ def project_spec(
         benchmark=schema.benchmark,
         category=category.key,
         title=f"{schema.title}: {category.name}"[: 50 - len(suffix)] + suffix,
-        form=label_studio_form(category),
+        form=label_studio_form(category, PROGRESS),
         instructions=instructions(category, not_for=not_for),
         description=f"{schema.title}: which kinds of defect do these images of {category.name} show?"
         f" {who}: press Label All Tasks.",
