@@ -14,15 +14,15 @@ MOST_ROWS = 15
 # the rest, in two columns where they are many, with as many lines of each definition as there is room for; all of it is
 # in the instructions, and in a box while the mouse is over a choice.
 STYLE = """
-.acb { --side: max(340px, 27vw); --more: calc((100vh - 206px) / 3);
-  --close: min(100vh - 194px, 100vw - var(--side) - var(--more) - 60px);
+.acb { --side: max(340px, 27cqw); --more: calc((100vh - 206px) / 3);
+  --close: min(100vh - 194px, 100cqw - var(--side) - var(--more) - 60px);
   display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 18px; align-items: start }
-.acb:has(.acb-many) { --side: max(480px, 36vw) }
+.acb:has(.acb-many) { --side: max(480px, 36cqw) }
 .acb h4 { margin: 2px 0 !important; font-size: 14px; line-height: 20px; font-weight: 500 }
 .acb h4:empty, .acb-mark { display: none }
 .acb [class*="toolbar"] { display: none }
 
-.lsf-sidepanels:has(.acb) { padding: 0 !important }
+.lsf-sidepanels:has(.acb) { padding: 0 !important; container-type: inline-size }
 .lsf-sidepanels:has(.acb) .lsf-sidepanels__wrapper { display: none }
 
 .acb-pictures { display: grid; grid-template-columns: var(--close) var(--more); gap: 12px; align-items: start }
@@ -32,10 +32,10 @@ STYLE = """
 .acb-hint h4 { font-size: 12px; font-weight: 400 }
 
 .acb-pictures:not(:has(.acb-unmarked h4:not(:empty))) .acb-if-unmarked { display: none }
-.acb:has(.acb-unmarked h4:not(:empty)) { --close: min(100vh - 194px, (100vw - var(--side) - 60px) * .55);
-  --more: min(100vh - 194px, (100vw - var(--side) - 60px) * .45) }
+.acb:has(.acb-unmarked h4:not(:empty)) { --close: min(100vh - 194px, (100cqw - var(--side) - 60px) * .55);
+  --more: min(100vh - 194px, (100cqw - var(--side) - 60px) * .45) }
 .acb:has(.acb-unmarked h4:not(:empty)):has(.acb-alone h4:not(:empty)) { --more: 180px;
-  --close: min(100vh - 194px, 100vw - var(--side) - 240px) }
+  --close: min(100vh - 194px, 100cqw - var(--side) - 240px) }
 .acb-pictures:has(.acb-unmarked h4:not(:empty)) .acb-if-marked { display: none }
 .acb-pictures:not(:has(.acb-alone h4:not(:empty))) .acb-if-alone { display: none }
 .acb-if-alone h4 { white-space: normal }
