@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,10 @@ def decide_all(desk: RealDesk, address: str, project: int, answers: dict[str, st
     return sorted(asked)
 
 
-def pulled(project: Path, *more: str) -> dict[str, Any]:
+def pulled(project: Path, *more: str, remarks: Sequence[str] = ()) -> dict[str, Any]:
+    """What a pull counts. `remarks`: words that its remarks hold."""
     found = acbench(project, "review", "pull", "visa_ac", "--json", *more).facts
+    assert all(words in " ".join(found["remarks"]) for words in remarks)
     return {name: count for name, count in found.items() if count and name != "remarks"}
 
 
@@ -95,9 +97,8 @@ def test_two_decide_a_third_adjudicates_and_nobody_is_asked_twice(place: tuple[P
             "Anybody but ada and bob" in told["expert_instruction"] and "anybody but ada and bob" in told["description"]
         )
         annotate(client, task["id"], "missing", by=ADA)
-    assert pulled(project) == {"same": 2 * len(items), "asked_before": 1}
-    said = acbench(project, "review", "pull", "visa_ac").out
-    assert "ada decided this image before" in said
+    told_of = ["ada decided this image before"]
+    assert pulled(project, remarks=told_of) == {"same": 2 * len(items), "asked_before": 1}
     (kept,) = json.loads((project / ".acbench" / "visa_ac" / "refused_answers.json").read_bytes())
     assert (kept["author"], kept["item_id"]) == ("ada", task["data"]["item_id"])
 
@@ -130,9 +131,7 @@ def test_the_servers_own_account_is_nobody_until_somebody_claims_it(place: tuple
         number = next(row["id"] for row in found if row["task_number"] and f": {NAME}" not in row["title"])
         task = client.get("/api/tasks/", params={"project": number}).json()["tasks"][0]
         annotate(client, task["id"], "good", by=SERVICE_ADDRESS)
-    assert pulled(project)["nobody"] == 1
-    said = acbench(project, "review", "pull", "visa_ac").out
-    assert "which is no person" in said and "--claim NAME" in said
+    assert pulled(project, remarks=["which is no person", "--claim NAME"])["nobody"] == 1
     assert acbench(project, "review", "pull", "visa_ac", "--claim", "acbench", status=1).err.startswith(
         "Error: 'acbench'"
     )
@@ -155,7 +154,6 @@ def test_who_gets_in(place: tuple[Path, RealDesk]) -> None:
     new = acbench(project, "review", "people", "password", BOB, "--json").facts
     with signed_in(desk, BOB, new["password"]):
         pass
-    assert "not found" in acbench(project, "review", "people", "password", "eve@example.org", status=1).err
     data = desk.folder / "label-studio"
     for path in (
         data / "label_studio.sqlite3",

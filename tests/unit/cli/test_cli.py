@@ -112,6 +112,7 @@ ARGUMENTS = {
     "release": "my-org/x",
     "before": "a",
     "after": "b",
+    "address": "ada@example.org",
 }
 FORMS = {
     "--compare": "mine.csv theirs.csv",
