@@ -174,7 +174,11 @@ class _Pusher:
         made = [self._task(task, pictures[task.ranked.item_id], check) for task in due]
         note = BatchNote(self.run.files.annotation_tool / f"under-way-{project.uid}.json")
         with self.run.console.stage(f"push {category.key}") as progress:
-            return pushing.push(self.tool, project, made, note, progress=progress, elsewhere=elsewhere)
+            result = pushing.push(self.tool, project, made, note, progress=progress, elsewhere=elsewhere)
+        if not_for and result.sent:
+            others = " and ".join(not_for)
+            self.run.console.note(f"{result.sent:,} images of {category.key} wait for somebody else than {others}")
+        return result
 
     def _item(self, due: DueTask) -> Item:
         return self.queue.labelled.proposed.dataset.by_id[due.ranked.item_id]

@@ -83,7 +83,8 @@ def test_two_decide_a_third_adjudicates_and_nobody_is_asked_twice(place: tuple[P
     assert decide_all(desk, BOB, first, {unsure: "unsure"}) == items
     assert pulled(project) == {"new": 2 * len(items)}
 
-    acbench(project, "review", "push", "visa_ac")
+    said = acbench(project, "review", "push", "visa_ac").err
+    assert "2 images of pcb4 wait for somebody else than ada and bob" in said
     assert len(projects(desk)) == 2, "what is not settled lies in a project of its own"
     (later,) = (number for name, number in projects(desk).items() if name.endswith(", not ada and bob"))
     for person in (ADA, BOB, CY):
