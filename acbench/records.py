@@ -6,6 +6,7 @@ A label is a *set* of class ids, held as a sorted tuple. The reserved id `good` 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +16,27 @@ GOOD = "good"
 """The class id of a normal image, in every category."""
 JOIN = " + "
 """Between the class ids of a set, wherever people read it."""
+MASKS = "|"
+"""Between the paths of the masks of one image. No system that acbench reads from is likely to have it in a name."""
 PEOPLE = "people"
 """Stands in `Label.decided_by` if people decided, and in `Proposal.saw` if people made a proposer's answers."""
 
 Split = Literal["train", "test"]
+Reading = Mapping[str, str | tuple[str, ...]]
+"""Options of a source: how a dataset lies on disk."""
 ProposalStatus = Literal["ok", "abstained", "error"]
 LabelStatus = Literal["accepted", "excluded", "pending"]
 Verdict = Literal["label", "unsure", "bad_image", "bad_mask", "withdrawn"]
 """`withdrawn` takes back an earlier decision of the same reviewer at the same `desk`."""
+Sight = Literal["", "seen", "available", "earlier", "blind", "none"]
+"""What a reviewer could know of proposals. `seen`: they stood beside the picture. `available`: they lay folded there,
+and whether anybody unfolded them is not known. `earlier`: they were hidden, and in reach when the same person decided
+about the image before. `blind`: hidden, and never in reach. `none`: nothing was proposed. Empty: a row of an earlier
+version, which kept only `shown`."""
+
+
+_MADE_ID = re.compile(r"(.+)-[0-9a-f]{12}")
+"""An id that `item_id` made."""
 
 
 def item_id(dataset: str, category: str, image: str) -> str:
@@ -61,9 +75,33 @@ def is_contradictory(labels: Collection[str]) -> bool:
     return GOOD in labels and len(set(labels)) > 1
 
 
-def category_of(image: str) -> str:
-    """The category of an image: the first folder of its path relative to the dataset's root."""
-    return image.partition("/")[0]
+def category_of(item_id: str, image: str, categories: Collection[str] = ()) -> str:
+    """The category of an item, of which only its id and its path are known.
+
+    It is the one of `categories` that the id names, as the path of an image need not begin with it. Failing that, it is
+    the first folder of the path, unless the id, made by `item_id()`, names another.
+    """
+    first = image.partition("/")[0]
+    made = _MADE_ID.fullmatch(item_id)
+    if made is None:
+        return first
+    named = [each for each in (*categories, first) if made[1].endswith(f"-{each}")]
+    return max(named, key=len) if named else made[1].partition("-")[2] or first  # one name may end as another does
+
+
+def united(masks: Iterable[str]) -> str:
+    """The paths of the masks of one image as one text, for `Item.mask`."""
+    return MASKS.join(masks)
+
+
+def mask_files(mask: str) -> tuple[str, ...]:
+    """The paths of the files that `Item.mask` names."""
+    return tuple(mask.split(MASKS))
+
+
+def mask_hash(hashes: Sequence[str]) -> str:
+    """The hash of a mask, or of several masks of one image, of which each has one: see `Item.mask_sha256`."""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +115,7 @@ class Item:
     category: str
     """The object or texture shown, such as `bottle`."""
     split: Split
-    """`train` has normal images only."""
+    """A detector learns from the normal images of `train`; classes may be there too."""
     image: str
     """Path relative to the dataset's root, with forward slashes."""
     sha256: str
@@ -89,9 +127,11 @@ class Item:
     mode: str
     """Pillow's name of the pixel format, such as `RGB`; empty if the header could not be read."""
     mask: str | None
-    """Path of the anomaly mask relative to the root, or None."""
+    """Path of the anomaly mask relative to the root, or None. Several are joined by `MASKS`, and mark what any of them
+    marks."""
     mask_sha256: str | None
-    """SHA-256 of the mask file, 64 hex digits, or None."""
+    """SHA-256 of the mask file, 64 hex digits, or None. Of several masks: of their hashes in hex, one after the other.
+    """
     anomalous: bool
     """False if the dataset calls the image normal."""
     source_labels: tuple[str, ...]
@@ -100,6 +140,11 @@ class Item:
     """SPDX id of the licence of the image."""
     problem: str = ""
     """Why the image cannot be used, or empty."""
+
+    @property
+    def is_at_stake(self) -> bool:
+        """Whether its label can be wrong in a way that matters: a normal image for training is normal by its use."""
+        return self.split == "test" or self.anomalous
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,13 +199,15 @@ class Review:
     item_id: str
     reviewer: str
     round: int
-    """1 for a reviewer's first decision on the item. A later one has a higher round and replaces the earlier ones."""
+    """1 for a reviewer's first decision on the item. A later one has a higher round and replaces the earlier ones; how
+    far people agree is measured by the first."""
     verdict: Verdict
     labels: tuple[str, ...]
     """Class ids; empty unless the verdict is `label`."""
     note: str = ""
     shown: tuple[str, ...] = ()
-    """Proposers whose answers the reviewer could see; empty if the decision was blind."""
+    """Proposers whose answers the reviewer could see, here or at an earlier task: see `sight`."""
+    sight: Sight = ""
     seconds: float | None = None
     """Time that the decision took, if known."""
     when: str = ""
@@ -168,7 +215,10 @@ class Review:
     desk: str = ""
     """Where it was decided: `csv`, or an annotation as `label-studio:<project>/<round of the task>/<annotation>`.
     Of a reviewer's rows with the same desk, the last one counts."""
+    settles: bool = False
+    """Whether the image was put to the reviewer because people had decided about it without a clear outcome."""
     schema_version: str = ""
+    """Version of the label schema under which the classes were chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
+from acbench._util.text import plain
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -18,7 +20,7 @@ def table(rows: Sequence[Sequence[object]]) -> str:
 
     A long cell is wrapped on a screen. Elsewhere a row is one line, which ends with a mark where it was cut off.
     """
-    texts = [[str(cell) for cell in row] for row in rows]
+    texts = [[plain(str(cell)) for cell in row] for row in rows]
     columns = max(map(len, texts), default=0)
     if has_screen():
         from rich.padding import Padding

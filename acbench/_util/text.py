@@ -6,6 +6,9 @@ import unicodedata
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+_UNSAFE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Categories of characters that are none to show: controls, halves of a pair, and separators of lines."""
+
 
 def tidy(text: str, most: int) -> str:
     """A text on one line of at most `most` characters.
@@ -15,6 +18,16 @@ def tidy(text: str, most: int) -> str:
     """
     line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * most]).split())
     return line if len(line) <= most and len(text) <= 4 * most else line[: most - 1].rstrip() + "…"
+
+
+def plain(text: str) -> str:
+    """A text without control characters, marks that turn the direction of writing, and lone surrogates.
+
+    Line breaks stay, and so do letters of every script with what joins them; a tab becomes a space.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_plain, text))
 
 
 def printable(name: str) -> str:
@@ -28,9 +41,15 @@ def printable(name: str) -> str:
     return "".join(map(_escaped, name))
 
 
+def _plain(character: str) -> str:
+    if character in "\t\n":
+        return " " if character == "\t" else character
+    return "" if character in _BIDI or unicodedata.category(character) in _UNSAFE else character
+
+
 def _escaped(character: str) -> str:
     if character == "\\":
         return "\\\\"
-    if character in _BIDI or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
+    if character in _BIDI or unicodedata.category(character) in _UNSAFE:
         return ascii(character)[1:-1]
     return character

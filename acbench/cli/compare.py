@@ -58,7 +58,7 @@ def _text(compared: ProposerComparison) -> str:
         judged_by = {own.reliability.judged_by for own in compared.proposers.values() if own.reliability}
         parts.append(f"{table(reliability)}\n{METHOD}." + (f"\n{CAUTION}." if "people" in judged_by else ""))
     pairs = [
-        (f"{pair.one} and {pair.other}", f"{pair.images:,}", _number(pair.same), _number(pair.kappa))
+        (f"{pair.one} and {pair.other}", f"{pair.images:,}", _number(pair.same), _kappa(pair.kappa, pair.missing))
         for pair in compared.agreement
     ]
     if pairs:
@@ -80,7 +80,7 @@ def _row(name: str, figures: ProposerFigures) -> tuple[str, ...]:
         _who(name, figures),
         f"{overall.answered:,}",
         f"{accuracy.value:.3f} ({accuracy.low:.3f}–{accuracy.high:.3f})" if accuracy else "–",
-        _number(overall.kappa),
+        _kappa(overall.kappa, overall.missing),
         _number(figures.calibration["error"] if figures.calibration else None),
         f"{cost.dollars:.2f}" if cost.calls else "–",
         _number(cost.dollars_per_right, 4),
@@ -104,6 +104,11 @@ def _reliability_rows(compared: ProposerComparison) -> list[tuple[str, ...]]:
             rows.append((name, f"{before['n']:,} by {made.judged_by}", *shown))
     head = ("scores, as they are → calibrated", "judged", "calibration error", "Brier score", "log-loss")
     return [head, *rows] if rows else []
+
+
+def _kappa(value: float | None, missing: str) -> str:
+    """A kappa; without one, a dash and why."""
+    return f"– ({missing})" if missing else _number(value)
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -241,9 +241,11 @@ WORDS = {
     "contradictory": "contradictory",
     "unknown_class": "of unknown classes",
     "edited_form": "from an edited form",
+    "former_class": "of classes that the schema no longer has",
     "unknown_item": "of unknown images",
     "not_ours": "tasks that acbench did not make",
     "task_gone": "whose task is gone",
+    "cut": "with a note that was cut off",
     "prefilled": "on a form that a proposal had filled in",
     "nobody": "not taken: made under the server's own account",
     "asked_before": "not taken: by people who had decided the image before",
@@ -257,6 +259,8 @@ def pulled_words(result: PullResult) -> str:
     text = ", ".join(f"{counts[name]:,} {words}" for name, words in WORDS.items() if counts[name] or name in ALWAYS)
     if result.undecided:
         text += f"; {len(result.undecided):,} images were looked at and not decided: the next push puts them up again"
+    if unread := sum(result.unread.values()):
+        text += f"; {unread:,} cannot be read, and what was decided there before stands"
     return "\n".join([*(f"! {remark}" for remark in result.remarks), text])
 
 

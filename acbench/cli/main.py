@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from acbench import __version__
+from acbench._util.text import plain
 from acbench.errors import HintedError
 
 COMMANDS = {
@@ -117,5 +118,5 @@ def main() -> None:
 
 
 def _exit(message: str, status: int) -> NoReturn:
-    click.echo(message, err=True)
+    click.echo(plain(message), err=True)  # it may quote what a stranger wrote
     sys.exit(status)

@@ -120,8 +120,30 @@ def root_option(text: str) -> Callable[[Decorated], Decorated]:
     return option("--root", section="Dataset", metavar="FOLDER_OR_URL", callback=_location, help=text)
 
 
+def _reading(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str | tuple[str, ...]] | None:
+    """Options of a source; one that is given several times is a list. None if there are none."""
+    given: dict[str, tuple[str, ...]] = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE, such as normal=ok", ctx, param)
+        given[key.strip()] = (*given.get(key.strip(), ()), value.strip())
+    return {key: each[0] if len(each) == 1 else each for key, each in given.items()} or None
+
+
 dataset_options = together(
     root_option("Read the dataset in this folder, or at this URL of any fsspec file system (s3://bucket/mvtec_ad)."),
+    option(
+        "--reading",
+        section="Dataset",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=_reading,
+        help="Say how the dataset lies on disk, where its source has options for that; can be repeated. `KEY=` drops"
+        " what an earlier command said.",
+    ),
     option(
         "--category",
         "categories",

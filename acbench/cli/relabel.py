@@ -25,11 +25,11 @@ from acbench.cli.options import (
     with_run_options,
 )
 from acbench.cli.plan import plan_facts
-from acbench.cli.screen import facts_table, label_counts, review_counts
+from acbench.cli.screen import facts_table, finding_line, label_counts, review_counts
 from acbench.records import short_name
 
 if TYPE_CHECKING:
-    from acbench.records import Finding
+    from acbench.data.findings import FindingClass
     from acbench.storage.project import BenchmarkFiles
     from acbench.workflows.plan_report import PlanReport
     from acbench.workflows.relabel import Relabelled
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from acbench.workflows.summary import AnswerCounts, Audit, RelabelReport
 
 SHOWN = 3
-"""How many findings are printed."""
+"""How many kinds of findings are printed."""
 
 EPILOG = """\b
 Examples:
@@ -159,7 +159,7 @@ def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
     by_people = f"{report.decided_by_people:,} decided by people"
     return [
         ("images", report.dataset),
-        *(("", finding) for finding in _findings(report.findings, benchmark)),
+        *(("", finding) for finding in _findings(report.finding_classes, benchmark)),
         ("witnesses", "; ".join(witnesses)),
         *(
             ("", f"{' and '.join(names)} are models of one family, {family}: together one witness")
@@ -173,11 +173,11 @@ def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
     ]
 
 
-def _findings(findings: Sequence[Finding], benchmark: str) -> list[str]:
-    """The first findings, and where to see the others."""
-    lines = [f"! {finding.path}: {finding.detail}" for finding in findings[:SHOWN]]
-    if len(findings) > SHOWN:
-        lines.append(f"! and {len(findings) - SHOWN} more: acbench ingest {shlex.quote(benchmark)}")
+def _findings(classes: Sequence[FindingClass], benchmark: str) -> list[str]:
+    """The weightiest kinds of findings, and where to see the others."""
+    lines = [finding_line(each) for each in classes[:SHOWN]]
+    if len(classes) > SHOWN:
+        lines.append(f"! and {len(classes) - SHOWN} more kinds: acbench ingest {shlex.quote(benchmark)}")
     return lines
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from acbench._util.console import Progress, has_screen, table
+from acbench._util.text import plain
 
 if TYPE_CHECKING:
+    from acbench.data.findings import FindingClass
     from acbench.review.csv_queue import TakeCounts
 
 SLOW = 1.0
@@ -31,7 +33,19 @@ class Screen:
     def note(self, text: str) -> None:
         """Tell something that is not an error."""
         # Not by click, which would write past a bar, into the middle of its line.
-        print(f"Note: {text}", file=sys.stderr, flush=True)
+        print(f"Note: {plain(text)}", file=sys.stderr, flush=True)
+
+
+def finding_line(findings: FindingClass) -> str:
+    """All findings of one kind as a line: how many, the first, and a second place. They quote untrusted text."""
+    first, *others = findings.examples
+    mark = "✗" if findings.failed else "!"
+    where = "" if first.path == "." else f"{first.path}: "
+    if findings.count == 1:
+        return f"{mark} {where}{first.detail}"
+    more = f" and {findings.count - 2:,} more" if findings.count > 2 else ""
+    what = findings.kind.replace("_", " ")
+    return f"{mark} {findings.count:,} × {what}: {where}{first.detail}; also {others[0].path}{more}"
 
 
 @contextmanager
@@ -70,7 +84,7 @@ def facts_table(rows: Sequence[tuple[str, str]]) -> str:
     if has_screen():
         return table(rows)
     left = max(len(name) for name, _ in rows) + 2
-    return "\n".join(f"  {name:{left}}{sentence}".rstrip() for name, sentence in rows)
+    return "\n".join(f"  {name:{left}}{plain(sentence)}".rstrip() for name, sentence in rows)
 
 
 def label_counts(counts: Mapping[str, int]) -> str:

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from acbench.workflows.run import Options
 
 
-@click.command(cls=Command, epilog="\b\nExample:\n  acbench ingest mvtec_ac --root ~/data/mvtec_ad")
+_INGEST = """\b
+Examples:
+  acbench ingest mvtec_ac --root ~/data/mvtec_ad
+  acbench ingest ~/data/my_tiles
+  acbench ingest ~/data/my_tiles --reading normal=free --reading 'mask=masks/{class}/{stem}.*'
+"""
+
+
+@click.command(cls=Command, epilog=_INGEST)
 @benchmark_argument
 @dataset_options
 @engine_options
@@ -37,14 +45,22 @@ if TYPE_CHECKING:
 @project_option
 @with_run_options
 def ingest(benchmark: str, project: Path, options: Options, out: str | None, as_json: bool) -> int:
-    """Read a dataset: hash every image, pair it with its mask, and list everything that is wrong."""
+    """Read a dataset: hash every image, pair it with its mask, and list everything that is wrong.
+
+    In place of BENCHMARK, a folder of images that has no label schema yet: it says how they seem to lie, what would not
+    be used, and which --reading would use it.
+    """
     from acbench.cli.merge import print_shard
+    from acbench.cli.recognise import is_folder, print_recognised
+    from acbench.cli.screen import finding_line
     from acbench.data.ingest import describe
     from acbench.storage.typed_json import to_json
     from acbench.workflows import ingest as workflow
     from acbench.workflows import shards
     from acbench.workflows.export import export
 
+    if is_folder(benchmark):
+        return print_recognised(benchmark, options, out=out, as_json=as_json)
     with opened(project, benchmark, options) as run:
         if run.shard:
             return print_shard(run.shard, [shards.ingest(run, run.shard)], benchmark, as_json=as_json)
@@ -57,9 +73,8 @@ def ingest(benchmark: str, project: Path, options: Options, out: str | None, as_
         click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
     else:
         click.echo(description)
-        for finding in dataset.findings:
-            hint = f"\n    → {finding.hint}" if finding.hint else ""
-            click.echo(f"{'✗' if finding.failed else '!'} {finding.path}: {finding.detail}{hint}")
+        for each in dataset.finding_classes:
+            click.echo(finding_line(each) + (f"\n    → {each.examples[0].hint}" if each.examples[0].hint else ""))
     return 3 if any(finding.failed for finding in dataset.findings) else 0
 
 

@@ -40,6 +40,7 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
 
 def _print_status(name: str, status: BenchmarkStatus) -> None:
     from acbench._util.console import table
+    from acbench._util.text import plain
     from acbench.cli.screen import facts_table, label_counts
 
     if status.labels:
@@ -48,6 +49,8 @@ def _print_status(name: str, status: BenchmarkStatus) -> None:
             click.echo(facts_table([("plan", status.plan)]))
     else:
         click.echo(f"{name}: no labels yet")
+    for note in status.notes:
+        click.echo(f"! {plain(note)}")
     rows = [("file", "state", "run", "seconds")]
     rows += [(file.path, file.state, str(file.run_id), f"{file.seconds:.1f}") for file in status.artifacts]
     if status.pictures:

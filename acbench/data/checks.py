@@ -42,10 +42,10 @@ def _duplicate(same: Sequence[Item], count: int) -> Finding:
 def _kind(same: Collection[Item]) -> tuple[str, str]:
     """The kind of a duplicate, and what to do about it."""
     if len({item.split for item in same}) > 1:
-        return "duplicate_across_splits", "a model has seen the test image in training: leave one of them out"
+        return "duplicate_across_splits", "a model has seen the test image in training: count it in one split only"
     if len({(item.category, item.anomalous, item.source_labels) for item in same}) > 1:
         return "duplicate_across_classes", "one image cannot be of two classes: find out which is right"
-    return "duplicate", "it counts twice: leave one of them out"
+    return "duplicate", "it counts twice in every figure"
 
 
 def mixed(items: Iterable[Item]) -> Iterator[Finding]:
@@ -96,21 +96,21 @@ def used_bits(peaks: Mapping[str, tuple[Item, int | None]]) -> tuple[dict[str, i
         detail = f"{len(values):,} of its images have 16 bits a colour, of which the upper eight are read"
         detail += f"; the brightest of them is {max(values)} of 255" if max(values) < _DIM else ""
         findings.append(
-            Finding(path=category, kind="deep_colours", detail=detail, hint="save them with 8 bits a colour")
+            Finding(path=category, kind="deep_colours", detail=detail, hint="8 bits a colour would choose the range")
         )
     return bits, findings
 
 
-def marked_normal(path: str, mask: MaskContent, pixels: int) -> Finding | None:
-    """The finding about the mask of an image that the dataset calls normal; None if nothing is marked."""
+def marked_normal(path: str, mask: MaskContent, pixels: int) -> Finding:
+    """The finding about the mask of an image that the dataset calls normal: an alarm, if it marks anything."""
     if not mask.marked:
-        return None
+        return Finding(path=path, kind="empty_normal_mask", detail="it marks nothing, and its image is called normal")
     return Finding(
         path=path,
         kind="marked_normal",
         detail=f"its image is called normal, and it marks {mask.marked:,} pixels ({mask.marked / pixels:.1%})"
         " of it: it is not used",
-        hint="one of the two is wrong: move the image to the folder of its defect, or remove the mask",
+        hint="one of the two is wrong: look at both; a decision about the image settles it, and the mask can stay",
     )
 
 

@@ -1,15 +1,19 @@
-"""Condenses findings: many of one kind in one folder become one finding about the folder."""
+"""Condenses findings: many of one kind in one folder become one about the folder, and on a screen one of their kind."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from acbench.records import Finding
 
 MANY = 5
 """How many findings of a kind are still listed one by one."""
+EXAMPLES = 2
+"""How many findings of a kind are shown."""
+LITTER = frozenset({"litter", "stray_file", "stray_folder", "empty_folder", "empty_normal_mask", "other_format"})
+"""Kinds of findings that change nothing of what is read."""
 _NAMED = 10
 """How many names a condensed finding lists."""
 
@@ -24,6 +28,34 @@ def condense(findings: Iterable[Finding]) -> list[Finding]:
         by_kind[finding.kind, finding.failed].append((finding.path, [finding]))
     condensed = [_as_one(path, members) for groups in by_kind.values() for path, members in _merged(groups)]
     return sorted(condensed, key=lambda finding: (finding.path, finding.kind, finding.detail))
+
+
+@dataclass(frozen=True, slots=True)
+class FindingClass:
+    """All findings of one kind, for a screen."""
+
+    kind: str
+    failed: bool
+    count: int
+    examples: tuple[Finding, ...]
+    """The first `EXAMPLES`, sorted by path."""
+
+    @property
+    def weight(self) -> int:
+        """0 if files cannot be used because of it, 1 if it changes what is read, 2 if it is litter."""
+        return 0 if self.failed else 2 if self.kind in LITTER else 1
+
+
+def by_weight(findings: Iterable[Finding]) -> list[FindingClass]:
+    """Findings by kind: what cannot be used first, then what changes what is read, then litter."""
+    by_kind: defaultdict[tuple[str, bool], list[Finding]] = defaultdict(list)
+    for finding in sorted(dict.fromkeys(findings), key=lambda finding: (finding.path, finding.detail)):
+        by_kind[finding.kind, finding.failed].append(finding)
+    classes = [
+        FindingClass(kind, failed, len(members), tuple(members[:EXAMPLES]))
+        for (kind, failed), members in by_kind.items()
+    ]
+    return sorted(classes, key=lambda each: (each.weight, -each.count, each.kind))
 
 
 def _merged(groups: list[_Group]) -> list[_Group]:
@@ -50,7 +82,8 @@ def _as_one(path: str, members: list[Finding]) -> Finding:
     names = ", ".join(finding.path.removeprefix(f"{path}/") for finding in others[:_NAMED])
     more = f" and {len(others) - _NAMED:,} more" if len(others) > _NAMED else ""
     example = f"{first.path.removeprefix(f'{path}/')}: {first.detail}"
-    return replace(first, path=path, detail=f"{len(members):,} of this kind. {example}. Also {names}{more}")
+    detail = f"{len(members):,} of this kind. {example}. Also {names}{more}"
+    return replace(first, path=path, detail=detail)
 
 
 def _depth(path: str) -> int:

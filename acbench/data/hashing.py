@@ -23,7 +23,7 @@ from acbench.data.mask_content import MaskContent, content
 from acbench.errors import ImageError
 from acbench.storage.files import FileRefused, FileTree, LocatedFile
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same bytes give other facts, so that cached ones are computed again."""
 _CHUNK = 8
 """Files of one task of a thread: enough to make its overhead small, few enough to show progress on a slow disk."""
@@ -43,7 +43,7 @@ class FileFacts(NamedTuple):
     mode: str = ""
     """Pillow's name of the pixel format."""
     format: str = ""
-    """`PNG`, `JPEG` or `BMP`."""
+    """Pillow's name of the file format, such as `PNG`."""
     problem: str = ""
     """Why the file cannot be used, or empty."""
     hint: str = ""
@@ -52,6 +52,8 @@ class FileFacts(NamedTuple):
     """The largest value of a pixel, if a channel has 16 bits in the file: of 65,535, or of 255 if it has colours."""
     mask: MaskContent | None = None
     """What a mask marks; None of an image, and of a mask that cannot be used."""
+    more: bool = False
+    """Whether the file holds more pictures than the first, which is read."""
 
 
 class FileFactsCache(Protocol):
@@ -232,7 +234,7 @@ def _read(tree: FileTree, file: _File) -> FileFacts:
 def _looked_at(sha256: str, data: bytes, *, is_mask: bool) -> FileFacts:
     """The facts of a file that holds `data`. Raises ImageError."""
     header = probe(data)
-    facts = FileFacts(sha256, header.width, header.height, header.mode, header.format)
+    facts = FileFacts(sha256, header.width, header.height, header.mode, header.format, more=header.more)
     if is_mask:
         return facts if header.format == "JPEG" else facts._replace(mask=content(decode(data)))
     return facts._replace(peak=brightest(decode(data))) if header.deep else facts
@@ -247,7 +249,18 @@ def _parsed(text: str) -> FileFacts | None:
     """Facts as they were kept; None if the text is anything else."""
     with suppress(ValueError, TypeError):
         match json.loads(text):
-            case [str(sha256), int(width), int(height), str(mode), str(kind), str(problem), str(hint), peak, mask]:
+            case [
+                str(sha256),
+                int(width),
+                int(height),
+                str(mode),
+                str(kind),
+                str(problem),
+                str(hint),
+                peak,
+                mask,
+                bool(more),
+            ]:
                 match peak, mask:
                     case int() | None, None:
                         known = None
@@ -255,5 +268,5 @@ def _parsed(text: str) -> FileFacts | None:
                         known = MaskContent(marked, border, noise, alpha)
                     case _:
                         return None
-                return FileFacts(sha256, width, height, mode, kind, problem, hint, peak, known)
+                return FileFacts(sha256, width, height, mode, kind, problem, hint, peak, known, more)
     return None

@@ -1,37 +1,30 @@
-"""Reads image files that may be damaged or hostile: probes headers, decodes images and masks, within limits.
-
-PNG, JPEG and BMP only: the datasets use no others, and their decoders are simple or well tested. TIFF, with its many
-codecs and pages, is left out on purpose.
-"""
+"""Reads image files that may be damaged or hostile: probes headers, decodes images and masks, within limits."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from acbench.data.image_formats import CONVERT, COPY_AGAIN, decode_scaled_map, has_more, is_deep, open_image, reason
 from acbench.data.mask_content import marked_pixels
 from acbench.errors import ImageError
-from acbench.records import category_of
+from acbench.records import mask_files
+from acbench.storage.digests import digest
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image, ImageFile
+    from PIL import Image
 
-MAX_PIXELS = 100_000_000
-"""An image with more pixels is refused as a decompression bomb. The largest of MVTec-AD and VisA has 1.5 million."""
 JPEG_MASK = "a JPEG cannot be a mask: its compression blurs the edge"
 """Why a JPEG file is refused as a mask."""
-
-_COPY_AGAIN = "copy it again from the original dataset"
-_CONVERT = "save it as PNG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +38,11 @@ class Header:
     mode: str
     """Pillow's name of the pixel format."""
     format: str
-    """`PNG`, `JPEG` or `BMP`."""
+    """Pillow's name of the file format, such as `PNG`."""
     deep: bool = False
     """Whether a channel has 16 bits."""
+    more: bool = False
+    """Whether the file holds more pictures than the first, which is read."""
 
 
 def probe(data: bytes) -> Header:
@@ -55,26 +50,32 @@ def probe(data: bytes) -> Header:
 
     `data` is the whole file. Pixels are not decoded, so damaged ones are found only by `decode`.
     """
-    image = _open(data)
-    deep = image.format == "PNG" and data[24:25] == b"\x10"  # the bit depth in a PNG's first chunk
-    return Header(image.width, image.height, image.mode, str(image.format), deep)
+    image = open_image(data)
+    deep, more = is_deep(image, data), has_more(image)
+    return Header(image.width, image.height, image.mode, str(image.format), deep, more)
 
 
 def decode(data: bytes) -> Image.Image:
     """Decode an image file, `data`, in its own pixel format. Raises ImageError."""
-    image = _open(data)
+    image = open_image(data)
     try:
+        if image.format == "PPM" and (scaled := decode_scaled_map(data)) is not None:
+            return scaled
         image.load()
     except Exception as error:  # a decoder can raise almost anything, MemoryError too
-        raise ImageError(f"its pixels are damaged: {_reason(error)}", _COPY_AGAIN) from None
+        raise ImageError(f"its pixels are damaged: {reason(error)}", COPY_AGAIN) from None
     return image
 
 
 def brightest(image: Image.Image) -> int:
-    """The largest value of a pixel in any channel, in the image's own pixel format."""
+    """The largest value of a pixel in any channel, in the image's own format. Raises ImageError beyond 16 bits."""
     import numpy as np
 
-    return int(np.asarray(image).max())
+    pixels = np.asarray(image)
+    least, most = int(pixels.min()), int(pixels.max())
+    if least < 0 or most >= 1 << 16:
+        raise ImageError(f"its values go from {least:,} to {most:,}: of at most 16 bits are read", "save 16 bits")
+    return most
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,12 @@ class ImageReader:
     root: Root
     """Folder or URL to which paths are relative."""
     bits: Mapping[str, int] = field(default_factory=dict)
-    """Category → how many of 16 bits its grey images use, 8 to 15; all of them in any other category."""
+    """Path of a grey image of 16 bits → how many of them its category uses, 8 to 15; of any other image all."""
 
-    @property
+    @cached_property
     def key(self) -> tuple[object, ...]:
         """What decides how images look besides their files, as parts of a key; usually nothing."""
-        return (sorted(self.bits.items()),) if self.bits else ()
+        return (digest(sorted(self.bits.items())),) if self.bits else ()
 
     @cached_property
     def _tree(self) -> FileTree:
@@ -103,19 +104,27 @@ class ImageReader:
         dropped.
         """
         with _naming(path):
-            return _rgb(decode(self._read(path)), self.bits.get(category_of(path), 16))
+            return _rgb(decode(self._read(path)), self.bits.get(path, 16))
 
     def mask(self, path: str, size: tuple[int, int]) -> NDArray[np.bool_]:
         """The mask at `path` as bool[H, W]: True where anomalous. Raises ImageError.
 
+        `path` may name several masks, as `Item.mask` does: what any of them marks is anomalous.
+
         `size` is (width, height) of its image; a mask of another size is an error. What counts as marked is said in
         `acbench.data.mask_content.marked_pixels`.
         """
+        first, *others = (self._mask(file, size) for file in mask_files(path))
+        for other in others:
+            first |= other
+        return first
+
+    def _mask(self, path: str, size: tuple[int, int]) -> NDArray[np.bool_]:
         with _naming(path):
             data = self._read(path)
             header = probe(data)
             if header.format == "JPEG":
-                raise ImageError(JPEG_MASK, _CONVERT)
+                raise ImageError(JPEG_MASK, CONVERT)
             if (header.width, header.height) != tuple(size):
                 raise ImageError(
                     f"the mask is {header.width}×{header.height}, its image {size[0]}×{size[1]}",
@@ -128,6 +137,18 @@ class ImageReader:
             return self._tree.read(path)
         except FileRefused as why:
             raise ImageError(why.message, why.hint) from None
+
+
+def united_png(masks: Sequence[bytes]) -> bytes:
+    """A black and white PNG of what any of some mask files, given as bytes, marks. Raises ImageError."""
+    from PIL import Image
+
+    first, *others = (marked_pixels(decode(data)) for data in masks)
+    for other in others:
+        first = first | other
+    file = io.BytesIO()
+    Image.fromarray(first).save(file, "PNG")
+    return file.getvalue()
 
 
 def shrunk(image: Image.Image, longest: int) -> Image.Image:
@@ -151,58 +172,6 @@ def jpeg(image: Image.Image, quality: int, *, comment: str = "") -> bytes:
     return file.getvalue()
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
-    """An image with its header read. Raises ImageError.
-
-    Pillow's classes are called directly, because `Image.open` tries every format it knows, and only warns of a large
-    image.
-    """
-    opened = next((image_file for magic, image_file in _formats() if data.startswith(magic)), None)
-    if opened is None:
-        raise ImageError("it is not a PNG, JPEG or BMP, whatever its name says", _CONVERT)
-    file = io.BytesIO(data)
-    try:
-        image = opened(file)
-    except Exception as error:  # a damaged file can raise almost anything
-        raise ImageError(f"its header is damaged: {_reason(error)}", _COPY_AGAIN) from None
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(
-            f"it claims {image.width:,}×{image.height:,} pixels; at most {MAX_PIXELS:,} are read",
-            "a dataset's image is not that large: replace it with the original",
-        )
-    if image.width < 1 or image.height < 1:
-        raise ImageError("it has no pixels", _COPY_AGAIN)
-    if not _is_complete(data, image, file.tell()):
-        raise ImageError(f"the end of the {image.format} is missing: the file was cut off", _COPY_AGAIN)
-    return image
-
-
-@cache
-def _formats() -> tuple[tuple[bytes, type[ImageFile.ImageFile]], ...]:
-    """The first bytes of a file of each format, and Pillow's class that opens it."""
-    # imported late: a run without new images does not need them
-    from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin
-
-    return (
-        (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-        (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
-        (b"BM", BmpImagePlugin.BmpImageFile),
-    )
-
-
-def _is_complete(data: bytes, image: ImageFile.ImageFile, position: int) -> bool:
-    """Whether the end of the file is there. `position` is the end of the header; bytes after the end do no harm."""
-    if image.format == "PNG":
-        return data.rfind(b"IEND\xaeB`\x82") > 0
-    if image.format == "JPEG":
-        return data.rfind(b"\xff\xd9", position) > 0  # a thumbnail in the header has an end of its own
-    compression = int.from_bytes(data[30:34], "little")
-    if int.from_bytes(data[14:18], "little") < 40 or compression not in (0, 3):
-        return True  # a header without this field, or run lengths: only decoding tells
-    stride = (image.width * int.from_bytes(data[28:30], "little") + 31) // 32 * 4
-    return len(data) >= int.from_bytes(data[10:14], "little") + stride * image.height
-
-
 def _rgb(image: Image.Image, bits: int) -> Image.Image:
     if image.mode == "RGB":
         return image
@@ -217,12 +186,6 @@ def _rgb(image: Image.Image, bits: int) -> Image.Image:
     return image.convert("RGB")
 
 
-def _reason(error: Exception) -> str:
-    """An error of Pillow as one short line."""
-    text = " ".join(str(error).split())
-    return (text or type(error).__name__)[:200]
-
-
 @contextmanager
 def _naming(path: str | Path) -> Iterator[None]:
     """Put the path before the message of an ImageError, and make one of any other error of reading."""
@@ -231,4 +194,4 @@ def _naming(path: str | Path) -> Iterator[None]:
     except ImageError as error:
         raise ImageError(f"{path}: {error.message}", error.hint) from None
     except (MemoryError, ValueError, OSError) as error:
-        raise ImageError(f"{path}: cannot be decoded: {error}", _COPY_AGAIN) from None
+        raise ImageError(f"{path}: cannot be decoded: {error}", COPY_AGAIN) from None

@@ -7,14 +7,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from acbench._util.plural import counted
 from acbench.data import mask_content
 from acbench.data.checks import duplicates, marked_normal, mixed, used_bits
-from acbench.data.findings import condense
+from acbench.data.findings import FindingClass, by_weight, condense
 from acbench.data.hashing import FileFacts, FileHasher
 from acbench.data.images import JPEG_MASK, ImageReader
 from acbench.data.listing import list_images
 from acbench.data.sources import FoundImage, Source
-from acbench.records import Finding, Item, item_id
+from acbench.records import GOOD, Finding, Item, item_id, mask_files, mask_hash, united
 from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.roots import Root
@@ -29,16 +30,19 @@ class Dataset:
     items: list[Item]
     """Sorted by path; those that cannot be used have a `problem`."""
     findings: list[Finding]
-    """Sorted by path."""
+    """Sorted by path; many of a kind in one folder are one."""
+    finding_classes: list[FindingClass] = field(default_factory=list)
+    """All findings by kind, the weightiest first."""
     limit: int | None = None
     """At most this many images of a category were taken; None if all were."""
     bits: Mapping[str, int] = field(default_factory=dict)
     """Category → how many of 16 bits its grey images use, where these are fewer than 16."""
 
-    @property
+    @cached_property
     def images(self) -> ImageReader:
         """Reads the images and masks."""
-        return ImageReader(self.root, self.bits)
+        bits = {item.image: self.bits[item.category] for item in self.items if item.category in self.bits}
+        return ImageReader(self.root, bits)
 
     @cached_property
     def by_id(self) -> dict[str, Item]:
@@ -80,7 +84,14 @@ def ingest(
     findings += mixed(items)
     bits, faults = used_bits({item.image: (item, facts[item.image].peak) for item in items if item.image in facts})
     findings += faults
-    return Dataset(root=listing.location.root, items=items, findings=condense(findings), limit=limit, bits=bits)
+    return Dataset(
+        root=listing.location.root,
+        items=items,
+        findings=condense(findings),
+        finding_classes=by_weight(findings),
+        limit=limit,
+        bits=bits,
+    )
 
 
 def is_complete(source: Source, dataset: Dataset) -> bool:
@@ -101,11 +112,12 @@ def describe(source: Source, dataset: Dataset) -> str:
             others = sum(counts[category] for category in unknown)
             line += f"; besides, {others:,} images of categories that it does not have: {', '.join(unknown)}"
     else:
-        line = f"{source.title}: {len(dataset.items):,} images, {len(counts):,} categories, {masks}"
+        categories = counted(len(counts), "category", "categories")
+        line = f"{source.title}: {counted(len(dataset.items), 'image')}, {categories}, {masks}"
     if dataset.limit is not None:
         line += f"; at most {dataset.limit:,} images of a category were asked for"
     if unusable := sum(bool(item.problem) for item in dataset.items):
-        line += f"; {unusable:,} image{'s' if unusable > 1 else ''} cannot be used"
+        line += f"; {counted(unusable, 'image')} cannot be used"
     return line
 
 
@@ -118,11 +130,14 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
     """The record of one image, without a mask that cannot be used, and what is wrong with the image and its mask."""
     image = facts.get(found.image, FileFacts())
     image_fault = found.problem or _image_fault(found.image, image)
-    mask, mask_fault = None, None
-    if found.mask is not None:
-        mask_fault = _mask_fault(found, found.mask, facts[found.mask], image)
-        is_used = found.anomalous and not (mask_fault and mask_fault.failed)
-        mask = facts[found.mask] if is_used else None
+    files = mask_files(found.mask) if found.mask is not None else ()
+    is_anomalous = found.anomalous
+    if is_anomalous is None:
+        is_anomalous = any(_marks(facts[path]) for path in files)
+    faults = {path: _mask_fault(path, facts[path], image, is_anomalous=is_anomalous) for path in files}
+    used = [path for path in files if is_anomalous and not ((fault := faults[path]) and fault.failed)]
+    if used:  # of several masks, some may mark nothing: what the others mark is what counts
+        faults = {path: fault for path, fault in faults.items() if not (fault and fault.kind == "empty_mask")}
     item = Item(
         item_id=item_id(source.name, found.category, found.image),
         dataset=source.name,
@@ -133,32 +148,46 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
         width=image.width,
         height=image.height,
         mode=image.mode,
-        mask=None if mask is None else found.mask,
-        mask_sha256=None if mask is None else mask.sha256,
-        anomalous=found.anomalous,
-        source_labels=found.source_labels,
+        mask=united(used) or None,
+        mask_sha256=mask_hash([facts[path].sha256 for path in used]) if used else None,
+        anomalous=is_anomalous,
+        source_labels=(GOOD,) if found.anomalous is None and not is_anomalous else found.source_labels,
         licence=source.licence,
         problem=image_fault.detail if image_fault else "",
     )
-    return item, [fault for fault in (image_fault, mask_fault) if fault is not None]
+    return item, [fault for fault in (image_fault, *_first_frame(found.image, image), *faults.values()) if fault]
+
+
+def _marks(mask: FileFacts) -> bool:
+    """Whether a mask marks anything, or cannot tell because it cannot be read."""
+    return mask.mask is None or mask.mask.marked > 0
+
+
+def _first_frame(path: str, image: FileFacts) -> list[Finding]:
+    if not image.more:
+        return []
+    detail = "it holds several pictures: the first is read"
+    return [Finding(path=path, kind="first_frame", detail=detail, hint="save others as files of their own to use them")]
 
 
 def _image_fault(path: str, image: FileFacts) -> Finding | None:
     return _fault(path, "unreadable_image", image.problem, image.hint) if image.problem else None
 
 
-def _mask_fault(found: FoundImage, path: str, mask: FileFacts, image: FileFacts) -> Finding | None:
+def _mask_fault(path: str, mask: FileFacts, image: FileFacts, *, is_anomalous: bool) -> Finding | None:
     """What is wrong with the mask of an image; one that `failed` is not used."""
     if mask.problem:
         return _fault(path, "unreadable_mask", f"the mask: {mask.problem}", mask.hint)
     if mask.format == "JPEG":
-        return _fault(path, "unreadable_mask", JPEG_MASK, "save the original mask as PNG")
+        return _fault(path, "unreadable_mask", JPEG_MASK, "a mask that was never a JPEG, as PNG, would do")
     if image.width and (mask.width, mask.height) != (image.width, image.height):
         detail = f"the mask is {mask.width}×{mask.height}, its image {image.width}×{image.height}"
-        return _fault(path, "mask_size", detail, "copy both again from the original dataset")
+        return _fault(
+            path, "mask_size", detail, "one of them was resized, or they are of two versions: see where they came from"
+        )
     assert mask.mask is not None, "whatever can be decoded was looked at"
     pixels = mask.width * mask.height
-    if not found.anomalous:
+    if not is_anomalous:
         return marked_normal(path, mask.mask, pixels)
     fault = mask_content.fault(mask.mask, pixels)
     if fault is None:

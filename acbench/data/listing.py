@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from acbench.data.sources import DatasetLocation, FoundImage, Source, locate
-from acbench.records import Finding
+from acbench.records import Finding, mask_files
 from acbench.storage.roots import Root
 
 
@@ -28,7 +28,7 @@ class Listing:
     @property
     def masks(self) -> frozenset[str]:
         """Paths of all masks."""
-        return frozenset(image.mask for image in self.images if image.mask is not None)
+        return frozenset(path for image in self.images if image.mask is not None for path in mask_files(image.mask))
 
 
 def list_images(source: Source, root: Root, *, categories: Collection[str] = (), limit: int | None = None) -> Listing:

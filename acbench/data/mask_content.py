@@ -87,7 +87,7 @@ def fault(mask: MaskContent, pixels: int) -> MaskFault | None:
         noise = f"nothing but noise of 1 or {NOISE} grey levels, {_counted(mask.noise, pixels)}"
         only = noise if mask.noise else "nothing"
         detail = f"it marks {only}: it is not used"
-        hint = "copy it from the original dataset; without it, nothing can point at the defect"
+        hint = "without a mask, nothing can point at the defect: see where it came from"
         return MaskFault("noisy_mask" if mask.noise else "empty_mask", detail, hint, usable=False)
     if share >= WHOLE or (share > MOST and mask.border >= BORDER):
         detail = f"it marks {share:.1%} of the image and {mask.border:.0%} of its border: it is not used"
@@ -96,7 +96,7 @@ def fault(mask: MaskContent, pixels: int) -> MaskFault | None:
     if mask.noise:
         noise = f"noise of 1 or {NOISE} grey levels, {_counted(mask.noise, pixels)}"
         detail = f"it holds {noise}, which does not count; {_counted(mask.marked, pixels)} do"
-        return MaskFault("noisy_mask", detail, "copy it from the original dataset, or save it as black and white", True)
+        return MaskFault("noisy_mask", detail, "a copy in black and white, without the noise, would say the same", True)
     return None
 
 

@@ -1,4 +1,8 @@
-"""How far reviewers agree, what visible proposals do to them, and whether a proposer could replace a reviewer."""
+"""How far reviewers agree, what visible proposals do to them, and whether a proposer could replace a reviewer.
+
+All of it is about first answers, which nobody's answer had a part in: see `acbench.review.history.first_answers`. What
+people have settled since, when asked again or by somebody else, is one line of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from acbench.records import Item, Proposal, Review
-from acbench.review.history import current_reviews
+from acbench.records import Item, Proposal, Review, Sight, short_name
+from acbench.review.history import current_reviews, first_answers
+from acbench.review.sight import WORDS, sight_of, sight_of_proposer
 from acbench.stats import (
     AlternativeAnnotatorTest,
     ClassSet,
@@ -21,6 +26,7 @@ from acbench.stats import (
     krippendorff_alpha,
     masi,
     rate,
+    why_no_coefficient,
 )
 
 AnswersByImage = Mapping[str, Mapping[str, ClassSet]]
@@ -43,8 +49,8 @@ class ReviewerCounts:
 
     decisions: int
     unsure: int
-    blind: int
-    """Decisions with no proposal in sight."""
+    by_sight: Mapping[Sight, int]
+    """Decisions by what the reviewer could know of proposals; only states that occur."""
     seconds: DecisionTimes
 
 
@@ -73,9 +79,15 @@ class GroupAgreement:
     distance: float | None
     """Mean MASI distance of two answers about the same image, 0 (equal) to 1."""
 
+    @property
+    def missing(self) -> str:
+        """Why there is no alpha; empty if there is one."""
+        return "" if self.alpha else why_no_coefficient(self.shared)
+
     def to_json(self) -> dict[str, object]:
         """JSON values in the order of the fields."""
-        return {**dataclasses.asdict(self), "unanimous": self.unanimous and self.unanimous.interval_to_json()}
+        return {**dataclasses.asdict(self), "unanimous": self.unanimous and self.unanimous.to_json(),
+                "missing": self.missing}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,43 +110,51 @@ class ReviewerPair:
 
     images: int
     """Images that both decided."""
-    same: float
+    same: Estimate | None
     """Share of them with the same answer."""
     kappa: Estimate | None
     """Cohen's kappa."""
 
+    @property
+    def missing(self) -> str:
+        """Why there is no kappa; empty if there is one."""
+        return "" if self.kappa else why_no_coefficient(self.images)
+
+    def to_json(self) -> dict[str, object]:
+        """JSON values in the order of the fields."""
+        return {**dataclasses.asdict(self), "missing": self.missing}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposerAgreement:
-    """Agreement of reviewers with one proposer. One image counts once for each reviewer."""
+    """Agreement of reviewers with all versions of one proposer, by its present answers. One image counts once for each
+    reviewer."""
 
-    shown: Estimate | None
-    """Share of decisions equal to the proposal, where it was in sight; None without such decisions."""
-    blind: Estimate | None
-    """The same where it was not in sight."""
+    same: Mapping[Sight, Estimate]
+    """Share of first answers equal to the proposal, by what the reviewer could know of this proposer's answer; only
+    states that occur."""
+    untouched: int
+    """Images about which somebody decided without having had its answer in reach: it was hidden, or not given yet."""
     kappa: Estimate | None
-    """Cohen's kappa of the decisions where it was not in sight."""
+    """Cohen's kappa of these decisions."""
     alternative: AlternativeAnnotatorTest
-    """Whether the proposer could replace a reviewer, from the decisions where it was not in sight."""
+    """Whether the proposer could replace a reviewer, from these decisions."""
+
+    @property
+    def missing(self) -> str:
+        """Why there is no kappa; empty if there is one."""
+        return "" if self.kappa else why_no_coefficient(self.untouched)
 
     def to_json(self) -> dict[str, object]:
         """JSON values; in place of a test without a result stands the reason why it has none."""
         test = self.alternative
         return {
-            "shown": _match_json(self.shown),
-            "blind": _match_json(self.blind),
+            "same": {sight: share.to_json() for sight, share in self.same.items()},
+            "untouched": self.untouched,
             "kappa": self.kappa and self.kappa.to_json(),
+            "missing": self.missing,
             "alternative": test.too_few or {**dataclasses.asdict(test), "passes": test.passes},
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimesBySight:
-    """Decision times by whether a proposal was in sight."""
-
-    all: DecisionTimes
-    shown: DecisionTimes
-    blind: DecisionTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,22 +165,28 @@ class AgreementReport:
     images: int
     """Images with at least one decision."""
     shared: int
-    """Images decided by more than one reviewer."""
+    """Images that more than one reviewer decided independently of the others."""
     reviewers: Mapping[str, ReviewerCounts]
     agreement: GroupAgreement
+    """Agreement of first answers."""
+    adjudicated: GroupAgreement
+    """Agreement of the current decisions: after people were asked again, and others about what people disputed."""
     by_category: Mapping[str, CategoryAgreement]
     pairs: Mapping[str, ReviewerPair]
     """By `ONE and OTHER`."""
     proposers: Mapping[str, ProposerAgreement]
     """By full name; those that nobody's decision can be compared with are left out."""
-    seconds: TimesBySight
+    seconds: DecisionTimes
+    seconds_by_sight: Mapping[Sight, DecisionTimes]
 
     def to_json(self) -> dict[str, object]:
         """What `acbench review report --json` prints."""
         return {
             **dataclasses.asdict(self),
             "agreement": self.agreement.to_json(),
+            "adjudicated": self.adjudicated.to_json(),
             "by_category": {name: category.to_json() for name, category in self.by_category.items()},
+            "pairs": {name: pair.to_json() for name, pair in self.pairs.items()},
             "proposers": {name: proposer.to_json() for name, proposer in self.proposers.items()},
         }
 
@@ -171,37 +197,40 @@ def agreement(
     reviews: Mapping[str, Sequence[Review]],
     benchmark: str,
 ) -> AgreementReport:
-    """Compare the current decision of each reviewer on each image. `proposals` and `reviews` are keyed by item_id.
+    """Compare the first answer of each reviewer on each image. `proposals` and `reviews` are keyed by item_id.
 
     A verdict such as `bad_mask` counts as an answer of its own; `unsure` counts as no answer. A proposer is compared
-    with people who had not seen its answer; those who had are counted apart.
+    with people who had not had its answer in reach; others are counted apart.
     """
     category_of = {item.item_id: item.category for item in items}
-    current = [
-        review
-        for item_id, history in sorted(reviews.items())
-        if item_id in category_of
-        for review in current_reviews(history)
-    ]
+    known = {item_id: history for item_id, history in sorted(reviews.items()) if item_id in category_of}
+    current = [review for history in known.values() for review in current_reviews(history)]
     decided = [review for review in current if review.verdict != "unsure"]
-    answers = _by_image(decided)
+    first = [review for history in known.values() for review in first_answers(history)]
+    answers = _by_image(first)
+    sights = {id(review): sight_of(review, known[review.item_id]) for review in current}
     return AgreementReport(
         benchmark=benchmark,
-        images=len(answers),
+        images=len({review.item_id for review in decided}),
         shared=sum(len(by_reviewer) > 1 for by_reviewer in answers.values()),
-        reviewers={name: _reviewer(current, name) for name in sorted({review.reviewer for review in current})},
+        reviewers={
+            name: _reviewer([(review, sights[id(review)]) for review in current if review.reviewer == name])
+            for name in sorted({review.reviewer for review in current})
+        },
         agreement=_group(answers),
+        adjudicated=_group(_by_image(decided)),
         by_category={
-            category: _category([review for review in decided if category_of[review.item_id] == category])
+            category: _category([review for review in first if category_of[review.item_id] == category])
             for category in sorted({category_of[item_id] for item_id in answers})
         },
         pairs=_pairs(answers),
-        proposers=_proposers(proposals, decided),
-        seconds=TimesBySight(
-            all=decision_times(decided),
-            shown=decision_times(review for review in decided if review.shown),
-            blind=decision_times(review for review in decided if not review.shown),
-        ),
+        proposers=_proposers(proposals, first, known),
+        seconds=decision_times(decided),
+        seconds_by_sight={
+            sight: decision_times(own)
+            for sight in WORDS
+            if (own := [review for review in decided if sights[id(review)] == sight])
+        },
     )
 
 
@@ -216,13 +245,13 @@ def _answer(review: Review) -> ClassSet:
     return review.labels if review.verdict == "label" else (f"({review.verdict})",)
 
 
-def _reviewer(current: Sequence[Review], name: str) -> ReviewerCounts:
-    own = [review for review in current if review.reviewer == name]
+def _reviewer(own: Sequence[tuple[Review, Sight]]) -> ReviewerCounts:
+    sights = [sight for _, sight in own]
     return ReviewerCounts(
         decisions=len(own),
-        unsure=sum(review.verdict == "unsure" for review in own),
-        blind=sum(not review.shown for review in own),
-        seconds=decision_times(own),
+        unsure=sum(review.verdict == "unsure" for review, _ in own),
+        by_sight={sight: sights.count(sight) for sight in WORDS if sight in sights},
+        seconds=decision_times(review for review, _ in own),
     )
 
 
@@ -266,48 +295,53 @@ def _pairs(answers: AnswersByImage) -> dict[str, ReviewerPair]:
         if both:
             pairs[f"{one} and {other}"] = ReviewerPair(
                 images=len(both),
-                same=sum(a == b for a, b in zip(first, second, strict=True)) / len(both),
+                same=rate(sum(a == b for a, b in zip(first, second, strict=True)), len(both)),
                 kappa=cohen_kappa(first, second),
             )
     return pairs
 
 
-def _proposers(proposals: Mapping[str, Sequence[Proposal]], decided: Sequence[Review]) -> dict[str, ProposerAgreement]:
+def _proposers(
+    proposals: Mapping[str, Sequence[Proposal]], first: Sequence[Review], reviews: Mapping[str, Sequence[Review]]
+) -> dict[str, ProposerAgreement]:
     proposed: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
     for answers in proposals.values():
         for answer in answers:
             if answer.status == "ok":
                 proposed[answer.proposer][answer.item_id] = answer.labels
-    compared = {name: _proposer(name, own, decided) for name, own in sorted(proposed.items())}
-    return {name: proposer for name, proposer in compared.items() if proposer.shown or proposer.blind}
+    compared = {name: _proposer(name, own, first, reviews) for name, own in sorted(proposed.items())}
+    return {name: proposer for name, proposer in compared.items() if proposer.same}
 
 
-def _proposer(name: str, proposed: Mapping[str, ClassSet], decided: Sequence[Review]) -> ProposerAgreement:
-    both = [review for review in decided if review.item_id in proposed]
-    shown = [review for review in both if name in review.shown]
-    blind = [review for review in both if name not in review.shown]
+def _proposer(
+    name: str, proposed: Mapping[str, ClassSet], first: Sequence[Review], reviews: Mapping[str, Sequence[Review]]
+) -> ProposerAgreement:
+    by_sight: defaultdict[Sight, list[Review]] = defaultdict(list)
+    for review in first:
+        if review.item_id in proposed:
+            by_sight[sight_of_proposer(review, reviews[review.item_id], short_name(name))].append(review)
+    untouched = sorted((*by_sight["blind"], *by_sight["none"]), key=lambda review: (review.item_id, review.reviewer))
     people: defaultdict[str, dict[str, ClassSet]] = defaultdict(dict)
-    for review in blind:
+    for review in untouched:
         people[review.reviewer][review.item_id] = _answer(review)
     return ProposerAgreement(
-        shown=_matches(shown, proposed),
-        blind=_matches(blind, proposed),
+        same={
+            sight: share
+            for sight in WORDS
+            if (
+                share := rate(
+                    sum(_answer(own) == proposed[own.item_id] for own in by_sight[sight]), len(by_sight[sight])
+                )
+            )
+        },
+        untouched=len({review.item_id for review in untouched}),
         kappa=cohen_kappa(
-            [_answer(review) for review in blind],
-            [proposed[review.item_id] for review in blind],
-            [review.item_id for review in blind],
+            [_answer(review) for review in untouched],
+            [proposed[review.item_id] for review in untouched],
+            [review.item_id for review in untouched],
         ),
         alternative=alternative_annotator(people, proposed),
     )
-
-
-def _matches(reviews: Sequence[Review], proposed: Mapping[str, ClassSet]) -> Estimate | None:
-    """The share of decisions that are what the proposer had said."""
-    return rate(sum(_answer(review) == proposed[review.item_id] for review in reviews), len(reviews))
-
-
-def _match_json(matches: Estimate | None) -> dict[str, object]:
-    return {"n": matches.n if matches else 0, "same": matches and matches.interval_to_json()}
 
 
 def decision_times(reviews: Iterable[Review]) -> DecisionTimes:

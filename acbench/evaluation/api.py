@@ -166,7 +166,7 @@ def _label(row: Row | Label, number: int, schema: Schema) -> Label:
         return row
     category, item_id = _category_and_id(row, number)
     image = reading.image_of(row)
-    if category_of(image) != category:
+    if category_of(item_id, image, schema.categories) != category:
         image = f"{category}/{item_id}"
     return Label(
         item_id=item_id,
@@ -194,8 +194,9 @@ def _category_and_id(label: Row | Label, number: int) -> tuple[str, str]:
                 "give the Dataset itself, which knows their names, or its features[…].int2str(number)",
             )
     image = reading.image_of(row)
-    category = str(row.get("category") or category_of(image))
-    item_id = row.get("item_id") or (table_item_id(category, image) if image else None)
+    known_id = row.get("item_id")
+    category = str(row.get("category") or category_of(str(known_id or ""), image))
+    item_id = known_id or (table_item_id(category, image) if image else None)
     if not isinstance(item_id, str):
         raise AcbenchError(f"row {number} of the labels has no item_id", "name the item in `item_id` or `image`")
     return category, item_id

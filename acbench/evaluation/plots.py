@@ -13,6 +13,7 @@ from acbench.evaluation.proposers import ProposerComparison
 from acbench.evaluation.result import Scored
 from acbench.records import GOOD, short_name
 from acbench.review.plan import CurvePoint
+from acbench.review.sight import WORDS
 from acbench.stats import Calibration, Estimate
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ COLOURS = ("#3266a8", "#d1722c", "#4b9460", "#a8465a", "#7a64a3", "#8a7a55", "#5
 """In the order in which they are used."""
 FLOOR = 1e-4
 """Lower edge of the curve of a plan."""
-SIGHT = {"shown": "in sight", "blind": "hidden"}
-"""How a proposal is to those who decide, in words."""
 _INK, _FADED = "#222222", "#777777"
 _COLUMNS = 3
 """Confusion matrices side by side."""
@@ -74,16 +73,26 @@ def _draw_accuracy(axes: Axes, compared: ProposerComparison, colours: Mapping[st
 def _draw_kappas(axes: Axes, compared: ProposerComparison, names: Sequence[str]) -> None:
     axes.set_title("Cohen's kappa of each two")
     table = [[float("nan")] * len(names) for _ in names]
+    images = [[0] * len(names) for _ in names]
     for pair in compared.agreement:
         if pair.kappa is not None:
             row, column = names.index(pair.one), names.index(pair.other)
             table[row][column] = table[column][row] = pair.kappa
+            images[row][column] = images[column][row] = pair.images
     axes.imshow(table, vmin=0, vmax=1, cmap="Blues")
     for row, kappas in enumerate(table):
         for column, kappa in enumerate(kappas):
             if not math.isnan(kappa):
                 colour = "white" if kappa > 0.6 else _INK
-                axes.text(column, row, f"{kappa:.2f}", ha="center", va="center", color=colour)
+                axes.text(
+                    column,
+                    row,
+                    f"{kappa:.2f}\nn = {images[row][column]:,}",
+                    fontsize=8,
+                    ha="center",
+                    va="center",
+                    color=colour,
+                )
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), names)
 
@@ -108,8 +117,9 @@ def _draw_calibration(axes: Axes, calibrations: Mapping[str, Calibration | None]
 
 def agreement(report: AgreementReport) -> bytes:
     """Draw what reviews say about people: agreement, what visible proposals do to them, seconds a decision."""
-    groups = {"all": report.agreement} | {name: category.overall for name, category in report.by_category.items()}
-    figure = _figure(15, 1.6 + max(3.2, 0.4 * max(len(groups), 2 * len(report.proposers))))
+    groups = {"all, first answers": report.agreement, "all, as settled since": report.adjudicated}
+    groups |= {name: category.overall for name, category in report.by_category.items()}
+    figure = _figure(15, 1.6 + max(3.2, 0.4 * max(len(groups), 3 * len(report.proposers))))
     figure.suptitle(f"{report.benchmark}: {report.images:,} images reviewed, {report.shared:,} by more than one")
     alphas, matches, seconds = figure.subplots(1, 3)
     _draw_alphas(alphas, groups)
@@ -117,9 +127,8 @@ def agreement(report: AgreementReport) -> bytes:
     _draw_times(
         seconds,
         {
-            "all": report.seconds.all,
-            SIGHT["shown"]: report.seconds.shown,
-            SIGHT["blind"]: report.seconds.blind,
+            "all": report.seconds,
+            **{WORDS[sight]: seconds for sight, seconds in report.seconds_by_sight.items()},
             **{name: category.seconds for name, category in report.by_category.items()},
         },
     )
@@ -134,27 +143,29 @@ def _draw_alphas(axes: Axes, groups: Mapping[str, GroupAgreement]) -> None:
             axes.plot(alpha.value, row, "o", color=COLOURS[0])
             _draw_interval(axes, alpha, row, COLOURS[0])
         else:
-            axes.text(0.02, row, "not defined", va="center", fontsize=9, color=_FADED)
+            axes.text(0.02, row, group.missing, va="center", fontsize=9, color=_FADED)
     axes.set_yticks(range(len(groups)), [f"{name} ({group.shared:,})" for name, group in groups.items()])
     axes.set_xlim(-0.2, 1.02)
     axes.set_ylim(len(groups) - 0.5, -0.5)
 
 
 def _draw_matches(axes: Axes, proposers: Mapping[str, ProposerAgreement]) -> None:
-    axes.set_title("People decided what it had proposed, 95 % interval")
-    colours = {"shown": COLOURS[1], "blind": COLOURS[0]}
+    axes.set_title("People decided what it proposes, 95 % interval")
+    colours = dict(zip(WORDS, COLOURS, strict=False))
     for row, proposer in enumerate(proposers.values()):
-        for shift, sight, matches in ((-0.14, "shown", proposer.shown), (0.14, "blind", proposer.blind)):
-            if matches is not None:
-                _draw_interval(axes, matches, row + shift, colours[sight])
-                axes.plot(matches.value, row + shift, "o", color=colours[sight])
-    for sight, colour in colours.items():
-        axes.plot([], [], "o-", color=colour, label=SIGHT[sight])
+        for place, (sight, matches) in enumerate(proposer.same.items()):
+            height = row + 0.14 * (place - (len(proposer.same) - 1) / 2)
+            _draw_interval(axes, matches, height, colours[sight])
+            axes.plot(matches.value, height, "o", color=colours[sight])
+            axes.text(1.03, height, f"n = {matches.n:,}", va="center", fontsize=7, color=_FADED)
+    for sight in dict.fromkeys(sight for proposer in proposers.values() for sight in proposer.same):
+        axes.plot([], [], "o-", color=colours[sight], label=WORDS[sight])
     axes.set_yticks(range(len(proposers)), [short_name(name) for name in proposers])
     axes.set_xlim(0, 1.02)
     axes.set_ylim(max(len(proposers), 1) - 0.5, -0.5)
     # Below the axes, where it covers no interval.
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, frameon=False)
+    if proposers:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, frameon=False)
 
 
 def _draw_times(axes: Axes, times: Mapping[str, DecisionTimes]) -> None:

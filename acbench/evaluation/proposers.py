@@ -12,7 +12,7 @@ from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, shown_names
 from acbench.review.calibrated import ProposerCalibration, calibrate, likeliest
 from acbench.review.crowdlab import cross_validated
 from acbench.schema import Schema
-from acbench.stats import Calibration, Estimate, calibration, kappa, rate
+from acbench.stats import Calibration, Estimate, calibration, kappa, rate, why_no_coefficient
 
 CONFUSIONS = 5
 """How many of a proposer's most frequent mistakes are listed."""
@@ -49,6 +49,11 @@ class AnswerFigures:
     """Share of its answers that are right."""
     kappa: float | None
     """Cohen's kappa with the true labels."""
+
+    @property
+    def missing(self) -> str:
+        """Why there is no kappa; empty if there is one, or nothing to compare."""
+        return why_no_coefficient(self.answered) if self.kappa is None and self.answered else ""
 
     def to_json(self) -> dict[str, object]:
         """JSON values in the order of the fields."""
@@ -122,6 +127,11 @@ class ProposerPair:
     same: float | None
     """Share of equal answers; None without images."""
     kappa: float | None
+
+    @property
+    def missing(self) -> str:
+        """Why there is no kappa; empty if there is one, or nothing to compare."""
+        return why_no_coefficient(self.images) if self.kappa is None and self.images else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

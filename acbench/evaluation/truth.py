@@ -132,7 +132,7 @@ def truth_of_labels(
         if label.item_id in known:
             raise AcbenchError(f"{label.item_id} ({label.image}) has two labels", "keep one of them")
         known |= {label.item_id, label.image}
-        key = category_of(label.image)
+        key = category_of(label.item_id, label.image, schema.categories)
         if not scored(label) or (categories and key not in categories):
             continue
         if label.status != "accepted":
@@ -167,7 +167,7 @@ def _checked_category(label: Label, category: Category | None, schema: Schema) -
     unknown = sorted(set(label.labels) - {GOOD, *(category.class_ids if category else ())})
     if category is not None and label.labels and not unknown:
         return category
-    key = category_of(label.image)
+    key = category_of(label.item_id, label.image, schema.categories)
     what = f"category {key!r}" if category is None else f"label {', '.join(unknown) or '(none)'!r} of {key}"
     raise AcbenchError(
         f"{label.image} ({label.item_id}): the schema {schema.benchmark} {schema.version} has no {what}",

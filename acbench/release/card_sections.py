@@ -18,7 +18,7 @@ from acbench.review.resolve import POLICY_SUMMARY
 from acbench.schema import Category, fold
 from acbench.schema.people import NORMAL
 from acbench.schema.reasons import reasons
-from acbench.stats import kappa
+from acbench.stats import kappa, why_no_coefficient
 
 SHOWN = 50
 """How many changes against the previous release are listed; `acbench diff` lists all."""
@@ -75,7 +75,7 @@ def _people(facts: CardFacts) -> str:
     blind = sum(vote["blind"] is True for vote in votes)
     return (
         f"People: {counted(len(reviewers), 'reviewer')} gave {counted(len(votes), 'decision')},"
-        f" {blind:,} of them blind, that is with no proposal in sight. {facts.progress()}."
+        f" {blind:,} of them blind, that is with proposals hidden that had never been in reach. {facts.progress()}."
     )
 
 
@@ -98,7 +98,8 @@ def agreement(facts: CardFacts, texts: Texts) -> Iterable[str]:
             first, second = ([voices[name][item_id] for item_id in both] for name in (one, other))
             same = sum(a == b for a, b in zip(first, second, strict=True)) / len(both)
             value = kappa(first, second)
-            pairs.append([one, other, f"{len(both):,}", f"{same:.1%}", "–" if value is None else f"{value:.3f}"])
+            shown = f"– ({why_no_coefficient(len(both))})" if value is None else f"{value:.3f}"
+            pairs.append([one, other, f"{len(both):,}", f"{same:.1%}", shown])
     head = ["", "and", "images", "same", "kappa"]
     yield texts.fill(
         "agreement", summary=summary, pairs=table(head, pairs) if pairs else "No two named the same images."

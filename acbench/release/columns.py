@@ -52,7 +52,12 @@ VOTE: tuple[Column, ...] = (
     ),
     Column("said", "text", "`label`, `abstained`, `error`, `unsure`, `bad_image` or `bad_mask`."),
     Column("labels", "texts", "The classes given, if it is `label`."),
-    Column("blind", "flag", "Of a person: whether no proposal was in sight. Else null."),
+    Column(
+        "blind",
+        "flag",
+        "Of a person: whether proposals were hidden, and had never been in reach. Null where nothing was proposed, and"
+        " of witnesses.",
+    ),
     Column("model", "text", "The model that answered, with its version; null if none did."),
     Column("family", "text", "The family of that model: models of one family are one witness. Else null."),
 )

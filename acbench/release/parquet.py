@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acbench._util.prefetch import prefetch
+from acbench.data.images import united_png
 from acbench.errors import ReleaseError
+from acbench.records import mask_files, mask_hash
 from acbench.release.manifest import ReleaseFile, ShardKey, shard_path
 from acbench.release.rows import Row
 from acbench.storage.atomic import replacing
@@ -48,7 +50,7 @@ def plan_shards(
     filled: defaultdict[tuple[int, str], int] = defaultdict(int)
     for row in rows:
         key = (row["category"], row["split"])
-        size = sum(_size(images, picture.path) for picture in _pictures(row)) if images else 0
+        size = sum(_size(images, file) for picture in _pictures(row) for file in picture.files) if images else 0
         if filled[key] + size > most and parts[key][-1]:
             parts[key].append([])
             filled[key] = 0
@@ -114,6 +116,11 @@ class _Picture:
     name: str
     """The file name that `datasets` shows."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of its files: a mask may have several."""
+        return mask_files(self.path) if self.column == "mask" else (self.path,)
+
 
 def _pictures(row: Row) -> list[_Picture]:
     pictures = []
@@ -151,15 +158,23 @@ def _with_images(row: Row, images: FileTree) -> tuple[Mapping[str, Any], int]:
     cells: dict[str, dict[str, object] | None] = {"image": None, "mask": None}
     size = 0
     for picture in _pictures(row):
-        try:
-            data = images.read(picture.path)
-        except FileRefused as why:
-            raise ReleaseError(f"{picture.path}: {why.message}", why.hint) from None
-        if hashlib.sha256(data).hexdigest() != picture.sha256:
-            raise ReleaseError(f"{picture.path} has changed while the release was made", "run the same command again")
+        data = _bytes(picture, images)
         cells[picture.column] = {"bytes": data, "path": picture.name}
         size += len(data)
     return {**row, **cells}, size
+
+
+def _bytes(picture: _Picture, images: FileTree) -> bytes:
+    """The bytes of a file; of several masks of one image a PNG of what any of them marks."""
+    files = []
+    for path in picture.files:
+        try:
+            files.append(images.read(path))
+        except FileRefused as why:
+            raise ReleaseError(f"{path}: {why.message}", why.hint) from None
+    if mask_hash([hashlib.sha256(data).hexdigest() for data in files]) != picture.sha256:
+        raise ReleaseError(f"{picture.path} has changed while the release was made", "run the same command again")
+    return files[0] if len(files) == 1 else united_png(files)
 
 
 def _size(images: FileTree, path: str) -> int:

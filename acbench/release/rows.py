@@ -8,8 +8,10 @@ from typing import Literal, TypedDict
 
 from acbench.errors import ReleaseError
 from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review, short_name
+from acbench.review.former import as_read
 from acbench.review.history import current_reviews
 from acbench.review.resolve import resolve_item
+from acbench.review.sight import sight_of
 from acbench.schema import Schema
 
 VoteKind = Literal["dataset", "table", "file", "model", "person"]
@@ -94,7 +96,7 @@ def make_rows(
             item,
             labels[item.item_id],
             proposals.get(item.item_id, ()),
-            current_reviews(reviews.get(item.item_id, ())),
+            reviews.get(item.item_id, ()),
         )
         for item in items
     ]
@@ -109,8 +111,10 @@ class _Encoder:
         self.classes = {name: number for number, name in enumerate(numbering.classes)}
         self.single_class = single_class(schema)
 
-    def row(self, item: Item, label: Label, proposals: Sequence[Proposal], reviews: Sequence[Review]) -> Row:
-        label = _with_pseudonyms(item, label, reviews, self.schema)
+    def row(self, item: Item, label: Label, proposals: Sequence[Proposal], history: Sequence[Review]) -> Row:
+        label = _with_pseudonyms(item, label, history, self.schema)
+        category = self.schema.category(item.category)
+        votes = [_vote_of_review(as_read(review, category), history) for review in current_reviews(history)]
         decided = label.labels if label.status != "pending" else ()
         unknown = sorted(set(decided) - set(self.classes))
         if unknown:
@@ -131,7 +135,7 @@ class _Encoder:
             "reason": _without_file_names(label.reason, proposals),
             "agreement": label.agreement,
             "confidence": label.confidence,
-            "votes": [*map(_vote_of_proposal, proposals), *map(_vote_of_review, reviews)],
+            "votes": [*map(_vote_of_proposal, proposals), *votes],
             "image_sha256": item.sha256,
             "mask_sha256": item.mask_sha256,
             "width": item.width,
@@ -155,11 +159,11 @@ def single_class(schema: Schema) -> Callable[[str, tuple[str, ...]], str | None]
     return class_of
 
 
-def _with_pseudonyms(item: Item, label: Label, reviews: Sequence[Review], schema: Schema) -> Label:
+def _with_pseudonyms(item: Item, label: Label, history: Sequence[Review], schema: Schema) -> Label:
     """The same label with a reason that names pseudonyms. Raises ReleaseError if the reviews give another label."""
-    if not reviews or item.problem:
+    if not current_reviews(history) or item.problem:
         return label
-    resolved = resolve_item(item, (), reviews, schema)
+    resolved = resolve_item(item, (), history, schema)
     if (resolved.labels, resolved.status) != (label.labels, label.status):
         raise ReleaseError(
             f"the label of {item.image} is not what its reviews say",
@@ -168,13 +172,14 @@ def _with_pseudonyms(item: Item, label: Label, reviews: Sequence[Review], schema
     return resolved
 
 
-def _vote_of_review(review: Review) -> Vote:
+def _vote_of_review(review: Review, history: Sequence[Review]) -> Vote:
+    sight = sight_of(review, history)
     return {
         "who": review.reviewer,
         "kind": "person",
         "said": review.verdict,
         "labels": list(review.labels),
-        "blind": not review.shown,
+        "blind": None if sight == "none" else sight == "blind",
         "model": None,
         "family": None,
     }

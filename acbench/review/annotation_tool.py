@@ -17,12 +17,20 @@ TaskKey = tuple[str, int]
 """item_id and round of a task: no project holds two tasks of the same key for long."""
 
 
+MAX_ROUND = 999_999_999
+"""The highest round of a task, and of a review."""
+MAX_ID = 200
+"""Characters of an item_id that a task may hold."""
+
+
 def task_key(data: object) -> TaskKey | None:
-    """The key of a task by its data; None if acbench did not make the task."""
+    """The key of a task by its data; None if acbench did not make the task: it has no such rounds and ids."""
     if not isinstance(data, Mapping):
         return None
     item_id, number = data.get("item_id"), data.get("round")
-    return (item_id, number) if isinstance(item_id, str) and type(number) is int else None
+    if not isinstance(item_id, str) or len(item_id) > MAX_ID or type(number) is not int:
+        return None
+    return (item_id, number) if 1 <= number <= MAX_ROUND else None
 
 
 TaskValue = str | int | bool | list[str]

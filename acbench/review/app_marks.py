@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING
 
 from acbench.errors import ReviewError
 from acbench.records import GOOD, JOIN, Item, Review, label_set
-from acbench.review.decisions import Decision, DecisionError, classes_named, decide, refusal, verdict_named
+from acbench.review.decisions import (
+    Decision,
+    DecisionError,
+    classes_named,
+    clean_note,
+    decide,
+    refusal,
+    reviewer_name,
+    verdict_named,
+)
+from acbench.review.former import as_read
 from acbench.review.history import ReviewLog, Statement, current_reviews
 from acbench.schema import Category, fold
 
@@ -27,8 +37,6 @@ DESK = "fiftyone"
 """How `Review.desk` of a decision from the App begins."""
 MANY = 20
 """More images with one mark are taken for a mistake: if nothing is selected, the App tags all images in sight."""
-MAX_NOTE = 1000
-"""Characters of a note; the rest of a tag is cut off."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +69,10 @@ def collect(
     `when`: UTC, ISO 8601. `shown`: item_id → proposers whose answers were in sight. Raises ReviewError with the marks
     that cannot be taken.
     """
-    collector = _Collector(log, reviewer, when, shown)
+    try:
+        collector = _Collector(log, reviewer_name(reviewer), when, shown)
+    except DecisionError as error:
+        raise ReviewError(str(error), "give --reviewer NAME") from None
     result = CollectResult()
     said: list[list[Statement]] = []
     problems: list[str] = []
@@ -88,7 +99,7 @@ def refuse_mistakes(reviews: Iterable[Review], items: Mapping[str, Item]) -> Non
         mark = JOIN.join(review.labels) or (RECHECK if review.verdict == "unsure" else review.verdict)
         by_mark[mark].append(items[review.item_id])
     for mark, marked in by_mark.items():
-        train = sum(item.split == "train" for item in marked)
+        train = sum(not item.is_at_stake for item in marked)
         problem = ""
         if len(marked) > MANY:
             problem = f"{len(marked):,} images are marked {mark}, {train:,} of them training images"
@@ -122,7 +133,7 @@ class _Collector:
         desks = self._desks(mark, decision)
         result.taken.append(mark)
         last = next(iter(current_reviews(self.log.of_reviewer(mark.item_id, self.reviewer))), None)
-        if not desks or (last is not None and Decision.of(last) == decision):
+        if not desks or (last is not None and Decision.of(as_read(last, category)) == decision):
             result.counts.same += 1
             return []
         _count(result.counts, mark, decision)
@@ -131,7 +142,8 @@ class _Collector:
                 item_id=mark.item_id,
                 reviewer=self.reviewer,
                 decision=decision,
-                shown=self.shown.get(mark.item_id, ()),
+                shown=(proposers := self.shown.get(mark.item_id, ())),
+                sight="seen" if proposers else "none",
                 when=self.when,
                 desk=desk,
             )
@@ -197,7 +209,7 @@ def _labels(mark: AppMark, category: Category | None) -> tuple[str, ...]:
 def _recheck_note(rechecks: Sequence[str], labels: Sequence[str]) -> str:
     why = "; ".join(text for tag in rechecks if (text := tag.partition(":")[2].strip()))
     perhaps = f"perhaps {JOIN.join(labels)}" if labels else ""
-    return "; ".join(filter(None, (why, perhaps)))[:MAX_NOTE]
+    return clean_note("; ".join(filter(None, (why, perhaps))))
 
 
 def _is_own(tag: str, category: Category | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -35,10 +35,15 @@ class SampleBuilder:
     predictions: Mapping[str, Sequence[Prediction]]
     """Scored system → its answers."""
     schema: Schema
+    copies: Mapping[str, Path] = field(default_factory=dict)
+    """Path of an image or mask → the copy of it that is shown instead."""
 
     def samples(self) -> list[AppSample]:
         """One sample for each item, the queue first."""
         return [self._sample(item) for item in sorted(self.items, key=self._order)]
+
+    def _shown(self, path: str) -> str:
+        return str(self.copies.get(path, self.root / path))
 
     @cached_property
     def _places(self) -> dict[str, RankedItem]:
@@ -101,7 +106,7 @@ class SampleBuilder:
             "margin": _margin(proposals),
             "same_as": self._copies.get(key),
         }
-        image, mask = str(self.root / item.image), str(self.root / item.mask) if item.mask else None
+        image, mask = self._shown(item.image), self._shown(item.mask) if item.mask else None
         size = item.width, item.height
         shown = sorted((name, repr(value)) for name, value in fields.items())
         fields["content"] = digest(FORMAT, image, mask, item.sha256, item.mask_sha256, size, shown)

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from acbench.errors import ReviewError, TableError
 from acbench.records import JOIN, Item, Label, Proposal, Review
-from acbench.review.decisions import Decision, DecisionError, choices, read_typed, refusal
+from acbench.review.decisions import (
+    Decision,
+    DecisionError,
+    choices,
+    clean_note,
+    read_typed,
+    refusal,
+    reviewer_name,
+)
+from acbench.review.former import as_read
 from acbench.review.history import ReviewLog, Statement, by_item, current_reviews
 from acbench.review.queue import RankedItem
 from acbench.review.wording import in_words
@@ -120,7 +129,8 @@ def take(
     when = datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat()
     for answer in answers:
         before = log.of_reviewer(answer.item.item_id, answer.reviewer)
-        if before and Decision.of(before[-1]) == answer.decision:
+        last = as_read(before[-1], log.category(answer.item)) if before else None
+        if last is not None and Decision.of(last) == answer.decision:
             counts.same += 1
             continue
         if before:
@@ -128,12 +138,14 @@ def take(
         else:
             counts.new += 1
         item_id = answer.item.item_id
+        proposers = (shown or {}).get(item_id, ())
         log.add(
             Statement(
                 item_id=item_id,
                 reviewer=answer.reviewer,
                 decision=answer.decision,
-                shown=(shown or {}).get(item_id, ()),
+                shown=proposers,
+                sight="seen" if proposers else "none",
                 when=when,
                 desk="csv",
             )
@@ -198,16 +210,16 @@ def _answer(row: CsvRow, log: ReviewLog, reviewer: str | None) -> _Answer:
     item_id = row.cells["item_id"]
     item = log.items.get(item_id.strip())
     if item is None:
-        raise _BadRow(f"no item {item_id!r} in this benchmark")
+        raise _BadRow(f"no item {item_id[:200]!r} in this benchmark")
     name = row.cells.get("reviewer", "").strip() or reviewer
     if not name:
         raise _BadRow(_NAMELESS)
-    return _Answer(row.line, item, name, _decision(row.cells, item, log.schema))
+    return _Answer(row.line, item, reviewer_name(name), _decision(row.cells, item, log.schema))
 
 
 def _decision(cells: Mapping[str, str], item: Item | None, schema: Schema) -> Decision:
     decision = read_typed(cells["label"].strip(), schema.category(item.category) if item else None)
-    return replace(decision, note=cells.get("note", "").strip())
+    return replace(decision, note=clean_note(cells.get("note", "")))
 
 
 def _rows(path: Path) -> list[CsvRow]:

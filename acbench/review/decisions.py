@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from acbench._util.text import plain, tidy
 from acbench.errors import ReviewError
 from acbench.records import GOOD, Review, Verdict, is_contradictory, label_set
 from acbench.schema import Category, fold
@@ -17,6 +18,12 @@ from acbench.storage.csv_files import names_in
 
 MAX_LISTED = 20
 """How many problems an error lists."""
+MAX_NOTE = 10_000
+"""Characters of a note; the rest is cut off, and the note says so."""
+MAX_NAME = 200
+"""Characters of a reviewer's name."""
+CUT = f" … (cut at {MAX_NOTE:,} characters)"
+"""The end of a note that was cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +34,12 @@ class Decision:
     labels: tuple[str, ...] = ()
     """Class ids; empty unless the verdict is `label`."""
     note: str = ""
+    """As `clean_note` gives it."""
 
     @classmethod
     def of(cls, review: Review) -> Decision:
         """The decision that a review holds."""
-        return cls(verdict=review.verdict, labels=review.labels, note=review.note)
+        return cls(verdict=review.verdict, labels=review.labels, note=clean_note(review.note))
 
 
 class DecisionError(Exception):
@@ -46,6 +54,22 @@ class DecisionError(Exception):
         self.reason = reason
 
 
+def clean_note(text: str) -> str:
+    """A note as it may be kept: without control characters. If it is cut off, its end says so."""
+    note = plain(text).strip()
+    # An earlier version cut at the same length without a word: what it kept is the same note as one that says so.
+    return note if len(note) < MAX_NOTE else note[: MAX_NOTE - len(CUT)] + CUT
+
+
+def reviewer_name(text: str) -> str:
+    """A person's name as it may be kept. Raises DecisionError for one that cannot be."""
+    name = text.strip()
+    if not name or tidy(name, MAX_NAME) != name:
+        said = tidy(name, 40)
+        raise DecisionError("no_name", f"{said!r} is no name: it takes 1 to {MAX_NAME} characters that can be printed")
+    return name
+
+
 def decide(verdicts: Iterable[Verdict], class_ids: Iterable[str], note: str = "") -> Decision:
     """The one decision in all that a person said. Raises DecisionError if it is none, or more than one."""
     verdict_words, labels = sorted(set(verdicts)), label_set(class_ids)
@@ -54,7 +78,7 @@ def decide(verdicts: Iterable[Verdict], class_ids: Iterable[str], note: str = ""
         raise DecisionError("empty", "nothing is chosen")
     if len(verdict_words) > 1 or (verdict_words and labels) or is_contradictory(labels):
         raise DecisionError("contradictory", f"{' and '.join(said)} do not go together")
-    return Decision(verdict=verdict_words[0] if verdict_words else "label", labels=labels, note=note)
+    return Decision(verdict=verdict_words[0] if verdict_words else "label", labels=labels, note=clean_note(note))
 
 
 def read_typed(text: str, category: Category | None) -> Decision:
@@ -63,11 +87,15 @@ def read_typed(text: str, category: Category | None) -> Decision:
     return decide([verdict], ()) if verdict else decide((), classes_named(text, category))
 
 
-def read_chosen(ids: Collection[str], category: Category, note: str = "") -> Decision:
-    """A decision that somebody chose from a list of verdicts and class ids. Raises DecisionError."""
+def read_chosen(ids: Collection[str], category: Category, note: str = "", *, former: Collection[str] = ()) -> Decision:
+    """A decision that somebody chose from a list of verdicts and class ids. Raises DecisionError.
+
+    `former`: class ids that the list offered and the schema may no longer have. They are kept as they were chosen: see
+    `acbench.review.former`.
+    """
     verdicts = [verdict for verdict in VERDICTS if verdict in ids]
     class_ids = set(ids) - set(verdicts)
-    if unknown := sorted(class_ids - set(choices(category))):
+    if unknown := sorted(class_ids - set(choices(category)) - set(former)):
         raise _unknown(unknown, category)
     return decide(verdicts, class_ids, note)
 
@@ -78,14 +106,20 @@ def verdict_named(text: str) -> Verdict | None:
 
 
 def classes_named(text: str, category: Category | None) -> tuple[str, ...]:
-    """The class ids that a typed text names by ids, names or aliases. Raises DecisionError if a part names none."""
+    """The class ids that a typed text names by ids, names or aliases, or by ids of former classes that the schema says
+    the present name of. Raises DecisionError if a part names none."""
     if category is None:
         raise DecisionError("unknown_class", "its category is not in the schema")
-    parsed = {name: category.parse(name) for name in names_in(text, typed=True)}
-    unknown = [name for name, class_id in parsed.items() if class_id is None]
+    parsed = {name: _named(name, category) for name in names_in(text, typed=True)}
+    unknown = [name for name, class_ids in parsed.items() if not class_ids]
     if unknown or not parsed:
         raise _unknown(unknown or [text], category)
-    return label_set(class_id for class_id in parsed.values() if class_id)
+    return label_set(class_id for class_ids in parsed.values() for class_id in class_ids)
+
+
+def _named(name: str, category: Category) -> tuple[str, ...]:
+    class_id = category.parse(name)
+    return category.present(name) if class_id is None else (class_id,)
 
 
 def choices(category: Category | None) -> list[str]:

@@ -83,11 +83,11 @@ class Standing:
 
     @cached_property
     def auto(self) -> list[str]:
-        """The test images whose labels witnesses alone accept, in the order of the ranking."""
+        """The images at stake whose labels witnesses alone accept, in the order of the ranking."""
         return [
             row.item_id
             for row in self.ranked
-            if self.items[row.item_id].split == "test" and self.machine[row.item_id].status == "accepted"
+            if self.items[row.item_id].is_at_stake and self.machine[row.item_id].status == "accepted"
         ]
 
     @cached_property
@@ -108,13 +108,13 @@ class Standing:
 
     @cached_property
     def accepted(self) -> int:
-        """Accepted labels of test images."""
-        return sum(label.status == "accepted" and self.items[key].split == "test" for key, label in self.final.items())
+        """Accepted labels of the images that are at stake."""
+        return sum(label.status == "accepted" and self.items[key].is_at_stake for key, label in self.final.items())
 
     @property
     def decided(self) -> int:
-        """Test images that people have decided."""
-        return sum(label.decided_by == PEOPLE and self.items[key].split == "test" for key, label in self.final.items())
+        """Images at stake that people have decided."""
+        return sum(label.decided_by == PEOPLE and self.items[key].is_at_stake for key, label in self.final.items())
 
     def rest(self, commitment: Commitment) -> list[str]:
         """The labels that a plan does not have people see, as far as they are not drawn; in the order of the draw."""

@@ -8,32 +8,40 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from acbench._util.text import tidy
 from acbench.errors import StorageError
-from acbench.records import Item, Review
+from acbench.records import Item, Review, Sight
 from acbench.review import askable
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, TaskKey, ToolProject, task_key
-from acbench.review.decisions import Decision, DecisionError, read_chosen
-from acbench.review.history import ReviewLog, Statement
+from acbench.review.decisions import CUT, MAX_NAME, MAX_NOTE, Decision, DecisionError, read_chosen
+from acbench.review.history import AnnotationName, ReviewLog, Statement
 from acbench.schema import Category
 from acbench.schema.form import CONTROL, NOTE
 from acbench.storage.atomic import write_bytes
+from acbench.storage.typed_json import read_file
 
-MAX_NOTE = 10_000
-"""Characters of a comment; the rest is cut off."""
 MAX_SECONDS = 86_400.0
 """One day; a decision that took longer was left open, and its time is not kept."""
 MAX_REMARKS = 20
 """How many remarks are kept."""
+MAX_REMARK = 500
+"""Characters of a remark."""
+MAX_SHOWN = 100
+"""How many proposers of a task are kept."""
+CLASS_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+"""A class id, as label schemas have it."""
 
 COUNTS = ("new", "changed", "withdrawn", "same", "skipped", "drafts", "empty", "contradictory", "unknown_class",
-          "edited_form", "unknown_item", "not_ours", "task_gone", "prefilled", "nobody", "asked_before")  # fmt: skip
-"""What a pull counts. `prefilled` decisions are decisions all the same: somebody took a proposal over as it was, by the
+          "edited_form", "former_class", "unknown_item", "not_ours", "task_gone", "cut", "prefilled",
+          "nobody", "asked_before")  # fmt: skip
+"""What a pull counts. `former_class` decisions name classes that the schema no longer has; they are kept as they are.
+`prefilled` decisions are decisions all the same: somebody took a proposal over as it was, by the
 menu of its tab, or opened a task of an earlier version of acbench from the project's list, where Label Studio fills in
 the form by itself."""
 
@@ -46,6 +54,8 @@ class PullResult:
     """By the words in `COUNTS`."""
     remarks: list[str] = field(default_factory=list)
     """What a person should look at, in sentences."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """Kind of fault → annotations that cannot be read. What was decided there before stands."""
     undecided: set[TaskKey] = field(default_factory=set)
     """Tasks that enough people have worked on, and all of them skipped or left without a decision."""
     refused: list[askable.RefusedAnswer] = field(default_factory=list)
@@ -55,48 +65,42 @@ class PullResult:
         """Count something that could not be taken, and say so."""
         self.counts[kind] += 1
         if len(self.remarks) < MAX_REMARKS:
-            self.remarks.append(text)
+            self.remarks.append(tidy(text, MAX_REMARK))
 
     def add(self, other: PullResult) -> None:
         """Add what came of another project."""
         self.counts.update(other.counts)
         self.remarks += other.remarks
+        self.unread.update(other.unread)
         self.undecided |= other.undecided
         self.refused += other.refused
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AnnotationName:
-    """The name of an annotation, as `Review.desk` holds it."""
-
-    round: int
-    """Round of the task."""
-    number: int
-    """Number of the annotation in the tool."""
-    project: str
-    """`ToolProject.uid`."""
-
-    @classmethod
-    def parse(cls, desk: str) -> AnnotationName | None:
-        """The annotation that a desk names; None if it names none."""
-        match = re.fullmatch(r"label-studio:([0-9a-f]{8})/([0-9]{1,9})/([0-9]{1,18})", desk)
-        return cls(int(match[2]), int(match[3]), match[1]) if match else None
-
-    def __str__(self) -> str:
-        return f"label-studio:{self.project}/{self.round}/{self.number}"
+Met = defaultdict[tuple[str, str], list[tuple[int, Sequence[str]]]]
+"""item_id and person → round of each task that they opened, skipped ones too, and the proposers in reach there."""
 
 
 def pull(
-    project: ToolProject, tasks: Iterable[AnnotatedTask], log: ReviewLog, *, now: datetime | None = None
+    project: ToolProject,
+    tasks: Iterable[AnnotatedTask],
+    log: ReviewLog,
+    *,
+    met: Met | None = None,
+    now: datetime | None = None,
 ) -> PullResult:
-    """Add to the log what people decided, changed or took back in one project since the last pull."""
+    """Add to the log what people decided, changed or took back in one project since the last pull.
+
+    `met`: what people opened in the projects of earlier rounds; what they opened in this one is added.
+    """
     result = PullResult()
-    before = _last_rows(log.reviews, project)
-    reading = _ProjectPull(project, log, result, before)
+    rows = _rows(log.reviews, project)
+    seen = defaultdict(list) if met is None else met
+    named = {name: {label for row in own for label in row.labels} for name, own in rows.items()}
+    reading = _ProjectPull(project, log, result, {name: own[-1] for name, own in rows.items()}, named, seen)
     for task in sorted(tasks, key=lambda task: task.number):
         reading.read(task)
-    reading.add_decisions(before)
-    reading.add_withdrawals(before, (now or datetime.now(UTC)).isoformat(timespec="seconds"))
+    reading.add_decisions()
+    reading.add_withdrawals((now or datetime.now(UTC)).isoformat(timespec="seconds"))
     return result
 
 
@@ -121,17 +125,29 @@ def write_undecided(path: Path, keys: Iterable[TaskKey]) -> None:
     write_bytes(path, json.dumps(sorted(keys)).encode())
 
 
+def read_unread(path: Path) -> dict[str, int]:
+    """What `write_unread` kept: `PullResult.unread`. Raises StorageError if the file is damaged."""
+    if not path.exists():
+        return {}
+    return read_file(path, dict[str, int], hint=f"rm {path}, then: acbench review pull")
+
+
+def write_unread(path: Path, counts: Mapping[str, int]) -> None:
+    """Keep `PullResult.unread`, so that it can be told until the next pull."""
+    write_bytes(path, json.dumps(dict(sorted(counts.items()))).encode())
+
+
 # Rows
 
 
-def _last_rows(reviews: Sequence[Review], project: ToolProject) -> dict[AnnotationName, Review]:
-    """The latest row of each annotation of a project."""
-    rows: dict[AnnotationName, Review] = {}
+def _rows(reviews: Sequence[Review], project: ToolProject) -> dict[AnnotationName, list[Review]]:
+    """The rows of each annotation of a project, the latest one last."""
+    rows: defaultdict[AnnotationName, list[Review]] = defaultdict(list)
     for review in sorted(reviews, key=lambda review: review.round):
         name = AnnotationName.parse(review.desk)
         if name is not None and name.project == project.uid:
-            rows[name] = review
-    return rows
+            rows[name].append(review)
+    return dict(rows)
 
 
 def _withdrawn(known: Review, when: str) -> Statement:
@@ -140,6 +156,7 @@ def _withdrawn(known: Review, when: str) -> Statement:
         reviewer=known.reviewer,
         decision=Decision(verdict="withdrawn"),
         shown=known.shown,
+        sight=known.sight,
         when=when,
         desk=known.desk,
     )
@@ -156,8 +173,13 @@ class _ProjectPull:
     log: ReviewLog
     result: PullResult
     before: Mapping[AnnotationName, Review]
-    """The latest row of each annotation that was taken before."""
+    """The latest row of each annotation."""
+    named: Mapping[AnnotationName, set[str]]
+    """The class ids that the rows of each annotation name."""
+    met: Met
     decided: dict[AnnotationName, Statement] = field(default_factory=dict)
+    unread: set[AnnotationName] = field(default_factory=set)
+    """Annotations that are there and cannot be read."""
     tasks: set[TaskKey] = field(default_factory=set)
     """Tasks of this benchmark that are in the project."""
 
@@ -177,10 +199,10 @@ class _ProjectPull:
         if len(decided) >= self.project.annotators and not any(decided):
             self.result.undecided.add(key)
 
-    def add_decisions(self, before: Mapping[AnnotationName, Review]) -> None:
-        """Add what is new or changed since `before`, in the order in which it was decided."""
+    def add_decisions(self) -> None:
+        """Add what is new or changed, in the order in which it was decided."""
         for name, statement in sorted(self.decided.items(), key=lambda pair: (pair[1].when, pair[0])):
-            known = before.get(name)
+            known = self.before.get(name)
             if known is None:
                 self.result.counts["new"] += 1
                 self.log.add(statement)
@@ -190,10 +212,14 @@ class _ProjectPull:
                 self.result.counts["changed"] += 1
                 self.log.add(replace(statement, reviewer=known.reviewer))
 
-    def add_withdrawals(self, before: Mapping[AnnotationName, Review], when: str) -> None:
-        """Take back what was decided `before` and is decided no more, unless the task is gone too."""
-        for name, known in sorted(before.items()):
-            if name in self.decided or known.verdict == "withdrawn":
+    def add_withdrawals(self, when: str) -> None:
+        """Take back what was decided before and is decided no more, unless the task is gone too.
+
+        People take back: they skip the task, empty the form, or delete what they said. What merely cannot be read any
+        more, by an edit of the schema or of the form, stands.
+        """
+        for name, known in sorted(self.before.items()):
+            if name in self.decided or name in self.unread or known.verdict == "withdrawn":
                 continue
             if (known.item_id, name.round) in self.tasks:
                 self.result.counts["withdrawn"] += 1
@@ -204,51 +230,70 @@ class _ProjectPull:
 
     def _read(self, annotation: Annotation, task: AnnotatedTask, item: Item, key: TaskKey) -> bool:
         """Read one annotation; gives whether it is a decision."""
+        author = tidy(annotation.author, MAX_NAME) or "unknown"
+        shown = _texts(task.data.get("shown"))
+        met = self.met[item.item_id, author]
+        met.append((key[1], shown))
         if annotation.skipped:
             self.result.counts["skipped"] += 1
             return False
-        try:
-            decision = _decision(annotation.result, self.log.category(item))
-        except DecisionError as error:
-            where = f"task {task.number} ({item.image}), annotation {annotation.number} by {annotation.author}"
-            self.result.remark(error.kind, f"{where}: {error}")
-            return False
         name = AnnotationName(key[1], annotation.number, self.project.uid)
-        earlier = self.log.of_reviewer(item.item_id, annotation.author)
-        if name not in self.before and (answer := askable.refused(task, annotation, key[1], earlier)):
+        category = self.log.category(item)
+        try:
+            if AnnotationName.parse(str(name)) is None:
+                raise DecisionError("edited_form", "its number cannot be")
+            offered = {*_offered(task.data), *self.named.get(name, ())}
+            decision = _decision(annotation.result, category, offered)
+        except DecisionError as error:
+            where = f"task {task.number} ({item.image}), annotation {annotation.number} by {author}"
+            self.result.remark(error.kind, f"{where}: {error}")
+            if error.kind != "empty":  # somebody emptied the form
+                self.unread.add(name)
+                self.result.unread[error.kind] += 1
+            return False
+        earlier = self.log.of_reviewer(item.item_id, author)
+        said = replace(annotation, author=author)
+        if name not in self.before and (answer := askable.refused(task, said, key[1], earlier)):
             self.result.refused.append(answer)
             self.result.remark(answer.kind, f"{item.image}, {answer}")
             return False
+        if decision.note.endswith(CUT):
+            self.result.remark("cut", f"the note of {author} about {item.image} is longer than {MAX_NOTE:,} characters")
         self.result.counts["prefilled"] += any(map(_is_from_proposal, annotation.result))
+        self.result.counts["former_class"] += bool(category and not all(map(category.present, decision.labels)))
         seconds = annotation.seconds
+        before = tuple(sorted({name for number, names in met if number < key[1] for name in names}))
         self.decided[name] = Statement(
             item_id=item.item_id,
-            reviewer=annotation.author,
+            reviewer=author,
             decision=decision,
-            shown=_shown(task.data),
+            shown=shown or before,
+            sight="earlier" if before and not shown else _sight(task.data, shown),
             seconds=round(seconds, 1) if seconds is not None and 0 <= seconds <= MAX_SECONDS else None,
             when=annotation.when,
             desk=str(name),
+            settles=task.data.get("reviewed") is True,
+            schema_version=tidy(version, 100) if isinstance(version := task.data.get("schema"), str) else "",
         )
         return True
 
 
-def _decision(result: Sequence[object], category: Category | None) -> Decision:
-    """The decision in the parts of an annotation. Raises DecisionError."""
+def _decision(result: Sequence[object], category: Category | None, offered: Collection[str]) -> Decision:
+    """The decision in the parts of an annotation. `offered`: the class ids of its form. Raises DecisionError."""
     if category is None:
         raise DecisionError("unknown_item", "its category is not in the schema")
     chosen: set[str] = set()
     comments: list[str] = []
     for part in result:
         name, value = _control(part)
-        if name == CONTROL and isinstance(choices := value.get("choices"), list):
-            chosen.update(map(str, choices))
+        if name == CONTROL and isinstance(ids := value.get("choices"), list):
+            chosen.update(map(str, ids))
         elif name == NOTE and isinstance(text := value.get("text"), list | str):
             comments += [text] if isinstance(text, str) else map(str, text)
         else:
-            raise DecisionError("edited_form", f"it holds {name[:80]!r}, which is not in acbench's form")
-    note = " ".join("\n".join(comments).split())[:MAX_NOTE]
-    return read_chosen(chosen, category, note)
+            raise DecisionError("edited_form", f"it holds {tidy(name, 80)!r}, which is not in acbench's form")
+    former = {name for name in chosen if name in offered or (CLASS_ID.fullmatch(name) and category.present(name))}
+    return read_chosen(chosen, category, " ".join(" ".join(comments).split()), former=former)
 
 
 def _control(part: object) -> tuple[str, Mapping[str, object]]:
@@ -263,7 +308,24 @@ def _is_from_proposal(part: object) -> bool:
     return isinstance(part, dict) and str(part.get("origin")).startswith("prediction")
 
 
-def _shown(data: Mapping[str, object]) -> tuple[str, ...]:
-    """The proposers whose answers the task showed."""
-    shown = data.get("shown")
-    return tuple(sorted(map(str, shown))) if isinstance(shown, list) else ()
+def _sight(data: Mapping[str, object], shown: Sequence[str]) -> Sight:
+    """What a task let people know of proposals, which its page shows folded.
+
+    A task of an earlier version does not say whether anything was proposed that it hid.
+    """
+    if shown:
+        return "available"
+    hides = data.get("blind") is True and data.get("proposed") != 0
+    return "blind" if hides or "blind" not in data else "none"
+
+
+def _offered(data: Mapping[str, object]) -> tuple[str, ...]:
+    """The class ids that a task's form offered; none for a task of an earlier version, which does not say."""
+    return tuple(name for name in _texts(data.get("classes")) if CLASS_ID.fullmatch(name))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """A list of names in a task's data, sorted; empty for anything else."""
+    if not isinstance(value, list):
+        return ()
+    return tuple(sorted(tidy(str(name), MAX_NAME) for name in value[:MAX_SHOWN]))

@@ -113,7 +113,7 @@ def rank(
         )
         for item in usable
     }
-    unaudited = [item.item_id for item in usable if whys[item.item_id] == "settled" and item.split == "test"]
+    unaudited = [item.item_id for item in usable if whys[item.item_id] == "settled" and item.is_at_stake]
     whys.update(dict.fromkeys(audit.draw(unaudited), "audit"))
 
     def place(item: Item) -> tuple[int, float, str]:

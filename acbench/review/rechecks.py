@@ -1,4 +1,4 @@
-"""Puts images that somebody wants looked at again first in the queue, until somebody decides them."""
+"""Puts images that have to be looked at again first in the queue, until somebody decides them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from acbench.records import Review
 from acbench.review.app_marks import DESK
+from acbench.review.decisions import clean_note
 from acbench.review.history import by_item, current_reviews
 from acbench.review.queue import UNKNOWN_SCORE, RankedItem
 
@@ -26,16 +27,22 @@ def recheck_requests(reviews: Iterable[Review]) -> dict[str, Review]:
     return requests
 
 
-def requested_first(
-    queue: Sequence[RankedItem], ranked: Sequence[RankedItem], requests: Mapping[str, Review]
-) -> list[RankedItem]:
-    """The queue with the images that somebody wants looked at again before the others, as `flagged`.
+def request_words(review: Review) -> str:
+    """A request for another look, in words."""
+    note = clean_note(review.note)
+    return f"{review.reviewer} asks for another look" + (f": {note}" if note else "")
 
-    `ranked`: all images that can be used. `requests`: see `recheck_requests`.
+
+def flagged_first(
+    queue: Sequence[RankedItem], ranked: Sequence[RankedItem], flags: Mapping[str, str]
+) -> list[RankedItem]:
+    """The queue with the images that somebody has to look at again before the others, as `flagged`.
+
+    `ranked`: all images that can be used. `flags`: item_id → why, in words.
     """
     places = {row.item_id: row for row in ranked}
     flagged = []
-    for item_id, review in requests.items():
+    for item_id, why in flags.items():
         place = places.get(item_id)
         flagged.append(
             RankedItem(
@@ -43,8 +50,8 @@ def requested_first(
                 rank=place.rank if place else len(ranked) + 1,  # an excluded image has no rank
                 why="flagged",
                 label_issue_score=place.label_issue_score if place else UNKNOWN_SCORE,
-                detail=f"{review.reviewer} asks for another look" + (f": {review.note}" if review.note else ""),
+                detail=why,
             )
         )
     flagged.sort(key=lambda row: (row.rank, row.item_id))
-    return [*flagged, *(row for row in queue if row.item_id not in requests)]
+    return [*flagged, *(row for row in queue if row.item_id not in flags)]

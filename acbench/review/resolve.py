@@ -19,7 +19,10 @@ from acbench.records import (
     label_set,
 )
 from acbench.review.crowdlab import LikelyClass, likely_classes
+from acbench.review.decisions import clean_note
+from acbench.review.former import as_read
 from acbench.review.history import current_reviews
+from acbench.review.sight import WORDS, sight_of
 from acbench.review.witnesses import Witness, described, differ, in_order, witnesses
 from acbench.schema import Category, Schema
 
@@ -109,7 +112,7 @@ def resolve_item(
     likely: LikelyClass | None = None,
 ) -> Label:
     """The label of one item under the policy. `likely`: the likeliest class, to name where its witnesses differ."""
-    outcome = _outcome(item, proposals, current_reviews(reviews), schema, likely)
+    outcome = _outcome(item, proposals, reviews, schema, likely)
     return Label(
         item_id=item.item_id,
         image=item.image,
@@ -133,7 +136,7 @@ def _outcome(
         return _Outcome("excluded", (), NOBODY, f"the image cannot be used: {item.problem}")
     if category is None:
         return _pending(f"the schema has no category {item.category}")
-    if reviews:
+    if current_reviews(reviews):
         return _by_people(reviews, category, schema)
     mapped = category.map(item.source_labels, item.image)
     if mapped.excluded:
@@ -151,8 +154,9 @@ def _outcome(
 # People
 
 
-def _by_people(reviews: Sequence[Review], category: Category, schema: Schema) -> _Outcome:
-    """What the current decisions of reviewers come to."""
+def _by_people(history: Sequence[Review], category: Category, schema: Schema) -> _Outcome:
+    """What the current decisions of reviewers come to, of all that they said."""
+    reviews = [as_read(review, category) for review in current_reviews(history)]
     decided = [review for review in reviews if review.verdict != "unsure"]
     if not decided:
         return _pending(f"unsure: {', '.join(review.reviewer for review in reviews)}")
@@ -163,14 +167,14 @@ def _by_people(reviews: Sequence[Review], category: Category, schema: Schema) ->
     agreed = [review for review, decision in zip(decided, decisions, strict=True) if decision == most_common]
     share = len(agreed) / len(decided)
     if share < MAJORITY:
-        said = "; ".join(f"{_who(review)}: {JOIN.join(review.labels) or review.verdict}" for review in decided)
+        said = "; ".join(f"{_who(review, history)}: {JOIN.join(review.labels) or review.verdict}" for review in decided)
         return _pending(f"reviewers differ: {said}", agreement=share)
     verdict, labels = most_common
     return _Outcome(
         "accepted" if verdict == "label" else "excluded",
         labels,
         PEOPLE,
-        _majority_reason(verdict, agreed, of=len(decided)),
+        _majority_reason(verdict, agreed, history, of=len(decided)),
         agreement=share if len(decided) > 1 else None,
     )
 
@@ -179,7 +183,12 @@ def _unusable(decided: Sequence[Review], category: Category, schema: Schema) -> 
     """Why a review cannot count, such as a class that the schema has lost; empty if all can."""
     unknown = sorted({label for review in decided for label in review.labels} - set(category.answers))
     if unknown:
-        return f"a review names {', '.join(unknown)}, no class of schema {schema.version}"
+        said = "; ".join(
+            f"{review.reviewer} said {JOIN.join(review.labels)}"
+            for review in decided
+            if set(review.labels) & {*unknown}
+        )
+        return f"a review names {', '.join(unknown)}, no class of schema {schema.version}: {said}"
     for review in decided:
         if review.verdict == "label" and (not review.labels or is_contradictory(review.labels)):
             named = f"{GOOD} and a defect" if review.labels else "no class"
@@ -187,16 +196,18 @@ def _unusable(decided: Sequence[Review], category: Category, schema: Schema) -> 
     return ""
 
 
-def _majority_reason(verdict: Verdict, agreed: Sequence[Review], *, of: int) -> str:
-    who = ", ".join(map(_who, agreed)) + (f", {len(agreed)} of {of}" if len(agreed) < of else "")
-    notes = "; ".join(review.note for review in agreed if review.note)
+def _majority_reason(verdict: Verdict, agreed: Sequence[Review], history: Sequence[Review], *, of: int) -> str:
+    who = ", ".join(_who(review, history) for review in agreed) + (
+        f", {len(agreed)} of {of}" if len(agreed) < of else ""
+    )
+    notes = "; ".join(filter(None, (clean_note(review.note) for review in agreed)))  # rows may come from other hands
     decided = f"decided by {who}" if verdict == "label" else f"{verdict.replace('_', ' ')} according to {who}"
     return f"{decided}: {notes}" if notes else decided
 
 
-def _who(review: Review) -> str:
-    """The reviewer, and whether proposals were in sight."""
-    return f"{review.reviewer} ({'saw proposals' if review.shown else 'blind'})"
+def _who(review: Review, history: Sequence[Review]) -> str:
+    """The reviewer, and what they could know of proposals."""
+    return f"{review.reviewer} ({WORDS[sight_of(review, history)]})"
 
 
 # Witnesses

@@ -10,7 +10,7 @@ from typing import Literal
 
 from acbench.errors import AnnotationToolError
 from acbench.records import Item, Label, Proposal, Review
-from acbench.review.annotation_tool import Task, TaskKey, TaskPrediction, TaskValue
+from acbench.review.annotation_tool import MAX_ROUND, Task, TaskKey, TaskPrediction, TaskValue
 from acbench.review.askable import NOT_FOR, deciders
 from acbench.review.history import current_reviews
 from acbench.review.pull import last_round
@@ -34,8 +34,8 @@ ASKED_BECAUSE: Mapping[Why, str] = {
 }
 """Why an image is in the queue, in words that tell no label, neither a proposed one nor the dataset's."""
 HIDDEN_FIELDS = (
-    *("proposals", "shown", "why", "blind"),  # would sway people before they have looked
-    *("image", "reference", "round", "schema", UNMARKED, ALONE, PLACES, NOT_FOR),  # say nothing to them
+    *("proposals", "shown", "proposed", "why", "blind"),  # would sway people before they have looked
+    *("image", "reference", "round", "reviewed", "schema", "classes", UNMARKED, ALONE, PLACES, NOT_FOR),  # say nothing
 )
 """Fields of a task's data that the list of tasks does not show."""
 BLIND_PROPOSALS = "<p>Nobody's proposal is shown for this image.</p>"
@@ -69,6 +69,10 @@ class Selection:
     look."""
     round: int | None = None
     """The round of all tasks; None for the one that is due for each image."""
+
+    def __post_init__(self) -> None:
+        if self.round is not None and not 1 <= self.round <= MAX_ROUND:
+            raise AnnotationToolError(f"there is no round {self.round}", f"--round takes 1 to {MAX_ROUND:,}")
 
 
 def due_tasks(
@@ -128,10 +132,13 @@ class TaskContent:
             "round": due.round,
             "blind": self.blind,
             "shown": sorted(proposal.proposer for proposal in shown),
+            "proposed": len(answered),
+            "reviewed": due.reviewed,
             "why": "" if self.blind else due.ranked.why,
             ASKED: " ".join(filter(None, (self._asked(), self._not_asked()))),
             NOT_FOR: list(due.not_for),
             "schema": self.schema_version,
+            "classes": sorted(self.names),
             **self.pictures,
             "proposals": self._proposals(),
         }

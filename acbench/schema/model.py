@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from acbench.records import GOOD, label_set
+from acbench.records import GOOD, Reading, label_set
 from acbench.schema.class_names import NORMAL_LABELS, fold, is_normal
 
 ChangeKind = Literal["merge", "rename", "mixed", "exclude", "correct"]
@@ -149,6 +149,21 @@ class Category:
         """
         return self._class_by_name.get(fold(text))
 
+    def present(self, class_id: str) -> tuple[str, ...]:
+        """What the id of a class, maybe one that an earlier version of the schema had, means now; empty if the schema
+        does not say. A `rename` or `merge` of that name in `changes` says so, and so does an alias."""
+        if class_id in self.answers:
+            return (class_id,)
+        for change in self.changes:
+            if (
+                change.source == class_id
+                and change.kind in ("rename", "merge")
+                and set(change.into) <= set(self.answers)
+            ):
+                return change.into
+        named = self.parse(class_id)
+        return () if named is None else (named,)
+
     def published_class(self, labels: Iterable[str]) -> str | None:
         """The id of the published class that holds this label set; None if there is none."""
         return self._published_by_set.get(label_set(labels))
@@ -248,6 +263,8 @@ class Schema:
     categories: Mapping[str, Category]
     digest: str
     """8 hex of the content: two schemas with the same digest say the same."""
+    reading: Reading = field(default_factory=dict)
+    """Options of the source: how the dataset lies on disk. Usually empty."""
     file: str = field(default="", compare=False)
     """The path of its file, if it is not a bundled one."""
 

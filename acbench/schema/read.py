@@ -12,7 +12,7 @@ from typing import cast, get_args
 import yaml
 
 from acbench.errors import SchemaError
-from acbench.records import GOOD, label_set
+from acbench.records import GOOD, Reading, label_set
 from acbench.schema.model import Boundary, Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
 from acbench.schema.nodes import NodeReader, Problem, Spot, UnreadableYaml, compose
 from acbench.storage.bundled import bundled_folder
@@ -67,14 +67,15 @@ def parse(text: str) -> tuple[Schema | None, list[Problem]]:
     except UnreadableYaml as error:
         return None, [error.problem]
     reader = NodeReader()
-    parts = reader.mapping(top, required=(*_HEAD, "categories"))
+    parts = reader.mapping(top, required=(*_HEAD, "categories"), optional=("reading",))
     if "categories" not in parts:
         return None, sorted(reader.problems)
     categories = {key: _category(reader, key, spot) for key, spot in reader.entries(parts["categories"]).items()}
-    head = {key: reader.text(spot) for key, spot in parts.items() if key != "categories"}
+    head = {key: reader.text(spot) for key, spot in parts.items() if key not in {"categories", "reading"}}
+    reading = _reading(reader, parts["reading"]) if "reading" in parts else {}
     if reader.problems:
         return None, sorted(reader.problems)
-    return Schema(**head, categories=categories, digest=_digest(head, categories)), []
+    return Schema(**head, categories=categories, reading=reading, digest=_digest(head, categories, reading)), []
 
 
 def _file_text(path: Path) -> str:
@@ -86,13 +87,22 @@ def _file_text(path: Path) -> str:
         raise SchemaError(f"cannot read the schema {path}: {error}", "check the path") from None
 
 
-def _digest(head: Mapping[str, str], categories: Mapping[str, Category]) -> str:
+def _reading(reader: NodeReader, spot: Spot) -> dict[str, str | tuple[str, ...]]:
+    """Options of the source: each has one text, or a list."""
+    return {
+        key: reader.texts(each) if isinstance(each.node, yaml.SequenceNode) else reader.text(each)
+        for key, each in reader.entries(spot).items()
+    }
+
+
+def _digest(head: Mapping[str, str], categories: Mapping[str, Category], reading: Reading) -> str:
     """8 hex of everything that a schema says, in the order in which it says it."""
     contents = {key: dataclasses.asdict(category) for key, category in categories.items()}
     for content in contents.values():
         if not content["boundaries"]:
             del content["boundaries"]  # a schema without any keeps the digest that it had before there were any
-    encoded = json.dumps({**head, "categories": contents}, ensure_ascii=False).encode()
+    said = {**head, **({"reading": dict(reading)} if reading else {}), "categories": contents}
+    encoded = json.dumps(said, ensure_ascii=False).encode()
     return hashlib.blake2b(encoded, digest_size=4).hexdigest()
 
 

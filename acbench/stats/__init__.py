@@ -5,6 +5,8 @@ function is called: most commands call none.
 """
 
 from acbench.stats.agreement import (
+    MIN_COMPARED,
+    MIN_INTERVAL,
     AlternativeAnnotatorTest,
     ClassSet,
     alternative_annotator,
@@ -13,6 +15,7 @@ from acbench.stats.agreement import (
     kappa,
     krippendorff_alpha,
     masi,
+    why_no_coefficient,
 )
 from acbench.stats.calibration import Calibration, CalibrationBin, calibration
 from acbench.stats.estimate import Estimate, EstimateJson, IntervalJson, rate
@@ -21,6 +24,8 @@ from acbench.stats.scaling import IDENTITY, Scaling, cross_validated, fit_scalin
 
 __all__ = [
     "IDENTITY",
+    "MIN_COMPARED",
+    "MIN_INTERVAL",
     "AlternativeAnnotatorTest",
     "Calibration",
     "CalibrationBin",
@@ -43,4 +48,5 @@ __all__ = [
     "masi",
     "most_left",
     "rate",
+    "why_no_coefficient",
 ]

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 RESAMPLES = 500
 """Bootstrap samples of an interval."""
+MIN_COMPARED = 10
+"""A coefficient of fewer images is not given: with five, a third to two thirds of the resamples are all alike."""
+MIN_INTERVAL = 30
+"""A coefficient of fewer images has no interval. Of two raters of 2, 4 or 7 classes who are right in 70, 85 or 95 % of
+the images, the interval of 30 images holds the true kappa in 91 % or more of the draws in all nine cases, that of 20
+images in 82 % or more, that of 10 images in 61 % or more (300 draws each, standard error up to 3 %)."""
 MIN_IMAGES = 30
 """A person with fewer shared images does not count in the alternative-annotator test: its t-test needs them."""
 MIN_PEOPLE = 3
@@ -54,6 +60,13 @@ class AlternativeAnnotatorTest:
         return self.winning_rate is not None and self.winning_rate >= 0.5
 
 
+def why_no_coefficient(images: int) -> str:
+    """Why there is no coefficient of agreement on so many shared images, in a few words."""
+    if images < MIN_COMPARED:
+        return f"{images} {'image' if images == 1 else 'images'}; it takes {MIN_COMPARED}"
+    return f"{images:,} images; all answers alike"
+
+
 def masi(first: ClassSet, second: ClassSet) -> float:
     """The MASI distance of two sets, 0…1 (Passonneau 2006): one minus Jaccard's index times a weight.
 
@@ -70,13 +83,13 @@ def masi(first: ClassSet, second: ClassSet) -> float:
 def krippendorff_alpha(rows: Sequence[Sequence[ClassSet]]) -> Estimate | None:
     """Krippendorff's alpha with the MASI distance, unsquared (Passonneau 2006); a row holds the answers on one image.
 
-    None where no answer varies, or no image has two answers.
+    None where no answer varies, or fewer than MIN_COMPARED images have two answers.
     """
     import numpy as np
     from krippendorff import alpha
 
     counts, answers = _count_answers(rows)
-    if len(answers) < 2:
+    if len(counts) < MIN_COMPARED or len(answers) < 2:
         return None
     distances = np.array([[masi(row, column) for column in answers] for row in answers])
 
@@ -96,7 +109,7 @@ def krippendorff_alpha(rows: Sequence[Sequence[ClassSet]]) -> Estimate | None:
 def fleiss_kappa(rows: Sequence[Sequence[ClassSet]]) -> Estimate | None:
     """Fleiss' kappa (1971) of the images with the commonest number of raters; a row holds the answers on one image.
 
-    None where it is not defined.
+    None where it is not defined, and of fewer than MIN_COMPARED images.
     """
     from statsmodels.stats.inter_rater import fleiss_kappa as kappa_of
 
@@ -105,14 +118,15 @@ def fleiss_kappa(rows: Sequence[Sequence[ClassSet]]) -> Estimate | None:
         return None
     commonest = max(sorted(set(sizes)), key=sizes.count)
     counts, answers = _count_answers([row for row in rows if len(row) == commonest])
-    if len(answers) < 2:
+    if len(counts) < MIN_COMPARED or len(answers) < 2:
         return None
     return _bootstrapped(counts, lambda sample: float(kappa_of(sample)))
 
 
 def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
-    """Cohen's kappa (1960) of two raters of the same things, without an interval; None where it is not defined."""
-    if not first or len({*first, *second}) < 2:
+    """Cohen's kappa (1960) of two raters of the same things, without an interval; None where it is not defined, and of
+    fewer than MIN_COMPARED things."""
+    if len(first) < MIN_COMPARED or len({*first, *second}) < 2:
         return None
     from sklearn.metrics import cohen_kappa_score
 
@@ -122,14 +136,14 @@ def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
 def cohen_kappa(
     first: Sequence[ClassSet], second: Sequence[ClassSet], images: Sequence[str] | None = None
 ) -> Estimate | None:
-    """Cohen's kappa (1960) of pairs of answers; None where it is not defined.
+    """Cohen's kappa (1960) of pairs of answers; None where it is not defined, and of fewer than MIN_COMPARED images.
 
     `images` names the image of each pair, if an image may have several pairs: then images are resampled, not pairs.
     """
     import numpy as np
 
     value = kappa([JOIN.join(answer) for answer in first], [JOIN.join(answer) for answer in second])
-    if value is None:
+    if value is None or len(set(images or range(len(first)))) < MIN_COMPARED:
         return None
     numbers = {answer: number for number, answer in enumerate(sorted({*first, *second}))}
     cells = np.array([numbers[a] * len(numbers) + numbers[b] for a, b in zip(first, second, strict=True)])
@@ -144,7 +158,7 @@ def cohen_kappa(
             shares = table / table.sum()
             expected = shares.sum(axis=0) @ shares.sum(axis=1)
             values[row] = (np.trace(shares) - expected) / (1 - expected)
-    low, high = _percentiles(values)
+    low, high = _percentiles(values, count)
     return Estimate(value, low, high, count)
 
 
@@ -229,16 +243,20 @@ def _bootstrapped(counts: AnswerCounts, value_of: Callable[[AnswerCounts], float
         if not np.isfinite(value):
             return None
         picks = np.random.default_rng(0).integers(0, len(counts), (RESAMPLES, len(counts)))
-        low, high = _percentiles(np.array([value_of(counts[pick]) for pick in picks]))
+        low, high = _percentiles(np.array([value_of(counts[pick]) for pick in picks]), len(counts))
     return Estimate(value, low, high, len(counts))
 
 
-def _percentiles(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    """The ends of the 95 % interval; None where over a tenth of the resamples leave the value undefined."""
+def _percentiles(values: NDArray[np.float64], images: int) -> tuple[float | None, float | None]:
+    """The ends of the 95 % interval of a coefficient of so many images.
+
+    None for fewer than MIN_INTERVAL images; where over a tenth of the resamples leave the value undefined; and where
+    the resamples are all alike, as they are if everybody agrees: then they know nothing of what was not drawn.
+    """
     import numpy as np
 
     finite = values[np.isfinite(values)]
-    if len(finite) < 0.9 * len(values):
+    if images < MIN_INTERVAL or len(finite) < 0.9 * len(values):
         return None, None
     low, high = np.percentile(finite, [2.5, 97.5])
-    return float(low), float(high)
+    return (float(low), float(high)) if high - low > 1e-9 else (None, None)

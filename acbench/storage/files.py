@@ -106,6 +106,10 @@ class FileTree:
         except FileRefused:
             return []
 
+    def real(self, folder: str) -> str:
+        """What a folder is once links are resolved: two names with the same one are one folder. Raises FileRefused."""
+        return self._folder(folder)
+
     def locate(self, path: str) -> LocatedFile:
         """Where a regular file is, links resolved. Opens nothing. Raises FileRefused."""
         folder, _, name = path.rpartition("/")
@@ -143,7 +147,7 @@ class FileTree:
             raise FileRefused(
                 "link_outside",
                 f"it leads to {real!a}, out of the dataset's folder",
-                "put what it points at in its place: cp -rL copies it",
+                "a copy of what it points at would be read: cp -rL makes one",
             )
         return real
 
@@ -163,7 +167,7 @@ class FileTree:
         except FileRefused as refused:
             return FolderEntry(name, path, "refused", refused)
         except FileNotFoundError:
-            broken = FileRefused("broken_link", "the link points at nothing", "remove or mend it")
+            broken = FileRefused("broken_link", "the link points at nothing", "it is not read; mended, it would be")
             return FolderEntry(name, path, "refused", broken)
         except OSError as error:
             return FolderEntry(name, path, "refused", _unreadable(error))
@@ -196,13 +200,13 @@ def too_large(size: int, limit: int) -> FileRefused:
     return FileRefused(
         "too_large",
         f"it has {size / 2**20:,.0f} MiB; at most {limit / 2**20:,.0f} MiB are read",
-        "a dataset's image is not that large: replace it with the original",
+        "a dataset's image is not that large: see where it came from",
     )
 
 
 def empty() -> FileRefused:
     """The refusal of a file without bytes."""
-    return FileRefused("empty_file", "the file is empty", "copy it again from the original dataset")
+    return FileRefused("empty_file", "the file is empty", "copy it again from where it came from")
 
 
 def too_many(folder: str) -> FileRefused:
@@ -214,7 +218,11 @@ def too_many(folder: str) -> FileRefused:
 
 def bad_name(name: str) -> FileRefused:
     """The refusal of a file whose name cannot be shown; `name` is its escaped form."""
-    return FileRefused("bad_name", f"its name holds characters that cannot be shown: {name}", "rename it")
+    return FileRefused(
+        "bad_name",
+        f"its name holds characters that cannot be shown: {name}",
+        "under a name that can be shown it would be read",
+    )
 
 
 def _not_a_file(mode: int) -> FileRefused:
@@ -227,13 +235,13 @@ def _not_a_file(mode: int) -> FileRefused:
         (stat.S_ISBLK, "a device"),
     )
     what = next((word for test, word in kinds if test(mode)), "something else")
-    return FileRefused("not_a_file", f"it is {what}, not a file", "put the original file in its place")
+    return FileRefused("not_a_file", f"it is {what}, not a file", "an image is a file")
 
 
 def _unreadable(error: OSError | ValueError) -> FileRefused:
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.ELOOP:
-        return FileRefused("broken_link", "the link leads in a circle", "put the file itself in its place")
+        return FileRefused("broken_link", "the link leads in a circle", "it is not read; mended, it would be")
     if number in (errno.EACCES, errno.EPERM):
         return FileRefused(
             "no_permission", "you are not allowed to read it", "allow yourself to: chmod -R u+rX on the folder"

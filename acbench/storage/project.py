@@ -180,6 +180,11 @@ class BenchmarkFiles:
         return self.workspace / "refused_answers.json"
 
     @property
+    def unread_decisions(self) -> Path:
+        """How many annotations the last pull from the annotation tool could not read, by the kind of fault."""
+        return self.annotation_tool / "unread.json"
+
+    @property
     def task_pictures(self) -> Path:
         """Folder of the pictures that the annotation tool shows, one folder for each category."""
         return self.project.annotation_tool / "pictures" / self.benchmark
@@ -187,6 +192,15 @@ class BenchmarkFiles:
     @property
     def reviews(self) -> Path:
         return self.annotations / "reviews.jsonl"
+
+    def reviews_copy(self, mark: str) -> Path:
+        """The workspace's copy of the reviews; `mark`: the first 12 hex digits of their SHA-256."""
+        return self.workspace / f"reviews-{mark}.jsonl"
+
+    @property
+    def reviews_copies(self) -> list[Path]:
+        """The copies that are there: one, or two if a run was killed before it removed the first."""
+        return sorted(self.workspace.glob(f"reviews-{'[0-9a-f]' * 12}.jsonl"))
 
     @property
     def labels(self) -> Path:

@@ -76,6 +76,10 @@ class RemoteFileTree(FileTree):
             self._listings[folder] = self._list(folder)
         return self._listings[folder]
 
+    def real(self, folder: str) -> str:
+        """The folder itself: there are no links at a URL."""
+        return folder
+
     def locate(self, path: str) -> LocatedFile:
         """Where a file is; lists its folder."""
         for entry in self.entries(path.rpartition("/")[0]):
@@ -140,7 +144,9 @@ class RemoteFileTree(FileTree):
         shown = printable(inside) or "(empty)"
         path = f"{folder}/{shown}" if folder else shown
         if not _is_name(inside) or (above and not full.startswith(f"{above}/")):
-            refused = FileRefused("bad_name", f"its name cannot be the name of a file: {shown}", "rename it")
+            refused = FileRefused(
+                "bad_name", f"its name cannot be the name of a file: {shown}", "under another name it would be read"
+            )
             return FolderEntry(shown, path, "refused", refused)
         if kind == "directory" and not info.get("islink"):
             return FolderEntry(inside, path, "folder")
@@ -182,7 +188,9 @@ class RemoteFileTree(FileTree):
         """The file system, and the place of a path in it. Raises FileRefused for a path that may lead elsewhere."""
         steps = path.split("/") if path else []
         if not all(map(_is_name, steps)):
-            raise FileRefused("bad_name", f"it cannot be the path of a file: {printable(path)}", "rename it")
+            raise FileRefused(
+                "bad_name", f"it cannot be the path of a file: {printable(path)}", "under another name it would be read"
+            )
         if self.fence and steps and steps[0] != self.fence:
             raise FileRefused("link_outside", f"it is not in {self.fence}, the dataset's folder")
         system, base = _file_system(self.root, os.getpid())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from acbench.errors import StorageError
 from acbench.storage.atomic import replacing, write_bytes
-from acbench.storage.typed_json import convert, decode, to_json
+from acbench.storage.typed_json import convert, decode, merge_mark, to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +25,9 @@ R = TypeVar("R", bound="DataclassInstance")
 
 MAX_LINE = 1 << 20
 """Bytes of the longest line that is read."""
+
+MADE_ANEW = ("Label",)
+"""Records that follow from others, though their files are kept in git."""
 
 _FITS = "mend the value: text has to be Unicode, and a number finite and of no more than 64 bits"
 
@@ -82,6 +85,11 @@ def _read_jsonl(path: Path, kind: type[R]) -> list[R]:
             for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), start=1):
                 if len(line) > MAX_LINE:
                     raise StorageError(f"{path}, line {number}: longer than {MAX_LINE} bytes", hint)
+                if merge_mark(line):
+                    raise StorageError(
+                        f"{path}, line {number}: a merge of two branches was left half done here ({merge_mark(line)})",
+                        _merge_hint(path, kind),
+                    )
                 if line.strip():
                     rows.append(decode(line, kind, f"{path}, line {number}", hint=hint))
     except OSError as error:
@@ -149,6 +157,15 @@ def _from_arrow(column: pa.ChunkedArray) -> list[Any]:
 
     values: list[Any] = column.to_pylist()
     return [pairs if pairs is None else dict(pairs) for pairs in values] if pa.types.is_map(column.type) else values
+
+
+def _merge_hint(path: Path, kind: type[Any]) -> str:
+    """What to do about a file that holds what two branches say."""
+    if kind.__name__ in MADE_ANEW:
+        return f"it is made anew by machines: rm {path}, then run the same command again"
+    return (
+        f"keep the rows of both in {path}, and delete the lines that begin with <<<<<<<, |||||||, ======= and >>>>>>>"
+    )
 
 
 def _mend(path: Path) -> str:

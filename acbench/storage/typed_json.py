@@ -30,6 +30,7 @@ _LONG_NUMBER = re.compile(rb"(^|[\s:,\[-])[0-9]{19}")
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<field>.*)`)?", re.DOTALL)
 """A message of msgspec."""
 _MISSING = re.compile(r"Object missing required field `(.+)`")
+_MERGE_MARK = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( .*)?\r?$", re.MULTILINE)
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -157,8 +158,16 @@ def _choices(kind: type[Any], field: str) -> list[str]:
     return [str(value) for value in typing.get_args(hints.get(field))]
 
 
+def merge_mark(data: bytes) -> str:
+    """The first line in a text that git writes where two branches differ, such as `<<<<<<< HEAD`; empty if none is."""
+    found = _MERGE_MARK.search(data)
+    return tidy(found[0].decode(errors="replace"), 60) if found else ""
+
+
 def _fault(data: bytes) -> str:
     """Why a text is not JSON as it may be kept, and in which field; empty if nothing is wrong with it."""
+    if mark := merge_mark(data):
+        return f"a merge of two branches was left half done here ({mark})"
     text = data.decode(errors="surrogateescape")
     try:
         return _bad_value(json.loads(text, parse_int=_bounded))

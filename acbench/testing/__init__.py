@@ -2,14 +2,15 @@
 
 | name | stands in for |
 |---|---|
-| `toy_mvtec_ad`, `toy_visa`, `full_tree` | a dataset on disk |
+| `toy_mvtec_ad`, `toy_visa`, `toy_layout`, `full_tree` | a dataset on disk |
 | `FakeModels`, `MemoryVectors` | the models and the vector cache of a `Setup` |
 | `FakeEndpoint` | an OpenAI-compatible endpoint, on loopback |
 | `FakeAnnotationTool` | an annotation tool such as Label Studio, in memory |
 | `FakeHub` | a repository on the Hugging Face Hub, in memory |
 
-`BEHAVIOURS` says how real endpoints behave, and `behave` has a `FakeEndpoint` do so. The fakes fail on demand: see
-`Fault` of `acbench.testing.endpoint` and `Failure`.
+`TOY_LAYOUTS` has a toy dataset in each layout that people's data comes in, and `dropped` tells which images a source
+loses without a word. `BEHAVIOURS` says how real endpoints behave, and `behave` has a `FakeEndpoint` do so. The fakes
+fail on demand: see `Fault` of `acbench.testing.endpoint` and `Failure`.
 """
 
 from acbench.testing.annotation_tool import FakeAnnotationTool
@@ -17,12 +18,14 @@ from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
 from acbench.testing.failures import Failure, FailurePlan
 from acbench.testing.hub import FakeHub
+from acbench.testing.layouts import TOY_LAYOUTS, ToyImage, dropped, toy_layout
 from acbench.testing.models import FakeModels, MemoryVectors
 from acbench.testing.trees import (
     SIZE,
     TOY_MVTEC_AD,
     TOY_VISA,
     full_tree,
+    tiny_image,
     tiny_jpeg,
     tiny_png,
     toy_mvtec_ad,
@@ -33,6 +36,7 @@ from acbench.testing.trees import (
 __all__ = [
     "BEHAVIOURS",
     "SIZE",
+    "TOY_LAYOUTS",
     "TOY_MVTEC_AD",
     "TOY_VISA",
     "Failure",
@@ -42,10 +46,14 @@ __all__ = [
     "FakeHub",
     "FakeModels",
     "MemoryVectors",
+    "ToyImage",
     "behave",
+    "dropped",
     "full_tree",
+    "tiny_image",
     "tiny_jpeg",
     "tiny_png",
+    "toy_layout",
     "toy_mvtec_ad",
     "toy_visa",
     "write_image_anno",

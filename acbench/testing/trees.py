@@ -7,14 +7,13 @@ listing, so that a test sees the real number of files under their real names wit
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from acbench.records import category_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +87,7 @@ def write_image_anno(root: Path, labels: Mapping[str, str]) -> None:
     rows: dict[str, list[tuple[str, str, str]]] = {}
     for image, label in labels.items():
         mask = image.replace("/Images/", "/Masks/").rpartition(".")[0] + ".png" if label != "normal" else ""
-        rows.setdefault(category_of(image), []).append((image, label, mask))
+        rows.setdefault(image.partition("/")[0], []).append((image, label, mask))
     for category, category_rows in rows.items():
         path = root / category / "image_anno.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,8 +105,35 @@ def full_tree(root: Path, paths: Iterable[str]) -> Path:
         if target.parent not in folders:
             target.parent.mkdir(parents=True, exist_ok=True)
             folders.add(target.parent)
-        target.write_bytes(tiny_png(path) if path.lower().endswith(".png") else tiny_jpeg(path))
+        target.write_bytes(tiny_image(path))
     return root
+
+
+def tiny_image(name: str) -> bytes:
+    """An 8×8 image in the format of the name's extension; no two names give the same bytes. `.tif` and
+    `.pgm` have 16 bits a pixel."""
+    extension = name.lower().rpartition(".")[2]
+    if extension == "png":
+        return tiny_png(name)
+    if extension in ("bmp", "gif", "pbm", "pgm", "pnm", "ppm", "tif", "tiff", "webp"):
+        return _tiny(name, extension)
+    return tiny_jpeg(name)
+
+
+def _tiny(name: str, extension: str) -> bytes:
+    """A white square, and a row of pixels that depends on the name; of 12 bits where the format has 16."""
+    import numpy as np
+    from PIL import Image
+
+    is_deep = extension in ("tif", "tiff", "pgm")
+    pixels = np.zeros((8, 8), np.uint16 if is_deep else np.uint8)
+    pixels[3:5, 3:5] = 0xFFF if is_deep else 0xFF
+    pixels[0] = np.frombuffer(hashlib.blake2b(name.encode(), digest_size=8).digest(), np.uint8)
+    file = io.BytesIO()
+    picture = Image.fromarray(pixels).convert("1") if extension == "pbm" else Image.fromarray(pixels)
+    formats = {"tif": "TIFF", "tiff": "TIFF", "bmp": "BMP", "gif": "GIF", "webp": "WEBP"}
+    picture.save(file, formats.get(extension, "PPM"), **({"lossless": True} if extension == "webp" else {}))
+    return file.getvalue()
 
 
 def tiny_png(comment: str = "") -> bytes:

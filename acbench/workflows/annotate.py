@@ -78,13 +78,15 @@ def pull(run: Run, tool: AnnotationTool, dataset: Dataset, claim: str | None = N
     with run.console.stage("read decisions") as progress:
         categories = sorted({item.category for item in dataset.items})
         for done, category in enumerate(categories, start=1):
+            met: pulling.Met = defaultdict(list)
             for project in projects(tool, run.schema, category):
                 tasks = askable.claimed(tool.annotated_tasks(project), claim)
-                total.add(pulling.pull(project, tasks, log))
+                total.add(pulling.pull(project, tasks, log, met=met))
             progress(done, len(categories))
     keep_added(run, log)
     pulling.write_undecided(run.files.undecided_tasks, total.undecided)
     askable.keep_refused(run.files.refused_answers, total.refused)
+    pulling.write_unread(run.files.unread_decisions, total.unread)
     return total
 
 

@@ -27,6 +27,7 @@ from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.roots import parse_root
 from acbench.storage.urls import Url
+from acbench.workflows.app_copies import copies
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import proposer_setup
 from acbench.workflows.queue import Queue, rank, write_queue
@@ -139,6 +140,7 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
         waiting=queue.waiting,
         predictions={name: tables.read(_predictions(run.files, name), Prediction) for name in sorted(set(systems))},
         schema=run.schema,
+        copies=copies(proposed.dataset.items, proposed.dataset.images, root, run.files.workspace / "app"),
     )
     return builder.samples()
 

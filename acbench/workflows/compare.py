@@ -8,8 +8,10 @@ from acbench.evaluation import plots, proposers
 from acbench.evaluation.agreement import AgreementReport, agreement
 from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
 from acbench.records import PEOPLE
+from acbench.review.former import all_as_read
 from acbench.review.history import by_item
 from acbench.storage.atomic import write_bytes
+from acbench.workflows.kept_reviews import kept_reviews
 from acbench.workflows.label import Labelled, label, prepare
 from acbench.workflows.propose import former_proposals
 from acbench.workflows.run import Run
@@ -41,7 +43,9 @@ def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | N
 def measure_agreement(run: Run) -> AgreementReport:
     """Measure how far people agree with each other and with the proposers."""
     proposed = prepare(run)
-    return agreement(proposed.dataset.items, proposed.by_item, by_item(run.reviews.rows), run.schema.benchmark)
+    dataset = proposed.dataset
+    reviews = all_as_read(kept_reviews(run), dataset.by_id, run.schema)
+    return agreement(dataset.items, proposed.by_item, by_item(reviews), run.schema.benchmark)
 
 
 def draw_comparison(run: Run, compared: ProposerComparison) -> Path:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from acbench.data import ingest as reading
+from acbench.data import sources
 from acbench.data.hashing import FileHasher
 from acbench.data.ingest import Dataset
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, SourceError
 from acbench.records import Finding, Item
+from acbench.schema import Schema
+from acbench.schema.class_names import fold
 from acbench.storage import tables
 from acbench.storage.build import records_key
 from acbench.storage.roots import Root, parse_root
 from acbench.workflows.run import Run
+
+SHOWN = 5
+"""How many categories an error names."""
 
 
 def ingest(run: Run) -> Dataset:
@@ -27,9 +34,33 @@ def ingest(run: Run) -> Dataset:
             limit=run.settings.limit,
             hasher=FileHasher(cache=run.ledger.file_facts, progress=progress, engine=engine),
         )
+    check_categories(dataset, run.schema, run.source.title)
     if run.shard is None:
         _write_tables(run, dataset)
     return dataset
+
+
+def check_categories(dataset: Dataset, schema: Schema, title: str) -> None:
+    """Raise SourceError if there is no image at all, or none of a category of the schema."""
+    if not dataset.items:
+        if dataset.limit is None:
+            raise SourceError(f"there is no image of {title} in {dataset.root}", "acbench ingest FOLDER  looks what is")
+        return
+    if schema.categories.keys() & dataset.image_counts:
+        return
+    here, known = sorted(dataset.image_counts), sorted(schema.categories)
+    said = f"none of the {len(dataset.items):,} images in {dataset.root} is of a category of {schema.benchmark}"
+    by_fold = {fold(name): name for name in known}
+    pairs = [(name, by_fold[like[0]]) for name in here if (like := get_close_matches(fold(name), by_fold, 1))]
+    if pairs:
+        meant = " and ".join(f"{found!r} by {wanted!r}" for found, wanted in pairs[:SHOWN])
+        hint = f"did you mean {meant}? The schema's category has to be spelt as the folder"
+    elif len(known) == 1 and "category" in sources.get(schema.source).options:
+        hint = f"if all of them are {known[0]}: --reading category={known[0]}"
+    else:
+        hint = "the names of the schema's categories have to be those on disk"
+    on_disk = ", ".join(here[:SHOWN]) + (" …" if len(here) > SHOWN else "")
+    raise SourceError(f"{said}: on disk are {on_disk}; the schema has {', '.join(known[:SHOWN])}", hint)
 
 
 def dataset_root(run: Run) -> Root:

@@ -16,6 +16,7 @@ from acbench.review.history import by_item
 from acbench.review.resolve import resolve_item
 from acbench.review.witnesses import witnesses
 from acbench.schema import Schema
+from acbench.workflows.kept_reviews import kept_reviews
 from acbench.workflows.run import Run
 
 SHOWN_LABELS = "llm"
@@ -44,7 +45,7 @@ def read_known_labels(
         )
     if missing:
         run.console.note(f"examples are chosen without {', '.join(missing)}, which have not answered yet")
-    return known_labels(dataset.items, proposals, by_item(run.reviews.rows), run.schema)
+    return known_labels(dataset.items, proposals, by_item(kept_reviews(run)), run.schema)
 
 
 def known_labels(

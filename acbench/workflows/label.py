@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from acbench.records import Label, Review
+from acbench.review import former
+from acbench.review.former import LostClass
 from acbench.review.history import by_item
 from acbench.review.resolve import POLICY, resolve
 from acbench.storage.atomic import write_bytes
@@ -16,9 +18,13 @@ from acbench.storage.build import records_key, write_json
 from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
 from acbench.workflows.ingest import ingest
+from acbench.workflows.kept_reviews import keep_copy, kept_reviews, note_rows_that_differ
 from acbench.workflows.labels_meta import labels_meta
 from acbench.workflows.propose import VERSION, Proposed, propose
 from acbench.workflows.run import Run
+
+REASONS = "what reviewers could know of proposals"
+"""Part of the key of the labels, whose reasons have had other words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +33,11 @@ class Labelled:
 
     proposed: Proposed
     reviews: list[Review]
+    """With classes as the schema calls them now: see `acbench.review.former`."""
     table: KeptTable[Label]
     """The labels of the benchmark, also those of images that the dataset does not hold now."""
+    reviews_key: str
+    """A hash of the reviews as they are kept."""
     key: str
     """A hash of everything that decides the labels."""
 
@@ -39,29 +48,45 @@ class Labelled:
         return {label.item_id: label for label in self.table.rows if label.item_id in known}
 
     @cached_property
+    def lost_classes(self) -> list[LostClass]:
+        """The decisions that name classes which the schema no longer has."""
+        return former.lost_classes(self.reviews, self.proposed.dataset.by_id, self.proposed.schema)
+
+    @cached_property
     def reviews_by_item(self) -> dict[str, list[Review]]:
         """item_id → what people decided about it, also of images that the dataset does not hold now."""
         return by_item(self.reviews)
 
 
 def prepare(run: Run) -> Proposed:
-    """Read the dataset and ask the proposers: all that comes before people's decisions."""
+    """Read the dataset and ask the proposers: all that comes before people's decisions.
+
+    Raises ReviewError if decisions that were known are gone: proposers learn from them, and some cost money.
+    """
+    kept_reviews(run)
     return propose(run, ingest(run))
 
 
 def label(run: Run, proposed: Proposed) -> Labelled:
     """Write the labels and their summary, unless they are there."""
-    reviews = run.reviews.rows
+    reviews = kept_reviews(run)
+    note_rows_that_differ(run, reviews)
     labelled = Labelled(
         proposed=proposed,
-        reviews=reviews,
+        reviews=former.all_as_read(reviews, proposed.dataset.by_id, run.schema),
         table=KeptTable(run.files.labels, Label, key=lambda label: label.image),
-        key=digest(VERSION, POLICY, proposed.keys, proposed.dataset.key, records_key(reviews), run.schema.digest),
+        reviews_key=records_key(reviews),
+        key=digest(
+            VERSION, POLICY, REASONS, proposed.keys, proposed.dataset.key, records_key(reviews), run.schema.digest
+        ),
     )
     run.build.ensure(run.files.labels, labelled.key, lambda _: _write_labels(run, labelled))
     run.build.ensure(run.files.labels_meta, labelled.key, lambda path: _write_meta(run, labelled, path))
     if not run.files.reviews.exists():
         write_reviews(run, [])
+    keep_copy(run)
+    if told := former.in_words(labelled.lost_classes):
+        run.console.note(f"{told}; they stand as they were said, and their images are first in the queue")
     return labelled
 
 

@@ -22,6 +22,7 @@ from acbench.workflows import annotate
 from acbench.workflows.annotate import PushOptions
 from acbench.workflows.label import label, prepare
 from acbench.workflows.queue import Queue, rank
+from acbench.workflows.relabel import relabel
 from acbench.workflows.run import Run
 
 URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
@@ -94,7 +95,7 @@ def pull(run: Run, claim: str | None = None) -> PullResult:
     with connected(run.files.project) as tool:
         proposed = prepare(run)
         result = annotate.pull(run, tool, proposed.dataset, claim)
-    label(run, proposed)
+    relabel(run, proposed)  # so that status and report tell of it
     return result
 
 

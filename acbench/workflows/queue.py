@@ -7,9 +7,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from acbench.records import PEOPLE, one_defect
-from acbench.review import csv_queue, rechecks
+from acbench.review import csv_queue, former, rechecks
 from acbench.review import queue as ranking
 from acbench.review.doubt import Doubts, doubts
+from acbench.review.history import current_reviews
 from acbench.review.plan import Commitment, Outlook, Standing, commit
 from acbench.review.queue import AuditSample, RankedItem
 from acbench.storage.atomic import write_bytes
@@ -60,8 +61,14 @@ class Queue:
             whole = (row for row in self.ranked if row.why != "settled")
             undecided = [row for row in whole if labels[row.item_id].decided_by != PEOPLE]
         requests = rechecks.recheck_requests(self.labelled.reviews)
-        known = {item_id: review for item_id, review in requests.items() if item_id in labels}
-        return rechecks.requested_first(undecided, self.ranked, known)
+        flags = {item_id: rechecks.request_words(review) for item_id, review in requests.items() if item_id in labels}
+        flags |= {lost.review.item_id: former.flag_words(lost) for lost in self.labelled.lost_classes}
+        ranked_open = {row.item_id for row in undecided}
+        for item_id, history in self.labelled.reviews_by_item.items():  # also of images that machines had settled
+            is_open = item_id in labels and labels[item_id].status == "pending" and bool(current_reviews(history))
+            if is_open and item_id not in ranked_open:
+                flags.setdefault(item_id, "people have looked at it and not settled it")
+        return rechecks.flagged_first(undecided, self.ranked, flags)
 
     @cached_property
     def audit(self) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from acbench.review import former
 from acbench.review.csv_queue import TakeCounts
 from acbench.storage.build import write_json
 from acbench.workflows.export import export, label_files, proposal_files
@@ -116,5 +117,7 @@ def _report(run: Run, queue: Queue) -> RelabelReport:
         waiting=queue.waiting,
         audit=queue.audit,
         plan=queue.plan_report(),
+        lost_classes=former.in_words(queue.labelled.lost_classes),
+        reviews_key=queue.labelled.reviews_key,
     )
     return relabel_report(outcome, run.schema, run.source)

@@ -12,6 +12,7 @@ from acbench.review.app_marks import CollectResult
 from acbench.review.app_records import AppMark
 from acbench.review.csv_queue import TakeCounts
 from acbench.review.history import ReviewLog
+from acbench.workflows.kept_reviews import kept_reviews
 from acbench.workflows.label import write_reviews
 from acbench.workflows.propose import Proposed
 from acbench.workflows.run import Run
@@ -42,8 +43,8 @@ def collect_marks(
 
 
 def review_log(run: Run, dataset: Dataset) -> ReviewLog:
-    """The reviews of the benchmark, to add to."""
-    return ReviewLog(dataset.by_id, run.schema, run.reviews.rows)
+    """The reviews of the benchmark, to add to. Raises ReviewError if some that were known are gone."""
+    return ReviewLog(dataset.by_id, run.schema, kept_reviews(run))
 
 
 def keep_added(run: Run, log: ReviewLog) -> None:

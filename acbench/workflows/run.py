@@ -95,10 +95,10 @@ class Run:
         """What people decided."""
         return KeptTable(self.files.reviews, Review, key=lambda row: (row.item_id, row.reviewer, row.round))
 
-    @property
+    @cached_property
     def source(self) -> sources.Source:
         """The reader of the dataset."""
-        return sources.get(self.schema.source)
+        return sources.get(self.schema.source, {**self.schema.reading, **self.settings.reading})
 
 
 @contextmanager

@@ -33,6 +33,8 @@ class Settings:
     """The dataset's folder or URL; None if the source makes its own images."""
     categories: tuple[str, ...] = ()
     """The categories to read; all if empty."""
+    reading: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Options of the source, beside those of the schema: how the dataset lies on disk."""
     limit: Annotated[int, Meta(ge=1)] | None = None
     """The highest number of images to read of a category; None for all."""
     backbone: str = "efficientnet-lite0"
@@ -60,6 +62,8 @@ class SettingChanges:
     root: str | None = None
     categories: tuple[str, ...] | None = None
     """`(ALL,)` lifts the restriction."""
+    reading: Mapping[str, str | tuple[str, ...]] | None = None
+    """An option without a value is dropped; the others are kept."""
     limit: int | None = None
     """0 lifts the restriction."""
     backbone: str | None = None
@@ -94,6 +98,9 @@ class SettingChanges:
         values = {name: value for name in fields if (value := getattr(self, name)) is not None}
         if values.get("categories") == (ALL,):
             values["categories"] = ()
+        if self.reading is not None:
+            kept = {**settings.reading, **self.reading}
+            values["reading"] = {key: value for key, value in kept.items() if value not in ("", ("",))}
         values["llm"] = changed(settings.llm, self.llm).model
         after = dataclasses.replace(settings, **values)
         return dataclasses.replace(after, limit=after.limit or None)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from acbench.errors import AcbenchError, StorageError
+from acbench.records import Review
+from acbench.review.pull import read_unread
+from acbench.storage import tables
+from acbench.storage.build import records_key
 from acbench.storage.ledger import Ledger
 from acbench.storage.ledger.artifacts import Artifact
 from acbench.storage.ledger.runs import RunRecord
@@ -34,6 +39,8 @@ class BenchmarkStatus:
     """Images in the queue."""
     plan: str
     """Why the queue is as long as it is, by the plan; empty before the first relabel."""
+    notes: list[str]
+    """What else there is to know: decisions that cannot be used, and whether the counts are of earlier files."""
     artifacts: list[FileStatus]
     """Its files, without the evidence pictures, by path."""
     evidence: str
@@ -75,11 +82,12 @@ def _status(files: BenchmarkFiles, ledger: Ledger) -> BenchmarkStatus:
         for artifact in ledger.artifacts.below(f"{relative(folder)}/")
     ]
     shown = [artifact for artifact in artifacts if not artifact.path.startswith(f"{evidence}/")]
-    labels, waiting, plan = _counts(files)
+    counts = _counts(files)
     return BenchmarkStatus(
-        labels=labels,
-        waiting=waiting,
-        plan=plan,
+        labels=counts.labels,
+        waiting=counts.waiting,
+        plan=counts.plan,
+        notes=_notes(files, counts, {artifact.path: artifact.run_id for artifact in artifacts}),
         artifacts=[
             FileStatus(**dataclasses.asdict(artifact), state=_state(files.project, artifact, ledger))
             for artifact in shown
@@ -89,21 +97,49 @@ def _status(files: BenchmarkFiles, ledger: Ledger) -> BenchmarkStatus:
     )
 
 
-def _counts(files: BenchmarkFiles) -> tuple[dict[str, int], int, str]:
-    """The labels by status, the length of the queue, and what its plan says, as the last relabel reported them.
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What the last relabel reported; empty before the first."""
 
-    Raises StorageError if the report is damaged.
-    """
+    labels: dict[str, int] = field(default_factory=dict)
+    waiting: int = 0
+    plan: str = ""
+    lost_classes: str = ""
+    reviews_key: str | None = None
+    """None if it is not known."""
+
+
+def _counts(files: BenchmarkFiles) -> _Counts:
+    """What the last relabel reported. Raises StorageError if the report is damaged."""
     path = files.report
     if not path.exists():
-        return {}, 0, ""
+        return _Counts()
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         labels, waiting = dict(report["labels"]), int(report["queue"]["waiting"])
         plan = report.get("plan")  # an earlier version wrote none
-        return labels, waiting, str(plan["why"]) if plan else ""
+        lost, key = str(report.get("lost_classes", "")), report.get("reviews_key")
+        return _Counts(labels, waiting, str(plan["why"]) if plan else "", lost, None if key is None else str(key))
     except (ValueError, TypeError, KeyError) as error:
         raise StorageError(f"{path} is damaged: {error}", f"it is remade: acbench relabel {files.benchmark}") from None
+
+
+def _notes(files: BenchmarkFiles, counts: _Counts, run_of: Mapping[str, int]) -> list[str]:
+    """`run_of`: file → the run that wrote it."""
+    relative = files.project.relative
+    notes = [counts.lost_classes] if counts.lost_classes else []
+    if unread := read_unread(files.unread_decisions):
+        kinds = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in sorted(unread.items()))
+        notes.append(
+            f"the last pull could not read {sum(unread.values()):,} annotations ({kinds}): nothing of them was taken,"
+            " and what was decided there before stands"
+        )
+    again = f"the counts are older: acbench relabel {files.benchmark}"
+    if counts.reviews_key is not None and records_key(tables.read(files.reviews, Review)) != counts.reviews_key:
+        notes.append(f"{relative(files.reviews)} is not as the last relabel found it; {again}")
+    elif run_of.get(relative(files.labels), 0) > run_of.get(relative(files.report), 0):
+        notes.append(f"{relative(files.labels)} was made anew since the last relabel; {again}")
+    return notes
 
 
 def _state(project: Project, artifact: Artifact, ledger: Ledger) -> FileState:

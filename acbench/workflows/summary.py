@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from acbench.data.findings import FindingClass
 from acbench.data.ingest import Dataset, describe
 from acbench.data.sources import Source
 from acbench.errors import StorageError
@@ -98,7 +99,7 @@ def count_published(labels: Iterable[Label], schema: Schema) -> PublishedCounts:
     """How much of these labels belongs to the published benchmark."""
     counts: Counter[tuple[str, str]] = Counter()
     for label in labels:
-        category = schema.category(category_of(label.image))
+        category = schema.category(category_of(label.item_id, label.image, schema.categories))
         if category is not None and label.status == "accepted" and label.labels != (GOOD,):
             name = category.published_class(label.labels)
             if name is not None:
@@ -202,8 +203,14 @@ class RelabelReport:
     """The first of the queue."""
     pictures: tuple[str, ...]
     """File names of the evidence pictures of all waiting images."""
+    finding_classes: tuple[FindingClass, ...] = ()
+    """The findings by kind, the weightiest first; none in a report of an earlier version."""
     plan: PlanReport | None = None
     """What the plan takes, or one that were made now; None in a report of an earlier version."""
+    lost_classes: str = ""
+    """How many decisions name classes that the schema no longer has; empty if none does."""
+    reviews_key: str = ""
+    """A hash of what people had decided; empty in a report of an earlier version."""
 
     @property
     def has_failures(self) -> bool:
@@ -268,6 +275,8 @@ class RelabelOutcome:
     audit: Sequence[str]
     """Ids of the random sample of the auto-accepted labels."""
     plan: PlanReport | None = None
+    lost_classes: str = ""
+    reviews_key: str = ""
 
 
 def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelReport:
@@ -280,6 +289,7 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
         dataset=describe(source, dataset),
         images=_count_images(dataset.items),
         findings=tuple(dataset.findings),
+        finding_classes=tuple(dataset.finding_classes),
         witnesses=count_answers(outcome.proposals),
         queue=QueueCounts(waiting=len(waiting), by_why=_count_whys(waiting), ranked=_count_whys(outcome.ranked)),
         labels=count_labels(labels.values()),
@@ -295,6 +305,8 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
         ),
         pictures=tuple(f"{row.item_id}.jpg" for row in waiting),
         plan=outcome.plan,
+        lost_classes=outcome.lost_classes,
+        reviews_key=outcome.reviews_key,
     )
 
 

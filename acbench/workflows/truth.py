@@ -29,6 +29,7 @@ from acbench.schema import Schema
 from acbench.storage import bundled as editions
 from acbench.storage import tables
 from acbench.storage.project import BenchmarkFiles
+from acbench.workflows import settings as kept_settings
 
 TEST = "test"
 """The split that is scored."""
@@ -73,7 +74,7 @@ def project_labels(bench: BenchmarkFiles, schema: Schema) -> LabelSource:
 
 
 def _split_of(bench: BenchmarkFiles, schema: Schema) -> Callable[[str], Split]:
-    by_path = sources.get(schema.source).split_of
+    by_path = _source(bench, schema).split_of
     if by_path is not None:
         return by_path
     items: Mapping[str, Item] = {item.image: item for item in tables.read(bench.items, Item)}
@@ -84,6 +85,11 @@ def _split_of(bench: BenchmarkFiles, schema: Schema) -> Callable[[str], Split]:
         return items[image].split
 
     return split_of
+
+
+def _source(bench: BenchmarkFiles, schema: Schema) -> sources.Source:
+    kept = kept_settings.read(bench.settings)
+    return sources.get(schema.source, {**schema.reading, **(kept.reading if kept else {})})
 
 
 _GIVE_ANOTHER = "give another release, --truth, or other categories of this one, --category"

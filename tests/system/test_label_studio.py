@@ -18,6 +18,7 @@ from acbench.errors import AnnotationToolError
 from acbench.integrations.label_studio import server as servers
 from acbench.schema.form import EMPTY, label_studio_form
 from acbench.schema.guide import instructions
+from acbench.storage.bundled import bundled_folder
 from acbench.testing import toy_mvtec_ad, toy_visa
 from tests.support.browser import open_page
 from tests.support.commands import DyingCommands, acbench, finish, start
@@ -212,7 +213,7 @@ def test_from_queue_to_labels(
     assert all(row["seconds"] > 0 and row["when"] and row["desk"].startswith("label-studio:") for row in kept.values())
     labels = {row["item_id"]: row for row in rows(project / "annotations" / benchmark / "labels.jsonl")}
     for task, label in zip(tasks[:2], (chosen, meant), strict=True):
-        sight = "blind" if task["data"]["blind"] else "saw proposals"
+        sight = "blind" if task["data"]["blind"] else "proposals to unfold"
         found = labels[task["data"]["item_id"]]
         assert (found["labels"], found["decided_by"]) == ([label], "people")
         assert found["reason"] == f"decided by ada ({sight})"
@@ -237,6 +238,64 @@ def test_relabel_pulls_and_pushes_as_part_of_its_cycle(place: tuple[Path, RealDe
     assert second["desk"]["pulled"]["new"] == 1
     assert second["desk"]["pushed"]["screw"]["sent"] == 0
     assert second["decided_by_people"] == first["decided_by_people"] + 1
+
+
+def test_no_edit_of_the_schema_or_the_form_takes_a_decision_back(new_desk: Path, tmp_path: Path) -> None:
+    """Between push and pull a class gets another id: without a word, then with one. Only a deletion withdraws."""
+    project, schema_file = tmp_path / "project", tmp_path / "project" / "schema.yaml"
+    root = str(toy_mvtec_ad(project / "data"))
+    text = bundled_folder("label_schemas").joinpath("mvtec_ac.yaml").read_text(encoding="utf-8")
+    head, bottle, rest = text.partition("  bottle:\n")
+    own, cable, others = rest.partition("\n  cable:\n")
+    renamed = own.replace("broken_large", "crushed")
+    change = "      - {kind: rename, source: broken_large, into: crushed, reason: a better word}\n"
+    told = renamed.replace("    changes:\n", f"    changes:\n{change}").replace("[crushed]", "[broken_large]", 1)
+
+    def write_schema(part: str) -> None:
+        schema_file.write_text("".join([head, bottle, part, cable, others]), encoding="utf-8")
+
+    write_schema(own)
+    acbench(project, "relabel", schema_file, "--root", root, "--category", "bottle", *RELABEL)
+    kept = project / "annotations" / "mvtec_ac" / "reviews.jsonl"
+    with desk_at(new_desk, project / ".acbench" / "desk") as desk:
+        acbench(project, "review", "push", schema_file)
+        number, tasks = tasks_of(desk, "MVTec-AC: Bottle")
+        with desk.client() as client:
+            first, second, _ = (
+                annotate(client, task["id"], chosen)
+                for task, chosen in zip(tasks, ("broken_large", "broken_large", "good"), strict=False)
+            )
+            acbench(project, "review", "pull", schema_file)
+            said = rows(kept)
+            assert [row["verdict"] for row in said] == ["label"] * 3
+            annotate(client, tasks[3]["id"], "broken_large")
+            write_schema(renamed)
+            pulled = acbench(project, "review", "pull", schema_file)
+            found = rows(kept)
+            assert len(found) == 4 and all(row in found for row in said)
+            assert [row["labels"] for row in found].count(["broken_large"]) == 3
+            gone = "3 decisions name classes that the schema no longer has (bottle: broken_large)"
+            assert gone in pulled.err and gone in acbench(project, "status", "mvtec_ac").out
+            write_schema(told)
+            before = kept.read_bytes()
+            assert "no longer has" not in acbench(project, "review", "pull", schema_file).said
+            labels = {row["item_id"]: row for row in rows(project / "annotations" / "mvtec_ac" / "labels.jsonl")}
+            decided = [labels[task["data"]["item_id"]] for task in tasks[:4]]
+            assert [label["labels"] for label in decided] == [["crushed"], ["crushed"], ["good"], ["crushed"]]
+            form = client.get(f"/api/projects/{number}/").json()["label_config"]
+            form = form.replace("</View>", '<Rating name="doubt" toName="image"/></View>', 1)
+            client.patch(f"/api/projects/{number}/", json={"label_config": form}).raise_for_status()
+            doubt = {"from_name": "doubt", "to_name": "image", "type": "rating", "value": {"rating": 3}}
+            place = f"/api/annotations/{second['id']}/"
+            client.patch(place, json={"result": [*second["result"], doubt]}).raise_for_status()
+            asked = acbench(project, "review", "pull", schema_file)
+            assert "'doubt', which is not in acbench's form" in asked.said
+            assert kept.read_bytes() == before
+            assert "could not read 1 annotations (1 edited form)" in acbench(project, "status", "mvtec_ac").out
+            client.delete(f"/api/annotations/{first['id']}/").raise_for_status()
+        assert acbench(project, "review", "pull", schema_file, "--json").facts["withdrawn"] == 1
+    after = [row for row in rows(kept) if row not in found]
+    assert [(row["verdict"], row["item_id"]) for row in after] == [("withdrawn", tasks[0]["data"]["item_id"])]
 
 
 def test_a_pull_killed_at_each_step_loses_and_doubles_nothing(place: tuple[Path, RealDesk], tmp_path: Path) -> None:

@@ -74,6 +74,17 @@ class TestAlpha:
         assert krippendorff_alpha([[A, A]] * 9) is None
         assert krippendorff_alpha([[A], [B]]) is None
         assert krippendorff_alpha([]) is None
+        assert (found.low, found.high, found.n) == (None, None, 15)
+
+    def test_an_interval_takes_thirty_images_that_differ(self) -> None:
+        rows = [[A, A], [B, B], [A, B]] * 10
+        found, fewer, alike = (krippendorff_alpha(each) for each in (rows, rows[:29], [[A, A], [B, B]] * 20))
+        assert found is not None and found.low is not None and found.high is not None and found.low < found.high
+        assert fewer is not None and (fewer.low, fewer.high) == (None, None)
+        assert alike is not None and (alike.value, alike.low, alike.high) == (1, None, None)
+        assert krippendorff_alpha(rows[:9]) is None is fleiss_kappa(rows[:9])
+        assert cohen_kappa([A], [B]) is None is cohen_kappa([A, B] * 4, [B, A] * 4)
+        assert cohen_kappa([A, B] * 8, [A, A] * 8, [str(number) for number in range(8)] * 2) is None
 
     def test_the_same_answers_give_the_same_interval(self) -> None:
         rows = list(zip(ONE, TWO, strict=True))

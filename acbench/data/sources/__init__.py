@@ -3,7 +3,7 @@
 Other packages add sources under the entry-point group `acbench.sources`.
 """
 
-from acbench.data.sources._contract import FoundImage, Source
+from acbench.data.sources._contract import FoundImage, Recognised, Source
 from acbench.data.sources._locate import DatasetLocation, locate
 from acbench.data.sources._originals import Comparison, Folder, Originals, compare, names_digest, originals
 from acbench.data.sources._registry import get, names
@@ -14,6 +14,7 @@ __all__ = [
     "Folder",
     "FoundImage",
     "Originals",
+    "Recognised",
     "Source",
     "compare",
     "get",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from acbench._util.console import Progress
-from acbench.records import Finding, Split
+from acbench.records import Finding, Reading, Split
 from acbench.storage.files import FileTree
 
 
@@ -21,12 +21,33 @@ class FoundImage:
     image: str
     """Path relative to the dataset's root, with forward slashes."""
     mask: str | None
-    """Path of its anomaly mask, or None if there is none. That of a normal image is looked at, and not used."""
-    anomalous: bool
+    """Path of its anomaly mask, or of several, joined by `records.united`; None if there is none. A normal image's is
+    looked at, and not used."""
+    anomalous: bool | None
+    """None if its mask alone tells: whether it marks anything."""
     source_labels: tuple[str, ...]
-    """The dataset's own label strings, unchanged, in its order. Empty if it gives none."""
+    """The dataset's own label strings, unchanged, in its order. Empty if it gives none. Of a normal image `good`,
+    whatever the dataset calls it, so that every schema knows it."""
     problem: Finding | None = None
     """Why the image cannot be used, if its path already tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """What a source has recognised in a folder, by looking at names alone."""
+
+    source: str
+    """Name of the source that reads it."""
+    reading: Reading
+    """The options that say how it lies; empty if the source needs none."""
+    says: str
+    """What was recognised, in one line."""
+    certainty: float
+    """How sure that is, 0 to 1: the surest comes first."""
+    categories: tuple[str, ...] = ()
+    """The categories that are there."""
+    notes: tuple[str, ...] = ()
+    """What would not be used, and the options that would use it; one line each."""
 
 
 class Render(Protocol):
@@ -42,6 +63,8 @@ class Source:
 
     Its author writes a module with the same contents: the texts, names and counts as constants in capitals (`TITLE`),
     the functions under their own names. A module without `split_of` or `render` has None in their place.
+    A module may also offer `OPTIONS` and `configured(reading)`, which gives an object with the same contents for these
+    options, `categories(tree)`, and `recognise(tree)`.
     `acbench.data.sources.get` puts the source together. tests/test_sources.py has a test that every source must pass.
     """
 
@@ -73,6 +96,15 @@ class Source:
     """`known_labels()`: category → every label string of the complete dataset, except those of normal images. If an
     image has several labels, they are one string, joined by commas."""
 
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Option of `reading` → one line of help. Empty if the source has none."""
+    reading: Reading = field(default_factory=dict)
+    """The options that this source was put together with."""
+    categories: Callable[[FileTree], Sequence[str]] | None = None
+    """`categories(tree)`: the categories in a root, where they are not simply those of its folders that `is_category`
+    knows: paths of images need not begin with them. Everything that is in the root is then `scan`'s to tell."""
+    recognise: Callable[[FileTree], Recognised | None] | None = None
+    """`recognise(tree)`: what is in a root, by names alone; None if the source would not read it."""
     split_of: Callable[[str], Split] | None = None
     """`split_of(image)`: the split of an image by its path alone. With it, labels can be scored without the images."""
     render: Render | None = None

@@ -40,7 +40,7 @@ _FAULTS = {
     ),
     "repeated_row": (
         "repeat the image of another row; it has a label only if they agree",
-        "keep one row an image",
+        "one row an image is enough",
     ),
     "contradiction": (
         "say normal of an image in Anomaly, or the reverse: it gets no label",

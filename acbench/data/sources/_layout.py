@@ -14,13 +14,18 @@ from itertools import chain
 from acbench.records import Finding
 from acbench.storage.files import FileRefused, FileTree, FolderEntry
 
-_READ = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
-"""Extensions of the image formats that acbench reads."""
-_NOT_READ = frozenset(
-    {".apng", ".avif", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".npy", ".pgm", ".pnm", ".ppm"}
-    | {".svg", ".tga", ".tif", ".tiff", ".webp"}
+_READ = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pbm", ".pgm", ".ppm", ".pnm"}
 )
+"""Extensions of the image formats that acbench reads."""
+_NOT_READ = frozenset({".apng", ".avif", ".exr", ".heic", ".heif", ".jp2", ".jxl", ".npy", ".svg", ".tga"})
 """Extensions of image formats that acbench does not read. Such a file counts as an image with a problem."""
+IMAGES = _READ | _NOT_READ
+"""Extensions of images, in lower case."""
+
+
+_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "@eadir", "$recycle.bin", "lost+found"})
+"""Names, in lower case, of what systems leave behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,15 @@ def subfolders(
     Folders that are not among `only`, and files that are not among `extras`, are out of place.
     """
     entries = yield from _entries(tree, folder)
-    expected = [entry for entry in entries if entry.kind == "folder" and (only is None or entry.name in only)]
+    expected = [
+        entry
+        for entry in entries
+        if entry.kind == "folder" and not is_litter(entry.name) and (only is None or entry.name in only)
+    ]
     for entry in entries:
-        if entry not in expected and not (entry.kind == "file" and entry.name.lower() in extras):
+        if is_litter(entry.name):
+            yield litter(entry)
+        elif entry not in expected and not (entry.kind == "file" and entry.name.lower() in extras):
             yield stray(entry)
     return [entry.name for entry in expected]
 
@@ -55,7 +66,7 @@ def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Gene
     files = []
     entries = yield from _entries(tree, folder)
     for entry in entries:
-        file = _image_file(entry)
+        file = image_file(entry)
         if file is None:
             yield stray(entry)
             continue
@@ -67,9 +78,9 @@ def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Gene
                 detail=f"it is a {file.extension}, where {title} has {extension}: a converted copy",
                 hint="its pixels may differ from the original's; use the original if you can",
             )
-    yield from _collisions(files)
+    yield from collisions(files)
     if not files:
-        yield Finding(path=folder, kind="empty_folder", detail="there is no image in it", hint="fill or remove it")
+        yield Finding(path=folder, kind="empty_folder", detail="there is no image in it")
     return files
 
 
@@ -100,14 +111,14 @@ def pair_masks(
                 path=image.path,
                 kind="missing_mask",
                 detail=f"there is no mask {folder}/{name}{extension}",
-                hint="copy it from the original dataset; without it, nothing can point at the defect",
+                hint="without it, nothing can point at the defect: see where the dataset came from",
             )
         elif mask.path in image_of:
             yield Finding(
                 path=image.path,
                 kind="shared_mask",
                 detail=f"it and {image_of[mask.path]} have one name, and thus one mask",
-                hint="keep one of the two, or rename one",
+                hint="under names of their own, each can have a mask of its own",
             )
         else:
             image_of[mask.path] = image.path
@@ -119,7 +130,7 @@ def pair_masks(
                 path=mask.path,
                 kind="mask_without_image",
                 detail=f"it is not used: {'another mask' if mask in spare else 'no image'} has its name",
-                hint=f"a mask is named as its image is, then `{suffix}{extension}`" if suffix else "",
+                hint=f"a mask has the name of its image, then `{suffix}{extension}`" if suffix else "",
             )
     return mask_of
 
@@ -138,22 +149,35 @@ def _unreadable_mask(path: str, why: Finding) -> Finding:
     return Finding(path=path, kind="unreadable_mask", detail=f"the mask: {why.detail}", hint=why.hint, failed=True)
 
 
+def is_litter(name: str) -> bool:
+    """Whether a name is one that systems and programs leave behind: hidden ones, and a few that everybody knows."""
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def litter(entry: FolderEntry) -> Finding:
+    """The finding about what a system or a program has left behind."""
+    what = "a hidden folder" if entry.kind == "folder" else "a file"
+    return Finding(path=entry.path, kind="litter", detail=f"{what} of a system or a program: it is not read")
+
+
 def stray(entry: FolderEntry) -> Finding:
     """The finding about an entry for which the layout has no place."""
     if entry.refused is not None:
         return entry.refused.finding(entry.path)
+    if is_litter(entry.name):
+        return litter(entry)
     if entry.kind == "folder":
         return Finding(
             path=entry.path,
             kind="stray_folder",
             detail="the layout has no such folder: it is not read",
-            hint="move it away",
+            hint="it may stay where it is",
         )
     return Finding(
         path=entry.path,
         kind="stray_file",
         detail="the layout has no file here: it is not read",
-        hint="move it away",
+        hint="it may stay where it is",
     )
 
 
@@ -165,21 +189,22 @@ def _entries(tree: FileTree, folder: str) -> Generator[Finding, None, list[Folde
         return []
 
 
-def _image_file(entry: FolderEntry) -> ImageFile | None:
-    """None if the entry has no image's extension."""
+def image_file(entry: FolderEntry) -> ImageFile | None:
+    """The image or mask that an entry is; None if it has no image's extension, or is a folder with such a name."""
     stem, dot, extension = entry.name.rpartition(".")
     extension = f".{extension.lower()}"
-    if not dot or entry.name.startswith("._") or extension not in _READ | _NOT_READ:
+    if not dot or is_litter(entry.name) or extension not in IMAGES:
         return None
     why = entry.refused
     if entry.kind == "folder":
-        why = FileRefused("not_a_file", "it is a folder, not a file", "put the original file in its place")
+        why = FileRefused("not_a_file", "it is a folder, not a file", "an image is a file")
     elif why is None and extension in _NOT_READ:
-        why = FileRefused("unsupported_format", f"a {extension} is not read", "save it as PNG")
+        why = FileRefused("unsupported_format", f"a {extension} is not read", "save a copy as PNG beside it")
     return ImageFile(entry.path, stem, extension, None if why is None else why.finding(entry.path))
 
 
-def _collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
+def collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
+    """Findings about files whose names are one on some disks."""
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for file in files:
         alike[_key(file.path).casefold()].append(file.path)
@@ -189,7 +214,7 @@ def _collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
                 path=other,
                 kind="colliding_names",
                 detail=f"its name and that of {first} differ in case or accents' spelling only",
-                hint="rename one: on a disk that ignores case, one overwrites the other",
+                hint="a disk that ignores case has room for one of them only",
             )
 
 

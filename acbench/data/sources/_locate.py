@@ -52,9 +52,14 @@ def locate(source: Source, root: Root, wanted: Collection[str] = ()) -> DatasetL
         raise _nothing_below(real)
     if real.name and source.is_category(tree, "."):
         if printable(real.name) != real.name:
-            raise SourceError(f"the name of {_shown(root)} holds characters that cannot be shown", "rename it")
+            raise SourceError(
+                f"the name of {_shown(root)} holds characters that cannot be shown",
+                "give it under a name that can be shown",
+            )
         categories = _choose((real.name,), wanted)
         return DatasetLocation(_only(real), categories, tuple(_unknown_categories(source, categories)))
+    if source.categories is not None:
+        return _whole(source, root, tree, wanted)
     present = tuple(entry.name for entry in entries if entry.kind == "folder" and source.is_category(tree, entry.name))
     if not present:
         raise _no_category(source, root, tree, entries)
@@ -65,6 +70,15 @@ def locate(source: Source, root: Root, wanted: Collection[str] = ()) -> DatasetL
         if entry.refused or (entry.name not in present and entry.name.lower() not in source.extras)
     ]
     return DatasetLocation(tree, chosen, (*map(stray, out_of_place), *_unknown_categories(source, chosen)))
+
+
+def _whole(source: Source, root: Root, tree: FileTree, wanted: Collection[str]) -> DatasetLocation:
+    """The location of a dataset whose source says which categories a root holds."""
+    assert source.categories is not None
+    present = tuple(source.categories(tree))
+    if not present:
+        raise SourceError(f"{_shown(root)} holds no image of {source.title} that can be read", source.home)
+    return DatasetLocation(tree, _choose(present, wanted))
 
 
 def _existing(root: Path) -> Path:
@@ -113,6 +127,8 @@ def _choose(present: tuple[str, ...], wanted: Collection[str]) -> tuple[str, ...
 
 def _unknown_categories(source: Source, categories: tuple[str, ...]) -> Iterator[Finding]:
     """A finding for each category that the complete dataset does not have; they are read like the others."""
+    if not source.image_counts:
+        return  # nobody knows which categories people's own data has
     unknown = [category for category in categories if category not in source.image_counts]
     for other in _others(source) if unknown else ():
         theirs = [category for category in unknown if category in other.image_counts]
@@ -125,12 +141,12 @@ def _unknown_categories(source: Source, categories: tuple[str, ...]) -> Iterator
                 hint=other.home,
             )
             return
-    for category in unknown if source.image_counts else ():
+    for category in unknown:
         yield Finding(
             path=category,
             kind="unknown_category",
             detail=f"{source.title} has no category of this name: it is read all the same",
-            hint="rename the folder if it is one of them, else describe it in a label schema of your own",
+            hint="a label schema of your own can describe it",
         )
 
 

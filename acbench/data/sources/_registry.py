@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from acbench._util.plugins import Plugins
 from acbench.data.sources._contract import Source
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, SourceError
+from acbench.records import Reading
 
 T = TypeVar("T")
 
@@ -20,9 +22,17 @@ def names() -> list[str]:
     return _PLUGINS.names()
 
 
-def get(name: str) -> Source:
-    """The source of that name. Raises AcbenchError if there is none, or if its module cannot be loaded or used."""
+def get(name: str, reading: Reading | None = None) -> Source:
+    """The source of that name, with the options `reading` that say how the dataset lies on disk.
+
+    Raises AcbenchError if there is none, or if its module cannot be loaded or used, and SourceError for an option that
+    it does not have, or that cannot have that value.
+    """
     module = _Module(name, _PLUGINS.load(name))
+    options: Mapping[str, str] = module.constant("OPTIONS", dict) if module.offers("OPTIONS") else {}
+    if reading:
+        _check_options(name, reading, options)
+        module = _Module(name, module.function("configured")(reading))
     return Source(
         name=module.constant("NAME", str),
         title=module.constant("TITLE", str),
@@ -36,9 +46,25 @@ def get(name: str) -> Source:
         is_category=module.function("is_category"),
         scan=module.function("scan"),
         known_labels=module.function("known_labels"),
+        options=options,
+        reading=dict(reading or {}),
+        categories=module.optional_function("categories"),
+        recognise=module.optional_function("recognise"),
         split_of=module.optional_function("split_of"),
         render=module.optional_function("render"),
     )
+
+
+def _check_options(source: str, reading: Reading, options: Mapping[str, str]) -> None:
+    """Raise SourceError for an option that the source does not have."""
+    for key in reading:
+        if key in options:
+            continue
+        if not options:
+            raise SourceError(f"the source {source!r} has no option {key!r}: it reads one layout", "leave it out")
+        alike = get_close_matches(key, options, n=1)
+        meant = f"did you mean {alike[0]}? " if alike else ""
+        raise SourceError(f"the source {source!r} has no option {key!r}", f"{meant}It has: {', '.join(options)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +73,9 @@ class _Module:
 
     source: str
     content: object
+
+    def offers(self, name: str) -> bool:
+        return hasattr(self.content, name)
 
     def constant(self, name: str, kind: type[T]) -> T:
         value = getattr(self.content, name, None)

@@ -1,26 +1,309 @@
-"""Reads a dataset of your own in the layout of MVTec-AD; your label schema names its categories and classes."""
+"""Reads a dataset of your own: class folders, splits, masks beside or apart, in any layout that patterns can say.
+
+Your label schema names its categories and classes. How it lies is found by looking, or said in `reading`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from acbench._util.plural import counted
+from acbench._util.text import printable
 from acbench.data.sources import mvtec_ad
+from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, Placed, arrange, folded, hashed_split
+from acbench.data.sources._contract import FoundImage, Recognised
+from acbench.data.sources._layout import collisions, image_file, stray
+from acbench.data.sources._layout_options import OPTIONS, PATTERNS, read_layout
+from acbench.data.sources._presets import ENOUGH, inside, look
+from acbench.data.sources._suggest import how_to_read, normal_candidates
+from acbench.data.sources._walk import Walked, is_fenced, walk
+from acbench.errors import SourceError
+from acbench.records import GOOD, Finding, Reading, Split, united
+from acbench.storage.files import FileRefused, FileTree, FolderEntry
+
+__all__ = ["OPTIONS"]
 
 NAME = "folders"
 TITLE = "your dataset"
 LICENCE = "LicenseRef-unknown"
 ATTRIBUTION = "Not stated."
-HOME = "give a folder with <category>/train/good, <category>/test/<class> and <category>/ground_truth/<class>"
+HOME = "give the folder that holds its images; --reading 'image={class}/{stem}.*' says how they lie"
 BENCHMARK = "YOUR_SCHEMA.yaml"
-LAYOUT = mvtec_ad.LAYOUT
+LAYOUT = "a folder for each class, with or without splits and categories"
 EXTRAS = mvtec_ad.EXTRAS
 IMAGE_COUNTS: Mapping[str, int] = {}
-
-is_category = mvtec_ad.is_category
-scan = mvtec_ad.scan
-split_of = mvtec_ad.split_of
 
 
 def known_labels() -> Mapping[str, tuple[str, ...]]:
     """Nothing: only its label schema says which labels a dataset of your own has."""
     return {}
+
+
+def is_category(tree: FileTree, folder: str) -> bool:
+    """Whether a folder is laid out as a category of MVTec-AD: one that is the root has the root's name."""
+    return any(
+        image_file(entry) is not None
+        for split in ("train", "test")
+        if mvtec_ad.is_category(tree, folder)
+        for name in tree.folders(f"{folder}/{split}".removeprefix("./"))
+        for entry in _entries(tree, f"{folder}/{split}/{name}".removeprefix("./"))
+    )
+
+
+def categories(tree: FileTree) -> Sequence[str]:
+    """The categories of a root, as its layout names them. Raises SourceError if no layout fits."""
+    return FolderReader({}).categories(tree)
+
+
+def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+    """Every image of these categories, and everything out of place."""
+    return FolderReader({}).scan(tree, categories)
+
+
+def recognise(tree: FileTree) -> Recognised | None:
+    """What layout a root has."""
+    return FolderReader({}).recognise(tree)
+
+
+def configured(reading: Reading) -> object:
+    """The reader with these options. Raises SourceError, naming the option."""
+    return FolderReader(reading)
+
+
+class FolderReader:
+    """What this module offers, with options; sources of other packages can be made of it.
+
+    Raises SourceError for an option that it does not have, or that cannot have that value.
+    """
+
+    NAME, TITLE, LICENCE, ATTRIBUTION, HOME = NAME, TITLE, LICENCE, ATTRIBUTION, HOME
+    BENCHMARK, LAYOUT, EXTRAS, IMAGE_COUNTS, OPTIONS = BENCHMARK, LAYOUT, EXTRAS, IMAGE_COUNTS, OPTIONS
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.layout, self.is_told = read_layout(reading)
+        self.known_labels = known_labels
+
+    def is_category(self, tree: FileTree, folder: str) -> bool:
+        """Whether a folder is a category that can be the root. A dataset whose layout is told is read as a whole."""
+        return not self.reading and is_category(tree, folder)
+
+    def categories(self, tree: FileTree) -> Sequence[str]:
+        """The categories of a root. Raises SourceError if no layout fits."""
+        layout, arranged = self._arranged(tree, walk(tree))
+        return sorted({_category(image, layout) for image in arranged.images})
+
+    def scan(self, tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
+        """Every image of these categories, and everything out of place."""
+        walked = walk(tree, categories if is_fenced(tree) else (".",))
+        layout, arranged = self._arranged(tree, walked)
+        every = {_category(image, layout) for image in arranged.images}
+        chosen = set(categories)
+        yield from _found(arranged, layout, chosen)
+        others = tuple(every - chosen) if layout.has_categories else ()
+        for finding in _out_of_place(walked, arranged, layout, self.EXTRAS):
+            if finding.path.partition("/")[0] not in others:
+                yield finding
+
+    def recognise(self, tree: FileTree) -> Recognised | None:
+        """What layout a root has; None if it holds no image that a layout explains."""
+        walked = walk(tree)
+        try:
+            layout, arranged = self._arranged(tree, walked)
+        except SourceError:
+            return None
+        classes = Counter(image.says.get("class", "") for image in arranged.images)
+        normal = [name for name in classes if name and layout.is_normal(name)]
+        splits = sorted({image.says["split"] for image in arranged.images if "split" in image.says})
+        found = sorted({_category(image, layout) for image in arranged.images})
+        says = f"{layout.title}: {counted(len(arranged.images), 'image')}, {counted(len(arranged.owner), 'mask')}"
+        if len(classes) > 1 or "" not in classes:
+            says += (
+                f"; normal: {', '.join(sorted(normal)) or 'none'}; classes: {_few(sorted(set(classes) - {*normal}))}"
+            )
+        if splits:
+            says += f"; splits: {', '.join(splits)}"
+        reading: dict[str, str | tuple[str, ...]] = {} if layout.name == PATTERNS else {"layout": layout.name}
+        if not layout.has_categories:
+            reading["category"] = layout.category
+        notes = [*how_to_read(arranged, layout, found)]
+        if not normal and "" not in classes:
+            notes.append(normal_candidates(classes))
+        if walked.others:
+            kinds = Counter("." + entry.name.rpartition(".")[2] for entry in walked.others)
+            shown = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5))
+            notes.append(f"other files ({shown}), such as {walked.others[0].path}")
+        return Recognised(
+            source=NAME,
+            reading={**reading, **self.reading},
+            says=says,
+            certainty=round(arranged.explained * (0.4 if layout.name == "unlabelled" else 0.8), 3),
+            categories=tuple(found),
+            notes=tuple(notes),
+        )
+
+    def _arranged(self, tree: FileTree, walked: Walked) -> tuple[Layout, Arranged]:
+        """The layout, told or found by looking, and the files in it. Raises SourceError if none fits."""
+        if not walked.images:
+            raise SourceError(f"there is no image in {tree.root}", "give the folder that holds the images: --root")
+        layout = self.layout
+        if not self.is_told:
+            fitting = look(walked.images, layout)
+            if not fitting or fitting[0][1].explained < ENOUGH:
+                example = walked.images[0].path
+                near = inside(walked.images, layout)[:3]
+                meant = (
+                    f"did you mean {' or '.join(f'{tree.root}/{name}' for name in near)}? Else say it" if near else ""
+                )
+                raise SourceError(
+                    f"how the {len(walked.images):,} images in {tree.root} lie is not known, such as {example}",
+                    f"{meant or 'say it'}: {how_to_say(example)}",
+                )
+            told = layout.masks
+            layout = fitting[0][0]
+            layout = dataclasses.replace(layout, masks=(*told, *layout.masks))
+        if not layout.category:
+            layout = dataclasses.replace(layout, category=_root_name(tree))
+        arranged = arrange(walked.images, layout)
+        if not arranged.images:
+            patterns = " or ".join(pattern.text for pattern in layout.images)
+            raise SourceError(
+                f"no image in {tree.root} matches {patterns}",
+                f"there is {walked.images[0].path}, for example: {how_to_say(walked.images[0].path)}",
+            )
+        return layout, arranged
+
+
+def how_to_say(path: str) -> str:
+    """The option that would read a file, as a person types it."""
+    *folders, _name = path.split("/")
+    pattern = "/".join([*folders[:-1], "{class}", "{stem}.*"] if folders else ["{stem}.*"])
+    return f"--reading 'image={pattern}'"
+
+
+def _found(arranged: Arranged, layout: Layout, chosen: set[str]) -> Iterator[FoundImage | Finding]:
+    """Every image, and what is wrong with its mask."""
+    split_of = _splits(arranged, layout)
+    shared = dict(arranged.shared)
+    missing = _lack_masks(arranged, layout)
+    for image in arranged.images:
+        category = _category(image, layout)
+        if category not in chosen:
+            continue
+        name = image.says.get("class", "")
+        masks = [mask.file for mask in arranged.masks_of.get(image.file.path, ())]
+        is_normal = layout.is_normal(name) or (not name and not masks and layout.unmasked_is_normal)
+        usable = [mask.path for mask in masks if mask.problem is None]
+        for mask in masks:
+            if mask.problem is not None:
+                why = mask.problem
+                yield Finding(path=mask.path, kind="unreadable_mask", detail=why.detail, hint=why.hint, failed=True)
+        if image.file.path in shared:
+            detail = f"its mask {shared[image.file.path]} is that of {arranged.owner[shared[image.file.path]]} too"
+            hint = "a pattern of masks that names more, such as {class} or {folder}, tells them apart"
+            yield Finding(path=image.file.path, kind="shared_mask", detail=detail, hint=hint)
+        elif not masks and not is_normal and category in missing:
+            yield Finding(
+                path=image.file.path,
+                kind="missing_mask",
+                detail="it has no mask, though others of its category have one",
+                hint="it is read without one; if there is one, `mask` says where",
+            )
+        yield FoundImage(
+            category=category,
+            split=split_of(image, is_normal),
+            image=image.file.path,
+            mask=united(usable) if usable else None,
+            anomalous=None if not name and usable else not is_normal,
+            source_labels=(GOOD,) if is_normal else (name,) if name else (),
+            problem=image.file.problem,
+        )
+
+
+def _splits(arranged: Arranged, layout: Layout) -> Callable[[Placed, bool], Split]:
+    """The split of an image, and of whether it is normal."""
+    names = {folded(image.says["split"]) for image in arranged.images if "split" in image.says}
+    test = layout.test if names & layout.test else layout.test | (frozenset(VALIDATION) - layout.train)
+
+    def split_of(image: Placed, is_normal: bool) -> Split:
+        name = image.says.get("split")
+        if name is not None:
+            return "test" if folded(name) in test else "train"
+        if layout.split is not None:
+            return layout.split
+        return hashed_split(image.file.path) if is_normal else "test"
+
+    return split_of
+
+
+def _lack_masks(arranged: Arranged, layout: Layout) -> set[str]:
+    """The categories of which some images have masks, and so all anomalous ones should."""
+    return {_category(image, layout) for image in arranged.images if image.file.path in arranged.masks_of}
+
+
+def _out_of_place(walked: Walked, arranged: Arranged, layout: Layout, extras: frozenset[str]) -> Iterator[Finding]:
+    """Everything that is neither an image nor the mask of one, and what a person should know of the layout."""
+    yield from walked.findings
+    for mask in arranged.masks:
+        if mask.file.path not in arranged.owner:
+            yield Finding(
+                path=mask.file.path,
+                kind="mask_without_image",
+                detail="it lies where masks do, and no image has its name: it is not used",
+                hint="if it is an image, or its image has another name, `image` and `mask` say so",
+            )
+    hint = how_to_say(arranged.rest[0].path) if arranged.rest else ""
+    for file in arranged.rest:
+        if file.problem is not None:
+            yield file.problem
+            continue
+        detail = f"it lies where the layout ({layout.title}) has neither image nor mask: it is not read"
+        yield Finding(path=file.path, kind="unmatched_image", detail=detail, hint=f"to read it too: {hint}")
+    for entry in walked.others:
+        if entry.name.lower() not in extras:
+            yield stray(entry)
+    for folder in walked.empty:
+        yield Finding(path=folder, kind="empty_folder", detail="there is nothing in it")
+    yield from collisions([image.file for image in arranged.images])
+    yield from _validation(arranged, layout)
+
+
+def _validation(arranged: Arranged, layout: Layout) -> Iterator[Finding]:
+    """The finding about images for validation, which are for training here if there is a test split."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    has_test = False
+    for image in arranged.images:
+        name = image.says.get("split", "")
+        has_test = has_test or folded(name) in layout.test
+        if folded(name) in set(VALIDATION) - layout.test - layout.train:
+            counts[name] += 1
+    use, option = ("training", "test") if has_test else ("testing", "train")
+    for name, count in counts.items():
+        yield Finding(
+            path=".",
+            kind="validation_split",
+            detail=f"{count:,} images of `{name}` are read as images for {use}",
+            hint=f"--reading {option}={name}  reads them otherwise",
+        )
+
+
+def _entries(tree: FileTree, folder: str) -> Sequence[FolderEntry]:
+    try:
+        return tree.entries(folder)
+    except FileRefused:
+        return ()
+
+
+def _category(image: Placed, layout: Layout) -> str:
+    return image.says.get("category") or layout.category
+
+
+def _root_name(tree: FileTree) -> str:
+    return printable(tree.root.rstrip("/").rpartition("/")[2].removesuffix(".zip")) or "images"
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:6])
+    return f"{shown} and {len(names) - 6:,} more" if len(names) > 6 else shown or "none"

@@ -86,7 +86,7 @@ def _train(tree: FileTree, category: str) -> Iterator[FoundImage | Finding]:
                 path=f"{category}/train/{folder}",
                 kind="anomalous_in_train",
                 detail=f"train holds normal images only, in `{GOOD}`: this folder is not read",
-                hint=f"move it to {category}/test/{folder}",
+                hint="if this is a dataset of your own, `source: folders` reads it where it is",
                 failed=True,
             )
 

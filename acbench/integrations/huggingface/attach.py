@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from acbench._util.prefetch import prefetch
-from acbench.errors import ReleaseError, RemoteError
+from acbench.data.images import united_png
+from acbench.errors import AcbenchError, ReleaseError, RemoteError
+from acbench.records import mask_files, mask_hash
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree, parse_root
 from acbench.storage.urls import is_url
@@ -52,9 +54,14 @@ def attach_images(dataset: D, root: str | Path) -> D:
     tree = open_tree(place)
     for name in _NAMES:
         try:
-            paths = _paths(dataset, name, tree, place)
+            files = _files(dataset, name, tree, place)
         except RemoteError as why:
             raise ReleaseError(why.message, why.hint) from None
+        if any(file.united for file in files):
+            cells = [{"bytes": file.united, "path": file.path} if file.united or file.path else None for file in files]
+            dataset = dataset.add_column(name, cells, feature=datasets.Image())
+            continue
+        paths = [file.path for file in files]
         dataset = dataset.add_column(name, paths, feature=datasets.Value("string")).cast_column(name, datasets.Image())
     return dataset
 
@@ -64,14 +71,16 @@ class _File:
     """A file of the user's copy."""
 
     path: str | None
-    """Where it is; None if there is none, or not the right one."""
+    """Where it is; None if there is none, or not the right one, or several."""
+    united: bytes | None = None
+    """A PNG of what any of several masks of one image marks."""
     problem: str = ""
 
 
-def _paths(dataset: Dataset, name: str, tree: FileTree, root: Root) -> list[str | None]:
-    """Where each file of a column is. Raises ReleaseError unless all of them are those that were labelled."""
+def _files(dataset: Dataset, name: str, tree: FileTree, root: Root) -> list[_File]:
+    """Each file of a column. Raises ReleaseError unless all of them are those that were labelled."""
     wanted = list(zip(dataset[f"{name}_path"], dataset[f"{name}_sha256"], strict=True))
-    files = list(prefetch(lambda pair: _find(*pair, tree), wanted, workers=4, most=32))
+    files = list(prefetch(lambda pair: _find(name, *pair, tree), wanted, workers=4, most=32))
     problems = [file.problem for file in files if file.problem]
     if problems:
         more = f"; and {len(problems) - SHOWN:,} more" if len(problems) > SHOWN else ""
@@ -80,17 +89,18 @@ def _paths(dataset: Dataset, name: str, tree: FileTree, root: Root) -> list[str 
             f" {'; '.join(problems[:SHOWN])}{more}",
             "give the folder that holds the categories of the original dataset, unchanged",
         )
-    return [file.path for file in files]
+    return files
 
 
-def _find(path: str | None, sha256: str | None, tree: FileTree) -> _File:
+def _find(name: str, path: str | None, sha256: str | None, tree: FileTree) -> _File:
     """Find a file and compare its sha256. A row without a path has no file, and nothing is wrong with that."""
     if not path or not sha256:
         return _File(None)
     try:
-        located = tree.locate(path)
-        if hashlib.sha256(tree.fetch(path, located)).hexdigest() != sha256:
+        located = [(file, tree.locate(file)) for file in (mask_files(path) if name == "mask" else (path,))]
+        data = [tree.fetch(file, place) for file, place in located]
+        if mask_hash([hashlib.sha256(each).hexdigest() for each in data]) != sha256:
             raise FileRefused("other_bytes", "it is not the file that was labelled (its sha256 differs)")
-        return _File(located.address)
-    except FileRefused as why:
-        return _File(None, f"{path}: {why.message}")
+        return _File(located[0][1].address) if len(data) == 1 else _File(None, united_png(data))
+    except AcbenchError as why:
+        return _File(None, problem=f"{path}: {why.message}")

@@ -84,8 +84,8 @@ class Velm:
     # Work in parts
 
     def context(self, items: Sequence[Item]) -> list[Item]:
-        """The training items: the detector is fitted to normal ones, questions show them, and all decide the name."""
-        return [item for item in self.setup.items if item.split == "train"]
+        """The normal training items: the detector is fitted to them, questions show them, and all decide the name."""
+        return [item for item in self.setup.items if item.split == "train" and not item.anomalous]
 
     def fit_parts(self, items: Sequence[Item]) -> list[Sequence[Item]]:
         """One item of each category, since a detector is fitted to a category."""

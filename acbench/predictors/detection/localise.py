@@ -84,7 +84,7 @@ class Localiser:
     @cached_property
     def key(self) -> str:
         """8 hex digits of everything that decides the localisations."""
-        train = [item.sha256 for item in self.setup.items if item.split == "train"]
+        train = [item.sha256 for item in self.setup.items if item.split == "train" and not item.anomalous]
         name = self._detector.name if self._detector else self.setup.options.detector
         return digest(
             2, name, self._gate.false_alarms, self._gate.costs, sorted(train), PEAK, *self.setup.images.key, length=8

@@ -130,6 +130,7 @@ FORMS = {
     "--llm-price": "1/2",
     "--llm-url": "http://localhost/v1",
     "--price": "1/2",
+    "--reading": "normal=fine",
     "--shard": "1/2",
     "--url": "http://localhost/v1",
 }
@@ -332,7 +333,7 @@ def test_an_unreadable_image_is_excluded_with_its_reason_and_the_rest_goes_on(pr
     (project / WORK / "images" / image).unlink()  # a link to what other tests use
     (project / WORK / "images" / image).write_bytes(b"no picture")
     done = here_in(project, "relabel", "sample", status=3)
-    assert f"! {image}: " in done.out
+    assert f"✗ {image}: " in done.out
     row = labels(project)[image]
     assert row["status"] == "excluded"
     assert "it is not a PNG" in row["reason"]

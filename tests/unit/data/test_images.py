@@ -15,10 +15,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from acbench._util.text import printable
-from acbench.data.images import MAX_PIXELS, Header, ImageReader, probe
+from acbench.data.image_formats import MAX_PIXELS
+from acbench.data.images import Header, ImageReader, decode, probe
 from acbench.errors import ImageError
 from acbench.storage.files import MAX_BYTES, FileRefused, FileTree
 from acbench.testing import tiny_jpeg, tiny_png
+
+MAGIC = (
+    *(b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"GIF89a", b"RIFF\x40\0\0\0WEBPVP8X"),
+    *(b"P5 99 99 255 ", b"P4 999 99 ", b"P3 99 99 255 "),
+)
+"""How files of each format begin."""
 
 
 def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -42,13 +49,16 @@ def png_claiming(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [("PNG", "RGB"), ("PNG", "L"), ("PNG", "P"), ("PNG", "1"), ("JPEG", "RGB"), ("BMP", "RGB"), ("BMP", "L")],
+    [
+        *[("PNG", "RGB"), ("PNG", "L"), ("PNG", "P"), ("PNG", "1"), ("JPEG", "RGB"), ("BMP", "RGB"), ("BMP", "L")],
+        *[("TIFF", "RGB"), ("TIFF", "L"), ("WEBP", "RGB"), ("GIF", "P"), ("PPM", "RGB"), ("PPM", "L"), ("PPM", "1")],
+    ],
 )
 def test_probe_reads_the_header(kind: str, mode: str) -> None:
     assert probe(encoded(noise(mode), kind)) == Header(31, 17, mode, kind)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_probe_sees_a_cut_off_file(kind: str, share: float) -> None:
     data = encoded(noise("RGB", (200, 100)), kind)
@@ -71,10 +81,67 @@ def test_bytes_after_the_end_do_no_harm() -> None:
     assert probe(tiny_jpeg() + b"\0" * 1000).width == 8
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PPM"])
+@pytest.mark.parametrize("kind", ["TGA", "ICO", "PCX", "JPEG2000"])
 def test_other_formats_are_refused_whatever_the_name(kind: str) -> None:
-    with pytest.raises(ImageError, match="not a PNG, JPEG or BMP"):
+    with pytest.raises(ImageError, match="not a PNG, JPEG, BMP, TIFF, WebP, GIF, PBM, PGM or PPM"):
         probe(encoded(noise("RGB"), kind))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
+def test_of_several_pictures_the_first_is_read(kind: str, tmp_path: Path) -> None:
+    first, second = Image.new("RGB", (8, 8), (250, 0, 0)), Image.new("RGB", (8, 8), (0, 0, 250))
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(first, kind, save_all=True, append_images=[second], **lossless)
+    (tmp_path / "a").write_bytes(data)
+    assert probe(data).more and not probe(encoded(first, kind)).more
+    assert ImageReader(tmp_path).image("a").getpixel((3, 3)) == (250, 0, 0)
+
+
+def test_a_webp_is_measured_before_its_decoder_takes_memory() -> None:
+    data = bytearray(encoded(noise("RGB"), "WEBP", lossless=True, exif=b"Exif"))
+    assert data[12:16] == b"VP8X"
+    data[24:30] = b"\xff\x3f\0\xff\x3f\0"
+    with pytest.raises(ImageError, match=r"it claims 16,384×16,384 pixels"):
+        probe(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [(np.array([[0, 4095]], np.uint16), "PNG"), (np.array([[0, 4095]], np.uint16), "TIFF")],
+)
+def test_twelve_bits_of_sixteen_are_read_in_their_range(values: np.ndarray, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(encoded(Image.fromarray(values), kind))
+    assert probe((tmp_path / "a").read_bytes()).deep
+    assert np.asarray(ImageReader(tmp_path, {"a": 12}).image("a"))[0, :, 0].tolist() == [0, 255]
+
+
+def test_a_portable_map_says_its_range_itself(tmp_path: Path) -> None:
+    (tmp_path / "a.pgm").write_bytes(b"P5\n# made by a camera\n2 1\n4095\n\0\0\x0f\xff")
+    assert probe((tmp_path / "a.pgm").read_bytes()).deep
+    assert np.asarray(ImageReader(tmp_path).image("a.pgm"))[0, :, 0].tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("head", ["P5 40 30 4095\n", "P5 40 30 100\n", "P6 40 30 1023\n", "P6 40 30 7\n"])
+def test_a_portable_map_is_scaled_as_pillow_does_it(head: str, tmp_path: Path) -> None:
+    kind, _, _, most = head.split()
+    shape = (30, 40) if kind == "P5" else (30, 40, 3)
+    values = np.random.default_rng(1).integers(0, int(most) + 1, shape)
+    data = head.encode() + values.astype(">u2" if int(most) > 255 else "u1").tobytes()
+    theirs = Image.open(io.BytesIO(data))
+    np.testing.assert_array_equal(np.asarray(decode(data)).astype(int), np.asarray(theirs).astype(int))
+
+
+def test_floating_point_values_have_no_range() -> None:
+    with pytest.raises(ImageError, match="floating-point"):
+        probe(encoded(Image.fromarray(np.zeros((2, 2), np.float32)), "TIFF"))
+
+
+@pytest.mark.parametrize(
+    "data", [b"P5\n" + b"#" * 9000 + b"\n2 1\n255\n12", b"P5 2", b"P7 2 1 255 ab", b"P6\n-2 1\n255\n"]
+)
+def test_a_portable_map_without_an_honest_header_is_refused(data: bytes) -> None:
+    with pytest.raises(ImageError):
+        probe(data)
 
 
 @pytest.mark.parametrize("size", [(100_001, 1000), (2**31 - 1, 2**31 - 1), (0, 5)])
@@ -92,13 +159,13 @@ def test_the_largest_picture_is_allowed() -> None:
     assert probe(png_claiming(MAX_PIXELS // 1000, 1000)).height == 1000
 
 
-@given(st.binary(max_size=300), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"]))
+@given(st.binary(max_size=300), st.sampled_from(MAGIC))
 def test_garbage_is_an_image_error(data: bytes, magic: bytes) -> None:
     with pytest.raises(ImageError):
         probe(magic + data)
 
 
-@given(st.data(), st.sampled_from(["PNG", "JPEG", "BMP"]))
+@given(st.data(), st.sampled_from(["PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM"]))
 def test_a_damaged_picture_is_decoded_or_an_image_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, kind: str
 ) -> None:

@@ -237,7 +237,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "bomb": (bomb, "unreadable_image", "at most 100,000,000 are read"),
     "empty": (empty, "unreadable_image", "the file is empty"),
     "cut off": (cut, "unreadable_image", "was cut off"),
-    "text": (text, "unreadable_image", "not a PNG, JPEG or BMP"),
+    "text": (text, "unreadable_image", "not a PNG, JPEG, BMP, TIFF"),
     "huge": (huge, "unreadable_image", "at most 512 MiB"),
     "pipe": (make_pipe, "not_a_file", "a pipe"),
     "socket": (make_socket, "not_a_file", "a socket"),
@@ -249,7 +249,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "link to itself": (make_link("000.png"), "broken_link", ""),
     "not UTF-8": (rename(b"\xff.png"), "bad_name", r"\udcff.png"),
     "control character": (rename(b"a\x1b[2J\n.png"), "bad_name", r"a\x1b[2J\n.png"),
-    "not a format": (rename(b"000.tiff"), "unsupported_format", ".tiff is not read"),
+    "not a format": (rename(b"000.avif"), "unsupported_format", ".avif is not read"),
 }
 
 
@@ -345,8 +345,8 @@ class TestHostile:
             "bottle/ground_truth/contamination/7_mask.png": "mask_without_image",
             "bottle/ground_truth/gone/000_mask.png": "mask_without_image",
             "bottle/ground_truth/good/000_mask.png": "mask_size",
-            "bottle/test/good/._000.png": "stray_file",
-            "bottle/test/good/Thumbs.db": "stray_file",
+            "bottle/test/good/._000.png": "litter",
+            "bottle/test/good/Thumbs.db": "litter",
             "bottle/test/good/more": "stray_folder",
             "bottle/test/nothing": "empty_folder",
             "bottle/test/stray.png": "stray_file",

@@ -136,7 +136,8 @@ def test_a_mask_beside_a_normal_image(toy: Path, marks: bool) -> None:
     dataset = ingest(sources.get("mvtec_ad"), toy)
     assert item(dataset, "bottle/test/good/000.png").mask is None
     said = [(each.path, each.kind) for each in dataset.findings]
-    assert said == ([("bottle/ground_truth/good/000_mask.png", "marked_normal")] if marks else [])
+    kind = "marked_normal" if marks else "empty_normal_mask"
+    assert said == [("bottle/ground_truth/good/000_mask.png", kind)]
 
 
 def test_damaged_pixels_of_a_mask_are_found_at_once(toy: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,12 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import acbench.data
+import acbench.storage.files
 from acbench.data import sources
 from acbench.data.sources import FoundImage, Source, _image_anno, sample, visa
 from acbench.errors import AcbenchError, SourceError
 from acbench.records import Finding
 from acbench.storage.files import FileRefused
-from acbench.testing import toy_mvtec_ad, toy_visa
+from acbench.testing import dropped, tiny_image, toy_mvtec_ad, toy_visa
 from tests.support.commands import python
 
 MVTEC_AD = sources.get("mvtec_ad")
@@ -89,6 +92,21 @@ class TestContract:
             assert each.source_labels
             assert (each.mask is not None) == each.anomalous
             assert each.split == "test" or not each.anomalous
+
+    def test_it_drops_no_image_without_a_word(self, name: str, tmp_path: Path) -> None:
+        root = TOYS[name](tmp_path / "toy")
+        category = scanned(sources.get(name), root)[0][0].category
+        for path in (
+            "stray.png", "other/deep/1.jpg", f"{category}/stray.tif", f"{category}/more/1.webp", ".hidden/1.png",
+            f"{category}/train/1.png", f"{category}/test/new/deep/1.png", f"{category}/train/new/1.png",
+            f"{category}/ground_truth/new/1.png", f"{category}/Data/1.gif", f"{category}/Data/Images/Odd/1.JPG",
+            f"{category}/Data/Images/Normal/odd.avif", f"{category}/Data/Masks/Normal/1.png",
+        ):  # fmt: skip
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(tiny_image(path))
+        place = sources.locate(sources.get(name), root)
+        found, findings = scanned(sources.get(name), root)
+        assert dropped(root, [*place.findings, *found, *findings]) == []
 
     def test_a_category_can_be_the_root(self, name: str, tmp_path: Path) -> None:
         source = sources.get(name)
@@ -222,7 +240,7 @@ class TestLocate:
         (tmp_path / "__MACOSX").mkdir()
         (tmp_path / "elsewhere").symlink_to("/")
         found = {each.path: each.kind for each in sources.locate(MVTEC_AD, tmp_path).findings}
-        assert found == {".DS_Store": "stray_file", "__MACOSX": "stray_folder", "elsewhere": "link_outside"}
+        assert found == {".DS_Store": "litter", "__MACOSX": "litter", "elsewhere": "link_outside"}
 
     def test_links_out_of_the_root_are_told(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path / "data")
@@ -267,6 +285,14 @@ class TestMvtecAd:
             "002.png": "bottle/ground_truth/contamination/002_mask.png",
         }
         assert [(each.kind, each.path) for each in findings] == [("missing_mask", "bottle/test/contamination/000.png")]
+
+    def test_hidden_folders_are_no_classes(self, tmp_path: Path) -> None:
+        toy_mvtec_ad(tmp_path)
+        for folder in ("test/.ipynb_checkpoints", "train/.cache", "ground_truth/.ipynb_checkpoints"):
+            shutil.copytree(tmp_path / "bottle/test/good", tmp_path / "bottle" / folder)
+        found, findings = scanned(MVTEC_AD, tmp_path / "bottle")
+        assert {label for each in found for label in each.source_labels} == {"good", "broken_large", "contamination"}
+        assert {each.kind for each in findings} == {"litter"} and len(findings) == 3
 
     def test_an_accent_spelled_in_two_ways_is_one_name(self, tmp_path: Path) -> None:
         toy_mvtec_ad(tmp_path, {"bottle": ["contamination"]}, each=1)
@@ -447,3 +473,11 @@ class TestVisa:
         else:
             assert set(parsed.labels) <= set(known)
             assert all(label.isprintable() for labels in parsed.labels.values() for label in labels)
+
+
+def test_no_hint_about_data_advises_what_destroys_it() -> None:
+    harm = re.compile(r'"[^"\n]*\b(move|remove|delete|rename|replace|overwrite|fill)\s+(it|them|one|or|the)\b')
+    files = [*Path(acbench.data.__file__).parent.rglob("*.py"), Path(acbench.storage.files.__file__)]
+    assert len(files) > 30
+    said = [found.group() for path in files for found in harm.finditer(path.read_text(encoding="utf-8"))]
+    assert said == []

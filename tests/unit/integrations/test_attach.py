@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import acbench
-from acbench.testing import toy_mvtec_ad
+from acbench.testing import toy_layout, toy_mvtec_ad
 from tests.support.lazy import lazy
 from tests.support.releases import build
 
@@ -90,3 +92,43 @@ def test_what_cannot_be_joined_is_said(labels: Any, images: Path) -> None:
         acbench.attach_images(part.remove_columns("image_sha256"), images)
     with pytest.raises(acbench.AcbenchError, match="IterableDataset"):
         acbench.attach_images(part.to_iterable_dataset(), images)
+
+
+BOX = """
+benchmark: box
+version: "1"
+source: folders
+reading: {layout: loco}
+title: Boxes
+licence: CC0-1.0
+attribution: Ada
+about: Boxes of a toy.
+categories:
+  box:
+    name: Box
+    object: A box
+    normal: It is whole.
+    guide: Look at it.
+    classes:
+      - {id: wrong, name: Wrong, definition: It is wrong., not: A scratch is thin., source: [logical_anomalies]}
+"""
+
+
+def test_several_masks_of_an_image_come_as_one(tmp_path: Path) -> None:
+    root = toy_layout(tmp_path / "images", "loco")
+    second = root / "box/ground_truth/logical_anomalies/000/001.png"
+    marked = Image.new("L", (8, 8))
+    marked.paste(255, (0, 0, 8, 1))
+    marked.save(second)
+    (tmp_path / "box.yaml").write_text(BOX)
+    (tmp_path / "project").mkdir()
+    built = build(tmp_path / "project", str(tmp_path / "box.yaml"), root=str(root), images=False)
+    found = datasets.load_dataset(str(built.folder), cache_dir=str(tmp_path / "cache"))["test"]
+    joined = acbench.attach_images(found, root)
+    row = next(row for row in joined if row["image_path"] == "box/test/logical_anomalies/000.png")
+    pixels = np.asarray(row["mask"].convert("L")) > 0
+    assert pixels[0].all() and pixels[4, 4] and not pixels[6].any()
+    assert [row["mask"] for row in joined if row["mask_path"] is None] == [None] * 3
+    second.write_bytes(second.read_bytes() + b"more")
+    with pytest.raises(acbench.AcbenchError, match=r"000/001\.png"):
+        acbench.attach_images(found, root)

@@ -184,6 +184,19 @@ def accuracy(name: str, given: BaselineSetup) -> float:
     return value
 
 
+def test_no_detector_learns_from_defects_that_are_for_training(root: Path) -> None:
+    given = setup(root, detector="patchcore")
+    defects = [dataclasses.replace(item, split="train") for item in given.items if item.anomalous][:4]
+    items = [*defects, *(item for item in given.items if item.item_id not in {each.item_id for each in defects})]
+    more = dataclasses.replace(given, items=items)
+    assert {item.split for item in defects} == {"train"}
+    assert Localiser(more).key == Localiser(given).key
+    assert not [item for item in build_baseline("velm", more).context(scored_items(given)) if item.anomalous]
+    tested = [item for item in scored_items(given) if not item.anomalous]
+    before, after = ([seen.place.score for seen in Localiser(each).localise(tested, quiet)] for each in (given, more))
+    assert before == after
+
+
 @pytest.mark.parametrize("name", baseline_names())
 @pytest.mark.parametrize("detector", ["patchcore", "oracle", "none"])
 class TestContract:

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from PIL import Image
 
 from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface.datasets import DatasetsFormat
-from acbench.records import Review, item_id
+from acbench.records import Review, item_id, mask_hash, united
 from acbench.release import manifest as manifests
+from acbench.release import parquet
 from acbench.release.parquet import plan_shards, write_shard
 from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
 from acbench.release.rows import Row, make_rows, numbering_of
 from acbench.review.history import by_item
 from acbench.review.resolve import POLICY, POLICY_SUMMARY, machine_labels
+from acbench.storage.digests import sha256_file
+from acbench.storage.files import FileTree
 from acbench.storage.roots import open_tree
 from acbench.testing import toy_mvtec_ad, toy_visa
 from acbench.workflows.label import label, prepare
@@ -406,3 +412,23 @@ def test_what_is_wrong_with_a_manifest_is_named(visa: Path, change: dict[str, An
 def test_a_manifest_comes_back_as_it_was(visa: Path) -> None:
     data = (visa / ".acbench/visa_ac/release/release.json").read_bytes()
     assert manifests.parse(data).to_bytes() == data
+
+
+def test_of_several_masks_the_release_holds_one(tmp_path: Path) -> None:
+    paths = ("image.png", "left.png", "right.png")
+    for path, box in zip(paths, ((0, 0, 8, 8), (0, 0, 2, 8), (6, 0, 8, 8)), strict=True):
+        picture = Image.new("L", (8, 8))
+        picture.paste(255, box)
+        picture.save(tmp_path / path)
+    hashes = [sha256_file(tmp_path / path) for path in paths]
+    row: Any = {
+        "item_id": "box-1", "image_path": paths[0], "image_sha256": hashes[0], "mask_path": united(paths[1:]),
+        "mask_sha256": mask_hash(hashes[1:]),
+    }  # fmt: skip
+    cells, _ = parquet._with_images(row, FileTree(tmp_path))
+    assert cells["mask"]["path"] == "box-1_mask.png"
+    mask = np.asarray(Image.open(io.BytesIO(cells["mask"]["bytes"]))) > 0
+    assert mask.any(axis=0).tolist() == [True, True, *[False] * 4, True, True]
+    Image.new("L", (8, 8)).save(tmp_path / "right.png")
+    with pytest.raises(ReleaseError, match="has changed"):
+        parquet._with_images(row, FileTree(tmp_path))

@@ -70,6 +70,7 @@ def test_a_class_as_a_tag_decides() -> None:
             labels=("contamination",),
             note="was broken_large",
             shown=("neighbours@1",),
+            sight="seen",
             when=NOON,
             desk="fiftyone:acbench/5f",
             schema_version=MVTEC_AC.version,

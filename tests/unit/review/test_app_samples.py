@@ -11,7 +11,7 @@ import pytest
 from acbench.records import Item, Prediction, Proposal
 from acbench.review.app_records import FIELDS, AppLabel, AppSample
 from acbench.review.app_samples import SampleBuilder
-from acbench.review.rechecks import requested_first
+from acbench.review.rechecks import flagged_first, request_words
 from tests.support.records import MVTEC_AC, decides, item, labels_of, ranked_by, says
 
 ROOT = Path("/data")
@@ -101,7 +101,8 @@ def test_predictions_stand_beside_the_label() -> None:
 def test_the_queue_comes_first_in_its_order() -> None:
     again = decides("ada", NORMAL, verdict="unsure", note="a crack?", desk="fiftyone:x/1")
     ranked = ranked_by([ONE, TWO, NORMAL], {}, MVTEC_AC)
-    waiting = requested_first([each for each in ranked if each.item_id == TWO.item_id], ranked, {NORMAL.item_id: again})
+    queue = [each for each in ranked if each.item_id == TWO.item_id]
+    waiting = flagged_first(queue, ranked, {NORMAL.item_id: request_words(again)})
     found = list(shown(ranked=ranked, waiting=waiting, reviews=[again]).values())
     assert [card.item_id for card in found] == [NORMAL.item_id, TWO.item_id, ONE.item_id]
     assert [card.fields["queue"] for card in found] == [1, 2, None]

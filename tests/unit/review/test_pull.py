@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
+from acbench.errors import ReviewError
 from acbench.records import Review
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, TaskKey, ToolProject
 from acbench.review.askable import SERVICE, claimed
+from acbench.review.former import all_as_read, in_words, lost_classes
 from acbench.review.history import ReviewLog, current_reviews
-from acbench.review.pull import PullResult, last_round, pull
-from tests.support.records import MVTEC_AC, item
+from acbench.review.pull import Met, PullResult, last_round, pull
+from acbench.review.sight import sight_of_proposer
+from acbench.schema import Schema, read
+from tests.support.records import CHIP, CRACK, HEAD, MVTEC_AC, TAIL, item
 
 BOTTLE, OTHER = item(), item(1)
 ITEMS = {each.item_id: each for each in (BOTTLE, OTHER)}
@@ -58,8 +62,14 @@ class Pulled:
         return {name: count for name, count in self.result.counts.items() if count}
 
 
-def pulled(tasks: Sequence[AnnotatedTask], earlier: Sequence[Review] = (), project: ToolProject = PROJECT) -> Pulled:
-    log = ReviewLog(ITEMS, MVTEC_AC, earlier)
+def pulled(
+    tasks: Sequence[AnnotatedTask],
+    earlier: Sequence[Review] = (),
+    project: ToolProject = PROJECT,
+    *,
+    schema: Schema = MVTEC_AC,
+) -> Pulled:
+    log = ReviewLog(ITEMS, schema, earlier)
     result = pull(project, tasks, log, now=NOW)
     return Pulled(log.reviews, result)
 
@@ -75,6 +85,7 @@ def test_a_decision_becomes_a_row_with_all_that_is_known_of_it() -> None:
         labels=("contamination",),
         note="a thread",
         shown=("clip@00000000", "neighbours@00000000"),
+        sight="available",
         seconds=4.3,
         when="2026-01-01T00:00:45+00:00",
         desk="label-studio:0a1b2c3d/2/45",
@@ -114,6 +125,154 @@ def test_a_decision_that_was_taken_back_is_withdrawn_once(after: tuple[Annotatio
     back = pulled([task(said(1, "contamination"))], third.reviews)
     assert back.counts == {"changed": 1}
     assert [row.labels for row in current_reviews(back.reviews)] == [("contamination",)]
+
+
+OFFERED = ["broken_large", "broken_small", "contamination", "good"]
+GONE = read.parse(HEAD.replace("cup:", "bottle:") + "    classes:" + CHIP + CRACK + TAIL)[0]
+"""A schema in which bottles have other classes."""
+
+
+def renamed(*changes: str) -> Schema:
+    """The same, which says what former classes are called now."""
+    tail = "    changes:\n" + "".join(f"      - {{{change}, reason: a better word}}\n" for change in changes)
+    made = read.parse(HEAD.replace("cup:", "bottle:") + "    classes:" + CHIP + CRACK + tail)[0]
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [
+        (said(1, "contamination", "crack"), "former_class"),
+        (said(1, "contamination", result=[{"from_name": "boxes", "value": {"x": 1}}]), "edited_form"),
+        (said(1, "contamination", "good"), "contradictory"),
+        (said(1, "never heard of"), "unknown_class"),
+        (said(1, "contamination"), ""),
+    ],
+)
+def test_no_edit_of_schema_or_form_takes_a_decision_back(found: Annotation, kind: str) -> None:
+    assert GONE is not None
+    first = pulled([task(said(1, "contamination"), classes=OFFERED)])
+    for now in (GONE, replace(GONE, categories={})):
+        kept = pulled([task(found, classes=OFFERED)], first.reviews, schema=now)
+        changed = kind == "former_class" and bool(now.categories)
+        assert kept.reviews[:1] == first.reviews and len(kept.reviews) == 1 + changed
+        assert not any(review.verdict == "withdrawn" for review in kept.reviews)
+        if changed:
+            assert kept.reviews[1].labels == ("contamination", "crack"), "ada changed it, and named a new class too"
+        elif not now.categories:
+            assert kept.result.unread == {"unknown_item": 1}
+        elif kind:
+            assert kept.result.unread == {kind: 1}
+        again = pulled([task(found, classes=OFFERED)], kept.reviews, schema=now)
+        assert again.reviews == kept.reviews
+
+
+def test_what_an_earlier_version_withdrew_for_a_schema_comes_back() -> None:
+    assert GONE is not None
+    (row,) = pulled([task(said(1, "contamination"))]).reviews
+    withdrawn = replace(row, round=2, verdict="withdrawn", labels=())
+    found = pulled([task(said(1, "contamination"))], [row, withdrawn], schema=GONE)
+    assert [review.labels for review in current_reviews(found.reviews)] == [("contamination",)]
+    assert pulled([task(said(1, "contamination"))], found.reviews, schema=GONE).reviews == found.reviews
+
+
+def test_what_was_decided_before_the_schema_changed_is_kept_as_it_was_said() -> None:
+    assert GONE is not None
+    answers = task(said(1, "contamination"), said(2, "broken_small", by="bob"), classes=OFFERED, schema="7")
+    found = pulled([answers], schema=GONE)
+    assert [(row.labels, row.schema_version) for row in found.reviews] == [
+        (("contamination",), "7"), (("broken_small",), "7")
+    ]  # fmt: skip
+    assert found.counts == {"new": 2, "former_class": 2} and not found.result.unread
+    lost = lost_classes(found.reviews, ITEMS, GONE)
+    assert in_words(lost) == (
+        "2 decisions name classes that the schema no longer has (bottle: broken_small, contamination)"
+    )
+    mapped = renamed(
+        "kind: merge, source: broken_small, into: chip", "kind: rename, source: contamination, into: crack"
+    )
+    assert [row.labels for row in all_as_read(found.reviews, ITEMS, mapped)] == [("crack",), ("chip",)]
+    assert lost_classes(found.reviews, ITEMS, mapped) == []
+    mixed = renamed("kind: mixed, source: contamination")
+    assert len(lost_classes(found.reviews, ITEMS, mixed)) == 2, "what was mixed up is not one of the classes"
+
+
+def test_a_class_that_no_form_offered_is_no_class() -> None:
+    found = pulled([task(said(1, "crack"), classes=["\x1b[31m", "Crack", "x" * 500, 7])])
+    assert found.counts == {"unknown_class": 1} and found.reviews == []
+
+
+@pytest.mark.parametrize("number", [-1, 0, 10**9, 10**30, True, 1.0, "1"])
+def test_a_round_that_cannot_be_is_not_ours_and_adds_nothing(number: Any) -> None:
+    found = pulled([task(said(1, "good"), turn=number)])
+    assert found.counts == {"not_ours": 1} and found.reviews == []
+
+
+def test_the_last_round_that_can_be_is_pulled_once() -> None:
+    first = pulled([task(said(10**18 - 1, "good", when=""), turn=10**9 - 1)])
+    assert first.counts == {"new": 1} == {"new": len(first.reviews)}
+    assert pulled([task(said(10**18 - 1, "good", when=""), turn=10**9 - 1)], first.reviews).counts == {"same": 1}
+    beyond = pulled([task(said(10**18, "good", when=""))])
+    assert beyond.reviews == [] and beyond.counts == {"edited_form": 1}
+    last = replace(first.reviews[0], round=10**9 - 1)
+    with pytest.raises(ReviewError, match="none can follow"):
+        pulled([task(said(2, "unsure"))], [last])
+
+
+def test_notes_and_names_are_kept_without_control_characters_and_within_bounds() -> None:
+    long = "x" * 20_000
+    found = pulled(
+        [task(said(1, "good", note="a\x1b[2Jb\0\u202ec", by="a\x1b[1mda"), said(2, "good", note=long, by="bob"))]
+    )
+    assert [row.reviewer for row in found.reviews] == ["a [1mda", "bob"]
+    assert found.reviews[0].note == "a[2Jbc"
+    assert len(found.reviews[1].note) == 10_000 and found.reviews[1].note.endswith("… (cut at 10,000 characters)")
+    assert found.counts == {"new": 2, "cut": 1} and "note of bob" in found.remarks[0]
+    cut_in_silence = [found.reviews[0], replace(found.reviews[1], note=long[:10_000])]
+    tasks = [task(said(1, "good", note="a\x1b[2Jb\0\u202ec", by="a\x1b[1mda"), said(2, "good", note=long, by="bob"))]
+    for kept in (found.reviews, cut_in_silence):
+        assert pulled(tasks, kept).reviews == kept
+
+
+@pytest.mark.parametrize(
+    ("data", "sight"),
+    [
+        ({"shown": ["clip@00000000"], "blind": False, "proposed": 1}, "available"),
+        ({"blind": True, "proposed": 2}, "blind"),
+        ({"blind": True, "proposed": 0}, "none"),
+        ({"blind": False, "proposed": 0}, "none"),
+        ({"blind": False}, "none"),
+        ({"blind": True}, "blind"),
+        ({}, "blind"),
+    ],
+)
+def test_what_a_person_could_know_of_proposals_is_recorded(data: Any, sight: str) -> None:
+    (row,) = pulled([task(said(1, "good"), **data)]).reviews
+    assert row.sight == sight
+
+
+def test_a_blind_task_is_not_blind_for_who_saw_proposals_before() -> None:
+    seen = task(said(1, skipped=True), shown=["clip@00000000"], blind=False, proposed=1)
+    blind = task(said(2, "good"), said(3, "good", by="bob"), turn=2, blind=True, proposed=1)
+    found = pulled([seen, blind])
+    assert [(row.reviewer, row.sight) for row in found.reviews] == [("ada", "earlier"), ("bob", "blind")]
+    log, met = ReviewLog(ITEMS, MVTEC_AC, ()), Met(list)
+    for project, each in ((PROJECT, seen), (LATER, blind)):
+        pull(project, [each], log, met=met)
+    assert [row.sight for row in log.added] == ["earlier", "blind"], "the project of the earlier round counts too"
+    ada, bob = found.reviews
+    for review, clip, other in ((ada, "earlier", "blind"), (bob, "blind", "blind")):
+        assert sight_of_proposer(review, found.reviews, "clip") == clip
+        assert sight_of_proposer(review, found.reviews, "neighbours") == other
+
+
+def test_who_skipped_a_task_with_proposals_is_not_blind_afterwards() -> None:
+    skipped = task(said(1, skipped=True), shown=["clip@00000000"], blind=False, proposed=1)
+    blind = task(said(2, "good"), said(3, "good", by="bob"), turn=2, number=2, blind=True, proposed=2)
+    ada, bob = pulled([skipped, blind]).reviews
+    assert (ada.sight, ada.shown, bob.sight, bob.shown) == ("earlier", ("clip@00000000",), "blind", ())
+    assert [sight_of_proposer(ada, [ada], name) for name in ("clip", "neighbours")] == ["earlier", "blind"]
 
 
 def test_a_task_that_is_gone_takes_no_decision_with_it() -> None:

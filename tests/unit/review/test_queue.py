@@ -138,9 +138,16 @@ class TestAuditSample:
 
     def test_it_is_drawn_from_test_images_that_nobody_doubts(self) -> None:
         items, proposals = settled(10)
-        items = [dataclasses.replace(each, split="train") if n < 5 else each for n, each in enumerate(items)]
+        items = [
+            dataclasses.replace(each, split="train", anomalous=False) if n < 5 else each for n, each in enumerate(items)
+        ]
         proposals[items[9].item_id][1] = says(items[9], "clip", CLASSES[0])
         assert sorted(sample(items, proposals, audit=1)) == sorted(each.item_id for each in items[5:9])
+
+    def test_defects_that_are_for_training_are_in_it(self) -> None:
+        items, proposals = settled(6)
+        items = [dataclasses.replace(each, split="train") for each in items]
+        assert len(sample(items, proposals, audit=1)) == 6
 
     def test_normal_images_are_in_it(self) -> None:
         normal = item(label=None)

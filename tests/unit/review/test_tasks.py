@@ -20,10 +20,11 @@ from acbench.integrations.label_studio.validation import prediction_check
 from acbench.records import Item, Proposal, Review
 from acbench.review import queue_pictures as pictures
 from acbench.review import task_pictures as desk_pictures
-from acbench.review.annotation_tool import Task
-from acbench.review.history import by_item
+from acbench.review.annotation_tool import AnnotatedTask, Annotation, Task, ToolProject
+from acbench.review.history import ReviewLog, by_item
+from acbench.review.pull import pull
 from acbench.review.queue import RankedItem, Why
-from acbench.review.tasks import Check, DueTask, Selection, TaskContent, due_tasks, refuse_unfit
+from acbench.review.tasks import HIDDEN_FIELDS, Check, DueTask, Selection, TaskContent, due_tasks, refuse_unfit
 from acbench.schema import people
 from acbench.schema.form import EMPTY, FIELDS, label_studio_form
 from acbench.testing import toy_mvtec_ad
@@ -32,6 +33,7 @@ from tests.support.records import MVTEC_AC, decides, item, labels_of, says
 
 PICTURES = {name: f"/data/{name}.jpg" for name in FIELDS if name != "proposals"}
 ITEMS = [item(number) for number in range(4)]
+PROJECT = ToolProject(number=3, uid="0a1b2c3d", title="Bottle", tasks=1, annotators=1, form_is_ours=True)
 NO_REFERENCES = pictures.References([])
 WHYS: tuple[Why, ...] = ("disputed", "unnamed", "suspect", "audit")
 WAITING = [RankedItem(item_id=each.item_id, rank=n, why=why, label_issue_score=0.5, detail="")
@@ -121,9 +123,31 @@ class TestBlind:
     def test_a_blind_task_says_nothing_of_what_others_think(self) -> None:
         found = made([says(ITEMS[0], "source_label", "contamination")], blind=True)
         assert found.predictions == []
-        text = str(found.data).casefold()
+        text = str({**found.data, "classes": []}).casefold()  # the form lists all classes
         assert not any(word in text for word in ("contamination", "source_label", "disputed"))
-        assert (found.data["blind"], found.data["shown"]) == (True, [])
+        assert (found.data["blind"], found.data["shown"], found.data["proposed"]) == (True, [], 1)
+
+
+@pytest.mark.parametrize("number", [0, -1, 10**9, 10**30])
+def test_a_round_that_no_pull_would_know_is_not_sent(number: int) -> None:
+    with pytest.raises(AnnotationToolError, match=f"there is no round {number}"):
+        picked(round=number)
+
+
+def test_a_task_says_for_its_decision_what_it_is() -> None:
+    """The classes that it offers, how many proposals there are, and whether people have not settled the image."""
+    for reviewed in (False, True):
+        due = DueTask(WAITING[0], 2 if reviewed else 1, reviewed)
+        data = content(due, [says(ITEMS[0], "source_label", "contamination"), says(ITEMS[0], "clip")]).task().data
+        assert (data["reviewed"], data["proposed"]) == (reviewed, 1)
+        assert data["classes"] == sorted(CATEGORY.answers)
+        assert {"reviewed", "proposed", "classes"} <= set(HIDDEN_FIELDS)
+        log = ReviewLog({ITEMS[0].item_id: ITEMS[0]}, MVTEC_AC, [])
+        chosen = {"from_name": "labels", "to_name": "image", "type": "choices", "value": {"choices": ["good"]}}
+        one = Annotation(number=1, author="cem", result=[chosen], skipped=False, seconds=None, when="")
+        pull(PROJECT, [AnnotatedTask(number=1, data=data, annotations=[one], drafts=0)], log)
+        (row,) = log.added
+        assert (row.settles, row.sight, row.schema_version) == (reviewed, "available", MVTEC_AC.version)
 
 
 class TestAsked:

@@ -194,7 +194,7 @@ class TestDamagedJsonl:
         ("line", "why"),
         [
             ("{", "Expecting property name"),
-            ("<<<<<<< HEAD", "Expecting value"),
+            ("<<<<<<< HEAD", r"a merge of two branches was left half done here \(<<<<<<< HEAD\)"),
             ("[]", "expected object, got array"),
             ("{}", "field item_id is missing"),
             (changed(colour="red"), "no field colour"),

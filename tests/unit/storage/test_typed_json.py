@@ -63,6 +63,12 @@ def test_a_fault_inside_is_named_by_its_path(change: dict[str, Any], why: str) -
         decode(json.dumps(to_json(WHOLE) | change).encode(), Whole, "f", allow_unknown=True)
 
 
+@pytest.mark.parametrize("line", ["<<<<<<< HEAD", "=======", ">>>>>>> branch\r"])
+def test_marks_of_a_merge_are_called_so(line: str) -> None:
+    with pytest.raises(StorageError, match="a merge of two branches was left half done here"):
+        decode(f'{{"parts": [],\n{line}\n"first": null}}'.encode(), Whole, "plan.json")
+
+
 def test_other_types_than_dataclasses_are_read() -> None:
     assert decode(b'{"a": [1]}', dict[str, tuple[int, ...]], "f") == {"a": (1,)}
     assert decode(b'[{"name": "x"}]', tuple[Part, ...], "f") == (Part("x"),)

@@ -80,7 +80,10 @@ class TestRead:
         notes: list[str] = []
         (tmp_path / "source_label").touch()
         run: Any = SimpleNamespace(
-            files=SimpleNamespace(proposals=lambda name: tmp_path / name),
+            files=SimpleNamespace(
+                proposals=lambda name: tmp_path / name, reviews_copies=[], reviews=tmp_path / "r", labels=tmp_path / "l"
+            ),
+            build=SimpleNamespace(is_untouched=lambda _: True),
             shard=shard,
             schema=MVTEC_AC,
             console=SimpleNamespace(note=notes.append),

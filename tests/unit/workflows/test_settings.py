@@ -59,6 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "without": TEXTS,
     "clip_model": TEXT,
     "clip_weights": TEXT,
+    "reading": set(),
     "llm": TEXT | {"object"},
     "audit": set(),
     "seed": {"integer"},

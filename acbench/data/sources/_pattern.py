@@ -1,0 +1,98 @@
+"""Matches paths against patterns such as `{category}/{split}/{class}/{stem}.*`, and says what they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from acbench.errors import SourceError
+
+PLACES = {
+    "category": "the object or texture",
+    "split": "train, test, validation, …",
+    "class": "the kind of defect, or a name for normal images",
+    "stem": "the image's own name, which its mask shares",
+    "number": "digits of that name, where letters before them are the class",
+    "folder": "any folders, the same ones for image and mask",
+    "masks": "a folder of masks: masks, ground_truth, gt, …",
+}
+"""What may stand in braces → what it stands for."""
+MASK_FOLDERS = (
+    *("mask", "masks", "ground_truth", "groundtruth", "gt", "gts", "segmentation", "segmentations", "seg"),
+    *("labels", "annotations", "anomaly_mask", "anomaly_masks"),
+)
+"""Names of folders of masks."""
+
+_ONE = r"[^/]+?"
+_TEXT = {"number": r"[0-9]+", "folder": r".+?", "masks": "|".join(MASK_FOLDERS)}
+_SPLIT_UP = re.compile(r"\{([^{}]*)\}|(\.\*$)|(\*\*)|(\*)|(\?)|([^{}*?.]+|.)")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern of paths. Case does not count, and neither does it for extensions."""
+
+    text: str
+    regex: re.Pattern[str]
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    """What a path that matches is, where the path itself does not name it."""
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """What a path names: place → text. None if it does not match."""
+        found = self.regex.fullmatch(path)
+        return None if found is None else {**self.fixed, **{_place(name): text for name, text in _groups(found)}}
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The places that an image has to share with its mask, if this is the pattern of masks."""
+        named = {_place(name) for name in self.regex.groupindex} | set(self.fixed)
+        return tuple(sorted(named - {"masks"}))
+
+
+def compile_pattern(text: str, splits: tuple[str, ...], fixed: Mapping[str, str] | None = None) -> Pattern:
+    """The pattern that is written as `text`. `splits`: what may stand for `{split}`. Raises SourceError."""
+    written = text.strip().removeprefix("./")
+    if not written or written.startswith("/") or ".." in written.split("/"):
+        raise SourceError(
+            f"{text!r} is no pattern of paths in the dataset's folder", "such as {category}/{class}/{stem}.*"
+        )
+    parts: list[str] = []
+    known: set[str] = set()
+    for place, extension, anything, some, one, literal in _SPLIT_UP.findall(written):
+        if extension:
+            parts.append(r"\.[^./]+")
+        elif anything:
+            parts.append(r".*")
+        elif some:
+            parts.append(r"[^/]*")
+        elif one:
+            parts.append(r"[^/]")
+        elif literal and literal not in "{}":
+            parts.append(re.escape(literal))
+        else:
+            parts.append(_place_regex(literal or place, text, splits, known))
+    return Pattern(written, re.compile("".join(parts), re.IGNORECASE | re.DOTALL), dict(fixed or {}))
+
+
+def _place_regex(place: str, text: str, splits: tuple[str, ...], known: set[str]) -> str:
+    if place not in PLACES:
+        alike = get_close_matches(place, PLACES, n=1)
+        meant = f"did you mean {{{alike[0]}}}? " if alike else ""
+        names = ", ".join(f"{{{name}}}" for name in PLACES)
+        raise SourceError(f"{text!r}: there is no {{{place}}}", f"{meant}there are {names}")
+    name = f"{place}_"  # `class` could be no name of a group
+    if place in known:
+        return f"(?P={name})"
+    known.add(place)
+    inside = "|".join(map(re.escape, splits)) if place == "split" else _TEXT.get(place, _ONE)
+    return f"(?P<{name}>{inside})"
+
+
+def _place(group: str) -> str:
+    return group.removesuffix("_")
+
+
+def _groups(found: re.Match[str]) -> list[tuple[str, str]]:
+    return [(name, text) for name, text in found.groupdict().items() if text is not None]

@@ -1,0 +1,71 @@
+"""Lists all files of a dataset, and tells apart what systems leave behind and what nobody meant to be data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from acbench.data.sources._layout import ImageFile, image_file, is_litter, litter
+from acbench.records import Finding
+from acbench.storage.files import FileRefused, FileTree, FolderEntry
+
+DEEPEST = 12
+"""Folders in folders are followed so far."""
+
+
+@dataclass
+class Walked:
+    """What is below a folder."""
+
+    images: list[ImageFile] = field(default_factory=list)
+    """Every file with an image's extension, also those that cannot be used, sorted by path."""
+    others: list[FolderEntry] = field(default_factory=list)
+    """Other files."""
+    findings: list[Finding] = field(default_factory=list)
+    """Folders that cannot be read, and litter."""
+    empty: list[str] = field(default_factory=list)
+    """Folders in which there is nothing."""
+
+
+def walk(tree: FileTree, folders: Sequence[str] = (".",)) -> Walked:
+    """Everything below some folders, by names alone."""
+    walked = Walked()
+    for folder in folders:
+        _walk(tree, folder, walked, ())
+    walked.images.sort(key=lambda file: file.path)
+    return walked
+
+
+def is_fenced(tree: FileTree) -> bool:
+    """Whether only one folder in the root of the tree may be read."""
+    return bool(tree.fence) and tree.fence != tree.root
+
+
+def _walk(tree: FileTree, folder: str, walked: Walked, above: tuple[str, ...]) -> None:
+    """Walk a folder; `above` are the real folders in which it lies."""
+    try:
+        real = tree.real(folder)
+        if real in above:
+            raise FileRefused("link_circle", "it leads back to a folder in which it lies", "what is there is read once")
+        entries = tree.entries(folder)
+    except FileRefused as why:
+        walked.findings.append(why.finding(folder))
+        return
+    if not entries and above:
+        walked.empty.append(folder)
+    for entry in entries:
+        if is_litter(entry.name):
+            walked.findings.append(litter(entry))
+        elif (file := image_file(entry)) is not None:
+            walked.images.append(file)
+        elif entry.refused is not None:
+            walked.findings.append(entry.refused.finding(entry.path))
+        elif entry.kind == "file":
+            walked.others.append(entry)
+        elif len(above) >= DEEPEST:
+            refused = FileRefused(
+                "too_deep", f"more than {DEEPEST} folders lie in each other", "point --root further in"
+            )
+            walked.findings.append(refused.finding(entry.path))
+        else:
+            _walk(tree, entry.path, walked, (*above, real))

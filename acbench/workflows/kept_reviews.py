@@ -1,0 +1,158 @@
+"""Reads what people decided, and stops where some of it is gone: a file that lost rows says nothing of what it held.
+
+The workspace keeps a copy of the reviews as the last run found them, and `labels.jsonl` says which labels people
+decided. Both have to be explained by `reviews.jsonl` as it is now.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from acbench.errors import ReviewError, StorageError
+from acbench.records import JOIN, PEOPLE, Label, Review
+from acbench.review.annotation_tool import MAX_ROUND
+from acbench.review.history import rows_that_differ
+from acbench.storage import tables
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import sha256_file
+from acbench.workflows.run import Run
+
+LISTED = 5
+"""How many lost decisions a message names."""
+
+
+def kept_reviews(run: Run) -> list[Review]:
+    """Everything that people decided.
+
+    Raises ReviewError where decisions are gone that the last run or `labels.jsonl` knew, with what they were and how to
+    get them back; StorageError for a damaged file.
+    """
+    copy = _newest_copy(run)
+    try:
+        reviews = run.reviews.rows
+    except StorageError as error:
+        if copy is None:
+            raise
+        back = f"{error.hint}\n    or take the copy of the last run: {_restore(run, copy)}"
+        raise StorageError(error.message, back) from None
+    if copy is not None and copy == run.files.reviews_copy(_mark(run)):
+        return reviews  # as the last run found them
+    _refuse_rounds(run, reviews)
+    if copy is not None:
+        _refuse_lost_rows(run, reviews, copy)
+    if copy is None or not run.build.is_untouched(run.files.labels):
+        _refuse_lost_labels(run, reviews)
+    return reviews
+
+
+def keep_copy(run: Run) -> None:
+    """Keep a copy of the reviews, once there are any, with its hash in its name."""
+    if not run.reviews.rows:
+        return
+    copy = run.files.reviews_copy(_mark(run))
+    if not copy.exists():
+        write_bytes(copy, run.files.reviews.read_bytes())
+    for other in run.files.reviews_copies:
+        if other != copy:
+            other.unlink()
+
+
+def note_rows_that_differ(run: Run, reviews: Sequence[Review]) -> None:
+    """Name rows of one reviewer, round and item that differ, as a merge of two branches leaves them."""
+    pairs = rows_that_differ(reviews)
+    if not pairs:
+        return
+    said = [
+        f"{after.reviewer}, round {after.round}, {after.item_id}: {_said(before)}, and {_said(after)}"
+        for before, after in pairs[:LISTED]
+    ]
+    more = f"; and {len(pairs) - LISTED:,} more" if len(pairs) > LISTED else ""
+    run.console.note(
+        f"{run.files.project.relative(run.files.reviews)} holds rows of one reviewer, round and image that differ, as"
+        f" merges leave them; the later one counts. {'; '.join(said)}{more}. Ask the reviewer, and remove the wrong row"
+    )
+
+
+def _said(review: Review) -> str:
+    return JOIN.join(review.labels) or review.verdict
+
+
+def _refuse_rounds(run: Run, reviews: Iterable[Review]) -> None:
+    for review in reviews:
+        if not 1 <= review.round <= MAX_ROUND:
+            raise StorageError(
+                f"{run.files.reviews}: {review.reviewer} has a row of round {review.round} about {review.item_id}",
+                f"mend it: rounds count from 1 to {MAX_ROUND:,}",
+            )
+
+
+def _mark(run: Run) -> str:
+    """The first 12 hex digits of the SHA-256 of the reviews; empty if there is no file."""
+    path = run.files.reviews
+    return sha256_file(path)[:12] if path.exists() else ""
+
+
+def _newest_copy(run: Run) -> Path | None:
+    """The copy that the last run kept; None if there is none."""
+    copies = run.files.reviews_copies
+    return max(copies, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def _restore(run: Run, copy: Path) -> str:
+    return f"cp {shlex.quote(str(copy))} {shlex.quote(str(run.files.reviews))}"
+
+
+def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
+    """Raise ReviewError for rows that the last run found and that are gone."""
+    if copy != run.files.reviews_copy(sha256_file(copy)[:12]):
+        copy.unlink()
+        run.console.note(f"{run.files.project.relative(copy)} was damaged: it is no proof, and is made anew")
+        return
+    known = {(review.item_id, review.reviewer, review.round) for review in reviews}
+    lost = [row for row in tables.read(copy, Review) if (row.item_id, row.reviewer, row.round) not in known]
+    if lost:
+        gone = [copy, *([run.files.labels] if _unexplained(run, reviews) else [])]
+        name = run.files.project.relative(run.files.reviews)
+        there = f"{run.files.reviews} has {len(reviews):,} rows" if run.files.reviews.exists() else f"{name} is gone"
+        raise ReviewError(
+            f"{there}, and {_decisions(len(lost))} that the last run found in it:\n{_listed(lost)}",
+            f"get them back: {_restore(run, copy)}\n"
+            f"    if they are to go, as on another branch: rm {' '.join(shlex.quote(str(path)) for path in gone)}",
+        )
+
+
+def _refuse_lost_labels(run: Run, reviews: Iterable[Review]) -> None:
+    """Raise ReviewError for labels that people decided and that no review explains."""
+    path, lost = run.files.labels, _unexplained(run, reviews)
+    if lost:
+        reviews_file = shlex.quote(str(run.files.reviews))
+        raise ReviewError(
+            f"{path} says that people decided {len(lost):,} labels of which {run.files.reviews} knows nothing:\n"
+            + _lines([f"{label.image}: {JOIN.join(label.labels) or label.status}, {label.reason}" for label in lost]),
+            f"get the reviews back from git: git log -- {reviews_file}, then: git checkout COMMIT -- {reviews_file}\n"
+            f"    if they are to go, as on another branch: rm {shlex.quote(str(path))}",
+        )
+
+
+def _unexplained(run: Run, reviews: Iterable[Review]) -> list[Label]:
+    """The labels that people decided and about whose images no review says anything."""
+    path = run.files.labels
+    if not path.exists() or f'"{PEOPLE}"'.encode() not in path.read_bytes():  # most labels are machines' alone
+        return []
+    known = {review.item_id for review in reviews}
+    return [row for row in tables.read(path, Label) if row.decided_by == PEOPLE and row.item_id not in known]
+
+
+def _decisions(count: int) -> str:
+    return "one decision is missing" if count == 1 else f"{count:,} decisions are missing"
+
+
+def _listed(lost: Sequence[Review]) -> str:
+    return _lines([f"{row.item_id}: {row.reviewer} said {_said(row)}" for row in lost])
+
+
+def _lines(texts: Sequence[str]) -> str:
+    lines = [f"  {text}" for text in texts[:LISTED]]
+    return "\n".join([*lines, *([f"  and {len(texts) - LISTED:,} more"] if len(texts) > LISTED else [])])
