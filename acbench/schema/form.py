@@ -89,7 +89,7 @@ def label_studio_form(category: Category, progress: str = "") -> str:
 
 def _crowded(choices: int) -> list[str]:
     """CSS classes of a form with so many choices: two columns from 8 on, and fewer lines of each definition."""
-    steps = ((8, "acb-many"), (13, "acb-more-many"), (17, "acb-most-many"))
+    steps = ((8, "acb-many"), (11, "acb-lines-3"), (13, "acb-lines-2"), (17, "acb-lines-1"))
     return [*(name for least, name in steps if choices >= least), f"acb-rows-{min(math.ceil(choices / 2), MOST_ROWS)}"]
 
 

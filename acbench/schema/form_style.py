@@ -44,10 +44,10 @@ STYLE = """
 .acb-side { position: sticky; top: 0; max-height: calc(100vh - 116px); overflow-y: auto }
 .acb-many .lsf-choices { display: grid; grid-auto-flow: column; grid-template-columns: 1fr 1fr; column-gap: 20px }
 @media (max-height: 999px) {
-  .acb-side.acb-many small { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3;
+  .acb-side.acb-lines-3 small { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3;
     overflow: hidden }
-  .acb-side.acb-more-many small { -webkit-line-clamp: 2 }
-  .acb-side.acb-most-many small { -webkit-line-clamp: 1 }
+  .acb-side.acb-lines-2 small { -webkit-line-clamp: 2 }
+  .acb-side.acb-lines-1 small { -webkit-line-clamp: 1 }
 }
 .acb-progress { font-size: 12px; opacity: .75 }
 .acb-progress .ant-table { background: none; color: inherit; font-size: inherit; line-height: 18px }

@@ -344,7 +344,7 @@ class TestRender:
     def test_many_choices_stand_in_two_columns_that_the_style_knows(self) -> None:
         few, many = schema.load("mvtec_ac").categories["bottle"], schema.load("visa_ac").categories["candle"]
         assert "acb-many" not in form.label_studio_form(few).partition("</Style>")[2]
-        assert 'className="acb-side acb-many acb-rows-6"' in form.label_studio_form(many)
+        assert 'className="acb-side acb-many acb-lines-3 acb-rows-6"' in form.label_studio_form(many)
         for rows in range(4, form_style.MOST_ROWS + 1):
             assert f".acb-rows-{rows} " in form_style.STYLE
         assert not set("<>&") & set(form_style.STYLE)
