@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 GOOD = "good"
 """The class id of a normal image, in every category."""
@@ -26,6 +26,10 @@ Reading = Mapping[str, str | tuple[str, ...]]
 """Options of a source: how a dataset lies on disk."""
 ProposalStatus = Literal["ok", "abstained", "error"]
 LabelStatus = Literal["accepted", "excluded", "pending"]
+Box = tuple[int, int, int, int]
+"""A rectangle in pixels of an image: left, top, right, bottom; the last two are the first column and row after it."""
+SPARSE: Mapping[str, Any] = {"sparse": True}
+"""Metadata of a field that few records have: where it is empty, tables and keys are what they are without the field."""
 Verdict = Literal["label", "unsure", "bad_image", "bad_mask", "withdrawn"]
 """`withdrawn` takes back an earlier decision of the same reviewer at the same `desk`."""
 Sight = Literal["", "seen", "available", "earlier", "blind", "none"]
@@ -140,6 +144,18 @@ class Item:
     """SPDX id of the licence of the image."""
     problem: str = ""
     """Why the image cannot be used, or empty."""
+    boxes: tuple[Box, ...] = field(default=(), metadata=SPARSE)
+    """Boxes around what is anomalous, in the dataset's order. They count where there is no mask."""
+
+    @property
+    def marking(self) -> Literal["", "mask", "boxes"]:
+        """What marks the places of the anomaly; empty if nothing does."""
+        return "mask" if self.mask is not None else "boxes" if self.boxes else ""
+
+    @property
+    def marks(self) -> str | None:
+        """What decides which places are marked, for keys: the mask's hash, or the boxes; None if nothing does."""
+        return str(self.boxes) if self.marking == "boxes" else self.mask_sha256
 
     @property
     def is_at_stake(self) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from acbench.cli.options import Command, benchmark_argument, json_option, opened, option, project_option
+from acbench.cli.options import Command, benchmark_argument, json_option, named, opened, option, project_option
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def app(
             click.echo(f"From another machine: ssh -N -L {port}:127.0.0.1:{port} USER@THIS_MACHINE", err=True)
         with suppress(KeyboardInterrupt):
             session.wait(-1)  # until Ctrl-C, or the end of the server
-    again = shlex.join(["acbench", "app", benchmark, "--collect", "--reviewer", "YOUR_NAME"])
+    again = f"acbench app {named(benchmark)} --collect --reviewer YOUR_NAME"
     click.echo(f"Next, if you marked anything: {again}", err=as_json)
     return 0
 
@@ -107,7 +106,7 @@ def _print_shown(shown: Shown, benchmark: str, as_json: bool) -> None:
     if updated.left:
         screen.note(
             f"{updated.left:,} images with marks that nobody has collected stay as they were;"
-            f" collect them: acbench app {shlex.quote(benchmark)} --collect --reviewer YOUR_NAME"
+            f" collect them: acbench app {named(benchmark)} --collect --reviewer YOUR_NAME"
         )
     if as_json:
         click.echo(json.dumps({"dataset": data.name, "images": len(data), **dataclasses.asdict(updated)}))

@@ -195,9 +195,9 @@ def cycle_facts(cycle: Cycle) -> dict[str, Any]:
     return {"pulled": pulled_facts(cycle.pulled), "pushed": pushed_facts(cycle.pushed)}
 
 
-def cycle_words(cycle: Cycle, benchmark: str) -> str:
-    """The next step after pull, relabel and push, and what came of them."""
-    again = f"acbench relabel {benchmark} --review label-studio"
+def cycle_words(cycle: Cycle, argument: str) -> str:
+    """The next step after pull, relabel and push, and what came of them. `argument`: see `options.named`."""
+    again = f"acbench relabel {argument} --review label-studio"
     waiting = cycle.pushed.results
     step = f"decide at {cycle.pushed.url}, then\n  {again}" if waiting else "nothing waits for people"
     return f"{step}\n\nLabel Studio: {pulled_words(cycle.pulled)}; {pushed_words(cycle.pushed)}"

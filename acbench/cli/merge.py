@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from acbench.cli.options import Command, benchmark_argument, json_option, project_option
+from acbench.cli.options import Command, benchmark_argument, json_option, named, project_option
 
 if TYPE_CHECKING:
     from acbench.storage.shard import Shard
@@ -54,7 +53,7 @@ def merge(benchmark: str, project: Path, as_json: bool) -> int:
         for part in merged
     ]
     click.echo(table(rows))
-    click.echo(f"Next: acbench relabel {shlex.quote(benchmark)}")
+    click.echo(f"Next: acbench relabel {named(benchmark)}")
     return 0
 
 
@@ -70,5 +69,5 @@ def print_shard(shard: Shard, results: Sequence[ShardResult], benchmark: str, *,
                 click.echo(f"  {count:,} failed: {reason}")
             if result.unasked:
                 click.echo(f"  {result.unasked:,} questions were not asked; run again to go on")
-        click.echo(f"Next, when all shards have ended: acbench merge {shlex.quote(benchmark)}")
+        click.echo(f"Next, when all shards have ended: acbench merge {named(benchmark)}")
     return 3 if any(result.failed or result.unasked for result in results) else 0

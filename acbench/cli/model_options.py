@@ -181,6 +181,11 @@ timeout_option = llm_option(
     metavar="SECONDS",
     help="Wait at most this long for one answer.",
 )
+canary_option = llm_option(
+    "--no-canary",
+    is_flag=True,
+    help="Skip the vision check: two small questions that show whether the model sees pictures.",
+)
 llm_options = together(
     model_options("llm-"),
     llm_option("--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Spend at most this much in one run."),
@@ -195,11 +200,7 @@ llm_options = together(
     timeout_option,
     llm_option("--batch", is_flag=True, help="Ask through the endpoint's batch API: half the price, within a day."),
     llm_option("--retry-errors", is_flag=True, help="Ask again the questions that ended in an error."),
-    llm_option(
-        "--no-canary",
-        is_flag=True,
-        help="Skip the vision check: two small questions that show whether the model sees pictures.",
-    ),
+    canary_option,
 )
 """Which multimodal LLM, and what it may cost. What is said of the model is kept; `default` takes a choice back."""
 dry_run_option = llm_option(

@@ -102,6 +102,16 @@ project_option = option(
     envvar="ACBENCH_PROJECT",
     help="Work in this folder, which holds `.acbench/` and `annotations/`.  [default: the current folder]",
 )
+
+
+def named(benchmark: str) -> str:
+    """How the next command names a benchmark, and the project if this command named one; quoted for a shell."""
+    from acbench.schema import argument
+
+    context = click.get_current_context(silent=True)
+    return argument(benchmark, context.params.get("project") if context else None)
+
+
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON.")
 benchmark_argument = click.argument("benchmark")
 
@@ -133,17 +143,23 @@ def _reading(
     return {key: each[0] if len(each) == 1 else each for key, each in given.items()} or None
 
 
+reading_option = option(
+    "--reading",
+    section="Dataset",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_reading,
+    help="Say how the dataset lies on disk, where its source has options for that; can be repeated. `KEY=` drops"
+    " what an earlier command said.",
+)
+
+
 dataset_options = together(
-    root_option("Read the dataset in this folder, or at this URL of any fsspec file system (s3://bucket/mvtec_ad)."),
-    option(
-        "--reading",
-        section="Dataset",
-        multiple=True,
-        metavar="KEY=VALUE",
-        callback=_reading,
-        help="Say how the dataset lies on disk, where its source has options for that; can be repeated. `KEY=` drops"
-        " what an earlier command said.",
+    root_option(
+        "Read the dataset in this folder, or at this URL of any fsspec file system (s3://bucket/mvtec_ad);"
+        " hf://datasets/ORG/NAME and fiftyone://NAME are datasets of the Hub and of FiftyOne."
     ),
+    reading_option,
     option(
         "--category",
         "categories",

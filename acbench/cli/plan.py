@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option
+from acbench.cli.options import benchmark_argument, json_option, named, opened, option, project_option
 from acbench.cli.screen import facts_table
 
 if TYPE_CHECKING:
@@ -68,9 +67,9 @@ def plan_facts(plan: PlanReport, benchmark: str) -> list[tuple[str, str]]:
         detail = "but an earlier one of the draw is open: they do not count yet"
         facts.append(("", f"! {plan.beyond:,} images of the audit are decided, {detail}"))
     if plan.state != "followed":
-        facts.append(("", f"make it: acbench plan {shlex.quote(benchmark)}"))
+        facts.append(("", f"make it: acbench plan {named(benchmark)}"))
     elif plan.cheaper is not None:
-        command = f"acbench plan {shlex.quote(benchmark)} --anew"
+        command = f"acbench plan {named(benchmark)} --anew"
         facts.append(("", f"a new plan, whose audit begins again, probably takes {plan.cheaper:,}: {command}"))
     return facts
 
@@ -94,7 +93,7 @@ def _print(plan: PlanReport, benchmark: str, files: list[tuple[str, str]]) -> No
     rows = [(f"{point.images:,}", f"{point.expected:.2%}", f"{point.bound:.2%}") for point in points]
     click.echo(f"\n{table([('more images seen', 'wrong, probably', 'wrong, at most'), *rows])}")
     click.echo("\n" + facts_table(files))
-    queue = f"acbench relabel {shlex.quote(benchmark)}"
+    queue = f"acbench relabel {named(benchmark)}"
     click.echo(f"\nNext: {'the labels stand' if plan.is_done else f'decide what is in the queue, and go on: {queue}'}")
 
 

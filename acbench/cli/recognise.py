@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from acbench.workflows.run import Options
 
 
-def is_folder(argument: str) -> bool:
-    """Whether an argument is a folder or a URL rather than a benchmark."""
+def is_folder(argument: str, project: Path) -> bool:
+    """Whether an argument is a folder or a URL rather than a benchmark, bundled or known in the project."""
     from acbench import schema
+    from acbench.storage.project import Project, known_schemas
 
-    return argument not in schema.names() and ("://" in argument or Path(argument).expanduser().is_dir())
+    if argument in schema.names() or argument in known_schemas(Project(project.resolve())):
+        return False
+    return "://" in argument or Path(argument).expanduser().is_dir()
 
 
 def print_recognised(folder: str, options: Options, *, out: str | None, as_json: bool) -> int:

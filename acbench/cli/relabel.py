@@ -18,6 +18,7 @@ from acbench.cli.options import (
     dataset_options,
     engine_options,
     json_option,
+    named,
     opened,
     option,
     out_option,
@@ -144,7 +145,7 @@ def _print(done: Relabelled, benchmark: str, files: BenchmarkFiles) -> None:
         click.echo(f"\nThe first to look at\n{table(rows)}")
     click.echo("\n" + facts_table([("queue", queue), ("labels", labels)]))
     if done.label_studio:
-        click.echo(f"\nNext: {cycle_words(done.label_studio, shlex.quote(benchmark))}")
+        click.echo(f"\nNext: {cycle_words(done.label_studio, named(benchmark))}")
     else:
         click.echo(f"\nNext: {_next_step(report, benchmark, queue)}")
 
@@ -177,7 +178,7 @@ def _findings(classes: Sequence[FindingClass], benchmark: str) -> list[str]:
     """The weightiest kinds of findings, and where to see the others."""
     lines = [finding_line(each) for each in classes[:SHOWN]]
     if len(classes) > SHOWN:
-        lines.append(f"! and {len(classes) - SHOWN} more kinds: acbench ingest {shlex.quote(benchmark)}")
+        lines.append(f"! and {len(classes) - SHOWN} more kinds: acbench ingest {named(benchmark)}")
     return lines
 
 
@@ -211,9 +212,9 @@ def _curve(plan: PlanReport) -> str:
 def _next_step(report: RelabelReport, benchmark: str, queue: str) -> str:
     if not report.queue.waiting:
         if report.plan and report.plan.is_done:
-            return f"{report.plan.why()}. The labels stand: acbench status {shlex.quote(benchmark)}"
-        return f"no image needs review. The labels stand: acbench status {shlex.quote(benchmark)}"
-    command = f"acbench relabel {shlex.quote(benchmark)} --reviews {shlex.quote(queue)} --reviewer YOUR_NAME"
+            return f"{report.plan.why()}. The labels stand: acbench status {named(benchmark)}"
+        return f"no image needs review. The labels stand: acbench status {named(benchmark)}"
+    command = f"acbench relabel {named(benchmark)} --reviews {shlex.quote(queue)} --reviewer YOUR_NAME"
     return f"look at the pictures in the queue's column `evidence`, fill in `label`, then\n  {command}"
 
 

@@ -106,8 +106,10 @@ Examples:
     "--predictions",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The answers: CSV, JSONL or parquet with `item_id` or `image`, and `label`, `labels` or `answer`.",
+    help="The answers: CSV, JSON, JSONL or parquet with `item_id` or `image`, and `prediction`, `answer`, `labels` or"
+    " `label`; a mapping from class to probability is an answer too.",
 )
+@option("--column", metavar="NAME", help="The column of the answers.  [default: as above, the first that there is]")
 @option(
     "--system",
     metavar="NAME",
@@ -215,6 +217,8 @@ def score(markdown: bool, as_json: bool, **given: Any) -> int:
             click.echo(json.dumps(compared.to_json(), indent=1, ensure_ascii=False))
         else:
             click.echo(_comparison_text(compared))
+        for note in compared.notes:
+            click.echo(f"Note: {note}", err=True)
         return 3 if compared.failed else 0
     report = run_score(options, Screen())
     if as_json:
@@ -236,6 +240,8 @@ def _check(options: ScoreOptions) -> None:
         raise click.UsageError("give a benchmark, or --truth RELEASE_OR_FILE")
     if sum(map(bool, (options.predictions, options.system, options.pair))) != 1:
         raise click.UsageError("give --predictions FILE, --system NAME, or --compare A B")
+    if options.column and options.system:
+        raise click.UsageError("--column goes with files; the answers of a system are kept in one place")
     if options.truth and options.system:
         raise click.UsageError("--system goes with a project's labels, not with --truth, which has no images")
     if options.benchmark and options.truth and is_table(options.truth):

@@ -59,13 +59,13 @@ def ingest(benchmark: str, project: Path, options: Options, out: str | None, as_
     from acbench.workflows import shards
     from acbench.workflows.export import export
 
-    if is_folder(benchmark):
+    if is_folder(benchmark, project):
         return print_recognised(benchmark, options, out=out, as_json=as_json)
     with opened(project, benchmark, options) as run:
         if run.shard:
             return print_shard(run.shard, [shards.ingest(run, run.shard)], benchmark, as_json=as_json)
         dataset = workflow.ingest(run)
-        description = describe(run.source, dataset)
+        description = describe(run.origin, dataset)
         export(run, out)
     if as_json:
         findings = [to_json(finding) for finding in dataset.findings]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +16,7 @@ from acbench.cli.options import (
     dataset_options,
     engine_options,
     json_option,
+    named,
     opened,
     option,
     out_option,
@@ -132,6 +132,6 @@ def _print(report: VelmReport, benchmark: str, *, as_json: bool) -> None:
         click.echo(", ".join([*counts, f"{dollars:,.4g} dollars"]))
         if marked_by:
             click.echo(f"Marked by {marked_by}")
-        click.echo(f"{report.predictions}\nNext: acbench score {shlex.quote(benchmark)} --system velm")
+        click.echo(f"{report.predictions}\nNext: acbench score {named(benchmark)} --system velm")
     if report.not_asked_yet:
         click.echo("Note: run again to ask what is left", err=True)

@@ -67,23 +67,26 @@ def picture(
     *,
     title: str,
     lines: Sequence[str] = (),
+    boxed: bool = False,
 ) -> Image.Image:
     """Everything that a person needs to name a defect, in one landscape RGB picture.
 
     It shows the panels of `panels`, with `title` above and `lines` below: a person looks first, and then reads what
     others say. Panels begin at the same height in every picture, so that nothing jumps from one picture to the next.
+    `boxed`: what is marked are boxes, filled.
 
     Raises ValueError if the mask is not of the image's size.
     """
-    return _page(panels(image, mask, reference), title, lines)
+    return _page(panels(image, mask, reference, boxed=boxed), title, lines)
 
 
-def panels(image: Image.Image, mask: Mask | None, reference: Image.Image | None) -> list[Panel]:
+def panels(image: Image.Image, mask: Mask | None, reference: Image.Image | None, *, boxed: bool = False) -> list[Panel]:
     """The panels of a picture, from the left.
 
     First the whole image with the anomaly outlined; then the anomaly close up between four small corners, in up to four
     tiles if it is scattered, with its contrast stretched if it is dark; then `reference`, a normal image of the same
-    category. Without a mask there is no close-up, and words say so; words also stand for a missing reference.
+    category. Without a mask there is no close-up, and words say so; words also stand for a missing reference. `boxed`:
+    what is marked are boxes, filled, and the words speak of boxes.
 
     Raises ValueError if the mask is not of the image's size.
     """
@@ -95,7 +98,8 @@ def panels(image: Image.Image, mask: Mask | None, reference: Image.Image | None)
         tiles = _tiles(mask, components(mask))
         enlarged, contrast = _close_up(image, tiles)
         caption = ", ".join(filter(None, [_close_up_caption(image, tiles), contrast.note]))
-        shown = [Panel(f"Whole image, {_share(mask)} marked", _outlined(image, mask, tiles)), Panel(caption, enlarged)]
+        share = f"{_share(mask)} in boxes" if boxed else f"{_share(mask)} marked"
+        shown = [Panel(f"Whole image, {share}", _outlined(image, mask, tiles)), Panel(caption, enlarged)]
     normal = notice("No normal image to compare with.") if reference is None else _whole(reference)
     return [*shown, Panel("Normal image, to compare", normal)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from acbench.data.image_formats import CONVERT, COPY_AGAIN, decode_scaled_map, has_more, is_deep, open_image, reason
 from acbench.data.mask_content import marked_pixels
 from acbench.errors import ImageError
-from acbench.records import mask_files
+from acbench.records import Box, Item, mask_files
 from acbench.storage.digests import digest
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree
@@ -86,6 +86,8 @@ class ImageReader:
     """Folder or URL to which paths are relative."""
     bits: Mapping[str, int] = field(default_factory=dict)
     """Path of a grey image of 16 bits → how many of them its category uses, 8 to 15; of any other image all."""
+    boxed: bool = False
+    """Whether boxes mark places of some images."""
 
     @cached_property
     def key(self) -> tuple[object, ...]:
@@ -132,11 +134,30 @@ class ImageReader:
                 )
             return marked_pixels(decode(data))
 
+    def marked(self, item: Item, size: tuple[int, int]) -> NDArray[np.bool_] | None:
+        """The places of an item's anomaly as bool[H, W]: its mask, or its boxes, filled; None if nothing marks any.
+
+        `size` is (width, height) of its image. Raises ImageError.
+        """
+        if item.mask is not None:
+            return self.mask(item.mask, size)
+        return filled(item.boxes, size) if item.boxes else None
+
     def _read(self, path: str) -> bytes:
         try:
             return self._tree.read(path)
         except FileRefused as why:
             raise ImageError(why.message, why.hint) from None
+
+
+def filled(boxes: Iterable[Box], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Boxes on an image of that (width, height) as bool[H, W]: True within any of them."""
+    import numpy as np
+
+    marked = np.zeros((size[1], size[0]), dtype=np.bool_)
+    for left, top, right, bottom in boxes:
+        marked[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+    return marked
 
 
 def united_png(masks: Sequence[bytes]) -> bytes:

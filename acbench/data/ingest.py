@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from acbench._util.plural import counted
 from acbench.data import mask_content
+from acbench.data.boxes import checked_boxes
 from acbench.data.checks import duplicates, marked_normal, mixed, used_bits
 from acbench.data.findings import FindingClass, by_weight, condense
 from acbench.data.hashing import FileFacts, FileHasher
@@ -19,6 +20,20 @@ from acbench.records import GOOD, Finding, Item, item_id, mask_files, mask_hash,
 from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.roots import Root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """What the items of a dataset are called, and under which licence their images are."""
+
+    prefix: str
+    """What their ids begin with."""
+    licence: str
+    """SPDX id."""
+    key_of: Callable[[str], str] = str
+    """The source's name of a category → the category of its items."""
+    by_folder: bool = False
+    """Whether ids hold the source's name of the category, even where the items have another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +57,7 @@ class Dataset:
     def images(self) -> ImageReader:
         """Reads the images and masks."""
         bits = {item.image: self.bits[item.category] for item in self.items if item.category in self.bits}
-        return ImageReader(self.root, bits)
+        return ImageReader(self.root, bits, boxed=any(item.marking == "boxes" for item in self.items))
 
     @cached_property
     def by_id(self) -> dict[str, Item]:
@@ -67,17 +82,20 @@ def ingest(
     categories: Collection[str] = (),
     limit: int | None = None,
     hasher: FileHasher | None = None,
+    naming: Naming | None = None,
 ) -> Dataset:
     """Read a dataset: hash every image, read its header, pair it with its mask. Raises SourceError for a wrong root.
 
     `root`, `categories` and `limit` choose a part of the dataset: see `acbench.data.listing.list_images`.
+    `naming`: None for the source's own names and licence.
     """
+    naming = naming or Naming(prefix=source.name, licence=source.licence)
     listing = list_images(source, root, categories=categories, limit=limit)
     facts = (hasher or FileHasher()).facts_of(listing.location.tree, listing.files, listing.masks)
     items = []
     findings = list(listing.findings)
     for image in sorted(listing.images, key=lambda image: image.image):
-        item, faults = _item(source, image, facts)
+        item, faults = _item(source, image, facts, naming)
         items.append(item)
         findings += faults
     findings += duplicates(items)
@@ -102,8 +120,7 @@ def is_complete(source: Source, dataset: Dataset) -> bool:
 def describe(source: Source, dataset: Dataset) -> str:
     """One line: whether it is the complete dataset or which part of it, and what cannot be used."""
     counts, known = dataset.image_counts, _known_counts(source, dataset)
-    anomalous = [item for item in dataset.items if item.anomalous]
-    masks = f"masks for {sum(item.mask is not None for item in anomalous):,} of {len(anomalous):,} anomalous images"
+    masks = _marked(dataset)
     if source.image_counts:
         share = "all" if is_complete(source, dataset) else "a part"
         images = f"{sum(known.values()):,} of {sum(source.image_counts.values()):,} images"
@@ -112,8 +129,8 @@ def describe(source: Source, dataset: Dataset) -> str:
             others = sum(counts[category] for category in unknown)
             line += f"; besides, {others:,} images of categories that it does not have: {', '.join(unknown)}"
     else:
-        categories = counted(len(counts), "category", "categories")
-        line = f"{source.title}: {counted(len(dataset.items), 'image')}, {categories}, {masks}"
+        images = f"{counted(len(dataset.items), 'image')}, {counted(len(counts), 'category', 'categories')}"
+        line = f"{source.title}: {images}, {masks}"
     if dataset.limit is not None:
         line += f"; at most {dataset.limit:,} images of a category were asked for"
     if unusable := sum(bool(item.problem) for item in dataset.items):
@@ -121,12 +138,24 @@ def describe(source: Source, dataset: Dataset) -> str:
     return line
 
 
+def _marked(dataset: Dataset) -> str:
+    """How many anomalous images have masks, and how many boxes."""
+    anomalous = [item for item in dataset.items if item.anomalous]
+    masked, boxed = (sum(item.marking == kind for item in anomalous) for kind in ("mask", "boxes"))
+    total = f"of {len(anomalous):,} anomalous images"
+    if not boxed:
+        return f"masks for {masked:,} {total}"
+    return f"boxes for {boxed:,} {total}" + (f", masks for {masked:,}" if masked else "")
+
+
 def _known_counts(source: Source, dataset: Dataset) -> dict[str, int]:
     """Category → number of its images, of the categories that the complete dataset has."""
     return {category: count for category, count in dataset.image_counts.items() if category in source.image_counts}
 
 
-def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> tuple[Item, list[Finding]]:
+def _item(
+    source: Source, found: FoundImage, facts: Mapping[str, FileFacts], naming: Naming
+) -> tuple[Item, list[Finding]]:
     """The record of one image, without a mask that cannot be used, and what is wrong with the image and its mask."""
     image = facts.get(found.image, FileFacts())
     image_fault = found.problem or _image_fault(found.image, image)
@@ -138,10 +167,12 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
     used = [path for path in files if is_anomalous and not ((fault := faults[path]) and fault.failed)]
     if used:  # of several masks, some may mark nothing: what the others mark is what counts
         faults = {path: fault for path, fault in faults.items() if not (fault and fault.kind == "empty_mask")}
+    boxes, box_faults = checked_boxes(found, (image.width, image.height))
+    category = naming.key_of(found.category)
     item = Item(
-        item_id=item_id(source.name, found.category, found.image),
+        item_id=item_id(naming.prefix, found.category if naming.by_folder else category, found.image),
         dataset=source.name,
-        category=found.category,
+        category=category,
         split=found.split,
         image=found.image,
         sha256=image.sha256,
@@ -152,10 +183,12 @@ def _item(source: Source, found: FoundImage, facts: Mapping[str, FileFacts]) -> 
         mask_sha256=mask_hash([facts[path].sha256 for path in used]) if used else None,
         anomalous=is_anomalous,
         source_labels=(GOOD,) if found.anomalous is None and not is_anomalous else found.source_labels,
-        licence=source.licence,
+        licence=naming.licence,
         problem=image_fault.detail if image_fault else "",
+        boxes=boxes,
     )
-    return item, [fault for fault in (image_fault, *_first_frame(found.image, image), *faults.values()) if fault]
+    more = _first_frame(found.image, image)
+    return item, [fault for fault in (image_fault, *more, *faults.values(), *box_faults) if fault]
 
 
 def _marks(mask: FileFacts) -> bool:

@@ -19,6 +19,7 @@ def recognise(root: Root, reading: Reading | None = None) -> list[Recognised]:
     that no source has, or that cannot have that value.
     """
     tree = open_tree(root)
+    scheme = next((each for each in _schemes() if str(root).startswith(each)), "")
     found: list[Recognised] = []
     asked = 0
     for name in sources.names():
@@ -26,7 +27,7 @@ def recognise(root: Root, reading: Reading | None = None) -> list[Recognised]:
             source = sources.get(name)
         except AcbenchError:  # a broken source of another package has nothing to do with this folder
             continue
-        if not set(reading or ()) <= set(source.options):
+        if not set(reading or ()) <= set(source.options) or source.scheme != scheme:
             continue
         asked += 1
         if reading:
@@ -37,6 +38,17 @@ def recognise(root: Root, reading: Reading | None = None) -> list[Recognised]:
     if not asked:
         sources.get("folders", reading)  # it says which options there are
     return sorted(found, key=lambda result: (-result.certainty, result.source))
+
+
+def _schemes() -> list[str]:
+    """How URLs begin that only one source reads."""
+    schemes = []
+    for name in sources.names():
+        try:
+            schemes.append(sources.get(name).scheme)
+        except AcbenchError:
+            continue
+    return [scheme for scheme in schemes if scheme]
 
 
 def _by_categories(source: Source, tree: FileTree) -> Recognised | None:

@@ -4,8 +4,11 @@
    punctuation do not count. Names of the view come before names of the label sets' classes. An id always means its own
    class; any other name that two classes share means neither.
 2. Otherwise it is several such names joined by `;` or ` + `: the label set of these classes. `good` stands alone.
-3. An empty text, `unsure`, `abstain` or `abstained` is an abstention.
-4. Anything else names no class. Neither does a text longer than MAX_LENGTH characters.
+3. An empty text, `unsure`, `abstain` or `abstained` is an abstention. So are the words that tables have for an empty
+   cell, such as `nan` and `None`, unless a class is called so.
+4. A mapping from class to probability is the class with the largest one; if two have it, or none has any, it is an
+   abstention.
+5. Anything else names no class. Neither does a text longer than MAX_LENGTH characters.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 from acbench._util.text import tidy
 from acbench.errors import TableError
@@ -24,8 +27,10 @@ from acbench.storage.csv_files import names_in
 
 MAX_LENGTH = 1_000
 """Characters of the longest answer that is parsed."""
-ABSTENTIONS = frozenset({"unsure", "abstain", "abstained"})
-"""Folded words for "no answer"."""
+ABSTENTIONS = frozenset({"unsure", "abstain", "abstained", "nan", "none", "null", "na", "nat"})
+"""Folded words for "no answer"; the latter are what is left of an empty cell of pandas, Python or JSON."""
+MAX_CLASSES = 1_000
+"""Classes that an answer may give probabilities of."""
 
 Status = Literal["ok", "unknown", "empty", "error", "missing"]
 Meanings = dict[str, ClassSet | None]
@@ -65,9 +70,11 @@ class AnswerVocabulary:
     """Label set → class of the view; None if every label set is an answer."""
 
     def parse(self, answer: object) -> Outcome:
-        """Parse a text or an iterable of names."""
+        """Parse a text, an iterable of names, or a mapping from name to probability."""
         if answer is None or (isinstance(answer, float) and math.isnan(answer)):
             return EMPTY
+        if isinstance(answer, Mapping):
+            return self._parse_probabilities(answer)
         if isinstance(answer, Iterable) and not isinstance(answer, str):
             names = [str(name) for name in answer if name is not None]
             return self._parse_text(names[0]) if len(names) == 1 else self._parse_set(names) if names else EMPTY
@@ -83,6 +90,24 @@ class AnswerVocabulary:
             return EMPTY
         parts = names_in(text)
         return self._parse_set(parts) if len(parts) > 1 else UNKNOWN
+
+    def _parse_probabilities(self, shares: Mapping[object, object]) -> Outcome:
+        """Parse what is likely how much. A class that is named twice has the sum."""
+        likely: dict[ClassSet, float] = {}
+        if len(shares) > MAX_CLASSES:
+            return UNKNOWN
+        for name, share in shares.items():
+            if share is None:  # a column of structs has every field in every row
+                continue
+            meaning = self._parse_text(str(name))
+            if isinstance(share, bool | str) or not isinstance(share, SupportsFloat) or not meaning.usable:
+                return UNKNOWN
+            if not 0 <= float(share) <= 1:
+                return UNKNOWN
+            likely[meaning.labels] = likely.get(meaning.labels, 0.0) + float(share)
+        largest = max(likely.values(), default=0.0)
+        best = [labels for labels, share in likely.items() if share == largest]
+        return Outcome("ok", best[0]) if largest > 0 and len(best) == 1 else EMPTY
 
     def _parse_set(self, names: Iterable[str]) -> Outcome:
         meanings = [self.parts.get(fold(name)) for name in names]

@@ -37,6 +37,7 @@ def score(
     schema: Schema | str | None = None,
     view: View = "published",
     aliases: Aliases = NO_ALIASES,
+    column: str | None = None,
     system: str = "",
     localisation: str = "not_stated",
     references: Sequence[str] = (),
@@ -52,7 +53,8 @@ def score(
     `image` or `image_path`), `category`, and `label` or `labels`. A Dataset knows the names of its ClassLabels.
 
     `predictions`: `Prediction` records; any of these forms with `item_id` and an answer; or a mapping from item_id to
-    answer.
+    answer. An answer is a class, a list of them, or a mapping from class to probability. `column` names the column of
+    the answers; without it, one that is called `prediction` or alike goes before `labels` and `label`.
 
     `schema`: the label schema, its name or path. Without one the classes are those that occur in `labels`.
 
@@ -63,7 +65,7 @@ def score(
     if no answer can be used.
     """
     truth = truth_from(labels, schema, TruthOptions(view=view, aliases=aliases)).without(references, REFERENCES)
-    answers, named = _answers(predictions, truth)
+    answers, named = _answers(predictions, truth, column)
     provenance = Provenance(
         system=system or named or "unnamed", localisation=localisation, references=tuple(sorted(references))
     )
@@ -90,7 +92,7 @@ def compare(
     `mcnemar` (`only_first_right`, `only_second_right`, `p`).
     """
     truth = truth_from(labels, schema, TruthOptions(view=view, aliases=aliases))
-    first, second = (_answers(predictions, truth)[0] for predictions in (one, other))
+    first, second = (_answers(predictions, truth, None)[0] for predictions in (one, other))
     return compare_answers(truth, first, second, resamples=resamples, seed=seed).to_json()
 
 
@@ -140,7 +142,7 @@ def _truth_without_schema(rows: Iterable[Row | Label], options: TruthOptions) ->
     return truth_of_rows("labels", true_rows, options, OtherItems(why_not=why_not, images=images))
 
 
-def _answers(predictions: object, truth: Truth) -> tuple[Answers, str]:
+def _answers(predictions: object, truth: Truth, column: str | None) -> tuple[Answers, str]:
     """The answers, and the name of the system if the predictions hold it."""
     rows: Iterable[Row | Label]
     if (
@@ -149,8 +151,9 @@ def _answers(predictions: object, truth: Truth) -> tuple[Answers, str]:
         and not table_forms.is_splits(predictions)
     ):
         rows = ({"item_id": item_id, "answer": answer} for item_id, answer in predictions.items())
+        column = "answer"
     else:
-        rows = table_forms.rows(predictions)
+        rows = table_forms.rows(predictions, column)
     read = [table_forms.as_row(row) for row in rows]
     systems = sorted({str(row["system"]) for row in read if row.get("system")})
     if len(systems) > 1:
@@ -158,7 +161,7 @@ def _answers(predictions: object, truth: Truth) -> tuple[Answers, str]:
             f"the predictions are of {len(systems)} systems: {', '.join(systems)}", "score one at a time"
         )
     located = ((f"prediction {number}", row) for number, row in enumerate(read))
-    return reading.match(located, truth), systems[0] if systems else ""
+    return reading.match(located, truth, column), systems[0] if systems else ""
 
 
 def _label(row: Row | Label, number: int, schema: Schema) -> Label:
@@ -166,7 +169,8 @@ def _label(row: Row | Label, number: int, schema: Schema) -> Label:
         return row
     category, item_id = _category_and_id(row, number)
     image = reading.image_of(row)
-    if category_of(item_id, image, schema.categories) != category:
+    category = schema.key_of(category)
+    if schema.key_of(category_of(item_id, image, schema.categories)) != category:
         image = f"{category}/{item_id}"
     return Label(
         item_id=item_id,

@@ -1,9 +1,9 @@
 """Reads what a system answered, from a file or from rows in memory, and joins it to the truth by id, never by position.
 
-Files are CSV, JSONL or parquet. A row names its item by `item_id`, or by `image` or `image_path`, the path relative to
-the dataset's root (for a table as truth: `category` and `image`). The answer stands in the first of the columns
-`labels`, `label`, `prediction`, `answer`, `raw` that the row has: a class id, a list of them, or text that
-`answer_parsing` reads. Tables of Prediction records have `item_id`, `labels`, `raw` and `parse`.
+Files are CSV, JSON, JSONL or parquet; a JSON file is a list of objects, or one object of name → answer. A row names its
+item by `item_id`, or by `image` or `image_path`, a path that `item_names` finds. `storage.answer_columns` says which
+column holds the answer: a class id, a list of them, a mapping from class to probability, or text that `answer_parsing`
+reads. Tables of Prediction records have `item_id`, `labels`, `raw` and `parse`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from acbench._util.text import tidy
+from acbench.data.item_names import ItemNames
 from acbench.errors import TableError
 from acbench.evaluation.answer_parsing import EMPTY, ERROR, MAX_LENGTH, MISSING, Outcome
-from acbench.evaluation.truth import Target, Truth, hash_of, table_item_id
+from acbench.evaluation.truth import Target, Truth, hash_of
 from acbench.records import JOIN
-from acbench.storage.csv_files import ANSWERS, IMAGE, read_csv
+from acbench.storage.answer_columns import IMAGE, AnswerColumn, answer_column, folded, known_columns
+from acbench.storage.csv_files import read_csv
 
 MAX_BYTES = 256 << 20
 """Largest file of JSON lines, or largest parquet file."""
@@ -29,6 +31,8 @@ MAX_SHOWN = 200
 """Characters of an answer that a score shows."""
 MAX_NAMES = 8
 """Classes that an error lists."""
+TOO_RIGHT, ENOUGH = 0.99, 20
+"""A column that may be the truth, and is right more often than this about so many images or more, is said to be so."""
 
 Row = Mapping[str, Any]
 """Column → value."""
@@ -51,6 +55,10 @@ class Answers:
     """item_id → answer, of scored items only."""
     unscored: int
     """Answers about items that are known but not scored: pending, excluded, of training, of another category."""
+    column: str = ""
+    """Which column they were read from, for people; empty if they came without columns."""
+    note: str = ""
+    """What is suspicious about that column, or empty."""
 
     def outcome(self, item_id: str) -> Outcome:
         """What became of an item."""
@@ -62,6 +70,10 @@ class Answers:
         """How many name no class or say that the system failed. To abstain is no failure."""
         return sum(answer.outcome.status in ("unknown", "error") for answer in self.by_item.values())
 
+    def missing(self, truth: Truth) -> int:
+        """How many scored items have no answer."""
+        return len(truth.targets) - len(self.by_item)
+
     @property
     def hash(self) -> str:
         """16 hex digits of all answers about scored items, in whatever order they came."""
@@ -71,11 +83,14 @@ class Answers:
         )
 
 
-def read(path: Path) -> Iterator[LocatedRow]:
-    """Read the rows of a file. Raises TableError for a file that is of another kind or damaged, naming the line."""
+def read(path: Path, column: str | None = None) -> Iterator[LocatedRow]:
+    """Read the rows of a file. `column`: the column of answers, if somebody named it.
+
+    Raises TableError for a file that is of another kind or damaged, naming the line.
+    """
     suffix = path.suffix.lower()
     if suffix in {".csv", ".tsv"}:
-        rows = read_csv(path, (), any_of=ANSWERS, max_cell=MAX_CELL)
+        rows = read_csv(path, (), max_cell=MAX_CELL)
         return ((f"{path}, line {line}", row) for line, row in rows)
     if not path.is_file():
         raise TableError(f"{path} is not there, or is no file", "check the path")
@@ -84,12 +99,14 @@ def read(path: Path) -> Iterator[LocatedRow]:
     if suffix in {".jsonl", ".ndjson"}:
         return _read_jsonl(path)
     if suffix in {".parquet", ".pq"}:
-        return _read_parquet(path)
-    raise TableError(f"{path} is neither .csv, .jsonl nor .parquet", "save the predictions as one of these")
+        return _read_parquet(path, column)
+    if suffix == ".json":
+        return _read_json(path)
+    raise TableError(f"{path} is neither .csv, .json, .jsonl nor .parquet", "save the predictions as one of these")
 
 
-def match(rows: Iterable[LocatedRow], truth: Truth) -> Answers:
-    """Join rows to the truth and parse their answers.
+def match(rows: Iterable[LocatedRow], truth: Truth, column: str | None = None) -> Answers:
+    """Join rows to the truth and parse their answers. `column`: the column of answers, if somebody named it.
 
     Raises TableError for an unknown item, a second row about an item, or a missing column. Also raises it if no row is
     an answer about a scored item: then the file was made or read wrongly, and a score would hide that.
@@ -98,12 +115,15 @@ def match(rows: Iterable[LocatedRow], truth: Truth) -> Answers:
     by_image = {target.image: target for target in truth.targets}
     answers: dict[str, ParsedAnswer] = {}
     seen: dict[str, str] = {}
-    parser = _RowParser(truth)
+    reader, parser = _RowReader(column), _RowParser(truth)
+    names = ItemNames(truth.known)
     for where, row in rows:
-        name = _item_name(where, row, truth)
-        if name not in truth.known:
+        columns = reader.columns(where, row)
+        said, category = columns.item(where, row)
+        name = names.find(where, said, category)
+        if name is None:
             raise TableError(
-                f"{where}: {tidy(name, MAX_SHOWN)} is no item of {truth.benchmark}",
+                f"{where}: {tidy(said, MAX_SHOWN)} is no item of {truth.benchmark}",
                 "an item is named by its `item_id`, or by its `image` relative to the dataset's root",
             )
         target = targets.get(name) or by_image.get(name)
@@ -114,10 +134,24 @@ def match(rows: Iterable[LocatedRow], truth: Truth) -> Answers:
             )
         seen[item_id] = where
         if target is not None:
-            answers[item_id] = parser.parse(where, row, target)
-    matched = Answers(answers, len(seen) - len(answers))
+            answers[item_id] = parser.parse(where, row, columns, target)
+    matched = Answers(answers, len(seen) - len(answers), str(reader.answer or ""), _suspicion(reader, answers, targets))
     _check_usable(matched, truth)
     return matched
+
+
+def _suspicion(reader: _RowReader, answers: Mapping[str, ParsedAnswer], targets: Mapping[str, Target]) -> str:
+    """What to say of a column that may be the truth, if it is right about nearly all images."""
+    if reader.answer is None or not reader.answer.may_be_truth or len(answers) < ENOUGH:
+        return ""
+    right = sum(answer.outcome.labels == targets[item_id].wanted for item_id, answer in answers.items())
+    if right <= TOO_RIGHT * len(answers):
+        return ""
+    others = f"; not read: {', '.join(f'`{name}`' for name in reader.unread[:MAX_NAMES])}" if reader.unread else ""
+    return (
+        f"column `{reader.answer.name}` equals the truth of {right:,} of {len(answers):,} images: it may be the truth"
+        f" itself, and no answers{others}. --column NAME names another"
+    )
 
 
 def _check_usable(answers: Answers, truth: Truth) -> None:
@@ -144,15 +178,54 @@ def image_of(row: Row) -> str:
     return next((row[name] for name in IMAGE if isinstance(row.get(name), str)), "")
 
 
-def _item_name(where: str, row: Row, truth: Truth) -> str:
-    item_id, image = row.get("item_id"), image_of(row)
-    if isinstance(item_id, str) and item_id.strip():
-        return item_id
-    if image.strip():
-        return table_item_id(str(row.get("category") or ""), image) if truth.view == "table" else image
-    if {"item_id", *IMAGE} & row.keys():
-        raise TableError(f"{where}: it does not say which item it is about", "fill in `item_id` or `image`")
-    raise TableError(f"{where}: there is no column item_id or image", "name the item in one of them")
+class _Columns(NamedTuple):
+    """What the columns of a row are called."""
+
+    known: Mapping[str, str]
+    """Our name → the table's."""
+    answer: str
+
+    def value(self, row: Row, ours: str) -> Any:
+        return row.get(self.known.get(ours, ours))
+
+    def item(self, where: str, row: Row) -> tuple[str, str]:
+        """How a row names its item, and its category if it names one. Raises TableError if it names no item."""
+        item_id = self.value(row, "item_id")
+        image = next((path for name in IMAGE if isinstance(path := self.value(row, name), str)), "")
+        if isinstance(item_id, str) and item_id.strip():
+            return item_id, ""
+        if image.strip():
+            return image, str(self.value(row, "category") or "").strip()
+        if {"item_id", *IMAGE} & self.known.keys():
+            raise TableError(f"{where}: it does not say which item it is about", "fill in `item_id` or `image`")
+        raise TableError(f"{where}: there is no column item_id or image", "name the item in one of them")
+
+
+@dataclass(slots=True)
+class _RowReader:
+    """Knows the columns of rows; the first row decides which one holds the answers."""
+
+    wanted: str | None
+    answer: AnswerColumn | None = None
+    unread: tuple[str, ...] = ()
+    """Columns of the first row that nothing is known of."""
+    _columns: dict[tuple[str, ...], _Columns] = field(default_factory=dict)
+
+    def columns(self, where: str, row: Row) -> _Columns:
+        """What the columns of a row are called. Raises TableError if it lacks the answer's."""
+        key = tuple(row)
+        if key not in self._columns:
+            known = known_columns(key)
+            if self.answer is None:
+                self.answer = answer_column(key, where, self.wanted)
+                self.unread = tuple(name for name in key if name not in {*known.values(), self.answer.name})
+            elif self.answer.name not in row:
+                raise TableError(
+                    f"{where}: there is no `{self.answer.name}`, which earlier rows have",
+                    "give every row one; an empty one is an abstention",
+                )
+            self._columns[key] = _Columns(known, self.answer.name)
+        return self._columns[key]
 
 
 @dataclass(slots=True)
@@ -162,15 +235,15 @@ class _RowParser:
     truth: Truth
     _known: dict[tuple[str, str], Outcome] = field(default_factory=dict)
 
-    def parse(self, where: str, row: Row, target: Target) -> ParsedAnswer:
-        column = next((name for name in ANSWERS if name in row), None)
-        if column is None:
-            raise TableError(f"{where}: there is no column {' or '.join(ANSWERS)}", "put the answer in one of them")
-        answer = row[column]
-        if column == "labels" and not isinstance(answer, str) and not answer and row.get("raw"):
-            answer = row["raw"]
+    def parse(self, where: str, row: Row, columns: _Columns, target: Target) -> ParsedAnswer:
+        answer = row[columns.answer]
+        if isinstance(answer, bytes | bytearray | memoryview):
+            raise TableError(f"{where}: the answer is bytes, and not text", "decode it first")
+        is_set = folded(columns.answer) == "labels" and not isinstance(answer, str)
+        if is_set and not answer and (raw := columns.value(row, "raw")):
+            answer = raw
         # A table of Prediction records says what became of the question; the text tells nothing more in these cases.
-        recorded = {"error": ERROR, "empty": EMPTY}.get(str(row.get("parse")))
+        recorded = {"error": ERROR, "empty": EMPTY}.get(str(columns.value(row, "parse")))
         outcome = recorded or self._outcome(target.category, answer)
         return ParsedAnswer(_raw(answer, outcome), outcome)
 
@@ -186,6 +259,8 @@ class _RowParser:
 def _raw(answer: object, outcome: Outcome) -> str:
     if isinstance(answer, str):
         return answer
+    if isinstance(answer, Mapping):
+        return json.dumps(answer, ensure_ascii=False, default=str)
     if outcome.status == "empty":
         return ""
     return JOIN.join(map(str, answer if isinstance(answer, Iterable) else (answer,)))
@@ -208,13 +283,35 @@ def _read_jsonl(path: Path) -> Iterator[LocatedRow]:
             yield where, row
 
 
-def _read_parquet(path: Path) -> Iterator[LocatedRow]:
+def _read_json(path: Path) -> Iterator[LocatedRow]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise TableError(
+            f"{path}: not JSON: {tidy(str(error), MAX_SHOWN)}", "a list of objects, or {name: answer}"
+        ) from None
+    if isinstance(content, dict) and not known_columns(content):
+        for name, answer in content.items():
+            yield f"{path}, {tidy(name, MAX_SHOWN)}", {"image": name, "answer": answer}
+        return
+    if not isinstance(content, list):
+        raise TableError(f"{path}: neither a list nor an object of name and answer", 'such as [{"image": …}, …]')
+    for number, row in enumerate(content, start=1):
+        if not isinstance(row, dict):
+            raise TableError(f"{path}, entry {number}: not a JSON object", "one object an image")
+        yield f"{path}, entry {number}", row
+
+
+def _read_parquet(path: Path, column: str | None) -> Iterator[LocatedRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(path)
-        columns = {"item_id", *IMAGE, "category", "parse", *ANSWERS} & set(file.schema_arrow.names)
+        names = file.schema_arrow.names
+        columns = {*known_columns(names).values()} | (
+            {answer_column(names, str(path), column).name} if column else set()
+        )
         number = 0
         for batch in file.iter_batches(batch_size=4096, columns=sorted(columns)):
             for row in batch.to_pylist():

@@ -104,6 +104,10 @@ class Scored:
     left_out: Mapping[str, int]
     """Why items of the split are not scored → how many they are."""
     answers_not_scored: int
+    answers_from: str
+    """Which column of a table was read, and which not; empty if the answers came without columns."""
+    note: str
+    """What is suspicious about the answers, or empty."""
     bootstrap: Bootstrap
     counts: Mapping[str, Counts]
     """Scope → counts: `pooled`, then each category."""
@@ -149,6 +153,7 @@ class Scored:
             "part": self.part and self.part._asdict(),
             "left_out": dict(self.left_out),
             "answers_not_scored": self.answers_not_scored,
+            "note": self.note,
             "bootstrap": dataclasses.asdict(self.bootstrap),
             "counts": {scope: dataclasses.asdict(counts) for scope, counts in self.counts.items()},
             "scores": {

@@ -79,6 +79,8 @@ def score_answers(
         part=truth.part,
         left_out=truth.left_out,
         answers_not_scored=answers.unscored,
+        answers_from=answers.column,
+        note=answers.note,
         bootstrap=bootstrap,
         counts={
             POOLED: _counts(counted.values()),
@@ -105,7 +107,7 @@ def check_leaderboard(provenance: Provenance, truth: Truth) -> None:
     scored."""
     if provenance.localisation == "ground_truth":
         raise AcbenchError(
-            f"{provenance.system} was shown ground-truth masks: that is an oracle, and no leaderboard entry",
+            f"{provenance.system} was shown ground-truth masks or boxes: that is an oracle, and no leaderboard entry",
             "take a detector's maps: acbench velm BENCHMARK",
         )
     if provenance.localisation == "not_stated":

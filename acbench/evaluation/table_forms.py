@@ -13,10 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 from acbench.errors import AcbenchError
 from acbench.evaluation.predictions import Row
 from acbench.records import Label, Prediction
-from acbench.storage.csv_files import ANSWERS, IMAGE
+from acbench.storage.answer_columns import IMAGE, known_columns
 
-COLUMNS = ("item_id", *IMAGE, "category", "split", *ANSWERS, "status", "parse")
-"""The columns that are read; others are not looked at."""
 GIVE_TEST_SPLIT = 'give the test split: load_dataset(…, split="test")'
 
 
@@ -61,20 +59,21 @@ class ArrayCell(Protocol):
     def tolist(self) -> list[object]: ...
 
 
-def rows(table: object) -> Iterator[Row | Label]:
+def rows(table: object, column: str | None = None) -> Iterator[Row | Label]:
     """Read the rows of a table in any form; Label records are left as they are.
 
+    Of a table of columns, only `column` and those that `storage.answer_columns` knows are read: others may be pictures.
     Raises AcbenchError for several splits at once, or for what is no table.
     """
     if isinstance(table, Mapping):
         if is_splits(table):
             names = ", ".join(map(str, table))
             raise AcbenchError(f"these are {len(table)} splits of a dataset: {names}", GIVE_TEST_SPLIT)
-        yield from _rows_of_columns(table)
+        yield from _rows_of_columns(table, column)
     elif isinstance(table, DatasetTable):
-        yield from _rows_of_dataset(table)
+        yield from _rows_of_dataset(table, column)
     elif isinstance(table, DataFrameTable):
-        yield from _rows_of_frame(table)
+        yield from _rows_of_frame(table, column)
     elif isinstance(table, Iterable):
         for row in table:
             yield row if isinstance(row, Label) else as_row(row)
@@ -104,15 +103,22 @@ def is_splits(table: Mapping[str, object]) -> bool:
     return any(isinstance(part, DatasetTable) for part in table.values())
 
 
-def _rows_of_columns(table: Mapping[str, Sequence[object]]) -> Iterator[Row]:
-    names = [name for name in table if name in COLUMNS]
+def _read_names(names: Iterable[str], column: str | None) -> list[str]:
+    """The columns that are read."""
+    names = [name for name in names if isinstance(name, str)]
+    known = {*known_columns(names).values(), column}
+    return [name for name in names if name in known]
+
+
+def _rows_of_columns(table: Mapping[str, Sequence[object]], column: str | None) -> Iterator[Row]:
+    names = _read_names(table, column)
     for values in zip(*(table[name] for name in names), strict=True):
         yield dict(zip(names, values, strict=True))
 
 
-def _rows_of_dataset(table: DatasetTable) -> Iterator[Row]:
+def _rows_of_dataset(table: DatasetTable, column: str | None) -> Iterator[Row]:
     """Read a Dataset with names for class numbers, and without its images, which would be decoded."""
-    names = [name for name in COLUMNS if name in table.column_names and not _is_image(table.features[name])]
+    names = [name for name in _read_names(table.column_names, column) if not _is_image(table.features[name])]
     features = {name: table.features[name] for name in names}
     for row in table.select_columns(names):
         yield {name: _with_names(value, features[name]) for name, value in row.items()}
@@ -131,7 +137,7 @@ def _with_names(value: Any, feature: object) -> object:
     return value
 
 
-def _rows_of_frame(table: DataFrameTable) -> Iterator[Row]:
-    frame = table[[name for name in table.columns if name in COLUMNS]].astype(object)
+def _rows_of_frame(table: DataFrameTable, column: str | None) -> Iterator[Row]:
+    frame = table[_read_names(table.columns, column)].astype(object)
     for row in frame.where(frame.notna(), None).to_dict("records"):
         yield {name: value.tolist() if isinstance(value, ArrayCell) else value for name, value in row.items()}

@@ -89,7 +89,12 @@ def unusable(counts: Counts) -> str:
 
 def text(score: Scored, *more: str) -> str:
     """What the screen shows. `more`: lines below the first."""
-    lines = [headline(score), *more, "", table(summary(score)), "", table(categories(score)), ""]
+    lines = [headline(score), *more]
+    if score.answers_from:
+        lines.append(printable(f"Answers: {score.answers_from}"))
+    if score.note:
+        lines.append(printable(f"Note: {score.note}"))
+    lines += ["", table(summary(score)), "", table(categories(score)), ""]
     lines.append("In percent; kappa and F1 times 100; intervals of 95 %.")
     if score.severity:
         lines += ["", table(severity(score.severity))]
@@ -130,6 +135,7 @@ def markdown(score: Scored) -> str:
         _markdown_table([("figure", *head), *rows]),
         f"Intervals: 95 %, bootstrap of {score.bootstrap.resamples:,} resamples within each category. "
         f"Without a usable answer, and counted as wrong: {unusable(score.counts[POOLED])}.",
+        *([f"Note: {md.escaped(score.note)}"] if score.note else []),
         "## Categories",
         _markdown_table(categories(score)),
     ]

@@ -16,7 +16,8 @@ from acbench.evaluation.answer_parsing import AnswerVocabulary, schema_vocabular
 from acbench.records import GOOD, JOIN, Label, category_of
 from acbench.schema import Category, Schema, is_normal
 from acbench.schema.views import ClassSet, View, answer_of
-from acbench.storage.csv_files import IMAGE, read_csv
+from acbench.storage.answer_columns import IMAGE
+from acbench.storage.csv_files import read_csv
 
 Aliases = Mapping[str, Mapping[str, str]]
 """Category → a method's own name → class."""
@@ -132,7 +133,7 @@ def truth_of_labels(
         if label.item_id in known:
             raise AcbenchError(f"{label.item_id} ({label.image}) has two labels", "keep one of them")
         known |= {label.item_id, label.image}
-        key = category_of(label.item_id, label.image, schema.categories)
+        key = schema.key_of(category_of(label.item_id, label.image, schema.categories))
         if not scored(label) or (categories and key not in categories):
             continue
         if label.status != "accepted":
@@ -167,7 +168,7 @@ def _checked_category(label: Label, category: Category | None, schema: Schema) -
     unknown = sorted(set(label.labels) - {GOOD, *(category.class_ids if category else ())})
     if category is not None and label.labels and not unknown:
         return category
-    key = category_of(label.item_id, label.image, schema.categories)
+    key = schema.key_of(category_of(label.item_id, label.image, schema.categories))
     what = f"category {key!r}" if category is None else f"label {', '.join(unknown) or '(none)'!r} of {key}"
     raise AcbenchError(
         f"{label.image} ({label.item_id}): the schema {schema.benchmark} {schema.version} has no {what}",

@@ -22,20 +22,25 @@ def prompts(category: Category) -> dict[str, list[str]]:
     by_class = {
         GOOD: [
             *_photographed("normal", object=thing),
-            *_lines("normal_definition", object=thing, gist=_first_sentence(category.normal)),
+            *_described("normal_definition", category.normal, object=thing),
         ]
     }
     for defect in category.classes:
         names = dict.fromkeys(name.lower() for name in (defect.name, *defect.aliases))
         named = [prompt for name in names for prompt in _photographed("defect", object=thing, kind=name)]
-        gist = _first_sentence(defect.definition)
-        by_class[defect.id] = [*named, *_lines("definition", object=thing, kind=defect.name.lower(), gist=gist)]
+        described = _described("definition", defect.definition, object=thing, kind=defect.name.lower())
+        by_class[defect.id] = [*named, *described]
     return by_class
 
 
 def _photographed(section: str, **values: str) -> list[str]:
     """Each state of a section in each of the ways to photograph it."""
     return [prompt for state in _lines(section, **values) for prompt in _lines("picture", state=state)]
+
+
+def _described(section: str, definition: str, **values: str) -> list[str]:
+    """The prompts with the gist of a definition; none if the schema has no definition."""
+    return _lines(section, gist=_first_sentence(definition), **values) if definition else []
 
 
 def _lines(section: str, **values: str) -> list[str]:

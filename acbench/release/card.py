@@ -35,15 +35,15 @@ def card(facts: CardFacts, data: Mapping[str, object]) -> str:
 def _front_matter(facts: CardFacts) -> dict[str, object]:
     """The YAML that the Hub reads: https://huggingface.co/docs/hub/datasets-cards."""
     manifest = facts.manifest
-    licence = licences.get(manifest.licence)
-    terms = {"license": licence.hub} if licence else {"license": "other", "license_name": manifest.licence.lower()}
+    hub = licences.hub_name(manifest.licence)
+    terms = {"license": hub} if hub != "other" else {"license": "other", "license_name": manifest.licence.lower()}
     return {
         **terms,
         "pretty_name": manifest.title,
         "task_categories": ["image-classification"],
         "task_ids": ["multi-class-image-classification", "multi-label-image-classification"],
         "annotations_creators": _creators(facts.progress()),
-        "source_datasets": ["original" if manifest.source in ("sample", "folders") else "extended"],
+        "source_datasets": ["original" if facts.own or manifest.source == "sample" else "extended"],
         "size_categories": [_size(manifest.rows)],
         "tags": ["anomaly-detection", "anomaly-classification", "industrial-inspection", "acbench"],
     }
@@ -132,7 +132,9 @@ def _columns(facts: CardFacts, texts: Texts) -> Iterable[str]:
         return sections.table(["column", "what"], rows)
 
     yield texts.fill(
-        "votes", columns=described(columns.columns(images=facts.manifest.images)), vote=described(columns.VOTE)
+        "votes",
+        columns=described(columns.columns(images=facts.manifest.images, boxes=facts.manifest.boxes)),
+        vote=described(columns.VOTE),
     )
 
 
@@ -177,7 +179,7 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
     if licence and "by" in licence.conditions:
         terms += " Changed here: labels were mapped, checked and regrouped as described above."
     name = licence.name if licence else facts.manifest.licence
-    yield texts.fill("licence", name=name, url=licence.url if licence else "#licence", terms=terms)
+    yield texts.fill("licence", name=name, url=licences.url(facts.manifest.licence) or "#licence", terms=terms)
     witnesses = sorted({short_name(vote["who"]) for row in facts.rows for vote in row["votes"]})
     if credits := [texts.fill(f"credit_{name}") for name in witnesses if f"credit_{name}" in texts.sections]:
         yield "\n".join(f"- {credit}" for credit in credits)
@@ -185,7 +187,9 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
 
 def _cite(facts: CardFacts, texts: Texts) -> Iterable[str]:
     name = f"cite_{facts.manifest.source}"
-    if name in texts.sections:
+    if own := facts.schema.publisher.citation:
+        yield texts.fill("cite", bibtex=own)
+    elif name in texts.sections:
         yield texts.fill("cite", bibtex=f"{texts.fill(name)}\n\n{texts.fill('cite_velm')}")
 
 

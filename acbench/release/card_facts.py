@@ -50,6 +50,8 @@ class CardFacts:
     """Against the previous release; None if there is none."""
     repo: str
     """ORG/NAME."""
+    own: bool = False
+    """Whether the dataset is the publisher's own, so that its schema says whose it is."""
 
     def votes_of_people(self) -> list[Vote]:
         """Every vote of a person."""

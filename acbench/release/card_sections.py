@@ -54,7 +54,7 @@ def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
     yield texts.fill(
         "made",
         source_title=facts.source.title,
-        attribution=facts.source.attribution,
+        attribution=" ".join(filter(None, (facts.source.attribution, facts.schema.publisher.home))),
         policy=manifest.policy,
         rules="\n".join(f"- {rule}" for rule in POLICY_SUMMARY),
         schema_version=manifest.schema_version,

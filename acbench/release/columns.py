@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "texts", "flag", "integer", "number", "category", "class", "classes", "image", "votes"]
+Kind = Literal["text", "texts", "flag", "integer", "number", "category", "class", "classes", "image", "votes", "boxes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,17 @@ VOTE: tuple[Column, ...] = (
     Column("family", "text", "The family of that model: models of one family are one witness. Else null."),
 )
 
+BOXES = Column(
+    "boxes",
+    "boxes",
+    "Boxes around the anomaly where the source has boxes and no mask: left, top, right, bottom in pixels; else null.",
+)
+"""Only a release of images with boxes has this column, as the last one."""
+
 IMAGES = tuple(column.name for column in COLUMNS if column.kind == "image")
 
 
-def columns(*, images: bool) -> tuple[Column, ...]:
-    """The columns of a release with images or, if not `images`, of labels only."""
-    return tuple(column for column in COLUMNS if images or column.kind != "image")
+def columns(*, images: bool, boxes: bool = False) -> tuple[Column, ...]:
+    """The columns of a release with images or, if not `images`, of labels only; with or without `boxes`."""
+    every = (*COLUMNS, BOXES) if boxes else COLUMNS
+    return tuple(column for column in every if images or column.kind != "image")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class DatasetsLibrary(Protocol):
     """`datasets`: it gives parquet shards their form, describes them in the card, and loads a release."""
 
-    def arrow_schema(self, categories: Sequence[str], classes: Sequence[str], *, images: bool) -> pa.Schema:
+    def arrow_schema(
+        self, categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False
+    ) -> pa.Schema:
         """The schema of a parquet shard, with the features of `datasets` in its metadata."""
 
     def card_data(self, manifest: Manifest) -> Mapping[str, object]:
@@ -29,7 +31,9 @@ class DatasetsLibrary(Protocol):
 class CroissantLibrary(Protocol):
     """`mlcroissant`: it writes and checks `croissant.json`."""
 
-    def describe(self, manifest: Manifest, *, repo: str, about: str, attribution: str) -> bytes:
+    def describe(
+        self, manifest: Manifest, *, repo: str, about: str, attribution: str, citation: str, home: str
+    ) -> bytes:
         """The content of `croissant.json`."""
 
     def problems(self, folder: Path, manifest: Manifest) -> list[str]:

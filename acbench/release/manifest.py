@@ -6,11 +6,12 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from acbench._util.text import tidy
 from acbench.errors import ReleaseError, StorageError
+from acbench.records import SPARSE
 from acbench.storage.typed_json import decode, to_json
 
 NAME = "release.json"
@@ -98,6 +99,8 @@ class Manifest:
     previous: Previous | None
     files: Mapping[str, ReleaseFile]
     """Path relative to the release → file; `release.json` itself is left out."""
+    boxes: bool = field(default=False, metadata=SPARSE)
+    """Whether rows hold boxes."""
 
     @property
     def tag(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from acbench.errors import ReleaseError
 from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review, short_name
@@ -52,6 +52,8 @@ class Row(TypedDict):
     width: int
     height: int
     schema_version: str
+    boxes: NotRequired[list[list[int]]]
+    """Left out where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ class _Encoder:
         if unknown:
             raise ReleaseError(f"{item.image} is labelled {unknown[0]}, no class of the schema", "acbench relabel")
         single = self.single_class(item.category, decided) if label.status == "accepted" else None
-        return {
+        row: Row = {
             "item_id": item.item_id,
             "image_path": item.image,
             "mask_path": item.mask,
@@ -142,6 +144,9 @@ class _Encoder:
             "height": item.height,
             "schema_version": label.schema_version,
         }
+        if item.marking == "boxes":
+            row["boxes"] = list(map(list, item.boxes))
+        return row
 
 
 def single_class(schema: Schema) -> Callable[[str, tuple[str, ...]], str | None]:

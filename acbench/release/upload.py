@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,9 +103,10 @@ class Upload:
         if head.manifest in (self.base, self.manifest):
             return
         what = f"version {head.manifest.version}" if head.manifest else "a commit without a release"
+        folder = shlex.quote(str(self.folder))
         raise HubError(
             f"somebody else published {what} to {self.hub.repo} while this release was made",
-            f"see what changed (acbench diff {self.hub.repo} {self.folder}), then run the same command again",
+            f"see what changed (acbench diff {self.hub.repo} {folder}), then run the same command again",
         )
 
     def _pause(self, error: HubError, failures: int) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from acbench.records import Box
+
 FORMAT = 2
 """Version of the fields. Raise it when one changes its name or meaning: every sample in an older App is replaced."""
 RETIRED_FIELDS: Mapping[int, tuple[str, ...]] = {1: ("suspicion",)}
@@ -74,6 +76,8 @@ class AppSample:
     """Width and height, pixels."""
     fields: Mapping[str, FieldValue]
     """By name; a name of `FIELDS` that is missing is empty."""
+    boxes: tuple[Box, ...] = ()
+    """Boxes around the anomaly, in pixels; empty where there is a mask."""
 
     @property
     def content(self) -> str:

@@ -109,8 +109,9 @@ class SampleBuilder:
         image, mask = self._shown(item.image), self._shown(item.mask) if item.mask else None
         size = item.width, item.height
         shown = sorted((name, repr(value)) for name, value in fields.items())
-        fields["content"] = digest(FORMAT, image, mask, item.sha256, item.mask_sha256, size, shown)
-        return AppSample(item_id=key, image=image, mask=mask, size=size, fields=fields)
+        fields["content"] = digest(FORMAT, image, mask, item.sha256, item.marks, size, shown)
+        boxes = item.boxes if item.marking == "boxes" else ()
+        return AppSample(item_id=key, image=image, mask=mask, size=size, fields=fields, boxes=boxes)
 
 
 def _first_copies(items: Sequence[Item]) -> dict[str, str]:

@@ -101,8 +101,12 @@ def read_chosen(ids: Collection[str], category: Category, note: str = "", *, for
 
 
 def verdict_named(text: str) -> Verdict | None:
-    """The verdict that a text names, without regard to case and punctuation; None if it names none."""
-    return next((verdict for verdict in VERDICTS if fold(verdict) == fold(text)), None)
+    """The verdict that a text names, without regard to case and punctuation; None if it names none.
+
+    `bad_box` is `bad_mask`: what is wrong is the marked place.
+    """
+    named = "badmask" if fold(text) == "badbox" else fold(text)
+    return next((verdict for verdict in VERDICTS if fold(verdict) == named), None)
 
 
 def classes_named(text: str, category: Category | None) -> tuple[str, ...]:

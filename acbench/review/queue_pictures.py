@@ -45,7 +45,7 @@ class EvidencePicture:
     def inputs(self) -> tuple[object, ...]:
         """Everything that decides how the picture looks."""
         normal = self.reference.sha256 if self.reference else None
-        return _VERSION, self.item.image, self.item.sha256, self.item.mask_sha256, normal, self.lines()
+        return _VERSION, self.item.image, self.item.sha256, self.item.marks, normal, self.lines()
 
     def draw(self, images: ImageReader) -> bytes:
         """The picture as JPEG. Where an image cannot be opened, the picture says so."""
@@ -53,8 +53,7 @@ class EvidencePicture:
         lines = self.lines()
         try:
             image = images.image(self.item.image)
-            if self.item.mask is not None:
-                mask = images.mask(self.item.mask, image.size)
+            mask = images.marked(self.item, image.size)
         except AcbenchError as error:
             lines.append(error.message)
         if self.reference is not None:
@@ -62,7 +61,9 @@ class EvidencePicture:
                 normal = images.image(self.reference.image)
             except AcbenchError as error:
                 lines.append(error.message)
-        return imaging.jpeg(evidence.picture(image, mask, normal, title=self.item.image, lines=lines), QUALITY)
+        boxed = self.item.marking == "boxes"
+        shown = evidence.picture(image, mask, normal, title=self.item.image, lines=lines, boxed=boxed)
+        return imaging.jpeg(shown, QUALITY)
 
     def write(self, images: ImageReader, path: Path) -> None:
         """Draw the picture into a file."""

@@ -88,22 +88,22 @@ class _Album:
         image, contour, crop = (self._path(item, name) for name in ("image", "contour", "crop"))
         if not image.exists():
             _save(image, self._image(item))
-        if item.mask is None or not self._mark(item, contour, crop):
+        if not item.marking or not self._mark(item, contour, crop):
             contour = crop = image
         return {"image": image, "contour": contour, "crop": crop}
 
     def _mark(self, item: Item, contour: Path, crop: Path) -> bool:
-        """Draw contour and close-up unless they are there; gives whether image and mask can be read."""
-        assert item.mask is not None
+        """Draw contour and close-up unless they are there; gives whether image and marks can be read."""
         if contour.exists() and crop.exists():
             return True
         try:
-            mask = self.images.mask(item.mask, (item.width, item.height))
+            marked = self.images.marked(item, (item.width, item.height))
             image = self.images.image(item.image)
         except AcbenchError:  # ingest has reported it
             return False
-        _save(contour, _upright(evidence.contour(image, mask, longest=LONGEST)))
-        close_up, places = evidence.close_up(image, mask, edge=CLOSE_UP)
+        assert marked is not None, "something marks it"
+        _save(contour, _upright(evidence.contour(image, marked, longest=LONGEST)))
+        close_up, places = evidence.close_up(image, marked, edge=CLOSE_UP)
         _save(crop, close_up, comment=places)  # kept in the file: to find it again, the mask had to be decoded
         return True
 
@@ -116,7 +116,7 @@ class _Album:
         return _upright(image)
 
     def _path(self, item: Item, name: str) -> Path:
-        mark = digest(_VERSION, item.sha256, item.mask_sha256, *self.images.key, length=8)
+        mark = digest(_VERSION, item.sha256, item.marks, *self.images.key, length=8)
         return self.folder / f"{item.item_id}-{mark}.{name}.jpg"
 
 

@@ -2,7 +2,7 @@
 
 from acbench.schema.class_names import NORMAL_LABELS, fold, is_normal
 from acbench.schema.model import Boundary, Category, Change, DefectClass, MappedLabels, PublishedClass, Schema
-from acbench.schema.read import load, names
+from acbench.schema.read import argument, load, names
 
 __all__ = [
     "NORMAL_LABELS",
@@ -13,6 +13,7 @@ __all__ = [
     "MappedLabels",
     "PublishedClass",
     "Schema",
+    "argument",
     "fold",
     "is_normal",
     "load",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Mapping
 from itertools import zip_longest
 from xml.etree import ElementTree as Xml
 
@@ -19,6 +20,8 @@ from acbench.schema.people import NORMAL, by_name
 
 VERDICTS: dict[Verdict, str] = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
 """What an annotator can say instead of a class."""
+MASK = "mask"
+"""What marks the places of anomalies, unless boxes do."""
 MEANING = {
     "unsure": "You cannot tell; somebody else is asked.",
     "bad_image": "Nobody can tell from this picture; it is left out.",
@@ -61,8 +64,13 @@ def keys(category: Category) -> dict[str, str]:
     return {GOOD: "0", **dict(classes), **_VERDICT_KEYS}
 
 
-def label_studio_form(category: Category, progress: str = "") -> str:
-    """The labelling configuration of a Label Studio project (XML).
+def verdicts(marks: str = MASK) -> dict[Verdict, str]:
+    """Verdict → its name, where the places of anomalies are marked by `marks`: a mask, a box, or either."""
+    return {**VERDICTS, "bad_mask": f"Bad {marks}"}
+
+
+def label_studio_form(category: Category, marks: str = MASK, *, progress: str = "") -> str:
+    """The labelling configuration of a Label Studio project (XML). `marks`: what marks places, see `verdicts`.
 
     `progress`: the address at which the project tells how many tasks it has, and how many are done, or `PROGRESS`; the
     form shows no such line if it is empty.
@@ -75,8 +83,8 @@ def label_studio_form(category: Category, progress: str = "") -> str:
     _header(_view(side, "acb-asked"), f"${ASKED}")
     if progress:
         Xml.SubElement(_view(side, "acb-progress"), "Table", name="progress", value=progress, valueType="json,url")
-    _choices(side, category)
-    _clashes(side, category)
+    _choices(side, category, verdicts(marks))
+    _clashes(side, category, verdicts(marks))
     note = _view(side, "acb-note")
     Xml.SubElement(note, "TextArea", name=NOTE, toName=OBJECT, placeholder=_COMMENT, rows="1", maxSubmissions="1")
     _header(_view(note, "acb-note-keys"), _COMMENT)
@@ -93,7 +101,7 @@ def _crowded(choices: int) -> list[str]:
     return [*(name for least, name in steps if choices >= least), f"acb-rows-{min(math.ceil(choices / 2), MOST_ROWS)}"]
 
 
-def _choices(parent: Xml.Element, category: Category) -> None:
+def _choices(parent: Xml.Element, category: Category, verdicts: Mapping[Verdict, str]) -> None:
     """The control of the decision: normal, the classes, the verdicts."""
     choices = Xml.SubElement(
         parent,
@@ -103,14 +111,14 @@ def _choices(parent: Xml.Element, category: Category) -> None:
         choice="multiple",
         layout="vertical",
         required="true",
-        requiredMessage=f"Choose a class, or Unsure, Bad image or Bad mask. {_ESCAPE}",
+        requiredMessage=f"Choose a class, or Unsure, Bad image or {verdicts['bad_mask']}. {_ESCAPE}",
     )
     key = keys(category)
     _choice(choices, GOOD, NORMAL, by_name(category.normal, category), key[GOOD])
     for defect in category.classes:
-        hint = by_name(f"{defect.definition} {defect.not_this}", category)
+        hint = by_name(f"{defect.definition} {defect.not_this}".strip(), category)
         _choice(choices, defect.id, defect.name, hint, key[defect.id])
-    for verdict, name in VERDICTS.items():
+    for verdict, name in verdicts.items():
         _choice(choices, verdict, name, MEANING[verdict], key[verdict])
 
 
@@ -143,13 +151,13 @@ def _pictures(parent: Xml.Element) -> None:
     _image(plain, "image")
 
 
-def _clashes(parent: Xml.Element, category: Category) -> None:
+def _clashes(parent: Xml.Element, category: Category, verdicts: Mapping[Verdict, str]) -> None:
     """A warning for choices that exclude each other, with a required field that cannot be filled in.
 
     The field keeps Label Studio from submitting, and its message says why. It is a hidden text field and not a choice,
     because a choice would get a key and could be chosen.
     """
-    exclusive: list[tuple[str, str]] = [(GOOD, NORMAL), *VERDICTS.items()]
+    exclusive: list[tuple[str, str]] = [(GOOD, NORMAL), *verdicts.items()]
     for place, (alias, name) in enumerate(exclusive):
         others = [*category.class_ids, *(other for other, _ in exclusive[place + 1 :])]
         warning = f"{name} goes with nothing else: take one of them away."
@@ -181,7 +189,9 @@ def _image(parent: Xml.Element, name: str) -> None:
 
 
 def _choice(parent: Xml.Element, alias: str, name: str, hint: str, key: str) -> None:
-    shown = f"{html.escape(name)}<small>{html.escape(hint.partition('. ')[0].removesuffix('.'))}.</small>"
-    choice = Xml.SubElement(parent, "Choice", value=name, alias=alias, hint=hint, html=shown)
+    first = f"<small>{html.escape(hint.partition('. ')[0].removesuffix('.'))}.</small>" if hint else ""
+    choice = Xml.SubElement(parent, "Choice", value=name, alias=alias, html=html.escape(name) + first)
+    if hint:
+        choice.set("hint", hint)
     if key:
         choice.set("hotkey", key)

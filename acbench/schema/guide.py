@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from acbench.records import GOOD
-from acbench.schema.form import MEANING, VERDICTS, keys
+from acbench.schema.form import MASK, MEANING, keys, verdicts
 from acbench.schema.model import Category
 from acbench.schema.people import NORMAL, by_name
 
@@ -22,7 +22,7 @@ MARKED = (
 """What counts, in every category."""
 _KEYS = (
     "The key beside a class chooses it, and several can be chosen if several kinds of defect are there. Normal, Unsure,"
-    " Bad image and Bad mask go with nothing else.",
+    " Bad image and $bad_mask go with nothing else.",
     "Ctrl+Enter submits. In the comment, Enter comes first: it ends the comment. Ctrl+Z takes the last choice back, and"
     " Esc closes a warning.",
     "The arrows at the lower left go back to what you have decided, and on again. Ctrl+Enter keeps a change there; then"
@@ -34,8 +34,12 @@ _KEYS = (
 _NOT_FOR = "Anybody but {}, who decided these images before. What they answer here is not taken."
 
 
-def instructions(category: Category, *, not_for: Sequence[str] = ()) -> str:
-    """The page of instructions of a category, as HTML. `not_for`: people who decided its images before."""
+def instructions(category: Category, marks: str = MASK, *, not_for: Sequence[str] = ()) -> str:
+    """The page of instructions of a category, as HTML. `marks`: what marks places, see `form.verdicts`.
+
+    `not_for`: people who decided its images before.
+    """
+    names = verdicts(marks)
     key = keys(category)
 
     def text(of: str) -> str:
@@ -46,17 +50,19 @@ def instructions(category: Category, *, not_for: Sequence[str] = ()) -> str:
         _choice(defect.name, key[defect.id], text(defect.definition), text(defect.not_this))
         for defect in category.classes
     ]
-    choices += [_choice(name, key[verdict], _text(MEANING[verdict])) for verdict, name in VERDICTS.items()]
+    choices += [_choice(name, key[verdict], _text(MEANING[verdict])) for verdict, name in names.items()]
     introduction, steps = _steps(category.guide)
     decide = [_row(f"{number}.", text(step)) for number, step in enumerate(steps, start=1)]
     return "".join(
         [
             '<div class="acb-guide">',
             _section("Who decides here", _text(_NOT_FOR.format(" and ".join(not_for)))) if not_for else "",
-            _section("What you see", text(category.object)),
+            _section("What you see", text(category.object)) if category.object else "",
             _section("How to decide", "<br>".join(filter(None, (text(introduction), _text(MARKED)))), decide),
             _section("What there is to choose", "", choices),
-            _section("Keys and mouse", "<br>".join(map(_text, _KEYS))),
+            _section(
+                "Keys and mouse", "<br>".join(_text(line.replace("$bad_mask", names["bad_mask"])) for line in _KEYS)
+            ),
             "</div>",
         ]
     )

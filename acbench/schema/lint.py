@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from acbench.records import GOOD
-from acbench.schema.class_names import NORMAL_LABELS, fold
+from acbench.schema.class_names import NORMAL_LABELS, fold, slug
 from acbench.schema.form import VERDICTS
 from acbench.schema.model import Category, Change, DefectClass, PublishedClass, Schema
 from acbench.schema.nodes import Problem, line_lookup
@@ -31,18 +31,26 @@ _Fault = tuple[str, str]
 """A place in the schema, and what is wrong there."""
 
 
-def check(text: str, known: KnownLabels | None = None) -> list[Problem]:
+def check(text: str, known: KnownLabels | None = None, name: str = "") -> list[Problem]:
     """Everything wrong with a schema, by line; empty if it is sound.
 
     With `known` it is also checked that the schema is total: each of the dataset's labels maps to a class, or is a
-    change with a reason.
+    change with a reason. `name`: see `read.parse`.
     """
-    schema, problems = parse(text)
+    schema, problems = parse(text, name)
     if schema is None:
         return problems
     line_of = line_lookup(text)
+    written = {f"categories.{key}": f"categories.{each.folder or key}" for key, each in schema.categories.items()}
     faults = [*_benchmark(schema), *_categories(schema), *_totality(schema, known or {})]
-    return sorted({Problem(line_of(where), where, message) for where, message in faults})
+    placed = [(_as_written(where, written), message) for where, message in faults]
+    return sorted({Problem(line_of(where), where, message) for where, message in placed})
+
+
+def _as_written(where: str, written: Mapping[str, str]) -> str:
+    """A place in the file, where a category may have another name than its key."""
+    head = ".".join(where.split(".")[:2])
+    return written.get(head, head) + where[len(head) :]
 
 
 def _benchmark(schema: Schema) -> Iterator[_Fault]:
@@ -78,7 +86,7 @@ def _texts(defect: DefectClass, spot: str) -> Iterator[_Fault]:
     if defect.id == GOOD or not _ID.fullmatch(defect.id):
         yield f"{spot}.id", f"{defect.id!r} is reserved or not made of a-z, 0-9, - and _"
     for key, text in (("definition", defect.definition), ("not", defect.not_this)):
-        if len(text) < MIN_DEFINITION:
+        if text and len(text) < MIN_DEFINITION:
             yield f"{spot}.{key}", "too short to decide by"
 
 
@@ -106,7 +114,7 @@ def _sources(defect: DefectClass, spot: str, owner_of: dict[str, str], changes: 
             yield f"{spot}.source", f"{label!r} maps to {owner_of[label]} already"
         owner_of[label] = defect.id
         explained = any(change.source == label and defect.id in change.into for change in changes)
-        if fold(label) != fold(defect.id) and not explained:
+        if fold(label) not in map(fold, defect.names) and slug(label) != defect.id and not explained:
             yield f"{spot}.source", f"{label!r} needs a merge or rename entry in `changes` that says why"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Literal
 
 from acbench.records import GOOD, Reading, label_set
 from acbench.schema.class_names import NORMAL_LABELS, fold, is_normal
+from acbench.schema.publisher import Publisher
 
 ChangeKind = Literal["merge", "rename", "mixed", "exclude", "correct"]
 
@@ -102,7 +104,7 @@ class Category:
     """
 
     key: str
-    """The dataset's folder name."""
+    """Its name in files, tables and commands: the dataset's own if that fits there, else one made from it."""
     name: str
     object: str
     """What the images show."""
@@ -114,6 +116,8 @@ class Category:
     changes: tuple[Change, ...]
     published: tuple[PublishedClass, ...]
     boundaries: tuple[Boundary, ...] = ()
+    folder: str = ""
+    """What the dataset calls it, if that is not the key."""
 
     @cached_property
     def class_ids(self) -> tuple[str, ...]:
@@ -181,16 +185,40 @@ class Category:
         reasons: list[str] = []
         excluded = False
         for label in labels:
-            change = self._change_by_label.get(label)
+            written = self._as_written(label)
+            change = self._change_by_label.get(written)
             if change is not None and change.kind == "mixed":
                 return MappedLabels(labels=(), reason=f"`{label}` names no class: {change.reason}")
-            if label not in self._class_by_label:
-                return MappedLabels(labels=(), reason=f"`{label}` is not in the schema")
-            class_ids.append(self._class_by_label[label])
+            if written not in self._class_by_label:
+                return MappedLabels(labels=(), reason=f"`{label}` is not in the schema{self._near(label)}")
+            class_ids.append(self._class_by_label[written])
             if change is not None:
                 reasons.append(f"`{label}` {_PAST_TENSE[change.kind]}: {change.reason}")
                 excluded = excluded or change.kind == "exclude"
         return MappedLabels(labels=label_set(class_ids), reason="; ".join(reasons), excluded=excluded)
+
+    def _as_written(self, label: str) -> str:
+        """A label of the dataset as the schema writes it; itself if the schema does not have it.
+
+        Case and separators do not count, unless the schema itself tells two labels apart by them.
+        """
+        if label in self._class_by_label or label in self._change_by_label:
+            return label
+        alike = self._spellings.get(fold(label), ())
+        return alike[0] if len(alike) == 1 else label
+
+    def _near(self, label: str) -> str:
+        """What an unknown label may have been meant to be, as the end of a sentence; usually empty."""
+        near = difflib.get_close_matches(fold(label), self._spellings, n=1, cutoff=0.75)
+        return f"; did you mean `{self._spellings[near[0]][0]}`?" if near else ""
+
+    @cached_property
+    def _spellings(self) -> Mapping[str, tuple[str, ...]]:
+        """Folded label of the dataset → how the schema writes it."""
+        spellings: dict[str, tuple[str, ...]] = {}
+        for label in dict.fromkeys((*self._class_by_label, *self._change_by_label)):
+            spellings[fold(label)] = (*spellings.get(fold(label), ()), label)
+        return spellings
 
     @cached_property
     def _class_by_name(self) -> Mapping[str, str]:
@@ -267,12 +295,36 @@ class Schema:
     """Options of the source: how the dataset lies on disk. Usually empty."""
     file: str = field(default="", compare=False)
     """The path of its file, if it is not a bundled one."""
+    command: str = field(default="", compare=False)
+    """How the command named it, with the project if it named one, quoted for a shell."""
+    publisher: Publisher = field(default_factory=Publisher, compare=False)
+    todo: tuple[str, ...] = field(default=(), compare=False)
+    """Places of the file whose text is still to be written."""
+    drafts: tuple[str, ...] = field(default=(), compare=False)
+    """Places of the file whose text a model has drafted, and no person has taken over yet."""
 
     @property
     def argument(self) -> str:
-        """How a command names the schema: the bundled benchmark, or the path of the file, quoted for a shell."""
-        return shlex.quote(self.file or self.benchmark)
+        """How a command names the schema, and the project if it is not the usual one, quoted for a shell."""
+        return self.command or shlex.quote(self.file or self.benchmark)
 
     def category(self, key: str) -> Category | None:
-        """The category of that folder name, or None."""
+        """The category of that key, or None."""
         return self.categories.get(key)
+
+    def key_of(self, name: str) -> str:
+        """The key of the category that the dataset, or a person, calls so; case and separators do not count.
+
+        The name itself if the schema has no such category.
+        """
+        by_folder = [key for key, category in self.categories.items() if category.folder == name]
+        if by_folder or name in self.categories:
+            return by_folder[0] if by_folder else name
+        return self._key_by_folder.get(fold(name), name)
+
+    @property
+    def _key_by_folder(self) -> Mapping[str, str]:
+        keys: dict[str, str] = {}
+        for key, category in self.categories.items():
+            keys.setdefault(fold(category.folder or key), key)
+        return keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ MAX_DEPTH = 10
 """How many mappings and lists may be nested; a label schema needs seven."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+TODO = "TODO"
+"""How a text begins that is still to be written: it is read as if it were missing, and its place is noted."""
+DRAFT = "DRAFT:"
+"""How a text begins that a model has drafted. It is used without the mark, until a person takes that away."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
@@ -112,6 +117,10 @@ class NodeReader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.todo: list[str] = []
+        """Places whose text is still to be written."""
+        self.drafts: list[str] = []
+        """Places whose text a model has drafted."""
 
     def problem(self, spot: Spot, message: str) -> None:
         """Note something wrong at a place."""
@@ -141,7 +150,9 @@ class NodeReader:
             if name not in entries:
                 self.problem(spot, f"`{name}` is missing")
         for name in set(entries) - {*required, *optional}:
-            self.problem(entries.pop(name), f"unknown key `{name}`")
+            near = difflib.get_close_matches(name, [key for key in (*required, *optional) if key not in entries], n=1)
+            meant = f"; did you mean `{near[0]}`?" if near else ""
+            self.problem(entries.pop(name), f"unknown key `{name}`{meant}")
         return entries
 
     def items(self, spot: Spot | None) -> list[Spot]:
@@ -154,18 +165,30 @@ class NodeReader:
         return [Spot(node, _join(spot.where, number)) for number, node in enumerate(spot.node.value)]
 
     def text(self, spot: Spot | None) -> str:
-        """A text on one line; empty without a text."""
+        """A text on one line; empty without a text, or where it is still to be written."""
         if spot is None:
             return ""
         if not isinstance(spot.node, yaml.ScalarNode):
             self.problem(spot, "expected text")
             return ""
         value = " ".join(str(spot.node.value).split())
+        if value == TODO or value.startswith((f"{TODO} ", f"{TODO}:")):
+            self.todo.append(spot.where)
+            return ""
+        if value.startswith(DRAFT):
+            self.drafts.append(spot.where)
+            value = value.removeprefix(DRAFT).strip()
         if not value:
             self.problem(spot, "is empty")
         if _UNPRINTABLE.search(value):
             self.problem(spot, "holds a control character")
         return value
+
+    def lines(self, spot: Spot | None) -> str:
+        """A text with its lines, such as BibTeX, without empty lines around it."""
+        if not self.text(spot) or spot is None or spot.node is None:
+            return ""
+        return "\n".join(line.rstrip() for line in str(spot.node.value).strip().splitlines()).removeprefix(DRAFT)
 
     def texts(self, spot: Spot | None) -> tuple[str, ...]:
         """A list of texts."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import json
+import os
+import shlex
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
@@ -13,9 +17,12 @@ import yaml
 
 from acbench.errors import SchemaError
 from acbench.records import GOOD, Reading, label_set
+from acbench.schema import publisher, short_forms
+from acbench.schema.class_names import benchmark_name, category_key, readable, slug
 from acbench.schema.model import Boundary, Category, Change, ChangeKind, DefectClass, PublishedClass, Schema
 from acbench.schema.nodes import NodeReader, Problem, Spot, UnreadableYaml, compose
 from acbench.storage.bundled import bundled_folder
+from acbench.storage.project import Project, known_schemas
 
 MAX_BYTES = 4 << 20
 """The size of the largest file that is read as a schema."""
@@ -33,49 +40,122 @@ def names() -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
-def source_text(name_or_path: str) -> tuple[str, str]:
-    """The YAML of a bundled benchmark or of a file, and its name for messages. Raises SchemaError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaText:
+    """The YAML of a schema, and what it is called."""
+
+    text: str
+    title: str
+    """Its name for messages: that of the file."""
+    stem: str
+    """What the benchmark is called if the text does not say it."""
+    file: str
+    """The path of the file; empty if it is bundled."""
+
+
+def source_text(name_or_path: str, project: Path | None = None) -> SchemaText:
+    """The YAML of a bundled benchmark, of a file, or of a benchmark that a project knows. Raises SchemaError.
+
+    `project`: its folder; None for the one that ACBENCH_PROJECT names, or else the current folder.
+    """
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"}:
-        return _file_text(path), str(path)
-    if name_or_path not in names():
+        return SchemaText(text=_file_text(path), title=str(path), stem=path.stem, file=name_or_path)
+    if name_or_path in names():
+        bundled = bundled_folder("label_schemas").joinpath(f"{name_or_path}.yaml")
+        text = bundled.read_text(encoding="utf-8")
+        return SchemaText(text=text, title=f"{name_or_path}.yaml", stem=name_or_path, file="")
+    known = known_schemas(Project((project or Path(os.environ.get("ACBENCH_PROJECT") or ".")).resolve()))
+    if name_or_path not in known:
+        every = [*names(), *sorted(known)]
+        near = difflib.get_close_matches(name_or_path, every, n=1)
         raise SchemaError(
-            f"there is no bundled benchmark {name_or_path!r}",
-            f"one of {', '.join(names())}, or the path of your own schema.yaml",
+            f"there is no bundled benchmark {name_or_path!r}, and this project knows none of that name",
+            f"{f'did you mean {near[0]}? ' if near else ''}one of {', '.join(every)}, or the path of your own"
+            " schema.yaml",
         )
-    text = bundled_folder("label_schemas").joinpath(f"{name_or_path}.yaml").read_text(encoding="utf-8")
-    return text, f"{name_or_path}.yaml"
+    path = known[name_or_path]
+    return SchemaText(text=_file_text(path), title=str(path), stem=path.stem, file=str(path))
 
 
-def load(name_or_path: str) -> Schema:
-    """The schema of a bundled benchmark by name, or of a file by path. Raises SchemaError listing what is wrong."""
-    text, title = source_text(name_or_path)
-    schema, problems = parse(text)
+def argument(name_or_path: str, project: Path | None = None) -> str:
+    """How a command names a schema and, if that is not the current folder, the project; quoted for a shell."""
+    elsewhere = project is not None and project != Path()
+    return shlex.quote(name_or_path) + (f" --project {shlex.quote(str(project))}" if elsewhere else "")
+
+
+def load(name_or_path: str, project: Path | None = None) -> Schema:
+    """The schema of a benchmark by name, or of a file by path: see `source_text`. Raises SchemaError listing what is
+    wrong."""
+    found = source_text(name_or_path, project)
+    schema, problems = parse(found.text, found.stem)
     if schema is None or problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:10])
         raise SchemaError(
-            f"{title} is not a usable schema:\n{shown}",
-            f"acbench schema check {name_or_path}  lists everything",
+            f"{found.title} is not a usable schema:\n{shown}",
+            f"acbench schema check {argument(name_or_path, project)}  lists everything",
         )
-    return schema if name_or_path in names() else dataclasses.replace(schema, file=name_or_path)
+    return dataclasses.replace(schema, file=found.file, command=argument(name_or_path, project))
 
 
-def parse(text: str) -> tuple[Schema | None, list[Problem]]:
-    """A schema from YAML text, and its problems by line; the schema is None if a part of it cannot be read."""
+def parse(text: str, name: str = "") -> tuple[Schema | None, list[Problem]]:
+    """A schema from YAML text, and its problems by line; the schema is None if a part of it cannot be read.
+
+    `name`: what the benchmark is called if the text does not say it, such as the name of the file.
+    """
     try:
         top = compose(text)
     except UnreadableYaml as error:
         return None, [error.problem]
     reader = NodeReader()
-    parts = reader.mapping(top, required=(*_HEAD, "categories"), optional=("reading",))
+    shape = short_forms.misplaced_classes(top)
+    if shape:
+        return None, [Problem(top.line, "file", shape)]
+    parts = reader.mapping(top, required=("categories",), optional=(*_HEAD, "reading", *publisher.KEYS))
+    head = _head(reader, parts, name)
+    said = publisher.read(reader, parts, head)
     if "categories" not in parts:
         return None, sorted(reader.problems)
-    categories = {key: _category(reader, key, spot) for key, spot in reader.entries(parts["categories"]).items()}
-    head = {key: reader.text(spot) for key, spot in parts.items() if key not in {"categories", "reading"}}
+    categories = _categories(reader, parts["categories"])
     reading = _reading(reader, parts["reading"]) if "reading" in parts else {}
     if reader.problems:
         return None, sorted(reader.problems)
-    return Schema(**head, categories=categories, reading=reading, digest=_digest(head, categories, reading)), []
+    schema = Schema(
+        **head,
+        categories=categories,
+        reading=reading,
+        digest=_digest(head, categories, reading),
+        publisher=said,
+        todo=tuple(reader.todo),
+        drafts=tuple(reader.drafts),
+    )
+    return schema, []
+
+
+def _head(reader: NodeReader, parts: Mapping[str, Spot], name: str) -> dict[str, str]:
+    """What a schema says of the benchmark as a whole, with a value for everything that it leaves out."""
+    said = {key: text for key, spot in parts.items() if key in _HEAD and (text := reader.text(spot))}
+    benchmark = said.get("benchmark") or benchmark_name(name or "unnamed")
+    title = said.get("title") or readable(benchmark)
+    defaults = {
+        "benchmark": benchmark,
+        "version": "1",
+        "source": "folders",
+        "title": title,
+        "licence": "",
+        "attribution": "",
+        "about": f"Anomaly classification on {title}.",
+    }
+    return said | {key: value for key, value in defaults.items() if key not in said}
+
+
+def _categories(reader: NodeReader, spot: Spot) -> dict[str, Category]:
+    """Key → category. A name that does not fit in files, tables and commands is replaced by one that does."""
+    categories: dict[str, Category] = {}
+    for name, entry in short_forms.named(reader, spot).items():
+        key = category_key(name, categories)
+        categories[key] = _category(reader, name, key, entry)
+    return categories
 
 
 def _file_text(path: Path) -> str:
@@ -84,7 +164,7 @@ def _file_text(path: Path) -> str:
             raise SchemaError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give a label schema")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SchemaError(f"cannot read the schema {path}: {error}", "check the path") from None
+        raise SchemaError(f"cannot read the schema {path}: {error}", "give its path in place of its name") from None
 
 
 def _reading(reader: NodeReader, spot: Spot) -> dict[str, str | tuple[str, ...]]:
@@ -99,41 +179,51 @@ def _digest(head: Mapping[str, str], categories: Mapping[str, Category], reading
     """8 hex of everything that a schema says, in the order in which it says it."""
     contents = {key: dataclasses.asdict(category) for key, category in categories.items()}
     for content in contents.values():
-        if not content["boundaries"]:
-            del content["boundaries"]  # a schema without any keeps the digest that it had before there were any
+        for added in ("boundaries", "folder"):  # a schema without any keeps the digest that it had before
+            if not content[added]:
+                del content[added]
     said = {**head, **({"reading": dict(reading)} if reading else {}), "categories": contents}
     encoded = json.dumps(said, ensure_ascii=False).encode()
     return hashlib.blake2b(encoded, digest_size=4).hexdigest()
 
 
-def _category(reader: NodeReader, key: str, spot: Spot) -> Category:
-    parts = reader.mapping(spot, required=(*_CATEGORY_TEXTS, "classes"), optional=("changes", "published"))
-    classes = tuple(_defect_class(reader, item) for item in reader.items(parts.get("classes")))
+def _category(reader: NodeReader, name: str, key: str, spot: Spot) -> Category:
+    if short_forms.is_list(spot):  # nothing but the names of its classes
+        parts = {"classes": spot}
+    else:
+        parts = reader.mapping(spot, required=("classes",), optional=(*_CATEGORY_TEXTS, "changes", "published"))
+    classes = tuple(short_forms.classes(reader, parts.get("classes"), _defect_class))
     class_ids = {defect.id for defect in classes}
     changes = [_change(reader, item, class_ids) for item in reader.items(parts.get("changes"))]
     own = {defect.id: _published_as_it_is(defect) for defect in classes}
     published = tuple(own.values())
     if "published" in parts:
         published = tuple(_published_class(reader, item, own) for item in reader.items(parts["published"]))
+    texts = {text: reader.text(parts.get(text)) for text in _CATEGORY_TEXTS}
     return Category(
         key=key,
+        folder="" if key == name else name,
         classes=classes,
         changes=tuple(change for change in changes if isinstance(change, Change)),
         published=published,
         boundaries=tuple(change for change in changes if isinstance(change, Boundary)),
-        **{name: reader.text(parts.get(name)) for name in _CATEGORY_TEXTS},
+        **{**texts, "name": texts["name"] or readable(name)},
     )
 
 
 def _defect_class(reader: NodeReader, spot: Spot) -> DefectClass:
-    parts = reader.mapping(spot, required=("id", "name", "definition", "not", "source"), optional=("aliases",))
+    parts = reader.mapping(spot, required=(), optional=("id", "name", "definition", "not", "source", "aliases"))
+    if "id" not in parts and "name" not in parts:
+        reader.problem(spot, "`id` is missing")
+    name = reader.text(parts.get("name")) or reader.text(parts.get("id"))
+    class_id = reader.text(parts.get("id")) or slug(name)
     return DefectClass(
-        id=reader.text(parts.get("id")),
-        name=reader.text(parts.get("name")),
+        id=class_id,
+        name=name if "name" in parts else readable(name),
         definition=reader.text(parts.get("definition")),
         not_this=reader.text(parts.get("not")),
         aliases=reader.texts(parts.get("aliases")),
-        source=reader.texts(parts.get("source")),
+        source=reader.texts(parts["source"]) if "source" in parts else (class_id if "id" in parts else name,),
     )
 
 

@@ -30,10 +30,18 @@ def json_schema(category: Category) -> dict[str, object]:
 def prompt_text(category: Category) -> str:
     """What a model has to know of a category: object, normal state, classes, and how to decide."""
     lines = [
-        f"Object: {category.object}",
-        f"Normal ({GOOD}): {category.normal}",
+        _said("Object: ", category.object),
+        _said(f"Normal ({GOOD}): ", category.normal),
         "Classes:",
-        *(f"- {defect.id} ({defect.name}): {defect.definition} Mind: {defect.not_this}" for defect in category.classes),
-        f"How to decide: {category.guide}",
+        *(
+            f"- {defect.id} ({defect.name}){_said(': ', defect.definition)}{_said(' Mind: ', defect.not_this)}"
+            for defect in category.classes
+        ),
+        _said("How to decide: ", category.guide),
     ]
-    return "\n".join(lines)
+    return "\n".join(line for line in lines if line)
+
+
+def _said(head: str, text: str) -> str:
+    """A text with what introduces it; nothing if the schema leaves it out."""
+    return head + text if text else ""

@@ -12,10 +12,6 @@ from typing import NamedTuple
 
 from acbench.errors import TableError
 
-IMAGE = ("image", "image_path")
-"""Columns that may hold an image's path, relative to the dataset's root. Our releases have the second."""
-ANSWERS = ("labels", "label", "prediction", "answer", "raw")
-"""Columns that may hold an answer about an image."""
 MAX_BYTES = 64 << 20
 """A larger file is not read."""
 MAX_CELL = 10_000

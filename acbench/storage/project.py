@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shlex
@@ -36,6 +37,11 @@ class Project:
     def llm_table(self) -> Path:
         """`.acbench/llm.json`: the multimodal LLMs that have names."""
         return self.workspace / "llm.json"
+
+    @property
+    def copies(self) -> Path:
+        """`.acbench/copies/`: images that another program holds, and folders with masks that were drawn."""
+        return self.workspace / "copies"
 
     @property
     def annotation_tool(self) -> Path:
@@ -76,6 +82,20 @@ def existing_project(folder: Path) -> Project:
             f"the project folder {project.folder} does not exist", f"mkdir -p {shlex.quote(str(project.folder))}"
         )
     return project
+
+
+def known_schemas(project: Project) -> dict[str, Path]:
+    """Benchmark → the file of its schema, of the benchmarks at work in a project whose schema is not a bundled one."""
+    known: dict[str, Path] = {}
+    for kept in sorted(project.workspace.glob("*/settings.json")):
+        try:
+            schema = json.loads(kept.read_bytes()).get("schema")
+        except (OSError, ValueError, AttributeError):
+            continue  # the command that uses the settings says what is wrong with them
+        if isinstance(schema, str) and schema.endswith((".yaml", ".yml")):
+            inside, here = project.folder / schema, Path(schema)  # older versions kept the path as it was typed
+            known[kept.parent.name] = inside if inside.exists() or not here.exists() else here.resolve()
+    return known
 
 
 @dataclass(frozen=True, slots=True)

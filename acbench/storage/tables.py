@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from acbench.errors import StorageError
 from acbench.storage.atomic import replacing, write_bytes
-from acbench.storage.typed_json import convert, decode, merge_mark, to_json
+from acbench.storage.typed_json import convert, decode, merge_mark, sparse_fields, to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,7 +102,8 @@ def _parquet_bytes(rows: list[Any], kind: type[Any]) -> bytes:
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    table = _arrow_table(rows, _arrow_schema(kind))
+    empty = {name for name in sparse_fields(kind) if not any(getattr(row, name) for row in rows)}
+    table = _arrow_table(rows, _arrow_schema(kind, empty))
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return bytes(sink.getvalue())
 
@@ -131,7 +132,7 @@ def _read_parquet(path: Path, kind: type[R]) -> list[R]:
     return [convert(row, kind, f"{path}, row {number}", hint=hint) for number, row in enumerate(rows, start=1)]
 
 
-def _arrow_schema(kind: type[Any]) -> pa.Schema:
+def _arrow_schema(kind: type[Any], without: Collection[str] = ()) -> pa.Schema:
     import pyarrow as pa
 
     def arrow_type(hint: Any) -> pa.DataType:
@@ -139,12 +140,13 @@ def _arrow_schema(kind: type[Any]) -> pa.Schema:
         if origin is types.UnionType:
             return arrow_type(args[0])
         if origin is tuple:
-            return pa.list_(pa.string())
+            return pa.list_(arrow_type(args[0]))
         if origin is Mapping:
             return pa.map_(pa.string(), pa.float64())
         return {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}.get(hint, pa.string())
 
-    fields = [pa.field(name, arrow_type(hint)) for name, hint in typing.get_type_hints(kind).items()]
+    hints = {name: hint for name, hint in typing.get_type_hints(kind).items() if name not in without}
+    fields = [pa.field(name, arrow_type(hint)) for name, hint in hints.items()]
     return pa.schema(fields, metadata={"acbench.record": kind.__name__})
 
 

@@ -92,9 +92,15 @@ def convert(value: object, kind: type[T], where: str, *, hint: str = "", allow_u
 
 
 def to_json(record: object) -> dict[str, Any]:
-    """A dataclass as values that `json.dumps` takes, in the order of its fields; mappings are sorted by key."""
+    """A dataclass as values that `json.dumps` takes, in the order of its fields; mappings are sorted by key.
+
+    A field whose metadata are `records.SPARSE` is left out where it is empty.
+    """
     assert dataclasses.is_dataclass(record) and not isinstance(record, type)
-    return {name: _plain(getattr(record, name)) for name in _field_names(type(record))}
+    kind = type(record)
+    values = ((name, getattr(record, name)) for name in _field_names(kind))
+    sparse = sparse_fields(kind)
+    return {name: _plain(value) for name, value in values if value or name not in sparse}
 
 
 def _refusal(where: str, fault: str, hint: str) -> StorageError:
@@ -109,6 +115,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in sorted(value.items())}
     return to_json(value) if dataclasses.is_dataclass(value) else value
+
+
+def sparse_fields(kind: Any) -> frozenset[str]:
+    """Names of the fields of a dataclass whose metadata are `records.SPARSE`."""
+    return _sparse_fields(kind)
+
+
+@functools.cache
+def _sparse_fields(kind: type[Any]) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(kind) if field.metadata.get("sparse"))
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 | name | stands in for |
 |---|---|
 | `toy_mvtec_ad`, `toy_visa`, `toy_layout`, `full_tree` | a dataset on disk |
+| `toy_table`, `toy_coco`, `toy_yolo`, `toy_voc` | a dataset on disk that a table or annotation files describe |
 | `FakeModels`, `MemoryVectors` | the models and the vector cache of a `Setup` |
 | `FakeEndpoint` | an OpenAI-compatible endpoint, on loopback |
 | `FakeAnnotationTool` | an annotation tool such as Label Studio, in memory |
@@ -13,6 +14,7 @@ loses without a word. `BEHAVIOURS` says how real endpoints behave, and `behave` 
 fail on demand: see `Fault` of `acbench.testing.endpoint` and `Failure`.
 """
 
+from acbench.testing.annotated import TOY_CLASSES, MarkedToy, toy_coco, toy_images, toy_table, toy_voc, toy_yolo
 from acbench.testing.annotation_tool import FakeAnnotationTool
 from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
@@ -36,6 +38,7 @@ from acbench.testing.trees import (
 __all__ = [
     "BEHAVIOURS",
     "SIZE",
+    "TOY_CLASSES",
     "TOY_LAYOUTS",
     "TOY_MVTEC_AD",
     "TOY_VISA",
@@ -45,6 +48,7 @@ __all__ = [
     "FakeEndpoint",
     "FakeHub",
     "FakeModels",
+    "MarkedToy",
     "MemoryVectors",
     "ToyImage",
     "behave",
@@ -53,8 +57,13 @@ __all__ = [
     "tiny_image",
     "tiny_jpeg",
     "tiny_png",
+    "toy_coco",
+    "toy_images",
     "toy_layout",
     "toy_mvtec_ad",
+    "toy_table",
     "toy_visa",
+    "toy_voc",
+    "toy_yolo",
     "write_image_anno",
 ]

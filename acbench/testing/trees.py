@@ -194,3 +194,26 @@ def _disc(x: int, y: int, radius: int) -> NDArray[np.bool_]:
 
     rows, columns = np.ogrid[:SIZE, :SIZE]
     return np.asarray((columns - x) ** 2 + (rows - y) ** 2 <= radius**2, dtype=np.bool_)
+
+
+def draw_toy(path: Path, seed: str, spots: int, mask: Path | None = None) -> list[tuple[int, int, int, int]]:
+    """Draw a disc on noise with that many bright spots; gives the box of each: left, top, right, bottom."""
+    import numpy as np
+    from PIL import Image
+
+    random = np.random.default_rng(zlib.crc32(seed.encode()))
+    picture = random.integers(0, 40, (SIZE, SIZE, 3), dtype=np.uint8)
+    picture[_disc(SIZE // 2, SIZE // 2, SIZE // 3)] += 120
+    marked = np.zeros((SIZE, SIZE), dtype=np.bool_)
+    radius, boxes = SIZE // 12, []
+    for number in range(spots):
+        x, y = SIZE // 3 + number * SIZE // 3, int(random.integers(SIZE // 3, 2 * SIZE // 3))
+        marked |= _disc(x, y, radius)
+        boxes.append((x - radius, y - radius, x + radius + 1, y + radius + 1))
+    picture[marked] = (250, 240, 60)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+    if mask is not None:
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.where(marked, 255, 0).astype(np.uint8)).save(mask)
+    return boxes

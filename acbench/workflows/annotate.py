@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from acbench._util.plural import counted, is_or_are
 from acbench.data.ingest import Dataset
 from acbench.errors import AnnotationToolError, LostConnection
 from acbench.records import Item
@@ -17,7 +18,7 @@ from acbench.review.pull import PullResult
 from acbench.review.push import BatchNote, PushResult
 from acbench.review.tasks import Check, DueTask, QueuePart, Selection, TaskContent
 from acbench.schema import Category, Schema, people
-from acbench.schema.form import PROGRESS, label_studio_form
+from acbench.schema.form import MASK, PROGRESS, label_studio_form
 from acbench.schema.guide import instructions
 from acbench.workflows.queue import Queue, note_stale_plan
 from acbench.workflows.reviews import keep_added, review_log
@@ -91,9 +92,17 @@ def pull(run: Run, tool: AnnotationTool, dataset: Dataset, claim: str | None = N
 
 
 def project_spec(
-    schema: Schema, category: Category, annotators: int | None = None, not_for: tuple[str, ...] = ()
+    schema: Schema,
+    category: Category,
+    annotators: int | None = None,
+    *,
+    marks: str = MASK,
+    not_for: tuple[str, ...] = (),
 ) -> ProjectSpec:
-    """The project of one category. `not_for`: who decided its images before, so that somebody else is asked."""
+    """The project of one category. `marks`: what marks the places of its anomalies.
+
+    `not_for`: who decided its images before, so that somebody else is asked.
+    """
     others = " and ".join(not_for)
     who = f"For anybody but {others}, who decided these images before" if others else "For annotators"
     suffix = f", not {others}"[:30] if others else ""
@@ -101,8 +110,8 @@ def project_spec(
         benchmark=schema.benchmark,
         category=category.key,
         title=f"{schema.title}: {category.name}"[: 50 - len(suffix)] + suffix,
-        form=label_studio_form(category, PROGRESS),
-        instructions=instructions(category, not_for=not_for),
+        form=label_studio_form(category, marks, progress=PROGRESS),
+        instructions=instructions(category, marks, not_for=not_for),
         description=f"{schema.title}: which kinds of defect do these images of {category.name} show?"
         f" {who}: press Label All Tasks.",
         hidden_fields=tasks.HIDDEN_FIELDS,
@@ -138,6 +147,16 @@ class _Pusher:
 
     def push_category(self, category: Category, due: Sequence[DueTask]) -> PushResult:
         """Push the tasks of one category: to its first project, or to one for those who have not decided them yet."""
+        if undefined := [defect.name for defect in category.classes if not defect.definition]:
+            self.run.console.note(
+                f"{category.key}: {', '.join(undefined)} {'has' if len(undefined) == 1 else 'have'} no definition;"
+                f" annotators see the name alone. Write it into {self.run.schema.file}"
+            )
+        place = f"categories.{category.folder or category.key}."
+        if drafts := sum(each.startswith(place) for each in self.run.schema.drafts):
+            self.run.console.note(
+                f"{category.key}: {counted(drafts, 'text')} that annotators read {is_or_are(drafts)} drafted by a model"
+            )
         groups: defaultdict[tuple[str, ...], list[DueTask]] = defaultdict(list)
         for task in due:
             groups[task.not_for].append(task)
@@ -168,7 +187,7 @@ class _Pusher:
         done: Mapping[str, Mapping[TaskKey, bool]],
     ) -> PushResult:
         annotators = self.options.adjudicators if not_for else self.options.annotators
-        spec = project_spec(self.run.schema, category, annotators, not_for)
+        spec = project_spec(self.run.schema, category, annotators, marks=self._marks(category), not_for=not_for)
         project = self.tool.open(spec, restore_form=self.options.restore_form)
         elsewhere = {key: is_done for uid, keys in done.items() if uid != project.uid for key, is_done in keys.items()}
         check = self.check(spec.form)
@@ -181,6 +200,12 @@ class _Pusher:
             others = " and ".join(not_for)
             self.run.console.note(f"{result.sent:,} images of {category.key} wait for somebody else than {others}")
         return result
+
+    def _marks(self, category: Category) -> str:
+        """What marks places in a category: masks, boxes or both."""
+        items = self.queue.labelled.proposed.dataset.items
+        kinds = {item.marking for item in items if item.category == category.key and item.marking}
+        return MASK if "boxes" not in kinds else "mask or box" if "mask" in kinds else "box"
 
     def _item(self, due: DueTask) -> Item:
         return self.queue.labelled.proposed.dataset.by_id[due.ranked.item_id]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +90,7 @@ def refuse_remote(run: Run) -> None:
             f"the FiftyOne App shows pictures of this machine only, and the dataset is at {root}",
             "copy it, and name the copy; labels and answers stay as they are:\n"
             f'    python -c "from fsspec.core import url_to_fs; {copy}"\n'
-            f"    acbench relabel {shlex.quote(run.settings.schema)} --root COPY",
+            f"    acbench relabel {run.schema.argument} --root COPY",
         )
 
 

@@ -18,6 +18,7 @@ from acbench.review.wording import in_words
 from acbench.schema import Category
 from acbench.storage.atomic import write_bytes
 from acbench.workflows.compare import compare, labelled_dataset
+from acbench.workflows.origin import in_sentences
 from acbench.workflows.plan import draw_curve
 from acbench.workflows.relabel import relabel
 from acbench.workflows.run import Run
@@ -114,6 +115,8 @@ class ReportPage:
     excluded: list[tuple[str, str, int]]
     curve: str = ""
     """The curve of the plan, as a data URI; empty if there is none."""
+    origin: list[str] = field(default_factory=list)
+    """Whose the images are, and what is allowed with them and with the labels, in sentences."""
 
     @property
     def pictures(self) -> int:
@@ -146,6 +149,7 @@ def write_page(run: Run, path: Path | None = None) -> WrittenPage:
         queue.waiting,
         lambda item_id: shrunk(run.files.evidence / f"{item_id}.jpg"),
     )
+    page = dataclasses.replace(page, origin=in_sentences(run.origin, run.schema))
     if curve is not None:
         page = dataclasses.replace(page, curve=_data_uri("png", curve.read_bytes()))
     path = path or run.files.workspace / "report.html"

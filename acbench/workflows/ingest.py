@@ -9,13 +9,18 @@ from acbench.data import ingest as reading
 from acbench.data import sources
 from acbench.data.hashing import FileHasher
 from acbench.data.ingest import Dataset
+from acbench.data.linked import copy_with_masks
 from acbench.errors import AcbenchError, SourceError
 from acbench.records import Finding, Item
 from acbench.schema import Schema
 from acbench.schema.class_names import fold
 from acbench.storage import tables
 from acbench.storage.build import records_key
+from acbench.storage.files import FileTree
 from acbench.storage.roots import Root, parse_root
+from acbench.storage.urls import Url
+from acbench.workflows.copied import readable_root
+from acbench.workflows.origin import naming
 from acbench.workflows.run import Run
 
 SHOWN = 5
@@ -30,14 +35,21 @@ def ingest(run: Run) -> Dataset:
         dataset = reading.ingest(
             run.source,
             root,
-            categories=run.settings.categories,
+            categories=folders_to_read(run),
             limit=run.settings.limit,
+            naming=naming(run.source, run.schema, run.files),
             hasher=FileHasher(cache=run.ledger.file_facts, progress=progress, engine=engine),
         )
     check_categories(dataset, run.schema, run.source.title)
     if run.shard is None:
         _write_tables(run, dataset)
     return dataset
+
+
+def folders_to_read(run: Run) -> list[str]:
+    """The categories to read, as the dataset calls them; none for all."""
+    known = run.schema.categories
+    return [known[key].folder or key if key in known else key for key in run.settings.categories]
 
 
 def check_categories(dataset: Dataset, schema: Schema, title: str) -> None:
@@ -69,14 +81,27 @@ def dataset_root(run: Run) -> Root:
     Raises AcbenchError if no command has said where it lies.
     """
     if run.settings.root is not None:
-        return parse_root(run.settings.root)
+        root = readable_root(run.source, parse_root(run.settings.root), run.files.project.copies, run.console)
+        return _with_masks(run, root)
     if run.source.render is None:
         raise AcbenchError(
-            f"where is {run.source.title}?",
+            f"where is {run.origin.title}?",
             f"acbench relabel {run.schema.argument} --root FOLDER   ({run.source.home})",
         )
     with run.console.stage("render the sample") as progress:
         return run.source.render(run.files.workspace / "images", progress=progress)
+
+
+def _with_masks(run: Run, root: Root) -> Root:
+    """The root itself, or a copy with the masks that its annotations describe; of a URL none is made."""
+    if run.source.masks is None or isinstance(root, Url) or not root.is_dir():
+        return root
+    tree = FileTree(root)
+    drawings = run.source.masks(tree)
+    if not drawings:
+        return root
+    with run.console.stage("draw masks") as progress:
+        return copy_with_masks(tree, drawings, run.files.project.copies / root.resolve().name, progress=progress)
 
 
 def _write_tables(run: Run, dataset: Dataset) -> None:

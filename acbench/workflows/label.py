@@ -81,7 +81,9 @@ def label(run: Run, proposed: Proposed) -> Labelled:
         ),
     )
     run.build.ensure(run.files.labels, labelled.key, lambda _: _write_labels(run, labelled))
-    run.build.ensure(run.files.labels_meta, labelled.key, lambda path: _write_meta(run, labelled, path))
+    run.build.ensure(
+        run.files.labels_meta, labelled.key + run.origin_key, lambda path: _write_meta(run, labelled, path)
+    )
     if not run.files.reviews.exists():
         write_reviews(run, [])
     keep_copy(run)
@@ -128,5 +130,5 @@ def _save_hand_edits(run: Run, path: Path) -> None:
 
 
 def _write_meta(run: Run, labelled: Labelled, path: Path) -> None:
-    meta = labels_meta(labelled.table.rows, labelled.proposed.by_item, labelled.reviews, run.schema, run.source)
+    meta = labels_meta(labelled.table.rows, labelled.proposed.by_item, labelled.reviews, run.schema, run.origin)
     write_json(path, meta.to_json())

@@ -33,6 +33,8 @@ class SourceFacts:
     licence: str
     attribution: str
     home: str
+    citation: str = ""
+    """How to cite it; empty if nobody has said it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,10 @@ class LabelsMeta:
     def to_json(self) -> dict[str, Any]:
         """JSON values, in the order of the fields."""
         witnesses = {name: counts.to_json() for name, counts in self.witnesses.items()}
-        return {**dataclasses.asdict(self), "witnesses": witnesses}
+        facts = {**dataclasses.asdict(self), "witnesses": witnesses}
+        if not self.source.citation:
+            del facts["source"]["citation"]
+        return facts
 
 
 def labels_meta(
@@ -84,6 +89,7 @@ def labels_meta(
             licence=source.licence,
             attribution=source.attribution,
             home=source.home,
+            citation=schema.publisher.citation,
         ),
         licence=schema.licence,
         witnesses=count_answers(proposals),

@@ -166,5 +166,5 @@ def _users(project: Project, name: str) -> list[str]:
     for path in sorted(project.workspace.glob("*/settings.json")):
         settings = kept_settings.read(path)
         if settings and (f"{NAMED}{name}" in settings.with_ or settings.llm.named == name):
-            found.append(settings.schema)
+            found.append(path.parent.name)
     return found

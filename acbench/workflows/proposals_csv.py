@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from pathlib import Path
 
 from acbench import schema as schemas
@@ -23,13 +24,14 @@ def proposals_csv(folder: Path, benchmark: str, proposer: str) -> str:
     `proposer`: as it is asked for, such as `llm:mini`, or as `acbench compare` shows one that is no longer asked.
     Raises AcbenchError if it has not answered.
     """
-    files = existing_project(folder).benchmark(schemas.load(benchmark).benchmark)
+    schema = schemas.load(benchmark, folder)
+    files = existing_project(folder).benchmark(schema.benchmark)
     answers = _answers(files, proposer)
     if not answers:
         known = sorted({row.proposer for path in files.all_proposals for row in tables.read(path, Proposal)[:1]})
         raise AcbenchError(
             f"{proposer} has not answered for {files.benchmark}; those who have: {', '.join(known) or 'nobody'}",
-            f"acbench relabel {benchmark} --with {proposer}",
+            f"acbench relabel {schema.argument} --with {shlex.quote(proposer)}",
         )
     images = {item.item_id: item.image for item in tables.read(files.items, Item)}
     sink = io.StringIO(newline="")

@@ -29,13 +29,16 @@ from acbench.release.upload import Upload, UploadResult
 from acbench.release.verify.verify import Verified
 from acbench.review.history import by_item
 from acbench.review.resolve import POLICY
+from acbench.schema import Schema
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 from acbench.storage.roots import open_tree
 from acbench.workflows import propose as asking
 from acbench.workflows.label import Labelled, label, prepare
+from acbench.workflows.origin import is_own
 from acbench.workflows.releases import check_folder
 from acbench.workflows.run import Run
+from acbench.workflows.unsaid import unsaid_of
 
 VERSION = f"{asking.VERSION}, 1"
 """Part of every key: see `propose.VERSION`."""
@@ -167,13 +170,23 @@ class _Plan:
     repo: str
     """ORG/NAME."""
 
+    @property
+    def boxes(self) -> bool:
+        """Whether boxes mark places of some images."""
+        return self.labelled.proposed.dataset.images.boxed
+
 
 def _plan(run: Run, hub: Hub | None, options: PublishOptions) -> _Plan:
     """Decide what is released. Raises ReleaseError if licences, version or images forbid it, or HubError."""
+    if unsaid := [one.line for one in unsaid_of(run.schema, run.source)]:
+        raise ReleaseError(
+            f"the schema does not say everything that a release has to: {'; '.join(unsaid)}",
+            f"write it into {run.schema.file}; its places: acbench schema check {run.schema.argument}",
+        )
     labelled = _labelled(run)
     items = labelled.proposed.dataset.items
     licences.check_labels_licence(run.schema.licence, (item.licence for item in items))
-    images = _with_images(items[0].licence, options.images)
+    images = _with_images(items[0].licence, options.images, run.schema)
     head = hub.at() if hub else None
     version, previous = _version(head, options.version)
     if hub and head and head.manifest:
@@ -193,8 +206,8 @@ def _labelled(run: Run) -> Labelled:
     """The labels to release. Raises ReleaseError without images: a release holds their hashes."""
     if run.settings.root is None and run.source.render is None:
         raise ReleaseError(
-            f"where is {run.source.title}? A release holds the hash of every image, even if it holds labels only",
-            f"add --root FOLDER to the command; {run.source.title} is at {run.source.home}",
+            f"where is {run.origin.title}? A release holds the hash of every image, even if it holds labels only",
+            f"add --root FOLDER to the command; {run.origin.title} is at {run.origin.home}",
         )
     labelled = label(run, prepare(run))
     if not labelled.proposed.dataset.items:
@@ -202,15 +215,21 @@ def _labelled(run: Run) -> Labelled:
     return labelled
 
 
-def _with_images(licence: str, chosen: bool | None) -> bool:
-    """Whether the release holds the images. Raises ReleaseError if nothing is known of their licence."""
-    known = licences.get(licence)
+def _with_images(licence: str, chosen: bool | None, schema: Schema) -> bool:
+    """Whether the release holds the images: as chosen, else as the schema says, else if credit is all they ask for.
+
+    Raises ReleaseError if they may not be passed on, as far as is known.
+    """
+    known, shared = licences.get(licence), schema.publisher.share_images
     if chosen is None:
-        return known is not None and known.passes_on
-    if chosen and known is None:
+        return shared if shared is not None else known is not None and known.passes_on
+    if chosen and shared is False:
+        raise ReleaseError("the schema says `share_images: no`", "publish --labels-only: others join their own copy")
+    if chosen and known is None and not shared:
         raise ReleaseError(
             f"nothing is known of the licence of the images ({licence}), so they are not ours to pass on",
-            "publish --labels-only: others join their own copy",
+            "publish --labels-only: others join their own copy; or, if they are yours to pass on, write"
+            " `share_images: yes` into the label schema",
         )
     return chosen
 
@@ -260,7 +279,9 @@ def _rows(run: Run, labelled: Labelled, version: str) -> list[Row]:
 def _write_shards(run: Run, plan: _Plan, rows: list[Row]) -> dict[str, ReleaseFile]:
     """Write every parquet shard that is not there yet, and describe all of them."""
     numbering = numbering_of(run.schema)
-    schema = DatasetsFormat().arrow_schema(numbering.categories, numbering.classes, images=plan.images)
+    schema = DatasetsFormat().arrow_schema(
+        numbering.categories, numbering.classes, images=plan.images, boxes=plan.boxes
+    )
     images = open_tree(plan.labelled.proposed.dataset.root) if plan.images else None
     shards = plan_shards(rows, numbering.categories, images)
     described = {}
@@ -292,6 +313,7 @@ def _manifest(run: Run, plan: _Plan, shards: Mapping[str, ReleaseFile]) -> Manif
         classes=numbering.classes,
         previous=plan.previous,
         files=shards,
+        boxes=plan.boxes,
     )
 
 
@@ -311,9 +333,10 @@ def _card_facts(run: Run, plan: _Plan, manifest: Manifest, rows: list[Row], chan
         entries=list(decode_rows(rows, manifest)),
         rows=rows,
         schema=run.schema,
-        source=run.source,
-        dataset=describe(run.source, dataset),
+        source=run.origin,
+        dataset=describe(run.origin, dataset),
         complete=is_complete(run.source, dataset),
+        own=is_own(run.source),
         changes=changes,
         repo=plan.repo,
     )
@@ -326,7 +349,12 @@ def _write_texts(run: Run, facts: CardFacts) -> Manifest:
     texts = {
         manifests.CARD: card(facts, DatasetsFormat().card_data(manifest)).encode(),
         manifests.CROISSANT: Croissant().describe(
-            manifest, repo=facts.repo, about=about, attribution=facts.source.attribution
+            manifest,
+            repo=facts.repo,
+            about=about,
+            attribution=facts.source.attribution,
+            citation=facts.schema.publisher.citation,
+            home=home if (home := facts.schema.publisher.home).startswith(("https://", "http://")) else "",
         ),
     }
     files = dict(manifest.files)

@@ -120,4 +120,4 @@ def _report(run: Run, queue: Queue) -> RelabelReport:
         lost_classes=former.in_words(queue.labelled.lost_classes),
         reviews_key=queue.labelled.reviews_key,
     )
-    return relabel_report(outcome, run.schema, run.source)
+    return relabel_report(outcome, run.schema, run.origin)

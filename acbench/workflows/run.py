@@ -21,12 +21,14 @@ from acbench.records import Review
 from acbench.schema import Schema
 from acbench.storage.atomic import sweep
 from acbench.storage.build import Build
+from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
 from acbench.storage.ledger import Ledger
-from acbench.storage.project import BenchmarkFiles, existing_project
+from acbench.storage.project import BenchmarkFiles, Project, existing_project
 from acbench.workflows import settings as kept_settings
 from acbench.workflows.llm_models import read_table
 from acbench.workflows.models import CallOptions, Models
+from acbench.workflows.origin import origin
 from acbench.workflows.settings import SettingChanges, Settings
 
 if TYPE_CHECKING:
@@ -100,6 +102,16 @@ class Run:
         """The reader of the dataset."""
         return sources.get(self.schema.source, {**self.schema.reading, **self.settings.reading})
 
+    @cached_property
+    def origin(self) -> sources.Source:
+        """The reader of the dataset, with all that is known of whose the dataset is."""
+        return origin(self.source, self.schema)
+
+    @property
+    def origin_key(self) -> str:
+        """A hash of what is known of whose the dataset is, besides what the schema's digest holds."""
+        return digest(*map(str, dataclasses.astuple(self.schema.publisher))) if self.schema.publisher.given else ""
+
 
 @contextmanager
 def open_run(folder: Path, benchmark: str, *, console: Console, options: Options | None = None) -> Iterator[Run]:
@@ -112,13 +124,15 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
     """
     options = options or Options()
     calls = options.calls if options.shard is None else _calls_of_shard(options, options.shard)
-    schema = schemas.load(benchmark)
+    schema = schemas.load(benchmark, folder)
     files = existing_project(folder).benchmark(schema.benchmark)
     with ExitStack() as stack:
         ledger_files = stack.enter_context(_hold(files, options.shard))
-        before = kept_settings.read(files.settings) or Settings(schema=benchmark)
-        settings = dataclasses.replace(options.changes.absolute().applied_to(before), schema=benchmark)
-        for told in (_kept_restriction(settings, options.changes), options.changes.dropped(before)):
+        kept_as = _kept_as(files.project, schema)
+        before = kept_settings.read(files.settings) or Settings(schema=kept_as)
+        settings = dataclasses.replace(options.changes.absolute().applied_to(before), schema=kept_as)
+        settings = dataclasses.replace(settings, categories=tuple(map(schema.key_of, settings.categories)))
+        for told in (_kept_restriction(settings, options.changes, schema), options.changes.dropped(before)):
             if told:
                 console.note(told)
         ledger = stack.enter_context(Ledger(ledger_files.path, ledger_files.base))
@@ -208,7 +222,18 @@ def _calls_of_shard(options: Options, shard: Shard) -> CallOptions:
     return options.calls if budget is None else dataclasses.replace(options.calls, budget=budget / shard.of)
 
 
-def _kept_restriction(settings: Settings, changes: SettingChanges) -> str:
+def _kept_as(project: Project, schema: Schema) -> str:
+    """How the settings name the schema: the bundled benchmark, or a path, relative to the project if it lies in it.
+
+    So a later command finds it by the benchmark's name, wherever it runs, also after the project was moved.
+    """
+    if not schema.file:
+        return schema.benchmark
+    file = Path(schema.file).resolve()
+    return file.relative_to(project.folder).as_posix() if file.is_relative_to(project.folder) else str(file)
+
+
+def _kept_restriction(settings: Settings, changes: SettingChanges, schema: Schema) -> str:
     """What an earlier command restricted and this one does not mention, and how to lift it; empty if nothing."""
     restriction, lift = [], []
     if settings.categories and not changes.categories:
@@ -219,7 +244,7 @@ def _kept_restriction(settings: Settings, changes: SettingChanges) -> str:
         lift.append("--limit 0")
     if not restriction:
         return ""
-    command = f"acbench relabel {shlex.quote(settings.schema)} {' '.join(lift)}"
+    command = f"acbench relabel {schema.argument} {' '.join(lift)}"
     return f"only a part, as an earlier command asked: {' '.join(restriction)}; for all: {command}"
 
 

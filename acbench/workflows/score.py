@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +43,8 @@ class ScoreOptions:
     predictions: Path | None
     system: str | None
     """A baseline, in place of a file of predictions."""
+    column: str | None
+    """The column of the answers, if somebody named it."""
     pair: tuple[str, str] | None
     """Two files or systems to compare, in place of one to score."""
     truth: str | None
@@ -82,7 +83,7 @@ class ScoreReport:
     truth: str
     """Where the truth comes from, for people."""
     failed: int
-    """Answers that name no class, or failed."""
+    """Answers that name no class or failed, and images without any."""
     files: list[Path]
 
 
@@ -97,7 +98,9 @@ class PairReport:
     hashes: Mapping[str, str]
     comparison: PairedComparison
     failed: int
-    """Answers of either system that name no class, or failed."""
+    """Answers of either system that name no class or failed, and images without any."""
+    notes: tuple[str, ...] = ()
+    """What is suspicious about the answers of either."""
 
     def to_json(self) -> dict[str, Any]:
         """What `acbench score --compare --json` prints."""
@@ -107,6 +110,7 @@ class PairReport:
             "first": self.first,
             "second": self.second,
             "hashes": dict(self.hashes),
+            "notes": list(self.notes),
             **self.comparison.to_json(),
         }
 
@@ -124,7 +128,7 @@ def score(options: ScoreOptions, console: Console) -> ScoreReport:
         path = kept_predictions(options.project, options.benchmark, options.system)
         made_by = provenance(path)
     truth = truth.without(made_by.references, REFERENCES)
-    answers = reading.match(reading.read(path), truth)
+    answers = reading.match(reading.read(path, options.column), truth, options.column)
     folder = options.out
     if folder is None and options.benchmark is not None and options.truth is None:
         files = _benchmark_files(options.project, options.benchmark)
@@ -143,7 +147,9 @@ def score(options: ScoreOptions, console: Console) -> ScoreReport:
         ),
     )
     written = _write(scored, folder) if folder else []
-    return ScoreReport(score=scored, truth=truth.description, failed=answers.failed, files=written)
+    return ScoreReport(
+        score=scored, truth=truth.description, failed=answers.failed + answers.missing(truth), files=written
+    )
 
 
 def compare_pair(options: ScoreOptions, pair: tuple[str, str]) -> PairReport:
@@ -156,7 +162,7 @@ def compare_pair(options: ScoreOptions, pair: tuple[str, str]) -> PairReport:
             path = kept_predictions(options.project, options.benchmark, name)
             truth = truth.without(provenance(path).references, REFERENCES)
         paths.append(path)
-    first, second = (reading.match(reading.read(path), truth) for path in paths)
+    first, second = (reading.match(reading.read(path, options.column), truth, options.column) for path in paths)
     return PairReport(
         benchmark=truth.benchmark,
         view=truth.view,
@@ -164,7 +170,10 @@ def compare_pair(options: ScoreOptions, pair: tuple[str, str]) -> PairReport:
         second=paths[1].stem,
         hashes={**truth.hashes, "first": first.hash, "second": second.hash},
         comparison=compare_answers(truth, first, second, resamples=options.resamples, seed=options.seed),
-        failed=first.failed + second.failed,
+        failed=sum(answers.failed + answers.missing(truth) for answers in (first, second)),
+        notes=tuple(
+            f"{path.name}: {answers.note}" for path, answers in zip(paths, (first, second), strict=True) if answers.note
+        ),
     )
 
 
@@ -184,7 +193,7 @@ def kept_predictions(project: Path, benchmark: str, system: str) -> Path:
             f"there is no file {system}, and no system of that name", f"systems: {', '.join(baseline_names())}"
         )
     if not path.exists():
-        which = shlex.quote(benchmark)
+        which = schemas.argument(benchmark, project)
         command = f"acbench velm {which}" if system == KEPT_SYSTEM else f"acbench score {which} --system {system}"
         raise AcbenchError(f"{system} has not answered yet", command)
     return path
@@ -217,11 +226,16 @@ def _run_baseline(benchmark: str, system: str, options: ScoreOptions, console: C
 
 def _load_truth(options: ScoreOptions) -> Truth:
     aliases = read_aliases(options.aliases) if options.aliases else {}
-    truth_options = TruthOptions(view=options.view, categories=_categories(options), aliases=aliases)
+    schema = schemas.load(options.benchmark, options.project) if options.benchmark else None
+    categories = _categories(options)
+    truth_options = TruthOptions(
+        view=options.view,
+        categories=tuple(map(schema.key_of, categories)) if schema else categories,
+        aliases=aliases,
+    )
     if options.truth is not None and is_table(options.truth):
         truth = truth_of_table(Path(options.truth), truth_options)
         return dataclasses.replace(truth, description=f"the table {options.truth}")
-    schema = schemas.load(options.benchmark) if options.benchmark else None
     if options.truth is not None:
         return release_truth(open_release(options.truth), schema, truth_options)
     assert schema is not None and options.benchmark is not None, "checked by the command"
@@ -238,7 +252,7 @@ def _categories(options: ScoreOptions) -> tuple[str, ...]:
 
 
 def _benchmark_files(project: Path, benchmark: str) -> BenchmarkFiles:
-    return existing_project(project).benchmark(schemas.load(benchmark).benchmark)
+    return existing_project(project).benchmark(schemas.load(benchmark, project).benchmark)
 
 
 def _write(scored: Scored, folder: Path) -> list[Path]:

@@ -25,7 +25,7 @@ from acbench.storage.ledger.merge import Merged, forget, write_to_one_file
 from acbench.storage.ledger.merge import merge as merge_ledger
 from acbench.storage.project import BenchmarkFiles, existing_project
 from acbench.storage.shard import Shard
-from acbench.workflows.ingest import dataset_root
+from acbench.workflows.ingest import dataset_root, folders_to_read
 from acbench.workflows.propose import proposer_setup, usual_proposers
 from acbench.workflows.run import Run
 
@@ -61,7 +61,7 @@ def ingest(run: Run, shard: Shard) -> ShardResult:
     """Read the files of one shard."""
     root = dataset_root(run)
     with run.console.stage(f"read images of shard {shard}") as progress:
-        listing = list_images(run.source, root, categories=run.settings.categories, limit=run.settings.limit)
+        listing = list_images(run.source, root, categories=folders_to_read(run), limit=run.settings.limit)
         own = [path for path in listing.files if shard.takes(path)]
         hasher = FileHasher(cache=run.ledger.file_facts, progress=progress)
         facts = hasher.facts_of(listing.location.tree, own, listing.masks)
@@ -109,7 +109,7 @@ def merge(folder: Path, benchmark: str, console: Console) -> list[MergedShard]:
 
     A merge that was killed can be run again. Raises AcbenchError.
     """
-    schema = schemas.load(benchmark)
+    schema = schemas.load(benchmark, folder)
     project = existing_project(folder)
     with project.locked():
         merged = _merge(project.benchmark(schema.benchmark))

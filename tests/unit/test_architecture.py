@@ -20,15 +20,16 @@ MODULES = sorted((ROOT / "acbench").rglob("*.py"))
 LIBRARIES = {
     "_util": "jinja2 rich",
     "cli": "click rich tqdm",
-    "data": "PIL numpy scipy",
+    "data": "PIL msgspec numpy scipy yaml",
     "evaluation": "matplotlib numpy pyarrow scipy",
     "predictors": "PIL cleanlab numpy scipy sklearn",
     "release": "PIL numpy pyarrow yaml",
     "review": "PIL cleanlab numpy pandas",
+    "licences": "packaging",
     "schema": "yaml",
     "stats": "krippendorff numpy scipy sklearn statsmodels",
     "storage": "fsspec msgspec numpy pyarrow",
-    "testing": "PIL numpy",
+    "testing": "PIL numpy pyarrow",
     "workflows": "PIL msgspec pyarrow",
 }
 """Package → third-party libraries that it may import. A package that is not listed may import none, and `integrations`

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from acbench._util.console import Progress
+from acbench.data.segments import Drawing
 from acbench.records import Finding, Reading, Split
 from acbench.storage.files import FileTree
 
@@ -30,6 +31,10 @@ class FoundImage:
     whatever the dataset calls it, so that every schema knows it."""
     problem: Finding | None = None
     """Why the image cannot be used, if its path already tells."""
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    """Boxes around its anomaly: left, top, right, bottom. Those of a normal image are not used."""
+    box_unit: Literal["pixels", "image"] = "pixels"
+    """What a box is measured in: pixels, or shares of the image's width and height."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +110,12 @@ class Source:
     knows: paths of images need not begin with them. Everything that is in the root is then `scan`'s to tell."""
     recognise: Callable[[FileTree], Recognised | None] | None = None
     """`recognise(tree)`: what is in a root, by names alone; None if the source would not read it."""
+    scheme: str = ""
+    """How URLs begin that name a dataset of another program, such as `hf://datasets/`. Its images are copied into the
+    workspace first, and `scan` reads the copy."""
+    masks: Callable[[FileTree], Mapping[str, Drawing]] | None = None
+    """`masks(tree)`: path → mask that annotations describe and no file holds. They are drawn into a copy of the folder,
+    and `scan` finds them there."""
     split_of: Callable[[str], Split] | None = None
     """`split_of(image)`: the split of an image by its path alone. With it, labels can be scored without the images."""
     render: Render | None = None

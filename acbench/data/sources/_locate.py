@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +162,7 @@ def _no_category(source: Source, root: Root, tree: FileTree, entries: Sequence[F
             copy = f"a copy of {source.title} in the layout of {other.title}"
             return SourceError(f"{shown} is {copy}, which does not keep its labels", source.home)
         if not categories.isdisjoint(other.image_counts):
-            command = f"acbench relabel {other.benchmark} --root {shown}"
+            command = f"acbench relabel {other.benchmark} --root {shlex.quote(shown)}"
             return SourceError(f"{shown} holds {other.title}, not {source.title}", command)
     nothing = f"{shown} holds no category of {source.title}"
     for near in _near(source, root, tree):

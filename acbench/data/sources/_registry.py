@@ -50,6 +50,8 @@ def get(name: str, reading: Reading | None = None) -> Source:
         reading=dict(reading or {}),
         categories=module.optional_function("categories"),
         recognise=module.optional_function("recognise"),
+        scheme=module.constant("SCHEME", str) if module.offers("SCHEME") else "",
+        masks=module.optional_function("masks"),
         split_of=module.optional_function("split_of"),
         render=module.optional_function("render"),
     )

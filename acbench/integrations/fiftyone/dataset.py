@@ -18,6 +18,7 @@ from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone import embeddings, layout
 from acbench.integrations.fiftyone.database import connect, database_errors, first_line
 from acbench.integrations.fiftyone.embeddings import Vectors
+from acbench.records import Box
 from acbench.review.app_records import FORMAT, RETIRED_FIELDS, AppLabel, AppMark, AppSample, FieldValue
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class AppDataset:
             )
         self._keep({"key": ""})
         self._remove_retired_fields(before)
-        layout.add_fields(self.data, layout.extra_fields(samples))
+        layout.add_fields(self.data, layout.extra_fields(samples), boxed=any(sample.boxes for sample in samples))
         changes = _Changes.between(self._stored(), samples)
         self.data.delete_samples(changes.removed)
         self._rewrite(changes.rewritten, progress)
@@ -276,6 +277,7 @@ class AppDataset:
             embeddings.MISTAKENNESS: None,  # that of the label that is replaced
             "metadata": fo.ImageMetadata(width=width, height=height) if width and height else None,
             "mask": fo.Segmentation(mask_path=sample.mask) if sample.mask else None,
+            **({layout.BOXES: _detections(sample.boxes, sample.size)} if sample.boxes else {}),
             **{name: _document(value) for name, value in sample.fields.items()},
         }
 
@@ -301,6 +303,22 @@ class AppDataset:
     def _keep(self, about: About) -> None:
         self.data.info["acbench"] = {**self._about(), **about}
         self.data.save()
+
+
+def _detections(boxes: Sequence[Box], size: tuple[int, int]) -> fo.Detections:
+    """Boxes as FiftyOne has them: shares of an image of that (width, height)."""
+    import fiftyone as fo
+
+    width, height = size
+    return fo.Detections(
+        detections=[
+            fo.Detection(
+                label=layout.ANOMALY,
+                bounding_box=[left / width, top / height, (right - left) / width, (bottom - top) / height],
+            )
+            for left, top, right, bottom in boxes
+        ]
+    )
 
 
 def _document(value: FieldValue) -> fo.Classification | str | float | list[str] | None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 VERSION = "2"
 """Raise it when the layout changes: existing datasets then get it."""
 GOOD_COLOUR, SILENT_COLOUR, ANOMALY_COLOUR = "#9aa0a6", "#5f6368", "#ff2d2d"
+ANOMALY = "anomaly"
+"""What a mask marks, and a box holds."""
+BOXES = "anomaly_boxes"
+"""The field of boxes around anomalies, which only a dataset with boxes has."""
 MARKED = range(1, 256)
 """Every pixel value but 0 marks the anomaly: VisA's masks hold the number of the kind of defect."""
 LOW_MARGIN = 0.2
@@ -51,7 +55,7 @@ class _SavedView:
 
 def is_ours(name: str) -> bool:
     """Whether acbench writes a field of this name."""
-    return name in FIELDS or name == "mask" or name.startswith(_ANSWERS)
+    return name in FIELDS or name in {"mask", BOXES} or name.startswith(_ANSWERS)
 
 
 def extra_fields(samples: Sequence[AppSample]) -> set[str]:
@@ -59,11 +63,11 @@ def extra_fields(samples: Sequence[AppSample]) -> set[str]:
     return {name for sample in samples for name in sample.fields} - set(FIELDS)
 
 
-def add_fields(data: fo.Dataset, extra: Iterable[str]) -> None:
-    """Make the dataset have every field; `extra` ones are classes as somebody gave them."""
+def add_fields(data: fo.Dataset, extra: Iterable[str], *, boxed: bool = False) -> None:
+    """Make the dataset have every field; `extra` ones are classes as somebody gave them. `boxed`: with one of boxes."""
     kinds = {name: kind for name, (_, kind) in FIELDS.items()} | dict.fromkeys(extra, "label")
     existing = data.get_field_schema()
-    for name, kind in {**kinds, **embeddings.FIELDS, "mask": "mask"}.items():
+    for name, kind in {**kinds, **embeddings.FIELDS, "mask": "mask", **({BOXES: "boxes"} if boxed else {})}.items():
         if name not in existing:
             data.add_sample_field(name, **_type(kind))
     if "item_id" not in existing:
@@ -74,7 +78,7 @@ def _type(kind: str) -> dict[str, Any]:
     """A kind of field, as arguments of `Dataset.add_sample_field`."""
     import fiftyone as fo
 
-    documents = {"label": fo.Classification, "mask": fo.Segmentation}
+    documents = {"label": fo.Classification, "mask": fo.Segmentation, "boxes": fo.Detections}
     if kind in documents:
         return {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": documents[kind]}
     if kind == "texts":
@@ -96,10 +100,11 @@ def apply(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]
 
     answers = sorted(name for name in data.get_field_schema() if name.startswith(_ANSWERS))
     asked = [name for name in answers if name != "proposal_source_label"]  # it says what `source` says
-    data.app_config.sidebar_groups = _sidebar(answers)
-    data.app_config.active_fields = fo.ActiveFields(paths=["label", *asked, "mask"])
+    marks = [name for name in ("mask", BOXES) if name in data.get_field_schema()]
+    data.app_config.sidebar_groups = _sidebar(answers, marks)
+    data.app_config.active_fields = fo.ActiveFields(paths=["label", *asked, *marks])
     data.app_config.color_scheme = _colour_scheme(["label", "source", *answers], samples)
-    data.mask_targets = {"mask": dict.fromkeys(MARKED, "anomaly")}
+    data.mask_targets = {"mask": dict.fromkeys(MARKED, ANOMALY)}
     for name, text in _DESCRIPTIONS.items():
         field = data.get_field(name)
         field.description = text
@@ -112,7 +117,7 @@ def apply(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]
         data.activate_label_schemas("label")
 
 
-def _sidebar(answers: Sequence[str]) -> list[fo.SidebarGroupDocument]:
+def _sidebar(answers: Sequence[str], marks: Sequence[str]) -> list[fo.SidebarGroupDocument]:
     import fiftyone as fo
 
     groups: dict[str, list[str]] = {"Label": [], "Source": []}
@@ -121,7 +126,7 @@ def _sidebar(answers: Sequence[str]) -> list[fo.SidebarGroupDocument]:
         groups["Predictions"] = predictions
     for name, (group, _) in FIELDS.items():
         groups.setdefault(group, []).append(name)
-    groups["Image"] += ["mask"]
+    groups["Image"] += marks
     groups["acbench"] += ["id", "filepath"]
     own = [*groups.pop("acbench"), "created_at", "last_modified_at"]
     return [
@@ -138,6 +143,7 @@ def _colour_scheme(fields: Sequence[str], samples: Sequence[AppSample]) -> fo.Co
     import fiftyone as fo
 
     shades = [{"value": label, "color": colour} for label, colour in sorted(_colours(fields, samples).items())]
+    boxed = [{"value": ANOMALY, "color": ANOMALY_COLOUR}]
     marked = [{"intTarget": value, "color": ANOMALY_COLOUR} for value in MARKED]
     return fo.ColorScheme(
         color_by="value",
@@ -145,9 +151,14 @@ def _colour_scheme(fields: Sequence[str], samples: Sequence[AppSample]) -> fo.Co
         fields=[
             *({"path": name, "colorByAttribute": "label", "valueColors": shades} for name in fields),
             {"path": "mask", "fieldColor": ANOMALY_COLOUR, "maskTargetsColors": marked},
+            *([{"path": BOXES, "colorByAttribute": "label", "valueColors": boxed}] if _boxed(samples) else []),
         ],
         default_mask_targets_colors=marked,
     )
+
+
+def _boxed(samples: Sequence[AppSample]) -> bool:
+    return any(sample.boxes for sample in samples)
 
 
 def _colours(fields: Sequence[str], samples: Sequence[AppSample]) -> dict[str, str]:

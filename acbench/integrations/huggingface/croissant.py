@@ -26,8 +26,14 @@ PARQUET = "application/x-parquet"
 class Croissant:
     """The Croissant metadata of a release."""
 
-    def describe(self, manifest: Manifest, *, repo: str, about: str, attribution: str) -> bytes:
-        """`croissant.json`: every table with its sha256, and a record set for each."""
+    def describe(
+        self, manifest: Manifest, *, repo: str, about: str, attribution: str, citation: str = "", home: str = ""
+    ) -> bytes:
+        """`croissant.json`: every table with its sha256, and a record set for each.
+
+        Without a citation, the attribution stands in its place; with one, it ends the description. `home`: the address
+        of the images, if they have one.
+        """
         import mlcroissant as mlc
 
         licence = licences.get(manifest.licence)
@@ -44,11 +50,12 @@ class Croissant:
         with _quiet():
             metadata = mlc.Metadata(
                 name=manifest.benchmark,
-                description=about,
-                license=[licence.url if licence else manifest.licence],
+                description=f"{about} {attribution}" if citation else about,
+                license=[licence.url if licence else licences.url(manifest.licence) or manifest.licence],
                 url=f"https://huggingface.co/datasets/{repo}",
                 version=manifest.version,
-                cite_as=attribution,
+                cite_as=citation or attribution,
+                same_as=[home] if home else None,
                 distribution=files,
                 record_sets=records,
             )
@@ -92,7 +99,7 @@ def _fields(name: str, path: str, *, images: bool) -> Iterator[mlc.Field]:
         "image": mlc.DataType.IMAGE_OBJECT,
     }
     for column in columns(images=images):
-        if column.kind in ("votes", "classes", "texts"):
+        if column.kind in ("votes", "classes", "texts", "boxes"):
             continue
         transforms = [mlc.Transform(json_path="bytes")] if column.kind == "image" else []
         yield mlc.Field(

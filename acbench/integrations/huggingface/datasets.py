@@ -26,7 +26,7 @@ MOST = 20
 _COMPARED = ("item_id", "category", "label", "labels", "status", "image_sha256")
 
 
-def features(categories: Sequence[str], classes: Sequence[str], *, images: bool) -> Features:
+def features(categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False) -> Features:
     """The features of a release's rows."""
     from datasets import ClassLabel, Features, Image, List, Value
 
@@ -44,19 +44,23 @@ def features(categories: Sequence[str], classes: Sequence[str], *, images: bool)
                 return List(Value("string"))
             case "image":
                 return Image()
+            case "boxes":
+                return List(List(Value("int32")))
             case "votes":
                 return List({part.name: feature(part) for part in VOTE})
         return Value(plain[column.kind])
 
-    return Features({column.name: feature(column) for column in columns(images=images)})
+    return Features({column.name: feature(column) for column in columns(images=images, boxes=boxes)})
 
 
 class DatasetsFormat:
     """The form in which `datasets` wants a release's tables."""
 
-    def arrow_schema(self, categories: Sequence[str], classes: Sequence[str], *, images: bool) -> pa.Schema:
+    def arrow_schema(
+        self, categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False
+    ) -> pa.Schema:
         """Arrow schema with the features in its metadata, which make `datasets` read classes and images."""
-        return features(categories, classes, images=images).arrow_schema
+        return features(categories, classes, images=images, boxes=boxes).arrow_schema
 
     def card_data(self, manifest: Manifest) -> dict[str, Any]:
         """`configs` and `dataset_info` of the card: `all`, then one for each category that has rows."""
@@ -64,7 +68,7 @@ class DatasetsFormat:
         from datasets.info import DatasetInfosDict
         from huggingface_hub import DatasetCardData
 
-        form = features(manifest.categories, manifest.classes, images=manifest.images)
+        form = features(manifest.categories, manifest.classes, images=manifest.images, boxes=manifest.boxes)
         infos, configs = {}, []
         for config, splits in configurations(manifest).items():
             where = "*" if config == ALL else config
@@ -86,7 +90,7 @@ class DatasetsFormat:
         """
         import datasets
 
-        with _quiet(), tempfile.TemporaryDirectory(prefix="acbench-") as cache:
+        with quiet(), tempfile.TemporaryDirectory(prefix="acbench-") as cache:
             try:
                 loaded = datasets.load_dataset(str(folder), ALL, cache_dir=cache)
                 differences = [text for split in loaded.values() for text in _differences(split, entries, ALL)]
@@ -145,7 +149,7 @@ def _compare(row: Mapping[str, Any], form: Features, entries: Mapping[str, Relea
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the library's progress bars and log."""
     import datasets
 

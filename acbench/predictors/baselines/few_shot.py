@@ -204,5 +204,5 @@ def _draw(truth: Truth, setup: BaselineSetup) -> Shots:
 def build(setup: BaselineSetup) -> Baseline:
     """The baseline with shots from the labels. Raises AcbenchError without labels."""
     if setup.truth is None:
-        raise AcbenchError("few_shot needs labelled images", "acbench relabel BENCHMARK")
+        raise AcbenchError("few_shot needs labelled images", f"acbench relabel {setup.schema.argument}")
     return FewShot(setup, setup.truth, Localiser(setup))

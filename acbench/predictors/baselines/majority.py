@@ -52,5 +52,5 @@ class Majority:
 def build(setup: BaselineSetup) -> Baseline:
     """The majority of the labels. Raises AcbenchError without labels."""
     if setup.truth is None:
-        raise AcbenchError("majority needs labels to count", "acbench relabel BENCHMARK")
+        raise AcbenchError("majority needs labels to count", f"acbench relabel {setup.schema.argument}")
     return Majority(setup.truth)

@@ -139,15 +139,16 @@ class Velm:
         """What a question says about a category."""
         options = self.setup.options
         parts = [_TEXTS.fill("product", name=category.name, object=category.object if options.descriptions else "")]
-        if options.descriptions:
+        if options.descriptions and category.normal:
             parts.append(_TEXTS.fill("normal", good=GOOD, normal=category.normal))
-        section = "described" if options.descriptions else "named"
         classes = [
-            _TEXTS.fill(section, id=defect.id, name=defect.name, definition=defect.definition)
+            _TEXTS.fill("described", id=defect.id, name=defect.name, definition=defect.definition)
+            if options.descriptions and defect.definition
+            else _TEXTS.fill("named", id=defect.id, name=defect.name)
             for defect in category.classes
         ]
         parts.append(_TEXTS.fill("classes", classes="\n".join(classes)))
-        if options.strategy:
+        if options.strategy and category.guide:
             parts.append(_TEXTS.fill("strategy", guide=category.guide))
         return "\n".join(part.strip() for part in parts)
 

@@ -129,13 +129,15 @@ class Localiser:
             return Localisation(problem=item.problem)
         if self.setup.options.detector == NONE:
             return Localisation()
-        if not item.anomalous or item.mask is None:
-            return Localisation(anomalous=item.anomalous)
+        if not item.anomalous:
+            return Localisation(anomalous=False)
         try:
-            mask = self.setup.images.mask(item.mask, (item.width, item.height))
+            marked = self.setup.images.marked(item, (item.width, item.height))
         except AcbenchError as error:
             return Localisation(problem=error.message)
-        return Localisation(anomalous=True, map=mask.astype(np.float32), threshold=0.5)
+        if marked is None:
+            return Localisation(anomalous=True)
+        return Localisation(anomalous=True, map=marked.astype(np.float32), threshold=0.5)
 
     def _detected(self, detector: Detector, category: str, items: Sequence[Item]) -> Iterator[LocalisedItem]:
         """What the detector says of items of one category. Raises AcbenchError if it cannot be fitted to it."""

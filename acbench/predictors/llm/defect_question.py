@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from acbench._util import templates
+from acbench._util.templates import Texts
 from acbench._util.text import tidy
 from acbench.data import images as imaging
 from acbench.predictors.llm import close_ups, questions
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from acbench.data.regions import Mask
 
 TEXTS = templates.read("llm")
+BOX_TEXTS = templates.read("llm_boxes")
+"""What stands in place of the sections of the same names where boxes mark the places."""
 ENCODING = f"JPEG {QUALITY} 4:4:4; 2"
 """Part of the key of every question. Raise the number when the same files are to give other pictures, figures or words:
 also for a change of how `acbench.data` outlines, cuts, measures or compares."""
@@ -66,6 +69,8 @@ class Subject(NamedTuple):
     examples: Sequence[ShownExample] = ()
     unusable: Unusable | None = None
     """The answer to correct, for a second question."""
+    boxed: bool = False
+    """Whether what is marked are boxes, filled. Then no figures are told: they would be those of the boxes."""
 
 
 class _Shown(NamedTuple):
@@ -74,6 +79,7 @@ class _Shown(NamedTuple):
     section: str
     picture: SizedPicture
     values: Mapping[str, object]
+    texts: Texts = TEXTS
 
 
 @dataclass(frozen=True)
@@ -86,11 +92,13 @@ class DefectQuestions:
     """Who marked the anomaly."""
     one_class: bool = False
     """Whether to ask for the one class that fits best; else for all classes that are there."""
+    boxed: bool = False
+    """Whether boxes mark the places of some images."""
 
     def key(self, schema: Schema) -> tuple[object, ...]:
         """Everything that decides the questions, apart from images, examples and unusable answers."""
         shown = [(prompt_text(category), answer_schema(category)) for category in schema.categories.values()]
-        own = (self.edge, self.marker, self.one_class)
+        own = (self.edge, self.marker, self.one_class, *([BOX_TEXTS.source] if self.boxed else []))
         cuts = (close_ups.MOST, close_ups.CLOSER, close_ups.ENLARGED, close_ups.JOINED, close_ups.SMALLER)
         return (*own, TEXTS.source, ENCODING, cuts, GAP, LINE, MAX_TOKENS, schema.digest, shown)
 
@@ -117,6 +125,7 @@ class DefectQuestions:
 
         image, mask = subject.image, subject.mask
         marked = mask is not None and bool(mask.any())
+        texts = BOX_TEXTS if subject.boxed else TEXTS
         first: list[_Shown] = []
         if subject.reference is not None:
             first.append(_Shown("reference", subject.reference.shown, {}))
@@ -129,19 +138,19 @@ class DefectQuestions:
         rest = ""
         if mask is not None and marked:
             outlined = evidence.outlined(full_view, mask, gap=GAP, line=LINE)
-            first.append(_Shown("outline", questions.encoded(outlined), {"marker": self.marker}))
+            first.append(_Shown("outline", questions.encoded(outlined), {"marker": self.marker}, texts))
             cuts = close_ups.plan(mask, self.edge)
             close = _close_ups(image, mask, subject.reference, cuts, query)
             rest = _rest(cuts, query)
         alone = len(first) + len(close) == 1
         said = [] if subject.reference else [TEXTS.fill("no_reference")]
         shown = _numbered(first, 1, alone=alone)
-        if mask is not None and marked:
+        if mask is not None and marked and not subject.boxed:
             shown.append(TEXTS.fill("facts", facts=facts_in_words(mask_facts.measure(image, mask), image.size)))
         shown += _numbered(close, len(first) + 1, alone=False)
         if rest:
             shown.append(rest)
-        shown.append(TEXTS.fill("marked" if marked else "not_marked"))
+        shown.append(texts.fill("marked") if marked else TEXTS.fill("not_marked"))
         return [*said, *shown]
 
     # Words
@@ -259,5 +268,5 @@ def _numbered(pictures: Sequence[_Shown], start: int, *, alone: bool) -> list[st
     parts: list[str | Picture] = []
     for number, shown in enumerate(pictures, start):
         named = TEXTS.fill("only_picture" if alone else "picture", number=number, size=shown.picture.size)
-        parts += [TEXTS.fill(shown.section, picture=named, **shown.values), shown.picture.picture]
+        parts += [shown.texts.fill(shown.section, picture=named, **shown.values), shown.picture.picture]
     return parts

@@ -90,7 +90,7 @@ def _picture(item: Item, images: ImageReader, edge: int) -> Image.Image:
     from acbench.data import mask_facts, regions  # imports scipy
 
     image = images.image(item.image)
-    mask = images.mask(item.mask, image.size) if item.mask else None
+    mask = images.marked(item, image.size)
     places = regions.components(mask, least=mask_facts.SPECK) if mask is not None else []
     if not places:
         return imaging.shrunk(image, edge)

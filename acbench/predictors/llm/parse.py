@@ -101,6 +101,14 @@ def parse(text: str, category: Category) -> Parsed:
     )
 
 
+def json_objects(text: str) -> list[dict[str, Any]]:
+    """The JSON objects in an answer, whatever stands around them: outermost ones, in order; none if it is too long."""
+    try:
+        return [] if len(text) > MAX_ANSWER else list(_objects_within(without_thoughts(text)))
+    except _Unusable:
+        return []
+
+
 def without_thoughts(text: str) -> str:
     """A text without one block of thoughts at its beginning, with or without the marks around it.
 

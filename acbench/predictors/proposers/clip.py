@@ -132,9 +132,8 @@ class Clip:
 
     def _keys(self, item: Item) -> dict[str, str]:
         """View → key of its vector."""
-        mask_hashes = {"image": None, "mask": item.mask_sha256}
         return {
-            view: digest(self.model.name, VIEWS, item.sha256, mask_hashes[view], view, length=32)
+            view: digest(self.model.name, VIEWS, item.sha256, None if view == "image" else item.marks, view, length=32)
             for view in _views(item)
         }
 
@@ -155,8 +154,9 @@ class Clip:
         item = missing.item
         image = self.setup.images.image(item.image)
         boxes = {"image": regions.square(np.zeros((image.height, image.width), dtype=np.bool_))}
-        if item.mask is not None:
-            boxes["mask"] = regions.square(self.setup.images.mask(item.mask, image.size))
+        marked = self.setup.images.marked(item, image.size)
+        if marked is not None:
+            boxes[item.marking] = regions.square(marked)
         return {key: regions.cut(image, boxes[view], size) for view, key in missing.views.items()}
 
     # Scores
@@ -268,8 +268,8 @@ class Clip:
 
 
 def _views(item: Item) -> tuple[str, ...]:
-    """The views of an item: the full image and, if there is a mask, the square around it."""
-    return ("image",) if item.mask is None else ("image", "mask")
+    """The views of an item: the full image and, if there is a mask or a box, the square around what is marked."""
+    return ("image", item.marking) if item.marking else ("image",)
 
 
 def build(setup: Setup, argument: str = "") -> Proposer:

@@ -1,10 +1,11 @@
 """The proposer `file:PATH`: anybody's answers, from a CSV file.
 
-Columns: `item_id`, or `image` or `image_path` (path relative to the dataset's root), and one of
+Columns: `item_id`, or `image` or `image_path` (path relative to the dataset's root), and one that holds the answer, by
+the rule of `acbench.storage.answer_columns`:
 
 - `labels`: class ids or names of the schema, or labels of the dataset, joined by `;` or ` + `;
-- `label`, `prediction`, `answer` or `raw`: free text that names one class by id, name or alias, of the published
-  benchmark or of the schema, or several classes, joined in the same way.
+- any other, such as `prediction`: free text that names one class by id, name or alias, of the published benchmark or of
+  the schema, or several classes, joined in the same way. A column `label` beside it may be the truth, and is not read.
 
 With a column `sha256`, of the image file, a row whose hash is another one than the item's is an error of its item: the
 row is about another image. An answer that names no known class becomes a row with the status `error` and the answer as
@@ -25,12 +26,14 @@ from pathlib import Path
 
 from acbench._util.console import Progress
 from acbench._util.text import tidy
+from acbench.data.item_names import ItemNames
 from acbench.errors import AcbenchError, TableError
 from acbench.predictors.base import Proposer, Setup
 from acbench.predictors.proposers.table import class_sets
 from acbench.records import GOOD, PEOPLE, Item, Proposal, label_set
 from acbench.schema import Category, Schema
-from acbench.storage.csv_files import ANSWERS, IMAGE, names_in, read_csv
+from acbench.storage.answer_columns import IMAGE, answer_column, folded
+from acbench.storage.csv_files import names_in, read_csv
 from acbench.storage.digests import digest
 
 MAX_REPEATED = 200
@@ -53,15 +56,19 @@ class File:
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         """One proposal for each item with a row.
 
-        Raises TableError if an item has two rows, or if no row is about an item.
+        Raises TableError if an item has two rows, if no row is about an item, or if there is none.
         """
-        by_id, by_image = {item.item_id: item for item in items}, {item.image: item for item in items}
+        by_name = {item.item_id: item for item in items} | {item.image: item for item in items}
+        names = ItemNames(by_name)
         lines: dict[str, int] = {}
-        rows = read_csv(self.path, (), any_of=ANSWERS)
+        rows = read_csv(self.path, ())
+        if not rows:
+            raise TableError(f"{self.path} has no rows", "one row an image, under a line with the columns' names")
+        column = answer_column(rows[0].cells, str(self.path), can_name=False)
         for done, (line, row) in enumerate(rows, start=1):
             progress(done, len(rows))
-            image = next((row[name] for name in IMAGE if name in row), "")
-            item = by_id.get(row.get("item_id", "")) or by_image.get(image)
+            said = row.get("item_id", "") or next((row[name] for name in IMAGE if name in row), "")
+            item = by_name.get(names.find(f"{self.path}, line {line}", said, row.get("category", "")) or "")
             if item is None:
                 continue  # the file may have more images than the part of the dataset at hand
             if item.item_id in lines:
@@ -69,14 +76,14 @@ class File:
                     f"{self.path}, line {line}: {item.image} has a row already, line {lines[item.item_id]}", "keep one"
                 )
             lines[item.item_id] = line
-            yield self._proposal(line, item, row)
+            yield self._proposal(line, item, row, column.name)
         if rows and not lines:
             raise TableError(
                 f"{self.path}: none of its {len(rows):,} rows is about an image of this dataset",
                 "columns `item_id` or `image`, the path relative to the dataset's root",
             )
 
-    def _proposal(self, line: int, item: Item, row: dict[str, str]) -> Proposal:
+    def _proposal(self, line: int, item: Item, row: dict[str, str], column: str) -> Proposal:
         if (sha256 := row.get("sha256", "").strip().lower()) and sha256 != item.sha256:
             return Proposal(
                 item_id=item.item_id,
@@ -88,10 +95,10 @@ class File:
                 schema_version=self.schema.version,
             )
         category = self.schema.category(item.category)
-        answer = next((text for name in ANSWERS if (text := row.get(name, "").strip())), "")
+        answer = row[column].strip()
         labels: tuple[str, ...] = ()
         if category is not None and answer:
-            is_set = bool(row.get("labels", "").strip())
+            is_set = folded(column) == "labels"
             labels = _labels(answer, category) if is_set else _labels_of_text(answer, category)
         shown = tidy(answer, MAX_REPEATED)
         return Proposal(

@@ -67,9 +67,7 @@ class Llm:
 
     @cached_property
     def name(self) -> str:
-        shown = [
-            (known.item.sha256, known.item.mask_sha256, known.labels, known.from_source) for known in self.shown_labels
-        ]
+        shown = [(known.item.sha256, known.item.marks, known.labels, known.from_source) for known in self.shown_labels]
         key = self._questions.key(self.setup.schema)
         decides = (self.llm_client.model.name, key, self.options.votes, shown, self.family, READER)
         return f"{self._short_name}@{digest(*decides, length=8)}"
@@ -135,7 +133,7 @@ class Llm:
 
     @cached_property
     def _questions(self) -> DefectQuestions:
-        return DefectQuestions(edge=self.options.edge)
+        return DefectQuestions(edge=self.options.edge, boxed=self.setup.images.boxed)
 
     def _context(self, items: Sequence[Item]) -> _Context:
         shown = examples.shown(self.shown_labels, self.setup.images, self.options.edge)
@@ -158,7 +156,8 @@ class Llm:
         subject = Subject(
             category=category,
             image=image,
-            mask=self.setup.images.mask(item.mask, image.size) if item.mask else None,
+            mask=self.setup.images.marked(item, image.size),
+            boxed=item.marking == "boxes",
             reference=context.references.get(item.category),
             examples=examples.beside(item, context.examples),
             unusable=unusable,
@@ -288,8 +287,8 @@ def _draw(parsed: Parsed, reply: Reply, calls: tuple[str, ...], note: str = "") 
 def _saw(item: Item, shown: Sequence[ShownExample]) -> tuple[str, ...]:
     """The evidence that a question about an item held."""
     saw = ["image"]
-    if item.mask is not None:
-        saw.append("mask")
+    if item.marking:
+        saw.append(item.marking)
     if shown:
         saw.append("examples")
     if any(example.known.from_source for example in shown):

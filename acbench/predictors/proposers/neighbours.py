@@ -141,11 +141,9 @@ class Neighbours:
         if item.problem:
             raise AcbenchError(item.problem)
         image = self.setup.images.image(item.image)
-        mask: NDArray[np.bool_]
-        if item.mask is None:
+        mask = self.setup.images.marked(item, image.size)
+        if mask is None:
             mask = np.zeros((image.height, image.width), dtype=bool)
-        else:
-            mask = self.setup.images.mask(item.mask, image.size)
         parts = regions.components(mask) if mask.any() and not self._source_class(item) else []
         return [glance(image, part, self.setup.models.embedder.size) for part in [mask, *parts]]
 
@@ -160,7 +158,7 @@ class Neighbours:
 
     def _key(self, item: Item) -> str:
         parts = "one" if self._source_class(item) else "each"
-        return digest(self.setup.models.embedder.name, _VERSION, item.sha256, item.mask_sha256, parts, length=32)
+        return digest(self.setup.models.embedder.name, _VERSION, item.sha256, item.marks, parts, length=32)
 
     def _source_class(self, item: Item) -> str | None:
         """The class that the dataset's label names; None unless it names exactly one class of defect."""
@@ -256,7 +254,7 @@ class Neighbours:
 
 
 def _saw(item: Item) -> tuple[str, ...]:
-    return ("image",) if item.mask is None else ("image", "mask")
+    return ("image", item.marking) if item.marking else ("image",)
 
 
 def _scores(classes: Sequence[str], likely: NDArray[np.float64]) -> dict[str, float]:

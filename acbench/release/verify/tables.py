@@ -44,7 +44,7 @@ def read_tables(
     folder: ReleaseFolder, manifest: Manifest, library: DatasetsLibrary, progress: Progress, take_image: TakeImage
 ) -> TableContents:
     """Read and check every row; `take_image` gets every image file whose hash is right."""
-    schema = library.arrow_schema(manifest.categories, manifest.classes, images=manifest.images)
+    schema = library.arrow_schema(manifest.categories, manifest.classes, images=manifest.images, boxes=manifest.boxes)
     reader = _Reader(folder, manifest, schema, take_image, TableContents())
     shards = sorted(manifest.shards().items())
     for done, (path, file) in enumerate(shards, start=1):

@@ -107,6 +107,7 @@ OPTIONS = [
 ARGUMENTS = {
     "benchmark": "sample",
     "name": "mini",
+    "root": "data/tiles",
     "proposer": "llm:mini",
     "file": "queue.csv",
     "release": "my-org/x",
@@ -614,7 +615,8 @@ def test_a_restriction_can_be_taken_back(tmp_path: Path) -> None:
     part = here(*ingest, "--category", "bottle", "--limit", "1").facts["items"]
     again = here(*ingest)
     assert again.facts["items"] == part < whole
-    assert "--category bottle --limit 1; for all: acbench relabel mvtec_ac --category all --limit 0" in again.err
+    command = f"acbench relabel mvtec_ac --project {tmp_path} --category all --limit 0"
+    assert f"--category bottle --limit 1; for all: {command}" in again.err
     assert "only a part" not in here(*ingest, "--category", "bottle", "--limit", "1").err
     assert here(*ingest, "--category", "all", "--limit", "0").facts["items"] == whole
     assert (whole_again := here(*ingest)).facts["items"] == whole and "only a part" not in whole_again.err

@@ -85,7 +85,11 @@ def test_options_of_a_source_are_kept_and_taken_back(tiles: Path, tmp_path: Path
 
 
 def test_categories_that_nothing_on_disk_belongs_to_stop_the_run(tiles: Path, tmp_path: Path) -> None:
-    refused = here_in(tmp_path, "ingest", schema(tmp_path, "Tiles"), "--root", tiles, status=1).err
-    assert "on disk are tiles; the schema has Tiles" in refused and "did you mean 'tiles' by 'Tiles'?" in refused
+    (tmp_path / "case").mkdir()
+    assert (
+        here_in(tmp_path / "case", "ingest", schema(tmp_path, "Tiles"), "--root", tiles, "--json").facts["items"] == 9
+    )
+    refused = here_in(tmp_path, "ingest", schema(tmp_path, "tilse"), "--root", tiles, status=1).err
+    assert "on disk are tiles; the schema has tilse" in refused and "did you mean 'tiles' by 'tilse'?" in refused
     refused = here_in(tmp_path, "ingest", schema(tmp_path, "gearbox"), "--root", tiles, status=1).err
     assert "--reading category=gearbox" in refused

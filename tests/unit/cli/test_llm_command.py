@@ -381,7 +381,7 @@ class TestExport:
         assert accepted(project) == before
         done = here_in(project, "relabel", "sample", "--with", f"file:{out}", "--with", "llm:a")
         assert "one witness" in done.out and accepted(project) == before, "the same model, not a second witness"
-        scored = here_in(project, "score", "sample", "--predictions", out, "--json").facts
+        scored = here_in(project, "score", "sample", "--predictions", out, "--json", status=3).facts
         assert scored["system"] == "a"
 
     def test_who_has_not_answered_is_told(self, project: Path) -> None:

@@ -43,7 +43,7 @@ def truth(tmp_path: Path) -> Path:
 
 def test_the_published_answers_print_the_published_figure(gpt4o: Path, tmp_path: Path) -> None:
     done = here("score", "visa_ac", "--predictions", gpt4o)
-    assert done.status == 0, done.err
+    assert done.status == 3, "images without an answer"
     (row,) = [line for line in done.out.splitlines() if line.startswith("  anomalies only")]
     assert row.split()[2] == "57.1" and " 55.7 (" in row and row.split()[-1] == "929"
     assert "962 missing" in done.out and "271 pending" in done.out and "a part" not in done.out
@@ -81,7 +81,17 @@ def test_every_kind_of_file_gives_the_same_score(gpt4o: Path, tmp_path: Path) ->
     table.to_json(tmp_path / "j" / "gpt4o.jsonl", orient="records", lines=True)
     (tmp_path / "p").mkdir()
     table.to_parquet(tmp_path / "p" / "gpt4o.parquet")
-    files = (gpt4o, tmp_path / "j" / "gpt4o.jsonl", tmp_path / "p" / "gpt4o.parquet")
+    (tmp_path / "l").mkdir()
+    table.to_json(tmp_path / "l" / "gpt4o.json", orient="records")
+    (tmp_path / "m").mkdir()
+    named = dict(zip(table["image"], table["answer"], strict=True))
+    (tmp_path / "m" / "gpt4o.json").write_text(json.dumps(named))
+    (tmp_path / "s").mkdir()
+    table.rename(columns={"image": "Image Path", "answer": "Prediction"}).to_csv(
+        tmp_path / "s" / "gpt4o.csv", sep=";", index=False
+    )
+    files = (gpt4o, *(tmp_path / folder for folder in ("j/gpt4o.jsonl", "p/gpt4o.parquet", "l/gpt4o.json")),
+             tmp_path / "m/gpt4o.json", tmp_path / "s/gpt4o.csv")  # fmt: skip
     outputs = {here("score", "visa_ac", "--predictions", path, "--json", *PART).out for path in files}
     assert len(outputs) == 1
 
@@ -94,9 +104,25 @@ def test_two_systems_side_by_side(gpt4o: Path, tmp_path: Path) -> None:
         writer.writeheader()
         writer.writerows({**row, "answer": "good" if row["answer"] == "bent pin" else row["answer"]} for row in rows)
     done = here("score", "visa_ac", "--compare", gpt4o, better)
-    assert done.status == 0 and "gpt4o minus better" in done.out and "McNemar's exact p" in done.out
+    assert done.status == 3 and "gpt4o minus better" in done.out and "McNemar's exact p" in done.out
     facts = here("score", "visa_ac", "--compare", gpt4o, better, "--json").facts
     assert facts["mcnemar"]["only_second_right"] == 0 < facts["mcnemar"]["only_first_right"]
+
+
+def test_a_file_that_was_cut_off_ends_as_one_with_a_bad_answer_does(truth: Path, tmp_path: Path) -> None:
+    answers = tmp_path / "a.csv"
+    answers.write_text("image,label,prediction\ncup/a.png,good,good\ncup/b.png,chip,good\ncup/c.png,chip,chip\n")
+    rest = "plate/a.png,good,{}\n"
+    whole = answers.read_text()
+    for last, status in (("", 3), (rest.format("what?"), 3), (rest.format("good"), 0)):
+        answers.write_text(whole + last)
+        done = here("score", "--truth", truth, "--predictions", answers)
+        assert done.status == status, done.said
+        assert "Answers: column `prediction`, not `label`" in done.out
+    two = here("score", "--truth", truth, "--predictions", answers, "--column", "label")
+    assert "Answers: column `label`" in two.out
+    wrong = here("score", "--truth", truth, "--predictions", answers, "--column", "lable")
+    assert wrong.status == 1 and "did you mean 'label'?" in wrong.err
 
 
 class TestPart:
@@ -169,9 +195,13 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("name", "content", "why"),
         [
-            ("a.xlsx", b"PK\x03\x04", "is neither .csv, .jsonl nor .parquet"),
+            ("a.xlsx", b"PK\x03\x04", "is neither .csv, .json, .jsonl nor .parquet"),
             ("a.csv", b"\x89PNG\r\n\x1a\n\x00", "is not UTF-8"),
-            ("a.csv", b"item_id,note\nx,y\n", "has no column labels or label or prediction or answer or raw"),
+            (
+                "a.csv",
+                b"item_id,note\nx,y\n",
+                "no column prediction, labels, label or answer; it has item_id",
+            ),
             ("a.csv", b"id,label\nx,good\n", "there is no column item_id or image"),
             ("a.csv", b"image,label\n", "truth.csv: no answers"),
             ("a.csv", b"image,label\ncup/b.png,1\ncup/c.png,2\n", "none of the 2 answers about scored images names a"),
@@ -206,7 +236,7 @@ class TestBadInput:
             writer = csv.writer(file)
             writer.writerows([("image", "answer"), *said.items()])
         done = here("score", "--truth", truth, "--predictions", tmp_path / "a.csv")
-        assert done.status == 3 and "4 unparsed, 0 abstained" in done.out
+        assert done.status == 3 and "3 unparsed, 1 abstained" in done.out
         assert "\x1b" not in done.out and "\u202e" not in done.out and len(done.out) < 6_000
         facts = here("score", "--truth", truth, "--predictions", tmp_path / "a.csv", "--json").facts
         assert [row["image"] for row in facts["unusable"]] == sorted(said.keys() - {"cup/d.png"})

@@ -437,7 +437,11 @@ class TestContract:
             ([label(0, GOOD), label(0, GOOD)], [], "has two labels"),
             ([label(0, GOOD)], [{"answer": "good"}], "there is no column item_id or image"),
             ([label(0, GOOD)], [{"item_id": float("nan"), "answer": "x"}], "does not say which item"),
-            ([label(0, GOOD)], [{"item_id": label(0).item_id}], "there is no column labels or label"),
+            (
+                [label(0, GOOD)],
+                [{"item_id": label(0).item_id}],
+                "there is no column prediction, labels, label or answer",
+            ),
             ([], [], "no item of mvtec_ac has an accepted label"),
             (7, [], "a table is int\n  → give records, mappings, columns, a Dataset or a DataFrame"),
             ([label(0, GOOD)], [7], "a row is int\n  → give records"),
@@ -644,3 +648,77 @@ def test_files_and_functions_give_the_same(tmp_path: Path) -> None:
     rows = [{"item_id": f"i{n}", "category": "cup", "label": "chip"} for n in range(2)]
     found = acbench.score(rows, [row for _, row in read(path)], resamples=0)
     assert found.value("accuracy") == 0.5 and found.facts["unusable"][0]["why"] == "abstained"
+
+
+class TestNothingIsRightByAccident:
+    """The column that is read is said, the truth is not taken for answers, and no answer is made of nothing."""
+
+    TRUTH = tuple({"item_id": f"i{n}", "category": "cup", "label": ("good", "chip")[n % 2]} for n in range(40))
+
+    def rows(self, **more: object) -> list[dict[str, object]]:
+        """Rows that have the truth as `label`."""
+        return [{"item_id": row["item_id"], "label": row["label"], **more} for row in self.TRUTH]
+
+    def test_a_prediction_goes_before_the_truth_beside_it(self) -> None:
+        scored = acbench.score(self.TRUTH, self.rows(prediction="good"), resamples=0)
+        assert scored.value("accuracy") == 0.5
+        assert scored.answers_from == "column `prediction`, not `label`" and not scored.note
+        assert "Answers: column `prediction`, not `label`" in str(scored)
+
+    def test_a_truth_column_is_called_what_it_is(self) -> None:
+        scored = acbench.score(self.TRUTH, self.rows(my_guess="good"), resamples=0)
+        assert scored.value("accuracy") == 1.0
+        assert "`label` equals the truth of 40 of 40 images" in scored.note and "not read: `my_guess`" in scored.note
+        assert scored.note in str(scored) and scored.facts["note"] == scored.note
+        assert acbench.score(self.TRUTH, self.rows(my_guess="good"), column="my_guess").value("accuracy") == 0.5
+
+    def test_a_table_of_another_library_too(self) -> None:
+        import pandas as pd
+        from datasets import Dataset
+
+        rows = [{"Item ID": row["item_id"], "Label": row["label"], "Predicted": "good"} for row in self.TRUTH]
+        for table in (pd.DataFrame(rows), Dataset.from_list(rows)):
+            assert acbench.score(self.TRUTH, table, resamples=0).value("accuracy") == 0.5
+
+    @pytest.mark.parametrize(
+        ("answer", "status"),
+        [
+            ({"good": 0.2, "chip": 0.8}, "right"),
+            ({"good": 0.0}, "abstained"),
+            ({"good": 0.5, "chip": 0.5}, "abstained"),
+            ({"good": None, "chip": 0.4}, "right"),
+            ({"chip": 7}, "unparsed"),
+            ({"chip": float("nan")}, "unparsed"),
+            ({"chip": "much"}, "unparsed"),
+            ({"bolt": 0.9}, "unparsed"),
+            ({}, "abstained"),
+            ("nan", "abstained"),
+            ("None", "abstained"),
+            ("<NA>", "abstained"),
+            (None, "abstained"),
+        ],
+    )
+    def test_what_an_answer_of_that_kind_is(self, answer: object, status: str) -> None:
+        said = {row["item_id"]: row["label"] for row in self.TRUTH} | {"i1": answer}
+        counts = acbench.score(self.TRUTH, said, resamples=0).counts["pooled"]
+        others = {name: getattr(counts, name) for name in ("unparsed", "abstained", "failed", "missing")}
+        assert others == {name: int(name == status) for name in others}
+
+    def test_a_class_that_is_called_none_is_one(self) -> None:
+        assert score(["none", "good"], ["none", "good"]).value("accuracy") == 1.0
+
+    def test_an_empty_cell_of_pandas_is_an_abstention(self) -> None:
+        import pandas as pd
+
+        said = {row["item_id"]: row["label"] for row in self.TRUTH} | {"i1": pd.NA}
+        assert acbench.score(self.TRUTH, said, resamples=0).counts["pooled"].abstained == 1
+
+    def test_bytes_are_refused(self) -> None:
+        with pytest.raises(AcbenchError, match="the answer is bytes"):
+            acbench.score(self.TRUTH, {"i0": b"good"})
+
+    def test_a_row_without_the_column_of_the_others_is_refused(self) -> None:
+        rows = self.rows(prediction="good")
+        del rows[3]["prediction"]
+        with pytest.raises(AcbenchError, match="prediction 3: there is no `prediction`, which earlier rows have"):
+            acbench.score(self.TRUTH, rows)

@@ -73,6 +73,10 @@ class TestAnswers:
         assert [found[each.image].labels for each in ITEMS[:3]] == [("contamination",), (GOOD,), ()]
         assert found[ITEMS[2].image].status == "abstained"
 
+    def test_the_truth_beside_a_prediction_is_no_witness(self, path: Path) -> None:
+        found = rows(path, f"image,label,prediction\n./{ITEMS[0].image},good,contamination\n")
+        assert found[ITEMS[0].image].labels == ("contamination",)
+
     @pytest.mark.parametrize("joint", [";", " + "])
     def test_several_in_a_column_of_answers_are_a_set(self, path: Path, joint: str) -> None:
         text = (
@@ -105,10 +109,11 @@ class TestRefused:
         [
             ("image,labels\nA,good\nA,good\n", "line 3: .* has a row already, line 2"),
             ("image,labels\nnowhere.png,good\n", "none of its 1 rows is about an image"),
-            ("image,class\nA,good\n", "no column labels or label or prediction or answer"),
+            ("image,class\nA,good\n", "no column prediction, labels, label or answer; it has image, class"),
             ("image,labels\nA,good,more\n", "not as many cells"),
             ("labels\ngood\n", "none of its 1 rows"),
-            ("", "no column"),
+            ("", "has no rows"),
+            ("image,answer,prediction\nA,good,good\n", "`prediction` and `answer` may both hold the answers"),
         ],
     )
     def test_a_table_is_taken_whole_or_not_at_all(self, path: Path, text: str, why: str) -> None:

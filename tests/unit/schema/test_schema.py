@@ -54,7 +54,7 @@ class TestBundled:
     @pytest.mark.parametrize("name", BUNDLED)
     def test_it_is_sound_and_maps_every_label_of_its_dataset(self, name: str) -> None:
         known = sources.get(BUNDLED[name].source).known_labels()
-        assert lint.check(source_text(name)[0], known) == []
+        assert lint.check(source_text(name).text, known) == []
 
     @pytest.mark.parametrize(
         ("name", "categories", "view", "classes"), [("mvtec_ac", 15, 14, 64), ("visa_ac", 12, 12, 50)]
@@ -92,7 +92,9 @@ class TestRules:
         ("old", "new", "at", "message"),
         [
             # what the reader finds
-            ("version: 1\n", "", "benchmark: toy", "`version` is missing"),
+            ("title: Toy", "license: MIT", "license", "unknown key `license`"),
+            ("licence: CC0-1.0", "licence: cc by 4.0", "licence", "did you mean CC-BY-4.0?"),
+            ("title: Toy", "title: Toy\nshare_images: maybe", "share_images", "'maybe' is neither yes nor no"),
             ("title: Toy", "title: Toy\ncolour: red", "colour", "unknown key `colour`"),
             ("title: Toy", "title: Toy\ntitle: Toys", "title: Toys", "given twice"),
             ("title: Toy", "title:", "title:", "is empty"),
@@ -180,7 +182,9 @@ class TestRules:
         assert lint.check(HEAD.partition("categories:")[0] + f"categories: {categories}")
 
     def test_all_problems_are_told_in_the_order_of_lines(self) -> None:
-        problems = lint.check(TOY.replace("title: Toy\n", "").replace("kind: mixed", "kind: x").replace("[chip]", "1"))
+        problems = lint.check(
+            TOY.replace("title: Toy\n", "t: Toy\n").replace("kind: mixed", "kind: x").replace("[chip]", "1")
+        )
         assert [each.line for each in problems] == sorted(each.line for each in problems)
         assert len(problems) == 3
 
@@ -216,7 +220,11 @@ class TestHostileFiles:
 
     @pytest.mark.parametrize(
         ("content", "message"),
-        [(b"\xff\xfe\0", "cannot read"), (b"#" * (MAX_BYTES + 1), "larger than 4 MiB"), (b"a: 1", "`version` is mis")],
+        [
+            (b"\xff\xfe\0", "cannot read"),
+            (b"#" * (MAX_BYTES + 1), "larger than 4 MiB"),
+            (b"a: 1", "`categories` is mis"),
+        ],
     )
     def test_loading_it_says_what_is_wrong(self, tmp_path: Path, content: bytes, message: str) -> None:
         (tmp_path / "own.yaml").write_bytes(content)
@@ -264,7 +272,8 @@ class TestMap:
             (["good", "crack"], (), "`good` is not in the schema"),
             (["combined"], (), "`combined` names no class: several kinds in one folder"),
             (["crack", "combined"], (), "`combined` names no class: several kinds in one folder"),
-            (["Crack"], (), "`Crack` is not in the schema"),
+            (["Crack"], ("crack",), ""),
+            (["cracks"], (), "`cracks` is not in the schema; did you mean `crack`?"),
             (["crack", "dent"], (), "`dent` is not in the schema"),
             ([], (), "the dataset gives no label"),
         ],
@@ -352,7 +361,7 @@ class TestRender:
     def test_the_form_tells_how_far_the_round_is_where_that_is_known(self) -> None:
         few = schema.load("mvtec_ac").categories["bottle"]
         assert "<Table" not in form.label_studio_form(few)
-        assert f'value="{form.PROGRESS}"' in form.label_studio_form(few, form.PROGRESS)
+        assert f'value="{form.PROGRESS}"' in form.label_studio_form(few, progress=form.PROGRESS)
 
     def test_no_text_breaks_out_of_the_form(self) -> None:
         evil = '"/></View><Text name="x" value="$secret"/><script>'

@@ -1,0 +1,104 @@
+"""Makes a copy of a dataset's folder that also holds the masks that its annotations describe.
+
+Nothing is written into a person's own folder. Files are linked, not copied, where the disk allows it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from acbench._util.console import Progress
+from acbench.data.segments import Drawing, draw
+from acbench.errors import ImageError
+from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
+from acbench.storage.files import FileRefused, FileTree
+
+DEEPEST = 12
+"""Folders inside folders that are linked."""
+_KEYS = ".masks.json"
+"""Ends the name of the file, beside the copy, that says what each mask was drawn from."""
+
+
+def copy_with_masks(
+    tree: FileTree, drawings: Mapping[str, Drawing], folder: Path, *, progress: Progress = lambda done, total: None
+) -> Path:
+    """Make `folder` hold the files of `tree`, and the masks that `drawings` describe (path → mask). Returns `folder`.
+
+    What is there as it should be is left alone, and what no longer belongs there is removed. A mask that cannot be
+    drawn is left out: the image's boxes count then.
+    """
+    wanted = set(drawings)
+    for path in _files(tree, ".", 0):
+        _link(Path(tree.locate(path).address), folder / path)
+        wanted.add(path)
+    known = _known(folder)
+    keys: dict[str, str] = {}
+    for done, (path, drawing) in enumerate(drawings.items(), start=1):
+        progress(done, len(drawings))
+        keys[path] = digest(drawing.shapes, drawing.size, drawing.relative, drawing.image)
+        if known.get(path) != keys[path] or not (folder / path).is_file():
+            with suppress(ImageError, ValueError, TypeError, OverflowError, FileRefused):
+                write_bytes(folder / path, _png(tree, drawing))
+    for path in _files(FileTree(folder), ".", 0):
+        if path not in wanted:
+            (folder / path).unlink()
+    write_bytes(folder.with_name(f"{folder.name}{_KEYS}"), json.dumps(keys).encode())
+    return folder
+
+
+def _known(folder: Path) -> Mapping[str, str]:
+    """Path of a mask → what it was drawn from."""
+    try:
+        keys = json.loads(folder.with_name(f"{folder.name}{_KEYS}").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return keys if isinstance(keys, dict) else {}
+
+
+def _png(tree: FileTree, drawing: Drawing) -> bytes:
+    from PIL import Image
+
+    from acbench.data.images import probe
+
+    header = probe(tree.read(drawing.image)) if drawing.relative or 0 in drawing.size else None
+    size = (header.width, header.height) if header else drawing.size
+    file = io.BytesIO()
+    Image.fromarray(draw(drawing.shapes, size, relative=drawing.relative)).save(file, "PNG")
+    return file.getvalue()
+
+
+def _files(tree: FileTree, folder: str, depth: int) -> Iterator[str]:
+    """Paths of all files but those whose names begin with a dot."""
+    with suppress(FileRefused):
+        for entry in tree.entries(folder):
+            if entry.name.startswith(".") or entry.refused is not None:
+                continue
+            if entry.kind == "file":
+                yield entry.path
+            elif depth < DEEPEST:
+                yield from _files(tree, entry.path, depth + 1)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`, or a copy of it on another disk."""
+    before = source.stat()
+    with suppress(OSError):
+        there = target.stat()
+        same_file = (there.st_dev, there.st_ino) == (before.st_dev, before.st_ino)
+        if same_file or (there.st_size, there.st_mtime_ns) == (before.st_size, before.st_mtime_ns):
+            return
+        target.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileExistsError:  # another shard was quicker
+        return
+    except OSError:
+        shutil.copy2(source, target)

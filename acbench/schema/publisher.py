@@ -1,0 +1,67 @@
+"""Reads what only the owner of a dataset can say, and a publisher has to: whose it is, and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from acbench import licences
+from acbench.errors import AcbenchError
+from acbench.schema.nodes import NodeReader, Spot
+
+KEYS = ("home", "citation", "image_licence", "share_images")
+_YES, _NO = ("yes", "true"), ("no", "false")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """What a schema says about the images of a dataset of one's own, besides `attribution`; empty where it is silent.
+
+    It is no part of the schema's digest: it changes no label.
+    """
+
+    home: str = ""
+    """Where the images are to be had, as a sentence or an address."""
+    citation: str = ""
+    """How to cite the dataset: a sentence, or BibTeX with its lines."""
+    image_licence: str = ""
+    """SPDX id of the licence of the images."""
+    share_images: bool | None = None
+    """Whether the images may be passed on; None if the schema does not say."""
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The keys that the schema has."""
+        return tuple(key for key in KEYS if getattr(self, key) not in ("", None))
+
+
+def read(reader: NodeReader, parts: Mapping[str, Spot], head: dict[str, str]) -> Publisher:
+    """What the schema says to publishers. Writes the licence in `head` as its SPDX id; labels without a licence of
+    their own have that of the images."""
+    image_licence = _licence(reader, parts.get("image_licence"))
+    head["licence"] = _licence(reader, parts.get("licence")) or image_licence or licences.UNKNOWN
+    return Publisher(
+        home=reader.text(parts.get("home")),
+        citation=reader.lines(parts.get("citation")),
+        image_licence=image_licence,
+        share_images=_yes_or_no(reader, parts.get("share_images")),
+    )
+
+
+def _licence(reader: NodeReader, spot: Spot | None) -> str:
+    """The SPDX id of a licence; empty without one."""
+    text = reader.text(spot)
+    if spot is None or not text:
+        return ""
+    try:
+        return licences.spdx(text)
+    except AcbenchError as error:
+        reader.problem(spot, f"{error.message}: {error.hint}")
+        return ""
+
+
+def _yes_or_no(reader: NodeReader, spot: Spot | None) -> bool | None:
+    text = reader.text(spot).lower()
+    if spot is not None and text and text not in (*_YES, *_NO):
+        reader.problem(spot, f"{text!r} is neither yes nor no")
+    return True if text in _YES else False if text in _NO else None

@@ -1,0 +1,39 @@
+"""Copies a dataset that a URL names in another program (the Hub, FiftyOne) into a folder, where its source reads it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from acbench._util.console import Console
+from acbench.data.copied import ForeignDataset, copy_of
+from acbench.data.sources import Source
+from acbench.data.sources._annotated import text_option
+from acbench.errors import SourceError
+from acbench.storage.roots import Root
+
+
+def readable_root(source: Source, root: Root, folder: Path, console: Console | None = None) -> Root:
+    """The root itself, or, of a source that reads other programs, a copy below `folder`. Raises AcbenchError."""
+    if not source.scheme:
+        return root
+    url = str(root)
+    if not url.startswith(source.scheme):
+        raise SourceError(f"{url} is no dataset of `source: {source.name}`", source.home)
+    dataset = _dataset(source, url)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", url.rstrip("/").rpartition("/")[2].partition("@")[0]) or source.name
+    if console is None:
+        return copy_of(dataset, folder / name)
+    with console.stage(f"copy {url}") as progress:
+        return copy_of(dataset, folder / name, progress=progress)
+
+
+def _dataset(source: Source, url: str) -> ForeignDataset:
+    if source.name == "fiftyone":
+        from acbench.integrations.fiftyone.images import FiftyOneImages
+
+        return FiftyOneImages(url.removeprefix(source.scheme), field=text_option(source.reading, "field"))
+    from acbench.integrations.huggingface.images import HubImages
+
+    image, mask, config = (text_option(source.reading, name) for name in ("image", "mask", "config"))
+    return HubImages(url, config=config, image=image, mask=mask)
