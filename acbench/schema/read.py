@@ -65,7 +65,7 @@ def source_text(name_or_path: str, project: Path | None = None) -> SchemaText:
         bundled = bundled_folder("label_schemas").joinpath(f"{name_or_path}.yaml")
         text = bundled.read_text(encoding="utf-8")
         return SchemaText(text=text, title=f"{name_or_path}.yaml", stem=name_or_path, file="")
-    known = known_schemas(Project((project or Path(os.environ.get("ACBENCH_PROJECT") or ".")).resolve()))
+    known = known_schemas(Project(project.resolve() if project else _usual_project()))
     if name_or_path not in known:
         every = [*names(), *sorted(known)]
         near = difflib.get_close_matches(name_or_path, every, n=1)
@@ -75,12 +75,18 @@ def source_text(name_or_path: str, project: Path | None = None) -> SchemaText:
             " schema.yaml",
         )
     path = known[name_or_path]
+    path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     return SchemaText(text=_file_text(path), title=str(path), stem=path.stem, file=str(path))
 
 
+def _usual_project() -> Path:
+    """The folder that commands work in which name none."""
+    return Path(os.environ.get("ACBENCH_PROJECT") or ".").resolve()
+
+
 def argument(name_or_path: str, project: Path | None = None) -> str:
-    """How a command names a schema and, if that is not the current folder, the project; quoted for a shell."""
-    elsewhere = project is not None and project != Path()
+    """How a command names a schema and, if another than the usual one is meant, the project; quoted for a shell."""
+    elsewhere = project is not None and project.resolve() != _usual_project()
     return shlex.quote(name_or_path) + (f" --project {shlex.quote(str(project))}" if elsewhere else "")
 
 

@@ -30,6 +30,8 @@ from acbench.workflows.origin import is_own
 
 UNNAMED = "anomaly"
 """The class of anomalous images that the data does not tell apart."""
+SEVERAL = frozenset({"combined", "mixed", "multiple", "several", "various", "misc", "miscellaneous", "other", "others"})
+"""Ids of classes that are often no kind of defect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,7 @@ def sketch(
         listing=listing,
         schema=schema,
         normal=Counter(image.category for image in listing.images if image.anomalous is False),
-        notes=[*best.notes, *_bundled(images.keys(), folder), *_unnamed(schema)],
+        notes=[*best.notes, *_bundled(images.keys(), folder), *_unnamed(schema), *_several(schema)],
     )
 
 
@@ -189,6 +191,17 @@ def _unnamed(schema: NewSchema) -> list[str]:
         f"{category.folder}: nothing names a class of its anomalous images; write yours in place of `{UNNAMED}`"
         for category in schema.categories
         if category.classes[-1].id == UNNAMED
+    ]
+
+
+def _several(schema: NewSchema) -> list[str]:
+    """Which classes sound as if they held several kinds of defects."""
+    return [
+        f"{category.folder}: if `{each.source[0]}` holds several kinds of defects, write in place of that class"
+        f" `changes: [{{kind: mixed, source: {each.source[0]}, reason: …}}]`, and people name each"
+        for category in schema.categories
+        for each in category.classes
+        if each.id in SEVERAL
     ]
 
 

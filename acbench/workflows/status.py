@@ -143,7 +143,8 @@ def _notes(files: BenchmarkFiles, counts: _Counts, run_of: Mapping[str, int]) ->
             f"the last pull could not read {sum(unread.values()):,} annotations ({kinds}): nothing of them was taken,"
             " and what was decided there before stands"
         )
-    again = f"the counts are older: acbench relabel {files.benchmark}"
+    argument = schemas.argument(files.benchmark, files.project.folder)
+    again = f"the counts are older: acbench relabel {argument}"
     if counts.reviews_key is not None and records_key(tables.read(files.reviews, Review)) != counts.reviews_key:
         notes.append(f"{relative(files.reviews)} is not as the last relabel found it; {again}")
     elif run_of.get(relative(files.labels), 0) > run_of.get(relative(files.report), 0):

@@ -82,10 +82,9 @@ class TestNames:
         labels = relabel(nuts)
         (nuts / "nuts").mkdir()  # a folder of the same name is not meant
         for command in (
-            "ingest nuts",
-            "status nuts", "status nuts.yaml", "schema check nuts", f"schema show nuts --category '{FOLDER}'",
-            "score nuts --system majority --resamples 0",
-            f"score nuts --system majority --resamples 0 --category '{FOLDER}'", "relabel nuts", "resolve nuts", "plan nuts", "compare nuts",
+            "ingest nuts", "status nuts", "status nuts.yaml", "schema check nuts", "relabel nuts", "resolve nuts",
+            f"schema show nuts --category '{FOLDER}'", "score nuts --system majority --resamples 0",
+            f"score nuts --system majority --resamples 0 --category '{FOLDER}'", "plan nuts", "compare nuts",
             "export proposals nuts source_label",
         ):  # fmt: skip
             done = here(*shlex.split(command))
