@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,45 +22,93 @@ if TYPE_CHECKING:
 QUEUES = ("all", "disputed", "audit")
 
 
-@click.command(epilog="\b\nExample:\n  acbench review serve")
+@click.command(epilog="\b\nExample:\n  acbench review serve --user ada@example.org")
 @option(
     "--port",
     type=click.IntRange(1, 65535),
     metavar="N",
     default=8080,
     show_default=True,
-    help="Serve Label Studio on this port; only this machine can reach it.",
+    help="Serve Label Studio on this port.",
+)
+@option("--user", metavar="ADDRESS", help="Make an account for this person, unless they have one.")
+@option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Listen at this address of this machine. Any but the default lets others reach it, unencrypted.",
+)
+@option(
+    "--public-url",
+    metavar="URL",
+    default="",
+    help="The address under which a reverse proxy shows it, such as https://labels.example.org/ls.",
 )
 @json_option
 @project_option
-def serve(project: Path, port: int, as_json: bool) -> int:
+def serve(project: Path, port: int, user: str | None, host: str, public_url: str, as_json: bool) -> int:
     """Start a Label Studio for this project, and stay until Ctrl-C.
 
-    LABEL_STUDIO_PASSWORD sets the password of the first user, if it is set before the first start.
+    Only this machine can reach it, unless --host says otherwise. Decisions count for people alone: everybody has an
+    account of their own, from --user, `acbench review people add` or the link for signing up. LABEL_STUDIO_PASSWORD
+    sets the password of an account that is made.
     """
     from acbench.integrations.label_studio import server as servers
-    from acbench.workflows import label_studio
+    from acbench.workflows import label_studio, people
 
     place = existing_project(project)
+    _check_public(public_url)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     click.echo("Starting Label Studio; the first time takes half a minute …", err=True)
-    with label_studio.serving(place, port=port) as (server, process):
-        is_set = bool(os.environ.get(label_studio.PASSWORD))
-        shown = None if server.password is None or is_set else server.password
+    with label_studio.serving(place, port=port, host=host, public=public_url) as (server, process):
+        shown = public_url.rstrip("/") or server.url
+        if user is None and not as_json and sys.stdin.isatty() and not people.admit(place, None).accounts:
+            user = click.prompt("Who decides? Decisions are recorded under your name. Your e-mail address", err=True)
+        admission = people.admit(place, user)
+        made = admission.made
         if as_json:
-            click.echo(json.dumps({"url": server.url, "user": servers.USER, "password": shown}))
+            facts = {"user": user, "password": made and made.password, "invitation": admission.invitation}
+            click.echo(json.dumps({"url": shown, **facts}))
         else:
-            known = f"as in {label_studio.PASSWORD}" if server.password else "as at the first start"
+            click.echo(shown)
+            if user is None:
+                known = "sign in as before" if admission.accounts else "nobody has an account yet"
+                click.echo(f"  {known}; who decides: acbench review people")
+            elif made is None:
+                click.echo(f"  user      {user}\n  password  as before; if lost: acbench review people password {user}")
+            else:
+                is_set = bool(os.environ.get(label_studio.PASSWORD))
+                password = f"as in {label_studio.PASSWORD}" if is_set else made.password
+                click.echo(f"  user      {user}\n  password  {password}")
             click.echo(
-                f"{server.url}\n"
-                f"  user      {servers.USER}\n"
-                f"  password  {shown or known}\n"
-                f"  others    sign up at {server.url}/user/signup\n"
+                f"  others    acbench review people add ADDRESS, or send them this link: {admission.invitation}\n"
                 "Commands in this project find it by themselves: acbench review push BENCHMARK\n"
                 "Ctrl-C ends it."
             )
+        if host != servers.HOST:
+            click.echo(_exposed(host, port, public_url), err=True)
         servers.wait(process, place.annotation_tool)
     return 0
+
+
+def _check_public(url: str) -> None:
+    """Refuse what is no address of a web server."""
+    if url and not url.startswith(("http://", "https://")):
+        raise click.BadParameter("give it whole, as in https://labels.example.org/ls", param_hint="--public-url")
+
+
+def _exposed(host: str, port: int, public_url: str) -> str:
+    """What others on the network can do to a server that listens at more than loopback, and how it is done better."""
+    name = public_url or "https://labels.example.org"
+    return (
+        f"! Whoever can reach port {port} of {host} sees the sign-in page, and passwords, pictures, decisions\n"
+        "  travel there unencrypted. Whoever has an account can change and delete every project.\n"
+        "  Better: leave --host out, and let people in\n"
+        f"    by a tunnel, from their machine:   ssh -N -L {port}:127.0.0.1:{port} YOU@THIS_MACHINE\n"
+        f"    or through a reverse proxy here:   caddy reverse-proxy --from {name} --to 127.0.0.1:{port}\n"
+        f"                                       acbench review serve --public-url {name}"
+    )
 
 
 @click.command(
@@ -92,7 +141,13 @@ def serve(project: Path, port: int, as_json: bool) -> int:
     "--annotators",
     type=click.IntRange(1, 100),
     metavar="N",
-    help="Ask this many people about each image.  [default: 1 for a new project]",
+    help="Ask this many people about each image, in its first round.  [default: 1 for a new project]",
+)
+@option(
+    "--adjudicators",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Ask this many others about each image that people have not settled.  [default: 1 for a new project]",
 )
 @option("--restore-form", is_flag=True, help="Put back a form that was edited by hand.")
 @json_option
@@ -110,14 +165,23 @@ def push(benchmark: str, project: Path, as_json: bool, **plan: Any) -> int:
 
 @click.command(epilog="\b\nExample:\n  acbench review pull sample")
 @benchmark_argument
+@option(
+    "--claim",
+    metavar="NAME",
+    help="Take in what was decided under the server's own account, acbench@localhost, as decided by this person.",
+)
 @json_option
 @project_option
-def pull(benchmark: str, project: Path, as_json: bool) -> int:
-    """Bring home what people decided in Label Studio, and make labels of it."""
+def pull(benchmark: str, project: Path, claim: str | None, as_json: bool) -> int:
+    """Bring home what people decided in Label Studio, and make labels of it.
+
+    An answer of somebody who decided the image before is not taken where a later round asks others; it is named, and
+    kept in `.acbench/BENCHMARK/refused_answers.json`.
+    """
     from acbench.workflows import label_studio
 
     with opened(project, benchmark) as run:
-        pulled = label_studio.pull(run)
+        pulled = label_studio.pull(run, claim)
         where = run.files.reviews
     if as_json:
         click.echo(json.dumps(pulled_facts(pulled), indent=1, ensure_ascii=False))
@@ -183,6 +247,8 @@ WORDS = {
     "task_gone": "whose task is gone",
     "cut": "with a note that was cut off",
     "prefilled": "on a form that a proposal had filled in",
+    "nobody": "not taken: made under the server's own account",
+    "asked_before": "not taken: by people who had decided the image before",
 }
 ALWAYS = ("new", "changed", "withdrawn", "same")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -104,6 +105,9 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         hint = "see that you may read and write there and that there is space; what was done is kept"
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            error.strerror = f"{error.strerror}: the disk of this machine is full, or your share of it"
+            hint = "make space here, then run the same command again; what was done is kept"
         _exit(f"Error: {where}{error.strerror or error}\n  → {hint}", 1)
     except Exception as error:
         if os.environ.get("ACBENCH_DEBUG"):

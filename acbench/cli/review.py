@@ -11,6 +11,7 @@ import click
 
 from acbench.cli.label_studio import pull, push, serve
 from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option
+from acbench.cli.people import people
 
 if TYPE_CHECKING:
     from acbench.evaluation.agreement import AgreementReport
@@ -148,7 +149,7 @@ def review() -> None:
     """Give people the queue, in a file or in Label Studio, and take in their decisions."""
 
 
-for _command in (serve, push, pull, report):
+for _command in (serve, people, push, pull, report):
     review.add_command(_command)
 
 

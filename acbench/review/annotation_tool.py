@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, Protocol, TypedDict
 
+from acbench.storage.digests import digest
+
 TaskKey = tuple[str, int]
 """item_id and round of a task: no project holds two tasks of the same key for long."""
 
@@ -52,15 +54,22 @@ class ProjectSpec:
     """Fields of a task's data that the list of tasks does not show."""
     annotators: int | None = None
     """How many people decide each image; None leaves a project as it is, and is 1 for a new one."""
+    not_for: tuple[str, ...] = ()
+    """People who decided its images before; empty for the project that a category begins with."""
 
     @property
     def name(self) -> str:
         """The name by which the project is found again, whatever title people give it."""
-        return project_name(self.benchmark, self.category)
+        name = project_name(self.benchmark, self.category)
+        return f"{name}{LATER}{digest(*self.not_for, length=8)}" if self.not_for else name
+
+
+LATER = "/not-for-"
+"""What follows in the name of a category's project of later rounds, before a hash of who is not asked."""
 
 
 def project_name(benchmark: str, category: str) -> str:
-    """`ProjectSpec.name` of a category."""
+    """`ProjectSpec.name` of the project that a category begins with."""
     return f"{benchmark}/{category}"
 
 
@@ -167,6 +176,9 @@ class AnnotationTool(Protocol):
     def find(self, name: str) -> ToolProject | None:
         """The project of that `ProjectSpec.name`; None if there is none. Raises AnnotationToolError for two of them."""
 
+    def later(self, name: str) -> list[ToolProject]:
+        """The projects of later rounds of the category whose first project has that name, oldest first."""
+
     def open(self, spec: ProjectSpec, *, restore_form: bool = False) -> ToolProject:
         """The project as specified; a new one if there is none.
 
@@ -187,3 +199,6 @@ class AnnotationTool(Protocol):
 
     def pictures(self, project: ToolProject, paths: Iterable[Path]) -> dict[Path, str]:
         """The address of each picture at which the tool can show it."""
+
+    def unshown(self, address: str) -> str:
+        """What keeps people from seeing the picture at such an address; empty if nothing does."""

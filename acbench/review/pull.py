@@ -17,6 +17,7 @@ from pathlib import Path
 from acbench._util.text import tidy
 from acbench.errors import StorageError
 from acbench.records import Item, Review, Sight
+from acbench.review import askable
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, TaskKey, ToolProject, task_key
 from acbench.review.decisions import CUT, MAX_NAME, MAX_NOTE, Decision, DecisionError, read_chosen
 from acbench.review.history import AnnotationName, ReviewLog, Statement
@@ -37,7 +38,8 @@ CLASS_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 """A class id, as label schemas have it."""
 
 COUNTS = ("new", "changed", "withdrawn", "same", "skipped", "drafts", "empty", "contradictory", "unknown_class",
-          "edited_form", "former_class", "unknown_item", "not_ours", "task_gone", "cut", "prefilled")  # fmt: skip
+          "edited_form", "former_class", "unknown_item", "not_ours", "task_gone", "cut", "prefilled",
+          "nobody", "asked_before")  # fmt: skip
 """What a pull counts. `former_class` decisions name classes that the schema no longer has; they are kept as they are.
 `prefilled` decisions are decisions all the same: somebody took a proposal over as it was, by the
 menu of its tab, or opened a task of an earlier version of acbench from the project's list, where Label Studio fills in
@@ -56,6 +58,8 @@ class PullResult:
     """Kind of fault → annotations that cannot be read. What was decided there before stands."""
     undecided: set[TaskKey] = field(default_factory=set)
     """Tasks that enough people have worked on, and all of them skipped or left without a decision."""
+    refused: list[askable.RefusedAnswer] = field(default_factory=list)
+    """Answers of people who should not have been asked."""
 
     def remark(self, kind: str, text: str) -> None:
         """Count something that could not be taken, and say so."""
@@ -69,16 +73,30 @@ class PullResult:
         self.remarks += other.remarks
         self.unread.update(other.unread)
         self.undecided |= other.undecided
+        self.refused += other.refused
+
+
+Met = defaultdict[tuple[str, str], list[tuple[int, Sequence[str]]]]
+"""item_id and person → round of each task that they opened, skipped ones too, and the proposers in reach there."""
 
 
 def pull(
-    project: ToolProject, tasks: Iterable[AnnotatedTask], log: ReviewLog, *, now: datetime | None = None
+    project: ToolProject,
+    tasks: Iterable[AnnotatedTask],
+    log: ReviewLog,
+    *,
+    met: Met | None = None,
+    now: datetime | None = None,
 ) -> PullResult:
-    """Add to the log what people decided, changed or took back in one project since the last pull."""
+    """Add to the log what people decided, changed or took back in one project since the last pull.
+
+    `met`: what people opened in the projects of earlier rounds; what they opened in this one is added.
+    """
     result = PullResult()
     rows = _rows(log.reviews, project)
+    seen = defaultdict(list) if met is None else met
     named = {name: {label for row in own for label in row.labels} for name, own in rows.items()}
-    reading = _ProjectPull(project, log, result, {name: own[-1] for name, own in rows.items()}, named)
+    reading = _ProjectPull(project, log, result, {name: own[-1] for name, own in rows.items()}, named, seen)
     for task in sorted(tasks, key=lambda task: task.number):
         reading.read(task)
     reading.add_decisions()
@@ -158,15 +176,12 @@ class _ProjectPull:
     """The latest row of each annotation."""
     named: Mapping[AnnotationName, set[str]]
     """The class ids that the rows of each annotation name."""
+    met: Met
     decided: dict[AnnotationName, Statement] = field(default_factory=dict)
     unread: set[AnnotationName] = field(default_factory=set)
     """Annotations that are there and cannot be read."""
     tasks: set[TaskKey] = field(default_factory=set)
     """Tasks of this benchmark that are in the project."""
-    met: defaultdict[tuple[str, str], list[tuple[int, Sequence[str]]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    """item_id and person → round of each task that they opened, skipped ones too, and the proposers in reach there."""
 
     def read(self, task: AnnotatedTask) -> None:
         """Read all annotations of one task."""
@@ -235,6 +250,12 @@ class _ProjectPull:
             if error.kind != "empty":  # somebody emptied the form
                 self.unread.add(name)
                 self.result.unread[error.kind] += 1
+            return False
+        earlier = self.log.of_reviewer(item.item_id, author)
+        said = replace(annotation, author=author)
+        if name not in self.before and (answer := askable.refused(task, said, key[1], earlier)):
+            self.result.refused.append(answer)
+            self.result.remark(answer.kind, f"{item.image}, {answer}")
             return False
         if decision.note.endswith(CUT):
             self.result.remark("cut", f"the note of {author} about {item.image} is longer than {MAX_NOTE:,} characters")

@@ -12,7 +12,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from acbench._util.backoff import Backoff
@@ -51,6 +51,11 @@ class PushResult:
     """Were in the tool twice, and nobody had touched them."""
     twice: int = 0
     """Are in the tool twice, and people have worked on both copies."""
+
+    def add(self, other: PushResult) -> None:
+        """Add what came of another project."""
+        for name in (each.name for each in fields(self)):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +111,17 @@ def push(
     *,
     progress: Progress = lambda done, total: None,
     batch_tasks: int = BATCH_TASKS,
+    elsewhere: Mapping[TaskKey, bool] | None = None,
 ) -> PushResult:
-    """Bring each task into the tool once. Raises LostConnection if the tool does not come back: then run again."""
+    """Bring each task into the tool once. Raises LostConnection if the tool does not come back: then run again.
+
+    `elsewhere`: tasks of the same images in other projects → whether enough people have worked on them.
+    """
     pusher = _Pusher(tool, project, note, batch_tasks)
     existing = pusher.existing()
-    result = PushResult(there=sum(task.key in existing for task in tasks))
-    missing = [task for task in tasks if task.key not in existing and not _is_held(task, existing, project)]
+    done = {**(elsewhere or {}), **worked_on(existing, project)}
+    result = PushResult(there=sum(task.key in done for task in tasks))
+    missing = [task for task in tasks if task.key not in done and not _is_held(task, done)]
     result.held = len(tasks) - result.there - len(missing)
     while missing:
         sent = pusher.send_some(missing)
@@ -141,7 +151,7 @@ class _Pusher:
         """What the tool holds, once no batch of an earlier push is on its way."""
         if self.note.pending(self.project):
             return self._after_batch()
-        self.known = _by_key(self.tool.existing_tasks(self.project) if self.project.tasks else [])
+        self.known = by_key(self.tool.existing_tasks(self.project) if self.project.tasks else [])
         return self.known
 
     def send_some(self, tasks: Sequence[Task]) -> list[Task]:
@@ -165,7 +175,7 @@ class _Pusher:
         """Remove untouched copies of tasks; gives their number, and how many tasks people have worked on twice."""
         known = self.known
         if any(len(copies) > 1 for copies in known.values()):
-            known = _by_key(self.tool.existing_tasks(self.project, drafts=True))
+            known = by_key(self.tool.existing_tasks(self.project, drafts=True))
         spare: list[int] = []
         twice = 0
         for copies in known.values():
@@ -182,7 +192,7 @@ class _Pusher:
         lost = looks = 0
         while True:
             try:
-                self.known = _by_key(self.tool.existing_tasks(self.project))
+                self.known = by_key(self.tool.existing_tasks(self.project))
             except LostConnection:
                 lost += 1
                 if lost > LOST_IN_A_ROW:
@@ -195,7 +205,8 @@ class _Pusher:
             time.sleep(LOOK_AGAIN.seconds(looks))
 
 
-def _by_key(tasks: Iterable[ExistingTask]) -> ExistingTasks:
+def by_key(tasks: Iterable[ExistingTask]) -> ExistingTasks:
+    """The tasks that acbench made, by key."""
     table: defaultdict[TaskKey, list[ExistingTask]] = defaultdict(list)
     for task in tasks:
         if task.key is not None:
@@ -203,10 +214,14 @@ def _by_key(tasks: Iterable[ExistingTask]) -> ExistingTasks:
     return dict(table)
 
 
-def _is_held(task: Task, existing: ExistingTasks, project: ToolProject) -> bool:
+def worked_on(existing: ExistingTasks, project: ToolProject) -> dict[TaskKey, bool]:
+    """Task of a project → whether enough people have worked on every copy of it."""
+    return {key: all(copy.annotations >= project.annotators for copy in copies) for key, copies in existing.items()}
+
+
+def _is_held(task: Task, done: Mapping[TaskKey, bool]) -> bool:
     """Whether an earlier round of the image is in the tool, and not enough people have decided it."""
-    earlier = (existing.get((task.item_id, number), ()) for number in range(1, task.round))
-    return any(copy.annotations < project.annotators for copies in earlier for copy in copies)
+    return not all(done.get((task.item_id, number), True) for number in range(1, task.round))
 
 
 def _first_batch(tasks: Sequence[Task], most: int) -> list[Task]:

@@ -23,12 +23,12 @@ LONGEST = 1280
 """Longer edge of a picture, pixels: what a screen shows."""
 CLOSE_UP = 900
 """Edge of a close-up, pixels: the largest thing on the page."""
-TALLEST = 1.25
+TALLEST = 1.0
 """Largest height of a picture as a multiple of its width. A taller image gets bars beside it, so that the page shows
-all of it at once."""
+all of it at once, with two others above or below it."""
 QUALITY = 90
 """JPEG quality."""
-_VERSION = 4
+_VERSION = 5
 """Part of every name. Raise it when pictures are drawn differently."""
 _NO_REFERENCE = "no-reference.jpg"
 

@@ -11,6 +11,7 @@ from typing import Literal
 from acbench.errors import AnnotationToolError
 from acbench.records import Item, Label, Proposal, Review
 from acbench.review.annotation_tool import MAX_ROUND, Task, TaskKey, TaskPrediction, TaskValue
+from acbench.review.askable import NOT_FOR, deciders
 from acbench.review.history import current_reviews
 from acbench.review.pull import last_round
 from acbench.review.queue import RankedItem, Why
@@ -34,7 +35,7 @@ ASKED_BECAUSE: Mapping[Why, str] = {
 """Why an image is in the queue, in words that tell no label, neither a proposed one nor the dataset's."""
 HIDDEN_FIELDS = (
     *("proposals", "shown", "proposed", "why", "blind"),  # would sway people before they have looked
-    *("image", "reference", "round", "reviewed", "schema", "classes", UNMARKED, ALONE, PLACES),  # say nothing to them
+    *("image", "reference", "round", "reviewed", "schema", "classes", UNMARKED, ALONE, PLACES, NOT_FOR),  # say nothing
 )
 """Fields of a task's data that the list of tasks does not show."""
 BLIND_PROPOSALS = "<p>Nobody's proposal is shown for this image.</p>"
@@ -49,6 +50,8 @@ class DueTask:
     round: int
     reviewed: bool = False
     """Whether people have looked at it before, without a clear outcome."""
+    not_for: tuple[str, ...] = ()
+    """Who decided it before without a clear outcome: somebody else is asked now."""
 
     def is_blind(self, share: float, seed: int) -> bool:
         """Whether the annotator sees no proposals: drawn by image and round alone, so that it never changes."""
@@ -94,7 +97,8 @@ def due_tasks(
         round_due = last_round(history) + 1 if is_open else 1
         while (row.item_id, round_due) in undecided:
             round_due += 1
-        due.append(DueTask(row, selection.round or round_due, reviewed))
+        not_for = deciders(history) if is_open else ()
+        due.append(DueTask(row, selection.round or round_due, reviewed, not_for))
     return due
 
 
@@ -131,7 +135,8 @@ class TaskContent:
             "proposed": len(answered),
             "reviewed": due.reviewed,
             "why": "" if self.blind else due.ranked.why,
-            ASKED: self._asked(),
+            ASKED: " ".join(filter(None, (self._asked(), self._not_asked()))),
+            NOT_FOR: list(due.not_for),
             "schema": self.schema_version,
             "classes": sorted(self.names),
             **self.pictures,
@@ -151,6 +156,11 @@ class TaskContent:
             return "Asked without proposals: it was drawn at random for that."
         why = "people have not settled it yet" if self.due.reviewed else ASKED_BECAUSE.get(self.due.ranked.why, "")
         return f"Asked because {why}." if why else ""
+
+    def _not_asked(self) -> str:
+        """Who should leave the task to somebody else, in one line; empty for nobody."""
+        names = " and ".join(self.due.not_for)
+        return f"Not for {names}, who decided it before: skip it." if names else ""
 
     def _proposals(self) -> str:
         """All proposals, as HTML."""

@@ -8,12 +8,13 @@ under the names in `FIELDS`.
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping
 from itertools import zip_longest
 from xml.etree import ElementTree as Xml
 
 from acbench.records import GOOD, Verdict
-from acbench.schema.form_style import STYLE
+from acbench.schema.form_style import MOST_ROWS, STYLE
 from acbench.schema.model import Category
 from acbench.schema.people import NORMAL, by_name
 
@@ -45,6 +46,10 @@ EMPTY = "empty form"
 prediction, and Label Studio fills in the form of a task that is opened from the list with the prediction of that
 version. So the form stays empty."""
 
+PROGRESS = "acb-progress-address"
+"""Stands in a form for the address at which its project tells how many tasks it has, and how many are done: whoever
+makes the project knows it."""
+
 _ZOOM = "Ctrl + mouse wheel over a picture enlarges it; Shift + drag then moves it."
 _ESCAPE = "Esc closes this."
 """Part of every warning: Enter does not close one."""
@@ -64,22 +69,36 @@ def verdicts(marks: str = MASK) -> dict[Verdict, str]:
     return {**VERDICTS, "bad_mask": f"Bad {marks}"}
 
 
-def label_studio_form(category: Category, marks: str = MASK) -> str:
-    """The labelling configuration of a Label Studio project (XML). `marks`: what marks places, see `verdicts`."""
+def label_studio_form(category: Category, marks: str = MASK, *, progress: str = "") -> str:
+    """The labelling configuration of a Label Studio project (XML). `marks`: what marks places, see `verdicts`.
+
+    `progress`: the address at which the project tells how many tasks it has, and how many are done, or `PROGRESS`; the
+    form shows no such line if it is empty.
+    """
     view = Xml.Element("View", className="acb")
     Xml.SubElement(view, "Style").text = STYLE
     _pictures(_view(view, "acb-pictures"))
-    side = _view(view, "acb-side")
+    side = _view(view, " ".join(["acb-side", *_crowded(len(keys(category)))]))
     _header(side, f"{category.name}: which kinds of defect are there?")
     _header(_view(side, "acb-asked"), f"${ASKED}")
+    if progress:
+        Xml.SubElement(_view(side, "acb-progress"), "Table", name="progress", value=progress, valueType="json,url")
     _choices(side, category, verdicts(marks))
     _clashes(side, category, verdicts(marks))
-    Xml.SubElement(side, "TextArea", name=NOTE, toName=OBJECT, placeholder=_COMMENT, rows="1", maxSubmissions="1")
+    note = _view(side, "acb-note")
+    Xml.SubElement(note, "TextArea", name=NOTE, toName=OBJECT, placeholder=_COMMENT, rows="1", maxSubmissions="1")
+    _header(_view(note, "acb-note-keys"), _COMMENT)
     folded = Xml.SubElement(side, "Collapse", bordered="false")
     panel = Xml.SubElement(folded, "Panel", value="What others propose")
     Xml.SubElement(panel, "HyperText", name="proposals", value="$proposals", inline="true")
     Xml.indent(view)
     return Xml.tostring(view, encoding="unicode")
+
+
+def _crowded(choices: int) -> list[str]:
+    """CSS classes of a form with so many choices: two columns from 8 on, and fewer lines of each definition."""
+    steps = ((8, "acb-many"), (11, "acb-lines-3"), (13, "acb-lines-2"), (17, "acb-lines-1"))
+    return [*(name for least, name in steps if choices >= least), f"acb-rows-{min(math.ceil(choices / 2), MOST_ROWS)}"]
 
 
 def _choices(parent: Xml.Element, category: Category, verdicts: Mapping[Verdict, str]) -> None:
@@ -120,7 +139,7 @@ def _pictures(parent: Xml.Element) -> None:
     _header(_view(close, "acb-hint"), _ZOOM)
     more = _view(parent, "acb-more")
     marked = _view(more, "acb-if-marked")
-    _header(marked, "Whole image, anomaly marked")
+    _header(marked, "Anomaly marked")
     _image(marked, "contour")
     normal = _view(more, "acb-normal")
     _header(_view(normal, "acb-if-alone"), "There is no normal image to compare with.")

@@ -23,14 +23,22 @@ MARKED = (
 _KEYS = (
     "The key beside a class chooses it, and several can be chosen if several kinds of defect are there. Normal, Unsure,"
     " Bad image and $bad_mask go with nothing else.",
-    "Ctrl+Enter submits. In the comment, Enter comes first: it ends the comment. Esc closes a warning.",
+    "Ctrl+Enter submits. In the comment, Enter comes first: it ends the comment. Ctrl+Z takes the last choice back, and"
+    " Esc closes a warning.",
+    "The arrows at the lower left go back to what you have decided, and on again. Ctrl+Enter keeps a change there; then"
+    " the right arrow goes on.",
     "Ctrl + mouse wheel over a picture enlarges it. Shift + drag then moves it.",
     "What others propose stays folded until you ask for it.",
 )
 
+_NOT_FOR = "Anybody but {}, who decided these images before. What they answer here is not taken."
 
-def instructions(category: Category, marks: str = MASK) -> str:
-    """The page of instructions of a category, as HTML. `marks`: what marks places, see `form.verdicts`."""
+
+def instructions(category: Category, marks: str = MASK, *, not_for: Sequence[str] = ()) -> str:
+    """The page of instructions of a category, as HTML. `marks`: what marks places, see `form.verdicts`.
+
+    `not_for`: people who decided its images before.
+    """
     names = verdicts(marks)
     key = keys(category)
 
@@ -48,6 +56,7 @@ def instructions(category: Category, marks: str = MASK) -> str:
     return "".join(
         [
             '<div class="acb-guide">',
+            _section("Who decides here", _text(_NOT_FOR.format(" and ".join(not_for)))) if not_for else "",
             _section("What you see", text(category.object)) if category.object else "",
             _section("How to decide", "<br>".join(filter(None, (text(introduction), _text(MARKED)))), decide),
             _section("What there is to choose", "", choices),

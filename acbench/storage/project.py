@@ -195,6 +195,11 @@ class BenchmarkFiles:
         return self.annotation_tool / "undecided.json"
 
     @property
+    def refused_answers(self) -> Path:
+        """Answers in the annotation tool that the last pull did not take, since others should have been asked."""
+        return self.workspace / "refused_answers.json"
+
+    @property
     def unread_decisions(self) -> Path:
         """How many annotations the last pull from the annotation tool could not read, by the kind of fault."""
         return self.annotation_tool / "unread.json"

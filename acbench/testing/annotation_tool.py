@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from acbench.errors import AnnotationToolError
-from acbench.review.annotation_tool import AnnotatedTask, Annotation, ExistingTask, ProjectSpec, Task, ToolProject
+from acbench.review.annotation_tool import (
+    LATER,
+    AnnotatedTask,
+    Annotation,
+    ExistingTask,
+    ProjectSpec,
+    Task,
+    ToolProject,
+)
 from acbench.testing.failures import Calls, FailurePlan, never
 
 
@@ -40,6 +48,12 @@ class FakeAnnotationTool:
         project = self._projects.get(name)
         end()
         return None if project is None else self._facts(project)
+
+    def later(self, name: str) -> list[ToolProject]:
+        end = self.calls.begin("later")
+        found = [self._facts(project) for key, project in self._projects.items() if key.startswith(f"{name}{LATER}")]
+        end()
+        return found
 
     def open(self, spec: ProjectSpec, *, restore_form: bool = False) -> ToolProject:
         end = self.calls.begin("open")
@@ -110,6 +124,11 @@ class FakeAnnotationTool:
         addresses = {path: f"/pictures/{path.name}" for path in paths}
         end()
         return addresses
+
+    def unshown(self, address: str) -> str:
+        end = self.calls.begin("unshown")
+        end()
+        return ""
 
     # What people do
 

@@ -13,6 +13,7 @@ from acbench.errors import AnnotationToolError
 from acbench.integrations.label_studio import server as servers
 from acbench.integrations.label_studio.tool import LabelStudio
 from acbench.integrations.label_studio.validation import prediction_check
+from acbench.review.askable import SERVICE
 from acbench.review.pull import PullResult
 from acbench.review.push import PushResult
 from acbench.storage.atomic import sweep
@@ -27,7 +28,7 @@ from acbench.workflows.run import Run
 URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 """Variables that name a server and a user's key."""
 PASSWORD = "LABEL_STUDIO_PASSWORD"  # noqa: S105  (the variable's name)
-"""Variable with the password of the first user, for the first start of a project's own server."""
+"""Variable with the password of an account that is made; one is made up where it is not set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +42,11 @@ class Pushed:
 
 
 @contextmanager
-def serving(project: Project, *, port: int) -> Iterator[tuple[servers.Server, subprocess.Popen[bytes]]]:
+def serving(
+    project: Project, *, port: int, host: str = servers.HOST, public: str = ""
+) -> Iterator[tuple[servers.Server, subprocess.Popen[bytes]]]:
     """Run the project's own server until the context ends. Raises AnnotationToolError."""
-    server, process = servers.start(
-        project.annotation_tool, _pictures(project), port=port, password=os.environ.get(PASSWORD) or None
-    )
+    server, process = servers.start(project.annotation_tool, _pictures(project), port=port, host=host, public=public)
     try:
         yield server, process
     finally:
@@ -53,13 +54,13 @@ def serving(project: Project, *, port: int) -> Iterator[tuple[servers.Server, su
 
 
 @contextmanager
-def connected(project: Project) -> Iterator[LabelStudio]:
-    """The server that the environment names, or the one that `serve` started for this project.
+def connected(project: Project, *, own_only: bool = False) -> Iterator[LabelStudio]:
+    """The server that the environment names, or the one that `serve` started for this project, or only that one.
 
     Raises AnnotationToolError if there is neither, LostConnection if it does not answer.
     """
     own = servers.running(project.annotation_tool)
-    url, key = os.environ.get(URL), os.environ.get(KEY)
+    url, key = (None, None) if own_only else (os.environ.get(URL), os.environ.get(KEY))
     if url is None and own is not None:
         url, key = own.url, own.key
     if url is None:
@@ -70,7 +71,8 @@ def connected(project: Project) -> Iterator[LabelStudio]:
     if key is None:
         raise AnnotationToolError(f"{KEY} is not set", f"copy the key from Account & Settings at {url}: export {KEY}=…")
     is_own = own is not None and url.rstrip("/") == own.url
-    tool = LabelStudio(url, key, served=_pictures(project) if is_own else None)
+    served, public = (_pictures(project), own.public) if is_own and own else (None, "")
+    tool = LabelStudio(url, key, served=served, public=public)
     try:
         yield tool
     finally:
@@ -83,11 +85,16 @@ def push(run: Run, options: PushOptions) -> Pushed:
         return push_queue(run, tool, rank(run, label(run, prepare(run))), options)
 
 
-def pull(run: Run) -> PullResult:
-    """Bring home what people decided in Label Studio, and make labels of it."""
+def pull(run: Run, claim: str | None = None) -> PullResult:
+    """Bring home what people decided in Label Studio, and make labels of it.
+
+    `claim`: who decided what was decided under the server's own account. Raises AnnotationToolError if that is nobody.
+    """
+    if claim is not None and (not claim.strip() or claim == SERVICE):
+        raise AnnotationToolError(f"{claim!r} is nobody's name", "give the name of the person who decided")
     with connected(run.files.project) as tool:
         proposed = prepare(run)
-        result = annotate.pull(run, tool, proposed.dataset)
+        result = annotate.pull(run, tool, proposed.dataset, claim)
     relabel(run, proposed)  # so that status and report tell of it
     return result
 

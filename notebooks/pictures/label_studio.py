@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))  # for the helpers of the tests
 
 from acbench.integrations.label_studio import server as servers  # noqa: E402
+from acbench.integrations.label_studio.people import SERVICE_ADDRESS  # noqa: E402
 from tests.support.browser import open_page  # noqa: E402
 from tests.support.label_studio import PASSWORD  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
@@ -59,7 +60,7 @@ def palette(picture: Image.Image) -> Image.Image:
 def take(tab: Any, url: str) -> bytes:
     """The first task, with the first class chosen."""
     tab.goto(f"{url}/user/login")
-    tab.fill("input[name=email]", servers.USER)
+    tab.fill("input[name=email]", SERVICE_ADDRESS)
     tab.fill("input[name=password]", PASSWORD)
     tab.press("input[name=password]", "Enter")
     tab.get_by_text("Sample: Washer").first.click()

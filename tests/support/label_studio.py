@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from tests.support.ports import free_port
 from tests.support.records import BOTTLE
 
 PASSWORD = "a-password-for-tests"
+ADA = "ada@example.org"
+"""Who decides, unless a test says otherwise."""
 
 
 @dataclass
@@ -48,7 +51,7 @@ class RealDesk:
         return self.folder / "pictures"
 
     def client(self) -> httpx.Client:
-        """As the first user, without acbench."""
+        """As the server's own account, without acbench."""
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Token {self.key}"}, timeout=120)
 
     def desk(self, url: str | None = None, *, key: str | None = None, served: bool = True) -> LabelStudio:
@@ -69,7 +72,7 @@ class RealDesk:
 
     def restart(self) -> None:
         """Start again what was killed, on the same data and port."""
-        self.server, self.process = servers.start(self.folder, self.pictures, port=self.port, password=None)
+        self.server, self.process = servers.start(self.folder, self.pictures, port=self.port)
 
 
 def require_label_studio() -> None:
@@ -82,17 +85,20 @@ def first_start(folder: Path) -> Path:
     """Make the database of a Label Studio in a new folder, which takes a while; gives the folder, to be copied."""
     require_label_studio()
     folder.mkdir()
-    _, process = servers.start(folder, folder / "pictures", port=free_port(), password=PASSWORD)
+    server, process = servers.start(folder, folder / "pictures", port=free_port(), password=PASSWORD)
+    tool = LabelStudio(server.url, server.key, served=None)
+    tool.people.add(ADA, PASSWORD)
+    tool.close()
     servers.stop(process, folder)
     return folder
 
 
 @contextmanager
-def desk_at(new_desk: Path, folder: Path) -> Iterator[RealDesk]:
-    """A server of its own, on a copy of the new desk at `folder`."""
+def desk_at(new_desk: Path, folder: Path, *, public: str = "") -> Iterator[RealDesk]:
+    """A server of its own, on a copy of the new desk at `folder`. `public`: the address of a proxy before it."""
     shutil.copytree(new_desk, folder)
     port = free_port()
-    server, process = servers.start(folder, folder / "pictures", port=port, password=None)
+    server, process = servers.start(folder, folder / "pictures", port=port, public=public)
     found = RealDesk(folder, port, server, process)
     try:
         yield found
@@ -127,10 +133,29 @@ def tasks(count: int, turn: int = 1) -> list[Task]:
     ]
 
 
-def annotate(client: httpx.Client, task: int, *choices: str, **more: Any) -> dict[str, Any]:
-    """A decision through the API, as the form would send it."""
+def user_of(client: httpx.Client, address: str) -> int:
+    """The number of an account."""
+    return next(int(row["id"]) for row in client.get("/api/users/").json() if row["email"] == address)
+
+
+@contextmanager
+def signed_in(desk: RealDesk, address: str = ADA, password: str = PASSWORD) -> Iterator[httpx.Client]:
+    """The server as a person's browser sees it."""
+    with httpx.Client(base_url=desk.url, timeout=120) as browser:
+        page = browser.get("/user/login").text
+        (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[:1]
+        form = {"csrfmiddlewaretoken": token, "email": address, "password": password}
+        answer = browser.post("/user/login/", data=form, headers={"Referer": desk.url})
+        assert answer.status_code == 302, f"{address} cannot sign in"
+        browser.headers["X-CSRFToken"] = browser.cookies["csrftoken"]
+        yield browser
+
+
+def annotate(client: httpx.Client, task: int, *choices: str, by: str | None = ADA, **more: Any) -> dict[str, Any]:
+    """A decision through the API, as the form would send it. `by`: the address of who decides; None for the client."""
     result = [{"from_name": "labels", "to_name": "image", "type": "choices", "value": {"choices": list(choices)}}]
-    content = {"result": result if choices else [], "lead_time": 7.25, **more}
+    person = {"completed_by": user_of(client, by)} if by else {}
+    content = {"result": result if choices else [], "lead_time": 7.25, **person, **more}
     answer = client.post(f"/api/tasks/{task}/annotations/", json=content)
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()

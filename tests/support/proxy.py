@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,12 +40,14 @@ def answering(body: bytes) -> Iterator[str]:
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def serving(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The address of a server on loopback while it is at work."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -122,3 +125,45 @@ def lossy_proxy(
         for thread in threads:
             thread.join()
     client.close()
+
+
+@contextmanager
+def prefix_proxy(prefix: str) -> Iterator[tuple[str, Callable[[str], None]]]:
+    """A reverse proxy that shows a server under a path of its host: its address, and what tells it the server's.
+
+    It takes the path away on the way in, and passes on everything else as it is, as nginx does with
+    `location /ls/ { proxy_pass http://server/; proxy_set_header Host $http_host; }`.
+    """
+    upstream: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if not self.path.startswith(f"{prefix}/"):
+                self.answer(404, [], b"nothing here")
+                return
+            passed = {k: v for k, v in self.headers.items() if k.lower() not in {"connection", "accept-encoding"}}
+            with httpx.Client(timeout=120) as client:
+                url = f"{upstream[0]}{self.path.removeprefix(prefix)}"
+                found = client.request(self.command, url, content=body, headers=passed)
+            skipped = {"content-length", "content-encoding", "transfer-encoding", "connection", "date", "server"}
+            headers = [(k, v) for k, v in found.headers.multi_items() if k.lower() not in skipped]
+            self.answer(found.status_code, headers, found.content)
+
+        def answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = do_HEAD = handle_any
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+    with serving(Handler) as url:
+        yield f"{url}{prefix}", upstream.append

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from acbench import schema
 from acbench.errors import AnnotationToolError
 from acbench.integrations.label_studio import server as servers
 from acbench.schema.form import EMPTY, label_studio_form
@@ -24,6 +23,7 @@ from acbench.testing import toy_mvtec_ad, toy_visa
 from tests.support.browser import open_page
 from tests.support.commands import DyingCommands, acbench, finish, start
 from tests.support.label_studio import (
+    ADA,
     PASSWORD,
     RealDesk,
     annotate,
@@ -33,11 +33,10 @@ from tests.support.label_studio import (
     tasks,
     wanted,
 )
-from tests.support.proxy import CUT, lossy_proxy
+from tests.support.proxy import CUT, lossy_proxy, prefix_proxy
 from tests.support.records import BOTTLE
 
 BENCHMARKS = {"mvtec_ac": toy_mvtec_ad, "visa_ac": toy_visa}
-PCB4 = f"VisA-AC: {schema.load('visa_ac').categories['pcb4'].name}"
 RELABEL = ("--without", "neighbours", "--audit", "1")
 
 
@@ -95,9 +94,9 @@ def look_closer(page: Page) -> None:
     expect(picture).not_to_have_css("width", before)
 
 
-def log_in(page: Page, desk: RealDesk) -> None:
-    page.goto(f"{desk.url}/user/login")
-    page.fill("input[name=email]", servers.USER)
+def log_in(page: Page, desk: RealDesk, url: str = "") -> None:
+    page.goto(f"{url or desk.url}/user/login")
+    page.fill("input[name=email]", ADA)
     page.fill("input[name=password]", PASSWORD)
     page.press("input[name=password]", "Enter")
     page.wait_for_url(lambda url: "/login" not in url)
@@ -109,6 +108,7 @@ BEGUN_FROM = """predictions => Htx.annotationStore.predictions.length === predic
     && Htx.annotationStore.selected.parent_prediction !== null"""
 """Whether that annotation was begun from one of its predictions. A task that is opened from the list has first, for a
 moment, an empty annotation and no predictions."""
+LOADED = "[...document.querySelectorAll('.acb-pictures img')].filter(i => i.naturalWidth).length == 4"
 PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -154,9 +154,7 @@ def decide_in_the_browser(
         expect(page.get_by_text(EMPTY, exact=True).first).to_be_visible()  # the tabs of what others chose
         page.goto(f"{desk.url}/projects/{project}/data?labeling=1")
         wait_for_annotation(page, next_task, from_list=False)
-        page.wait_for_function(
-            "[...document.querySelectorAll('.acb-pictures img')].filter(i => i.naturalWidth).length == 4"
-        )
+        page.wait_for_function(LOADED)
         expect(page.locator(".ant-collapse-header").first).to_be_visible()
         assert not page.locator(".ant-collapse-content-active").count(), "proposals are in one's face"
         assert not page.locator(".acb-side input:checked").count(), "the form is filled in"
@@ -211,14 +209,14 @@ def test_from_queue_to_labels(
     assert {name: count for name, count in pulled.items() if count} == {"new": 2, "skipped": 1}
     kept = {row["item_id"]: row for row in rows(project / "annotations" / benchmark / "reviews.jsonl")}
     assert [kept[task["data"]["item_id"]]["labels"] for task in tasks[:2]] == [[chosen], [meant]]
-    assert {row["reviewer"] for row in kept.values()} == {"acbench"}
+    assert {row["reviewer"] for row in kept.values()} == {"ada"}
     assert all(row["seconds"] > 0 and row["when"] and row["desk"].startswith("label-studio:") for row in kept.values())
     labels = {row["item_id"]: row for row in rows(project / "annotations" / benchmark / "labels.jsonl")}
     for task, label in zip(tasks[:2], (chosen, meant), strict=True):
         sight = "blind" if task["data"]["blind"] else "proposals to unfold"
         found = labels[task["data"]["item_id"]]
         assert (found["labels"], found["decided_by"]) == ([label], "people")
-        assert found["reason"] == f"decided by acbench ({sight})"
+        assert found["reason"] == f"decided by ada ({sight})"
     again = acbench(project, "review", "pull", benchmark, "--json").facts
     assert {name: count for name, count in again.items() if count} == {"same": 2, "skipped": 1}
     report = acbench(project, "review", "report", benchmark, "--json").facts
@@ -240,28 +238,6 @@ def test_relabel_pulls_and_pushes_as_part_of_its_cycle(place: tuple[Path, RealDe
     assert second["desk"]["pulled"]["new"] == 1
     assert second["desk"]["pushed"]["screw"]["sent"] == 0
     assert second["decided_by_people"] == first["decided_by_people"] + 1
-
-
-def test_people_who_differ_are_put_to_one_more(place: tuple[Path, RealDesk]) -> None:
-    project, desk = place
-    acbench(project, "review", "push", "visa_ac")
-    _, tasks = tasks_of(desk, PCB4)
-    with desk.client() as client:
-        annotate(client, tasks[0]["id"], "good")
-        answer = client.post("/api/users/", json={"email": "bob@example.org", "username": "bob", "password": PASSWORD})
-        bob = answer.json()["id"]
-        annotate(client, tasks[0]["id"], "missing", completed_by=bob)
-    acbench(project, "review", "pull", "visa_ac")
-    pushed = acbench(project, "review", "push", "visa_ac", "--queue", "disputed", "--json").facts
-    assert pushed["pcb4"]["sent"] == 1
-    _, tasks = tasks_of(desk, PCB4)
-    assert tasks[-1]["data"]["round"] == 2
-    with desk.client() as client:
-        annotate(client, tasks[-1]["id"], "missing", completed_by=1)
-    acbench(project, "review", "pull", "visa_ac")
-    labels = {row["item_id"]: row for row in rows(project / "annotations" / "visa_ac" / "labels.jsonl")}
-    found = labels[tasks[-1]["data"]["item_id"]]
-    assert (found["status"], found["labels"]) == ("accepted", ["missing"])
 
 
 def test_no_edit_of_the_schema_or_the_form_takes_a_decision_back(new_desk: Path, tmp_path: Path) -> None:
@@ -368,6 +344,43 @@ def test_a_server_killed_while_it_is_read_is_told_and_nothing_is_written(
         own.restart()
         acbench(project, "review", "pull", "mvtec_ac")
     assert path.read_bytes() == before
+
+
+def test_behind_a_path_of_a_reverse_proxy_pictures_load(
+    new_desk: Path, place: tuple[Path, RealDesk], tmp_path: Path
+) -> None:
+    left = shutil.ignore_patterns("desk", "lock")
+    project = Path(shutil.copytree(place[0], tmp_path / "project", ignore=left))
+    with (
+        prefix_proxy("/ls") as (url, leads_to),
+        desk_at(new_desk, project / ".acbench" / "desk", public=url) as own,
+    ):
+        leads_to(own.url)
+        pushed = acbench(project, "review", "push", "visa_ac").out
+        assert f" → {url}" in pushed, "people are told where they find it"
+        number, tasks = tasks_of(own, "VisA-AC: Candle")
+        assert all(task["data"]["crop"].startswith("/ls/data/local-files/?d=") for task in tasks)
+        with open_page() as page:
+            log_in(page, own, url)
+            page.goto(f"{url}/projects/{number}/data?labeling=1")
+            page.wait_for_function(LOADED)
+        remote = {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": own.key}
+        assert "0 tasks sent" in acbench(project, "review", "push", "visa_ac", **remote).out
+        (sent,) = own.desk(url, served=False).pictures(own.desk().open(wanted("sent")), [one_picture(own)]).values()
+        assert sent.startswith("/ls/data/upload/")
+    with desk_at(new_desk, tmp_path / "unaware") as own, prefix_proxy("/ls") as (url, leads_to):
+        leads_to(own.url)
+        remote = {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": own.key}
+        said = acbench(project, "review", "push", "visa_ac", status=1, **remote).err
+        assert "pictures would not load for people" in said and "ends with 404" in said and "LABEL_STUDIO_HOST" in said
+        with own.client() as client:
+            rows = client.get("/api/projects/", params={"page_size": 100}).json()["results"]
+        assert not any(row["task_number"] for row in rows), "no task holds such an address"
+
+
+def one_picture(desk: RealDesk) -> Path:
+    """One of those that it shows."""
+    return next(desk.pictures.rglob("*.crop.jpg"))
 
 
 class TestWhatGoesWrong:
@@ -515,10 +528,10 @@ class TestServe:
         require_label_studio()
         shutil.copytree(new_desk, tmp_path / ".acbench" / "desk")
         port = free_port()
-        process = start(tmp_path, "review", "serve", "--port", port)
+        process = start(tmp_path, "review", "serve", "--port", port, "--user", ADA)
         assert process.stdout is not None
         assert process.stdout.readline() == f"http://127.0.0.1:{port}\n"
-        assert servers.USER in process.stdout.readline()
+        assert ADA in process.stdout.readline()
         found = servers.running(tmp_path / ".acbench" / "desk")
         assert found is not None and found.url == f"http://127.0.0.1:{port}"
         said = acbench(tmp_path, "review", "serve", "--port", str(free_port()), status=1).err

@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from acbench.integrations.label_studio.http import Connection
+from acbench.integrations.label_studio.people import People
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, ToolProject
 
 Row = Mapping[str, object]
@@ -20,6 +20,7 @@ class Annotations:
     """The annotations of all projects of one server."""
 
     connection: Connection
+    people: People
 
     def of(self, project: ToolProject) -> list[AnnotatedTask]:
         export = self.connection.sdk.projects.exports.download_sync(
@@ -49,17 +50,7 @@ class Annotations:
 
     def _author(self, user: object) -> str:
         number = user.get("id") if isinstance(user, dict) else user
-        return self._names.get(number, f"user {number}") if isinstance(number, int) else "unknown"
-
-    @cached_property
-    def _names(self) -> dict[int, str]:
-        """User → the part of the address before the @; of two users who share it, the newer one has a number."""
-        names: dict[int, str] = {}
-        for user in sorted(self.connection.sdk.users.list(), key=lambda user: user.id or 0):
-            number = user.id or 0
-            name = (user.email or user.username or "").partition("@")[0] or f"user {number}"
-            names[number] = f"{name}.{number}" if name in names.values() else name
-        return names
+        return self.people.names.get(number, f"user {number}") if isinstance(number, int) else "unknown"
 
 
 def _list(value: object) -> list[dict[str, object]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from functools import cached_property
@@ -13,6 +12,8 @@ import httpx
 
 from acbench._util.backoff import Backoff
 from acbench.errors import AnnotationToolError, LostConnection
+from acbench.integrations.label_studio import answers, failures
+from acbench.integrations.label_studio.failures import PutOff
 
 if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio as Sdk
@@ -30,17 +31,13 @@ MAX_ANSWER = 1 << 30
 OLDEST, NEWEST = (1, 23), (2, 0)
 """Versions of the server that are supported: from the first, up to but not including the second."""
 
-_SHOWN = 300
-"""Characters of a refusal that are shown."""
+MAX_PAGE = 1 << 20
+"""Characters of a page that are looked at."""
+LONGEST_WAIT = 60.0
+"""Seconds that a server may put off a request, at most: for longer, the user is told."""
 
-
-class Refusal(AnnotationToolError):
-    """The server answered, and did not do what it was asked."""
-
-    def __init__(self, message: str, hint: str, *, status: int) -> None:
-        super().__init__(message, hint)
-        self.status = status
-        """HTTP status."""
+_HEADERS = ("Content-Type", "Location", "Retry-After")
+"""What is kept of the head of an answer."""
 
 
 class Connection(httpx.Client):
@@ -66,7 +63,12 @@ class Connection(httpx.Client):
         self._key = key
         self._personal = key.count(".") == 2  # a personal access token is a JSON Web Token
         self._access_token = ""
-        super().__init__(base_url=self.url, timeout=httpx.Timeout(READ, connect=CONNECT), follow_redirects=False)
+        try:
+            super().__init__(base_url=self.url, timeout=httpx.Timeout(READ, connect=CONNECT), follow_redirects=False)
+        except OSError as error:  # also ssl.SSLError
+            raise AnnotationToolError(
+                f"the certificates in SSL_CERT_FILE or SSL_CERT_DIR cannot be read: {error}", "see what they name"
+            ) from None
 
     @cached_property
     def sdk(self) -> Sdk:
@@ -77,31 +79,42 @@ class Connection(httpx.Client):
 
     def check_version(self) -> None:
         """Raises AnnotationToolError if the server is no Label Studio, or if its version is not supported."""
-        version = self.get("/api/version").json()
-        release = str(version.get("release", "")) if isinstance(version, dict) else ""
-        numbers = tuple(int(part) for part in re.findall(r"\d+", release)[:2])
+        release = str(self.get("/api/version").json()["release"])
+        numbers = tuple(int(part) for part in re.findall(r"\d{1,9}", release)[:2])
         if len(numbers) < 2:
             raise AnnotationToolError(f"{self.url} is not a Label Studio", "check LABEL_STUDIO_URL")
-        if not OLDEST <= numbers < NEWEST:
+        known = f"acbench works with {_dotted(OLDEST)} and newer, below {_dotted(NEWEST)}"
+        if numbers < OLDEST:
             raise AnnotationToolError(
-                f"{self.url} is Label Studio {release[:20]}; acbench works with {_dotted(OLDEST)} and newer, below"
-                f" {_dotted(NEWEST)}",
+                f"{self.url} is Label Studio {release[:20]}; {known}",
                 "update the server, or start one of your own: acbench review serve",
+            )
+        if numbers >= NEWEST:
+            raise AnnotationToolError(
+                f"{self.url} is Label Studio {release[:20]}, newer than this acbench knows; {known}",
+                "pip install -U acbench; or start a server of your own: acbench review serve",
             )
 
     def send(self, request: httpx.Request, **options: object) -> httpx.Response:
-        """The whole answer to a request, whatever httpx's `options` say. A GET that finds no answer is sent again.
+        """The whole answer to a request, whatever httpx's `options` say. A GET that finds no answer is sent again, and
+        so is any request that the server puts off.
 
         Raises LostConnection if no answer comes, Refusal if the server refuses, AnnotationToolError if a Label Studio
         would not answer so.
         """
-        tries = TRIES if request.method == "GET" else 1
-        for attempt in range(1, tries):
+        attempt = 1
+        while True:
             try:
                 return self._answer(request)
+            except PutOff as error:  # nothing was done
+                if attempt == TRIES or error.seconds > LONGEST_WAIT:
+                    raise
+                time.sleep(max(error.seconds, BACKOFF.seconds(attempt)))
             except LostConnection:
+                if attempt == TRIES or request.method != "GET":
+                    raise
                 time.sleep(BACKOFF.seconds(attempt))
-        return self._answer(request)
+            attempt += 1
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if self._personal and not self._access_token:
@@ -112,11 +125,31 @@ class Connection(httpx.Client):
             answer = self._exchange(request)
         if answer.status_code >= 300:
             raise self._refusal(request, answer)
-        if answer.content and not _is_json(answer.content):
-            raise AnnotationToolError(
-                f"{self.url} is not a Label Studio: its answer is not JSON", "check LABEL_STUDIO_URL"
-            )
+        answers.check(self.url, request.method, request.url.path, answer.content)
         return answer
+
+    @cached_property
+    def prefix(self) -> str:
+        """The path under which a browser finds this server on its host, as its own pages say: `/ls`; mostly empty.
+
+        Where no page tells, it is the path of our own address.
+        """
+        page = self._exchange(self.build_request("GET", "/user/login/")).text[:MAX_PAGE]
+        found = re.search(r'action="([^"?]*)/user/login', page)
+        return found[1] if found else urlsplit(self.url).path
+
+    def unshown(self, address: str, place: str = "") -> str:
+        """What keeps a browser from showing a picture; empty if nothing does.
+
+        `address`: as a task holds it, so that a page of the server asks for it. `place`: the address of the server for
+        people, if it is not ours. Raises LostConnection if nothing answers there.
+        """
+        request = self.build_request("GET", httpx.URL(f"{place or self.url}/projects/").join(address))
+        answer = self._exchange(request)
+        kind = answer.headers.get("Content-Type", "of no kind").partition(";")[0]
+        if answer.status_code != 200:
+            return f"{request.url} ends with {answer.status_code}"
+        return "" if kind.startswith("image/") else f"{request.url} is no picture, but {kind[:40]}"
 
     def _refresh(self) -> None:
         """Exchange a personal access token for the short-lived one that requests carry."""
@@ -125,12 +158,11 @@ class Connection(httpx.Client):
         answer = self._exchange(request)
         if answer.status_code >= 300:
             raise self._refusal(request, answer)
-        token = answer.json() if _is_json(answer.content) else None
-        if not isinstance(token, dict) or not isinstance(token.get("access"), str):
-            raise AnnotationToolError(
-                f"{self.url} is not a Label Studio: it gives no access token", "check LABEL_STUDIO_URL"
-            )
-        self._access_token = token["access"]
+        try:
+            answers.check(self.url, request.method, request.url.path, answer.content)
+        except AnnotationToolError as error:
+            raise AnnotationToolError(f"{error.message}: it gives no access token", error.hint) from None
+        self._access_token = answer.json()["access"]
 
     def _exchange(self, request: httpx.Request) -> httpx.Response:
         """The answer to a request that carries our key, read to its end."""
@@ -139,17 +171,13 @@ class Connection(httpx.Client):
         try:
             answer = super().send(request, stream=True)
             try:
-                return httpx.Response(answer.status_code, content=self._body(answer), request=request)
+                body = self._body(answer)
             finally:
                 answer.close()
-        except httpx.ConnectError:
-            raise LostConnection(
-                f"no Label Studio answers at {self.url}", "start one: acbench review serve, or check LABEL_STUDIO_URL"
-            ) from None
         except httpx.RequestError as error:
-            raise LostConnection(
-                f"{self.url} did not answer ({type(error).__name__})", "see that the server is up, then run again"
-            ) from None
+            raise failures.unreached(self.url, error) from None
+        kept = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
+        return httpx.Response(answer.status_code, content=body, headers=kept, request=request)
 
     def _body(self, answer: httpx.Response) -> bytes:
         """The bytes of an answer, within bounds."""
@@ -163,42 +191,12 @@ class Connection(httpx.Client):
         return bytes(body)
 
     def _refusal(self, request: httpx.Request, answer: httpx.Response) -> AnnotationToolError:
-        status, reason = answer.status_code, self._without_secrets(_reason(answer))
-        if status in {401, 403}:
-            hint = "copy the key from Account & Settings of Label Studio into LABEL_STUDIO_API_KEY"
-            if "legacy" in reason.lower():
-                hint = "take a personal access token, or allow legacy tokens in the organization's settings"
-            return Refusal(f"{self.url} refuses the key in LABEL_STUDIO_API_KEY: {reason}", hint, status=status)
-        if status in {502, 503, 504}:
-            return LostConnection(f"{self.url} is not ready ({status})", "wait, then run again")
-        return Refusal(
-            f"{self.url}: {request.method} {request.url.path} ended with {status}: {reason}",
-            "look into the log of the server, then run again",
-            status=status,
-        )
+        return failures.refused(self.url, request, answer, self._without_secrets(failures.reason(answer)))
 
     def _without_secrets(self, text: str) -> str:
         for secret in filter(None, (self._key, self._access_token)):
             text = text.replace(secret, "…")
         return text
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _reason(answer: httpx.Response) -> str:
-    """What a refusal says, in one line."""
-    if not _is_json(answer.content):
-        return "no reason given"
-    reason = answer.json()
-    if isinstance(reason, dict):
-        reason = reason.get("validation_errors") or reason.get("detail") or reason
-    return " ".join(str(reason).split())[:_SHOWN]
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -35,8 +35,8 @@ class Pictures:
             return self._uploaded(unique)
         for folder in sorted({path.parent for path in unique}):
             self._show_folder(project, folder)
-        served = self.served
-        return {path: f"/data/local-files/?d={quote(path.relative_to(served).as_posix())}" for path in unique}
+        place = f"{self.connection.prefix}/data/local-files/?d="
+        return {path: f"{place}{quote(path.relative_to(self.served).as_posix())}" for path in unique}
 
     def _show_folder(self, project: ToolProject, folder: Path) -> None:
         storages = self.connection.sdk.import_storage.local
@@ -77,4 +77,5 @@ class Pictures:
     def _known(self) -> dict[str, str]:
         """Name of each picture that was sent before → its address. The server puts 8 hex before the name."""
         files = [upload.file for upload in self.connection.sdk.files.list(self._album, all_=True)]
-        return {file.rpartition("/")[2].partition("-")[2]: f"/data/{file}" for file in files}
+        place = f"{self.connection.prefix}/data/"
+        return {file.rpartition("/")[2].partition("-")[2]: f"{place}{file}" for file in files}

@@ -12,9 +12,10 @@ from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
 from acbench.errors import AnnotationToolError, LostConnection
-from acbench.integrations.label_studio.http import Connection, Refusal
-from acbench.review.annotation_tool import ProjectSpec, ToolProject
-from acbench.schema.form import EMPTY
+from acbench.integrations.label_studio.failures import Refusal
+from acbench.integrations.label_studio.http import Connection
+from acbench.review.annotation_tool import LATER, ProjectSpec, ToolProject
+from acbench.schema.form import EMPTY, PROGRESS
 from acbench.storage.digests import digest
 
 if TYPE_CHECKING:
@@ -65,10 +66,14 @@ class Projects:
         project = self._named(name)
         return None if project is None else _tool_project(project)
 
+    def later(self, name: str) -> list[ToolProject]:
+        start = quote(f"{name}{LATER}")
+        found = [project for project in self._all() if (mark := _mark(project)) and mark[1].startswith(start)]
+        return sorted(map(_tool_project, found), key=lambda project: project.number)
+
     def open(self, spec: ProjectSpec, *, restore_form: bool = False) -> ToolProject:
-        shared = _settings(spec)
         new: ProjectSettings = {
-            **shared,
+            **_settings(spec, spec.form),
             "title": spec.title[:50].ljust(3, "."),  # Label Studio wants three characters
             "maximum_annotations": spec.annotators or 1,
             "sampling": "Sequential sampling",
@@ -81,7 +86,7 @@ class Projects:
                 f"the labelling form of project {project.number}, {project.title!r}, was edited by hand",
                 "undo it under Settings > Labeling Interface, or put acbench's form back: --restore-form",
             )
-        wanted = shared
+        wanted = _settings(spec, spec.form.replace(PROGRESS, self._progress(project)))
         if spec.annotators is not None:
             wanted["maximum_annotations"] = spec.annotators
         if kept.model_version not in (None, "", EMPTY):
@@ -92,6 +97,11 @@ class Projects:
             project = _tool_project(self._change(project, cast(ProjectSettings, changes)))
         self._hide_columns(project, spec)
         return project
+
+    def _progress(self, project: ToolProject) -> str:
+        """The address at which the server tells how many tasks a project has, and how many are done."""
+        fields = "?include=task_number,finished_task_number"
+        return f"{self.connection.prefix}/api/projects/{project.number}/{fields}"
 
     def number_of(self, name: str, settings: ProjectSettings) -> int:
         """The number of the project of that name, which is made with `settings` if there is none."""
@@ -119,12 +129,14 @@ class Projects:
         return projects[0] if projects else None
 
     def _all(self) -> Iterator[SdkProject]:
-        page = 1
+        page, seen = 1, set[int | None]()
         while True:
             answer = self.connection.sdk.projects.list(page=page, page_size=_PAGE).response
-            yield from answer.results
-            if not answer.next:
+            new = [project for project in answer.results if project.id not in seen]
+            yield from new
+            if not answer.next or not new:  # a server that gives a page again has no end
                 return
+            seen.update(project.id for project in new)
             page += 1
 
     def _change(self, project: ToolProject, changes: ProjectSettings) -> SdkProject:
@@ -168,12 +180,12 @@ def mark(name: str, form: str) -> str:
     return f"[acbench {quote(name)} form {_form_digest(form)}]"
 
 
-def _settings(spec: ProjectSpec) -> ProjectSettings:
+def _settings(spec: ProjectSpec, form: str) -> ProjectSettings:
     """What a project is held to, whether it is new or not."""
     about = spec.description.replace("[", "(").replace("]", ")")  # brackets could be taken for the mark
     return {
-        "description": f"{about}\nacbench finds it by this line: {mark(spec.name, spec.form)}".lstrip(),
-        "label_config": spec.form,
+        "description": f"{about}\nacbench finds it by this line: {mark(spec.name, form)}".lstrip(),
+        "label_config": form,
         "expert_instruction": spec.instructions,
         "show_instruction": False,
         "show_collab_predictions": False,  # with them, each next task would have its form filled in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -14,11 +15,13 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from acbench._util.processes import is_running
 from acbench.errors import AnnotationToolError
+from acbench.integrations.label_studio.people import SERVICE_ADDRESS
 from acbench.storage.atomic import write_bytes
 
 PROGRAM = "label-studio"
@@ -28,13 +31,15 @@ INSTALL = (
     f"python3 -m venv ~/label-studio && ~/label-studio/bin/pip install label-studio=={RELEASE} setuptools"
     ' && export PATH="$PATH:$HOME/label-studio/bin"'
 )
-USER = "acbench@localhost"
-"""The server's first user."""
 HOST = "127.0.0.1"
 START = 600.0
 """Seconds that a start may take; the first one makes a database."""
 
+ANY = ("0.0.0.0", "")  # noqa: S104  (every address of this machine; nothing is bound here)
+"""Where a server listens at every address of this machine."""
+
 _LOG = "label-studio.log"
+_DATABASE = "label_studio.sqlite3"
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "OPENBLAS_CORETYPE")
 """The part of our environment that the server gets: it holds nobody's key."""
 
@@ -46,9 +51,7 @@ class Server:
     url: str
     pid: int
     key: str
-    """A legacy API token of its first user."""
-    password: str | None
-    """The first user's password, if this start chose it."""
+    """A legacy API token of its own account, `SERVICE_ADDRESS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,55 +60,90 @@ class Access:
 
     url: str
     key: str
-    """A legacy API token of its first user."""
+    """A legacy API token of its own account."""
+    public: str
+    """The address at which people find it, if it is another one; or empty."""
 
 
 def running(folder: Path) -> Access | None:
     """How to reach the server whose data is in `folder`; None if it does not run."""
     server, key = _last_started(folder), _key(folder)
-    return None if server is None or key is None else Access(url=server[0], key=key)
+    return None if server is None or key is None else Access(url=server[0], key=key, public=server[2])
 
 
-def start(folder: Path, pictures: Path, *, port: int, password: str | None) -> tuple[Server, subprocess.Popen[bytes]]:
+def start(
+    folder: Path, pictures: Path, *, port: int, host: str = HOST, public: str = "", password: str | None = None
+) -> tuple[Server, subprocess.Popen[bytes]]:
     """Start a server and wait until it answers.
 
-    `folder` holds its database and log. The server shows no files of this machine but those in `pictures`. `password`
-    is for the first user of a new database; one is made up if it is None. Raises AnnotationToolError.
+    `folder` holds its database and log, which nobody else on this machine can read. The server shows no files of this
+    machine but those in `pictures`. `host`: the address that it listens at. `public`: the address under which a proxy
+    shows it to people, as in `https://labels.example.org/ls`. `password` is for its own account in a new database; one
+    is made up if it is None. Raises AnnotationToolError.
     """
-    program = shutil.which(PROGRAM)
-    if program is None:
-        raise AnnotationToolError("Label Studio is not installed", INSTALL)
+    program = installed()
     if server := _last_started(folder):
         raise AnnotationToolError(
             f"the Label Studio of this project runs already: {server[0]} (process {server[1]})", "use it, or end it"
         )
-    _check_free(port)
+    _check_free(host, port)
     data, home = folder / "label-studio", folder / "home"
     for path in (data, home, pictures):
         path.mkdir(parents=True, exist_ok=True)
+    _hide(folder)
     key = _key(folder)
-    is_new = key is None
-    chosen = (password or secrets.token_urlsafe(9)) if is_new else None
+    chosen = (password or secrets.token_urlsafe(9)) if key is None else None
     key = key or secrets.token_hex(20)
-    command = [program, "start", "--no-browser", "--data-dir", str(data), "--port", str(port), "--internal-host", HOST,
+    command = [program, "start", "--no-browser", "--data-dir", str(data), "--port", str(port), "--internal-host", host,
                "--enable-legacy-api-token"]  # fmt: skip
-    with (folder / _LOG).open("ab") as log:
+    with os.fdopen(os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
         process = subprocess.Popen(  # noqa: S603
             command,
-            env=_environment(home, pictures, new_user=(chosen, key) if chosen else None),
+            env=_environment(home) | _showing(pictures, public) | (_first_user(chosen, key) if chosen else {}),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches us alone, and we end the server
+            umask=0o077,
         )
-    url = f"http://{HOST}:{port}"
+    url = f"http://{HOST if host in ANY else host}:{port}"
     try:
         _wait_until_up(url, process, folder / _LOG)
-        write_bytes(_state(folder), json.dumps({"url": url, "pid": process.pid}).encode())
-        return Server(url=url, pid=process.pid, key=_key(folder) or key, password=chosen), process
+        state = json.dumps({"url": url, "pid": process.pid, "public": public}).encode()
+        write_bytes(_state(folder), state, mode=0o600)
+        return Server(url=url, pid=process.pid, key=_key(folder) or key), process
     except BaseException:
         stop(process, folder)
         raise
+
+
+def installed() -> str:
+    """The program. Raises AnnotationToolError if it is not installed."""
+    program = shutil.which(PROGRAM)
+    if program is None:
+        raise AnnotationToolError("Label Studio is not installed", INSTALL)
+    return program
+
+
+def set_password(folder: Path, address: str, password: str) -> None:
+    """Give an account of the server whose data is in `folder` another password. Raises AnnotationToolError."""
+    data = folder / "label-studio"
+    if not (data / _DATABASE).exists():
+        raise AnnotationToolError("this project has no Label Studio of its own", "acbench review serve")
+    done = subprocess.run(  # noqa: S603
+        [installed(), "reset_password", "--data-dir", str(data), "--username", address],
+        env=_environment(folder / "home"),
+        input=f"{password}\n",  # and not as an argument, which everybody on this machine could read
+        text=True,
+        capture_output=True,
+        start_new_session=True,  # so that it asks its input and not the screen
+        check=False,
+    )
+    if "Password successfully changed" not in done.stdout:
+        said = (done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise AnnotationToolError(
+            f"the password of {address} was not changed: {said[:200]}", "see who has an account: acbench review people"
+        )
 
 
 def wait(process: subprocess.Popen[bytes], folder: Path) -> None:
@@ -126,30 +164,53 @@ def stop(process: subprocess.Popen[bytes], folder: Path) -> None:
     _state(folder).unlink(missing_ok=True)
 
 
-def _environment(home: Path, pictures: Path, *, new_user: tuple[str, str] | None) -> dict[str, str]:
-    """The server's environment. `new_user`: password and key of the user to be made."""
+def _environment(home: Path) -> dict[str, str]:
+    """The server's environment: nothing of ours that it does not need."""
     ours: Mapping[str, str] = os.environ
-    settings = {name: ours[name] for name in _PASSED_ON if name in ours} | {
+    return {name: ours[name] for name in _PASSED_ON if name in ours} | {
         "HOME": str(home),
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
         "SENTRY_DSN": "",
         "FRONTEND_SENTRY_DSN": "",
+        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",  # whoever is in can delete every project
+    }
+
+
+def _showing(pictures: Path, public: str) -> dict[str, str]:
+    """What the server shows, and under which address."""
+    settings = {
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(pictures),
     }
-    if new_user is None:
-        return settings
+    if public:
+        parts = urlsplit(public)
+        settings |= {"LABEL_STUDIO_HOST": public, "CSRF_TRUSTED_ORIGINS": f"{parts.scheme}://{parts.netloc}"}
+    return settings
+
+
+def _first_user(password: str, key: str) -> dict[str, str]:
+    """The account that the server makes for itself."""
     names = ("LABEL_STUDIO_USERNAME", "LABEL_STUDIO_PASSWORD", "LABEL_STUDIO_USER_TOKEN")
-    return settings | dict(zip(names, (USER, *new_user), strict=True))
+    return dict(zip(names, (SERVICE_ADDRESS, password, key), strict=True))
 
 
-def _check_free(port: int) -> None:
+def _hide(folder: Path) -> None:
+    """Keep database, tokens and log from others on this machine, also those that an earlier version wrote."""
+    folder.chmod(0o700)
+    for path in (folder / _LOG, _state(folder), *(folder / "label-studio").glob(f"{_DATABASE}*")):
+        if path.exists():
+            path.chmod(0o600)
+
+
+def _check_free(host: str, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
-        except OSError:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno in {errno.EADDRNOTAVAIL, None} or isinstance(error, socket.gaierror):
+                raise AnnotationToolError(f"{host} is no address of this machine", "give one, or 0.0.0.0") from None
             raise AnnotationToolError(f"port {port} is in use", "give another: acbench review serve --port N") from None
 
 
@@ -174,25 +235,25 @@ def _state(folder: Path) -> Path:
     return folder / "server.json"
 
 
-def _last_started(folder: Path) -> tuple[str, int] | None:
-    """Address and process of the server that was started last, if it is alive."""
+def _last_started(folder: Path) -> tuple[str, int, str] | None:
+    """Address, process and public address of the server that was started last, if it is alive."""
     try:
         state = json.loads(_state(folder).read_bytes())
         url, pid = str(state["url"]), int(state["pid"])
-        return (url, pid) if is_running(pid) and _answers(url) else None
-    except (OSError, ValueError, TypeError, KeyError, httpx.TransportError):
+        return (url, pid, str(state.get("public", ""))) if is_running(pid) and _answers(url) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, httpx.TransportError):
         return None
 
 
 def _key(folder: Path) -> str | None:
     """The first user's token, as the server's own database has it; None before there is one."""
-    path = folder / "label-studio" / "label_studio.sqlite3"
+    path = folder / "label-studio" / _DATABASE
     if not path.exists():
         return None
     query = "SELECT t.key FROM authtoken_token t JOIN htx_user u ON u.id = t.user_id WHERE u.email = ?"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as database:
-            row = database.execute(query, (USER,)).fetchone()
+            row = database.execute(query, (SERVICE_ADDRESS,)).fetchone()
     except sqlite3.DatabaseError:
         return None
     return None if row is None else str(row[0])

@@ -25,7 +25,7 @@ class Tasks:
     connection: Connection
 
     def existing(self, project: ToolProject, *, drafts: bool = False) -> list[ExistingTask]:
-        tasks: list[ExistingTask] = []
+        tasks: dict[int, ExistingTask] = {}
         page = 1
         while True:
             answer = self.connection.sdk.tasks.list(
@@ -35,16 +35,17 @@ class Tasks:
                 fields="all" if drafts else "task_only",  # `task_only` leaves drafts empty
                 include=_COLUMNS,
             ).response
-            tasks += (
-                ExistingTask(
+            known = len(tasks)
+            tasks |= {
+                row.id: ExistingTask(
                     number=row.id,
                     key=task_key(row.data),
                     annotations=(row.total_annotations or 0) + (row.cancelled_annotations or 0) + len(row.drafts or ()),
                 )
                 for row in answer.tasks
-            )
-            if len(tasks) >= answer.total or not answer.tasks:
-                return sorted(tasks, key=lambda task: task.number)
+            }
+            if len(tasks) >= answer.total or len(tasks) == known:  # a server that gives a page again has no end
+                return [tasks[number] for number in sorted(tasks)]
             page += 1
 
     def send(self, project: ToolProject, tasks: Sequence[Task]) -> None:

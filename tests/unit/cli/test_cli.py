@@ -113,6 +113,7 @@ ARGUMENTS = {
     "release": "my-org/x",
     "before": "a",
     "after": "b",
+    "address": "ada@example.org",
 }
 FORMS = {
     "--compare": "mine.csv theirs.csv",

@@ -12,7 +12,8 @@ import pytest
 from acbench._util.backoff import Backoff
 from acbench.errors import AnnotationToolError, LostConnection
 from acbench.integrations.label_studio import http
-from acbench.integrations.label_studio.http import Connection, Refusal
+from acbench.integrations.label_studio.failures import Refusal
+from acbench.integrations.label_studio.http import Connection
 
 PERSONAL = "key-a.key-b.key-c"
 """Looks like a personal access token, which is to be exchanged for another first."""

@@ -12,9 +12,10 @@ import pytest
 from acbench.errors import ReviewError
 from acbench.records import Review
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, TaskKey, ToolProject
+from acbench.review.askable import SERVICE, claimed
 from acbench.review.former import all_as_read, in_words, lost_classes
 from acbench.review.history import ReviewLog, current_reviews
-from acbench.review.pull import PullResult, last_round, pull
+from acbench.review.pull import Met, PullResult, last_round, pull
 from acbench.review.sight import sight_of_proposer
 from acbench.schema import Schema, read
 from tests.support.records import CHIP, CRACK, HEAD, MVTEC_AC, TAIL, item
@@ -22,6 +23,8 @@ from tests.support.records import CHIP, CRACK, HEAD, MVTEC_AC, TAIL, item
 BOTTLE, OTHER = item(), item(1)
 ITEMS = {each.item_id: each for each in (BOTTLE, OTHER)}
 PROJECT = ToolProject(number=3, uid="0a1b2c3d", title="MVTec-AC: Bottle", tasks=2, annotators=1, form_is_ours=True)
+LATER = replace(PROJECT, number=4, uid="9a8b7c6d")
+"""The project of a later round."""
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -250,11 +253,15 @@ def test_what_a_person_could_know_of_proposals_is_recorded(data: Any, sight: str
 
 
 def test_a_blind_task_is_not_blind_for_who_saw_proposals_before() -> None:
-    seen = pulled([task(said(1, "unsure"), shown=["clip@00000000"], blind=False, proposed=1)])
+    seen = task(said(1, skipped=True), shown=["clip@00000000"], blind=False, proposed=1)
     blind = task(said(2, "good"), said(3, "good", by="bob"), turn=2, blind=True, proposed=1)
-    found = pulled([task(said(1, "unsure"), shown=["clip@00000000"]), blind], seen.reviews)
-    assert [(row.reviewer, row.sight) for row in found.reviews[1:]] == [("ada", "earlier"), ("bob", "blind")]
-    ada, bob = found.reviews[1:]
+    found = pulled([seen, blind])
+    assert [(row.reviewer, row.sight) for row in found.reviews] == [("ada", "earlier"), ("bob", "blind")]
+    log, met = ReviewLog(ITEMS, MVTEC_AC, ()), Met(list)
+    for project, each in ((PROJECT, seen), (LATER, blind)):
+        pull(project, [each], log, met=met)
+    assert [row.sight for row in log.added] == ["earlier", "blind"], "the project of the earlier round counts too"
+    ada, bob = found.reviews
     for review, clip, other in ((ada, "earlier", "blind"), (bob, "blind", "blind")):
         assert sight_of_proposer(review, found.reviews, "clip") == clip
         assert sight_of_proposer(review, found.reviews, "neighbours") == other
@@ -357,3 +364,48 @@ def test_a_form_that_a_proposal_had_filled_in_is_counted() -> None:
 def test_a_time_that_cannot_be_is_not_kept(seconds: float | None) -> None:
     (row,) = pulled([task(said(1, "good", seconds=seconds))]).reviews
     assert row.seconds is None
+
+
+class TestWhoWasAsked:
+    """An answer that should not have been given is named, kept, and no row."""
+
+    FIRST = task(said(1, "broken_small"), said(2, "good", by="bob"))
+
+    def test_whoever_decided_before_is_not_heard_again_in_a_later_round(self) -> None:
+        first = pulled([self.FIRST])
+        again = pulled([task(said(3, "good"), said(4, "good", by="cy"), turn=2, number=2)], first.reviews, LATER)
+        assert again.counts == {"asked_before": 1, "new": 1}
+        assert [(row.reviewer, row.labels) for row in again.reviews[2:]] == [("cy", ("good",))]
+        assert "ada decided this image before" in again.remarks[0]
+        (kept,) = again.result.refused
+        assert kept.to_json()["result"] == said(3, "good").result
+
+    def test_who_is_named_as_not_asked_is_not_heard_in_the_first_round_of_the_tool_either(self) -> None:
+        (mine,) = pulled([task(said(1, "good"))]).reviews
+        by_file = replace(mine, desk="csv")
+        assert pulled([task(said(9, "good"), number=2)], [by_file]).counts == {"new": 1}
+        assert pulled([task(said(9, "good"), number=2, not_for=["ada"])], [by_file]).counts == {"asked_before": 1}
+
+    def test_who_took_it_back_may_be_asked_again(self) -> None:
+        first = pulled([task(said(1, "good"))])
+        gone = pulled([task()], first.reviews)
+        assert pulled([task(said(3, "good"), turn=2, number=2)], gone.reviews).counts["new"] == 1
+
+    def test_what_was_taken_before_the_rule_stays_taken(self) -> None:
+        first, later = pulled([self.FIRST]), task(said(3, "good"), turn=2, number=2)
+        second = replace(first.reviews[0], round=2, labels=("good",), desk=f"label-studio:{PROJECT.uid}/2/3")
+        assert pulled([self.FIRST, later], [*first.reviews, second]).counts == {"same": 3}
+
+    def test_a_task_that_only_the_wrong_people_answered_is_put_up_again(self) -> None:
+        first = pulled([self.FIRST])
+        again = pulled([task(said(3, "good"), turn=2, number=2)], first.reviews, LATER)
+        assert again.undecided == {(BOTTLE.item_id, 2)}
+
+    def test_the_servers_own_account_is_nobody_until_a_person_claims_it(self) -> None:
+        tasks = [task(said(1, "good", by=SERVICE))]
+        found = pulled(tasks)
+        assert (found.counts, found.reviews) == ({"nobody": 1}, [])
+        assert "--claim NAME" in found.remarks[0]
+        taken = pulled(list(claimed(tasks, "dora")))
+        assert [row.reviewer for row in taken.reviews] == ["dora"]
+        assert pulled(tasks, taken.reviews).counts == {"same": 1}

@@ -160,3 +160,20 @@ def test_nobody_waits_for_a_batch_of_long_ago(note: BatchNote) -> None:
     content = {"project": tool.open(SPEC).uid, "sent": time.time() - 3600, "keys": [["item-0", 1]]}
     note.path.write_text(json.dumps(content), encoding="utf-8")
     assert pushed(tool, note, 1, settle=600).sent == 1
+
+
+def test_what_lies_in_another_project_is_neither_sent_again_nor_overtaken(note: BatchNote) -> None:
+    tool = FakeAnnotationTool()
+    later = tasks(4, 2)
+    elsewhere = {later[0].key: False, ("item-1", 1): False, ("item-2", 1): True}
+    result = push(tool, tool.open(SPEC), later, note, elsewhere=elsewhere)
+    assert (result.there, result.held, result.sent) == (1, 1, 2)
+    assert [task.key[0] for task in tool.existing_tasks(tool.open(SPEC)) if task.key] == ["item-2", "item-3"]
+
+
+def test_a_project_for_those_who_have_not_decided_is_another_one() -> None:
+    tool = FakeAnnotationTool()
+    first, other = tool.open(SPEC), tool.open(replace(SPEC, not_for=("ada", "bob")))
+    assert first.number != other.number
+    assert [project.number for project in tool.later(SPEC.name)] == [other.number]
+    assert tool.open(replace(SPEC, not_for=("ada", "bob"))).number == other.number

@@ -94,6 +94,21 @@ class TestChosen:
         assert picked(undecided=undecided, round=1)[0] == ("disputed", 1)
 
 
+class TestSomebodyElse:
+    def test_whoever_decided_or_was_unsure_is_not_asked_again(self) -> None:
+        reviews = [decides("ada", ITEMS[0], "good"), decides("bob", ITEMS[0], "contamination"),
+                   decides("ada", ITEMS[1], verdict="unsure")]  # fmt: skip
+        labels = labels_of(ITEMS, {}, reviews, MVTEC_AC)
+        due = due_tasks(WAITING, labels, by_item(reviews), Selection())
+        assert [task.not_for for task in due] == [("ada", "bob"), ("ada",), (), ()]
+
+    @pytest.mark.parametrize("blind", [False, True])
+    def test_the_task_says_so(self, blind: bool) -> None:
+        data = content(DueTask(WAITING[0], 2, True, ("ada", "bob")), blind=blind).task().data
+        assert data["not_for"] == ["ada", "bob"]
+        assert str(data["asked"]).endswith("Not for ada and bob, who decided it before: skip it.")
+
+
 class TestBlind:
     def test_the_share_is_drawn_by_the_image_and_the_seed_alone(self) -> None:
         drawn = [is_blind(f"item-{n}", 1, 0.1, 0) for n in range(5000)]
@@ -272,8 +287,8 @@ class TestPictures:
         tall = replace(item(), image="tall.png", mask=None, width=100, height=800)
         (paths,) = desk_pictures.draw([tall], NO_REFERENCES, ImageReader(tmp_path), tmp_path / "desk").values()
         with Image.open(paths["image"]) as picture:
-            assert picture.size == (640, 800)
-            pixel = picture.convert("RGB").getpixel((320, 400))
+            assert picture.size == (800, 800)
+            pixel = picture.convert("RGB").getpixel((400, 400))
             assert isinstance(pixel, tuple) and pixel[2] > 150
 
     def test_no_name_tells_the_label(self, drawn: Mapping[str, Mapping[str, Path]]) -> None:

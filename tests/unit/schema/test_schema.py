@@ -15,7 +15,7 @@ from acbench import schema
 from acbench.data import sources
 from acbench.errors import SchemaError
 from acbench.records import GOOD
-from acbench.schema import Boundary, Category, form, guide, lint, people, render
+from acbench.schema import Boundary, Category, form, form_style, guide, lint, people, render
 from acbench.schema.read import MAX_BYTES, parse, source_text
 from acbench.schema.reasons import reasons
 from tests.support.lazy import lazy
@@ -349,6 +349,19 @@ class TestRender:
         found = form.label_studio_form(dataclasses.replace(BOTTLE, classes=classes))
         assert all(f'alias="{one.id}"' in found for one in classes)
         assert 0 < found.count("hotkey=") < 60
+
+    def test_many_choices_stand_in_two_columns_that_the_style_knows(self) -> None:
+        few, many = schema.load("mvtec_ac").categories["bottle"], schema.load("visa_ac").categories["candle"]
+        assert "acb-many" not in form.label_studio_form(few).partition("</Style>")[2]
+        assert 'className="acb-side acb-many acb-lines-3 acb-rows-6"' in form.label_studio_form(many)
+        for rows in range(4, form_style.MOST_ROWS + 1):
+            assert f".acb-rows-{rows} " in form_style.STYLE
+        assert not set("<>&") & set(form_style.STYLE)
+
+    def test_the_form_tells_how_far_the_round_is_where_that_is_known(self) -> None:
+        few = schema.load("mvtec_ac").categories["bottle"]
+        assert "<Table" not in form.label_studio_form(few)
+        assert f'value="{form.PROGRESS}"' in form.label_studio_form(few, progress=form.PROGRESS)
 
     def test_no_text_breaks_out_of_the_form(self) -> None:
         evil = '"/></View><Text name="x" value="$secret"/><script>'
