@@ -47,10 +47,12 @@ class ReleaseEntry:
     agreement: float | None
     sha256: str
     """The image file's."""
+    people: int = 0
+    """How many people have said something about it."""
 
 
 _COLUMNS = ("item_id", "image_path", "category", "split", "anomalous", "label", "labels", "source_labels", "status",
-            "decided_by", "reason", "agreement", "image_sha256")  # fmt: skip
+            "decided_by", "reason", "agreement", "image_sha256", "votes.list.element.kind")  # fmt: skip
 
 
 def read_manifest(release: ReleaseReader) -> Manifest:
@@ -107,6 +109,7 @@ def decode_row(row: Mapping[str, Any], manifest: Manifest) -> ReleaseEntry:
         reason=row["reason"],
         agreement=row["agreement"],
         sha256=row["image_sha256"],
+        people=sum(vote["kind"] == "person" for vote in row["votes"]),
     )
 
 

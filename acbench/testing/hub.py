@@ -55,6 +55,9 @@ class FakeHub:
 
     # The protocol
 
+    def check_writing(self) -> None:
+        """Whoever has this object may write."""
+
     def at(self, revision: str | None = None) -> Head | None:
         end = self.calls.begin("at")
         head = None

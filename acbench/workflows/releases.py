@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acbench._util.console import Console
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface.croissant import Croissant
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.integrations.huggingface.hub import Repository, looks_like_repo
@@ -16,7 +16,7 @@ from acbench.release.diff import Change, counts, diff
 from acbench.release.entries import ReleaseReader, read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.manifest import Manifest
-from acbench.release.verify.findings import fault
+from acbench.release.verify.files import unexpected
 from acbench.release.verify.verify import Verified, verify
 
 
@@ -70,15 +70,20 @@ def check_release(name: str, revision: str | None, console: Console) -> CheckedR
     return CheckedRelease(name=folder.name, verified=verified)
 
 
-def check_folder(folder: ReleaseFolder, console: Console) -> Verified:
-    """Check a release in a folder. Raises ReleaseError if it has no manifest."""
-    return verify(folder, DatasetsFormat(), Croissant(), console.stage)
+def check_folder(folder: ReleaseFolder, console: Console, *, scratch: Path | None = None) -> Verified:
+    """Check a release in a folder. `scratch`: where `datasets` may unpack it; None for the system's temporary folder.
+
+    Raises ReleaseError if it has no manifest.
+    """
+    return verify(folder, DatasetsFormat(scratch), Croissant(), console.stage)
 
 
 def diff_releases(before: str, after: str) -> ReleaseDiff:
     """Compare two releases, each a folder or ORG/NAME[@REVISION]. Raises AcbenchError."""
     readers = [open_release(name) for name in (before, after)]
     manifests = [read_manifest(reader) for reader in readers]
+    if len(named := sorted({manifest.benchmark for manifest in manifests})) > 1:
+        raise ReleaseError(f"these are releases of two benchmarks: {' and '.join(named)}", "give two of one benchmark")
     old, new = (read_entries(reader, manifest) for reader, manifest in zip(readers, manifests, strict=True))
     first, second = (
         ComparedRelease(name=reader.name, manifest=manifest)
@@ -94,8 +99,7 @@ def _download(name: str, revision: str | None) -> tuple[ReleaseFolder, list[Find
     repo, named = _repository(name, "acbench verify my-org/mvtec-ac")
     folder, commit = repo.download(revision or named)
     what = "it is no part of a release, and was not fetched"
-    hint = "remove it: a release holds data only"
-    return folder, [fault(path[:200], "unexpected_file", what, hint) for path in repo.unexpected_files(commit)]
+    return folder, [unexpected(path[:200], what) for path in repo.unexpected_files(commit)]
 
 
 def _repository(name: str, hint: str) -> tuple[Repository, str | None]:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from acbench._util.console import Progress
+from acbench._util.machine import size
 from acbench.records import GOOD, Finding
 from acbench.release.entries import ReleaseEntry, read_manifest
 from acbench.release.folder import ReleaseFolder
@@ -15,12 +16,14 @@ from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import CARD, CROISSANT, Manifest
 from acbench.release.verify import duplicates
 from acbench.release.verify.files import check_card, check_files, check_licence
-from acbench.release.verify.findings import fault
+from acbench.release.verify.findings import UNCHECKED, fault, unchecked
 from acbench.release.verify.tables import read_tables
 from acbench.storage.typed_json import to_json
 
 FEW_IMAGES = 10
 """A class with fewer test images is reported."""
+LOADING = "loading"
+"""Stands for the path in what is found about loading a release."""
 _UNEXPLAINED = "do not use it before that is explained"
 
 ShowStage = Callable[[str], AbstractContextManager[Progress]]
@@ -44,6 +47,16 @@ class Verified:
         """Whether the release is not what it says."""
         return any(finding.failed for finding in self.findings)
 
+    @property
+    def unchecked(self) -> list[str]:
+        """What could not be checked here; none of it is a fault."""
+        return [finding.detail for finding in self.findings if finding.kind == UNCHECKED]
+
+    @property
+    def not_loaded(self) -> str:
+        """Why it was not loaded with `datasets`; empty if it was, or if a fault was found before."""
+        return next((each.detail for each in self.findings if (each.path, each.kind) == (LOADING, UNCHECKED)), "")
+
     def to_json(self) -> dict[str, object]:
         """What `acbench verify --json` prints."""
         return {
@@ -55,6 +68,7 @@ class Verified:
             "labels": self.statuses,
             "classes": self.classes,
             "failed": self.failed,
+            "unchecked": self.unchecked,
             "findings": [to_json(finding) for finding in self.findings],
         }
 
@@ -80,7 +94,13 @@ def verify(
     findings += _check_balance(entries)
     if not any(finding.failed for finding in findings):  # a damaged file is not given to a library to load
         with show_stage("load with datasets") as progress:
-            differences = datasets.round_trip(folder.path, manifest, entries)
+            differences: list[str] = []
+            try:
+                differences = datasets.round_trip(folder.path, manifest, entries)
+            except OSError as error:
+                room = size(sum(file.size for file in manifest.shards().values()))
+                what = f"that `datasets` loads it: {error.strerror or error}; it needs about {room} of room"
+                findings.append(unchecked(LOADING, what, "make room there, or let TMPDIR name a larger disk"))
             progress(manifest.rows, manifest.rows)
         findings += [fault(CARD, "round_trip", difference, _UNEXPLAINED) for difference in differences]
     return Verified(
