@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from acbench import licences
+from acbench import __version__, licences
 from acbench.data.ingest import describe, is_complete
 from acbench.errors import ReleaseError
 from acbench.integrations.huggingface.croissant import Croissant
@@ -37,7 +37,7 @@ from acbench.workflows import propose as asking
 from acbench.workflows.label import Labelled, label, prepare
 from acbench.workflows.origin import is_own
 from acbench.workflows.publish_checks import Ground, Losses, against_head, check_first, check_space, refuse_losses
-from acbench.workflows.releases import check_folder
+from acbench.workflows.releases import check_folder, known_of
 from acbench.workflows.run import Run
 
 VERSION = f"{asking.VERSION}, 1"
@@ -122,7 +122,7 @@ def publish(run: Run, repo: str | None, options: PublishOptions, *, upload: bool
     built = build(run, hub, options)
     refuse_losses(built.ground, built.manifest, built.losses, withdraw=options.withdraw, odd=options.odd)
     scratch = release_folder(run).parent
-    verified = check_folder(ReleaseFolder(built.folder), run.console, scratch=scratch)
+    verified = check_folder(ReleaseFolder(built.folder), known_of(run.schema), run.console, scratch=scratch)
     if verified.failed:
         raise UnsoundReleaseError(verified)
     if verified.not_loaded:
@@ -290,6 +290,7 @@ def _manifest(run: Run, plan: _Plan, shards: Mapping[str, ReleaseFile]) -> Manif
         previous=plan.previous,
         files=shards,
         boxes=plan.boxes,
+        acbench=__version__,
     )
 
 
@@ -330,7 +331,7 @@ def _write_texts(run: Run, facts: CardFacts) -> Manifest:
             about=about,
             attribution=facts.source.attribution,
             citation=facts.schema.publisher.citation,
-            home=home if (home := facts.schema.publisher.home).startswith(("https://", "http://")) else "",
+            home=facts.schema.publisher.web_home,
         ),
     }
     files = dict(manifest.files)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -60,8 +61,13 @@ class Repository:
 
         if not get_token():
             raise HubError(f"there is no token to write to {self.repo} with", _hint(_WRITE))
-        with _hub_errors(self.repo, doing=_WRITE):
-            why = writing.why_not(self._api().whoami(), self.repo)
+        try:
+            with _hub_errors(self.repo, doing=_WRITE):
+                why = writing.why_not(self._api().whoami(), self.repo)
+        except (
+            Busy
+        ):  # this question alone is limited to a few in an hour, and a token that may not write is refused later
+            return
         if why:
             raise HubError(f"the hub would refuse to write to {self.repo}: {why}", _hint(_WRITE))
 
@@ -184,6 +190,12 @@ class Remote:
         if len(data) > limit:
             raise ReleaseError(f"{self.name}: {path} is larger than {limit >> 20} MiB", "that is no release of acbench")
         return data
+
+    def sha256(self, path: str) -> str:
+        """What the hub says that the file's SHA-256 is; of a file that it keeps in git, that of its bytes."""
+        with _hub_errors(self.repo, self.asked):
+            found = writing.stored_sha256(self.repo, path, self.commit)
+        return found or hashlib.sha256(self.read(path, manifests.MAX_BYTES)).hexdigest()
 
     def open(self, path: str) -> BinaryIO:
         from huggingface_hub import HfFileSystem, get_token

@@ -15,8 +15,10 @@ from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import CARD, CROISSANT, Manifest
 from acbench.release.verify import duplicates
+from acbench.release.verify.derive import Derivation
 from acbench.release.verify.files import check_card, check_files, check_licence
 from acbench.release.verify.findings import UNCHECKED, fault, unchecked
+from acbench.release.verify.statements import Known, check_names, check_texts
 from acbench.release.verify.tables import read_tables
 from acbench.storage.typed_json import to_json
 
@@ -24,6 +26,8 @@ FEW_IMAGES = 10
 """A class with fewer test images is reported."""
 LOADING = "loading"
 """Stands for the path in what is found about loading a release."""
+TABLES = "data"
+"""Stands for the path in what is found about all tables."""
 _UNEXPLAINED = "do not use it before that is explained"
 
 ShowStage = Callable[[str], AbstractContextManager[Progress]]
@@ -73,22 +77,38 @@ class Verified:
         }
 
 
+KnownOf = Callable[[Manifest], Known]
+"""Finds what is known here of a release by its manifest."""
+
+
 def verify(
-    folder: ReleaseFolder, datasets: DatasetsLibrary, croissant: CroissantLibrary, show_stage: ShowStage
+    folder: ReleaseFolder,
+    datasets: DatasetsLibrary,
+    croissant: CroissantLibrary,
+    known_of: KnownOf,
+    show_stage: ShowStage,
 ) -> Verified:
     """Check a release. Raises ReleaseError if it has no manifest to check it by."""
     manifest = read_manifest(folder)
+    known = known_of(manifest)
+    derivation = Derivation(manifest, known.schema)
     with show_stage("hash files") as progress:
         findings = [*check_files(folder, manifest), *check_licence(manifest), *check_card(folder, manifest)]
+        findings += check_names(manifest, known)
         progress(len(manifest.files), len(manifest.files))
     if not any(finding.path == CROISSANT for finding in findings):
         findings += [fault(CROISSANT, "croissant", what, _UNEXPLAINED)
                      for what in croissant.problems(folder.path, manifest)]  # fmt: skip
     thumbnails = duplicates.Thumbnails()
     with show_stage("read tables") as progress:
-        contents = read_tables(folder, manifest, datasets, progress, thumbnails.add)
+        contents = read_tables(folder, manifest, datasets, progress, thumbnails.add, derivation.problems)
     entries = contents.entries
     findings += contents.findings
+    if number := derivation.undecided:
+        what = f"status and reason of {number:,} {'image' if number == 1 else 'images'}, which the votes do not tell"
+        findings.append(unchecked(TABLES, what, "look at these images: their reasons say why"))
+    if not any(finding.failed for finding in findings):  # else the card cannot but differ
+        findings += check_texts(folder, manifest, entries, contents.rows, known, (datasets, croissant))
     findings += duplicates.identical_files(entries)
     findings += duplicates.look_alikes(thumbnails.similar(), entries)
     findings += _check_balance(entries)
