@@ -23,6 +23,10 @@ MAX_TEXT = 1 << 20
 """Bytes of one text, such as a reason."""
 MAX_LIST = 10_000
 """Elements of a list: classes, votes."""
+MAX_COLUMNS = 200
+"""Columns, counting the parts of each: ours have about 30."""
+MAX_DEPTH = 3
+"""Lists within lists."""
 _IMAGES = ("image.bytes", "mask.bytes")
 
 
@@ -34,9 +38,7 @@ def batches(file: BinaryIO, columns: Sequence[str] | None, name: str) -> Iterato
     """
     import pyarrow.parquet as pq
 
-    metadata = pq.read_metadata(file)
-    if metadata.num_rows > MAX_ROWS:
-        raise ReleaseError(f"{name} has more than {MAX_ROWS:,} rows", "that is no release of acbench")
+    metadata = checked_metadata(file, name)
     leaves = [metadata.schema.column(number) for number in range(metadata.num_columns)]
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.path not in _IMAGES]
     table = pq.ParquetFile(file, read_dictionary=texts, pre_buffer=columns is not None)
@@ -46,6 +48,23 @@ def batches(file: BinaryIO, columns: Sequence[str] | None, name: str) -> Iterato
             for column in batch.columns:
                 _check_lengths(column, f"{name}: row group {number}")
             yield batch
+
+
+def checked_metadata(file: BinaryIO, name: str) -> Any:
+    """Read the `pyarrow.parquet.FileMetaData` of a file. Raises ReleaseError for too many rows or columns, or lists of
+    lists of lists of lists."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(file)
+    if metadata.num_rows > MAX_ROWS:
+        raise ReleaseError(f"{name} has more than {MAX_ROWS:,} rows", "that is no release of acbench")
+    if metadata.num_columns > MAX_COLUMNS:
+        raise _too_large(f"{name} has {metadata.num_columns:,} columns")
+    for number in range(metadata.num_columns):
+        leaf = metadata.schema.column(number)
+        if leaf.max_repetition_level > MAX_DEPTH or leaf.max_definition_level > 4 * MAX_DEPTH:
+            raise _too_large(f"{name}: {leaf.path[:80]} is nested {leaf.max_definition_level:,} deep")
+    return metadata
 
 
 def _check_group(group: Any, columns: Sequence[str] | None, name: str) -> None:

@@ -12,7 +12,7 @@ from acbench._util.console import Progress
 from acbench.data import images as imaging
 from acbench.errors import ImageError, ReleaseError
 from acbench.records import GOOD, Finding, is_contradictory
-from acbench.release.bounds import MAX_ROWS, batches
+from acbench.release.bounds import MAX_ROWS, batches, checked_metadata
 from acbench.release.columns import IMAGES
 from acbench.release.entries import ReleaseEntry, decode_row
 from acbench.release.folder import ReleaseFolder
@@ -84,6 +84,8 @@ class _Reader:
 
         try:
             with self.folder.open(path) as file:
+                checked_metadata(file, path)
+                file.seek(0)
                 table = pq.ParquetFile(file)
                 wrong = self._wrong_table(path, table, rows)
                 if wrong is not None:
@@ -94,7 +96,8 @@ class _Reader:
                     for row in batch.to_pylist():
                         yield from self._check_row(path, row)
         except (pa.ArrowException, OSError, ReleaseError, ValueError, OverflowError) as error:
-            yield fault(path, "unreadable_table", f"it cannot be read: {' '.join(str(error).split())[:300]}")
+            what = error.message if isinstance(error, ReleaseError) else str(error)
+            yield fault(path, "unreadable_table", f"it cannot be read: {' '.join(what.split())[:300]}")
 
     def _wrong_table(self, path: str, table: Any, rows: int) -> Finding | None:
         """What is wrong with a table (a `pyarrow.parquet.ParquetFile`), by its metadata alone."""

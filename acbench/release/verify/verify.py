@@ -13,7 +13,7 @@ from acbench.records import GOOD, Finding
 from acbench.release.entries import ReleaseEntry, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
-from acbench.release.manifest import CARD, CROISSANT, Manifest
+from acbench.release.manifest import CARD, CROISSANT, MAX_BYTES, Manifest
 from acbench.release.verify import duplicates
 from acbench.release.verify.derive import Derivation
 from acbench.release.verify.files import check_card, check_files, check_licence
@@ -96,6 +96,8 @@ def verify(
         findings = [*check_files(folder, manifest), *check_licence(manifest), *check_card(folder, manifest)]
         findings += check_names(manifest, known)
         progress(len(manifest.files), len(manifest.files))
+    if CROISSANT in manifest.files and manifest.files[CROISSANT].size > MAX_BYTES:
+        findings.append(fault(CROISSANT, "croissant", f"it is larger than {MAX_BYTES >> 20} MiB", _UNEXPLAINED))
     if not any(finding.path == CROISSANT for finding in findings):
         findings += [fault(CROISSANT, "croissant", what, _UNEXPLAINED)
                      for what in croissant.problems(folder.path, manifest)]  # fmt: skip
