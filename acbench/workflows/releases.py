@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from acbench import __version__
 from acbench import schema as schemas
 from acbench._util.console import Console
 from acbench.data import sources
@@ -113,7 +114,8 @@ def known_of(schema: Schema | None) -> Callable[[Manifest], Known]:
             why = f"it was made with another schema ({manifest.schema_digest}) than {mine.benchmark} {mine.digest}"
             return Known(source=_source(manifest.source, None), why_not=why)
         source = _source(mine.source, mine)
-        return Known(schema=mine, source=source, own=source is not None and is_own(sources.get(mine.source)))
+        own = source is not None and is_own(sources.get(mine.source))
+        return Known(schema=mine, source=source, own=own, acbench=__version__)
 
     return known
 
