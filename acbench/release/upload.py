@@ -152,7 +152,9 @@ class Upload:
         if isinstance(error, Busy) and error.seconds is not None:
             seconds = error.seconds
         if seconds > LONGEST_WAIT:
-            raise HubError(f"{error.message}: it wants {seconds:,.0f} s of patience", "run the same command again then")
+            wanted = f"{seconds:,.0f} s"
+            told = error.message if wanted in error.message else f"{error.message}: it wants {wanted} of patience"
+            raise HubError(told, "run the same command again then")
         self.note(f"{error.message}; looking again in {seconds:.0f} s")
         self.wait(seconds)
 

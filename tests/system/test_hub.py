@@ -404,6 +404,16 @@ def test_a_hub_that_is_down_or_wants_too_much_patience_is_said(hub: LoopbackHub,
     assert len(hub.repos[REPO].commits) == 1
 
 
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("path", ["/tree/", "/api/datasets/[^/]+/[^/]+$", "/api/whoami"])
+def test_a_long_wait_is_told_and_not_slept_through(hub: LoopbackHub, project: Path, path: str, status: int) -> None:
+    hub.repos[REPO] = Repo()
+    hub.repos[REPO].add("initial commit", {".gitattributes": Blob(b"", False)})
+    hub.fault("GET", path, status=status, headers={"Retry-After": "3600"}, times=99)
+    refused = publish(hub, project, "--dry-run", status=0 if "whoami" in path else 1).err
+    assert ("3,600 s" in refused) == ("whoami" not in path)
+
+
 @pytest.mark.parametrize(
     ("method", "moment"),
     [("POST", "/api/repos/create"), ("POST", "/preupload/"), ("PUT", "/lfs/"), ("POST", "/v1/xorbs/"),

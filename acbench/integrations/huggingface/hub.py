@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from acbench._util.backoff import retry_after
 from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface import writing
+from acbench.integrations.huggingface.waiting import bound_waits
 from acbench.release import manifest as manifests
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Busy, Conflict, Head, HubError, Unclear
@@ -214,6 +215,7 @@ class Remote:
 def _hub_errors(repo: str, revision: str | None = None, doing: str = "read") -> Iterator[None]:
     """Turn the errors of huggingface_hub into ours, without what could be secret. `doing`: `read` or `write`."""
     try:
+        bound_waits()
         yield
     except AcbenchError:
         raise
