@@ -32,6 +32,7 @@ MAX_BYTES = 1 << 40
 """Bytes of all files that are downloaded, at most."""
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_NO_REPO = re.compile(r"--|\.\.|[.-](/|$)|\.git$|\.ipynb$")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TOKEN = re.compile(r"hf_\w+")
 _ADDRESS = re.compile(r"https?://[^\s'\"<>)]+")
@@ -40,8 +41,8 @@ _WRITE = "write"
 
 
 def looks_like_repo(text: str) -> bool:
-    """Whether a text can name a repository, as ORG/NAME."""
-    return _REPO.fullmatch(text) is not None
+    """Whether a text can name a repository, as ORG/NAME, by the rules of the Hub."""
+    return _REPO.fullmatch(text) is not None and not _NO_REPO.search(text)
 
 
 class Repository:

@@ -11,7 +11,7 @@ from acbench.release.upload import LONGEST_WAIT
 
 def bound_waits() -> None:
     """Have requests of huggingface_hub fail with Busy where a hub asks for a longer wait than `LONGEST_WAIT`."""
-    from huggingface_hub.utils import get_session
+    from huggingface_hub import get_session
 
     session = get_session()
     hooks = session.event_hooks

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from acbench.integrations.huggingface.hub import _as_ours, _shown
+from acbench.integrations.huggingface.hub import _as_ours, _shown, looks_like_repo
 from acbench.integrations.huggingface.writing import why_not
 from acbench.release.hub import Busy, Conflict, HubError, Unclear
 
@@ -40,6 +40,12 @@ MEMBER = {"name": "ada", "orgs": [{"name": "my-org", "roleInOrg": "write"}]}
 )  # fmt: skip
 def test_who_may_write(account: dict[str, Any], repo: str, why: str) -> None:
     assert why_not(account, repo) == why
+
+
+@pytest.mark.parametrize("name", ["x", "a/b/c", "a/b--c", "a/b..c", "a/b-", "a./b", "a/b.git", "a/-b", "a/b c", "a/"])
+def test_a_name_that_the_hub_refuses_is_none(name: str) -> None:
+    assert looks_like_repo("my-org/mvtec-ac.v2_x")
+    assert not looks_like_repo(name)
 
 
 def answer(status: int, **headers: str) -> Exception:

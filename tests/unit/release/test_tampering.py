@@ -20,6 +20,7 @@ from acbench.release.entries import read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.verify.verify import verify
 from acbench.testing import toy_visa
+from acbench.workflows import releases
 from acbench.workflows.releases import diff_releases, known_of
 from tests.support.commands import here
 from tests.support.releases import at_work, build, rehash
@@ -285,6 +286,15 @@ def test_score_and_diff_compare_the_hashes_that_they_rely_on(sound: Path, releas
     answers.write_text("image,label\ncandle/Data/Images/Anomaly/000.JPG,good\n")
     done = here("score", "--truth", release, "--predictions", answers)
     assert done.status == 1 and "is not the table that release.json names" in done.err
+
+
+def test_a_tag_that_names_another_version(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "_download", lambda *_: (ReleaseFolder(sound), []))
+    monkeypatch.setattr("acbench.integrations.huggingface.datasets.DatasetsFormat.round_trip", lambda *_: [])
+    for name, revision, failed in (("my-org/x@v1.0.1", None, True), ("my-org/x", "v1.0.0", False), ("a/b", "x", False)):
+        verified = releases.check_release(name, revision, None, Screen()).verified
+        assert verified.failed == failed
+        assert any("it was asked for as v1.0.1" in each.detail for each in verified.findings) == failed
 
 
 def test_releases_of_two_benchmarks_are_not_compared(sound: Path, release: Path) -> None:
