@@ -23,6 +23,7 @@ from acbench.cli.screen import Screen
 
 if TYPE_CHECKING:
     from acbench.records import Finding
+    from acbench.workflows.publish import PublishedRelease
 
 SHOWN = 5
 """How many findings of a kind the screen shows; `--json` gives them all."""
@@ -59,6 +60,9 @@ Examples:
     metavar="MAJOR.MINOR.PATCH",
     help="Version of the release; changed labels need a later one.  [default: the published one, or 1.0.0]",
 )
+@option("--replace", is_flag=True, help="Delete the files of a repository that holds no release of this benchmark.")
+@option("--withdraw-decisions", is_flag=True, help="Publish even if decisions of people in the last release are lost.")
+@option("--odd-version", is_flag=True, help="Publish under a version that does not fit what has changed.")
 @option("--private", is_flag=True, help="If the repository is made now, make it private.")
 @json_option
 @project_option
@@ -71,6 +75,9 @@ def publish(
     labels_only: bool,
     with_images: bool,
     version: str | None,
+    replace: bool,
+    withdraw_decisions: bool,
+    odd_version: bool,
     private: bool,
     as_json: bool,
 ) -> int:
@@ -88,7 +95,13 @@ def publish(
         raise click.UsageError("--labels-only and --with-images exclude each other")
     if repo is None and not dry_run:
         raise click.UsageError("give --repo ORG/NAME, or --dry-run to see what would be published")
-    options = PublishOptions(version=version, images=True if with_images else False if labels_only else None)
+    options = PublishOptions(
+        version=version,
+        images=True if with_images else False if labels_only else None,
+        replace=replace,
+        withdraw=withdraw_decisions,
+        odd=odd_version,
+    )
     with opened(project, benchmark, Options(changes=SettingChanges(root=root), asks=False)) as run:
         try:
             published = run_publish(run, repo, options, upload=not dry_run, private=private)
@@ -106,6 +119,7 @@ def publish(
     click.echo(
         f"{built.manifest.title} {built.manifest.version}: {built.manifest.rows:,} rows, {kind}, in {built.folder}"
     )
+    _show_changes(published)
     if uploaded is None:
         click.echo("Nothing was uploaded.")
     else:
@@ -117,19 +131,26 @@ def publish(
 @click.command(epilog=VERIFY)
 @click.argument("release", metavar="REPO|FOLDER")
 @option("--revision", metavar="TAG", help="Tag, branch or commit of a repository.  [default: its head]")
+@option(
+    "--schema", metavar="FILE", help="Label schema of a benchmark of your own.  [default: the bundled one of its name]"
+)
 @json_option
-def verify(release: str, revision: str | None, as_json: bool) -> int:
+def verify(release: str, revision: str | None, schema: str | None, as_json: bool) -> int:
     """Check a release: hashes, tables, licence, class balance, duplicates, and whether `datasets` loads it right.
+
+    What follows from something else is derived anew: each label from its votes by the named policy, the card from the
+    tables, licences from the source. What could not be checked is said.
 
     A repository is read through the download cache, so these are the files that `load_dataset` uses. Nothing in it is
     executed. The exit status is 3 if anything is wrong.
     """
+    from acbench import schema as schemas
     from acbench._util.console import table
     from acbench.workflows.releases import check_release
 
     if revision and Path(release).is_dir():
         raise click.UsageError("--revision goes with a repository, not with a folder")
-    checked = check_release(release, revision, Screen())
+    checked = check_release(release, revision, schemas.load(schema) if schema else None, Screen())
     verified = checked.verified
     status = 3 if verified.failed else 0
     if as_json:
@@ -146,7 +167,12 @@ def verify(release: str, revision: str | None, as_json: bool) -> int:
     ]
     click.echo(table([("category", "accepted test images by class"), *rows]))
     _show(verified.findings)
-    click.echo("Not sound: see ✗ above." if verified.failed else "Sound: it is what it says.")
+    if verified.failed:
+        click.echo("Not sound: see ✗ above.")
+    elif number := len(verified.unchecked):
+        click.echo(f"Sound as far as it was checked: {number} {'thing was' if number == 1 else 'things were'} not.")
+    else:
+        click.echo("Sound: it is what it says.")
     return status
 
 
@@ -177,6 +203,29 @@ def diff(before: str, after: str, as_json: bool) -> int:
     rows = [(change.image, change.before or "–", change.after or "–", change.reason) for change in compared.changes]
     click.echo(table([("image", "before", "now", "reason"), *(tuple(map(printable, row)) for row in rows)]))
     return 0
+
+
+def _show_changes(published: PublishedRelease) -> None:
+    """Show what a release does to the last one, the first few images of each kind, and which files stay or go."""
+    from acbench._util.text import printable
+    from acbench.release.diff import effects
+
+    built = published.built
+    if built.losses is not None and built.ground.base is not None:
+        changes = built.losses.changes
+        click.echo(f"Against {built.ground.base.version}: {effects(changes)}.")
+        shown: Counter[str] = Counter()
+        for change in changes:
+            shown[change.effect] += 1
+            if shown[change.effect] <= SHOWN:
+                lost = ", and a decision of people is lost" if change.loses_decision else ""
+                before, after = change.before or "–", change.after or "–"
+                click.echo(f"  {change.effect}: {printable(change.image)}: {printable(f'{before} → {after}')}{lost}")
+    goes, stays = built.ground.replaces, published.beside
+    for what, files in (("Beside it stay", stays), ("Deleted" if published.uploaded else "To be deleted", goes)):
+        if files:
+            more = f" and {len(files) - SHOWN:,} more" if len(files) > SHOWN else ""
+            click.echo(f"{what}: {', '.join(map(printable, files[:SHOWN]))}{more}")
 
 
 def _show(findings: Iterable[Finding]) -> None:

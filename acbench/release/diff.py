@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from acbench.records import JOIN
+from acbench._util.plural import counted
+from acbench.records import JOIN, PEOPLE
 from acbench.release.entries import ReleaseEntry
 
 ChangeKind = Literal["added", "removed", "image", "split", "labels", "single", "status"]
+
+Effect = Literal["relabelled", "decided", "undecided again", "added", "removed", "file changed", "moved"]
+
+EFFECTS: tuple[Effect, ...] = ("relabelled", "decided", "undecided again", "added", "removed", "file changed", "moved")
+"""What a change comes to, in the order in which it is told."""
 
 WORDS: Mapping[ChangeKind, tuple[str, str]] = {
     "added": ("image added", "images added"),
@@ -38,6 +44,9 @@ class Change:
     """The same now; empty if the image is gone."""
     reason: str
     """The reason of the label now, or of the last one if the image is gone."""
+    effect: Effect
+    loses_decision: bool
+    """Whether what a person decided is no longer in it."""
 
 
 def diff(before: Mapping[str, ReleaseEntry], after: Mapping[str, ReleaseEntry]) -> list[Change]:
@@ -47,8 +56,9 @@ def diff(before: Mapping[str, ReleaseEntry], after: Mapping[str, ReleaseEntry]) 
         old, new = before.get(item_id), after.get(item_id)
         kind = _kind(old, new)
         present = new or old
-        if kind is None or present is None:
+        if present is None or (kind is None and not _loses_decision(old, new)):
             continue
+        kind = kind or "status"  # the label stands, and no longer by what people said
         changes.append(
             Change(
                 item_id=item_id,
@@ -58,6 +68,8 @@ def diff(before: Mapping[str, ReleaseEntry], after: Mapping[str, ReleaseEntry]) 
                 before=_text(old, kind),
                 after=_text(new, kind),
                 reason=present.reason,
+                effect=_effect(old, new, kind),
+                loses_decision=_loses_decision(old, new),
             )
         )
     return sorted(changes, key=lambda change: (change.image, change.item_id))
@@ -72,6 +84,19 @@ def counts(changes: Sequence[Change]) -> dict[ChangeKind, int]:
 def summary(changes: Sequence[Change]) -> str:
     """Count the changes in words: `1 image added, 4 labels changed`."""
     return ", ".join(f"{number:,} {WORDS[kind][number != 1]}" for kind, number in counts(changes).items())
+
+
+def effects(changes: Sequence[Change]) -> str:
+    """Count what changes come to, in words: `4 relabelled, 2 undecided again`; `nothing` without any."""
+    found = Counter(change.effect for change in changes)
+    return ", ".join(f"{found[effect]:,} {effect}" for effect in EFFECTS if found[effect]) or "nothing"
+
+
+def lost_decisions(changes: Sequence[Change]) -> str:
+    """Name the images whose decisions by people are lost, the first five of them; empty if there are none."""
+    lost = [change.image for change in changes if change.loses_decision]
+    more = f" and {len(lost) - 5:,} more" if len(lost) > 5 else ""
+    return f"{counted(len(lost), 'image')}: {', '.join(lost[:5])}{more}" if lost else ""
 
 
 def label_text(entry: ReleaseEntry) -> str:
@@ -92,6 +117,24 @@ def _kind(old: ReleaseEntry | None, new: ReleaseEntry | None) -> ChangeKind | No
         ("status", old.status != new.status),
     )
     return next((kind for kind, changed in tests if changed), None)
+
+
+def _effect(old: ReleaseEntry | None, new: ReleaseEntry | None, kind: ChangeKind) -> Effect:
+    if old is None:
+        return "added"
+    if new is None:
+        return "removed"
+    if kind in ("image", "split"):
+        return "file changed" if kind == "image" else "moved"
+    pending = (old.status == "pending", new.status == "pending")
+    return "decided" if pending == (True, False) else "undecided again" if pending == (False, True) else "relabelled"
+
+
+def _loses_decision(old: ReleaseEntry | None, new: ReleaseEntry | None) -> bool:
+    """Whether people had decided and no longer have, or fewer of them have spoken: names differ with each version."""
+    if old is None or (old.decided_by != PEOPLE and not old.people):
+        return False
+    return new is None or new.people < old.people or (old.decided_by == PEOPLE != new.decided_by)
 
 
 def _text(entry: ReleaseEntry | None, kind: ChangeKind) -> str:

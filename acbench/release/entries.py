@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from acbench.errors import ReleaseError
+from acbench.release.bounds import MAX_ROWS, batches
 from acbench.release.manifest import MAX_BYTES, NAME, Manifest, parse
-
-MAX_ROWS = 5_000_000
-"""Rows of the largest release that is read."""
 
 
 class ReleaseReader(Protocol):
@@ -25,6 +23,12 @@ class ReleaseReader(Protocol):
 
     def open(self, path: str) -> BinaryIO:
         """Open a file that can be read from any place in it. Raises as `read`."""
+
+    def sha256(self, path: str) -> str:
+        """The SHA-256 of a file, 64 hex digits, by its bytes or by the word of the place that keeps them.
+
+        Raises as `read`.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +51,12 @@ class ReleaseEntry:
     agreement: float | None
     sha256: str
     """The image file's."""
+    people: int = 0
+    """How many people have said something about it."""
 
 
 _COLUMNS = ("item_id", "image_path", "category", "split", "anomalous", "label", "labels", "source_labels", "status",
-            "decided_by", "reason", "agreement", "image_sha256")  # fmt: skip
+            "decided_by", "reason", "agreement", "image_sha256", "votes.list.element.kind")  # fmt: skip
 
 
 def read_manifest(release: ReleaseReader) -> Manifest:
@@ -64,19 +70,25 @@ def read_entries(release: ReleaseReader, manifest: Manifest) -> dict[str, Releas
     Raises ReleaseError or HubError.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     entries: dict[str, ReleaseEntry] = {}
-    for path in sorted(manifest.shards()):
+    for path, facts in sorted(manifest.shards().items()):
+        if (sha256 := release.sha256(path)) != facts.sha256:
+            raise ReleaseError(
+                f"{release.name}: {path} is not the table that release.json names: its sha256 is {sha256[:12]}…,"
+                f" that of the release {facts.sha256[:12]}…",
+                "download it again; acbench verify tells more",
+            )
         try:
             with release.open(path) as file:
-                table = pq.ParquetFile(file, pre_buffer=True)
-                if len(entries) + table.metadata.num_rows > MAX_ROWS:
-                    raise ReleaseError(
-                        f"{release.name} has more than {MAX_ROWS:,} rows", "that is no release of acbench"
-                    )
-                for batch in table.iter_batches(columns=list(_COLUMNS)):
+                for batch in batches(file, _COLUMNS, f"{release.name}: {path}"):
+                    if len(entries) + batch.num_rows > MAX_ROWS:
+                        raise ReleaseError(
+                            f"{release.name} has more than {MAX_ROWS:,} rows", "that is no release of acbench"
+                        )
                     for entry in decode_rows(batch.to_pylist(), manifest):
+                        if entry.item_id in entries:
+                            raise ReleaseError(f"{release.name}: {entry.item_id!a:.80} has two rows", "acbench verify")
                         entries[entry.item_id] = entry
         except (pa.ArrowException, KeyError, IndexError, TypeError, ValueError) as error:
             raise ReleaseError(
@@ -107,6 +119,7 @@ def decode_row(row: Mapping[str, Any], manifest: Manifest) -> ReleaseEntry:
         reason=row["reason"],
         agreement=row["agreement"],
         sha256=row["image_sha256"],
+        people=sum(vote["kind"] == "person" for vote in row["votes"]),
     )
 
 

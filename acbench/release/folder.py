@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from io import BufferedReader
 from pathlib import Path
 
@@ -48,6 +49,11 @@ class ReleaseFolder:
             return Path(real).open("rb")
         except FileRefused as why:
             raise self._refused(path, why) from None
+
+    def sha256(self, path: str) -> str:
+        """Hash a file: see `ReleaseReader`."""
+        with self.open(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def files(self) -> dict[str, str]:
         """List all files: path → why the file cannot be used, empty if it can. Raises ReleaseError for too many."""

@@ -28,7 +28,7 @@ class Unclear(HubError):
 
 
 class Busy(HubError):
-    """Too many requests."""
+    """Too many requests, or no capacity."""
 
     def __init__(self, message: str, hint: str = "", *, seconds: float | None = None) -> None:
         super().__init__(message, hint)
@@ -55,6 +55,9 @@ class Hub(Protocol):
     @property
     def repo(self) -> str:
         """ORG/NAME."""
+
+    def check_writing(self) -> None:
+        """Find out whether the repository may be written to, or made, as far as the hub tells. Raises HubError."""
 
     def at(self, revision: str | None = None) -> Head | None:
         """The repository at a revision, by default at its head; None if it does not exist. Raises HubError."""

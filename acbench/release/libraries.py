@@ -25,7 +25,10 @@ class DatasetsLibrary(Protocol):
         """`configs` and `dataset_info` of the card's YAML."""
 
     def round_trip(self, folder: Path, manifest: Manifest, entries: Mapping[str, ReleaseEntry]) -> list[str]:
-        """Load a release, whole and streamed, without network, and list what differs from its entries."""
+        """Load a release, whole and streamed, without network, and list what differs from its entries.
+
+        Raises OSError if this machine cannot do it: that says nothing of the release.
+        """
 
 
 class CroissantLibrary(Protocol):

@@ -17,7 +17,7 @@ from acbench.storage.typed_json import decode, to_json
 NAME = "release.json"
 CARD = "README.md"
 CROISSANT = "croissant.json"
-FORMAT = 1
+FORMAT = 2
 """Raised whenever an older acbench could not read it."""
 
 MAX_BYTES = 8 << 20
@@ -101,6 +101,8 @@ class Manifest:
     """Path relative to the release → file; `release.json` itself is left out."""
     boxes: bool = field(default=False, metadata=SPARSE)
     """Whether rows hold boxes."""
+    acbench: str = field(default="", metadata=SPARSE)
+    """Version of acbench that made it: another one writes another card."""
 
     @property
     def tag(self) -> str:

@@ -15,6 +15,7 @@ from acbench.errors import ReleaseError
 from acbench.records import mask_files, mask_hash
 from acbench.release.manifest import ReleaseFile, ShardKey, shard_path
 from acbench.release.rows import Row
+from acbench.release.sink import whole
 from acbench.storage.atomic import replacing
 from acbench.storage.files import FileRefused, FileTree
 
@@ -36,6 +37,8 @@ class ParquetShard:
     path: str
     """Relative to the release."""
     rows: list[Row]
+    size: int = 0
+    """Bytes of its images."""
 
 
 def plan_shards(
@@ -47,19 +50,19 @@ def plan_shards(
     at most `most` bytes each; None for no images.
     """
     parts: defaultdict[tuple[int, str], list[list[Row]]] = defaultdict(lambda: [[]])
-    filled: defaultdict[tuple[int, str], int] = defaultdict(int)
+    filled: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0])
     for row in rows:
         key = (row["category"], row["split"])
         size = sum(_size(images, file) for picture in _pictures(row) for file in picture.files) if images else 0
-        if filled[key] + size > most and parts[key][-1]:
+        if filled[key][-1] + size > most and parts[key][-1]:
             parts[key].append([])
-            filled[key] = 0
-        filled[key] += size
+            filled[key].append(0)
+        filled[key][-1] += size
         parts[key][-1].append(row)
     return [
-        ParquetShard(path=shard_path(ShardKey(categories[category], split), number, len(own)), rows=part)
+        ParquetShard(path=shard_path(ShardKey(categories[category], split), number, len(own)), rows=part, size=size)
         for (category, split), own in sorted(parts.items())
-        for number, part in enumerate(own)
+        for number, (part, size) in enumerate(zip(own, filled[category, split], strict=True))
     ]
 
 
@@ -76,8 +79,9 @@ def write_shard(
     small = [name for name in _leaf_columns(schema) if not name.endswith(".bytes")]
     with (
         replacing(path) as file,
+        whole(file) as sink,
         pq.ParquetWriter(
-            file,
+            sink,
             schema,
             compression="none" if images else "zstd",  # image files are compressed already
             use_dictionary=small,
@@ -90,6 +94,7 @@ def write_shard(
             batch = pa.RecordBatch.from_pylist(group, schema=schema)
             group.clear()
             writer.write_batch(batch, row_group_size=batch.num_rows)
+            sink.check()
 
 
 def describe_shard(path: Path, sha256: str) -> ReleaseFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,8 @@ from pathlib import Path
 from acbench._util.backoff import Backoff
 from acbench.errors import ReleaseError
 from acbench.release import manifest as manifests
-from acbench.release.hub import FILES_OF_HUB, Busy, Conflict, Head, Hub, HubError, Unclear
+from acbench.release.beside import beside, foreign, is_of_release, refuse_foreign
+from acbench.release.hub import Busy, Conflict, Head, Hub, HubError, Unclear
 from acbench.release.manifest import Manifest
 
 ATTEMPTS = 6
@@ -43,6 +44,8 @@ class Upload:
     private: bool
     """Whether a repository that has to be made is private."""
     note: Callable[[str], None]
+    replaces: Collection[str] = ()
+    """Files of somebody else that the publisher has seen and gives up. What comes besides is not deleted."""
     wait: Callable[[float], None] = time.sleep
 
     def run(self) -> UploadResult:
@@ -54,25 +57,41 @@ class Upload:
                 if (taken := head.tags.get(self.manifest.tag)) is not None:
                     return UploadResult(self._the_same(taken), already_there=not committed)
                 if self.holds(head):
-                    self.hub.tag(self.manifest.tag, head.commit)
+                    self._tag(head.commit)
                     return UploadResult(head.commit, already_there=False)
                 self._refuse_other_release(head)
-                removed = head.files.keys() - set(self._paths()) - FILES_OF_HUB
+                theirs = foreign(head, self.manifest.benchmark)
+                removed = {path for path in head.files if is_of_release(path) or path in theirs} - set(self._paths())
                 self.note(f"uploading {len(self._paths()):,} files to {self.hub.repo}")
                 self.hub.commit(self.folder, self._paths(), sorted(removed), head.commit, self._title())
                 committed = True
             except (Conflict, Unclear, Busy) as error:
                 failures += 1
                 if failures == ATTEMPTS:
+                    public = f"; {self._public}" if committed else ""
                     raise HubError(
-                        f"{error.message}; {ATTEMPTS} attempts have failed", "run the same command again later"
+                        f"{error.message}; {ATTEMPTS} attempts have failed{public}", "run the same command again later"
                     ) from None
                 self._pause(error, failures)
 
+    def rehearse(self) -> list[str]:
+        """Find out what `run` would refuse, changing nothing; lists files beside the release, which stay.
+
+        Raises HubError or ReleaseError.
+        """
+        head = self.hub.at()
+        if head is None:
+            return []
+        if (taken := head.tags.get(self.manifest.tag)) is not None:
+            self._the_same(taken)
+        elif not self.holds(head):
+            self._refuse_other_release(head)
+        return [path for path in beside(head.files) if path not in foreign(head, self.manifest.benchmark)]
+
     def holds(self, head: Head) -> bool:
-        """Whether a commit holds exactly this release."""
+        """Whether a commit holds exactly this release, whatever lies beside it."""
         ours = self._contents
-        theirs = {path: content for path, content in head.files.items() if path not in FILES_OF_HUB}
+        theirs = {path: content for path, content in head.files.items() if is_of_release(path)}
         return ours.keys() == theirs.keys() and all(theirs[path] in ours[path] for path in ours)
 
     @cached_property
@@ -88,6 +107,22 @@ class Upload:
             raise HubError(f"{self.hub.repo} was made, but is not there", "run the same command again later")
         return head
 
+    @property
+    def _public(self) -> str:
+        return f"the commit of {self.manifest.version} is public already, its tag {self.manifest.tag} is missing"
+
+    def _tag(self, commit: str) -> None:
+        """Set the tag. A refusal says that the commit is there, and how to finish."""
+        try:
+            self.hub.tag(self.manifest.tag, commit)
+        except (Conflict, Unclear, Busy):
+            raise
+        except HubError as error:
+            raise HubError(
+                f"{error.message}; {self._public}",
+                f"{error.hint}; then run the same command again: it sets the tag and uploads nothing",
+            ) from None
+
     def _the_same(self, commit: str) -> str:
         """Return the commit with our tag if it holds this release. Raises ReleaseError if it holds another."""
         tagged = self.hub.at(commit)
@@ -101,6 +136,7 @@ class Upload:
     def _refuse_other_release(self, head: Head) -> None:
         """Raises HubError for a head that nobody here has seen: it must not be replaced."""
         if head.manifest in (self.base, self.manifest):
+            refuse_foreign(self.hub.repo, head, self.manifest.benchmark, self.replaces)
             return
         what = f"version {head.manifest.version}" if head.manifest else "a commit without a release"
         folder = shlex.quote(str(self.folder))
@@ -116,7 +152,9 @@ class Upload:
         if isinstance(error, Busy) and error.seconds is not None:
             seconds = error.seconds
         if seconds > LONGEST_WAIT:
-            raise HubError(f"{error.message}: it wants {seconds:,.0f} s of patience", "run the same command again then")
+            wanted = f"{seconds:,.0f} s"
+            told = error.message if wanted in error.message else f"{error.message}: it wants {wanted} of patience"
+            raise HubError(told, "run the same command again then")
         self.note(f"{error.message}; looking again in {seconds:.0f} s")
         self.wait(seconds)
 

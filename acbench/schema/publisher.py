@@ -34,6 +34,11 @@ class Publisher:
         """The keys that the schema has."""
         return tuple(key for key in KEYS if getattr(self, key) not in ("", None))
 
+    @property
+    def web_home(self) -> str:
+        """`home` where it is an address of the web; else empty."""
+        return self.home if self.home.startswith(("https://", "http://")) else ""
+
 
 def read(reader: NodeReader, parts: Mapping[str, Spot], head: dict[str, str]) -> Publisher:
     """What the schema says to publishers. Writes the licence in `head` as its SPDX id; labels without a licence of

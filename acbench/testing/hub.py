@@ -40,6 +40,9 @@ class MemoryRelease:
     def open(self, path: str) -> BinaryIO:
         return io.BytesIO(self.read(path, 1 << 40))
 
+    def sha256(self, path: str) -> str:
+        return hashlib.sha256(self.read(path, 1 << 40)).hexdigest()
+
 
 class FakeHub:
     """A `Hub` in memory. `plan` decides which calls fail, and whether their work is done all the same."""
@@ -54,6 +57,9 @@ class FakeHub:
         self.private = False
 
     # The protocol
+
+    def check_writing(self) -> None:
+        """Whoever has this object may write."""
 
     def at(self, revision: str | None = None) -> Head | None:
         end = self.calls.begin("at")

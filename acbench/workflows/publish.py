@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from acbench import licences
+from acbench import __version__, licences
 from acbench.data.ingest import describe, is_complete
 from acbench.errors import ReleaseError
 from acbench.integrations.huggingface.croissant import Croissant
@@ -20,7 +20,7 @@ from acbench.release.card_facts import CardFacts
 from acbench.release.diff import Change, diff
 from acbench.release.entries import decode_rows, read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
-from acbench.release.hub import Head, Hub
+from acbench.release.hub import Hub
 from acbench.release.manifest import Manifest, Previous, ReleaseFile
 from acbench.release.parquet import describe_shard, plan_shards, write_shard
 from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
@@ -36,14 +36,12 @@ from acbench.storage.roots import open_tree
 from acbench.workflows import propose as asking
 from acbench.workflows.label import Labelled, label, prepare
 from acbench.workflows.origin import is_own
-from acbench.workflows.releases import check_folder
+from acbench.workflows.publish_checks import Ground, Losses, against_head, check_first, check_space, refuse_losses
+from acbench.workflows.releases import check_folder, known_of
 from acbench.workflows.run import Run
-from acbench.workflows.unsaid import unsaid_of
 
 VERSION = f"{asking.VERSION}, 1"
 """Part of every key: see `propose.VERSION`."""
-
-FIRST_VERSION = "1.0.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +52,12 @@ class PublishOptions:
     """None for that of the published release, or 1.0.0."""
     images: bool | None = None
     """Whether the release holds the images; None to go by their licence."""
+    replace: bool = False
+    """Whether files of somebody else in the repository may go."""
+    withdraw: bool = False
+    """Whether decisions of people that the last release holds may be lost."""
+    odd: bool = False
+    """Whether the version is meant although it does not fit what changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +66,10 @@ class BuiltRelease:
 
     folder: Path
     manifest: Manifest
-    base: Manifest | None
-    """The release at the hub's head when this one was built."""
+    ground: Ground
+    """What was known before."""
+    losses: Losses | None
+    """What it does to the release at the hub's head; None if there is none."""
     changes: list[Change] | None
     """Against the previous release; None if there is none."""
     written: int
@@ -86,6 +92,8 @@ class PublishedRelease:
     verified: Verified
     repo: str | None
     uploaded: UploadResult | None
+    beside: list[str]
+    """Files that an owner laid beside the release, and that stay."""
 
     def to_json(self) -> dict[str, object]:
         """What `acbench publish --json` prints."""
@@ -96,6 +104,7 @@ class PublishedRelease:
             "repo": self.repo,
             "tag": self.built.manifest.tag,
             "changes": None if changes is None else [dataclasses.asdict(change) for change in changes],
+            "beside": self.beside,
             "commit": self.uploaded.commit if self.uploaded else None,
             "already_there": self.uploaded.already_there if self.uploaded else False,
         }
@@ -111,20 +120,28 @@ def publish(run: Run, repo: str | None, options: PublishOptions, *, upload: bool
     """
     hub = Repository(repo) if repo else None
     built = build(run, hub, options)
-    verified = check_folder(ReleaseFolder(built.folder), run.console)
+    refuse_losses(built.ground, built.manifest, built.losses, withdraw=options.withdraw, odd=options.odd)
+    scratch = release_folder(run).parent
+    verified = check_folder(ReleaseFolder(built.folder), known_of(run.schema), run.console, scratch=scratch)
     if verified.failed:
         raise UnsoundReleaseError(verified)
-    uploaded = None
-    if hub and upload:
-        uploaded = Upload(
-            hub=hub,
-            folder=built.folder,
-            manifest=built.manifest,
-            base=built.base,
-            private=private,
-            note=run.console.note,
-        ).run()
-    return PublishedRelease(built=built, verified=verified, repo=repo, uploaded=uploaded)
+    if verified.not_loaded:
+        raise ReleaseError(f"the release could not be tested, so nothing was uploaded: {verified.not_loaded}",
+                           f"make room in {scratch}, then run the same command again")  # fmt: skip
+    if hub is None:
+        return PublishedRelease(built=built, verified=verified, repo=repo, uploaded=None, beside=[])
+    delivery = Upload(
+        hub=hub,
+        folder=built.folder,
+        manifest=built.manifest,
+        base=built.ground.base,
+        private=private,
+        note=run.console.note,
+        replaces=built.ground.replaces,
+    )
+    kept = delivery.rehearse()
+    uploaded = delivery.run() if upload else None
+    return PublishedRelease(built=built, verified=verified, repo=repo, uploaded=uploaded, beside=kept)
 
 
 def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
@@ -134,17 +151,21 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
 
     Raises ReleaseError if licences, version or images forbid the release, or HubError.
     """
-    plan = _plan(run, hub, options)
+    ground = check_first(run, hub, options.version, replace=options.replace)
+    plan = _plan(run, hub, options, ground)
     rows = _rows(run, plan.labelled, plan.version)
     before = len(run.build.written)
     manifest = _manifest(run, plan, _write_shards(run, plan, rows))
     changes = _changes(hub, rows, manifest) if hub else None
+    after = {entry.item_id: entry for entry in decode_rows(rows, manifest)}
+    losses = against_head(hub, ground, after, manifest) if hub else None
     manifest = _write_texts(run, _card_facts(run, plan, manifest, rows, changes))
     _remove_others(release_folder(run), {*manifest.files, manifests.NAME})
     return BuiltRelease(
         folder=release_folder(run),
         manifest=manifest,
-        base=plan.base,
+        ground=ground,
+        losses=losses,
         changes=changes,
         written=len(run.build.written) - before,
     )
@@ -165,8 +186,6 @@ class _Plan:
     """Whether the release holds the images."""
     version: str
     previous: Previous | None
-    base: Manifest | None
-    """The release at the hub's head."""
     repo: str
     """ORG/NAME."""
 
@@ -176,28 +195,18 @@ class _Plan:
         return self.labelled.proposed.dataset.images.boxed
 
 
-def _plan(run: Run, hub: Hub | None, options: PublishOptions) -> _Plan:
-    """Decide what is released. Raises ReleaseError if licences, version or images forbid it, or HubError."""
-    if unsaid := [one.line for one in unsaid_of(run.schema, run.source)]:
-        raise ReleaseError(
-            f"the schema does not say everything that a release has to: {'; '.join(unsaid)}",
-            f"write it into {run.schema.file}; its places: acbench schema check {run.schema.argument}",
-        )
+def _plan(run: Run, hub: Hub | None, options: PublishOptions, ground: Ground) -> _Plan:
+    """Decide what is released. Raises ReleaseError if licences or images forbid it."""
     labelled = _labelled(run)
     items = labelled.proposed.dataset.items
     licences.check_labels_licence(run.schema.licence, (item.licence for item in items))
     images = _with_images(items[0].licence, options.images, run.schema)
-    head = hub.at() if hub else None
-    version, previous = _version(head, options.version)
-    if hub and head and head.manifest:
-        _refuse_other_benchmark(run, hub.repo, head.manifest)
     return _Plan(
         labelled=labelled,
         source_licence=items[0].licence,
         images=images,
-        version=version,
-        previous=previous,
-        base=head.manifest if head else None,
+        version=ground.version,
+        previous=ground.previous,
         repo=hub.repo if hub else "ORG/NAME",
     )
 
@@ -234,40 +243,6 @@ def _with_images(licence: str, chosen: bool | None, schema: Schema) -> bool:
     return chosen
 
 
-def _version(head: Head | None, chosen: str | None) -> tuple[str, Previous | None]:
-    """The version of the release, and the release before it. Raises ReleaseError for an earlier or malformed one."""
-    published = head.manifest if head else None
-    version = chosen or (published.version if published else FIRST_VERSION)
-    if not manifests.VERSION.fullmatch(version):
-        raise ReleaseError(f"--version {version} is not MAJOR.MINOR.PATCH", "--version 1.0.0")
-    if head is None or published is None:
-        return version, None
-    if published.version == version:
-        return version, published.previous
-    if _numbers(version) < _numbers(published.version):
-        raise ReleaseError(
-            f"version {published.version} is published already",
-            f"give a later one than that: --version {manifests.next_version(published.version)}",
-        )
-    return version, Previous(version=published.version, commit=head.tags.get(published.tag, head.commit))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
-
-
-def _refuse_other_benchmark(run: Run, repo: str, published: Manifest) -> None:
-    """Raises ReleaseError if the repository holds another benchmark, or labels under another licence."""
-    schema = run.schema
-    if published.benchmark != schema.benchmark:
-        raise ReleaseError(f"{repo} holds the benchmark {published.benchmark}", "give each benchmark its own --repo")
-    if published.licence != schema.licence:
-        raise ReleaseError(
-            f"{repo} is under {published.licence}, these labels are under {schema.licence}",
-            "one repository per licence: give another --repo",
-        )
-
-
 def _rows(run: Run, labelled: Labelled, version: str) -> list[Row]:
     names = {review.reviewer for review in labelled.reviews}
     key = load_key(run.files.workspace / "pseudonyms.key") if names else b""
@@ -284,6 +259,7 @@ def _write_shards(run: Run, plan: _Plan, rows: list[Row]) -> dict[str, ReleaseFi
     )
     images = open_tree(plan.labelled.proposed.dataset.root) if plan.images else None
     shards = plan_shards(rows, numbering.categories, images)
+    check_space(release_folder(run), shards)
     described = {}
     with run.console.stage("write tables") as progress:
         for done, shard in enumerate(shards, start=1):
@@ -314,6 +290,7 @@ def _manifest(run: Run, plan: _Plan, shards: Mapping[str, ReleaseFile]) -> Manif
         previous=plan.previous,
         files=shards,
         boxes=plan.boxes,
+        acbench=__version__,
     )
 
 
@@ -354,7 +331,7 @@ def _write_texts(run: Run, facts: CardFacts) -> Manifest:
             about=about,
             attribution=facts.source.attribution,
             citation=facts.schema.publisher.citation,
-            home=home if (home := facts.schema.publisher.home).startswith(("https://", "http://")) else "",
+            home=facts.schema.publisher.web_home,
         ),
     }
     files = dict(manifest.files)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from acbench import __version__
+from acbench import schema as schemas
 from acbench._util.console import Console
-from acbench.errors import AcbenchError
+from acbench.data import sources
+from acbench.data.sources import Source
+from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface.croissant import Croissant
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.integrations.huggingface.hub import Repository, looks_like_repo
@@ -15,9 +21,15 @@ from acbench.records import Finding
 from acbench.release.diff import Change, counts, diff
 from acbench.release.entries import ReleaseReader, read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
-from acbench.release.manifest import Manifest
+from acbench.release.manifest import NAME, Manifest
+from acbench.release.verify.files import unexpected
 from acbench.release.verify.findings import fault
+from acbench.release.verify.statements import Known
 from acbench.release.verify.verify import Verified, verify
+from acbench.schema import Schema
+from acbench.workflows.origin import is_own, origin
+
+_TAG = re.compile(r"v\d+\.\d+\.\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +74,67 @@ def open_release(name: str) -> ReleaseReader:
     return repo.release(revision)
 
 
-def check_release(name: str, revision: str | None, console: Console) -> CheckedRelease:
-    """Check a release. `name`: a folder, or ORG/NAME[@REVISION], which is downloaded. Raises AcbenchError."""
+def check_release(name: str, revision: str | None, schema: Schema | None, console: Console) -> CheckedRelease:
+    """Check a release. `name`: a folder, or ORG/NAME[@REVISION], which is downloaded. Raises AcbenchError.
+
+    `schema`: the label schema of the benchmark; None for the bundled one, if there is one.
+    """
     folder, unexpected = _download(name, revision)
-    verified = check_folder(folder, console)
+    verified = check_folder(folder, known_of(schema), console)
+    tag = revision or (None if Path(name).is_dir() else name.partition("@")[2])
+    if tag and _TAG.fullmatch(tag) and tag != verified.manifest.tag:
+        what = f"it says that it is version {verified.manifest.version}, and it was asked for as {tag}"
+        unexpected.append(fault(NAME, "version", what, "do not use it; whoever made it can publish it again"))
     verified = dataclasses.replace(verified, findings=[*unexpected, *verified.findings])
     return CheckedRelease(name=folder.name, verified=verified)
 
 
-def check_folder(folder: ReleaseFolder, console: Console) -> Verified:
-    """Check a release in a folder. Raises ReleaseError if it has no manifest."""
-    return verify(folder, DatasetsFormat(), Croissant(), console.stage)
+def check_folder(
+    folder: ReleaseFolder, known: Callable[[Manifest], Known], console: Console, *, scratch: Path | None = None
+) -> Verified:
+    """Check a release in a folder. `scratch`: where `datasets` may unpack it; None for the system's temporary folder.
+
+    Raises ReleaseError if it has no manifest.
+    """
+    return verify(folder, DatasetsFormat(scratch), Croissant(), known, console.stage)
+
+
+def known_of(schema: Schema | None) -> Callable[[Manifest], Known]:
+    """Give a function that finds what is known of a release: by this schema, or by the bundled one of its name."""
+
+    def known(manifest: Manifest) -> Known:
+        mine = schema
+        if mine is None and manifest.benchmark in schemas.names():
+            mine = schemas.load(manifest.benchmark)
+        if mine is None:
+            return Known(
+                source=_source(manifest.source, None), why_not=f"the schema of {manifest.benchmark} is unknown"
+            )
+        if (mine.benchmark, mine.digest) != (manifest.benchmark, manifest.schema_digest):
+            why = f"it was made with another schema ({manifest.schema_digest}) than {mine.benchmark} {mine.digest}"
+            return Known(source=_source(manifest.source, None), why_not=why)
+        source = _source(mine.source, mine)
+        own = source is not None and is_own(sources.get(mine.source))
+        return Known(schema=mine, source=source, own=own, acbench=__version__)
+
+    return known
+
+
+def _source(name: str, schema: Schema | None) -> Source | None:
+    """A source by its name, with what its schema says; None for one that is not known here."""
+    try:
+        source = sources.get(name, schema.reading if schema else None)
+        return origin(source, schema) if schema else source
+    except AcbenchError:
+        return None
 
 
 def diff_releases(before: str, after: str) -> ReleaseDiff:
     """Compare two releases, each a folder or ORG/NAME[@REVISION]. Raises AcbenchError."""
     readers = [open_release(name) for name in (before, after)]
     manifests = [read_manifest(reader) for reader in readers]
+    if len(named := sorted({manifest.benchmark for manifest in manifests})) > 1:
+        raise ReleaseError(f"these are releases of two benchmarks: {' and '.join(named)}", "give two of one benchmark")
     old, new = (read_entries(reader, manifest) for reader, manifest in zip(readers, manifests, strict=True))
     first, second = (
         ComparedRelease(name=reader.name, manifest=manifest)
@@ -94,8 +150,7 @@ def _download(name: str, revision: str | None) -> tuple[ReleaseFolder, list[Find
     repo, named = _repository(name, "acbench verify my-org/mvtec-ac")
     folder, commit = repo.download(revision or named)
     what = "it is no part of a release, and was not fetched"
-    hint = "remove it: a release holds data only"
-    return folder, [fault(path[:200], "unexpected_file", what, hint) for path in repo.unexpected_files(commit)]
+    return folder, [unexpected(path[:200], what) for path in repo.unexpected_files(commit)]
 
 
 def _repository(name: str, hint: str) -> tuple[Repository, str | None]:

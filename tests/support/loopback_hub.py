@@ -126,6 +126,11 @@ class LoopbackHub:
         self.lfs: dict[str, bytes] = {}
         self.xorbs = Xorbs()
         self.cas = Cas(self.xorbs)
+        self.account: dict[str, Any] = {
+            "auth": {"accessToken": {"role": "write"}},
+            "orgs": [{"name": "my-org", "roleInOrg": "write"}],
+        }
+        """What `whoami` tells of the token."""
         self.faults: list[Fault] = []
         self.log: list[str] = []
         """Method, path and status of every request."""
@@ -220,8 +225,7 @@ class LoopbackHub:
             case ["api", "whoami-v2"]:
                 if not token:
                     raise Refusal(401)
-                role = {"accessToken": {"role": "write"}}
-                return JSONResponse({"name": "tester", "type": "user", "orgs": [], "auth": role})
+                return JSONResponse({"name": "tester", "type": "user", **self.account})
             case ["api", "validate-yaml"]:
                 return JSONResponse({"errors": [], "warnings": []})
             case ["api", "repos", "create"]:

@@ -16,6 +16,7 @@ from acbench.release.folder import ReleaseFolder
 from acbench.release.verify.verify import Verified, verify
 from acbench.workflows.publish import BuiltRelease, PublishOptions
 from acbench.workflows.publish import build as make
+from acbench.workflows.releases import known_of
 from acbench.workflows.run import Options, Run, open_run
 from acbench.workflows.settings import SettingChanges
 
@@ -37,7 +38,7 @@ def build(project: Path, benchmark: str = "visa_ac", *, images: bool | None = No
 
 def check(folder: Path) -> Verified:
     """What `acbench verify` makes of it."""
-    return verify(ReleaseFolder(folder), DatasetsFormat(), Croissant(), Screen().stage)
+    return verify(ReleaseFolder(folder), DatasetsFormat(), Croissant(), known_of(None), Screen().stage)
 
 
 def wrong(verified: Verified) -> set[str]:

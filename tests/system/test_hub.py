@@ -19,7 +19,7 @@ import pytest
 from acbench.records import item_id
 from acbench.testing import toy_mvtec_ad, toy_visa
 from tests.support.commands import Done, DyingCommands, acbench, finish, python, start
-from tests.support.loopback_hub import TOKEN, Blob, LoopbackHub
+from tests.support.loopback_hub import TOKEN, Blob, LoopbackHub, Repo
 
 REPO = "my-org/visa-ac"
 COMMIT = "/commit/main"
@@ -280,14 +280,69 @@ def test_nothing_is_published_twice(hub: LoopbackHub, project: Path) -> None:
     assert_whole(hub, project)
 
 
-def test_files_that_somebody_added_are_gone_with_the_next_release(hub: LoopbackHub, project: Path) -> None:
+def test_what_lies_beside_a_release_stays_and_what_lies_among_its_tables_goes(hub: LoopbackHub, project: Path) -> None:
     publish(hub, project)
     head = hub.repos[REPO].head
-    hub.repos[REPO].add("my file", {**head.files, "data/candle/evil.py": Blob(b"print(1)", False)})
+    mine = {"data/candle/evil.py": Blob(b"print(1)", False), "LICENSE": Blob(b"text", False)}
+    hub.repos[REPO].add("my files", {**head.files, **mine})
     found = online(hub, None, "verify", REPO, status=3).out
     assert "data/candle/evil.py: it is no part of a release, and was not fetched" in found
-    publish(hub, project, "--version", "1.0.1")
+    questioned = publish(hub, project, "--version", "1.0.1", status=1).err
+    assert "nothing has changed since version 1.0.0" in questioned
+    told = publish(hub, project, "--version", "1.0.1", "--odd-version").out
+    assert "Beside it stay: LICENSE\n" in told
     assert "data/candle/evil.py" not in hub.repos[REPO].head.files
+    assert hub.repos[REPO].head.files["LICENSE"].data == b"text"
+    assert "Sound" in online(hub, None, "verify", REPO).out
+
+
+def test_a_repository_of_somebody_else_is_refused_unless_it_may_go(hub: LoopbackHub, project: Path) -> None:
+    hub.repos[REPO] = Repo()
+    hub.repos[REPO].add("precious", {"train.csv": Blob(b"1,2", False), "a.png": Blob(b"png", False)})
+    for more in ((), ("--dry-run",)):
+        refused = publish(hub, project, *more, status=1).err
+        assert (
+            f"{REPO} holds no release of visa_ac, and 2 files that a release would delete: a.png, train.csv" in refused
+        )
+        assert "--replace" in refused
+    assert len(hub.repos[REPO].commits) == 1
+    assert "To be deleted: a.png, train.csv" in publish(hub, project, "--replace", "--dry-run").out
+    publish(hub, project, "--replace")
+    assert tree(hub) == files(project)
+
+
+def test_decisions_of_people_are_not_taken_back_unsaid(
+    hub: LoopbackHub, project: Path, visa: Path, tmp_path: Path
+) -> None:
+    relabelled(project)
+    publish(hub, project)
+    without = copied(visa, tmp_path / "without")
+    for more in ((), ("--dry-run",)):
+        refused = publish(hub, without, "--version", "1.1.0", *more, status=1).err
+        assert f"takes back what people decided in version 1.0.0 (1 relabelled), about 1 image: {IMAGE}" in refused
+    assert list(hub.repos[REPO].tags) == ["v1.0.0"]
+    assert (
+        "too small a step: 1 label changed"
+        in publish(hub, without, "--version", "1.0.1", "--withdraw-decisions", status=1).err
+    )
+    told = publish(hub, without, "--version", "1.1.0", "--withdraw-decisions").out
+    assert "Against 1.0.0: 1 relabelled.\n" in told and "a decision of people is lost" in told
+
+
+@pytest.mark.parametrize(
+    ("account", "why"),
+    [
+        ({"auth": {"accessToken": {"role": "read"}}}, "the token of tester may only read"),
+        ({"orgs": []}, "tester is no member of my-org"),
+    ],
+)
+def test_whoever_may_not_write_is_told_before_anything_is_built(
+    hub: LoopbackHub, project: Path, account: dict[str, Any], why: str
+) -> None:
+    hub.account |= account
+    for more in ((), ("--dry-run",)):
+        assert why in publish(hub, project, *more, status=1).err
+    assert hub.repos == {} and not (project / ".acbench/visa_ac/release").exists()
 
 
 # Faults
@@ -299,6 +354,8 @@ def test_files_that_somebody_added_are_gone_with_the_next_release(hub: LoopbackH
         ("POST", COMMIT, {"status": 409}),
         ("POST", COMMIT, {"status": 412}),
         ("POST", COMMIT, {"status": 500}),
+        ("POST", COMMIT, {"status": 503, "headers": {"Retry-After": "1"}}),
+        ("POST", "/api/repos/create", {"status": 409}),
         ("POST", COMMIT, {"status": 429, "headers": {"Retry-After": "1"}}),
         ("POST", COMMIT, {"status": 429, "headers": {"RateLimit": '"api";r=0;t=1'}}),
         ("POST", COMMIT, {"lost": True}),
@@ -345,6 +402,16 @@ def test_a_hub_that_is_down_or_wants_too_much_patience_is_said(hub: LoopbackHub,
     hub.fault("POST", COMMIT, status=429, headers={"Retry-After": "7200"})
     assert "7,200 s" in upload(hub, built, status=1)
     assert len(hub.repos[REPO].commits) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("path", ["/tree/", "/api/datasets/[^/]+/[^/]+$", "/api/whoami"])
+def test_a_long_wait_is_told_and_not_slept_through(hub: LoopbackHub, project: Path, path: str, status: int) -> None:
+    hub.repos[REPO] = Repo()
+    hub.repos[REPO].add("initial commit", {".gitattributes": Blob(b"", False)})
+    hub.fault("GET", path, status=status, headers={"Retry-After": "3600"}, times=99)
+    refused = publish(hub, project, "--dry-run", status=0 if "whoami" in path else 1).err
+    assert ("3,600 s" in refused) == ("whoami" not in path)
 
 
 @pytest.mark.parametrize(
@@ -399,14 +466,17 @@ def test_somebody_else_gets_in_between_head_and_commit(hub: LoopbackHub, built: 
     assert hub.repos[REPO].head.title == "theirs"
 
 
-def test_a_harmless_change_meanwhile_is_built_upon(hub: LoopbackHub, built: Path) -> None:
+def test_a_harmless_change_meanwhile_is_built_upon(hub: LoopbackHub, built: Path, later: Path) -> None:
     def meanwhile() -> None:
         hub.repos[REPO].add("note", {**hub.repos[REPO].head.files, "NOTES.md": Blob(b"hello", False)})
 
-    hub.fault("POST", COMMIT, before=meanwhile)
     upload(hub, built)
-    assert [commit.title for commit in hub.repos[REPO].commits] == ["initial commit", "note", "VisA-AC 1.0.0"]
-    assert "NOTES.md" not in hub.repos[REPO].head.files
+    hub.fault("POST", COMMIT, before=meanwhile)
+    upload(hub, later)
+    assert [commit.title for commit in hub.repos[REPO].commits] == [
+        "initial commit", "VisA-AC 1.0.0", "note", "VisA-AC 1.1.0",
+    ]  # fmt: skip
+    assert "NOTES.md" in hub.repos[REPO].head.files
 
 
 def test_a_byte_that_flips_on_the_way_down_is_found(hub: LoopbackHub, built: Path, tmp_path: Path, mode: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 SHOWN = 5
 """How many files that differ are named."""
+MOST_FOLDERS = 100
+"""Folders that are looked into for the dataset, if it is not where it was said to be."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAMES = ("image", "mask")
 
 
@@ -51,6 +56,7 @@ def attach_images(dataset: D, root: str | Path) -> D:
         raise ReleaseError(
             f"the dataset has no column {', '.join(sorted(missing))}", "give a labels-only release of acbench"
         )
+    _check_hashes(dataset)
     tree = open_tree(place)
     for name in _NAMES:
         try:
@@ -87,9 +93,45 @@ def _files(dataset: Dataset, name: str, tree: FileTree, root: Root) -> list[_Fil
         raise ReleaseError(
             f"{len(problems):,} of {len(wanted):,} files in {root} are not those that were labelled:"
             f" {'; '.join(problems[:SHOWN])}{more}",
-            "give the folder that holds the categories of the original dataset, unchanged",
+            _elsewhere(root, [path for path, _ in wanted if path])
+            or "give the folder that holds the categories of the original dataset, unchanged",
         )
     return files
+
+
+def _elsewhere(root: Root, paths: Sequence[str]) -> str:
+    """Say where the files are if they lie one level higher or lower; empty if they do not, or where nobody can look."""
+    if not isinstance(root, Path) or not paths:
+        return ""
+    try:
+        below = sorted(path for path in root.iterdir() if path.is_dir())[:MOST_FOLDERS]
+        for place in (root.absolute().parent, *below):
+            if any((place / path).is_file() for path in (paths[0], paths[-1]) if _is_inside(path)):
+                return f"try {place}"
+    except OSError:
+        pass
+    return ""
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path of a release leads into the dataset's folder."""
+    return not path.startswith("/") and ".." not in path.split("/")
+
+
+def _check_hashes(dataset: Dataset) -> None:
+    """Raise ReleaseError for files without a hash. An image that nobody could read needs none: its width is 0."""
+    count = len(dataset)
+    widths = dataset["width"] if "width" in (dataset.column_names or ()) else [1] * count
+    for name in _NAMES:
+        rows = zip(dataset[f"{name}_path"], dataset[f"{name}_sha256"], widths, strict=True)
+        unusable = [path for path, sha256, width in rows if path and not _SHA256.fullmatch(sha256 or "")
+                    and (sha256 or width or name == "mask")]  # fmt: skip
+        if unusable:
+            raise ReleaseError(
+                f"{len(unusable):,} of {count:,} rows have no usable {name}_sha256, such as {unusable[0]},"
+                " so nobody can tell whether a file is the one that was labelled",
+                "load the release again, with its columns as they are; acbench verify ORG/NAME checks it",
+            )
 
 
 def _find(name: str, path: str | None, sha256: str | None, tree: FileTree) -> _File:

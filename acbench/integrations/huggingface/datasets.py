@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acbench._util.machine import fault_of_machine
 from acbench.records import mask_files
 from acbench.release.columns import VOTE, Column, columns
 from acbench.release.entries import ReleaseEntry
@@ -54,7 +55,13 @@ def features(categories: Sequence[str], classes: Sequence[str], *, images: bool,
 
 
 class DatasetsFormat:
-    """The form in which `datasets` wants a release's tables."""
+    """The form in which `datasets` wants a release's tables.
+
+    `scratch`: where a release may be unpacked; None for the system's temporary folder.
+    """
+
+    def __init__(self, scratch: Path | None = None) -> None:
+        self._scratch = scratch
 
     def arrow_schema(
         self, categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False
@@ -87,10 +94,11 @@ class DatasetsFormat:
         """What differs between a release and what `datasets` loads: the whole, and streamed by category.
 
         The release's files have been checked before. A temporary folder holds a copy of the release meanwhile.
+        Raises OSError if this machine cannot do it.
         """
         import datasets
 
-        with quiet(), tempfile.TemporaryDirectory(prefix="acbench-") as cache:
+        with quiet(), tempfile.TemporaryDirectory(prefix="acbench-", dir=self._scratch) as cache:
             try:
                 loaded = datasets.load_dataset(str(folder), ALL, cache_dir=cache)
                 differences = [text for split in loaded.values() for text in _differences(split, entries, ALL)]
@@ -104,6 +112,8 @@ class DatasetsFormat:
                         )
                         differences += _streamed(stream, entries, f"{config}, {split}, streamed", rows)
             except Exception as error:  # whatever it raises, everybody who loads the release would get
+                if why := fault_of_machine(error):
+                    raise OSError(f"{why} ({cache})") from None
                 return [f"datasets {datasets.__version__} cannot load it: {type(error).__name__}: {error}"[:500]]
         return differences[:MOST]
 

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from acbench._util.backoff import retry_after
 from acbench.errors import AcbenchError, ReleaseError
+from acbench.integrations.huggingface import writing
+from acbench.integrations.huggingface.waiting import bound_waits
 from acbench.release import manifest as manifests
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Busy, Conflict, Head, HubError, Unclear
@@ -28,13 +32,17 @@ MAX_BYTES = 1 << 40
 """Bytes of all files that are downloaded, at most."""
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_NO_REPO = re.compile(r"--|\.\.|[.-](/|$)|\.git$|\.ipynb$")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TOKEN = re.compile(r"hf_\w+")
+_ADDRESS = re.compile(r"https?://[^\s'\"<>)]+")
+_TOLD = re.compile(r"status (?:client|server) error \(([45]\d\d)\b")
+_WRITE = "write"
 
 
 def looks_like_repo(text: str) -> bool:
-    """Whether a text can name a repository, as ORG/NAME."""
-    return _REPO.fullmatch(text) is not None
+    """Whether a text can name a repository, as ORG/NAME, by the rules of the Hub."""
+    return _REPO.fullmatch(text) is not None and not _NO_REPO.search(text)
 
 
 class Repository:
@@ -48,6 +56,22 @@ class Repository:
             from huggingface_hub.utils.tqdm import disable_progress_bars
 
             disable_progress_bars()
+
+    def check_writing(self) -> None:
+        """Ask the hub whose the token is, and whether it may write here: see `Hub`."""
+        from huggingface_hub import get_token
+
+        if not get_token():
+            raise HubError(f"there is no token to write to {self.repo} with", _hint(_WRITE))
+        try:
+            with _hub_errors(self.repo, doing=_WRITE):
+                why = writing.why_not(self._api().whoami(), self.repo)
+        except (
+            Busy
+        ):  # this question alone is limited to a few in an hour, and a token that may not write is refused later
+            return
+        if why:
+            raise HubError(f"the hub would refuse to write to {self.repo}: {why}", _hint(_WRITE))
 
     def at(self, revision: str | None = None) -> Head | None:
         from huggingface_hub.errors import RepositoryNotFoundError
@@ -71,7 +95,7 @@ class Repository:
             )
 
     def create(self, *, private: bool) -> None:
-        with _hub_errors(self.repo):
+        with _hub_errors(self.repo, doing=_WRITE):
             self._api().create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True)
 
     def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> None:
@@ -79,13 +103,13 @@ class Repository:
 
         added = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=str(folder / path)) for path in paths]
         gone = [CommitOperationDelete(path_in_repo=path) for path in removed]
-        with _hub_errors(self.repo):
+        with _hub_errors(self.repo, doing=_WRITE):
             self._api().create_commit(
                 self.repo, [*added, *gone], commit_message=title, repo_type="dataset", parent_commit=parent
             )
 
     def tag(self, name: str, commit: str) -> None:
-        with _hub_errors(self.repo):
+        with _hub_errors(self.repo, doing=_WRITE):
             self._api().create_tag(self.repo, tag=name, revision=commit, repo_type="dataset")
 
     def release(self, revision: str | None = None) -> Remote:
@@ -169,6 +193,12 @@ class Remote:
             raise ReleaseError(f"{self.name}: {path} is larger than {limit >> 20} MiB", "that is no release of acbench")
         return data
 
+    def sha256(self, path: str) -> str:
+        """What the hub says that the file's SHA-256 is; of a file that it keeps in git, that of its bytes."""
+        with _hub_errors(self.repo, self.asked):
+            found = writing.stored_sha256(self.repo, path, self.commit)
+        return found or hashlib.sha256(self.read(path, manifests.MAX_BYTES)).hexdigest()
+
     def open(self, path: str) -> BinaryIO:
         from huggingface_hub import HfFileSystem, get_token
 
@@ -183,42 +213,65 @@ class Remote:
 
 
 @contextmanager
-def _hub_errors(repo: str, revision: str | None = None) -> Iterator[None]:
-    """Turn the errors of huggingface_hub into ours, without what could be secret."""
+def _hub_errors(repo: str, revision: str | None = None, doing: str = "read") -> Iterator[None]:
+    """Turn the errors of huggingface_hub into ours, without what could be secret. `doing`: `read` or `write`."""
     try:
+        bound_waits()
         yield
     except AcbenchError:
         raise
     except Exception as error:
-        raise _as_ours(error, repo, revision) from None
+        raise _as_ours(error, repo, revision, doing) from None
 
 
-def _as_ours(error: Exception, repo: str, revision: str | None) -> Exception:
+def _hint(doing: str) -> str:
+    return f"set HF_TOKEN to a token that may {doing} there; your tokens: {_endpoint()}/settings/tokens"
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def _as_ours(error: Exception, repo: str, revision: str | None, doing: str) -> Exception:
     """Our error for one of huggingface_hub; what comes from neither the hub nor the connection stays as it is."""
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     status = _status(error)
-    text = _TOKEN.sub("hf_…", " ".join(str(error).split()))[:300]
+    text = _shown(str(error))
     if isinstance(error, RevisionNotFoundError):
         return HubError(f"{repo} has no revision {revision}", "give a tag such as v1.0.0, a branch or a commit")
     if status in (401, 403) or (isinstance(error, RepositoryNotFoundError) and status == 401):
-        return HubError(
-            f"the hub refuses access to {repo} ({status})",
-            "set HF_TOKEN to a token that may write there (https://huggingface.co/settings/tokens)",
-        )
+        return HubError(f"the hub refuses access to {repo} ({status})", _hint(doing))
     if isinstance(error, RepositoryNotFoundError):
         return HubError(f"there is no dataset {repo} on the hub", "check the name, and HF_TOKEN if it is private")
     if status in (409, 412):
         return Conflict(f"{repo} was changed by somebody else meanwhile")
-    if status == 429:
-        return Busy("the hub asks for patience (429)", seconds=retry_after(_headers(error)))
+    if status == 413:
+        return HubError(
+            f"the hub takes no files of this size for {repo} (413)",
+            "ask whoever runs the hub for room, or publish --labels-only",
+        )
+    if status in (429, 503):
+        why = "the hub asks for patience (429)" if status == 429 else "the hub has no capacity at the moment (503)"
+        return Busy(why, seconds=retry_after(_headers(error)))
     if status is not None and status < 500:
         return HubError(f"the hub refuses ({status}): {text}", "see the message; HF_DEBUG=1 shows the request")
     if status is not None:
         return Unclear(f"the hub has a problem ({status})", "run the same command again later")
+    if isinstance(error, (json.JSONDecodeError, KeyError)):
+        return Unclear("the hub's answer cannot be read", "run the same command again later")
     if _is_transport(error):
         return Unclear(f"the hub does not answer ({type(error).__name__})", "check the network, then run it again")
     return error
+
+
+def _shown(text: str) -> str:
+    """A message without tokens, and without addresses of anybody but the hub: they may be signed, or lead anywhere."""
+    host = _endpoint()
+    known = _ADDRESS.sub(lambda found: found[0] if found[0].startswith(f"{host}/") else "…", text)
+    return " ".join(_TOKEN.sub("hf_…", known).split())[:300]
 
 
 def _is_transport(error: Exception) -> bool:
@@ -230,9 +283,11 @@ def _is_transport(error: Exception) -> bool:
 
 
 def _status(error: Exception) -> int | None:
-    """The HTTP status of an answer, whichever HTTP library it comes from."""
+    """The HTTP status of an answer, whichever library it comes from: hf_xet tells it in words only."""
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
+    if status is None and isinstance(error, (RuntimeError, OSError)) and (found := _TOLD.search(str(error))):
+        return int(found[1])
     return status if isinstance(status, int) else None
 
 

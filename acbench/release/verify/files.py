@@ -10,6 +10,7 @@ from acbench import licences
 from acbench.errors import ReleaseError
 from acbench.records import Finding
 from acbench.release import manifest as manifests
+from acbench.release.beside import is_harmless, is_of_release
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import FILES_OF_HUB
 from acbench.release.manifest import Manifest, configurations
@@ -28,8 +29,7 @@ def check_files(folder: ReleaseFolder, manifest: Manifest) -> Iterator[Finding]:
         if why:
             yield fault(path, "unusable_file", why)
         elif path not in manifest.files and path not in FILES_OF_HUB and path != manifests.NAME:
-            hint = "remove it: a release holds data only"
-            yield fault(path, "unexpected_file", "it is no part of the release", hint)
+            yield unexpected(path, "it is no part of the release")
     for path, file in sorted(manifest.files.items()):
         if path not in present:
             yield fault(path, "missing_file", "the release names it, but it is not there")
@@ -46,6 +46,13 @@ def check_files(folder: ReleaseFolder, manifest: Manifest) -> Iterator[Finding]:
             what = f"{size:,} bytes, sha256 {sha256[:12]}…; published were {file.size:,} bytes, {file.sha256[:12]}…"
             hint = f"rm {shlex.quote(opened.name)}   and fetch it again; if it stays so, do not use it"
             yield fault(path, "other_bytes", f"it is not the file that was published: {what}", hint)
+
+
+def unexpected(path: str, what: str) -> Finding:
+    """Report a file that is no part of a release: a fault, unless it is a text or a picture laid beside it."""
+    if is_harmless(path) and not is_of_release(path):
+        return Finding(path=path, kind="beside", detail="it lies beside the release, which does not vouch for it")
+    return fault(path, "unexpected_file", what, "remove it: a release holds data only")
 
 
 def check_licence(manifest: Manifest) -> Iterator[Finding]:

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from acbench._util.console import Progress
 from acbench.data import images as imaging
 from acbench.errors import ImageError, ReleaseError
 from acbench.records import GOOD, Finding, is_contradictory
+from acbench.release.bounds import MAX_ROWS, batches, checked_metadata
 from acbench.release.columns import IMAGES
-from acbench.release.entries import MAX_ROWS, ReleaseEntry, decode_row
+from acbench.release.entries import ReleaseEntry, decode_row
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import DatasetsLibrary
 from acbench.release.manifest import Manifest, shard_key
+from acbench.release.rows import Row
 from acbench.release.verify.findings import fault
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_GROUP = 1 << 30
-"""Bytes in memory of the largest row group that is read; ours have at most 64 MiB and one image."""
 MAX_FINDINGS = 20
 """How many findings of one kind are reported for one table."""
 
 TakeImage = Callable[[ReleaseEntry, bytes], None]
 """Takes an image file whose hash is right."""
+Derive = Callable[[Mapping[str, Any], ReleaseEntry], Iterable[tuple[str, str]]]
+"""Gives for a row what it says and cannot be: kind and detail."""
+KEPT_ROWS = 200_000
+"""Rows of a release that are kept to make the card anew; of a larger one none are."""
 
 
 @dataclass(slots=True)
@@ -37,15 +41,22 @@ class TableContents:
 
     entries: dict[str, ReleaseEntry] = field(default_factory=dict)
     """By item_id."""
+    rows: list[Row] = field(default_factory=list)
+    """The rows without images, in the order of the entries; none if they are more than `KEPT_ROWS`."""
     findings: list[Finding] = field(default_factory=list)
 
 
 def read_tables(
-    folder: ReleaseFolder, manifest: Manifest, library: DatasetsLibrary, progress: Progress, take_image: TakeImage
+    folder: ReleaseFolder,
+    manifest: Manifest,
+    library: DatasetsLibrary,
+    progress: Progress,
+    take_image: TakeImage,
+    derive: Derive,
 ) -> TableContents:
-    """Read and check every row; `take_image` gets every image file whose hash is right."""
+    """Read and check every row; `take_image` gets every image file whose hash is right, `derive` every row."""
     schema = library.arrow_schema(manifest.categories, manifest.classes, images=manifest.images, boxes=manifest.boxes)
-    reader = _Reader(folder, manifest, schema, take_image, TableContents())
+    reader = _Reader(folder, manifest, schema, take_image, derive, TableContents())
     shards = sorted(manifest.shards().items())
     for done, (path, file) in enumerate(shards, start=1):
         reported: Counter[str] = Counter()
@@ -63,6 +74,7 @@ class _Reader:
     manifest: Manifest
     schema: pa.Schema
     take_image: TakeImage
+    derive: Derive
     contents: TableContents
 
     def check(self, path: str, rows: int) -> Iterator[Finding]:
@@ -72,20 +84,20 @@ class _Reader:
 
         try:
             with self.folder.open(path) as file:
+                checked_metadata(file, path)
+                file.seek(0)
                 table = pq.ParquetFile(file)
                 wrong = self._wrong_table(path, table, rows)
                 if wrong is not None:
                     yield wrong
                     return
-                for number in range(table.metadata.num_row_groups):
-                    if table.metadata.row_group(number).total_byte_size > MAX_GROUP:
-                        yield fault(path, "row_group", f"row group {number} is larger than {MAX_GROUP >> 30} GiB")
-                        return
-                    for batch in table.iter_batches(batch_size=64, row_groups=[number]):
-                        for row in batch.to_pylist():
-                            yield from self._check_row(path, row)
+                file.seek(0)
+                for batch in batches(file, None, path):
+                    for row in batch.to_pylist():
+                        yield from self._check_row(path, row)
         except (pa.ArrowException, OSError, ReleaseError, ValueError, OverflowError) as error:
-            yield fault(path, "unreadable_table", f"it cannot be read: {' '.join(str(error).split())[:300]}")
+            what = error.message if isinstance(error, ReleaseError) else str(error)
+            yield fault(path, "unreadable_table", f"it cannot be read: {' '.join(what.split())[:300]}")
 
     def _wrong_table(self, path: str, table: Any, rows: int) -> Finding | None:
         """What is wrong with a table (a `pyarrow.parquet.ParquetFile`), by its metadata alone."""
@@ -110,6 +122,11 @@ class _Reader:
             yield fault(path, "misplaced", f"{entry.item_id} is of {entry.category}, {entry.split}")
         if why := _label_problem(entry):
             yield fault(path, "label", f"{entry.item_id}: {why}")
+        for kind, detail in self.derive(row, entry):
+            yield fault(path, kind, f"{entry.item_id}: {detail}")
+        if self.manifest.rows <= KEPT_ROWS:
+            kept = {key: value for key, value in row.items() if key not in IMAGES}
+            self.contents.rows.append(cast("Row", kept))
         if self.manifest.images:
             yield from self._check_images(path, row, entry)
 

@@ -8,19 +8,26 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from acbench._util.console import Progress
+from acbench._util.machine import size
 from acbench.records import GOOD, Finding
 from acbench.release.entries import ReleaseEntry, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
-from acbench.release.manifest import CARD, CROISSANT, Manifest
+from acbench.release.manifest import CARD, CROISSANT, MAX_BYTES, Manifest
 from acbench.release.verify import duplicates
+from acbench.release.verify.derive import Derivation
 from acbench.release.verify.files import check_card, check_files, check_licence
-from acbench.release.verify.findings import fault
+from acbench.release.verify.findings import UNCHECKED, fault, unchecked
+from acbench.release.verify.statements import Known, check_names, check_texts
 from acbench.release.verify.tables import read_tables
 from acbench.storage.typed_json import to_json
 
 FEW_IMAGES = 10
 """A class with fewer test images is reported."""
+LOADING = "loading"
+"""Stands for the path in what is found about loading a release."""
+TABLES = "data"
+"""Stands for the path in what is found about all tables."""
 _UNEXPLAINED = "do not use it before that is explained"
 
 ShowStage = Callable[[str], AbstractContextManager[Progress]]
@@ -44,6 +51,16 @@ class Verified:
         """Whether the release is not what it says."""
         return any(finding.failed for finding in self.findings)
 
+    @property
+    def unchecked(self) -> list[str]:
+        """What could not be checked here; none of it is a fault."""
+        return [finding.detail for finding in self.findings if finding.kind == UNCHECKED]
+
+    @property
+    def not_loaded(self) -> str:
+        """Why it was not loaded with `datasets`; empty if it was, or if a fault was found before."""
+        return next((each.detail for each in self.findings if (each.path, each.kind) == (LOADING, UNCHECKED)), "")
+
     def to_json(self) -> dict[str, object]:
         """What `acbench verify --json` prints."""
         return {
@@ -55,32 +72,57 @@ class Verified:
             "labels": self.statuses,
             "classes": self.classes,
             "failed": self.failed,
+            "unchecked": self.unchecked,
             "findings": [to_json(finding) for finding in self.findings],
         }
 
 
+KnownOf = Callable[[Manifest], Known]
+"""Finds what is known here of a release by its manifest."""
+
+
 def verify(
-    folder: ReleaseFolder, datasets: DatasetsLibrary, croissant: CroissantLibrary, show_stage: ShowStage
+    folder: ReleaseFolder,
+    datasets: DatasetsLibrary,
+    croissant: CroissantLibrary,
+    known_of: KnownOf,
+    show_stage: ShowStage,
 ) -> Verified:
     """Check a release. Raises ReleaseError if it has no manifest to check it by."""
     manifest = read_manifest(folder)
+    known = known_of(manifest)
+    derivation = Derivation(manifest, known.schema)
     with show_stage("hash files") as progress:
         findings = [*check_files(folder, manifest), *check_licence(manifest), *check_card(folder, manifest)]
+        findings += check_names(manifest, known)
         progress(len(manifest.files), len(manifest.files))
+    if CROISSANT in manifest.files and manifest.files[CROISSANT].size > MAX_BYTES:
+        findings.append(fault(CROISSANT, "croissant", f"it is larger than {MAX_BYTES >> 20} MiB", _UNEXPLAINED))
     if not any(finding.path == CROISSANT for finding in findings):
         findings += [fault(CROISSANT, "croissant", what, _UNEXPLAINED)
                      for what in croissant.problems(folder.path, manifest)]  # fmt: skip
     thumbnails = duplicates.Thumbnails()
     with show_stage("read tables") as progress:
-        contents = read_tables(folder, manifest, datasets, progress, thumbnails.add)
+        contents = read_tables(folder, manifest, datasets, progress, thumbnails.add, derivation.problems)
     entries = contents.entries
     findings += contents.findings
+    if number := derivation.undecided:
+        what = f"status and reason of {number:,} {'image' if number == 1 else 'images'}, which the votes do not tell"
+        findings.append(unchecked(TABLES, what, "look at these images: their reasons say why"))
+    if not any(finding.failed for finding in findings):  # else the card cannot but differ
+        findings += check_texts(folder, manifest, entries, contents.rows, known, (datasets, croissant))
     findings += duplicates.identical_files(entries)
     findings += duplicates.look_alikes(thumbnails.similar(), entries)
     findings += _check_balance(entries)
     if not any(finding.failed for finding in findings):  # a damaged file is not given to a library to load
         with show_stage("load with datasets") as progress:
-            differences = datasets.round_trip(folder.path, manifest, entries)
+            differences: list[str] = []
+            try:
+                differences = datasets.round_trip(folder.path, manifest, entries)
+            except OSError as error:
+                room = size(sum(file.size for file in manifest.shards().values()))
+                what = f"that `datasets` loads it: {error.strerror or error}; it needs about {room} of room"
+                findings.append(unchecked(LOADING, what, "make room there, or let TMPDIR name a larger disk"))
             progress(manifest.rows, manifest.rows)
         findings += [fault(CARD, "round_trip", difference, _UNEXPLAINED) for difference in differences]
     return Verified(

@@ -94,6 +94,25 @@ def test_what_cannot_be_joined_is_said(labels: Any, images: Path) -> None:
         acbench.attach_images(part.to_iterable_dataset(), images)
 
 
+@pytest.mark.parametrize("name", ["image", "mask"])
+@pytest.mark.parametrize("hashes", [None, "", "no hash", "A" * 64])
+def test_rows_without_a_usable_hash_are_an_error(labels: Any, images: Path, name: str, hashes: str | None) -> None:
+    column = f"{name}_sha256"
+    part = labels["test"]
+    stripped = part.remove_columns(column).add_column(
+        column, [hashes] * part.num_rows, feature=datasets.Value("string")
+    )
+    with pytest.raises(acbench.AcbenchError, match=f"rows have no usable {column}, such as bottle/"):
+        acbench.attach_images(stripped, images)
+
+
+def test_one_level_too_high_or_too_low_is_told(labels: Any, images: Path) -> None:
+    for place in (images.parent, images / "bottle"):
+        with pytest.raises(acbench.AcbenchError) as refused:
+            acbench.attach_images(labels["test"], place)
+        assert refused.value.hint == f"try {images}"
+
+
 BOX = """
 benchmark: box
 version: "1"

@@ -134,9 +134,70 @@ def test_somebody_else_s_release_is_not_replaced(folder: Path, tmp_path: Path) -
     assert upload(hub, tmp_path / "other", other, base=manifest).commit == hub.tags["v1.1.0"]
 
 
-def test_files_of_others_are_gone_with_the_next_release(folder: Path) -> None:
-    hub, manifest = FakeHub(), release(folder)
+def foreign_hub() -> FakeHub:
+    """A repository with files of somebody who has never heard of releases."""
+    hub = FakeHub()
     hub.create(private=False)
-    hub.add("theirs", {".gitattributes": b"", "evil.py": b"print(1)"})
+    hub.add("theirs", {".gitattributes": b"", "train.csv": b"1,2", "pictures/a.png": b"png"})
+    return hub
+
+
+def test_files_of_somebody_without_a_release_are_not_deleted(folder: Path) -> None:
+    hub, manifest = foreign_hub(), release(folder)
+    with pytest.raises(ReleaseError, match=r"holds no release of toy, and 2 files .*: pictures/a\.png, train\.csv"):
+        upload(hub, folder, manifest)
+    assert len(hub.commits) == 2
+
+
+def test_what_the_publisher_gave_up_is_deleted_and_what_came_since_is_not(folder: Path) -> None:
+    hub, manifest = foreign_hub(), release(folder)
+    way = Upload(hub=hub, folder=folder, manifest=manifest, base=None, private=True, note=lambda text: None,
+                 replaces=("pictures/a.png", "train.csv"))  # fmt: skip
+    hub.add("more", {**hub.commits[-1].files, "notes.txt": b"mine"})
+    with pytest.raises(ReleaseError, match=r"1 file that a release would delete: notes\.txt"):
+        way.run()
+    way.replaces = ("pictures/a.png", "train.csv", "notes.txt")
+    way.run()
+    assert hub.commits[-1].files.keys() == {".gitattributes", manifests.CARD, manifests.NAME}
+
+
+def test_what_an_owner_laid_beside_a_release_stays_and_a_stray_table_goes(folder: Path, tmp_path: Path) -> None:
+    hub, first = FakeHub(), release(folder)
+    upload(hub, folder, first)
+    beside = {"LICENSE": b"text", "images/a.png": b"png", "data/cup/evil.parquet": b"PAR1"}
+    hub.add("mine", {**hub.commits[-1].files, **beside})
+    second = release(tmp_path / "second", version="1.1.0", text="two")
+    upload(hub, tmp_path / "second", second, first)
+    assert hub.commits[-1].files.keys() == {
+        ".gitattributes", "LICENSE", "images/a.png", manifests.CARD, manifests.NAME,
+    }  # fmt: skip
+    assert upload(hub, tmp_path / "second", second, first).already_there
+
+
+def test_a_refused_tag_says_that_the_commit_is_public_and_how_to_finish(folder: Path) -> None:
+    hub = FakeHub(plan=once("tag", 0, Failure(error=HubError("no right to tag", "get a token"))))
+    manifest = release(folder)
+    with pytest.raises(
+        HubError, match=r"the commit of 1\.0\.0 is public already, its tag v1\.0\.0 is missing"
+    ) as caught:
+        upload(hub, folder, manifest)
+    assert "run the same command again" in caught.value.hint
     upload(hub, folder, manifest)
-    assert "evil.py" not in hub.commits[-1].files and ".gitattributes" in hub.commits[-1].files
+    assert_published_once(hub, folder)
+
+
+def test_a_rehearsal_refuses_what_the_upload_would_refuse_and_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    hub, manifest = FakeHub(), release(folder)
+
+    def rehearse(place: Path, manifest: Manifest, base: Manifest | None) -> list[str]:
+        return Upload(hub=hub, folder=place, manifest=manifest, base=base, private=True, note=print).rehearse()
+
+    assert rehearse(folder, manifest, None) == [] and not hub.commits
+    upload(hub, folder, manifest)
+    other = release(tmp_path / "other", text="two")
+    with pytest.raises(ReleaseError, match="another release"):
+        rehearse(tmp_path / "other", other, manifest)
+    hub.add("mine", {**hub.commits[-1].files, "LICENSE": b"text"})
+    later = release(tmp_path / "later", version="1.1.0")
+    assert rehearse(tmp_path / "later", later, manifest) == ["LICENSE"]
+    assert len(hub.commits) == 3

@@ -1,0 +1,171 @@
+"""Checks what a release says as a whole: its card and Croissant metadata made anew, licences, names and versions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from acbench import licences
+from acbench.data.sources import Source
+from acbench.errors import ReleaseError
+from acbench.records import Finding
+from acbench.release import manifest as manifests
+from acbench.release.card import card
+from acbench.release.card_facts import CardFacts
+from acbench.release.entries import ReleaseEntry
+from acbench.release.folder import ReleaseFolder
+from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
+from acbench.release.manifest import Manifest
+from acbench.release.rows import Row, numbering_of
+from acbench.release.verify.files import CARD_BYTES
+from acbench.release.verify.findings import fault, unchecked
+from acbench.review.resolve import POLICY
+from acbench.schema import Schema
+
+PUBLISH_AGAIN = "do not use it; whoever made it can publish it again"
+SCHEMA_MAY_DIFFER = "give the schema as it was: its attribution, home and citation are in the card; else do not use it"
+_REPO = re.compile(r"https://huggingface\.co/datasets/([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)")
+_PART = "> **A part of the source dataset.**"
+"""Begins the line about what is not in the tables: which images of the source are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What acbench knows here of a release besides what the release says."""
+
+    schema: Schema | None = None
+    """The label schema that its labels were made with."""
+    source: Source | None = None
+    """Its dataset, with what the schema says of it."""
+    own: bool = False
+    """Whether the dataset is the publisher's own."""
+    why_not: str = ""
+    """Why the schema is not known."""
+    acbench: str = ""
+    """Version of the acbench that checks."""
+
+
+def check_names(manifest: Manifest, known: Known) -> Iterator[Finding]:
+    """Report where the manifest differs from the schema and from what is known of the source."""
+    schema, source = known.schema, known.source
+    if schema is None:
+        what = f"labels against schema and votes, and the card: {known.why_not}"
+        yield unchecked(manifests.NAME, what, "acbench verify … --schema FILE, with the schema of the benchmark")
+    if manifest.policy != POLICY:
+        what = f"status and reason by the policy {manifest.policy[:80]}: this acbench has {POLICY}"
+        yield unchecked(manifests.NAME, what, "use the version of acbench that made the release")
+    pairs: list[tuple[str, object, object]] = []
+    if source is not None and source.licence != licences.UNKNOWN:
+        pairs.append(("licence of the images", manifest.source_licence, source.licence))
+    if schema is not None:
+        numbering = numbering_of(schema)
+        pairs += [
+            ("licence", manifest.licence, schema.licence),
+            ("title", manifest.title, schema.title),
+            ("schema version", manifest.schema_version, schema.version),
+            ("source", manifest.source, schema.source),
+            ("categories", manifest.categories, numbering.categories),
+            ("classes", manifest.classes, numbering.classes),
+        ]
+    for what, said, true in pairs:
+        if said != true:
+            said, true = (f"{len(each)}" if isinstance(each, tuple) else f"{each}" for each in (said, true))
+            kind = "licence" if "licence" in what else "statement"
+            yield fault(manifests.NAME, kind, f"it says {what} {said}, and it is {true}", PUBLISH_AGAIN)
+
+
+def check_texts(
+    folder: ReleaseFolder,
+    manifest: Manifest,
+    entries: Mapping[str, ReleaseEntry],
+    rows: Sequence[Row],
+    known: Known,
+    libraries: tuple[DatasetsLibrary, CroissantLibrary],
+) -> Iterator[Finding]:
+    """Make card and Croissant metadata anew from the tables, and report where those of the release differ."""
+    try:
+        croissant = folder.read(manifests.CROISSANT, manifests.MAX_BYTES)
+        text = folder.read(manifests.CARD, CARD_BYTES).decode("utf-8", "replace")
+        said = json.loads(croissant)
+    except (ReleaseError, ValueError, RecursionError):
+        return  # it is reported as missing or damaged
+    said = said if isinstance(said, dict) else {}
+    for key, true in (("version", manifest.version), ("name", manifest.benchmark)):
+        if said.get(key) != true:
+            what = f"its {key} is {str(said.get(key))[:80]!a}, that of the release {true}"
+            yield fault(manifests.CROISSANT, "croissant", what, PUBLISH_AGAIN)
+    if f"version {manifest.version} ·" not in text:
+        yield fault(manifests.CARD, "card", f"it does not say that this is version {manifest.version}", PUBLISH_AGAIN)
+    if known.schema is None or known.source is None or not entries:
+        return
+    if len(rows) != len(entries) or manifest.acbench != known.acbench:
+        made = f"acbench {manifest.acbench or 'of an earlier version'} wrote it, this is {known.acbench}"
+        why = made if len(rows) == len(entries) else f"more than {len(rows):,} rows"
+        yield unchecked(manifests.CARD, f"card and Croissant metadata against the tables: {why}", "use that version")
+        return
+    found = _REPO.search(str(said.get("url")))
+    repo = found[1] if found else "ORG/NAME"
+    facts = _facts(manifest, entries, rows, known.schema, known.source, known.own, repo)
+    try:
+        true_card = card(facts, libraries[0].card_data(manifest))
+    except (LookupError, ValueError, ReleaseError) as error:
+        yield fault(manifests.CARD, "card", f"none can be made of these tables: {error}"[:300], PUBLISH_AGAIN)
+        return
+    again = SCHEMA_MAY_DIFFER if known.own else PUBLISH_AGAIN
+    yield from _compared(text, true_card, manifest, again)
+    publisher = known.schema.publisher
+    true_croissant = libraries[1].describe(
+        manifest, repo=repo, about=" ".join(known.schema.about.split()), attribution=known.source.attribution,
+        citation=publisher.citation, home=publisher.web_home,
+    )  # fmt: skip
+    for key, value in json.loads(true_croissant).items():
+        if said.get(key) != value:
+            yield fault(manifests.CROISSANT, "croissant", f"its `{key}` is not what the tables give", again)
+
+
+def _facts(
+    manifest: Manifest, entries: Mapping[str, ReleaseEntry], rows: Sequence[Row], schema: Schema, source: Source,
+    own: bool, repo: str,
+) -> CardFacts:  # fmt: skip
+    counts = Counter(entry.category for entry in entries.values())
+    expected = {schema.key_of(name): number for name, number in source.image_counts.items()}
+    return CardFacts(
+        manifest=manifest,
+        entries=list(entries.values()),
+        rows=rows,
+        schema=schema,
+        source=source,
+        dataset=source.name,
+        complete=not expected or counts == expected,
+        changes=[] if manifest.previous else None,
+        repo=repo,
+        own=own,
+    )
+
+
+def _compared(text: str, true: str, manifest: Manifest, hint: str) -> Iterator[Finding]:
+    """Report the first line of a card that is not what the tables give."""
+    if manifest.previous:
+        what = f"what the card says of changes since {manifest.previous.version}"
+        yield unchecked(manifests.CARD, what, "acbench diff shows them")
+    theirs, ours = (list(_lines(each, manifest)) for each in (text, true))
+    if theirs != ours:
+        number = next((at for at, (one, two) in enumerate(zip(theirs, ours, strict=False)) if one != two), None)
+        if number is None:
+            what = "it ends before the tables do" if len(theirs) < len(ours) else "it says more than the tables give"
+        else:
+            what = f"it says {theirs[number][:160]!a}, and by the tables {ours[number][:160]!a}"
+        yield fault(manifests.CARD, "card", what, hint)
+
+
+def _lines(text: str, manifest: Manifest) -> Iterator[str]:
+    """The lines of a card but those about images that are missing, and about what changed since another release."""
+    skipped = False
+    for line in text.splitlines():
+        if line.startswith("#"):
+            skipped = manifest.previous is not None and line == f"### Against {manifest.previous.version}"
+        if not skipped:
+            yield _PART if line.startswith(_PART) else line

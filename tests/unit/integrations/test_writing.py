@@ -1,0 +1,86 @@
+"""What the hub tells of a token, and of its own troubles, is said as it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from acbench.integrations.huggingface.hub import _as_ours, _shown, looks_like_repo
+from acbench.integrations.huggingface.writing import why_not
+from acbench.release.hub import Busy, Conflict, HubError, Unclear
+
+MEMBER = {"name": "ada", "orgs": [{"name": "my-org", "roleInOrg": "write"}]}
+
+
+@pytest.mark.parametrize(
+    ("account", "repo", "why"),
+    [
+        (MEMBER, "my-org/x", ""),
+        (MEMBER, "My-Org/x", ""),
+        (MEMBER, "ada/x", ""),
+        (MEMBER, "other/x", "ada is no member of other"),
+        ({**MEMBER, "orgs": [{"name": "my-org", "roleInOrg": "read"}]}, "my-org/x", "ada may only read in my-org"),
+        ({**MEMBER, "auth": {"accessToken": {"role": "read"}}}, "my-org/x", "the token of ada may only read"),
+        (
+            {**MEMBER, "auth": {"accessToken": {"role": "fineGrained", "fineGrained": {"scoped": []}}}},
+            "my-org/x",
+            "the fine-grained token of ada may write nowhere",
+        ),
+        (
+            {**MEMBER, "auth": {"accessToken": {
+                "role": "fineGrained", "fineGrained": {"scoped": [{"permissions": ["repo.write"]}]}}}},
+            "my-org/x",
+            "",
+        ),
+        ({"name": "ada", "orgs": "nonsense", "auth": []}, "ada/x", ""),
+    ],
+)  # fmt: skip
+def test_who_may_write(account: dict[str, Any], repo: str, why: str) -> None:
+    assert why_not(account, repo) == why
+
+
+@pytest.mark.parametrize("name", ["x", "a/b/c", "a/b--c", "a/b..c", "a/b-", "a./b", "a/b.git", "a/-b", "a/b c", "a/"])
+def test_a_name_that_the_hub_refuses_is_none(name: str) -> None:
+    assert looks_like_repo("my-org/mvtec-ac.v2_x")
+    assert not looks_like_repo(name)
+
+
+def answer(status: int, **headers: str) -> Exception:
+    error = Exception("told at https://cdn.example/x?Signature=secret, see http://other.example")
+    error.response = httpx.Response(status, headers=headers)  # type: ignore[attr-defined]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "doing", "kind", "told"),
+    [
+        (answer(401), "read", HubError, "a token that may read there"),
+        (answer(403), "write", HubError, "a token that may write there"),
+        (answer(413), "write", HubError, "takes no files of this size for my-org/x (413)"),
+        (answer(503), "write", Busy, "no capacity at the moment (503)"),
+        (answer(409), "write", Conflict, "changed by somebody else"),
+        (answer(418), "write", HubError, "the hub refuses (418): told at … see …"),
+        (RuntimeError("HTTP status client error (413 Payload Too Large) for url (https://s3.example)"), "write",
+         HubError, "(413)"),
+        (RuntimeError("HTTP status server error (503 Service Unavailable) for url (https://s3.example)"), "write",
+         Busy, "(503)"),
+        (json.JSONDecodeError("no", "", 0), "write", Unclear, "cannot be read"),
+    ],
+)  # fmt: skip
+def test_troubles_of_the_hub_are_what_they_are(error: Exception, doing: str, kind: type, told: str) -> None:
+    ours = _as_ours(error, "my-org/x", None, doing)
+    assert type(ours) is kind
+    assert told in str(ours)
+    assert "example" not in str(ours)
+
+
+def test_a_wait_that_the_hub_asks_for_is_kept() -> None:
+    busy = _as_ours(answer(503, **{"Retry-After": "3600"}), "my-org/x", None, "write")
+    assert isinstance(busy, Busy) and busy.seconds == 3600
+
+
+def test_the_hub_s_own_address_is_shown() -> None:
+    assert _shown("see https://huggingface.co/x") == "see https://huggingface.co/x"
