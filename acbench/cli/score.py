@@ -159,8 +159,18 @@ Examples:
     help="Refuse what is no fair leaderboard entry: ground-truth masks, an unstated localisation, a part of the"
     " categories.",
 )
-@option("--negligible", multiple=True, metavar="CATEGORY/CLASS", help="Count this class as no defect; can be repeated.")
-@option("--severity", type=click.IntRange(1), metavar="DRAWS", help="Draw negligible classes this often instead.")
+@option(
+    "--negligible",
+    multiple=True,
+    metavar="CATEGORY/CLASS",
+    help="Count this class as no defect; can be repeated.  [default: as the schema says, if it does]",
+)
+@option(
+    "--severity",
+    type=click.IntRange(1),
+    metavar="DRAWS",
+    help="Draw negligible classes this often instead; VELM's table 4 has 5.",
+)
 @option(
     "--resamples",
     type=click.IntRange(0, 100_000),

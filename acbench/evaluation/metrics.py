@@ -15,6 +15,8 @@ An item is *called normal* if the answer is `good`; an item without a usable ans
 - `missed`: called normal, of anomalous items; `false_alarms`: not called normal, of normal items;
 - `jaccard`, `jaccard_anomalous`: mean Jaccard index of the right and the answered set (0 without an answer);
 - `macro_f1`: mean F1 of the classes that occur, `good` included; 0 for one that is never answered;
+- `f1_velm`: the macro-F1 of the VELM paper, which also counts, with an F1 of 0, each class that is answered and never
+  true, and all answers that are not usable as one more;
 - `kappa`: Cohen's kappa of truth and answers, where no usable answer is an answer of its own;
 - `floor`, `floor_anomalous`: accuracy of always answering the category's most frequent class. No interval.
 
@@ -44,6 +46,7 @@ METRICS = (
     "accuracy_anomalous",
     "accuracy_detected",
     "macro_f1",
+    "f1_velm",
     "kappa",
     "jaccard",
     "jaccard_anomalous",
@@ -157,18 +160,22 @@ class _Sums:
     floor: Floats
     """(R,): times the most frequent answer is true."""
     floor_anomalous: Floats
+    never_true: int
+    """Classes that are answered in the data and never true, and one more if some answers are not usable."""
 
     def metrics(self) -> dict[str, Floats]:
         """Metric → value in each row, nan where it is not defined."""
         sums = self.named
         with np.errstate(invalid="ignore", divide="ignore"):
-            f1 = np.where(self.occurs > 0, 2 * self.hits / self.both, np.nan)
+            macro_f1 = mean_of_defined(np.where(self.occurs > 0, 2 * self.hits / self.both, np.nan).T)
+            true = self.occurs.shape[1]
             observed, chance = sums["right"] / sums["all"], self.chance / sums["all"] ** 2
             return {
                 "accuracy": observed,
                 "accuracy_anomalous": sums["right_anomalous"] / sums["anomalous"],
                 "accuracy_detected": sums["right_anomalous"] / sums["detected"],
-                "macro_f1": mean_of_defined(f1.T),
+                "macro_f1": macro_f1,
+                "f1_velm": macro_f1 * true / (true + self.never_true),
                 "kappa": np.where(1 - chance > 1e-12, (observed - chance) / (1 - chance), np.nan),
                 "jaccard": sums["jaccard"] / sums["all"],
                 "jaccard_anomalous": sums["jaccard_anomalous"] / sums["anomalous"],
@@ -215,6 +222,8 @@ class _Table:
         self.true_sets = np.array([[wanted == labels for labels in sets] for wanted, _ in pairs], dtype=float)
         self.answered_sets = np.array([[answered == labels for labels in sets] for _, answered in pairs], dtype=float)
         self.anomalous_sets = np.array([labels != (GOOD,) for labels in sets])
+        not_true = {label for _, answered in pairs for label in answered} - set(classes)
+        self.never_true = len(not_true) + any(not answered for _, answered in pairs)
 
     def sums(self, counts: NDArray[np.int64]) -> _Sums:
         """Sum over the cells for each row of counts (R, cells)."""
@@ -229,6 +238,7 @@ class _Table:
             chance=(true_sets * (drawn @ self.answered_sets)).sum(axis=1),
             floor=true_sets.max(axis=1),
             floor_anomalous=np.where(self.anomalous_sets, true_sets, 0).max(axis=1),
+            never_true=self.never_true,
         )
 
 
@@ -247,6 +257,7 @@ def _pooled(parts: Iterable[_Sums]) -> _Sums:
         chance=np.sum([part.chance for part in parts], axis=0),
         floor=np.sum([part.floor for part in parts], axis=0),
         floor_anomalous=np.sum([part.floor_anomalous for part in parts], axis=0),
+        never_true=sum(part.never_true for part in parts),
     )
 
 

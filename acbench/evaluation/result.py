@@ -118,7 +118,7 @@ class Scored:
     """By category."""
     unusable: Sequence[UnusableAnswer]
     severity: Severity | None
-    """None unless it was asked for."""
+    """None unless it was asked for, or the schema says which classes are negligible."""
 
     def __str__(self) -> str:
         from acbench.evaluation import tables  # who only computes needs none of it

@@ -94,11 +94,7 @@ def score_answers(
             category: _confusion(category_cells, truth.axis(category)) for category, category_cells in counted.items()
         },
         unusable=_unusable(truth, answers),
-        severity=(
-            severity(counted, options.negligible, options.severity_draws)
-            if options.negligible or options.severity_draws
-            else None
-        ),
+        severity=severity(counted, options.negligible, options.severity_draws, truth.negligible),
     )
 
 

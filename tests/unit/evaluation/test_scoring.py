@@ -25,6 +25,7 @@ from acbench.evaluation.answer_parsing import Outcome
 from acbench.evaluation.metrics import Cells, figures
 from acbench.evaluation.result import Scored
 from acbench.records import GOOD, Label, Prediction, Score
+from acbench.schema.read import parse
 from acbench.storage import bundled as editions
 from tests.support.lazy import lazy
 from tests.support.listings import DATA
@@ -94,6 +95,56 @@ class TestGoldenReplay:
         assert found.facts["counts"]["pooled"]["missing"] == 100
         assert found.value("accuracy", "pooled") == pytest.approx(517 / 1029)
         assert found.value("accuracy_anomalous", "pooled") == pytest.approx(517 / 929)
+
+
+class TestVelmsFigures:
+    """The macro-F1 and kappa of VELM's run with GPT-4o on VisA-AC: its released matrices, class by class."""
+
+    HEALED: Mapping[str, Mapping[int, int]] = {"cashew": {5: 4}, "macaroni1": {4: 0, 6: 3}}
+    """Category → column of a name that differs from the folder's by a sign or two → row of the class that it means."""
+
+    @staticmethod
+    def replayed(heal: Mapping[str, Mapping[int, int]]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        """What was released, and our figures of it."""
+        released = json.loads((DATA / "velm_visa_ac_results.json").read_text())
+        counted: dict[str, Cells] = {}
+        for key, facts in released.items():
+            for true, row in enumerate(facts.get("confusion_matrix", ())):
+                for answered, count in enumerate(row):
+                    outcome = Outcome("ok", (str(heal.get(key, {}).get(answered, answered)),))
+                    counted.setdefault(key, Counter())[(str(true),), outcome] += count
+        return released, figures({key: +cells for key, cells in counted.items()}, resamples=0, seed=0).estimates
+
+    def test_as_released(self) -> None:
+        released, found = self.replayed({})
+        for key, facts in released.items():
+            scope = "mean" if key == "overall" else key
+            assert found["kappa"][scope].value == pytest.approx(facts["cohen_kappa"], abs=1e-12)
+            assert found["f1_velm"][scope].value == pytest.approx(facts["macro_f1"], abs=1e-12)
+            if key != "overall":
+                assert found["macro_f1"][scope].value == pytest.approx(self.of_true_classes(facts))
+        assert self.shown(found) == ["0.696", "0.584", "0.555"]
+
+    @staticmethod
+    def of_true_classes(facts: Mapping[str, Any]) -> float:
+        matrix = np.array(facts["confusion_matrix"])
+        scores = 2 * np.diag(matrix) / (matrix.sum(axis=0) + matrix.sum(axis=1))
+        return float(np.mean(scores[matrix.any(axis=1)]))
+
+    @staticmethod
+    def shown(found: Mapping[str, Any]) -> list[str]:
+        return [f"{found[name]['mean'].value:.3f}" for name in ("accuracy", "f1_velm", "kappa")]
+
+    def test_with_names_matched_properly(self) -> None:
+        _, found = self.replayed(self.HEALED)
+        assert found["f1_velm"]["mean"] == found["macro_f1"]["mean"]
+        assert self.shown(found) == ["0.716", "0.627", "0.580"]
+
+    def test_an_answer_that_is_never_true_is_a_class_of_f1_zero(self) -> None:
+        truth, said = ["good", "good", "chip", "crack"], ["good", "?", "chip", "crack"]
+        found = score(truth, said)
+        assert found.value("macro_f1") == pytest.approx((2 / 3 + 1 + 1) / 3)
+        assert found.value("f1_velm") == pytest.approx(metrics.f1_score(truth, said, average="macro", zero_division=0))
 
 
 class TestAgainstScikitLearn:
@@ -217,6 +268,38 @@ class TestByHand:
         assert found["accuracy"] == pytest.approx(6 / 10)
         assert found["missed_defects"] == pytest.approx(2 / 3)
         assert found["false_stops"] == pytest.approx(2 / 7)  # one chip called a crack, one answer without a class
+        # Of four good, two; of three chips, one; of three others one crack and, as in VELM's code, two without a class.
+        assert found["three_way"] == pytest.approx(
+            {"normal": 2 / 4, "negligible": 1 / 3, "defect": 1, "mean": (2 / 4 + 1 / 3 + 1) / 3}
+        )
+
+    def test_three_kinds_are_means_over_the_categories(self) -> None:
+        found = score(
+            [*self.TRUTH, "good", "dent"],
+            [*self.SAID, "good", "good"],
+            [*["cup"] * 10, "jar", "jar"],
+            negligible=["cup/chip"],
+        ).facts["severity"]["mean"]["three_way"]
+        assert found == pytest.approx({"normal": 3 / 4, "negligible": 1 / 3, "defect": 1 / 2, "mean": 19 / 36})
+
+    def test_the_schema_may_say_what_is_negligible(self) -> None:
+        text = (
+            "benchmark: b\nsource: folders\nlicence: CC0-1.0\ncategories:\n  bottle:\n    classes:\n"
+            "      - {id: chip, negligible: yes}\n      - {id: dent}\n"
+        )
+        read, problems = parse(text)
+        assert read is not None and not problems
+        labels = [label(n, name) for n, name in enumerate(("chip", "dent", GOOD))]
+        answers = dict(zip([each.item_id for each in labels], ("chip", "chip", GOOD), strict=True))
+        found = acbench.score(labels, answers, schema=read, resamples=0).facts["severity"]
+        assert found["chosen"] == "as the schema says" and found["runs"][0]["negligible"] == ["bottle/chip"]
+        assert found["mean"]["three_way"]["defect"] == 0 and found["mean"]["false_stops"] == 0
+        plain, _ = parse(text.replace("{id: chip, negligible: yes}", "{id: chip, negligible: no}"))
+        silent, _ = parse(text.replace(", negligible: yes", ""))
+        assert plain is not None and silent is not None and plain.digest == silent.digest != read.digest
+        assert acbench.score(labels, answers, schema=plain, resamples=0).facts.get("severity") is None
+        _, problems = parse(text.replace("yes", "a bit"))
+        assert "'a bit' is neither yes nor no" in str(problems[0])
 
     def test_negligible_classes_can_be_drawn(self) -> None:
         found = score(self.TRUTH, self.SAID, severity_seeds=5).facts["severity"]
