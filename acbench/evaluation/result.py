@@ -158,7 +158,9 @@ class Scored:
             "counts": {scope: dataclasses.asdict(counts) for scope, counts in self.counts.items()},
             "scores": {
                 metric: {
-                    scope: _figure_json(estimate, self.figures.sizes[metric][scope])
+                    scope: _figure_json(
+                        estimate, self.figures.sizes[metric][scope], self.figures.missing.get(metric, {}).get(scope, "")
+                    )
                     for scope, estimate in scopes.items()
                 }
                 for metric, scopes in self.figures.estimates.items()
@@ -174,15 +176,15 @@ class Scored:
 
     @property
     def scores(self) -> tuple[Score, ...]:
-        """Every defined figure as a record. A figure without an interval has its value as both ends."""
+        """Every defined figure as a record."""
         return tuple(
             Score(
                 system=self.system,
                 scope=scope,
                 metric=metric,
                 value=estimate.value,
-                low=estimate.value if estimate.low is None else estimate.low,
-                high=estimate.value if estimate.high is None else estimate.high,
+                low=estimate.low,
+                high=estimate.high,
                 n=estimate.n,
                 n_unparsed=self.counts[POOLED if scope == MEAN else scope].unparsed,
             )
@@ -201,8 +203,8 @@ class Scored:
         return json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n"
 
 
-def _figure_json(estimate: Estimate | None, n: int) -> dict[str, float | None]:
-    """The JSON of a figure; one that is not defined still has its size."""
+def _figure_json(estimate: Estimate | None, n: int, missing: str) -> dict[str, float | str | None]:
+    """The JSON of a figure; one that is not defined still has its size. `missing`: why it has no interval."""
     if estimate is None:
         return {"value": None, "low": None, "high": None, "n": n}
-    return dataclasses.asdict(estimate)
+    return dataclasses.asdict(estimate) | ({"no_interval": missing} if missing else {})

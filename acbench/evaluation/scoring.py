@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from acbench._util.text import tidy
 from acbench.errors import AcbenchError
 from acbench.evaluation.answer_parsing import Outcome
-from acbench.evaluation.metrics import POOLED, UNUSABLE, Cells, by_class, cells, figures
+from acbench.evaluation.metrics import POOLED, UNUSABLE, by_class, cells, figures
 from acbench.evaluation.predictions import MAX_SHOWN, Answers
 from acbench.evaluation.result import (
     Bootstrap,
@@ -20,6 +20,7 @@ from acbench.evaluation.result import (
     UnusableAnswer,
 )
 from acbench.evaluation.severity import severity
+from acbench.evaluation.tallies import Cells
 from acbench.evaluation.truth import Truth
 from acbench.records import GOOD, JOIN
 from acbench.schema.views import ClassSet

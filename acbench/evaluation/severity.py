@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acbench.errors import AcbenchError
-from acbench.evaluation.metrics import Cells
+from acbench.evaluation.tallies import Cells
 from acbench.records import GOOD
 from acbench.schema.views import ClassSet
 

@@ -22,7 +22,9 @@ TITLES = {
     "accuracy_detected": "given detected",
     "macro_f1": "macro-F1",
     "f1_velm": "macro-F1 as VELM",
+    "balanced_accuracy": "balanced accuracy",
     "kappa": "kappa",
+    "mcc": "MCC",
     "jaccard": "Jaccard",
     "jaccard_anomalous": "Jaccard, anomalies",
     "missed": "missed",
@@ -35,6 +37,7 @@ SHORT_TITLES = {
     "accuracy_detected": "detected",
     "macro_f1": "F1",
     "f1_velm": "F1, VELM",
+    "balanced_accuracy": "balanced",
     "jaccard_anomalous": "J., an.",
     "false_alarms": "alarms",
     "floor_anomalous": "floor, an.",
@@ -66,8 +69,20 @@ def summary(score: Scored) -> list[Row]:
     rows: list[Row] = [("", "mean over categories", "pooled", "n")]
     for metric in _metrics(score):
         scopes, n = score.figures.estimates[metric], score.figures.sizes[metric][POOLED]
-        rows.append((TITLES[metric], interval(scopes[MEAN]), interval(scopes[POOLED]), f"{n:,}"))
+        missing = score.figures.missing.get(metric, {})
+        shown = (interval(scopes[scope]) + (" (–)" if scope in missing else "") for scope in (MEAN, POOLED))
+        rows.append((TITLES[metric], *shown, f"{n:,}"))
     return rows
+
+
+def without_interval(score: Scored) -> list[str]:
+    """Why figures of the summary have no interval, a reason a line."""
+    reasons: dict[str, list[str]] = {}
+    for metric in _metrics(score):
+        for scope in (MEAN, POOLED):
+            if why := score.figures.missing.get(metric, {}).get(scope):
+                reasons.setdefault(why, []).append(TITLES[metric])
+    return [f"(–) no interval of {', '.join(dict.fromkeys(of))}: {why}" for why, of in reasons.items()]
 
 
 def categories(score: Scored) -> list[Row]:
@@ -97,7 +112,8 @@ def text(score: Scored, *more: str) -> str:
     if score.note:
         lines.append(printable(f"Note: {score.note}"))
     lines += ["", table(summary(score)), "", table(categories(score)), ""]
-    lines.append("In percent; kappa and F1 times 100; intervals of 95 %.")
+    lines.append("In percent; kappa, MCC and F1 times 100; intervals of 95 %.")
+    lines += without_interval(score)
     if score.severity:
         lines += ["", table(severity(score.severity))]
     lines.append(f"No usable answer, counted as wrong: {unusable(score.counts[POOLED])}")
@@ -135,8 +151,9 @@ def markdown(score: Scored) -> str:
         f"# {md.escaped(score.system)} on {md.escaped(score.benchmark)}",
         md.escaped(headline(score)),
         _markdown_table([("figure", *head), *rows]),
-        f"Intervals: 95 %, bootstrap of {score.bootstrap.resamples:,} resamples within each category. "
+        f"Intervals: 95 %; Wilson's of shares, else BCa of {score.bootstrap.resamples:,} resamples within each class. "
         f"Without a usable answer, and counted as wrong: {unusable(score.counts[POOLED])}.",
+        *without_interval(score),
         *([f"Note: {md.escaped(score.note)}"] if score.note else []),
         "## Categories",
         _markdown_table(categories(score)),

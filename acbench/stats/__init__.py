@@ -17,6 +17,7 @@ from acbench.stats.agreement import (
     masi,
     why_no_coefficient,
 )
+from acbench.stats.bca import LeftOut, bca
 from acbench.stats.calibration import Calibration, CalibrationBin, calibration
 from acbench.stats.estimate import Estimate, EstimateJson, IntervalJson, rate
 from acbench.stats.finite import FaultPrior, draws_needed, is_bounded, most_left
@@ -34,8 +35,10 @@ __all__ = [
     "EstimateJson",
     "FaultPrior",
     "IntervalJson",
+    "LeftOut",
     "Scaling",
     "alternative_annotator",
+    "bca",
     "calibration",
     "cohen_kappa",
     "cross_validated",
