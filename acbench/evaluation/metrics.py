@@ -19,9 +19,9 @@ The scopes are each category; `mean`, the mean over the categories, which is the
 2505.02626); and `pooled`, all items together, where classes of different categories stay different.
 
 A share of items has the interval of Wilson (1927). Any other figure, and a mean over categories, has the BCa interval
-of resamples that are drawn as the benchmark is built (`tallies`). There is none where fewer than MIN_EACH items are
-right, or wrong: resamples of so few know nothing of what was not drawn. `Figures.missing` says why there is none. No
-interval has a width of zero.
+of resamples that are drawn as the benchmark is built (`tallies`). There is none of fewer than MIN_ITEMS items, nor
+where fewer than MIN_EACH are right, or wrong: resamples of so few know nothing of what was not drawn. `Figures.missing`
+says why there is none. No interval has a width of zero.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ SHARES: Mapping[str, tuple[str, str]] = {
 """Metrics that are shares of items → what is counted of what."""
 _COUNTED = {**SHARES, "jaccard_anomalous": ("right_anomalous", "anomalous"), "floor_anomalous": ("right", "anomalous")}
 """Metric → which items are right, of how many; of the others it is all items."""
-MIN_EACH = 5
-"""Items that have to be right, and wrong, for a bootstrap interval."""
+MIN_ITEMS, MIN_EACH = 30, 5
+"""Items that a bootstrap interval needs, and how many of them have to be right, and wrong."""
 MAX_ALONE = 0.1
 """Share of items that may be the only one of their right answer; resamples cannot vary them."""
-TOO_FEW = f"fewer than {MIN_EACH} of these images are right, or wrong"
+TOO_FEW = f"fewer than {MIN_ITEMS} images, or fewer than {MIN_EACH} of them right, or wrong"
 ALONE = "too many images are the only one of their class"
 NOTHING_VARIES = "resamples do not differ, or do not define it"
 
@@ -195,7 +195,7 @@ def _ends(part: _Part, name: str, hits: int, of: int, *, is_share: bool) -> tupl
         share = rate(hits, of)
         assert share is not None and share.low is not None and share.high is not None, "defined"
         return share.low, share.high
-    if min(hits, of - hits) < MIN_EACH:
+    if of < MIN_ITEMS or min(hits, of - hits) < MIN_EACH:
         return TOO_FEW
     if part.left_out.alone > MAX_ALONE:
         return ALONE

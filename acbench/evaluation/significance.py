@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from acbench.evaluation.metrics import estimate
+from acbench.evaluation.metrics import MIN_ITEMS, estimate
 from acbench.evaluation.predictions import Answers
 from acbench.evaluation.tallies import Floats, Strata
 from acbench.evaluation.truth import Truth
@@ -61,7 +61,8 @@ def compare_answers(truth: Truth, first: Answers, second: Answers, *, resamples:
     """Compare the accuracy of two systems with paired bootstrap intervals and McNemar's exact test.
 
     Items are drawn in pairs within each category and right answer: an item that is hard for both is drawn for both. The
-    intervals are BCa, as those of `metrics`; there is none where fewer than MIN_DISCORDANT items make the difference.
+    intervals are BCa, as those of `metrics`; there is none of fewer than MIN_ITEMS items, nor where fewer than
+    MIN_DISCORDANT make the difference.
     """
     counted = _cells(truth, first, second)
     parts = [
@@ -86,7 +87,7 @@ def compare_answers(truth: Truth, first: Answers, second: Answers, *, resamples:
         difference[metric] = {}
         for scope, (values, changes) in shares.items():
             influence = left_out.influence(0, np.concatenate(changes))
-            is_enough = resamples and discordant >= MIN_DISCORDANT
+            is_enough = resamples and n >= MIN_ITEMS and discordant >= MIN_DISCORDANT
             ends = bca(values[0], values[1:], left_out.acceleration(influence)) if is_enough else None
             found = estimate(values[0], ends or (np.nan, np.nan), n)
             assert found is not None, "defined in the data"
