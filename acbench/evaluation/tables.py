@@ -45,6 +45,8 @@ SHORT_TITLES = {
 """Heads of narrow columns, where they differ."""
 SINGLE_CLASS_METRICS = tuple(name for name in TITLES if not name.startswith("jaccard"))
 """Where every item has one class, the Jaccard index is the accuracy."""
+MAIN = ("accuracy", "accuracy_anomalous", "macro_f1", "balanced_accuracy", "kappa", "mcc")
+"""Figures that stand beside each other with their intervals."""
 SHOWN = 3
 """How many unusable answers, and how many images without an answer, the screen lists."""
 
@@ -67,7 +69,7 @@ def headline(score: Scored) -> str:
 def summary(score: Scored) -> list[Row]:
     """The overall figures, one a row: mean over the categories, and pooled."""
     rows: list[Row] = [("", "mean over categories", "pooled", "n")]
-    for metric in _metrics(score):
+    for metric in shown_metrics(score):
         scopes, n = score.figures.estimates[metric], score.figures.sizes[metric][POOLED]
         missing = score.figures.missing.get(metric, {})
         shown = (interval(scopes[scope]) + (" (–)" if scope in missing else "") for scope in (MEAN, POOLED))
@@ -75,10 +77,10 @@ def summary(score: Scored) -> list[Row]:
     return rows
 
 
-def without_interval(score: Scored) -> list[str]:
-    """Why figures of the summary have no interval, a reason a line."""
+def without_interval(score: Scored, metrics: Sequence[str] = ()) -> list[str]:
+    """Why figures of the summary have no interval, a reason a line. `metrics`: which; empty for all that are shown."""
     reasons: dict[str, list[str]] = {}
-    for metric in _metrics(score):
+    for metric in metrics or shown_metrics(score):
         for scope in (MEAN, POOLED):
             if why := score.figures.missing.get(metric, {}).get(scope):
                 reasons.setdefault(why, []).append(TITLES[metric])
@@ -87,12 +89,32 @@ def without_interval(score: Scored) -> list[str]:
 
 def categories(score: Scored) -> list[Row]:
     """The figures of each category, one category a row."""
-    metrics = _metrics(score)
+    metrics = shown_metrics(score)
     rows: list[Row] = [("category", "n", *(SHORT_TITLES.get(name, TITLES[name]) for name in metrics), "unusable")]
     for category, counts in score.counts.items():
         if category != POOLED:
             values = (number(score.value(metric, category)) for metric in metrics)
             rows.append((printable(category), f"{counts.items:,}", *values, str(counts.unusable)))
+    return rows
+
+
+def category_intervals(score: Scored) -> list[Row]:
+    """The main figures of each category with their intervals."""
+    rows: list[Row] = [("category", "n", *(TITLES[name] for name in MAIN))]
+    for category, counts in score.counts.items():
+        if category != POOLED:
+            values = (interval(score.figures.estimates[name][category]) for name in MAIN)
+            rows.append((category, f"{counts.items:,}", *values))
+    return rows
+
+
+def classes(score: Scored) -> list[Row]:
+    """Precision, recall and F1 of each class, and how many images show it."""
+    rows: list[Row] = [("category", "class", "precision", "recall", "F1", "support")]
+    for category, own in score.by_class.items():
+        for name, each in own.items():
+            shares = (number(each.precision), number(each.recall), number(each.f1))
+            rows.append((category, name, *shares, f"{each.items:,}"))
     return rows
 
 
@@ -157,6 +179,10 @@ def markdown(score: Scored) -> str:
         *([f"Note: {md.escaped(score.note)}"] if score.note else []),
         "## Categories",
         _markdown_table(categories(score)),
+        "With intervals:",
+        _markdown_table(category_intervals(score)),
+        "## Classes",
+        _markdown_table(classes(score)),
     ]
     if score.severity:
         parts += ["## Anomaly or defect", _markdown_table(severity(score.severity))]
@@ -202,7 +228,7 @@ def comparison(compared: PairedComparison, first: str, second: str) -> list[Row]
     """The differences of two systems, one metric a row."""
     rows: list[Row] = [(f"{first} minus {second}", "mean over categories", "pooled")]
     for metric, scopes in compared.difference.items():
-        rows.append((TITLES[metric], _difference(scopes[MEAN]), _difference(scopes[POOLED])))
+        rows.append((TITLES[metric], difference(scopes[MEAN]), difference(scopes[POOLED])))
     return rows
 
 
@@ -220,13 +246,15 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def _difference(estimate: Estimate) -> str:
+def difference(estimate: Estimate) -> str:
+    """In points: `+1.2 (-0.3 to +2.7)`."""
     if estimate.low is None or estimate.high is None:
         return f"{100 * estimate.value:+.1f}"
     return f"{100 * estimate.value:+.1f} ({100 * estimate.low:+.1f} to {100 * estimate.high:+.1f})"
 
 
-def _metrics(score: Scored) -> Sequence[str]:
+def shown_metrics(score: Scored) -> Sequence[str]:
+    """The figures that are shown; where every item has one class, Jaccard is accuracy and left out."""
     return tuple(TITLES) if score.view == "sets" else SINGLE_CLASS_METRICS
 
 

@@ -21,6 +21,7 @@ from acbench.stats.bca import LeftOut, bca
 from acbench.stats.calibration import Calibration, CalibrationBin, calibration
 from acbench.stats.estimate import Estimate, EstimateJson, IntervalJson, rate
 from acbench.stats.finite import FaultPrior, draws_needed, is_bounded, most_left
+from acbench.stats.multiple import holm, sign_flips
 from acbench.stats.scaling import IDENTITY, Scaling, cross_validated, fit_scaling
 
 __all__ = [
@@ -45,11 +46,13 @@ __all__ = [
     "draws_needed",
     "fit_scaling",
     "fleiss_kappa",
+    "holm",
     "is_bounded",
     "kappa",
     "krippendorff_alpha",
     "masi",
     "most_left",
     "rate",
+    "sign_flips",
     "why_no_coefficient",
 ]
