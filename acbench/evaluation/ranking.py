@@ -38,7 +38,7 @@ class Pair:
     p_holm: float
     """Corrected for the number of pairs."""
     mcnemar: McNemarTest
-    """Of all items together, not corrected."""
+    """The test of all items together, not corrected."""
 
     @property
     def differs(self) -> bool:

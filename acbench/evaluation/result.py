@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from acbench import __version__
+from acbench.evaluation.confidence import Confidence, Selective
 from acbench.evaluation.metrics import MEAN, POOLED, ClassFigures, Figures
 from acbench.evaluation.severity import Severity
 from acbench.evaluation.truth import Part
@@ -117,6 +118,10 @@ class Scored:
     confusion: Mapping[str, ConfusionMatrix]
     """By category."""
     unusable: Sequence[UnusableAnswer]
+    confidence: Confidence | None
+    """None unless answers give probabilities."""
+    selective: Selective | None
+    """None if every item has a usable answer."""
     severity: Severity | None
     """None unless it was asked for, or the schema says which classes are negligible."""
 
@@ -172,7 +177,8 @@ class Scored:
             "confusion": {category: dataclasses.asdict(matrix) for category, matrix in self.confusion.items()},
             "unusable": [dataclasses.asdict(answer) for answer in self.unusable],
         }
-        return facts if self.severity is None else {**facts, "severity": dataclasses.asdict(self.severity)}
+        more = {"confidence": self.confidence, "selective": self.selective, "severity": self.severity}
+        return facts | {name: dataclasses.asdict(part) for name, part in more.items() if part is not None}
 
     @property
     def scores(self) -> tuple[Score, ...]:

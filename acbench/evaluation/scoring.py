@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from acbench._util.text import tidy
 from acbench.errors import AcbenchError
 from acbench.evaluation.answer_parsing import Outcome
+from acbench.evaluation.confidence import confidence, selective
 from acbench.evaluation.metrics import POOLED, UNUSABLE, by_class, cells, figures
 from acbench.evaluation.predictions import MAX_SHOWN, Answers
 from acbench.evaluation.result import (
@@ -95,6 +96,8 @@ def score_answers(
             category: _confusion(category_cells, truth.axis(category)) for category, category_cells in counted.items()
         },
         unusable=_unusable(truth, answers),
+        confidence=confidence(truth, answers),
+        selective=selective(truth, answers),
         severity=severity(counted, options.negligible, options.severity_draws, truth.negligible),
     )
 

@@ -33,7 +33,7 @@ from acbench.schema.views import ClassSet
 Negligible = Mapping[str, frozenset[str]]
 """Category → class ids."""
 FEW_CLASSES = 4
-"""Of a category with more classes, two are drawn."""
+"""A category with more classes has two drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,7 @@ def text(score: Scored, *more: str) -> str:
     lines += ["", table(summary(score)), "", table(categories(score)), ""]
     lines.append("In percent; kappa, MCC and F1 times 100; intervals of 95 %.")
     lines += without_interval(score)
+    lines += confidence(score)
     if score.severity:
         lines += ["", table(severity(score.severity))]
     lines.append(f"No usable answer, counted as wrong: {unusable(score.counts[POOLED])}")
@@ -184,6 +185,7 @@ def markdown(score: Scored) -> str:
         "## Classes",
         _markdown_table(classes(score)),
     ]
+    parts += confidence(score)
     if score.severity:
         parts += ["## Anomaly or defect", _markdown_table(severity(score.severity))]
     for category, matrix in score.confusion.items():
@@ -192,6 +194,21 @@ def markdown(score: Scored) -> str:
         answers = [(answer.image, answer.why, answer.answer) for answer in score.unusable]
         parts += ["## Without a usable answer", _markdown_table([("image", "why", "answer"), *answers])]
     return "\n\n".join([*parts, "## Comparable with", f"`{comparability(score)}`"]) + "\n"
+
+
+def confidence(score: Scored) -> list[str]:
+    """What probabilities and abstentions are worth, a line each; empty where there are none."""
+    lines = []
+    if part := score.selective:
+        lines.append(f"Answered: {interval(part.coverage)}; of these wrong: {interval(part.risk)}")
+    if given := score.confidence:
+        top = ", ".join(f"top-{k} {interval(share)}" for k, share in given.top_k.items())
+        error, brier = number(given.calibration["error"]), number(given.calibration["brier"])
+        lines.append(
+            f"Probabilities of {given.answers:,} images: {top}; expected calibration error {error},"
+            f" Brier score {brier}, area under risk and coverage {number(given.aurc)}"
+        )
+    return lines
 
 
 def severity(figures: Severity) -> list[Row]:

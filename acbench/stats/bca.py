@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MIN_DEFINED = 0.9
-"""Of the resamples, so many have to define the figure."""
+"""Share of the resamples that have to define the figure."""
 
 
 @dataclass(frozen=True, slots=True)
