@@ -107,8 +107,11 @@ def _restore(run: Run, copy: Path) -> str:
 def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
     """Raise ReviewError for rows that the last run found and that are gone."""
     if copy != run.files.reviews_copy(sha256_file(copy)[:12]):
-        copy.unlink()
-        run.console.note(f"{run.files.project.relative(copy)} was damaged: it is no proof, and is made anew")
+        aside = copy.with_name(f"{copy.name}.damaged")  # it may be all that is left of somebody's decisions
+        copy.replace(aside)
+        run.console.note(
+            f"the copy of the reviews was damaged, and is made anew; it is {run.files.project.relative(aside)}"
+        )
         return
     known = {(review.item_id, review.reviewer, review.round) for review in reviews}
     lost = [row for row in tables.read(copy, Review) if (row.item_id, row.reviewer, row.round) not in known]
@@ -118,8 +121,7 @@ def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
         there = f"{run.files.reviews} has {len(reviews):,} rows" if run.files.reviews.exists() else f"{name} is gone"
         raise ReviewError(
             f"{there}, and {_decisions(len(lost))} that the last run found in it:\n{_listed(lost)}",
-            f"get them back: {_restore(run, copy)}\n"
-            f"    if they are to go, as on another branch: rm {' '.join(shlex.quote(str(path)) for path in gone)}",
+            f"get them back: {_restore(run, copy)}\n    if they are to go, as on another branch, {_set_aside(*gone)}",
         )
 
 
@@ -132,8 +134,14 @@ def _refuse_lost_labels(run: Run, reviews: Iterable[Review]) -> None:
             f"{path} says that people decided {len(lost):,} labels of which {run.files.reviews} knows nothing:\n"
             + _lines([f"{label.image}: {JOIN.join(label.labels) or label.status}, {label.reason}" for label in lost]),
             f"get the reviews back from git: git log -- {reviews_file}, then: git checkout COMMIT -- {reviews_file}\n"
-            f"    if they are to go, as on another branch: rm {shlex.quote(str(path))}",
+            f"    if they are to go, as on another branch, {_set_aside(path)}",
         )
+
+
+def _set_aside(*paths: Path) -> str:
+    """What to type so that files are no longer read, and still there."""
+    moves = (f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}" for path in paths)
+    return f"set aside what tells of them: {' && '.join(moves)}"
 
 
 def _unexplained(run: Run, reviews: Iterable[Review]) -> list[Label]:

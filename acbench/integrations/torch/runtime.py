@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -24,7 +25,12 @@ def import_torch() -> ModuleType:
     A torchvision that was built for another torch (a CUDA build beside a CPU one) fails to import because two of its
     compiled operators are missing, and takes timm, open_clip and transformers' vision classes with it. acbench uses
     none of these operators, so their signatures are declared and the import is tried again.
+
+    On a CPU torch's threads wait for each other after every layer. By default they spin while they wait, which on a
+    machine that does other work too made a forward pass eight times slower; now they sleep, unless the environment
+    says otherwise.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch is loaded
     torch = importlib.import_module("torch")
     try:
         import torchvision

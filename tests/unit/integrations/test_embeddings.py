@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from acbench.errors import AcbenchError
 from acbench.integrations.torch.embeddings import DEFAULT, Backbone, backbone
-from acbench.integrations.torch.runtime import device
+from acbench.integrations.torch.runtime import device, import_torch
 from tests.support.lazy import torch
 
 SIZE = 224
@@ -169,3 +170,15 @@ class TestNames:
 
 def test_there_is_a_device() -> None:
     assert torch.zeros(1, device=device()).sum() == 0
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_a_model_sleep_while_they_wait_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, before: str | None, after: str
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if before is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", before)
+    import_torch()
+    assert os.environ["OMP_WAIT_POLICY"] == after
+    monkeypatch.setenv("OMP_WAIT_POLICY", after)  # so that what was set here is taken back

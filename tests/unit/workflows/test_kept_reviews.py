@@ -117,8 +117,11 @@ class TestLost:
         path = project / KEPT / "reviews.jsonl"
         path.write_bytes(b"")
         told = here_in(project, "relabel", schema(project), status=1).err
-        for name in told.partition(": rm ")[2].split():
-            Path(name).unlink()
+        for move in told.partition("what tells of them: ")[2].split("&&"):
+            command, there, aside = move.split()
+            assert command == "mv" and not Path(aside).exists()
+            Path(there).rename(aside)
+        assert len(list((project / ".acbench").rglob("reviews-*.aside"))) == 1, "the decisions are still there"
         relabelled(project)
         assert all(row["decided_by"] != "people" for row in rows(project / KEPT / "labels.jsonl"))
 
