@@ -1,6 +1,6 @@
 """How often the 95 % intervals of a score hold the true value.
 
-    python -m tests.bench.coverage [--sets N] [--resamples R]
+    python -m tests.bench.coverage [--sets N] [--resamples R] [--only SHAPE]
 
 Made systems with a fixed chance of each answer to each class answer the images of a benchmark again and again: VisA-AC
 and MVTec-AC as bundled, and one category of 20 and of 80 images. The true value is that of infinitely many such
@@ -44,8 +44,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sets", type=int, default=300)
     parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--only", choices=SHAPES)
     given = parser.parse_args()
-    for shape, right in product(SHAPES, RIGHT):
+    for shape, right in product([given.only] if given.only else SHAPES, RIGHT):
         print(f"\n{shape}, {right:.0%} right")
         print(table([HEAD, *rows_of(shape, right, given.sets, given.resamples)]), flush=True)
 
