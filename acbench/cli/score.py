@@ -224,9 +224,9 @@ Examples:
 def score(shown_as: str, markdown: bool, as_json: bool, **given: Any) -> int:
     """Score what a system answered against the labels: figures with intervals, and confusion matrices.
 
-    ANSWERS: the file of one system, as --predictions; or several files or baselines, which are compared on the same
-    images: a table with intervals, each pair with Holm's correction for many comparisons, and the ranks that the
-    differences support.
+    ANSWERS: the file of one system, as --predictions, or a baseline, as --system; or several of these, which are
+    compared on the same images: a table with intervals, each pair with Holm's correction for many comparisons, and the
+    ranks that the differences support.
 
     Every image of the test split counts. An answer that is missing, empty or names no class is wrong, and shown; an
     unknown image, or an image with two answers, is an error.
@@ -257,11 +257,13 @@ def score(shown_as: str, markdown: bool, as_json: bool, **given: Any) -> int:
 
 
 def _named(options: ScoreOptions) -> ScoreOptions:
-    """The options with one file of ANSWERS as the predictions. With --truth, what stands first may be a file, too."""
+    """The options with one of ANSWERS as the predictions or the system. With --truth, the first may be a file, too."""
     first = options.benchmark
     answers = options.answers
     if options.truth is not None and first is not None and Path(first).suffix.lower() in ANSWER_FILES:
         options, answers = dataclasses.replace(options, benchmark=None), (first, *answers)
+    if len(answers) == 1 and options.system is None and not Path(answers[0]).suffix and not Path(answers[0]).exists():
+        return dataclasses.replace(options, system=answers[0], answers=())
     if len(answers) == 1 and options.predictions is None:
         return dataclasses.replace(options, predictions=Path(answers[0]), answers=())
     return dataclasses.replace(options, answers=answers)

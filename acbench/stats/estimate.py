@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TypedDict
 
-
 Z = 1.959963984540054
 """The 97.5 % point of the normal distribution."""
 
