@@ -288,9 +288,9 @@ class Score:
     metric: str
     """One of `acbench.evaluation.metrics.METRICS`."""
     value: float
-    low: float
-    high: float
-    """`low` and `high` are the ends of the 95 % interval."""
+    low: float | None
+    high: float | None
+    """`low` and `high` are the ends of the 95 % interval; None without one."""
     n: int
     """Number of items that the value is a share of."""
     n_unparsed: int

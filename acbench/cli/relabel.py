@@ -194,10 +194,16 @@ def _answers(counts: AnswerCounts) -> str:
 
 
 def _error(audit: Audit) -> str:
+    open_ones = ""
+    if audit.unsettled and audit.bounds:
+        low, high = audit.bounds
+        open_ones = (
+            f"; people are unsure or differ about {audit.unsettled:,} more, with which it is {low:.1%} to {high:.1%}"
+        )
     if audit.error is None:
-        return f"unknown until some of the {audit.asked:,} audited ones are reviewed"
+        return f"unknown until some of the {audit.asked:,} audited ones are settled{open_ones}"
     interval = f"95 % interval {audit.error.low:.1%} to {audit.error.high:.1%}"
-    return f"{audit.error.value:.1%} ({interval}, from {audit.answered:,} of {audit.asked:,} audited)"
+    return f"{audit.error.value:.1%} ({interval}, from {audit.answered:,} of {audit.asked:,} audited{open_ones})"
 
 
 def _curve(plan: PlanReport) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from acbench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from acbench.workflows.score import PairReport, ScoreOptions
+    from acbench.workflows.score import PairReport, ScoreOptions, ScoreReport
 
 BACKBONE = "Image model of the detector and of `few_shot`: efficientnet-lite0, timm:MODEL[@FILE].  [default: bundled]"
 
@@ -90,10 +91,12 @@ detector_options = together(
 """Which images are anomalous, and where."""
 
 
+ANSWER_FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
 EPILOG = """\b
 Examples:
   acbench score visa_ac --predictions answers.csv
-  acbench score visa_ac --compare mine.csv theirs.csv
+  acbench score visa_ac a.csv b.csv c.csv
+  acbench score visa_ac a.csv b.csv c.csv --format latex
   acbench score mvtec_ac --system few_shot --root ~/data/mvtec_ad
   acbench score --truth my-org/visa-ac@v1.0.0 --predictions answers.csv
   acbench score --truth labels.csv --predictions answers.csv
@@ -102,6 +105,7 @@ Examples:
 
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("benchmark", required=False)
+@click.argument("answers", nargs=-1)
 @option(
     "--predictions",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -132,7 +136,8 @@ Examples:
     "pair",
     nargs=2,
     metavar="A B",
-    help="Compare two files or baselines on the same images: is their difference more than chance?",
+    help="Compare two files or baselines on the same images with McNemar's test; for more of them, name them as"
+    " ANSWERS.",
 )
 @option(
     "--view",
@@ -159,8 +164,18 @@ Examples:
     help="Refuse what is no fair leaderboard entry: ground-truth masks, an unstated localisation, a part of the"
     " categories.",
 )
-@option("--negligible", multiple=True, metavar="CATEGORY/CLASS", help="Count this class as no defect; can be repeated.")
-@option("--severity", type=click.IntRange(1), metavar="DRAWS", help="Draw negligible classes this often instead.")
+@option(
+    "--negligible",
+    multiple=True,
+    metavar="CATEGORY/CLASS",
+    help="Count this class as no defect; can be repeated.  [default: as the schema says, if it does]",
+)
+@option(
+    "--severity",
+    type=click.IntRange(1),
+    metavar="DRAWS",
+    help="Draw negligible classes this often instead; VELM's table 4 has 5.",
+)
 @option(
     "--resamples",
     type=click.IntRange(0, 100_000),
@@ -195,25 +210,41 @@ Examples:
 @proposer_option("--clip-weights", metavar="TAG_OR_FILE", help="Its weights, if MODEL is a name of open_clip.")
 @detector_options
 @root_option("The dataset's folder or URL, if a baseline needs it and no earlier command named it.")
-@option("--markdown", is_flag=True, help="Print Markdown.")
+@option(
+    "--format",
+    "shown_as",
+    type=click.Choice(["text", "latex", "markdown", "csv", "json"]),
+    default="text",
+    show_default=True,
+    help="Print text, the tables of a paper (LaTeX with booktabs, or Markdown), or every figure (CSV, JSON).",
+)
+@option("--markdown", is_flag=True, help="Print Markdown, as --format markdown does.")
 @json_option
 @project_option
-def score(markdown: bool, as_json: bool, **given: Any) -> int:
+def score(shown_as: str, markdown: bool, as_json: bool, **given: Any) -> int:
     """Score what a system answered against the labels: figures with intervals, and confusion matrices.
+
+    ANSWERS: the file of one system, as --predictions, or a baseline, as --system; or several of these, which are
+    compared on the same images: a table with intervals, each pair with Holm's correction for many comparisons, and the
+    ranks that the differences support.
 
     Every image of the test split counts. An answer that is missing, empty or names no class is wrong, and shown; an
     unknown image, or an image with two answers, is an error.
     """
     from acbench.cli.screen import Screen
-    from acbench.evaluation import tables
     from acbench.workflows.score import ScoreOptions, compare_pair
     from acbench.workflows.score import score as run_score
 
-    options = ScoreOptions(**given)  # click gives a value for each of its fields
+    options = _named(ScoreOptions(**given))  # click gives a value for each of its fields
     _check(options)
+    shown_as = _format(shown_as, markdown, as_json)
+    if len(options.answers) > 1:
+        return _ranked(options, shown_as)
     if options.pair:
+        if shown_as not in ("text", "json"):
+            raise click.UsageError(f"--compare prints no {shown_as}: name the two as ANSWERS")
         compared = compare_pair(options, options.pair)
-        if as_json:
+        if shown_as == "json":
             click.echo(json.dumps(compared.to_json(), indent=1, ensure_ascii=False))
         else:
             click.echo(_comparison_text(compared))
@@ -221,14 +252,69 @@ def score(markdown: bool, as_json: bool, **given: Any) -> int:
             click.echo(f"Note: {note}", err=True)
         return 3 if compared.failed else 0
     report = run_score(options, Screen())
-    if as_json:
-        click.echo(report.score.json(), nl=False)
-    elif markdown:
-        click.echo(tables.markdown(report.score), nl=False)
+    click.echo(_shown(report, shown_as), nl=shown_as == "text")
+    return 3 if report.failed else 0
+
+
+def _named(options: ScoreOptions) -> ScoreOptions:
+    """The options with one of ANSWERS as the predictions or the system. With --truth, the first may be a file, too."""
+    first = options.benchmark
+    answers = options.answers
+    if options.truth is not None and first is not None and Path(first).suffix.lower() in ANSWER_FILES:
+        options, answers = dataclasses.replace(options, benchmark=None), (first, *answers)
+    if len(answers) == 1 and options.system is None and not Path(answers[0]).suffix and not Path(answers[0]).exists():
+        return dataclasses.replace(options, system=answers[0], answers=())
+    if len(answers) == 1 and options.predictions is None:
+        return dataclasses.replace(options, predictions=Path(answers[0]), answers=())
+    return dataclasses.replace(options, answers=answers)
+
+
+def _format(shown_as: str, markdown: bool, as_json: bool) -> str:
+    """How to print; raises UsageError for two ways at once."""
+    ways = {
+        way for way, is_given in (("markdown", markdown), ("json", as_json), (shown_as, shown_as != "text")) if is_given
+    }
+    if len(ways) > 1:
+        raise click.UsageError(f"print one of {', '.join(sorted(ways))}")
+    return ways.pop() if ways else "text"
+
+
+def _shown(report: ScoreReport, shown_as: str) -> str:
+    from acbench.evaluation import paper_tables, tables
+
+    score = report.score
+    if shown_as == "json":
+        return score.json()
+    if shown_as == "markdown":
+        return tables.markdown(score)
+    if shown_as == "csv":
+        return paper_tables.csv_text([score])
+    if shown_as == "latex":
+        return paper_tables.latex(paper_tables.of_score(score))
+    return "\n".join([tables.text(score, f"Truth: {report.truth}"), *(f"  {path}" for path in report.files)])
+
+
+def _ranked(options: ScoreOptions, shown_as: str) -> int:
+    from acbench.evaluation import paper_tables, tables
+    from acbench.workflows.score_many import rank_systems
+
+    report = rank_systems(options)
+    ranking = report.ranking
+    if shown_as == "json":
+        click.echo(json.dumps(ranking.to_json(), indent=1, ensure_ascii=False))
+    elif shown_as == "csv":
+        click.echo(paper_tables.csv_text(ranking.scores), nl=False)
+    elif shown_as == "latex":
+        click.echo(paper_tables.latex(paper_tables.of_ranking(ranking)), nl=False)
+    elif shown_as == "markdown":
+        click.echo(paper_tables.markdown(paper_tables.of_ranking(ranking)), nl=False)
     else:
-        click.echo(tables.text(report.score, f"Truth: {report.truth}"))
-        for path in report.files:
-            click.echo(f"  {path}")
+        scored = ranking.scores[0]
+        click.echo(f"{scored.benchmark}: {scored.items:,} images, {scored.view} view\nTruth: {report.truth}\n")
+        click.echo(paper_tables.text(ranking))
+        click.echo(f"Comparable with what has the same: {tables.comparability(scored)}")
+    for note in report.notes:
+        click.echo(f"Note: {note}", err=True)
     return 3 if report.failed else 0
 
 
@@ -238,8 +324,10 @@ def _check(options: ScoreOptions) -> None:
 
     if options.benchmark is None and options.truth is None:
         raise click.UsageError("give a benchmark, or --truth RELEASE_OR_FILE")
-    if sum(map(bool, (options.predictions, options.system, options.pair))) != 1:
-        raise click.UsageError("give --predictions FILE, --system NAME, or --compare A B")
+    if sum(map(bool, (options.predictions, options.system, options.pair, options.answers))) != 1:
+        raise click.UsageError("give the file of the answers (or several), --system NAME, or --compare A B")
+    if options.answers:
+        _refuse_several(options)
     if options.column and options.system:
         raise click.UsageError("--column goes with files; the answers of a system are kept in one place")
     if options.truth and options.system:
@@ -251,6 +339,14 @@ def _check(options: ScoreOptions) -> None:
     check_gate(options.gate)
     if options.system == KEPT_SYSTEM:
         _refuse_typed("detector", "false_alarms", "gate", "input_size")
+
+
+def _refuse_several(options: ScoreOptions) -> None:
+    """Raises UsageError for options that are about one system."""
+    about_one = {"name": "--name", "localisation": "--localisation", "leaderboard": "--leaderboard", "out": "--out"}
+    for field, flag in about_one.items():
+        if getattr(options, field):
+            raise click.UsageError(f"{flag} goes with one system")
 
 
 def _refuse_typed(*names: str) -> None:

@@ -91,21 +91,30 @@ class AnswerVocabulary:
         parts = names_in(text)
         return self._parse_set(parts) if len(parts) > 1 else UNKNOWN
 
-    def _parse_probabilities(self, shares: Mapping[object, object]) -> Outcome:
-        """Parse what is likely how much. A class that is named twice has the sum."""
+    def probabilities(self, answer: object) -> dict[ClassSet, float]:
+        """Class → probability, of an answer that gives them; empty for any other, and if one of them cannot be read.
+
+        A class that is named twice has the sum.
+        """
         likely: dict[ClassSet, float] = {}
-        if len(shares) > MAX_CLASSES:
-            return UNKNOWN
-        for name, share in shares.items():
+        if not isinstance(answer, Mapping) or len(answer) > MAX_CLASSES:
+            return {}
+        for name, share in answer.items():
             if share is None:  # a column of structs has every field in every row
                 continue
             meaning = self._parse_text(str(name))
             if isinstance(share, bool | str) or not isinstance(share, SupportsFloat) or not meaning.usable:
-                return UNKNOWN
+                return {}
             if not 0 <= float(share) <= 1:
-                return UNKNOWN
+                return {}
             likely[meaning.labels] = likely.get(meaning.labels, 0.0) + float(share)
-        largest = max(likely.values(), default=0.0)
+        return likely
+
+    def _parse_probabilities(self, shares: Mapping[object, object]) -> Outcome:
+        likely = self.probabilities(shares)
+        if not likely:
+            return UNKNOWN if any(share is not None for share in shares.values()) else EMPTY
+        largest = max(likely.values())
         best = [labels for labels, share in likely.items() if share == largest]
         return Outcome("ok", best[0]) if largest > 0 and len(best) == 1 else EMPTY
 

@@ -59,7 +59,7 @@ def score(
     `schema`: the label schema, its name or path. Without one the classes are those that occur in `labels`.
 
     `resamples`, `seed`: of the bootstrap. `negligible`, `severity_seeds`: classes that are no defects, or how often to
-    draw them; see `evaluation.severity`.
+    draw them; without either, those that the schema says are; see `evaluation.severity`.
 
     Raises AcbenchError for an unknown item, a second row about an item, or a label outside the schema, and names it; or
     if no answer can be used.

@@ -1,11 +1,4 @@
-"""Computes the figures of one system, with bootstrap intervals, from counts of (right answer, outcome).
-
-An item matters only through its cell, so drawing n items with replacement is drawing the counts of the cells from a
-multinomial distribution: the same bootstrap, at a cost that does not grow with the number of items. Resamples are drawn
-within each category, and the intervals are the 2.5 and 97.5 percentiles (Efron and Tibshirani 1993, chapter 13).
-
-Every resample has the classes and categories of the data. A class or category of which no item is drawn keeps the value
-that it has in the data: left out, or counted as 0, it would pull every resample the same way, away from the value.
+"""Computes the figures of one system, with intervals, from counts of (right answer, outcome).
 
 An item is *called normal* if the answer is `good`; an item without a usable answer is not. In each scope:
 
@@ -15,36 +8,46 @@ An item is *called normal* if the answer is `good`; an item without a usable ans
 - `missed`: called normal, of anomalous items; `false_alarms`: not called normal, of normal items;
 - `jaccard`, `jaccard_anomalous`: mean Jaccard index of the right and the answered set (0 without an answer);
 - `macro_f1`: mean F1 of the classes that occur, `good` included; 0 for one that is never answered;
+- `f1_velm`: the macro-F1 of the VELM paper, which also counts, with an F1 of 0, each class that is answered and never
+  true, and all answers that are not usable as one more;
+- `balanced_accuracy`: mean recall of the right answers that occur;
 - `kappa`: Cohen's kappa of truth and answers, where no usable answer is an answer of its own;
+- `mcc`: Matthews' correlation coefficient of several classes (Gorodkin 2004), with answers as for `kappa`;
 - `floor`, `floor_anomalous`: accuracy of always answering the category's most frequent class. No interval.
 
 The scopes are each category; `mean`, the mean over the categories, which is the main figure of the VELM paper (arXiv
 2505.02626); and `pooled`, all items together, where classes of different categories stay different.
+
+A share of items has the interval of Wilson (1927). Any other figure, and a mean over categories, has the BCa interval
+of resamples that are drawn as the benchmark is built (`tallies`). There is none of fewer than MIN_ITEMS items, nor
+where fewer than MIN_EACH are right, or wrong: resamples of so few know nothing of what was not drawn. `Figures.missing`
+says why there is none. No interval has a width of zero.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from acbench.evaluation.answer_parsing import Outcome
 from acbench.evaluation.predictions import Answers
+from acbench.evaluation.tallies import Cells, Floats, Table, Tally, total
 from acbench.evaluation.truth import Truth
-from acbench.records import GOOD
 from acbench.schema.views import ClassSet
-from acbench.stats import Estimate
+from acbench.stats import Estimate, LeftOut, bca, rate
 
 METRICS = (
     "accuracy",
     "accuracy_anomalous",
     "accuracy_detected",
     "macro_f1",
+    "f1_velm",
+    "balanced_accuracy",
     "kappa",
+    "mcc",
     "jaccard",
     "jaccard_anomalous",
     "missed",
@@ -57,9 +60,23 @@ MEAN, POOLED = "mean", "pooled"
 UNUSABLE = ("unknown", "empty", "error", "missing")
 """Outcomes without a usable answer."""
 
-Floats = NDArray[np.float64]
-Cells = Counter[tuple[ClassSet, Outcome]]
-"""(right answer, outcome) → items."""
+SHARES: Mapping[str, tuple[str, str]] = {
+    "accuracy": ("right", "all"),
+    "accuracy_anomalous": ("right_anomalous", "anomalous"),
+    "accuracy_detected": ("right_anomalous", "detected"),
+    "missed": ("missed", "anomalous"),
+    "false_alarms": ("false", "normal"),
+}
+"""Metrics that are shares of items → what is counted of what."""
+_COUNTED = {**SHARES, "jaccard_anomalous": ("right_anomalous", "anomalous"), "floor_anomalous": ("right", "anomalous")}
+"""Metric → which items are right, of how many; of the others it is all items."""
+MIN_ITEMS, MIN_EACH = 30, 5
+"""Items that a bootstrap interval needs, and how many of them have to be right, and wrong."""
+MAX_ALONE = 0.1
+"""Share of items that may be the only one of their right answer; resamples cannot vary them."""
+TOO_FEW = f"fewer than {MIN_ITEMS} images, or fewer than {MIN_EACH} of them right, or wrong"
+ALONE = "too many images are the only one of their class"
+NOTHING_VARIES = "resamples do not differ, or do not define it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,8 @@ class Figures:
     """Metric → scope → estimate; None where the metric is not defined."""
     sizes: Mapping[str, Mapping[str, int]]
     """Metric → scope → items that the metric is a share of."""
+    missing: Mapping[str, Mapping[str, str]]
+    """Metric → scope → why it has a value and no interval; only those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,29 +115,115 @@ def cells(truth: Truth, answers: Answers) -> dict[str, Cells]:
 
 
 def figures(counted: Mapping[str, Cells], *, resamples: int, seed: int) -> Figures:
-    """Compute all figures. The same counts and seed give the same figures."""
-    tables = [_Table(category_cells) for category_cells in counted.values()]
-    # The first row holds the counts of the data, each other row those of a resample: a metric is computed for all rows
-    # at once.
-    rows = [
-        np.vstack([table.counts[None], _resampled(table.counts, resamples, (seed, zlib.crc32(name.encode())))])
-        for name, table in zip(counted, tables, strict=True)
+    """Compute all figures. The same counts and seed give the same figures; no resamples, no intervals."""
+    parts = [
+        _Part.of(Table(category_cells), resamples, (seed, zlib.crc32(name.encode())))
+        for name, category_cells in counted.items()
     ]
-    parts = [table.sums(counts) for table, counts in zip(tables, rows, strict=True)]
-    scopes = {name: part.metrics() for name, part in zip(counted, parts, strict=True)}
-    means = {name: mean_of_defined(np.stack([scope[name] for scope in scopes.values()])) for name in METRICS}
-    scopes = {MEAN: means, POOLED: _pooled(parts).metrics(), **scopes}
-    sizes = {name: part.sizes() for name, part in zip(counted, parts, strict=True)}
-    total = {name: sum(size[name] for size in sizes.values()) for name in METRICS}
-    sizes = {MEAN: total, POOLED: total, **sizes}
+    scopes = {MEAN: _mean(parts), POOLED: _pooled(parts), **dict(zip(counted, parts, strict=True))}
     estimates: dict[str, dict[str, Estimate | None]] = {name: {} for name in METRICS}
-    for scope, values in scopes.items():
-        table = np.stack([values[name] for name in METRICS])
-        ends = _interval_ends(table[:, 1:]) if resamples else np.full((2, len(METRICS)), np.nan)
-        for row, name in enumerate(METRICS):
-            interval = np.full(2, np.nan) if name.startswith("floor") else ends[:, row]
-            estimates[name][scope] = estimate(table[row, 0], interval, sizes[scope][name])
-    return Figures(estimates, {name: {scope: sizes[scope][name] for scope in scopes} for name in METRICS})
+    sizes: dict[str, dict[str, int]] = {name: {} for name in METRICS}
+    missing: dict[str, dict[str, str]] = {}
+    for scope, part in scopes.items():
+        for name in METRICS:
+            hits, of = (round(float(part.data[key])) for key in _COUNTED.get(name, ("right", "all")))
+            found = estimate(part.values[name][0], (np.nan, np.nan), of)
+            if found is not None and resamples and not name.startswith("floor"):
+                ends = _ends(part, name, hits, of, is_share=name in SHARES and (scope != MEAN or len(parts) == 1))
+                if isinstance(ends, str):
+                    missing.setdefault(name, {})[scope] = ends
+                else:
+                    found = estimate(found.value, ends, of)
+            estimates[name][scope], sizes[name][scope] = found, of
+    return Figures(estimates, sizes, missing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is known of a scope."""
+
+    data: Mapping[str, float]
+    """What is counted in the data."""
+    tally: Tally
+    """What is counted in the data, the first row, and in the resamples."""
+    values: Mapping[str, Floats]
+    """Metric → the same rows."""
+    without: Tally
+    """What is counted without an item of each cell."""
+    values_without: Mapping[str, Floats]
+    left_out: LeftOut
+
+    @classmethod
+    def of(cls, table: Table, resamples: int, seed: tuple[int, ...]) -> _Part:
+        """Count and compute for one category."""
+        rows, left_out = table.strata.left_out()
+        tally = table.tally(np.vstack([table.strata.counts[None], table.strata.resampled(resamples, seed)]))
+        without = table.tally(rows if resamples else rows[:0])
+        return cls(_first(tally), tally, _metrics(tally), without, _metrics(without), left_out)
+
+
+def _first(tally: Tally) -> dict[str, float]:
+    return {name: float(values[0]) for name, values in tally.items()}
+
+
+def _mean(parts: Sequence[_Part]) -> _Part:
+    """The means over categories. To leave an item out changes only the value of its own."""
+    values = {name: mean_of_defined(np.stack([part.values[name] for part in parts])) for name in METRICS}
+    without: dict[str, Floats] = {}
+    for name in METRICS:
+        defined = sum(not np.isnan(part.values[name][0]) for part in parts) or 1
+        changes = [np.nan_to_num(part.values_without[name] - part.values[name][0]) / defined for part in parts]
+        without[name] = values[name][0] + np.concatenate(changes)
+    pooled = total(part.tally for part in parts)
+    return _Part(_first(pooled), pooled, values, {}, without, LeftOut.of_all([part.left_out for part in parts]))
+
+
+def _pooled(parts: Sequence[_Part]) -> _Part:
+    tally = total(part.tally for part in parts)
+    data = _first(tally)
+    without = {
+        key: np.concatenate([data[key] + (part.without[key] - part.data[key]) for part in parts]) for key in tally
+    }
+    return _Part(
+        data, tally, _metrics(tally), without, _metrics(without), LeftOut.of_all([part.left_out for part in parts])
+    )
+
+
+def _ends(part: _Part, name: str, hits: int, of: int, *, is_share: bool) -> tuple[float, float] | str:
+    """The ends of the interval of a figure, or why it has none."""
+    if is_share:
+        share = rate(hits, of)
+        assert share is not None and share.low is not None and share.high is not None, "defined"
+        return share.low, share.high
+    if of < MIN_ITEMS or min(hits, of - hits) < MIN_EACH:
+        return TOO_FEW
+    if part.left_out.alone > MAX_ALONE:
+        return ALONE
+    values = part.values[name]
+    influence = part.left_out.influence(float(values[0]), part.values_without[name])
+    return bca(float(values[0]), values[1:], part.left_out.acceleration(influence)) or NOTHING_VARIES
+
+
+def _metrics(tally: Tally) -> dict[str, Floats]:
+    """Metric → value in each row, nan where it is not defined."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        everything = tally["all"]
+        observed, chance = tally["right"] / everything, tally["chance"] / everything**2
+        spread = (everything**2 - tally["answered_squared"]) * (everything**2 - tally["true_squared"])
+        return {
+            **{name: tally[hits] / tally[of] for name, (hits, of) in SHARES.items()},
+            "macro_f1": tally["f1"] / tally["classes"],
+            "f1_velm": tally["f1"] / (tally["classes"] + tally["never_true"]),
+            "balanced_accuracy": tally["recalls"] / tally["answers"],
+            "kappa": np.where(1 - chance > 1e-12, (observed - chance) / (1 - chance), np.nan),
+            "mcc": np.where(
+                spread > 1e-9, (tally["right"] * everything - tally["chance"]) / np.sqrt(np.abs(spread)), np.nan
+            ),
+            "jaccard": tally["jaccard"] / everything,
+            "jaccard_anomalous": tally["jaccard_anomalous"] / tally["anomalous"],
+            "floor": tally["floor"] / everything,
+            "floor_anomalous": tally["floor_anomalous"] / tally["anomalous"],
+        }
 
 
 def by_class(counted: Cells, axis: Sequence[ClassSet]) -> dict[str, ClassFigures]:
@@ -140,121 +245,6 @@ def by_class(counted: Cells, axis: Sequence[ClassSet]) -> dict[str, ClassFigures
     return classes
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """Sums over the items of a scope, one row a resample."""
-
-    named: dict[str, Floats]
-    """What is counted → (R,)."""
-    hits: Floats
-    """(R, classes): times true and answered."""
-    both: Floats
-    """(R, classes): times true plus times answered."""
-    occurs: Floats
-    """(R, classes): times true."""
-    chance: Floats
-    """(R,): over all answers, the sum of times true multiplied by times answered."""
-    floor: Floats
-    """(R,): times the most frequent answer is true."""
-    floor_anomalous: Floats
-
-    def metrics(self) -> dict[str, Floats]:
-        """Metric → value in each row, nan where it is not defined."""
-        sums = self.named
-        with np.errstate(invalid="ignore", divide="ignore"):
-            f1 = np.where(self.occurs > 0, 2 * self.hits / self.both, np.nan)
-            observed, chance = sums["right"] / sums["all"], self.chance / sums["all"] ** 2
-            return {
-                "accuracy": observed,
-                "accuracy_anomalous": sums["right_anomalous"] / sums["anomalous"],
-                "accuracy_detected": sums["right_anomalous"] / sums["detected"],
-                "macro_f1": mean_of_defined(f1.T),
-                "kappa": np.where(1 - chance > 1e-12, (observed - chance) / (1 - chance), np.nan),
-                "jaccard": sums["jaccard"] / sums["all"],
-                "jaccard_anomalous": sums["jaccard_anomalous"] / sums["anomalous"],
-                "missed": sums["missed"] / sums["anomalous"],
-                "false_alarms": sums["false"] / sums["normal"],
-                "floor": self.floor / sums["all"],
-                "floor_anomalous": self.floor_anomalous / sums["anomalous"],
-            }
-
-    def sizes(self) -> dict[str, int]:
-        """Metric → items that it is a share of."""
-        of = {"accuracy_detected": "detected", "false_alarms": "normal"}
-        of |= dict.fromkeys(("accuracy_anomalous", "jaccard_anomalous", "missed", "floor_anomalous"), "anomalous")
-        return {name: int(self.named[of.get(name, "all")][0]) for name in METRICS}
-
-
-class _Table:
-    """The cells of one category, and what each of them counts for."""
-
-    def __init__(self, counted: Cells) -> None:
-        ordered = sorted(counted.items(), key=lambda cell: _order(*cell[0]))
-        self.counts = np.array([count for _, count in ordered])
-        pairs = [(wanted, outcome.labels) for (wanted, outcome), _ in ordered]
-        normal = np.array([wanted == (GOOD,) for wanted, _ in pairs])
-        called_normal = np.array([answered == (GOOD,) for _, answered in pairs])
-        right = np.array([wanted == answered for wanted, answered in pairs])
-        jaccard = np.array([_jaccard(wanted, answered) for wanted, answered in pairs])
-        self.features = {
-            "all": np.ones(len(pairs)),
-            "normal": normal,
-            "anomalous": ~normal,
-            "right": right,
-            "right_anomalous": right & ~normal,
-            "detected": ~normal & ~called_normal,
-            "missed": ~normal & called_normal,
-            "false": normal & ~called_normal,
-            "jaccard": jaccard,
-            "jaccard_anomalous": jaccard * ~normal,
-        }
-        classes = sorted({label for wanted, _ in pairs for label in wanted})
-        self.true = np.array([[label in wanted for label in classes] for wanted, _ in pairs], dtype=float)
-        self.answered = np.array([[label in answered for label in classes] for _, answered in pairs], dtype=float)
-        sets = sorted({wanted for wanted, _ in pairs})
-        self.true_sets = np.array([[wanted == labels for labels in sets] for wanted, _ in pairs], dtype=float)
-        self.answered_sets = np.array([[answered == labels for labels in sets] for _, answered in pairs], dtype=float)
-        self.anomalous_sets = np.array([labels != (GOOD,) for labels in sets])
-
-    def sums(self, counts: NDArray[np.int64]) -> _Sums:
-        """Sum over the cells for each row of counts (R, cells)."""
-        drawn = counts.astype(float)
-        named = drawn @ np.stack(list(self.features.values()), axis=1).astype(float)
-        occurs, true_sets = drawn @ self.true, drawn @ self.true_sets
-        return _Sums(
-            named=dict(zip(self.features, named.T, strict=True)),
-            hits=drawn @ (self.true * self.answered),
-            both=occurs + drawn @ self.answered,
-            occurs=occurs,
-            chance=(true_sets * (drawn @ self.answered_sets)).sum(axis=1),
-            floor=true_sets.max(axis=1),
-            floor_anomalous=np.where(self.anomalous_sets, true_sets, 0).max(axis=1),
-        )
-
-
-def _order(wanted: ClassSet, outcome: Outcome) -> str:
-    """Sort cells by their content, not by the order of the rows. Changing this changes what is drawn, so intervals."""
-    return repr((wanted, outcome.labels if outcome.usable else outcome.status))
-
-
-def _pooled(parts: Iterable[_Sums]) -> _Sums:
-    parts = list(parts)
-    return _Sums(
-        named={name: np.sum([part.named[name] for part in parts], axis=0) for name in parts[0].named},
-        hits=np.hstack([part.hits for part in parts]),
-        both=np.hstack([part.both for part in parts]),
-        occurs=np.hstack([part.occurs for part in parts]),
-        chance=np.sum([part.chance for part in parts], axis=0),
-        floor=np.sum([part.floor for part in parts], axis=0),
-        floor_anomalous=np.sum([part.floor_anomalous for part in parts], axis=0),
-    )
-
-
-def _resampled(counts: NDArray[np.int64], resamples: int, seed: tuple[int, int]) -> NDArray[np.int64]:
-    random = np.random.default_rng(seed)
-    return random.multinomial(counts.sum(), counts / counts.sum(), size=resamples)
-
-
 def mean_of_defined(table: Floats) -> Floats:
     """Average (parts, R) over the parts that the data, the first column, define; the result is (R,).
 
@@ -267,23 +257,9 @@ def mean_of_defined(table: Floats) -> Floats:
     return means
 
 
-def estimate(value: float, ends: Floats, n: int) -> Estimate | None:
+def estimate(value: float, ends: Sequence[float], n: int) -> Estimate | None:
     """Make an estimate of 12 digits. None if the value is nan; an end that is nan becomes None."""
     if np.isnan(value):
         return None
     low, high = (None if np.isnan(end) else round(float(end), 12) for end in ends)
     return Estimate(round(float(value), 12), low, high, n)
-
-
-def _interval_ends(table: Floats) -> Floats:
-    """Compute the ends of the intervals, (2, metrics), of (metrics, R); resamples that leave a metric undefined do not
-    count."""
-    ends: Floats = np.quantile(table, (0.025, 0.975), axis=1)
-    for row in np.flatnonzero(np.isnan(ends).any(axis=0)):
-        defined = table[row][~np.isnan(table[row])]
-        ends[:, row] = np.quantile(defined, (0.025, 0.975)) if len(defined) else np.nan
-    return ends
-
-
-def _jaccard(wanted: ClassSet, answered: ClassSet) -> float:
-    return len({*wanted} & {*answered}) / len({*wanted} | {*answered})

@@ -20,6 +20,7 @@ from acbench.errors import TableError
 from acbench.evaluation.answer_parsing import EMPTY, ERROR, MAX_LENGTH, MISSING, Outcome
 from acbench.evaluation.truth import Target, Truth, hash_of
 from acbench.records import JOIN
+from acbench.schema.views import ClassSet
 from acbench.storage.answer_columns import IMAGE, AnswerColumn, answer_column, folded, known_columns
 from acbench.storage.csv_files import read_csv
 
@@ -45,6 +46,8 @@ class ParsedAnswer(NamedTuple):
 
     raw: str
     outcome: Outcome
+    probabilities: Mapping[ClassSet, float] | None = None
+    """Class → probability, where the answer gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +248,8 @@ class _RowParser:
         # A table of Prediction records says what became of the question; the text tells nothing more in these cases.
         recorded = {"error": ERROR, "empty": EMPTY}.get(str(columns.value(row, "parse")))
         outcome = recorded or self._outcome(target.category, answer)
-        return ParsedAnswer(_raw(answer, outcome), outcome)
+        probabilities = {} if recorded else self.truth.vocabularies[target.category].probabilities(answer)
+        return ParsedAnswer(_raw(answer, outcome), outcome, probabilities or None)
 
     def _outcome(self, category: str, answer: object) -> Outcome:
         vocabulary = self.truth.vocabularies[category]

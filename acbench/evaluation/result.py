@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from acbench import __version__
+from acbench.evaluation.confidence import Confidence, Selective
 from acbench.evaluation.metrics import MEAN, POOLED, ClassFigures, Figures
 from acbench.evaluation.severity import Severity
 from acbench.evaluation.truth import Part
@@ -117,8 +118,12 @@ class Scored:
     confusion: Mapping[str, ConfusionMatrix]
     """By category."""
     unusable: Sequence[UnusableAnswer]
+    confidence: Confidence | None
+    """None unless answers give probabilities."""
+    selective: Selective | None
+    """None if every item has a usable answer."""
     severity: Severity | None
-    """None unless it was asked for."""
+    """None unless it was asked for, or the schema says which classes are negligible."""
 
     def __str__(self) -> str:
         from acbench.evaluation import tables  # who only computes needs none of it
@@ -158,7 +163,9 @@ class Scored:
             "counts": {scope: dataclasses.asdict(counts) for scope, counts in self.counts.items()},
             "scores": {
                 metric: {
-                    scope: _figure_json(estimate, self.figures.sizes[metric][scope])
+                    scope: _figure_json(
+                        estimate, self.figures.sizes[metric][scope], self.figures.missing.get(metric, {}).get(scope, "")
+                    )
                     for scope, estimate in scopes.items()
                 }
                 for metric, scopes in self.figures.estimates.items()
@@ -170,19 +177,20 @@ class Scored:
             "confusion": {category: dataclasses.asdict(matrix) for category, matrix in self.confusion.items()},
             "unusable": [dataclasses.asdict(answer) for answer in self.unusable],
         }
-        return facts if self.severity is None else {**facts, "severity": dataclasses.asdict(self.severity)}
+        more = {"confidence": self.confidence, "selective": self.selective, "severity": self.severity}
+        return facts | {name: dataclasses.asdict(part) for name, part in more.items() if part is not None}
 
     @property
     def scores(self) -> tuple[Score, ...]:
-        """Every defined figure as a record. A figure without an interval has its value as both ends."""
+        """Every defined figure as a record."""
         return tuple(
             Score(
                 system=self.system,
                 scope=scope,
                 metric=metric,
                 value=estimate.value,
-                low=estimate.value if estimate.low is None else estimate.low,
-                high=estimate.value if estimate.high is None else estimate.high,
+                low=estimate.low,
+                high=estimate.high,
                 n=estimate.n,
                 n_unparsed=self.counts[POOLED if scope == MEAN else scope].unparsed,
             )
@@ -201,8 +209,8 @@ class Scored:
         return json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n"
 
 
-def _figure_json(estimate: Estimate | None, n: int) -> dict[str, float | None]:
-    """The JSON of a figure; one that is not defined still has its size."""
+def _figure_json(estimate: Estimate | None, n: int, missing: str) -> dict[str, float | str | None]:
+    """The JSON of a figure; one that is not defined still has its size. `missing`: why it has no interval."""
     if estimate is None:
         return {"value": None, "low": None, "high": None, "n": n}
-    return dataclasses.asdict(estimate)
+    return dataclasses.asdict(estimate) | ({"no_interval": missing} if missing else {})

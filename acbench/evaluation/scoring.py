@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from acbench._util.text import tidy
 from acbench.errors import AcbenchError
 from acbench.evaluation.answer_parsing import Outcome
-from acbench.evaluation.metrics import POOLED, UNUSABLE, Cells, by_class, cells, figures
+from acbench.evaluation.confidence import confidence, selective
+from acbench.evaluation.metrics import POOLED, UNUSABLE, by_class, cells, figures
 from acbench.evaluation.predictions import MAX_SHOWN, Answers
 from acbench.evaluation.result import (
     Bootstrap,
@@ -20,6 +21,7 @@ from acbench.evaluation.result import (
     UnusableAnswer,
 )
 from acbench.evaluation.severity import severity
+from acbench.evaluation.tallies import Cells
 from acbench.evaluation.truth import Truth
 from acbench.records import GOOD, JOIN
 from acbench.schema.views import ClassSet
@@ -94,11 +96,9 @@ def score_answers(
             category: _confusion(category_cells, truth.axis(category)) for category, category_cells in counted.items()
         },
         unusable=_unusable(truth, answers),
-        severity=(
-            severity(counted, options.negligible, options.severity_draws)
-            if options.negligible or options.severity_draws
-            else None
-        ),
+        confidence=confidence(truth, answers),
+        selective=selective(truth, answers),
+        severity=severity(counted, options.negligible, options.severity_draws, truth.negligible),
     )
 
 

@@ -21,7 +21,10 @@ TITLES = {
     "accuracy_anomalous": "anomalies only",
     "accuracy_detected": "given detected",
     "macro_f1": "macro-F1",
+    "f1_velm": "macro-F1 as VELM",
+    "balanced_accuracy": "balanced accuracy",
     "kappa": "kappa",
+    "mcc": "MCC",
     "jaccard": "Jaccard",
     "jaccard_anomalous": "Jaccard, anomalies",
     "missed": "missed",
@@ -33,6 +36,8 @@ SHORT_TITLES = {
     "accuracy_anomalous": "anomalies",
     "accuracy_detected": "detected",
     "macro_f1": "F1",
+    "f1_velm": "F1, VELM",
+    "balanced_accuracy": "balanced",
     "jaccard_anomalous": "J., an.",
     "false_alarms": "alarms",
     "floor_anomalous": "floor, an.",
@@ -40,6 +45,8 @@ SHORT_TITLES = {
 """Heads of narrow columns, where they differ."""
 SINGLE_CLASS_METRICS = tuple(name for name in TITLES if not name.startswith("jaccard"))
 """Where every item has one class, the Jaccard index is the accuracy."""
+MAIN = ("accuracy", "accuracy_anomalous", "macro_f1", "balanced_accuracy", "kappa", "mcc")
+"""Figures that stand beside each other with their intervals."""
 SHOWN = 3
 """How many unusable answers, and how many images without an answer, the screen lists."""
 
@@ -62,20 +69,52 @@ def headline(score: Scored) -> str:
 def summary(score: Scored) -> list[Row]:
     """The overall figures, one a row: mean over the categories, and pooled."""
     rows: list[Row] = [("", "mean over categories", "pooled", "n")]
-    for metric in _metrics(score):
+    for metric in shown_metrics(score):
         scopes, n = score.figures.estimates[metric], score.figures.sizes[metric][POOLED]
-        rows.append((TITLES[metric], interval(scopes[MEAN]), interval(scopes[POOLED]), f"{n:,}"))
+        missing = score.figures.missing.get(metric, {})
+        shown = (interval(scopes[scope]) + (" (–)" if scope in missing else "") for scope in (MEAN, POOLED))
+        rows.append((TITLES[metric], *shown, f"{n:,}"))
     return rows
+
+
+def without_interval(score: Scored, metrics: Sequence[str] = ()) -> list[str]:
+    """Why figures of the summary have no interval, a reason a line. `metrics`: which; empty for all that are shown."""
+    reasons: dict[str, list[str]] = {}
+    for metric in metrics or shown_metrics(score):
+        for scope in (MEAN, POOLED):
+            if why := score.figures.missing.get(metric, {}).get(scope):
+                reasons.setdefault(why, []).append(TITLES[metric])
+    return [f"(–) no interval of {', '.join(dict.fromkeys(of))}: {why}" for why, of in reasons.items()]
 
 
 def categories(score: Scored) -> list[Row]:
     """The figures of each category, one category a row."""
-    metrics = _metrics(score)
+    metrics = shown_metrics(score)
     rows: list[Row] = [("category", "n", *(SHORT_TITLES.get(name, TITLES[name]) for name in metrics), "unusable")]
     for category, counts in score.counts.items():
         if category != POOLED:
             values = (number(score.value(metric, category)) for metric in metrics)
             rows.append((printable(category), f"{counts.items:,}", *values, str(counts.unusable)))
+    return rows
+
+
+def category_intervals(score: Scored) -> list[Row]:
+    """The main figures of each category with their intervals."""
+    rows: list[Row] = [("category", "n", *(TITLES[name] for name in MAIN))]
+    for category, counts in score.counts.items():
+        if category != POOLED:
+            values = (interval(score.figures.estimates[name][category]) for name in MAIN)
+            rows.append((category, f"{counts.items:,}", *values))
+    return rows
+
+
+def classes(score: Scored) -> list[Row]:
+    """Precision, recall and F1 of each class, and how many images show it."""
+    rows: list[Row] = [("category", "class", "precision", "recall", "F1", "support")]
+    for category, own in score.by_class.items():
+        for name, each in own.items():
+            shares = (number(each.precision), number(each.recall), number(each.f1))
+            rows.append((category, name, *shares, f"{each.items:,}"))
     return rows
 
 
@@ -95,7 +134,9 @@ def text(score: Scored, *more: str) -> str:
     if score.note:
         lines.append(printable(f"Note: {score.note}"))
     lines += ["", table(summary(score)), "", table(categories(score)), ""]
-    lines.append("In percent; kappa and F1 times 100; intervals of 95 %.")
+    lines.append("In percent; kappa, MCC and F1 times 100; intervals of 95 %.")
+    lines += without_interval(score)
+    lines += confidence(score)
     if score.severity:
         lines += ["", table(severity(score.severity))]
     lines.append(f"No usable answer, counted as wrong: {unusable(score.counts[POOLED])}")
@@ -133,12 +174,18 @@ def markdown(score: Scored) -> str:
         f"# {md.escaped(score.system)} on {md.escaped(score.benchmark)}",
         md.escaped(headline(score)),
         _markdown_table([("figure", *head), *rows]),
-        f"Intervals: 95 %, bootstrap of {score.bootstrap.resamples:,} resamples within each category. "
+        f"Intervals: 95 %; Wilson's of shares, else BCa of {score.bootstrap.resamples:,} resamples within each class. "
         f"Without a usable answer, and counted as wrong: {unusable(score.counts[POOLED])}.",
+        *without_interval(score),
         *([f"Note: {md.escaped(score.note)}"] if score.note else []),
         "## Categories",
         _markdown_table(categories(score)),
+        "With intervals:",
+        _markdown_table(category_intervals(score)),
+        "## Classes",
+        _markdown_table(classes(score)),
     ]
+    parts += confidence(score)
     if score.severity:
         parts += ["## Anomaly or defect", _markdown_table(severity(score.severity))]
     for category, matrix in score.confusion.items():
@@ -149,14 +196,36 @@ def markdown(score: Scored) -> str:
     return "\n\n".join([*parts, "## Comparable with", f"`{comparability(score)}`"]) + "\n"
 
 
+def confidence(score: Scored) -> list[str]:
+    """What probabilities and abstentions are worth, a line each; empty where there are none."""
+    lines = []
+    if part := score.selective:
+        lines.append(f"Answered: {interval(part.coverage)}; of these wrong: {interval(part.risk)}")
+    if given := score.confidence:
+        top = ", ".join(f"top-{k} {interval(share)}" for k, share in given.top_k.items())
+        error, brier = number(given.calibration["error"]), number(given.calibration["brier"])
+        lines.append(
+            f"Probabilities of {given.answers:,} images: {top}; expected calibration error {error},"
+            f" Brier score {brier}, area under risk and coverage {number(given.aurc)}"
+        )
+    return lines
+
+
 def severity(figures: Severity) -> list[Row]:
     """Anomaly or defect, averaged over the draws of negligible classes."""
     mean, spread = figures.mean, figures.spread
+    named = (
+        ("normal, negligible or defect (VELM, table 4): mean", mean.three_way.mean, spread.three_way.mean),
+        ("  normal as normal", mean.three_way.normal, spread.three_way.normal),
+        ("  negligible as negligible", mean.three_way.negligible, spread.three_way.negligible),
+        ("  defects as defects", mean.three_way.defect, spread.three_way.defect),
+        ("stop or pass: accuracy", mean.accuracy, spread.accuracy),
+        ("  missed defects", mean.missed_defects, spread.missed_defects),
+        ("  false stops", mean.false_stops, spread.false_stops),
+    )
     return [
         (f"negligible: {figures.chosen}", "mean", "standard deviation"),
-        ("accuracy", number(mean.accuracy), number(spread.accuracy)),
-        ("missed defects", number(mean.missed_defects), number(spread.missed_defects)),
-        ("false stops", number(mean.false_stops), number(spread.false_stops)),
+        *((name, number(value), number(deviation)) for name, value, deviation in named),
     ]
 
 
@@ -176,7 +245,7 @@ def comparison(compared: PairedComparison, first: str, second: str) -> list[Row]
     """The differences of two systems, one metric a row."""
     rows: list[Row] = [(f"{first} minus {second}", "mean over categories", "pooled")]
     for metric, scopes in compared.difference.items():
-        rows.append((TITLES[metric], _difference(scopes[MEAN]), _difference(scopes[POOLED])))
+        rows.append((TITLES[metric], difference(scopes[MEAN]), difference(scopes[POOLED])))
     return rows
 
 
@@ -194,13 +263,15 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def _difference(estimate: Estimate) -> str:
+def difference(estimate: Estimate) -> str:
+    """In points: `+1.2 (-0.3 to +2.7)`."""
     if estimate.low is None or estimate.high is None:
         return f"{100 * estimate.value:+.1f}"
     return f"{100 * estimate.value:+.1f} ({100 * estimate.low:+.1f} to {100 * estimate.high:+.1f})"
 
 
-def _metrics(score: Scored) -> Sequence[str]:
+def shown_metrics(score: Scored) -> Sequence[str]:
+    """The figures that are shown; where every item has one class, Jaccard is accuracy and left out."""
     return tuple(TITLES) if score.view == "sets" else SINGLE_CLASS_METRICS
 
 

@@ -15,7 +15,7 @@ from acbench.errors import AcbenchError, TableError
 from acbench.evaluation.answer_parsing import AnswerVocabulary, schema_vocabularies, table_vocabularies
 from acbench.records import GOOD, JOIN, Label, category_of
 from acbench.schema import Category, Schema, is_normal
-from acbench.schema.views import ClassSet, View, answer_of
+from acbench.schema.views import ClassSet, View, answer_of, in_view
 from acbench.storage.answer_columns import IMAGE
 from acbench.storage.csv_files import read_csv
 
@@ -80,6 +80,8 @@ class Truth:
     """None if all of the benchmark is scored, or if its size is unknown."""
     description: str = ""
     """Where the truth comes from, for people."""
+    negligible: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Category → the classes that the schema says are harmless."""
 
     @property
     def categories(self) -> list[str]:
@@ -160,6 +162,10 @@ def truth_of_labels(
         known=frozenset(known),
         schema=f"{schema.benchmark} {schema.version} {schema.digest}",
         chosen=tuple(sorted(categories)),
+        negligible={
+            key: frozenset(each.id for each in category.classes if each.negligible)
+            for key, category in in_view(schema, view).categories.items()
+        },
     )
 
 

@@ -139,10 +139,18 @@ def auto_accept_error(
 ) -> Estimate | None:
     """Share of wrong labels among the auto-accepted ones, estimated from the audit; None before the first review.
 
-    `audit`: the ids of the sample. `machine`: the labels without reviews; `final`: the labels with them.
+    `audit`: the ids of the sample. `machine`: the labels without reviews; `final`: the labels with them. A bad image or
+    mask has no label that could be right or wrong, and does not count. See also `unsettled`.
     """
-    decided = [item_id for item_id in audit if final[item_id].decided_by == PEOPLE]
+    decided = [
+        item_id for item_id in audit if final[item_id].decided_by == PEOPLE and final[item_id].status == "accepted"
+    ]
     return rate(sum(bool(is_label_wrong(machine[item_id], final[item_id])) for item_id in decided), len(decided))
+
+
+def unsettled(audit: Iterable[str], final: Mapping[str, Label]) -> int:
+    """How many of the audited labels people have looked at without settling them: they are unsure, or differ."""
+    return sum(final[item_id].status == "pending" for item_id in audit)
 
 
 def is_label_wrong(machine: Label, final: Label) -> bool | None:

@@ -34,6 +34,8 @@ class DefectClass:
     """Other names of the same class."""
     source: tuple[str, ...]
     """The dataset's labels that map to it."""
+    negligible: bool = False
+    """Whether it is harmless: an anomaly, and no defect that a product is stopped for."""
 
     @property
     def names(self) -> tuple[str, ...]:

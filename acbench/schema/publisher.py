@@ -49,7 +49,7 @@ def read(reader: NodeReader, parts: Mapping[str, Spot], head: dict[str, str]) ->
         home=reader.text(parts.get("home")),
         citation=reader.lines(parts.get("citation")),
         image_licence=image_licence,
-        share_images=_yes_or_no(reader, parts.get("share_images")),
+        share_images=yes_or_no(reader, parts.get("share_images")),
     )
 
 
@@ -65,7 +65,7 @@ def _licence(reader: NodeReader, spot: Spot | None) -> str:
         return ""
 
 
-def _yes_or_no(reader: NodeReader, spot: Spot | None) -> bool | None:
+def yes_or_no(reader: NodeReader, spot: Spot | None) -> bool | None:
     text = reader.text(spot).lower()
     if spot is not None and text and text not in (*_YES, *_NO):
         reader.problem(spot, f"{text!r} is neither yes nor no")

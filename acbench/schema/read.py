@@ -31,6 +31,7 @@ _KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 _BOUNDARY = "boundary"
 """The kind of an entry of `changes` that tells classes apart, and departs from no label of the dataset."""
 _HEAD = ("benchmark", "version", "source", "title", "licence", "attribution", "about")
+_CLASS_KEYS = ("id", "name", "definition", "not", "source", "aliases", "negligible")
 _CATEGORY_TEXTS = ("name", "object", "normal", "guide")
 
 
@@ -188,6 +189,9 @@ def _digest(head: Mapping[str, str], categories: Mapping[str, Category], reading
         for added in ("boundaries", "folder"):  # a schema without any keeps the digest that it had before
             if not content[added]:
                 del content[added]
+        for each in content["classes"]:
+            if not each["negligible"]:
+                del each["negligible"]
     said = {**head, **({"reading": dict(reading)} if reading else {}), "categories": contents}
     encoded = json.dumps(said, ensure_ascii=False).encode()
     return hashlib.blake2b(encoded, digest_size=4).hexdigest()
@@ -218,7 +222,7 @@ def _category(reader: NodeReader, name: str, key: str, spot: Spot) -> Category:
 
 
 def _defect_class(reader: NodeReader, spot: Spot) -> DefectClass:
-    parts = reader.mapping(spot, required=(), optional=("id", "name", "definition", "not", "source", "aliases"))
+    parts = reader.mapping(spot, required=(), optional=_CLASS_KEYS)
     if "id" not in parts and "name" not in parts:
         reader.problem(spot, "`id` is missing")
     name = reader.text(parts.get("name")) or reader.text(parts.get("id"))
@@ -230,6 +234,7 @@ def _defect_class(reader: NodeReader, spot: Spot) -> DefectClass:
         not_this=reader.text(parts.get("not")),
         aliases=reader.texts(parts.get("aliases")),
         source=reader.texts(parts["source"]) if "source" in parts else (class_id if "id" in parts else name,),
+        negligible=bool(publisher.yes_or_no(reader, parts.get("negligible"))),
     )
 
 

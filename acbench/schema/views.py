@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
 from acbench.records import GOOD
-from acbench.schema.model import Category, DefectClass, Schema
+from acbench.schema.model import Category, DefectClass, PublishedClass, Schema
 
 View = Literal["published", "sets"]
 
@@ -46,7 +47,14 @@ def _published(category: Category) -> Category:
             not_this=own[published.id].not_this if published.sets == ((published.id,),) else "",
             aliases=published.aliases,
             source=(),
+            negligible=_is_negligible(published, own),
         )
         for published in category.published
     )
     return dataclasses.replace(category, classes=classes, changes=(), boundaries=())
+
+
+def _is_negligible(published: PublishedClass, own: Mapping[str, DefectClass]) -> bool:
+    """Whether every label set that the class holds shows nothing but what is harmless."""
+    labels = {label for each in published.sets for label in each}
+    return bool(labels) and all(label in own and own[label].negligible for label in labels)

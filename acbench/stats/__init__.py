@@ -17,9 +17,11 @@ from acbench.stats.agreement import (
     masi,
     why_no_coefficient,
 )
+from acbench.stats.bca import LeftOut, bca
 from acbench.stats.calibration import Calibration, CalibrationBin, calibration
 from acbench.stats.estimate import Estimate, EstimateJson, IntervalJson, rate
 from acbench.stats.finite import FaultPrior, draws_needed, is_bounded, most_left
+from acbench.stats.multiple import holm, sign_flips
 from acbench.stats.scaling import IDENTITY, Scaling, cross_validated, fit_scaling
 
 __all__ = [
@@ -34,19 +36,23 @@ __all__ = [
     "EstimateJson",
     "FaultPrior",
     "IntervalJson",
+    "LeftOut",
     "Scaling",
     "alternative_annotator",
+    "bca",
     "calibration",
     "cohen_kappa",
     "cross_validated",
     "draws_needed",
     "fit_scaling",
     "fleiss_kappa",
+    "holm",
     "is_bounded",
     "kappa",
     "krippendorff_alpha",
     "masi",
     "most_left",
     "rate",
+    "sign_flips",
     "why_no_coefficient",
 ]

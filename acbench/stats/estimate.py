@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypedDict
+
+Z = 1.959963984540054
+"""The 97.5 % point of the normal distribution."""
 
 
 class IntervalJson(TypedDict):
@@ -52,7 +56,11 @@ def rate(hits: int, n: int) -> Estimate | None:
     """
     if n == 0:
         return None
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    return Estimate(hits / n, float(interval.low), float(interval.high), n)
+    if not 0 <= hits <= n:
+        raise ValueError(f"{hits} hits of {n} trials")
+    share = hits / n
+    center = share + Z**2 / (2 * n)
+    spread = Z * math.sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2)
+    low, high = ((center + side * spread) / (1 + Z**2 / n) for side in (-1, 1))
+    # The ends are 0 and 1 there, which rounding would miss.
+    return Estimate(share, 0.0 if hits == 0 else low, 1.0 if hits == n else high, n)

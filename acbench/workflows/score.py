@@ -40,6 +40,8 @@ class ScoreOptions:
     project: Path
     benchmark: str | None
     """None if the truth is a release or a table."""
+    answers: tuple[str, ...]
+    """Files or systems to compare; one file is scored as `predictions` is."""
     predictions: Path | None
     system: str | None
     """A baseline, in place of a file of predictions."""
@@ -119,7 +121,7 @@ def score(options: ScoreOptions, console: Console) -> ScoreReport:
     """Score one system; runs it first if it is a baseline that has not answered yet."""
     if options.benchmark and options.system and options.system != KEPT_SYSTEM:
         _run_baseline(options.benchmark, options.system, options, console)
-    truth = _load_truth(options)
+    truth = load_truth(options)
     if options.predictions:
         path = options.predictions
         made_by = Provenance(system=path.stem, localisation=options.localisation or "not_stated")
@@ -154,7 +156,7 @@ def score(options: ScoreOptions, console: Console) -> ScoreReport:
 
 def compare_pair(options: ScoreOptions, pair: tuple[str, str]) -> PairReport:
     """Compare two files or systems that have answered."""
-    truth = _load_truth(options)
+    truth = load_truth(options)
     paths = []
     for name in pair:
         path = Path(name)
@@ -224,7 +226,8 @@ def _run_baseline(benchmark: str, system: str, options: ScoreOptions, console: C
         answer(run, system, options.view, chosen)
 
 
-def _load_truth(options: ScoreOptions) -> Truth:
+def load_truth(options: ScoreOptions) -> Truth:
+    """What the options say is true."""
     aliases = read_aliases(options.aliases) if options.aliases else {}
     schema = schemas.load(options.benchmark, options.project) if options.benchmark else None
     categories = _categories(options)

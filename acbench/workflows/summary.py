@@ -14,10 +14,10 @@ from acbench.data.sources import Source
 from acbench.errors import StorageError
 from acbench.predictors.base import tally
 from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, category_of, short_name
-from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error
+from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error, unsettled
 from acbench.review.wording import in_words
 from acbench.schema import Schema
-from acbench.stats import Estimate
+from acbench.stats import Estimate, rate
 from acbench.storage.typed_json import convert
 from acbench.workflows.plan_report import PlanReport
 from acbench.workflows.propose import Proposals
@@ -155,12 +155,22 @@ class Audit:
     asked: int
     """Images in the sample, those of a plan as far as it is expected to go."""
     error: Estimate | None
-    """Share of wrong labels among those that people have reviewed; None before the first."""
+    """Share of wrong labels among those that people have settled; None before the first."""
+    unsettled: int = 0
+    """Images of the sample about which people are unsure, or differ: their labels may be right or wrong."""
 
     @property
     def answered(self) -> int:
-        """Images of the sample that people have reviewed."""
+        """Images of the sample whose label people have settled."""
         return self.error.n if self.error else 0
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The interval of the error whatever the unsettled labels are: from the low end if all of them are right to the
+        high end if all are wrong. None before anybody looked."""
+        wrong, n = round(self.error.value * self.error.n) if self.error else 0, self.answered + self.unsettled
+        fewest, most = rate(wrong, n), rate(wrong + self.unsettled, n)
+        return None if fewest is None or most is None else (fewest.low or 0.0, most.high or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +239,8 @@ class RelabelReport:
             "asked": self.audit.asked,
             "answered": self.audit.answered,
             "error": error and error.interval_to_json(),
+            "unsettled": self.audit.unsettled,
+            "bounds": self.audit.bounds,
         }
         witnesses = {name: counts.to_json() for name, counts in self.witnesses.items()}
         plan = self.plan and self.plan.to_json()
@@ -252,7 +264,8 @@ def _read_queue(value: dict[str, Any]) -> dict[str, Any]:
 
 def _read_audit(value: dict[str, Any]) -> dict[str, Any]:
     error = value["error"]
-    return {"asked": value["asked"], "error": error and {**error, "n": value["answered"]}}
+    unsettled = value.get("unsettled", 0)  # earlier versions did not count them
+    return {"asked": value["asked"], "error": error and {**error, "n": value["answered"]}, "unsettled": unsettled}
 
 
 def _read_top(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -298,6 +311,7 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
         audit=Audit(
             asked=len(outcome.audit),
             error=auto_accept_error(outcome.audit, outcome.machine, labels),
+            unsettled=unsettled(outcome.audit, labels),
         ),
         top=tuple(
             _queue_entry(row, dataset.by_id[row.item_id], outcome.proposals.get(row.item_id, ()))

@@ -4,8 +4,8 @@
 
 10,000 predictions in 12 categories, 1,000 resamples. The reference draws items with replacement and takes the mean of
 what is right, of all items and of each category, and nothing else; the second row leaves out its pooled accuracy. Ours
-reads the answers in words, and gives eleven figures with intervals in each of 14 scopes, confusion matrices and hashes.
-Medians, in turns, in one process.
+reads the answers in words, and gives fourteen figures with intervals in each of 14 scopes, confusion matrices and
+hashes. Medians, in turns, in one process.
 """
 
 from __future__ import annotations

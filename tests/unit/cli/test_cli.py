@@ -516,6 +516,10 @@ def test_an_audited_error_counts(project: Path) -> None:
     assert audit["answered"] == len(audited) - 1
     assert audit["error"]["value"] == pytest.approx(1 / (len(audited) - 1))
     assert audit["error"]["low"] < audit["error"]["value"] < audit["error"]["high"]
+    assert (
+        audit["unsettled"] == 1
+        and "people are unsure or differ about 1 more" in here_in(project, "relabel", "sample").out
+    )
 
 
 def test_answers_that_are_not_taken_in_are_never_overwritten(project: Path) -> None:

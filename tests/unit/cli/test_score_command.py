@@ -109,6 +109,32 @@ def test_two_systems_side_by_side(gpt4o: Path, tmp_path: Path) -> None:
     assert facts["mcnemar"]["only_second_right"] == 0 < facts["mcnemar"]["only_first_right"]
 
 
+def test_several_systems_at_once(truth: Path, tmp_path: Path) -> None:
+    images = ("cup/a.png", "cup/b.png", "cup/c.png", "plate/a.png")
+    said = {"a": "good chip long-crack good", "b": "good good chip good", "c": "chip chip chip chip"}
+    for name, words in said.items():
+        lines = (f"{image},{word}\n" for image, word in zip(images, words.split(), strict=True))
+        (tmp_path / f"{name}.csv").write_text("image,answer\n" + "".join(lines))
+    command = ("score", "--truth", truth, "a.csv", "b.csv", "c.csv")
+    done = here(*command)
+    assert done.status == 3, "a chip is no class of plates"
+    assert "  1–3   a       100.0 (–)" in done.out or "  1–3   a       100.0 " in done.out
+    facts = here(*command, "--format", "json").facts
+    assert [each["system"] for each in facts["systems"]] == ["a", "b", "c"] and len(facts["pairs"]) == 3
+    latex = here(*command, "--format", "latex").out
+    assert latex.count("\\begin{tabular}") == 3 and "a minus b & +" in latex
+    assert here(*command, "--format", "csv").out.startswith(
+        "system,scope,class,metric,value,low,high,n\na,mean,,accuracy,1.0"
+    )
+    assert here(*command, "--format", "markdown").out.startswith("## Systems\n")
+    one = here("score", "--truth", truth, "a.csv", "--format", "latex").out
+    assert "cup & long crack & 100.0 & 100.0 & 100.0 & 1 " in one
+    twice = here("score", "--truth", truth, "a.csv", "a.csv")
+    assert twice.status == 1 and "a.csv is named twice" in twice.err
+    for more, why in ((("--name", "x"), "--name goes with one system"), (("--json", "--markdown"), "print one of")):
+        assert why in here(*command, *more).err
+
+
 def test_a_file_that_was_cut_off_ends_as_one_with_a_bad_answer_does(truth: Path, tmp_path: Path) -> None:
     answers = tmp_path / "a.csv"
     answers.write_text("image,label,prediction\ncup/a.png,good,good\ncup/b.png,chip,good\ncup/c.png,chip,chip\n")

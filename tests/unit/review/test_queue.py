@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acbench.records import GOOD, Item, Proposal
-from acbench.review.queue import AuditSample, auto_accept_error, is_label_wrong, rank
+from acbench.review.queue import AuditSample, auto_accept_error, is_label_wrong, rank, unsettled
 from acbench.stats import rate
 from tests.support.records import MVTEC_AC, decides, item, labels_of, ranked_by, says
 
@@ -188,6 +188,15 @@ class TestUnseenError:
         reviews = [decides("ann", of, "broken_small") for of in self.ITEMS]
         machine, final = (labels_of(self.ITEMS, self.SAID, made, MVTEC_AC) for made in ([], reviews))
         assert auto_accept_error([self.ITEMS[0].item_id], machine, final) == rate(1, 1)
+
+    def test_an_image_that_is_bad_does_not_count_and_one_that_is_unsettled_is_shown(self) -> None:
+        verdicts = ("bad_image", "bad_mask", "unsure")
+        reviews = [decides("ann", of, verdict=said) for of, said in zip(self.ITEMS, verdicts, strict=False)]
+        reviews.append(decides("ann", self.ITEMS[3], "broken_small"))
+        machine, final = (labels_of(self.ITEMS, self.SAID, made, MVTEC_AC) for made in ([], reviews))
+        audit = [row.item_id for row in self.RANKED]
+        assert auto_accept_error(audit, machine, final) == rate(1, 1)
+        assert unsettled(audit, final) == 1
 
     @pytest.mark.parametrize(("verdict", "wrong"), [("bad_image", False), ("bad_mask", False), ("unsure", True)])
     def test_an_image_that_is_bad_is_no_wrong_label(self, verdict: str, wrong: bool) -> None:

@@ -136,12 +136,15 @@ def test_to_abstain_is_not_wrong(root: Path) -> None:
 def test_the_report_of_a_relabel_survives_its_file(root: Path) -> None:
     items, answers = disputed(2)
     facts = content(items, answers, lambda _: None, root).relabel
-    audited = dataclasses.replace(facts, audit=summary.Audit(asked=3, error=rate(1, 2)))
+    audited = dataclasses.replace(facts, audit=summary.Audit(asked=3, error=rate(1, 2), unsettled=1))
     for made in (facts, audited):
         assert summary.RelabelReport.from_json(json.loads(json.dumps(made.to_json()))) == made
     kept = json.loads(json.dumps(audited.to_json()))
     assert list(kept["queue"]) == ["waiting", *list(ORDER)[:-1], "ranked"]
-    assert list(kept["audit"]) == ["asked", "answered", "error"] and kept["audit"]["answered"] == 2
+    assert list(kept["audit"]) == ["asked", "answered", "error", "unsettled", "bounds"]
+    assert kept["audit"]["answered"] == 2
+    fewest, most = rate(1, 3), rate(2, 3)
+    assert fewest is not None and most is not None and kept["audit"]["bounds"] == [fewest.low, most.high]
     for entry in kept["top"]:  # as an earlier version wrote it
         entry["suspicion"] = entry.pop("label_issue_score")
     assert summary.RelabelReport.from_json(kept) == audited
