@@ -35,9 +35,10 @@ FARTHEST = 5.0
 UNUSUAL = 3.0
 """Deviations from the median beyond which an example is unusual (Leys et al. 2013, doi 10.1016/j.jesp.2013.03.013).
 
-Chosen on two rendered sets, bottle and screw. Of midpoints between examples of two classes 90, 80, 73 and 78 % were
-named, of a class that was left out 94, 100, 94 and 93 %. With it 0, 0, 67 and 58 % are, and 0, 40, 51 and 55 %, for
-5.2, 3.6, 2.0 and 1.2 % of right answers. At 2.5 it is 0, 0, 59 and 35 % of midpoints, for 12, 6, 4 and 2 %."""
+Chosen on two rendered sets, bottle and screw (`tests.bench.unlike`). Of midpoints between examples of two classes 90,
+80, 73 and 78 % were named, of a class that was left out 94, 100, 94 and 93 %. With it 0, 0, 67 and 58 % are, and 0, 40,
+51 and 55 %, for 5.2, 3.6, 2.0 and 1.2 % of right answers. At 2.5 it is 0, 0, 59 and 35 % of midpoints, for 12, 6, 4 and
+2 %."""
 MAD = 1.4826
 """Standard deviations of a normal distribution in one median absolute deviation."""
 
