@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from acbench import schema
 from acbench.data import sources
 from acbench.data.hashing import FileHasher, MemoryFileFactsCache
 from acbench.data.images import ImageReader
@@ -404,7 +405,7 @@ def test_the_app_says_how_to_copy(s3: S3, url: Url, tmp_path: Path, monkeypatch:
     from acbench.workflows.app import refuse_remote
     from acbench.workflows.settings import Settings
 
-    run: Any = SimpleNamespace(settings=Settings(schema="mvtec_ac", root=str(url)))
+    run: Any = SimpleNamespace(settings=Settings(schema="mvtec_ac", root=str(url)), schema=schema.load("mvtec_ac"))
     with pytest.raises(AcbenchError) as caught:
         refuse_remote(run)
     command = next(each for each in caught.value.hint.splitlines() if "python -c" in each).strip()

@@ -105,6 +105,7 @@ OPTIONS = [
     if isinstance(option, click.Option)
 ]
 ARGUMENTS = {
+    "answers": "answers.csv",
     "benchmark": "sample",
     "name": "mini",
     "root": "data/tiles",

@@ -15,7 +15,7 @@ from acbench.records import Label
 from acbench.storage.tables import read
 from acbench.testing import toy_visa
 from tests.support.commands import here
-from tests.support.releases import build
+from tests.support.releases import build, rehash
 
 Score = Callable[..., str]
 RELEASE = ".acbench/visa_ac/release"
@@ -58,6 +58,7 @@ def copied(project: Path, folder: Path, *, known: bool = True, status: str = "")
         rows = pq.read_table(table)
         column = pa.array([status] * len(rows))
         pq.write_table(rows.set_column(rows.column_names.index("status"), "status", column), table)
+        rehash(folder, table.relative_to(folder).as_posix())
 
 
 @pytest.mark.parametrize("view", ["published", "sets"])
