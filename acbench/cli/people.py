@@ -37,7 +37,7 @@ def listed(project: Path, as_json: bool) -> int:
     from acbench._util.console import table
     from acbench.workflows import people
 
-    found = people.people(existing_project(project))
+    found = people.people(existing_project(project), lambda text: click.echo(f"! {text}", err=True))
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(person) for person in found], indent=1, ensure_ascii=False))
         return 0

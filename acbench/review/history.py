@@ -11,7 +11,7 @@ from acbench.errors import ReviewError
 from acbench.records import Item, Review, Sight
 from acbench.review.annotation_tool import MAX_ROUND
 from acbench.review.decisions import Decision
-from acbench.review.sight import sight_of
+from acbench.review.sight import TOOL_DESK, sight_of
 from acbench.schema import Category, Schema
 
 
@@ -29,11 +29,11 @@ class AnnotationName:
     @classmethod
     def parse(cls, desk: str) -> AnnotationName | None:
         """The annotation that a desk names; None if it names none."""
-        match = re.fullmatch(r"label-studio:([0-9a-f]{8})/([0-9]{1,9})/([0-9]{1,18})", desk)
+        match = re.fullmatch(rf"{TOOL_DESK}([0-9a-f]{{8}})/([0-9]{{1,9}})/([0-9]{{1,18}})", desk)
         return cls(int(match[2]), int(match[3]), match[1]) if match else None
 
     def __str__(self) -> str:
-        return f"label-studio:{self.project}/{self.round}/{self.number}"
+        return f"{TOOL_DESK}{self.project}/{self.round}/{self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,6 @@ from acbench.records import Review, Sight, short_name
 
 TOOL_DESK = "label-studio:"
 """How `Review.desk` of a decision from the annotation tool begins. Its page shows proposals folded."""
-IN_REACH: tuple[Sight, ...] = ("seen", "available", "earlier")
-"""The states in which proposals may have swayed a decision."""
 WORDS: Mapping[Sight, str] = {
     "seen": "saw proposals",
     "available": "proposals to unfold",

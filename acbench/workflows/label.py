@@ -71,14 +71,13 @@ def label(run: Run, proposed: Proposed) -> Labelled:
     """Write the labels and their summary, unless they are there."""
     reviews = kept_reviews(run)
     note_rows_that_differ(run, reviews)
+    reviews_key = records_key(reviews)
     labelled = Labelled(
         proposed=proposed,
         reviews=former.all_as_read(reviews, proposed.dataset.by_id, run.schema),
         table=KeptTable(run.files.labels, Label, key=lambda label: label.image),
-        reviews_key=records_key(reviews),
-        key=digest(
-            VERSION, POLICY, REASONS, proposed.keys, proposed.dataset.key, records_key(reviews), run.schema.digest
-        ),
+        reviews_key=reviews_key,
+        key=digest(VERSION, POLICY, REASONS, proposed.keys, proposed.dataset.key, reviews_key, run.schema.digest),
     )
     run.build.ensure(run.files.labels, labelled.key, lambda _: _write_labels(run, labelled))
     run.build.ensure(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from acbench.errors import AnnotationToolError
 from acbench.integrations.label_studio import server as servers
+from acbench.integrations.label_studio.tool import LabelStudio
 from acbench.records import Review
 from acbench.review.askable import SERVICE, deciders
 from acbench.review.history import by_item
@@ -39,10 +40,10 @@ class Person:
     """Benchmark → images that they have decided, also those that they were unsure of."""
 
 
-def people(project: Project) -> list[Person]:
+def people(project: Project, note: Callable[[str], None]) -> list[Person]:
     """Whoever decided something in this project, or has an account in its Label Studio, by name.
 
-    Accounts are known only while the server runs.
+    Accounts are known only while the server runs and lets us in; `note` is told where it does not, and why.
     """
     decided: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for path in sorted(project.annotations.glob("*/reviews.jsonl")):
@@ -53,8 +54,8 @@ def people(project: Project) -> list[Person]:
     try:
         with connected(project) as tool:
             addresses = {account.name: account.address for account in tool.people.accounts}
-    except AnnotationToolError:  # it does not run
-        pass
+    except AnnotationToolError as error:
+        note(f"who has an account is not known: {error.message}")
     if SERVICE not in decided:  # an account that decides nothing
         addresses.pop(SERVICE, None)
     return [
@@ -66,9 +67,7 @@ def people(project: Project) -> list[Person]:
 def add_person(project: Project, address: str) -> SignIn:
     """Make an account in Label Studio for somebody. Raises AnnotationToolError if they have one."""
     with connected(project) as tool:
-        password = os.environ.get(PASSWORD) or secrets.token_urlsafe(9)
-        tool.people.add(address, password)
-        return SignIn(url=tool.url, address=address, password=password)
+        return _added(tool, address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,17 +85,25 @@ class Admission:
 def admit(project: Project, address: str | None) -> Admission:
     """Let somebody into the project's own server, unless they have an account. Raises AnnotationToolError."""
     with connected(project, own_only=True) as tool:
-        made = None
-        if address is not None and not tool.people.has(address):
-            made = SignIn(url=tool.url, address=address, password=os.environ.get(PASSWORD) or secrets.token_urlsafe(9))
-            tool.people.add(address, made.password)
+        made = None if address is None or tool.people.has(address) else _added(tool, address)
         accounts = [account for account in tool.people.accounts if account.name != SERVICE]
         return Admission(made=made, accounts=len(accounts), invitation=tool.people.invitation(tool.url))
 
 
 def new_password(project: Project, address: str) -> SignIn:
     """Give an account of the project's own server another password. Raises AnnotationToolError."""
-    password = os.environ.get(PASSWORD) or secrets.token_urlsafe(9)
+    password = _new_password()
     servers.set_password(project.annotation_tool, address, password)
     own = servers.running(project.annotation_tool)
     return SignIn(url=own.url if own else "", address=address, password=password)
+
+
+def _added(tool: LabelStudio, address: str) -> SignIn:
+    password = _new_password()
+    tool.people.add(address, password)
+    return SignIn(url=tool.url, address=address, password=password)
+
+
+def _new_password() -> str:
+    """The one that the environment names, or one that is made up."""
+    return os.environ.get(PASSWORD) or secrets.token_urlsafe(9)

@@ -86,6 +86,7 @@ def what_does_not_go_together_is_not_submitted(page: Page, key: str) -> None:
 def look_closer(page: Page) -> None:
     """As the page says: Ctrl + mouse wheel."""
     picture = page.locator(".acb-close .lsf-image img")
+    page.evaluate(PAINTED)  # else its width may still be one that the layout changes by itself
     before = picture.evaluate("each => each.style.width")
     page.locator(".acb-close .konvajs-content").hover()
     page.keyboard.down("Control")
@@ -108,6 +109,9 @@ BEGUN_FROM = """predictions => Htx.annotationStore.predictions.length === predic
     && Htx.annotationStore.selected.parent_prediction !== null"""
 """Whether that annotation was begun from one of its predictions. A task that is opened from the list has first, for a
 moment, an empty annotation and no predictions."""
+SHOWN = """() => document.querySelectorAll(".acb-side input:checked").length === Htx.annotationStore.selected.results
+    .flatMap(part => part.serialize()?.value.choices ?? []).length"""
+"""Whether the page shows as many choices as that annotation holds."""
 LOADED = "[...document.querySelectorAll('.acb-pictures img')].filter(i => i.naturalWidth).length == 4"
 PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -117,16 +121,26 @@ def wait_for_annotation(page: Page, task: dict[str, Any], *, from_list: bool) ->
     page.wait_for_function(BEGUN, arg=task["id"])
     if from_list:
         page.wait_for_function(BEGUN_FROM, arg=len(task["predictions"]))
-    page.evaluate(PAINTED)
     expect(page.locator(".acb-side input")).not_to_have_count(0)
     expect(page.locator("button[name=submit]")).to_be_visible()
+    page.evaluate(PAINTED)
+    page.wait_for_function(SHOWN)
 
 
-def chosen_when_opened_from_the_list(page: Page, desk: RealDesk, project: int, task: dict[str, Any]) -> int:
-    """How many choices are made before anybody has made one."""
+def expect_chosen(page: Page, count: int) -> None:
+    """So many choices are made, on a page whose form has been waited for."""
+    expect(page.locator(".acb-side input:checked")).to_have_count(count)
+
+
+def open_from_the_list(page: Page, desk: RealDesk, project: int, task: dict[str, Any]) -> None:
+    """As a click on its row does, which makes Label Studio fill in the form by itself if it can."""
     page.goto(f"{desk.url}/projects/{project}/data?task={task['id']}")
     wait_for_annotation(page, task, from_list=True)
-    return page.locator(".acb-side input:checked").count()
+
+
+def line_of(words: str) -> re.Pattern[str]:
+    """What is found in a text with a line that holds one of these words alone, as the heads of a table do."""
+    return re.compile(rf"^\s*({words})\s*$", re.MULTILINE)
 
 
 def the_list_gives_nothing_away(page: Page, desk: RealDesk, project: int, task: dict[str, Any]) -> None:
@@ -135,10 +149,10 @@ def the_list_gives_nothing_away(page: Page, desk: RealDesk, project: int, task: 
     page.goto(f"{desk.url}/projects/{project}/data")
     expect(page.get_by_text("Asked because").first).to_be_visible()
     expect(page.get_by_text(task["data"]["item_id"]).first).to_be_visible()
-    text = page.locator("body").inner_text()
-    lines = {line.strip() for line in text.splitlines()}
-    assert "item_id" in lines and not lines & {"proposals", "shown", "why", "blind"}
-    assert not re.search("says|source_label|mvtec_fs", text)
+    seen = page.locator("body")
+    expect(seen).to_contain_text(line_of("item_id"), use_inner_text=True)
+    expect(seen).not_to_contain_text(line_of("proposals|shown|proposed|why|blind"), use_inner_text=True)
+    expect(seen).not_to_contain_text(re.compile("says|source_label|mvtec_fs"), use_inner_text=True)
     page.set_viewport_size({"width": 1440, "height": 900})
 
 
@@ -150,14 +164,15 @@ def decide_in_the_browser(
     with open_page() as page:
         log_in(page, desk)
         the_list_gives_nothing_away(page, desk, project, shown)
-        assert not chosen_when_opened_from_the_list(page, desk, project, shown), "the form is filled in"
+        open_from_the_list(page, desk, project, shown)
+        expect_chosen(page, 0)
         expect(page.get_by_text(EMPTY, exact=True).first).to_be_visible()  # the tabs of what others chose
         page.goto(f"{desk.url}/projects/{project}/data?labeling=1")
         wait_for_annotation(page, next_task, from_list=False)
         page.wait_for_function(LOADED)
         expect(page.locator(".ant-collapse-header").first).to_be_visible()
-        assert not page.locator(".ant-collapse-content-active").count(), "proposals are in one's face"
-        assert not page.locator(".acb-side input:checked").count(), "the form is filled in"
+        expect(page.locator(".ant-collapse-content-active")).to_have_count(0)  # proposals are not in one's face
+        expect_chosen(page, 0)
         expect(page.locator(".acb-asked h4")).to_have_text(re.compile("^Asked "))
         look_closer(page)
         box = page.locator(f".acb-side input[name='{name}']")
@@ -481,8 +496,9 @@ def test_a_form_that_was_filled_in_from_the_list_is_empty_after_the_next_push(re
     assert [len(task["predictions"]) for task in opened] == [1, 2, 2]
     with open_page() as page:
         log_in(page, real_desk)
-        chosen = [chosen_when_opened_from_the_list(page, real_desk, number, task) for task in opened]
-    assert chosen == [1, 0, 0], "the first one shows that what is filled in is seen"
+        for task, chosen in zip(opened, (1, 0, 0), strict=True):  # the first shows that what is filled in is seen
+            open_from_the_list(page, real_desk, number, task)
+            expect_chosen(page, chosen)
 
 
 def test_a_draft_is_work_and_no_decision(real_desk: RealDesk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -102,10 +103,13 @@ class Connection(httpx.Client):
         Raises LostConnection if no answer comes, Refusal if the server refuses, AnnotationToolError if a Label Studio
         would not answer so.
         """
+        return self._tried(request, self._answer)
+
+    def _tried(self, request: httpx.Request, ask: Callable[[httpx.Request], httpx.Response]) -> httpx.Response:
         attempt = 1
         while True:
             try:
-                return self._answer(request)
+                return ask(request)
             except PutOff as error:  # nothing was done
                 if attempt == TRIES or error.seconds > LONGEST_WAIT:
                     raise
@@ -134,9 +138,16 @@ class Connection(httpx.Client):
 
         Where no page tells, it is the path of our own address.
         """
-        page = self._exchange(self.build_request("GET", "/user/login/")).text[:MAX_PAGE]
-        found = re.search(r'action="([^"?]*)/user/login', page)
+        page = self._tried(self.build_request("GET", "/user/login/"), self._page)
+        found = re.search(r'action="([^"?]*)/user/login', page.text[:MAX_PAGE])
         return found[1] if found else urlsplit(self.url).path
+
+    def _page(self, request: httpx.Request) -> httpx.Response:
+        """What people would see there, unless the server fails."""
+        answer = self._exchange(request)
+        if answer.status_code >= 500:
+            raise self._refusal(request, answer)
+        return answer
 
     def unshown(self, address: str, place: str = "") -> str:
         """What keeps a browser from showing a picture; empty if nothing does.

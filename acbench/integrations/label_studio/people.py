@@ -8,7 +8,8 @@ from functools import cached_property
 
 import httpx
 
-from acbench.errors import AnnotationToolError, LostConnection
+from acbench.errors import AnnotationToolError
+from acbench.integrations.label_studio import failures
 from acbench.integrations.label_studio.http import CONNECT, Connection
 from acbench.review.askable import SERVICE
 
@@ -42,7 +43,7 @@ class People:
         A name is the part of the address before the @; of two users who share it, the newer one has a number. The name
         of the account that is nobody goes to no other.
         """
-        names: dict[str, int] = {SERVICE: 0}
+        names = {SERVICE}
         found: list[Account] = []
         for user in sorted(self.connection.sdk.users.list(), key=lambda user: user.id or 0):
             number, address = user.id or 0, user.email or user.username or ""
@@ -51,7 +52,7 @@ class People:
                 name = SERVICE
             elif name in names:
                 name = f"{name}.{number}"
-            names[name] = number
+            names.add(name)
             found.append(Account(number=number, address=address, name=name))
         return found
 
@@ -92,9 +93,7 @@ class People:
                     headers={"Referer": page},
                 )
             except httpx.RequestError as error:
-                raise LostConnection(
-                    f"{self.connection.url} did not answer ({type(error).__name__})", "run again"
-                ) from None
+                raise failures.unreached(self.connection.url, error) from None
         if answer.status_code != 302:
             errors = re.findall(r'<ul class="field_errors">(.*?)</ul>', answer.text, re.DOTALL)
             said = " ".join(re.sub(r"<[^>]*>", " ", " ".join(errors)).split()) or "no reason given"

@@ -1,4 +1,4 @@
-"""Runs a Label Studio server for one project: on loopback, with its data in the project, showing only our pictures."""
+"""Runs a Label Studio server for one project: its data lie in the project, and it shows only our pictures."""
 
 from __future__ import annotations
 

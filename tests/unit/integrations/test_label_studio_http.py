@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import traceback
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -14,6 +13,7 @@ from acbench.errors import AnnotationToolError, LostConnection
 from acbench.integrations.label_studio import http
 from acbench.integrations.label_studio.failures import Refusal
 from acbench.integrations.label_studio.http import Connection
+from tests.support.proxy import serving
 
 PERSONAL = "key-a.key-b.key-c"
 """Looks like a personal access token, which is to be exchanged for another first."""
@@ -30,14 +30,8 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    yield from serving(Handler)
-
-
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(Handler) as url:
+        yield url
 
 
 class Unreliable(BaseHTTPRequestHandler):
@@ -64,9 +58,8 @@ def unreliable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     monkeypatch.setattr(http, "BACKOFF", Backoff(first=0.01))
     monkeypatch.setattr(Unreliable, "asked", 0)
     monkeypatch.setattr(Unreliable, "silent", 2)
-    for url in serving(Unreliable):
-        with Connection(url, LEGACY) as connection:
-            yield connection
+    with serving(Unreliable) as url, Connection(url, LEGACY) as connection:
+        yield connection
 
 
 def test_without_an_access_token_it_is_said_and_nothing_is_invented(url: str) -> None:
@@ -90,3 +83,27 @@ def test_no_refusal_repeats_the_key(unreliable: Connection) -> None:
         unreliable.sdk.users.whoami()
     said = "".join(traceback.format_exception(refused.value))
     assert "not with Token …" in said and LEGACY not in said
+
+
+class Waking(BaseHTTPRequestHandler):
+    """Gives no answer first, then that of a proxy whose server is not up, and then its page."""
+
+    asked = 0
+
+    def do_GET(self) -> None:
+        type(self).asked += 1
+        if self.asked > 1:
+            self.send_response(502 if self.asked == 2 else 200)
+            self.end_headers()
+            self.wfile.write(b"<html>" if self.asked == 2 else b'<form action="/ls/user/login/?next=/">')
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_the_path_of_a_server_is_not_guessed_from_an_answer_that_is_not_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "BACKOFF", Backoff(first=0.01))
+    with serving(Waking) as url, Connection(url, LEGACY) as connection:
+        assert connection.prefix == "/ls"
+    assert Waking.asked == 3
