@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 from acbench.data.sources._arrange import NORMAL, TEST, TRAIN, folded
 from acbench.data.sources._contract import FoundImage, Recognised
 from acbench.data.sources._files import Files
 from acbench.data.sources._layout_options import listed
+from acbench.data.sources._own import OwnDataset
 from acbench.data.sources._rows import Joined, Row, Splits
 from acbench.data.sources._suggest import normal_candidates
 from acbench.errors import AcbenchError, SourceError
@@ -43,11 +43,10 @@ class Contents:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Annotated:
+class Annotated(OwnDataset):
     """A source of which `read` is all that differs."""
 
     NAME: str
-    TITLE: str
     HOME: str
     LAYOUT: str
     OPTIONS: Mapping[str, str]
@@ -56,12 +55,6 @@ class Annotated:
     reading: Reading = field(default_factory=dict)
     SCHEME: str = ""
     """How URLs begin that name a dataset of another program: it is copied into the workspace, and read there."""
-
-    LICENCE: ClassVar[str] = "LicenseRef-unknown"
-    ATTRIBUTION: ClassVar[str] = "Not stated."
-    BENCHMARK: ClassVar[str] = "YOUR_SCHEMA.yaml"
-    EXTRAS: ClassVar[frozenset[str]] = frozenset()
-    IMAGE_COUNTS: ClassVar[Mapping[str, int]] = {}
 
     def configured(self, reading: Reading) -> Annotated:
         """The source with these options."""
@@ -86,10 +79,6 @@ class Annotated:
         for result in contents.joined.join(contents.rows):
             if not isinstance(result, FoundImage) or result.category in categories:
                 yield result
-
-    def known_labels(self) -> Mapping[str, tuple[str, ...]]:
-        """Nothing: only its label schema says which labels a dataset of your own has."""
-        return {}
 
     def recognise(self, tree: FileTree) -> Recognised | None:
         """What is in a root; None if this source would not read it."""

@@ -44,9 +44,9 @@ from acbench.records import Finding, Reading
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.foreign_tables import EXTENSIONS, MAX_BYTES, ForeignTable, parse
 
-NAME = "table"
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 """What `datasets` calls the table of an ImageFolder, in every folder of images."""
+HOME = "give a folder with images and a table of them: image,label[,split,mask,box,category]"
 OPTIONS: Mapping[str, str] = {
     "table": "the file of the rows, from the dataset's folder on; several for several",
     "image": "the column of the paths of images",
@@ -223,17 +223,10 @@ def _split_of(path: str, splits: Splits) -> str:
     return stem if folded(stem) in splits.every else splits.in_path(path)
 
 
-_OWN = Annotated(
-    NAME=NAME,
-    TITLE="your dataset",
-    HOME="give a folder with images and a table of them: image,label[,split,mask,box,category]",
+SOURCE = Annotated(
+    NAME="table",
+    HOME=HOME,
     LAYOUT="a table with the columns image and label",
     OPTIONS=OPTIONS,
     read=read,
 )
-TITLE, HOME, LAYOUT = _OWN.TITLE, _OWN.HOME, _OWN.LAYOUT
-LICENCE, ATTRIBUTION, BENCHMARK, EXTRAS, IMAGE_COUNTS = (
-    _OWN.LICENCE, _OWN.ATTRIBUTION, _OWN.BENCHMARK, _OWN.EXTRAS, _OWN.IMAGE_COUNTS,
-)  # fmt: skip
-is_category, categories, scan, known_labels = _OWN.is_category, _OWN.categories, _OWN.scan, _OWN.known_labels
-recognise, configured = _OWN.recognise, _OWN.configured

@@ -35,11 +35,11 @@ from acbench.errors import SourceError
 from acbench.records import Reading
 from acbench.storage.files import FileRefused, FileTree
 
-NAME = "voc"
 MAX_BYTES = 4 * 2**20
 """The largest XML file, or list of a split, that is read."""
 MOST = 10_000
 """Objects of one image that are read."""
+HOME = "give a folder with JPEGImages/… and Annotations/…, an XML file for each image"
 OPTIONS: Mapping[str, str] = {**COMMON}
 _MASKS = ("SegmentationClass", "SegmentationObject")
 
@@ -173,17 +173,10 @@ def _text(element: ElementTree.Element | None) -> str:
     return (element.text or "").strip() if element is not None else ""
 
 
-_OWN = Annotated(
-    NAME=NAME,
-    TITLE="your dataset",
-    HOME="give a folder with JPEGImages/… and Annotations/…, an XML file for each image",
+SOURCE = Annotated(
+    NAME="voc",
+    HOME=HOME,
     LAYOUT="images, and an XML file for each",
     OPTIONS=OPTIONS,
     read=read,
 )
-TITLE, HOME, LAYOUT = _OWN.TITLE, _OWN.HOME, _OWN.LAYOUT
-LICENCE, ATTRIBUTION, BENCHMARK, EXTRAS, IMAGE_COUNTS = (
-    _OWN.LICENCE, _OWN.ATTRIBUTION, _OWN.BENCHMARK, _OWN.EXTRAS, _OWN.IMAGE_COUNTS,
-)  # fmt: skip
-is_category, categories, scan, known_labels = _OWN.is_category, _OWN.categories, _OWN.scan, _OWN.known_labels
-recognise, configured = _OWN.recognise, _OWN.configured

@@ -40,10 +40,10 @@ from acbench.errors import SourceError
 from acbench.records import Finding, Reading
 from acbench.storage.files import FileRefused, FileTree
 
-NAME = "yolo"
 MAX_BYTES = 4 * 2**20
 """The largest file of labels or settings that is read."""
 MAX_LINES = 10_000
+HOME = "give a folder with images/… and labels/…, a text file for each image, and data.yaml or classes.txt"
 OPTIONS: Mapping[str, str] = {
     "data": "the YAML file of splits and names of classes, from the dataset's folder on",
     "names": "the file of the names of classes, one a line",
@@ -321,17 +321,10 @@ def _text(tree: FileTree, path: str) -> tuple[str, str]:
         return "", "it is not UTF-8 text"
 
 
-_OWN = _Yolo(
-    NAME=NAME,
-    TITLE="your dataset",
-    HOME="give a folder with images/… and labels/…, a text file for each image, and data.yaml or classes.txt",
+SOURCE = _Yolo(
+    NAME="yolo",
+    HOME=HOME,
     LAYOUT="images, a text file of boxes for each, and data.yaml or classes.txt",
     OPTIONS=OPTIONS,
     read=read,
 )
-TITLE, HOME, LAYOUT = _OWN.TITLE, _OWN.HOME, _OWN.LAYOUT
-LICENCE, ATTRIBUTION, BENCHMARK, EXTRAS, IMAGE_COUNTS = (
-    _OWN.LICENCE, _OWN.ATTRIBUTION, _OWN.BENCHMARK, _OWN.EXTRAS, _OWN.IMAGE_COUNTS,
-)  # fmt: skip
-is_category, categories, scan, known_labels = _OWN.is_category, _OWN.categories, _OWN.scan, _OWN.known_labels
-recognise, configured, masks = _OWN.recognise, _OWN.configured, _OWN.masks
