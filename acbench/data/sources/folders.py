@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from acbench._util.plural import counted
-from acbench._util.text import printable
 from acbench.data.sources import mvtec_ad
 from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, Placed, arrange, folded, hashed_split
 from acbench.data.sources._contract import FoundImage, Recognised
@@ -20,7 +19,7 @@ from acbench.data.sources._layout_options import OPTIONS, PATTERNS, read_layout
 from acbench.data.sources._own import OwnDataset
 from acbench.data.sources._presets import ENOUGH, inside, look
 from acbench.data.sources._suggest import how_to_read, normal_candidates
-from acbench.data.sources._walk import Walked, is_fenced, walk
+from acbench.data.sources._walk import Walked, is_fenced, root_name, walk
 from acbench.errors import SourceError
 from acbench.records import GOOD, Finding, Reading, Split, united
 from acbench.storage.files import FileRefused, FileTree, FolderEntry
@@ -125,7 +124,7 @@ class FolderReader(OwnDataset):
             layout = fitting[0][0]
             layout = dataclasses.replace(layout, masks=(*told, *layout.masks))
         if not layout.category:
-            layout = dataclasses.replace(layout, category=_root_name(tree))
+            layout = dataclasses.replace(layout, category=root_name(tree))
         arranged = arrange(walked.images, layout)
         if not arranged.images:
             patterns = " or ".join(pattern.text for pattern in layout.images)
@@ -272,10 +271,6 @@ def _entries(tree: FileTree, folder: str) -> Sequence[FolderEntry]:
 
 def _category(image: Placed, layout: Layout) -> str:
     return image.says.get("category") or layout.category
-
-
-def _root_name(tree: FileTree) -> str:
-    return printable(tree.root.rstrip("/").rpartition("/")[2].removesuffix(".zip")) or "images"
 
 
 def _few(names: Sequence[str]) -> str:

@@ -189,6 +189,12 @@ class TestTable:
         if kind in {"bad_row", "contradiction"}:
             assert found.items[0].source_labels == ()
 
+    @pytest.mark.parametrize(("name", "header", "row"), [("a.csv", "image,label\n", "1.png\n"), ("a.jsonl", "", "{\n")])
+    def test_all_rows_that_cannot_be_read_are_counted(self, name: str, header: str, row: str, tmp_path: Path) -> None:
+        good = '{"image": "1.png", "label": "good"}\n' if name == "a.jsonl" else "1.png,good\n"
+        found = read(table(images(tmp_path, "1.png"), header + good + 1500 * row, name), "table")
+        assert said(found, "unreadable_row").detail.startswith("1,500 rows cannot be read")
+
     def test_an_image_that_no_row_names_is_told(self, tmp_path: Path) -> None:
         images(tmp_path, "1.png", "2.png")
         found = read(table(tmp_path, "image,label\n1.png,good\n"), "table")
@@ -435,6 +441,36 @@ def test_a_segmentation_that_is_none_leaves_the_box(tmp_path: Path) -> None:
         expected = np.zeros((8, 8), dtype=bool)
         expected[0:2, 1] = True
         np.testing.assert_array_equal(marked, expected)
+    annotations[1]["segmentation"] = [[3, 4]]
+    table(tmp_path / "a", json.dumps(content), "a.json")
+    found = ingest(source, copy_with_masks(tree, source.masks(tree), tmp_path / "copy"))
+    assert [item.marking for item in found.items] == ["boxes", "boxes"]  # not the mask of before
     (tmp_path / "a" / "2.png").unlink()
     assert [each.image for each in ingest(source, copy_with_masks(tree, {}, tmp_path / "copy")).items] == ["1.png"]
     assert (tmp_path / "a").is_dir() and not (tmp_path / "copy" / "2.png").exists()
+
+
+def test_a_copy_tells_of_what_is_not_read(tmp_path: Path) -> None:
+    from acbench.data.linked import copy_with_masks
+    from acbench.storage.files import FileTree
+
+    root = toy_yolo(tmp_path / "a", segments=True)
+    images(tmp_path / "other", "1.png")
+    (root / "images/outside.png").symlink_to(tmp_path / "other/1.png")
+    (root / "images/circle").symlink_to(root / "images")
+    images(root, ".hidden/1.png", "images/1.avif")
+    source, tree = sources.get("yolo"), FileTree(root)
+    assert source.masks is not None
+    for _ in range(2):
+        copy = copy_with_masks(tree, source.masks(tree), tmp_path / "copy")
+        read, there = ingest(source, copy), ingest(source, root)
+        assert [item.image for item in read.items] == [item.image for item in there.items]
+        assert [bool(item.problem) for item in read.items] == [bool(item.problem) for item in there.items]
+        told = {finding.path for finding in there.findings if finding.kind != "segments_not_drawn"}
+        assert {"images/outside.png", "images/circle", ".hidden", "images/1.avif"} <= told
+        assert told <= {finding.path for finding in read.findings}
+    (root / "images/outside.png").unlink()
+    images(root, "images/outside.png")
+    (root / "images/circle").unlink()
+    copy = copy_with_masks(tree, source.masks(tree), tmp_path / "copy")
+    assert not (copy / "images/outside.png").is_symlink() and not (copy / "images/circle").is_symlink()
