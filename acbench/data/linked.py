@@ -79,7 +79,8 @@ def _png(tree: FileTree, drawing: Drawing) -> bytes:
 
 def _paths(walked: Walked) -> set[str]:
     """Paths of all files, and of all that is not read."""
-    return {each.path for each in (*walked.images, *walked.others, *walked.findings)} - {"."}
+    files = {file.path for file in walked.images} | {entry.path for entry in walked.others}
+    return (files | {finding.path for finding in walked.findings}) - {"."}
 
 
 def _put(tree: FileTree, path: str, target: Path) -> None:

@@ -117,9 +117,13 @@ def _plain(value: Any) -> Any:
     return to_json(value) if dataclasses.is_dataclass(value) else value
 
 
-@functools.cache
-def sparse_fields(kind: type[Any]) -> frozenset[str]:
+def sparse_fields(kind: Any) -> frozenset[str]:
     """Names of the fields of a dataclass whose metadata are `records.SPARSE`."""
+    return _sparse_fields(kind)
+
+
+@functools.cache
+def _sparse_fields(kind: type[Any]) -> frozenset[str]:
     return frozenset(field.name for field in dataclasses.fields(kind) if field.metadata.get("sparse"))
 
 
