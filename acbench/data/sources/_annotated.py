@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
 
 from acbench.data.sources._arrange import NORMAL, TEST, TRAIN, folded
 from acbench.data.sources._contract import FoundImage, Recognised
@@ -70,11 +71,14 @@ class Annotated(OwnDataset):
             contents = self.read(tree, self.reading)
         except SourceError as why:
             raise SourceError(f"{tree.root}: {why.message}", why.hint) from None
+        _READ[tree] = self, contents
         return sorted({row.category or contents.joined.category for row in contents.rows})
 
     def scan(self, tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
         """Every image of these categories, and everything out of place."""
-        contents = self.read(tree, self.reading)
+        reader, contents = _READ.pop(tree, (None, None))
+        if reader is not self or contents is None:
+            contents = self.read(tree, self.reading)
         yield from contents.findings
         for result in contents.joined.join(contents.rows):
             if not isinstance(result, FoundImage) or result.category in categories:
@@ -112,6 +116,10 @@ class Annotated(OwnDataset):
         name = str(tree.root).removeprefix(self.SCHEME)
         says = f"{self.LAYOUT}: {name}; it is copied into the workspace when it is read"
         return Recognised(source=self.NAME, reading=self.reading, says=says, certainty=1.0)
+
+
+_READ: WeakKeyDictionary[FileTree, tuple[Annotated, Contents]] = WeakKeyDictionary()
+"""What `categories` has read of a tree, for the `scan` that follows: large files are parsed once."""
 
 
 class Unclear(SourceError):

@@ -19,6 +19,7 @@ from acbench.errors import AcbenchError, SourceError
 from acbench.records import Finding, Item
 from acbench.storage import tables
 from acbench.storage.build import records_key
+from acbench.storage.files import FileTree
 from acbench.storage.typed_json import to_json
 from acbench.testing import SIZE, TOY_CLASSES, tiny_png, toy_coco, toy_mvtec_ad, toy_table, toy_voc, toy_yolo
 
@@ -113,6 +114,16 @@ class TestFormats:
         for path in root.rglob("*.*g"):
             name = path.relative_to(root).as_posix()
             assert name in named or name.split("/")[0] in told, name
+
+    @pytest.mark.parametrize("toy", TOYS)
+    def test_what_tells_the_categories_is_read_once(
+        self, toy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source, make = TOYS[toy]
+        place = sources.locate(sources.get(source), make(tmp_path))
+        read_files: list[str] = []
+        monkeypatch.setattr(FileTree, "read", lambda tree, path, *_: read_files.append(path) or b"")
+        assert list(sources.get(source).scan(place.tree, place.categories)) and not read_files
 
 
 class TestTable:
@@ -420,7 +431,6 @@ def test_any_bytes_are_read_or_refused(content: bytes, name: str) -> None:
 
 def test_a_segmentation_that_is_none_leaves_the_box(tmp_path: Path) -> None:
     from acbench.data.linked import copy_with_masks
-    from acbench.storage.files import FileTree
 
     images(tmp_path / "a", "1.png", "2.png")
     annotations = [
@@ -452,7 +462,6 @@ def test_a_segmentation_that_is_none_leaves_the_box(tmp_path: Path) -> None:
 
 def test_a_copy_tells_of_what_is_not_read(tmp_path: Path) -> None:
     from acbench.data.linked import copy_with_masks
-    from acbench.storage.files import FileTree
 
     root = toy_yolo(tmp_path / "a", segments=True)
     images(tmp_path / "other", "1.png")
