@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
-from acbench.data.sources._arrange import NORMAL, TEST, TRAIN, folded
 from acbench.data.sources._contract import FoundImage, Recognised
 from acbench.data.sources._files import Files
-from acbench.data.sources._layout_options import listed
+from acbench.data.sources._layout_options import listed, normal_names, splits_of
 from acbench.data.sources._own import OwnDataset
-from acbench.data.sources._rows import Joined, Row, Splits
+from acbench.data.sources._rows import Joined, Row
 from acbench.data.sources._suggest import normal_candidates
 from acbench.errors import AcbenchError, SourceError
 from acbench.records import GOOD, Finding, Reading
@@ -150,17 +149,6 @@ def common(files: Files, reading: Reading, by: str, *, used: Collection[str], be
         used=used,
         about=about,
     )
-
-
-def splits_of(reading: Reading) -> Splits:
-    """What the names of splits mean."""
-    train, test = (frozenset(map(folded, list_option(reading, key))) for key in ("train", "test"))
-    return Splits(train=frozenset(TRAIN) - test | train, test=frozenset(TEST) - train | test)
-
-
-def normal_names(reading: Reading) -> frozenset[str]:
-    """What normal images are called, folded."""
-    return NORMAL | frozenset(map(folded, list_option(reading, "normal")))
 
 
 def text_option(reading: Reading, name: str) -> str:

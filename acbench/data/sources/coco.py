@@ -23,13 +23,12 @@ from acbench.data.sources._annotated import (
     Contents,
     common,
     list_option,
-    normal_names,
     shortlist,
-    splits_of,
 )
 from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import as_shape
 from acbench.data.sources._files import Files, list_files
+from acbench.data.sources._layout_options import normal_names, splits_of
 from acbench.data.sources._rows import (
     Row,
     Shape,

@@ -7,7 +7,7 @@ Columns are found by their names, in any spelling: `image`, `label`, and if they
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from acbench._util.plural import counted
 from acbench.data.sources import _class_names
@@ -20,7 +20,6 @@ from acbench.data.sources._annotated import (
     common,
     list_option,
     shortlist,
-    splits_of,
     text_option,
 )
 from acbench.data.sources._arrange import folded
@@ -34,6 +33,7 @@ from acbench.data.sources._columns import (
     missing,
 )
 from acbench.data.sources._files import Files, list_files
+from acbench.data.sources._layout_options import splits_of
 from acbench.data.sources._rows import (
     Row,
     Splits,
@@ -174,10 +174,8 @@ def _add_rows(tree: FileTree, files: Files, each: _Read, reading: Reading) -> No
     names, told_by = _names(tree, files, each, reading)
     maker = RowMaker(columns, each.file, reading, _split_of(each.file, splits_of(reading)), names)
     each.rows = list(maker.rows(table))
-    edges = [edge for row in each.rows for box in row.boxes for edge in box]
-    if edges and max(edges) <= 1:
-        maker.relative = True
-        each.rows = list(maker.rows(table))
+    if max((edge for row in each.rows for box in row.boxes for edge in box), default=2) <= 1:
+        each.rows = [replace(row, box_unit="image") for row in each.rows]
     if about := columns.describe(table, each.file):
         each.findings.append(Finding(path=each.file, kind="columns", detail=about, hint=""))
     if told_by:

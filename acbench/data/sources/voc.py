@@ -17,12 +17,11 @@ from acbench.data.sources._annotated import (
     Annotated,
     Contents,
     common,
-    normal_names,
-    splits_of,
 )
 from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import as_shape
 from acbench.data.sources._files import Files, list_files
+from acbench.data.sources._layout_options import normal_names, splits_of
 from acbench.data.sources._rows import (
     Row,
     Shape,

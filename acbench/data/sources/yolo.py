@@ -23,13 +23,12 @@ from acbench.data.sources._annotated import (
     Contents,
     Unclear,
     common,
-    normal_names,
-    splits_of,
     text_option,
 )
 from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import as_shape
 from acbench.data.sources._files import Files, list_files
+from acbench.data.sources._layout_options import normal_names, splits_of
 from acbench.data.sources._rows import (
     Row,
     Shape,
@@ -110,12 +109,8 @@ def parse(text: str) -> tuple[list[tuple[int, Shape, list[float]]], list[str]]:
 
 def read(tree: FileTree, reading: Reading) -> Contents:
     """What the label files of a folder say. Raises SourceError if there are none."""
-    files = list_files(tree)
-    settings, settings_file = _settings(tree, files, reading)
-    names = _class_names_of(tree, files, settings, settings_file, reading)
+    files, names, splits, labels = _everything(tree, reading)
     normal = normal_names(reading)
-    splits = _Splits(tree, files, settings, settings_file, splits_of(reading))
-    labels = _labels(tree, files, names, normal, splits)
     if not labels.used:
         told = f", {len(names.names):,} classes" if names.names else ""
         raise SourceError(f"YOLO: 0 of {len(files.images):,} images have a label file{told}", HOME)
@@ -131,7 +126,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
             files,
             reading,
             "no label file",
-            used={*labels.used, *splits.used, names.file, settings_file},
+            used={*labels.used, *splits.used, names.file},
             beside={path for path in files.images if _is_drawn(path)},
             about=names.file or ".",
         ),
@@ -145,12 +140,16 @@ def read(tree: FileTree, reading: Reading) -> Contents:
 class _Yolo(Annotated):
     def masks(self, tree: FileTree) -> Mapping[str, Drawing]:
         """Masks that polygons make: see `Source.masks`."""
-        files = list_files(tree)
-        settings, file = _settings(tree, files, self.reading)
-        names = _class_names_of(tree, files, settings, file, self.reading)
-        normal = normal_names(self.reading)
-        splits = _Splits(tree, files, settings, file, splits_of(self.reading))
-        return _labels(tree, files, names, normal, splits).drawings
+        *_, labels = _everything(tree, self.reading)
+        return labels.drawings
+
+
+def _everything(tree: FileTree, reading: Reading) -> tuple[Files, _Names, _Splits, Labels]:
+    files = list_files(tree)
+    settings, file = _settings(tree, files, reading)
+    names = _class_names_of(tree, files, settings, file, reading)
+    splits = _Splits(tree, files, settings, file, splits_of(reading))
+    return files, names, splits, _labels(tree, files, names, normal_names(reading), splits)
 
 
 # Label files
@@ -282,7 +281,7 @@ class _Splits:
     def __init__(
         self, tree: FileTree, files: Files, settings: Mapping[str, Any], settings_file: str, splits: Splits
     ) -> None:
-        self.used: set[str] = set()
+        self.used = {settings_file}
         self._splits = splits
         self._folders: dict[str, str] = {}
         self._listed: dict[str, str] = {}

@@ -206,6 +206,12 @@ class TestTable:
         found = read(table(images(tmp_path, "1.png"), header + good + 1500 * row, name), "table")
         assert said(found, "unreadable_row").detail.startswith("1,500 rows cannot be read")
 
+    @pytest.mark.parametrize("source", ["table", "folders"])
+    def test_a_split_has_one_meaning(self, source: str, tmp_path: Path) -> None:
+        table(images(tmp_path, "val/1.png"), "image,label\nval/1.png,good\n")
+        with pytest.raises(SourceError, match="train and test both name val"):
+            read(tmp_path, source, train="val", test="Val")
+
     def test_an_image_that_no_row_names_is_told(self, tmp_path: Path) -> None:
         images(tmp_path, "1.png", "2.png")
         found = read(table(tmp_path, "image,label\n1.png,good\n"), "table")
