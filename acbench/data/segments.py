@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 100_000_000
 """A larger mask is not drawn."""
 MOST = 10_000
-"""Shapes of one image that are drawn."""
+"""A mask of more shapes is not drawn."""
 MAX_POINTS = 1_000_000
 """Numbers of one polygon."""
 FOLDER = "_masks"
@@ -51,11 +51,13 @@ def draw(shapes: Sequence[Any], size: tuple[int, int], *, relative: bool = False
     width, height = size
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
         raise ValueError(f"an image of {width}×{height} pixels has no mask")
+    if len(shapes) > MOST:
+        raise ValueError(f"{len(shapes):,} shapes are not drawn")
     marked = np.zeros((height, width), dtype=np.bool_)
     page = Image.new("1", size)
     pen = ImageDraw.Draw(page)
     across, down = (width, height) if relative else (1, 1)
-    for shape in shapes[:MOST]:
+    for shape in shapes:
         if isinstance(shape, dict):
             marked |= _unpacked(shape, size)
         elif isinstance(shape, tuple):

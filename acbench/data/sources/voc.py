@@ -37,7 +37,7 @@ from acbench.storage.files import FileRefused, FileTree
 MAX_BYTES = 4 * 2**20
 """The largest XML file, or list of a split, that is read."""
 MOST = 10_000
-"""Objects of one image that are read."""
+"""Objects of one image that are read; of more, only the first."""
 HOME = "give a folder with JPEGImages/… and Annotations/…, an XML file for each image"
 OPTIONS: Mapping[str, str] = {**COMMON}
 _MASKS = ("SegmentationClass", "SegmentationObject")
@@ -66,7 +66,10 @@ def parse(data: bytes) -> Annotation | None:
     if top.tag != "annotation":
         return None
     done = Annotation(_text(top.find("filename")))
-    for thing in top.findall("object")[:MOST]:
+    things = top.findall("object")
+    if len(things) > MOST:
+        done.faults.append(f"it has {len(things):,} objects, of which the first {MOST:,} are read")
+    for thing in things[:MOST]:
         label = _text(thing.find("name"))
         done.labels.append(label)
         box = thing.find("bndbox")
@@ -100,7 +103,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
         row, bad = _row(files, path, annotation, normal, splits, names)
         rows.append(row)
         for fault in bad:
-            faults["bad_box", "with a box that is not used"].append(f"{path}: {fault}")
+            faults["bad_box", "with boxes that are not used"].append(f"{path}: {fault}")
     there = sum(bool(file_of(files, row).path) for row in rows)
     if not there:
         raise SourceError(f"Pascal VOC: {len(rows):,} annotations of {len(paths):,} XML files, 0 images of them", HOME)

@@ -377,6 +377,12 @@ class TestVoc:
         root = images(self.voc(tmp_path, self.GOOD), "SegmentationClass/1.png")
         assert read(root, "voc").items[0].mask == "SegmentationClass/1.png"
 
+    def test_more_objects_than_are_read_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("acbench.data.sources.voc.MOST", 1)
+        thing = self.GOOD.partition("<object>")[2].partition("</object>")[0]
+        root = self.voc(tmp_path, self.GOOD.replace("</annotation>", f"<object>{thing}</object></annotation>"))
+        assert "it has 2 objects, of which the first 1 are read" in said(read(root, "voc"), "bad_box").detail
+
     @pytest.mark.parametrize(
         "text",
         ["", "<annotation>", '<!DOCTYPE a [<!ENTITY b "c">]><annotation/>', "<other/>", "\0", "<annotation/>"],
