@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from acbench._util.console import Progress
-from acbench.data.segments import Drawing, draw
+from acbench.data.segments import VERSION, Drawing, draw
 from acbench.data.sources._walk import Walked, walk
 from acbench.errors import ImageError
 from acbench.storage.atomic import write_bytes
@@ -46,7 +46,7 @@ def copy_with_masks(
     keys: dict[str, str] = {}
     for done, (path, drawing) in enumerate(drawings.items(), start=1):
         progress(done, len(drawings))
-        keys[path] = digest(drawing.shapes, drawing.size, drawing.relative, drawing.image)
+        keys[path] = _key(tree, drawing)
         if known.get(path) != keys[path] or not (folder / path).is_file():
             try:
                 write_bytes(folder / path, _png(tree, drawing))
@@ -54,6 +54,20 @@ def copy_with_masks(
                 (folder / path).unlink(missing_ok=True)  # a former one says what the annotations no longer do
     write_bytes(folder.with_name(f"{folder.name}{_KEYS}"), json.dumps(keys).encode())
     return folder
+
+
+def _key(tree: FileTree, drawing: Drawing) -> str:
+    """A hash of all that decides a mask."""
+    stamp = ""
+    if _is_measured(drawing):
+        with suppress(FileRefused):
+            stamp = tree.locate(drawing.image).stamp
+    return digest(VERSION, drawing.shapes, drawing.size, drawing.relative, drawing.image, stamp)
+
+
+def _is_measured(drawing: Drawing) -> bool:
+    """Whether the size of a mask is that of its image's file."""
+    return drawing.relative or 0 in drawing.size
 
 
 def _known(folder: Path) -> Mapping[str, str]:
@@ -70,7 +84,7 @@ def _png(tree: FileTree, drawing: Drawing) -> bytes:
 
     from acbench.data.images import probe
 
-    header = probe(tree.read(drawing.image)) if drawing.relative or 0 in drawing.size else None
+    header = probe(tree.read(drawing.image)) if _is_measured(drawing) else None
     size = (header.width, header.height) if header else drawing.size
     file = io.BytesIO()
     Image.fromarray(draw(drawing.shapes, size, relative=drawing.relative)).save(file, "PNG")

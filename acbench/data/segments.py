@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+VERSION = 1
+"""Raise it when the same shapes give another mask, so that masks that are there are drawn anew."""
 MAX_PIXELS = 100_000_000
 """A larger mask is not drawn."""
 MOST = 10_000

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from acbench.data import sources
 from acbench.data.ingest import Dataset, describe, ingest
@@ -491,7 +492,11 @@ def test_a_copy_tells_of_what_is_not_read(tmp_path: Path) -> None:
         assert {"images/outside.png", "images/circle", ".hidden", "images/1.avif"} <= told
         assert told <= {finding.path for finding in read.findings}
     (root / "images/outside.png").unlink()
+    first = next(item for item in read.items if item.marking == "mask")
+    with Image.open(root / first.image) as picture:
+        picture.resize((16, 16)).save(root / first.image)
     images(root, "images/outside.png")
     (root / "images/circle").unlink()
     copy = copy_with_masks(tree, source.masks(tree), tmp_path / "copy")
+    assert "mask_size" not in kinds(ingest(source, copy))  # it was drawn anew
     assert not (copy / "images/outside.png").is_symlink() and not (copy / "images/circle").is_symlink()
