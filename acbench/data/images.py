@@ -116,10 +116,7 @@ class ImageReader:
         `size` is (width, height) of its image; a mask of another size is an error. What counts as marked is said in
         `acbench.data.mask_content.marked_pixels`.
         """
-        first, *others = (self._mask(file, size) for file in mask_files(path))
-        for other in others:
-            first |= other
-        return first
+        return _union(self._mask(file, size) for file in mask_files(path))
 
     def _mask(self, path: str, size: tuple[int, int]) -> NDArray[np.bool_]:
         with _naming(path):
@@ -164,11 +161,8 @@ def united_png(masks: Sequence[bytes]) -> bytes:
     """A black and white PNG of what any of some mask files, given as bytes, marks. Raises ImageError."""
     from PIL import Image
 
-    first, *others = (marked_pixels(decode(data)) for data in masks)
-    for other in others:
-        first = first | other
     file = io.BytesIO()
-    Image.fromarray(first).save(file, "PNG")
+    Image.fromarray(_union(marked_pixels(decode(data)) for data in masks)).save(file, "PNG")
     return file.getvalue()
 
 
@@ -191,6 +185,14 @@ def jpeg(image: Image.Image, quality: int, *, comment: str = "") -> bytes:
     options = {"comment": comment.encode("ascii")} if comment else {}
     image.save(file, "JPEG", quality=quality, subsampling=0, **options)
     return file.getvalue()
+
+
+def _union(masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """What any of some masks, bool[H, W], marks."""
+    first, *others = masks
+    for other in others:
+        first = first | other
+    return first
 
 
 def _rgb(image: Image.Image, bits: int) -> Image.Image:

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+VERSION = 1
+"""Raise it when the same shapes give another mask, so that masks that are there are drawn anew."""
 MAX_PIXELS = 100_000_000
 """A larger mask is not drawn."""
 MOST = 10_000
-"""Shapes of one image that are drawn."""
+"""A mask of more shapes is not drawn."""
 MAX_POINTS = 1_000_000
 """Numbers of one polygon."""
 FOLDER = "_masks"
@@ -51,11 +53,13 @@ def draw(shapes: Sequence[Any], size: tuple[int, int], *, relative: bool = False
     width, height = size
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
         raise ValueError(f"an image of {width}×{height} pixels has no mask")
+    if len(shapes) > MOST:
+        raise ValueError(f"{len(shapes):,} shapes are not drawn")
     marked = np.zeros((height, width), dtype=np.bool_)
     page = Image.new("1", size)
     pen = ImageDraw.Draw(page)
     across, down = (width, height) if relative else (1, 1)
-    for shape in shapes[:MOST]:
+    for shape in shapes:
         if isinstance(shape, dict):
             marked |= _unpacked(shape, size)
         elif isinstance(shape, tuple):

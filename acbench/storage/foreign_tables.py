@@ -21,11 +21,10 @@ EXTENSIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 MAX_BYTES = 256 * 2**20
 """A larger file is not read. A million rows of 250 bytes are smaller."""
 MAX_ROWS = 2_000_000
+"""Rows of a table, those that cannot be read among them."""
 MAX_CELL = 100_000
 """Characters of a cell; the boxes of an image take a few hundred."""
 MAX_COLUMNS = 500
-MAX_FAULTS = 1_000
-"""Faults that are told apart; what comes after is only counted."""
 
 _DELIMITERS = (",", ";", "\t", "|")
 
@@ -92,7 +91,7 @@ def _csv(text: str) -> ForeignTable:
                 _note(faults, reader.line_num, f"a cell has more than {MAX_CELL:,} characters")
             else:
                 rows.append((reader.line_num, dict(zip(header, cells, strict=False))))
-            _bounded(len(rows))
+            _bounded(len(rows) + len(faults))
     except csv.Error as error:
         raise refused(f"{error}, line {reader.line_num}") from None
     if not header:
@@ -115,6 +114,7 @@ def _json_lines(text: str) -> ForeignTable:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
+        _bounded(len(rows) + len(faults) + 1)
         try:
             value = msgspec.json.decode(line)
         except (msgspec.MsgspecError, RecursionError) as error:
@@ -124,7 +124,6 @@ def _json_lines(text: str) -> ForeignTable:
             rows.append((number, value))
         else:
             _note(faults, number, "it is no JSON object")
-        _bounded(len(rows))
     return _of_objects(rows, faults)
 
 
@@ -199,8 +198,7 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, tuple[str,
 
 
 def _note(faults: list[tuple[int, str]], line: int, why: str) -> None:
-    if len(faults) < MAX_FAULTS:
-        faults.append((line, printable(tidy(why, 200))))
+    faults.append((line, printable(tidy(why, 200))))
 
 
 def _bounded(rows: int) -> None:

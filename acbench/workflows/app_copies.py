@@ -27,7 +27,8 @@ def copies(items: Sequence[Item], images: ImageReader, root: Path, folder: Path)
     for item in items:
         with suppress(AcbenchError):
             if Path(item.image).suffix.lower() in UNSHOWN and not item.problem:
-                path = folder / f"{item.item_id}-{item.sha256[:12]}.jpg"
+                bits = images.bits.get(item.image, 16)  # they decide how bright it is shown
+                path = folder / f"{item.item_id}-{item.sha256[:12]}-{bits}.jpg"
                 if not path.exists():
                     write_bytes(path, jpeg(images.image(item.image), _QUALITY))
                 made[item.image] = path

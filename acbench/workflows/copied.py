@@ -10,6 +10,7 @@ from acbench.data.copied import ForeignDataset, copy_of
 from acbench.data.sources import Source
 from acbench.data.sources._annotated import text_option
 from acbench.errors import SourceError
+from acbench.storage.digests import digest
 from acbench.storage.roots import Root
 
 
@@ -21,11 +22,18 @@ def readable_root(source: Source, root: Root, folder: Path, console: Console | N
     if not url.startswith(source.scheme):
         raise SourceError(f"{url} is no dataset of `source: {source.name}`", source.home)
     dataset = _dataset(source, url)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", url.rstrip("/").rpartition("/")[2].partition("@")[0]) or source.name
+    place = url.rstrip("/").partition("@")[0]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", place.rpartition("/")[2]).strip(".") or source.name
+    copy = copy_folder(folder, place, name)
     if console is None:
-        return copy_of(dataset, folder / name)
+        return copy_of(dataset, copy)
     with console.stage(f"copy {url}") as progress:
-        return copy_of(dataset, folder / name, progress=progress)
+        return copy_of(dataset, copy, progress=progress)
+
+
+def copy_folder(folder: Path, place: str, name: str) -> Path:
+    """Where below `folder` the copy of what is at a place lies, a folder `name`: two places of one name have two."""
+    return folder / digest(place, length=8) / name
 
 
 def _dataset(source: Source, url: str) -> ForeignDataset:

@@ -19,7 +19,7 @@ from acbench.storage.build import records_key
 from acbench.storage.files import FileTree
 from acbench.storage.roots import Root, parse_root
 from acbench.storage.urls import Url
-from acbench.workflows.copied import readable_root
+from acbench.workflows.copied import copy_folder, readable_root
 from acbench.workflows.origin import naming
 from acbench.workflows.run import Run
 
@@ -101,7 +101,8 @@ def _with_masks(run: Run, root: Root) -> Root:
     if not drawings:
         return root
     with run.console.stage("draw masks") as progress:
-        return copy_with_masks(tree, drawings, run.files.project.copies / root.resolve().name, progress=progress)
+        folder = copy_folder(run.files.project.copies, tree.root, root.resolve().name)
+        return copy_with_masks(tree, drawings, folder, progress=progress)
 
 
 def _write_tables(run: Run, dataset: Dataset) -> None:

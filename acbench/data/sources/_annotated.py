@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from weakref import WeakKeyDictionary
 
-from acbench.data.sources._arrange import NORMAL, TEST, TRAIN, folded
 from acbench.data.sources._contract import FoundImage, Recognised
 from acbench.data.sources._files import Files
-from acbench.data.sources._layout_options import listed
-from acbench.data.sources._rows import Joined, Row, Splits
+from acbench.data.sources._layout_options import listed, normal_names, splits_of
+from acbench.data.sources._own import OwnDataset
+from acbench.data.sources._rows import Joined, Row
 from acbench.data.sources._suggest import normal_candidates
 from acbench.errors import AcbenchError, SourceError
 from acbench.records import GOOD, Finding, Reading
@@ -43,11 +43,10 @@ class Contents:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Annotated:
+class Annotated(OwnDataset):
     """A source of which `read` is all that differs."""
 
     NAME: str
-    TITLE: str
     HOME: str
     LAYOUT: str
     OPTIONS: Mapping[str, str]
@@ -56,12 +55,6 @@ class Annotated:
     reading: Reading = field(default_factory=dict)
     SCHEME: str = ""
     """How URLs begin that name a dataset of another program: it is copied into the workspace, and read there."""
-
-    LICENCE: ClassVar[str] = "LicenseRef-unknown"
-    ATTRIBUTION: ClassVar[str] = "Not stated."
-    BENCHMARK: ClassVar[str] = "YOUR_SCHEMA.yaml"
-    EXTRAS: ClassVar[frozenset[str]] = frozenset()
-    IMAGE_COUNTS: ClassVar[Mapping[str, int]] = {}
 
     def configured(self, reading: Reading) -> Annotated:
         """The source with these options."""
@@ -77,19 +70,18 @@ class Annotated:
             contents = self.read(tree, self.reading)
         except SourceError as why:
             raise SourceError(f"{tree.root}: {why.message}", why.hint) from None
+        _READ[tree] = self, contents
         return sorted({row.category or contents.joined.category for row in contents.rows})
 
     def scan(self, tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
         """Every image of these categories, and everything out of place."""
-        contents = self.read(tree, self.reading)
+        reader, contents = _READ.pop(tree, (None, None))
+        if reader is not self or contents is None:
+            contents = self.read(tree, self.reading)
         yield from contents.findings
         for result in contents.joined.join(contents.rows):
             if not isinstance(result, FoundImage) or result.category in categories:
                 yield result
-
-    def known_labels(self) -> Mapping[str, tuple[str, ...]]:
-        """Nothing: only its label schema says which labels a dataset of your own has."""
-        return {}
 
     def recognise(self, tree: FileTree) -> Recognised | None:
         """What is in a root; None if this source would not read it."""
@@ -125,6 +117,10 @@ class Annotated:
         return Recognised(source=self.NAME, reading=self.reading, says=says, certainty=1.0)
 
 
+_READ: WeakKeyDictionary[FileTree, tuple[Annotated, Contents]] = WeakKeyDictionary()
+"""What `categories` has read of a tree, for the `scan` that follows: large files are parsed once."""
+
+
 class Unclear(SourceError):
     """A person has to say how to read a dataset, and the hint says how."""
 
@@ -153,17 +149,6 @@ def common(files: Files, reading: Reading, by: str, *, used: Collection[str], be
         used=used,
         about=about,
     )
-
-
-def splits_of(reading: Reading) -> Splits:
-    """What the names of splits mean."""
-    train, test = (frozenset(map(folded, list_option(reading, key))) for key in ("train", "test"))
-    return Splits(train=frozenset(TRAIN) - test | train, test=frozenset(TEST) - train | test)
-
-
-def normal_names(reading: Reading) -> frozenset[str]:
-    """What normal images are called, folded."""
-    return NORMAL | frozenset(map(folded, list_option(reading, "normal")))
 
 
 def text_option(reading: Reading, name: str) -> str:

@@ -142,8 +142,6 @@ class RowMaker:
     """The split of rows without one: that of the file."""
     class_names: Sequence[str] = ()
     """Names of class numbers; empty if labels are no numbers."""
-    relative: bool = False
-    """Whether boxes are shares of the image."""
     separator: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -172,14 +170,12 @@ class RowMaker:
                 category=_text(values.get(of["category"])) if "category" in of else "",
                 mask=_text(values.get(of["mask"])) if "mask" in of else "",
                 boxes=boxes,
-                box_unit="image" if self.relative else "pixels",
                 faults=tuple(faults),
             )
 
     def _labels(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         if self.columns.objects:
-            objects = values.get(self.columns.objects)
-            inside = objects.get("category", objects.get("categories")) if isinstance(objects, dict) else None
+            inside = _of_objects(values, self.columns.objects, "category", "categories")
             labels = tuple(dict.fromkeys(map(_text, inside))) if isinstance(inside, list) else ()
             return self._named(labels or (("normal",) if "label" not in self.columns.of else self._cell(values)))
         return self._named(self._cell(values))
@@ -207,8 +203,7 @@ class RowMaker:
             cells = [values.get(column) for column in self.columns.edges]
             return [] if all(cell in ("", None) for cell in cells) else [[float(_text(cell)) for cell in cells]]
         if self.columns.objects:
-            objects = values.get(self.columns.objects)
-            return _lists(objects.get("bbox", objects.get("boxes"))) if isinstance(objects, dict) else []
+            return _lists(_of_objects(values, self.columns.objects, "bbox", "boxes"))
         return _lists(values.get(self.columns.of["box"])) if "box" in self.columns.of else []
 
 
@@ -235,8 +230,7 @@ def label_values(table: ForeignTable, columns: Columns) -> Iterator[Any]:
     """Every label of a table, as it is written."""
     for _, values in table.rows:
         if columns.objects:
-            objects = values.get(columns.objects)
-            inside = objects.get("category", objects.get("categories")) if isinstance(objects, dict) else None
+            inside = _of_objects(values, columns.objects, "category", "categories")
             yield from inside if isinstance(inside, list) else ()
         else:
             value = values.get(columns.of["label"])
@@ -287,6 +281,12 @@ def _edges(by_fold: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], str]:
 def _has_objects(table: ForeignTable, column: str) -> bool:
     first = next((row[column] for _, row in table.rows if row.get(column)), None)
     return isinstance(first, dict) and not {"bbox", "boxes"}.isdisjoint(first)
+
+
+def _of_objects(values: Mapping[str, Any], column: str, *names: str) -> Any:
+    """What the objects of a row hold under the first of these names that they have; None if there is nothing."""
+    objects = values.get(column)
+    return next((objects[name] for name in names if name in objects), None) if isinstance(objects, dict) else None
 
 
 def _usual_form(column: str, objects: str) -> str:

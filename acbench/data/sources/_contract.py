@@ -69,7 +69,8 @@ class Source:
     Its author writes a module with the same contents: the texts, names and counts as constants in capitals (`TITLE`),
     the functions under their own names. A module without `split_of` or `render` has None in their place.
     A module may also offer `OPTIONS` and `configured(reading)`, which gives an object with the same contents for these
-    options, `categories(tree)`, and `recognise(tree)`.
+    options, `categories(tree)`, and `recognise(tree)`. Where a module has a `SOURCE`, that object has the contents, and
+    the module need have none.
     `acbench.data.sources.get` puts the source together. tests/test_sources.py has a test that every source must pass.
     """
 

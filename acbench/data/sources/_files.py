@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from acbench.data.sources._arrange import folded
 from acbench.data.sources._layout import ImageFile
 from acbench.data.sources._pattern import MASK_FOLDERS
-from acbench.data.sources._walk import walk
+from acbench.data.sources._walk import root_name, walk
 from acbench.records import Finding
 from acbench.storage.files import FileTree
 
@@ -91,11 +91,6 @@ def list_files(tree: FileTree) -> Files:
     others = sorted(entry.path for entry in walked.others)
     images = {image.path: image for image in walked.images}
     return Files(root_name(tree), images, others, walked.findings, named)
-
-
-def root_name(tree: FileTree) -> str:
-    """The name of a root's folder: that of the category where nothing else names one."""
-    return str(tree.root).rstrip("/").rpartition("/")[2] or "images"
 
 
 def unnamed(files: Files, used: set[str], by: str) -> Iterator[Finding]:

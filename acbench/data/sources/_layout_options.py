@@ -1,4 +1,4 @@
-"""Reads the options of `source: folders`: how a dataset lies on disk."""
+"""Reads the options of `source: folders`, how a dataset lies on disk, and those that all sources of own data have."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import cast
 from acbench.data.sources._arrange import NORMAL, SPLITS, TEST, TRAIN, Layout, folded
 from acbench.data.sources._pattern import Pattern, compile_pattern
 from acbench.data.sources._presets import ALIASES, PRESETS, base_layout
+from acbench.data.sources._rows import Splits
 from acbench.errors import SourceError
 from acbench.records import GOOD, Reading, Split
 
@@ -42,6 +43,19 @@ def listed(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text.strip() for text in texts if text.strip())
 
 
+def splits_of(reading: Reading) -> Splits:
+    """What the names of splits mean. Raises SourceError for a name that is to mean both."""
+    train, test = (frozenset(map(folded, listed(reading.get(key, ())))) for key in ("train", "test"))
+    if both := sorted(train & test):
+        raise SourceError(f"the options train and test both name {', '.join(both)}", "name it in one of them")
+    return Splits(train=frozenset(TRAIN) - test | train, test=frozenset(TEST) - train | test)
+
+
+def normal_names(reading: Reading) -> frozenset[str]:
+    """What normal images are called, folded."""
+    return NORMAL | frozenset(map(folded, listed(reading.get("normal", ()))))
+
+
 def read_layout(reading: Reading) -> tuple[Layout, bool]:
     """The layout that options describe, and whether it says where images are; if not, that is found by looking.
 
@@ -51,12 +65,12 @@ def read_layout(reading: Reading) -> tuple[Layout, bool]:
     for key, values in named.items():
         if not values:
             raise SourceError(f"the option {key!r} of reading has no value", f"{key}: {OPTIONS[key]}")
-    tested = frozenset(map(folded, (*TEST, *named.get("test", ()))))
+    meaning = splits_of(reading)
     base = dataclasses.replace(
         base_layout(),
-        normal=NORMAL | frozenset(map(folded, named.get("normal", ()))),
-        train=frozenset(map(folded, (*TRAIN, *named.get("train", ())))) - frozenset(map(folded, named.get("test", ()))),
-        test=tested - frozenset(map(folded, named.get("train", ()))),
+        normal=normal_names(reading),
+        train=meaning.train,
+        test=meaning.test,
         category=_one("category", named) or "",
         split=_split(named),
         unmasked_is_normal=_unmasked(named),

@@ -21,6 +21,10 @@ _SUFFIXES = ("_mask", "_gt", "_label", "-mask")
 """What follows an image's name in that of a mask which lies beside it."""
 
 
+Fits = Callable[[Arranged, Layout], bool]
+"""Whether what was arranged by a layout makes sense."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """A layout that is known by name."""
@@ -29,8 +33,7 @@ class Preset:
     title: str
     images: tuple[str, ...]
     masks: tuple[str, ...] = ()
-    fits: Callable[[Arranged, Layout], bool] = lambda arranged, layout: True
-    """Whether what was arranged by it makes sense."""
+    fits: Fits = lambda arranged, layout: True
     unmasked_is_normal: bool = False
     """As in `Layout`."""
 
@@ -52,14 +55,19 @@ _FLAT = ("{split}/images/", "images/", "{split}/", "")
 """Folders that name no class."""
 
 
-def _beside(folder: str) -> tuple[str, ...]:
-    """Patterns of masks that lie beside their images."""
-    return tuple(f"{folder}{{stem}}{suffix}.*" for suffix in _SUFFIXES)
+def _beside(*folders: str) -> tuple[str, ...]:
+    """Patterns of masks that lie beside their images, in each of these folders."""
+    return tuple(f"{folder}{{stem}}{suffix}.*" for folder in folders for suffix in _SUFFIXES)
 
 
-def _named(folder: str) -> tuple[str, ...]:
-    """Patterns of masks in a folder of their own: one or several files of an image."""
-    return (f"{folder}/{{stem}}_mask.*", f"{folder}/{{stem}}.*", f"{folder}/{{stem}}/*.*")
+def _named(*folders: str) -> tuple[str, ...]:
+    """Patterns of masks in a folder of their own, each of these: one or several files of an image."""
+    names = ("{stem}_mask.*", "{stem}.*", "{stem}/*.*")
+    return tuple(f"{folder}/{name}" for folder in folders for name in names)
+
+
+def _both(one: Fits, other: Fits) -> Fits:
+    return lambda arranged, layout: one(arranged, layout) and other(arranged, layout)
 
 
 def _all_paired(arranged: Arranged, layout: Layout) -> bool:
@@ -123,7 +131,7 @@ PRESETS = (
         name="mvtec",
         title="<category>/<split>/<class> and <category>/ground_truth/<class>, as in MVTec-AD, LOCO, BTAD and MPDD",
         images=("{category}/{split}/{class}/{stem}.*",),
-        masks=(*_named("{category}/{masks}/{class}"), *_named("{category}/{split}/{masks}/{class}")),
+        masks=_named("{category}/{masks}/{class}", "{category}/{split}/{masks}/{class}"),
     ),
     Preset(
         name="mvtec_3d",
@@ -143,10 +151,7 @@ PRESETS = (
         title="<split>/<class>, as ImageFolder and a category of MVTec-AD have it",
         images=("{split}/images/{class}/{stem}.*", "{split}/{class}/{stem}.*"),
         masks=(
-            *_named("{masks}/{class}"),
-            *_named("{masks}/{split}/{class}"),
-            *_named("{split}/{masks}/{class}"),
-            *_named("{split}_{masks}/{class}"),
+            *_named("{masks}/{class}", "{masks}/{split}/{class}", "{split}/{masks}/{class}", "{split}_{masks}/{class}"),
             *_beside("{split}/{class}/"),
         ),
         fits=_class_names,
@@ -155,7 +160,7 @@ PRESETS = (
         name="splits_of_categories",
         title="<split>/<category>/<class>",
         images=("{split}/{category}/{class}/{stem}.*",),
-        masks=(*_named("{masks}/{category}/{class}"), *_named("{split}/{category}/{masks}/{class}")),
+        masks=_named("{masks}/{category}/{class}", "{split}/{category}/{masks}/{class}"),
         fits=_normals_in_each,
     ),
     Preset(
@@ -163,29 +168,28 @@ PRESETS = (
         title="<class>/<folder>, with masks as .png beside the images",
         images=("{class}/{folder}/{stem}.jp*g", "{class}/{folder}/{stem}.bmp"),
         masks=("{class}/{folder}/{stem}.png",),
-        fits=lambda arranged, layout: _all_paired(arranged, layout) and _class_and_folder(arranged, layout),
+        fits=_both(_all_paired, _class_and_folder),
     ),
     Preset(
         name="class_masks_beside",
         title="<class>, with masks as .png beside the images",
         images=("{class}/{stem}.jp*g", "{class}/{stem}.bmp"),
         masks=("{class}/{stem}.png",),
-        fits=lambda arranged, layout: _all_paired(arranged, layout) and _class_names(arranged, layout),
+        fits=_both(_all_paired, _class_names),
     ),
     Preset(
         name="classes",
         title="a folder for each class, as for ImageFolder or anomalib's Folder",
         images=("images/{class}/{stem}.*", "{class}/{stem}.*"),
         masks=(*_named("{masks}/{class}"), "{masks}/{stem}_mask.*", "{masks}/{stem}.*", *_beside("{class}/")),
-        fits=lambda arranged, layout: _class_names(arranged, layout) and _several(arranged, layout),
+        fits=_both(_class_names, _several),
     ),
     Preset(
         name="categories",
         title="<category>/<class>",
         images=("{category}/{class}/{stem}.*",),
         masks=(
-            *_named("{category}/{masks}/{class}"),
-            *_named("{masks}/{category}/{class}"),
+            *_named("{category}/{masks}/{class}", "{masks}/{category}/{class}"),
             *_beside("{category}/{class}/"),
         ),
         fits=_normals_in_each,
@@ -195,7 +199,7 @@ PRESETS = (
         title="<class>/<folder>, where the inner folders name nothing",
         images=("{class}/{folder}/{stem}.*",),
         masks=_beside("{class}/{folder}/"),
-        fits=lambda arranged, layout: _class_names(arranged, layout) and _class_and_folder(arranged, layout),
+        fits=_both(_class_names, _class_and_folder),
     ),
     Preset(
         name="dagm",
@@ -224,13 +228,8 @@ PRESETS = (
             "{folder}/{stem}.*",
         ),
         masks=(
-            *_beside("{split}/"),
-            *_beside(""),
-            *_beside("{folder}/"),
-            *_named("{masks}"),
-            *_named("{split}/{masks}"),
-            *_named("{masks}/{split}"),
-            *_named("{folder}/{masks}"),
+            *_beside("{split}/", "", "{folder}/"),
+            *_named("{masks}", "{split}/{masks}", "{masks}/{split}", "{folder}/{masks}"),
         ),
         fits=_nameless,
     ),

@@ -28,7 +28,8 @@ def get(name: str, reading: Reading | None = None) -> Source:
     Raises AcbenchError if there is none, or if its module cannot be loaded or used, and SourceError for an option that
     it does not have, or that cannot have that value.
     """
-    module = _Module(name, _PLUGINS.load(name))
+    loaded = _PLUGINS.load(name)
+    module = _Module(name, getattr(loaded, "SOURCE", loaded))
     options: Mapping[str, str] = module.constant("OPTIONS", dict) if module.offers("OPTIONS") else {}
     if reading:
         _check_options(name, reading, options)
@@ -71,7 +72,7 @@ def _check_options(source: str, reading: Reading, options: Mapping[str, str]) ->
 
 @dataclass(frozen=True, slots=True)
 class _Module:
-    """A source's module, whose contents may come from another package and are checked."""
+    """A source's module, or its `SOURCE`, whose contents may come from another package and are checked."""
 
     source: str
     content: object

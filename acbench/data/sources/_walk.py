@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from acbench._util.text import printable
 from acbench.data.sources._layout import ImageFile, image_file, is_litter, litter
 from acbench.records import Finding
 from acbench.storage.files import FileRefused, FileTree, FolderEntry
@@ -34,6 +35,11 @@ def walk(tree: FileTree, folders: Sequence[str] = (".",)) -> Walked:
         _walk(tree, folder, walked, ())
     walked.images.sort(key=lambda file: file.path)
     return walked
+
+
+def root_name(tree: FileTree) -> str:
+    """The name of a root's folder or archive: that of the category where nothing else names one."""
+    return printable(tree.root.rstrip("/").rpartition("/")[2].removesuffix(".zip")) or "images"
 
 
 def is_fenced(tree: FileTree) -> bool:

@@ -23,13 +23,12 @@ from acbench.data.sources._annotated import (
     Contents,
     common,
     list_option,
-    normal_names,
     shortlist,
-    splits_of,
 )
 from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import as_shape
 from acbench.data.sources._files import Files, list_files
+from acbench.data.sources._layout_options import normal_names, splits_of
 from acbench.data.sources._rows import (
     Row,
     Shape,
@@ -42,9 +41,9 @@ from acbench.errors import SourceError
 from acbench.records import Finding, Reading
 from acbench.storage.files import FileRefused, FileTree
 
-NAME = "coco"
 MAX_BYTES = 512 * 2**20
 """A larger file is not read. The annotations of COCO's own 118,000 training images have 448 MB."""
+HOME = "give a folder with the images and a JSON file of COCO's annotations"
 OPTIONS: Mapping[str, str] = {
     "annotations": "the JSON file, from the dataset's folder on; several for several",
     **COMMON,
@@ -252,17 +251,10 @@ class _Coco(Annotated):
         return _drawings(files, annotations_of(tree, files, self.reading))
 
 
-_OWN = _Coco(
-    NAME=NAME,
-    TITLE="your dataset",
-    HOME="give a folder with the images and a JSON file of COCO's annotations",
+SOURCE = _Coco(
+    NAME="coco",
+    HOME=HOME,
     LAYOUT="images, and a JSON file with images, annotations and categories",
     OPTIONS=OPTIONS,
     read=read,
 )
-TITLE, HOME, LAYOUT = _OWN.TITLE, _OWN.HOME, _OWN.LAYOUT
-LICENCE, ATTRIBUTION, BENCHMARK, EXTRAS, IMAGE_COUNTS = (
-    _OWN.LICENCE, _OWN.ATTRIBUTION, _OWN.BENCHMARK, _OWN.EXTRAS, _OWN.IMAGE_COUNTS,
-)  # fmt: skip
-is_category, categories, scan, known_labels = _OWN.is_category, _OWN.categories, _OWN.scan, _OWN.known_labels
-recognise, configured, masks = _OWN.recognise, _OWN.configured, _OWN.masks

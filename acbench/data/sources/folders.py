@@ -8,87 +8,46 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from acbench._util.plural import counted
-from acbench._util.text import printable
 from acbench.data.sources import mvtec_ad
 from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, Placed, arrange, folded, hashed_split
 from acbench.data.sources._contract import FoundImage, Recognised
 from acbench.data.sources._layout import collisions, image_file, stray
 from acbench.data.sources._layout_options import OPTIONS, PATTERNS, read_layout
+from acbench.data.sources._own import OwnDataset
 from acbench.data.sources._presets import ENOUGH, inside, look
 from acbench.data.sources._suggest import how_to_read, normal_candidates
-from acbench.data.sources._walk import Walked, is_fenced, walk
+from acbench.data.sources._walk import Walked, is_fenced, root_name, walk
 from acbench.errors import SourceError
 from acbench.records import GOOD, Finding, Reading, Split, united
 from acbench.storage.files import FileRefused, FileTree, FolderEntry
 
-__all__ = ["OPTIONS"]
 
-NAME = "folders"
-TITLE = "your dataset"
-LICENCE = "LicenseRef-unknown"
-ATTRIBUTION = "Not stated."
-HOME = "give the folder that holds its images; --reading 'image={class}/{stem}.*' says how they lie"
-BENCHMARK = "YOUR_SCHEMA.yaml"
-LAYOUT = "a folder for each class, with or without splits and categories"
-EXTRAS = mvtec_ad.EXTRAS
-IMAGE_COUNTS: Mapping[str, int] = {}
-
-
-def known_labels() -> Mapping[str, tuple[str, ...]]:
-    """Nothing: only its label schema says which labels a dataset of your own has."""
-    return {}
-
-
-def is_category(tree: FileTree, folder: str) -> bool:
-    """Whether a folder is laid out as a category of MVTec-AD: one that is the root has the root's name."""
-    return any(
-        image_file(entry) is not None
-        for split in ("train", "test")
-        if mvtec_ad.is_category(tree, folder)
-        for name in tree.folders(f"{folder}/{split}".removeprefix("./"))
-        for entry in _entries(tree, f"{folder}/{split}/{name}".removeprefix("./"))
-    )
-
-
-def categories(tree: FileTree) -> Sequence[str]:
-    """The categories of a root, as its layout names them. Raises SourceError if no layout fits."""
-    return FolderReader({}).categories(tree)
-
-
-def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
-    """Every image of these categories, and everything out of place."""
-    return FolderReader({}).scan(tree, categories)
-
-
-def recognise(tree: FileTree) -> Recognised | None:
-    """What layout a root has."""
-    return FolderReader({}).recognise(tree)
-
-
-def configured(reading: Reading) -> object:
-    """The reader with these options. Raises SourceError, naming the option."""
-    return FolderReader(reading)
-
-
-class FolderReader:
-    """What this module offers, with options; sources of other packages can be made of it.
+class FolderReader(OwnDataset):
+    """The source, with options; sources of other packages can be made of it.
 
     Raises SourceError for an option that it does not have, or that cannot have that value.
     """
 
-    NAME, TITLE, LICENCE, ATTRIBUTION, HOME = NAME, TITLE, LICENCE, ATTRIBUTION, HOME
-    BENCHMARK, LAYOUT, EXTRAS, IMAGE_COUNTS, OPTIONS = BENCHMARK, LAYOUT, EXTRAS, IMAGE_COUNTS, OPTIONS
+    NAME: ClassVar[str] = "folders"
+    HOME: ClassVar[str] = "give the folder that holds its images; --reading 'image={class}/{stem}.*' says how they lie"
+    LAYOUT: ClassVar[str] = "a folder for each class, with or without splits and categories"
+    EXTRAS: ClassVar[frozenset[str]] = mvtec_ad.EXTRAS
+    OPTIONS: ClassVar[Mapping[str, str]] = OPTIONS
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.layout, self.is_told = read_layout(reading)
-        self.known_labels = known_labels
+
+    def configured(self, reading: Reading) -> FolderReader:
+        """The reader with these options. Raises SourceError, naming the option."""
+        return FolderReader(reading)
 
     def is_category(self, tree: FileTree, folder: str) -> bool:
         """Whether a folder is a category that can be the root. A dataset whose layout is told is read as a whole."""
-        return not self.reading and is_category(tree, folder)
+        return not self.reading and _is_mvtec_category(tree, folder)
 
     def categories(self, tree: FileTree) -> Sequence[str]:
         """The categories of a root. Raises SourceError if no layout fits."""
@@ -136,7 +95,7 @@ class FolderReader:
             shown = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5))
             notes.append(f"other files ({shown}), such as {walked.others[0].path}")
         return Recognised(
-            source=NAME,
+            source=self.NAME,
             reading={**reading, **self.reading},
             says=says,
             certainty=round(arranged.explained * (0.4 if layout.name == "unlabelled" else 0.8), 3),
@@ -165,7 +124,7 @@ class FolderReader:
             layout = fitting[0][0]
             layout = dataclasses.replace(layout, masks=(*told, *layout.masks))
         if not layout.category:
-            layout = dataclasses.replace(layout, category=_root_name(tree))
+            layout = dataclasses.replace(layout, category=root_name(tree))
         arranged = arrange(walked.images, layout)
         if not arranged.images:
             patterns = " or ".join(pattern.text for pattern in layout.images)
@@ -174,6 +133,9 @@ class FolderReader:
                 f"there is {walked.images[0].path}, for example: {how_to_say(walked.images[0].path)}",
             )
         return layout, arranged
+
+
+SOURCE = FolderReader({})
 
 
 def how_to_say(path: str) -> str:
@@ -289,6 +251,17 @@ def _validation(arranged: Arranged, layout: Layout) -> Iterator[Finding]:
         )
 
 
+def _is_mvtec_category(tree: FileTree, folder: str) -> bool:
+    """Whether a folder is laid out as a category of MVTec-AD: one that is the root has the root's name."""
+    return any(
+        image_file(entry) is not None
+        for split in ("train", "test")
+        if mvtec_ad.is_category(tree, folder)
+        for name in tree.folders(f"{folder}/{split}".removeprefix("./"))
+        for entry in _entries(tree, f"{folder}/{split}/{name}".removeprefix("./"))
+    )
+
+
 def _entries(tree: FileTree, folder: str) -> Sequence[FolderEntry]:
     try:
         return tree.entries(folder)
@@ -298,10 +271,6 @@ def _entries(tree: FileTree, folder: str) -> Sequence[FolderEntry]:
 
 def _category(image: Placed, layout: Layout) -> str:
     return image.says.get("category") or layout.category
-
-
-def _root_name(tree: FileTree) -> str:
-    return printable(tree.root.rstrip("/").rpartition("/")[2].removesuffix(".zip")) or "images"
 
 
 def _few(names: Sequence[str]) -> str:

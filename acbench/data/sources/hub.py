@@ -5,40 +5,28 @@ A workflow copies its images and a table of them into the workspace (`acbench.da
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from acbench.data.sources import table
 from acbench.data.sources._annotated import Annotated, Contents
 from acbench.records import Reading
 from acbench.storage.files import FileTree
 
-NAME = "hub"
-SCHEME = "hf://datasets/"
-OPTIONS: Mapping[str, str] = {
-    "config": "the configuration, where the dataset has several",
-    **{key: text for key, text in table.OPTIONS.items() if key != "table"},
-}
-
-_COPYING = frozenset({"config", "image", "mask"})
-"""Options of the copy: the table of the copy calls its columns image and mask."""
+_COPYING = frozenset({"image", "mask"})
+"""Options of the copying: the table of the copy calls its columns image and mask, whatever the dataset does."""
 
 
-def _read(tree: FileTree, reading: Reading) -> Contents:
+def read(tree: FileTree, reading: Reading) -> Contents:
+    """What the table of a copy says. Raises SourceError if there is none."""
     return table.read(tree, {key: value for key, value in reading.items() if key not in _COPYING})
 
 
-_OWN = Annotated(
-    NAME=NAME,
-    TITLE="your dataset",
+SOURCE = Annotated(
+    NAME="hub",
     HOME="give a dataset of the Hub: --root hf://datasets/ORG/NAME",
     LAYOUT="a dataset of the Hub with images and labels",
-    OPTIONS=OPTIONS,
-    read=_read,
-    SCHEME=SCHEME,
+    OPTIONS={
+        "config": "the configuration, where the dataset has several",
+        **{key: text for key, text in table.OPTIONS.items() if key != "table"},
+    },
+    read=read,
+    SCHEME="hf://datasets/",
 )
-TITLE, HOME, LAYOUT = _OWN.TITLE, _OWN.HOME, _OWN.LAYOUT
-LICENCE, ATTRIBUTION, BENCHMARK, EXTRAS, IMAGE_COUNTS = (
-    _OWN.LICENCE, _OWN.ATTRIBUTION, _OWN.BENCHMARK, _OWN.EXTRAS, _OWN.IMAGE_COUNTS,
-)  # fmt: skip
-is_category, categories, scan, known_labels = _OWN.is_category, _OWN.categories, _OWN.scan, _OWN.known_labels
-recognise, configured = _OWN.recognise, _OWN.configured

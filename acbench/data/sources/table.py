@@ -7,7 +7,7 @@ Columns are found by their names, in any spelling: `image`, `label`, and if they
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from acbench._util.plural import counted
 from acbench.data.sources import _class_names
@@ -20,7 +20,6 @@ from acbench.data.sources._annotated import (
     common,
     list_option,
     shortlist,
-    splits_of,
     text_option,
 )
 from acbench.data.sources._arrange import folded
@@ -34,6 +33,7 @@ from acbench.data.sources._columns import (
     missing,
 )
 from acbench.data.sources._files import Files, list_files
+from acbench.data.sources._layout_options import splits_of
 from acbench.data.sources._rows import (
     Row,
     Splits,
@@ -44,9 +44,9 @@ from acbench.records import Finding, Reading
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.foreign_tables import EXTENSIONS, MAX_BYTES, ForeignTable, parse
 
-NAME = "table"
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 """What `datasets` calls the table of an ImageFolder, in every folder of images."""
+HOME = "give a folder with images and a table of them: image,label[,split,mask,box,category]"
 OPTIONS: Mapping[str, str] = {
     "table": "the file of the rows, from the dataset's folder on; several for several",
     "image": "the column of the paths of images",
@@ -174,10 +174,8 @@ def _add_rows(tree: FileTree, files: Files, each: _Read, reading: Reading) -> No
     names, told_by = _names(tree, files, each, reading)
     maker = RowMaker(columns, each.file, reading, _split_of(each.file, splits_of(reading)), names)
     each.rows = list(maker.rows(table))
-    edges = [edge for row in each.rows for box in row.boxes for edge in box]
-    if edges and max(edges) <= 1:
-        maker.relative = True
-        each.rows = list(maker.rows(table))
+    if max((edge for row in each.rows for box in row.boxes for edge in box), default=2) <= 1:
+        each.rows = [replace(row, box_unit="image") for row in each.rows]
     if about := columns.describe(table, each.file):
         each.findings.append(Finding(path=each.file, kind="columns", detail=about, hint=""))
     if told_by:
@@ -223,17 +221,10 @@ def _split_of(path: str, splits: Splits) -> str:
     return stem if folded(stem) in splits.every else splits.in_path(path)
 
 
-_OWN = Annotated(
-    NAME=NAME,
-    TITLE="your dataset",
-    HOME="give a folder with images and a table of them: image,label[,split,mask,box,category]",
+SOURCE = Annotated(
+    NAME="table",
+    HOME=HOME,
     LAYOUT="a table with the columns image and label",
     OPTIONS=OPTIONS,
     read=read,
 )
-TITLE, HOME, LAYOUT = _OWN.TITLE, _OWN.HOME, _OWN.LAYOUT
-LICENCE, ATTRIBUTION, BENCHMARK, EXTRAS, IMAGE_COUNTS = (
-    _OWN.LICENCE, _OWN.ATTRIBUTION, _OWN.BENCHMARK, _OWN.EXTRAS, _OWN.IMAGE_COUNTS,
-)  # fmt: skip
-is_category, categories, scan, known_labels = _OWN.is_category, _OWN.categories, _OWN.scan, _OWN.known_labels
-recognise, configured = _OWN.recognise, _OWN.configured

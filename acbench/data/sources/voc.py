@@ -17,12 +17,11 @@ from acbench.data.sources._annotated import (
     Annotated,
     Contents,
     common,
-    normal_names,
-    splits_of,
 )
 from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import as_shape
 from acbench.data.sources._files import Files, list_files
+from acbench.data.sources._layout_options import normal_names, splits_of
 from acbench.data.sources._rows import (
     Row,
     Shape,
@@ -35,11 +34,11 @@ from acbench.errors import SourceError
 from acbench.records import Reading
 from acbench.storage.files import FileRefused, FileTree
 
-NAME = "voc"
 MAX_BYTES = 4 * 2**20
 """The largest XML file, or list of a split, that is read."""
 MOST = 10_000
-"""Objects of one image that are read."""
+"""Objects of one image that are read; of more, only the first."""
+HOME = "give a folder with JPEGImages/… and Annotations/…, an XML file for each image"
 OPTIONS: Mapping[str, str] = {**COMMON}
 _MASKS = ("SegmentationClass", "SegmentationObject")
 
@@ -67,7 +66,10 @@ def parse(data: bytes) -> Annotation | None:
     if top.tag != "annotation":
         return None
     done = Annotation(_text(top.find("filename")))
-    for thing in top.findall("object")[:MOST]:
+    things = top.findall("object")
+    if len(things) > MOST:
+        done.faults.append(f"it has {len(things):,} objects, of which the first {MOST:,} are read")
+    for thing in things[:MOST]:
         label = _text(thing.find("name"))
         done.labels.append(label)
         box = thing.find("bndbox")
@@ -101,7 +103,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
         row, bad = _row(files, path, annotation, normal, splits, names)
         rows.append(row)
         for fault in bad:
-            faults["bad_box", "with a box that is not used"].append(f"{path}: {fault}")
+            faults["bad_box", "with boxes that are not used"].append(f"{path}: {fault}")
     there = sum(bool(file_of(files, row).path) for row in rows)
     if not there:
         raise SourceError(f"Pascal VOC: {len(rows):,} annotations of {len(paths):,} XML files, 0 images of them", HOME)
@@ -173,17 +175,10 @@ def _text(element: ElementTree.Element | None) -> str:
     return (element.text or "").strip() if element is not None else ""
 
 
-_OWN = Annotated(
-    NAME=NAME,
-    TITLE="your dataset",
-    HOME="give a folder with JPEGImages/… and Annotations/…, an XML file for each image",
+SOURCE = Annotated(
+    NAME="voc",
+    HOME=HOME,
     LAYOUT="images, and an XML file for each",
     OPTIONS=OPTIONS,
     read=read,
 )
-TITLE, HOME, LAYOUT = _OWN.TITLE, _OWN.HOME, _OWN.LAYOUT
-LICENCE, ATTRIBUTION, BENCHMARK, EXTRAS, IMAGE_COUNTS = (
-    _OWN.LICENCE, _OWN.ATTRIBUTION, _OWN.BENCHMARK, _OWN.EXTRAS, _OWN.IMAGE_COUNTS,
-)  # fmt: skip
-is_category, categories, scan, known_labels = _OWN.is_category, _OWN.categories, _OWN.scan, _OWN.known_labels
-recognise, configured = _OWN.recognise, _OWN.configured

@@ -23,13 +23,12 @@ from acbench.data.sources._annotated import (
     Contents,
     Unclear,
     common,
-    normal_names,
-    splits_of,
     text_option,
 )
 from acbench.data.sources._arrange import folded
 from acbench.data.sources._columns import as_shape
 from acbench.data.sources._files import Files, list_files
+from acbench.data.sources._layout_options import normal_names, splits_of
 from acbench.data.sources._rows import (
     Row,
     Shape,
@@ -40,10 +39,10 @@ from acbench.errors import SourceError
 from acbench.records import Finding, Reading
 from acbench.storage.files import FileRefused, FileTree
 
-NAME = "yolo"
 MAX_BYTES = 4 * 2**20
 """The largest file of labels or settings that is read."""
 MAX_LINES = 10_000
+HOME = "give a folder with images/… and labels/…, a text file for each image, and data.yaml or classes.txt"
 OPTIONS: Mapping[str, str] = {
     "data": "the YAML file of splits and names of classes, from the dataset's folder on",
     "names": "the file of the names of classes, one a line",
@@ -110,12 +109,8 @@ def parse(text: str) -> tuple[list[tuple[int, Shape, list[float]]], list[str]]:
 
 def read(tree: FileTree, reading: Reading) -> Contents:
     """What the label files of a folder say. Raises SourceError if there are none."""
-    files = list_files(tree)
-    settings, settings_file = _settings(tree, files, reading)
-    names = _class_names_of(tree, files, settings, settings_file, reading)
+    files, names, splits, labels = _everything(tree, reading)
     normal = normal_names(reading)
-    splits = _Splits(tree, files, settings, settings_file, splits_of(reading))
-    labels = _labels(tree, files, names, normal, splits)
     if not labels.used:
         told = f", {len(names.names):,} classes" if names.names else ""
         raise SourceError(f"YOLO: 0 of {len(files.images):,} images have a label file{told}", HOME)
@@ -131,7 +126,7 @@ def read(tree: FileTree, reading: Reading) -> Contents:
             files,
             reading,
             "no label file",
-            used={*labels.used, *splits.used, names.file, settings_file},
+            used={*labels.used, *splits.used, names.file},
             beside={path for path in files.images if _is_drawn(path)},
             about=names.file or ".",
         ),
@@ -145,12 +140,16 @@ def read(tree: FileTree, reading: Reading) -> Contents:
 class _Yolo(Annotated):
     def masks(self, tree: FileTree) -> Mapping[str, Drawing]:
         """Masks that polygons make: see `Source.masks`."""
-        files = list_files(tree)
-        settings, file = _settings(tree, files, self.reading)
-        names = _class_names_of(tree, files, settings, file, self.reading)
-        normal = normal_names(self.reading)
-        splits = _Splits(tree, files, settings, file, splits_of(self.reading))
-        return _labels(tree, files, names, normal, splits).drawings
+        *_, labels = _everything(tree, self.reading)
+        return labels.drawings
+
+
+def _everything(tree: FileTree, reading: Reading) -> tuple[Files, _Names, _Splits, Labels]:
+    files = list_files(tree)
+    settings, file = _settings(tree, files, reading)
+    names = _class_names_of(tree, files, settings, file, reading)
+    splits = _Splits(tree, files, settings, file, splits_of(reading))
+    return files, names, splits, _labels(tree, files, names, normal_names(reading), splits)
 
 
 # Label files
@@ -282,7 +281,7 @@ class _Splits:
     def __init__(
         self, tree: FileTree, files: Files, settings: Mapping[str, Any], settings_file: str, splits: Splits
     ) -> None:
-        self.used: set[str] = set()
+        self.used = {settings_file}
         self._splits = splits
         self._folders: dict[str, str] = {}
         self._listed: dict[str, str] = {}
@@ -321,17 +320,10 @@ def _text(tree: FileTree, path: str) -> tuple[str, str]:
         return "", "it is not UTF-8 text"
 
 
-_OWN = _Yolo(
-    NAME=NAME,
-    TITLE="your dataset",
-    HOME="give a folder with images/… and labels/…, a text file for each image, and data.yaml or classes.txt",
+SOURCE = _Yolo(
+    NAME="yolo",
+    HOME=HOME,
     LAYOUT="images, a text file of boxes for each, and data.yaml or classes.txt",
     OPTIONS=OPTIONS,
     read=read,
 )
-TITLE, HOME, LAYOUT = _OWN.TITLE, _OWN.HOME, _OWN.LAYOUT
-LICENCE, ATTRIBUTION, BENCHMARK, EXTRAS, IMAGE_COUNTS = (
-    _OWN.LICENCE, _OWN.ATTRIBUTION, _OWN.BENCHMARK, _OWN.EXTRAS, _OWN.IMAGE_COUNTS,
-)  # fmt: skip
-is_category, categories, scan, known_labels = _OWN.is_category, _OWN.categories, _OWN.scan, _OWN.known_labels
-recognise, configured, masks = _OWN.recognise, _OWN.configured, _OWN.masks

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from acbench.data import sources
 from acbench.data.ingest import Dataset, describe, ingest
@@ -19,6 +20,7 @@ from acbench.errors import AcbenchError, SourceError
 from acbench.records import Finding, Item
 from acbench.storage import tables
 from acbench.storage.build import records_key
+from acbench.storage.files import FileTree
 from acbench.storage.typed_json import to_json
 from acbench.testing import SIZE, TOY_CLASSES, tiny_png, toy_coco, toy_mvtec_ad, toy_table, toy_voc, toy_yolo
 
@@ -114,6 +116,16 @@ class TestFormats:
             name = path.relative_to(root).as_posix()
             assert name in named or name.split("/")[0] in told, name
 
+    @pytest.mark.parametrize("toy", TOYS)
+    def test_what_tells_the_categories_is_read_once(
+        self, toy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source, make = TOYS[toy]
+        place = sources.locate(sources.get(source), make(tmp_path))
+        read_files: list[str] = []
+        monkeypatch.setattr(FileTree, "read", lambda tree, path, *_: read_files.append(path) or b"")
+        assert list(sources.get(source).scan(place.tree, place.categories)) and not read_files
+
 
 class TestTable:
     def test_the_columns_that_are_read_and_those_that_are_not_are_named(self, tmp_path: Path) -> None:
@@ -188,6 +200,18 @@ class TestTable:
         assert told in finding.detail and finding.path == "labels.csv"
         if kind in {"bad_row", "contradiction"}:
             assert found.items[0].source_labels == ()
+
+    @pytest.mark.parametrize(("name", "header", "row"), [("a.csv", "image,label\n", "1.png\n"), ("a.jsonl", "", "{\n")])
+    def test_all_rows_that_cannot_be_read_are_counted(self, name: str, header: str, row: str, tmp_path: Path) -> None:
+        good = '{"image": "1.png", "label": "good"}\n' if name == "a.jsonl" else "1.png,good\n"
+        found = read(table(images(tmp_path, "1.png"), header + good + 1500 * row, name), "table")
+        assert said(found, "unreadable_row").detail.startswith("1,500 rows cannot be read")
+
+    @pytest.mark.parametrize("source", ["table", "folders"])
+    def test_a_split_has_one_meaning(self, source: str, tmp_path: Path) -> None:
+        table(images(tmp_path, "val/1.png"), "image,label\nval/1.png,good\n")
+        with pytest.raises(SourceError, match="train and test both name val"):
+            read(tmp_path, source, train="val", test="Val")
 
     def test_an_image_that_no_row_names_is_told(self, tmp_path: Path) -> None:
         images(tmp_path, "1.png", "2.png")
@@ -354,6 +378,12 @@ class TestVoc:
         root = images(self.voc(tmp_path, self.GOOD), "SegmentationClass/1.png")
         assert read(root, "voc").items[0].mask == "SegmentationClass/1.png"
 
+    def test_more_objects_than_are_read_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("acbench.data.sources.voc.MOST", 1)
+        thing = self.GOOD.partition("<object>")[2].partition("</object>")[0]
+        root = self.voc(tmp_path, self.GOOD.replace("</annotation>", f"<object>{thing}</object></annotation>"))
+        assert "it has 2 objects, of which the first 1 are read" in said(read(root, "voc"), "bad_box").detail
+
     @pytest.mark.parametrize(
         "text",
         ["", "<annotation>", '<!DOCTYPE a [<!ENTITY b "c">]><annotation/>', "<other/>", "\0", "<annotation/>"],
@@ -414,7 +444,6 @@ def test_any_bytes_are_read_or_refused(content: bytes, name: str) -> None:
 
 def test_a_segmentation_that_is_none_leaves_the_box(tmp_path: Path) -> None:
     from acbench.data.linked import copy_with_masks
-    from acbench.storage.files import FileTree
 
     images(tmp_path / "a", "1.png", "2.png")
     annotations = [
@@ -435,6 +464,39 @@ def test_a_segmentation_that_is_none_leaves_the_box(tmp_path: Path) -> None:
         expected = np.zeros((8, 8), dtype=bool)
         expected[0:2, 1] = True
         np.testing.assert_array_equal(marked, expected)
+    annotations[1]["segmentation"] = [[3, 4]]
+    table(tmp_path / "a", json.dumps(content), "a.json")
+    found = ingest(source, copy_with_masks(tree, source.masks(tree), tmp_path / "copy"))
+    assert [item.marking for item in found.items] == ["boxes", "boxes"]  # not the mask of before
     (tmp_path / "a" / "2.png").unlink()
     assert [each.image for each in ingest(source, copy_with_masks(tree, {}, tmp_path / "copy")).items] == ["1.png"]
     assert (tmp_path / "a").is_dir() and not (tmp_path / "copy" / "2.png").exists()
+
+
+def test_a_copy_tells_of_what_is_not_read(tmp_path: Path) -> None:
+    from acbench.data.linked import copy_with_masks
+
+    root = toy_yolo(tmp_path / "a", segments=True)
+    images(tmp_path / "other", "1.png")
+    (root / "images/outside.png").symlink_to(tmp_path / "other/1.png")
+    (root / "images/circle").symlink_to(root / "images")
+    images(root, ".hidden/1.png", "images/1.avif")
+    source, tree = sources.get("yolo"), FileTree(root)
+    assert source.masks is not None
+    for _ in range(2):
+        copy = copy_with_masks(tree, source.masks(tree), tmp_path / "copy")
+        read, there = ingest(source, copy), ingest(source, root)
+        assert [item.image for item in read.items] == [item.image for item in there.items]
+        assert [bool(item.problem) for item in read.items] == [bool(item.problem) for item in there.items]
+        told = {finding.path for finding in there.findings if finding.kind != "segments_not_drawn"}
+        assert {"images/outside.png", "images/circle", ".hidden", "images/1.avif"} <= told
+        assert told <= {finding.path for finding in read.findings}
+    (root / "images/outside.png").unlink()
+    first = next(item for item in read.items if item.marking == "mask")
+    with Image.open(root / first.image) as picture:
+        picture.resize((16, 16)).save(root / first.image)
+    images(root, "images/outside.png")
+    (root / "images/circle").unlink()
+    copy = copy_with_masks(tree, source.masks(tree), tmp_path / "copy")
+    assert "mask_size" not in kinds(ingest(source, copy))  # it was drawn anew
+    assert not (copy / "images/outside.png").is_symlink() and not (copy / "images/circle").is_symlink()

@@ -193,6 +193,17 @@ class TestRegistry:
             sources.get("theirs")
         assert "acbench.data.sources.Source" in caught.value.hint
 
+    def test_a_module_may_have_an_object_in_its_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        theirs = SimpleNamespace(**{**vars(visa), "TITLE": "Theirs"})
+        monkeypatch.setitem(sys.modules, "their_source", SimpleNamespace(SOURCE=theirs, TITLE="not asked"))
+        points = EntryPoints([EntryPoint("theirs", "their_source", "acbench.sources")])
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda **wanted: points.select(**wanted))
+        source = sources.get("theirs")
+        assert (source.title, source.scan) == ("Theirs", visa.scan)
+        del theirs.LAYOUT
+        with pytest.raises(AcbenchError, match="the source 'theirs' cannot be used: it has no LAYOUT"):
+            sources.get("theirs")
+
 
 class TestLocate:
     def refusal(self, source: Source, root: Path) -> SourceError:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from acbench.data import sources
+from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.testing import tiny_image, toy_layout
 from acbench.workflows.app_copies import copies
@@ -26,6 +27,9 @@ def test_several_masks_and_unshown_files_get_a_copy(tmp_path: Path) -> None:
     for mask in masks:
         with Image.open(made[mask]) as picture:
             assert (np.asarray(picture) == dataset.images.mask(mask, (8, 8))).all()
+    again = ImageReader(root)  # as when images that use all 16 bits have joined
+    assert copies(dataset.items, again, root, folder) != made
+    assert copies(dataset.items, dataset.images, root, folder) == made
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert copies(dataset.items, dataset.images, root, folder) == made
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
