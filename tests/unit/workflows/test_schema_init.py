@@ -57,6 +57,17 @@ def test_a_file_that_is_there_stays_and_nothing_is_asked(tmp_path: Path) -> None
     assert "is there already" in done.err
 
 
+def test_marks_of_yaml_in_names_stay_part_of_the_names(tmp_path: Path) -> None:
+    names = ("good", "bent, deep", "edge] top", "no", "- {x}: y #1")
+    full_tree(tmp_path / "set", [f"{name}/{number}.png" for name in names for number in range(3)])
+    sketch = schema_init.sketch(str(tmp_path / "set"), reading={"normal": "fine, [whole]"})
+    assert schema_init.write(sketch.schema, tmp_path / "set.yaml") == []
+    found = schema.load(str(tmp_path / "set.yaml"))
+    (category,) = found.categories.values()
+    assert {each.source for each in category.classes} == {(name,) for name in names[1:]}
+    assert found.reading["normal"] == "fine, [whole]"
+
+
 @pytest.mark.parametrize("name", ["sample", "mvtec_ac"])
 def test_it_takes_the_name_of_no_bundled_benchmark(tmp_path: Path, name: str) -> None:
     assert schema_init.sketch(str(toy_layout(tmp_path / name, "classes"))).schema.benchmark == f"{name}_own"
