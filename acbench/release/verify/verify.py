@@ -110,6 +110,9 @@ def verify(
     if number := derivation.undecided:
         what = f"status and reason of {counted(number, 'image')}, which the votes do not tell"
         findings.append(unchecked(TABLES, what, "look at these images: their reasons say why"))
+    if number := contents.united:
+        what = f"what {counted(number, 'mask')} of several files mark: hashes are of the files, not of what they become"
+        findings.append(unchecked(TABLES, what, "attach_images makes them anew from a copy of the dataset"))
     if not any(finding.failed for finding in findings):  # else the card cannot but differ
         findings += check_texts(folder, manifest, entries, contents.rows, known, (datasets, croissant))
     findings += duplicates.identical_files(entries)
