@@ -27,7 +27,7 @@ KEY = "metal_nut_u"
 SHORT = f"categories:\n  {FOLDER}: [bent, Scratch-es]\n"
 PUBLISHER = """\
 home: https://example.org/nuts
-attribution: Pictures by Ada Lovelace, 2026.
+attribution: Pictures by Ada Lovelace, 2026
 citation: "Lovelace: Nuts. 2026."
 image_licence: cc-by-nc-sa-4.0
 """
@@ -166,6 +166,8 @@ class TestRelease:
         for text in ("Ada Lovelace", "https://example.org/nuts", "Lovelace: Nuts. 2026."):
             assert text in card and text in json.dumps(croissant) and text in json.dumps(meta)
         assert "license: cc-by-nc-sa-4.0" in card and "- original" in card
+        assert "Pictures by Ada Lovelace, 2026. https://example.org/nuts" in card
+        assert "Pictures by Ada Lovelace, 2026. No commercial use." in card
         assert Croissant().problems(made.folder, made.manifest) == []
         if images:
             assert not check(made.folder).failed
