@@ -86,9 +86,7 @@ class _Reader:
 
         try:
             with self.folder.open(path) as file:
-                checked_metadata(file, path)
-                file.seek(0)
-                table = pq.ParquetFile(file)
+                table = pq.ParquetFile(file, metadata=checked_metadata(file, path))
                 wrong = self._wrong_table(path, table, rows)
                 if wrong is not None:
                     yield wrong
