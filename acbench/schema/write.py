@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -76,10 +76,10 @@ class NewSchema:
 def schema_text(new: NewSchema, file: str) -> str:
     """The YAML of a new schema that will lie at the path `file`."""
     lines = [_HEAD.format(root=_one_line(new.root), says=_one_line(new.says), todo=TODO, file=file)]
-    lines += [f"benchmark: {_inline(new.benchmark)}\n", f"source: {_inline(new.source)}\n"]
+    lines += [f"benchmark: {inline(new.benchmark)}\n", f"source: {inline(new.source)}\n"]
     if new.reading:
         lines += ["reading:\n", *_reading(new.reading)]
-    lines += [f"title: {_inline(new.title)}\n", _owner(new), "categories:\n"]
+    lines += [f"title: {inline(new.title)}\n", _owner(new), "categories:\n"]
     for category in new.categories:
         lines += _category(category)
     return "".join(lines)
@@ -91,24 +91,24 @@ def _owner(new: NewSchema) -> str:
 
 def _reading(reading: Reading) -> Iterator[str]:
     for key, value in reading.items():
-        yield f"  {_inline(key)}: {_inline(value)}\n"
+        yield f"  {inline(key)}: {inline(value)}\n"
 
 
 def _category(category: NewCategory) -> Iterator[str]:
-    yield f"\n  {_inline(category.folder)}:\n    name: {_inline(category.name)}\n"
+    yield f"\n  {inline(category.folder)}:\n    name: {inline(category.name)}\n"
     yield _text(4, "object", category.object, "what the pictures show")
     yield _text(4, "normal", category.normal, "what a normal one looks like, harmless variation included")
     if category.guide:
         yield _text(4, "guide", category.guide, "")
     yield "    classes:\n"
     for each in category.classes:
-        yield f"      - id: {_inline(each.id)}\n        name: {_inline(each.name)}\n"
+        yield f"      - id: {inline(each.id)}\n        name: {inline(each.name)}\n"
         yield _text(8, "definition", each.definition, f"what makes a defect this class ({each.images:,} images)")
         if each.not_this:
             yield _text(8, "not", each.not_this, "")
         if each.aliases:
-            yield f"        aliases: {_inline(each.aliases)}\n"
-        yield f"        source: {_inline(each.source)}\n"
+            yield f"        aliases: {inline(each.aliases)}\n"
+        yield f"        source: {inline(each.source)}\n"
 
 
 def _text(indent: int, key: str, draft: str, todo: str) -> str:
@@ -120,10 +120,10 @@ def _text(indent: int, key: str, draft: str, todo: str) -> str:
     return head + ">\n" + textwrap.indent("\n".join(lines), " " * (indent + 2)) + "\n"
 
 
-def _inline(value: str | Sequence[str]) -> str:
-    """A text or a list of texts on one line, in quotes where YAML needs them."""
-    plain = value if isinstance(value, str) else list(value)
-    text = str(yaml.safe_dump(plain, allow_unicode=True, width=math.inf, default_flow_style=True))
+def inline(value: str | Sequence[str] | Mapping[str, str]) -> str:
+    """A text, or a list or mapping of texts, on one line, with quotes where YAML needs them."""
+    plain = value if isinstance(value, str | Mapping) else list(value)
+    text = str(yaml.safe_dump(plain, allow_unicode=True, width=math.inf, default_flow_style=True, sort_keys=False))
     return text.partition("\n")[0]
 
 
