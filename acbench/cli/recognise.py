@@ -58,10 +58,11 @@ def print_recognised(folder: str, options: Options, *, out: str | None, as_json:
     click.echo(f"{folder}: {best.says}")
     facts = [("source", best.source), *(("reading", text) for text in reading_lines(best.reading))]
     facts += [("categories", ", ".join(best.categories))] if best.categories else []
-    facts += [("not used" if not number else "", note) for number, note in enumerate(best.notes)]
-    facts += [("else" if not number else "", _other(each)) for number, each in enumerate(others)]
-    click.echo(facts_table([(name if not number or name != facts[number - 1][0] else "", text)
-                            for number, (name, text) in enumerate(facts)]))  # fmt: skip
+    facts += [*(("not used", note) for note in best.notes), *(("else", _other(each)) for each in others)]
+    before = ["", *(name for name, _ in facts)]
+    click.echo(
+        facts_table([("" if name == last else name, text) for last, (name, text) in zip(before, facts, strict=False)])
+    )
     known = sources.get(best.source)
     if known.image_counts and known.benchmark in schema.names():
         click.echo(f"\nNext: acbench relabel {known.benchmark} --root {shlex.quote(folder)}")

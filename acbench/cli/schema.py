@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def schema() -> None:
-    """Check and show label schemas."""
+    """Write a first label schema; check and show label schemas."""
 
 
 @schema.command(epilog="\b\nExamples:\n  acbench schema check mvtec_ac\n  acbench schema check my_schema.yaml")

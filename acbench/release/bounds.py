@@ -41,7 +41,7 @@ def batches(file: BinaryIO, columns: Sequence[str] | None, name: str) -> Iterato
     metadata = checked_metadata(file, name)
     leaves = [metadata.schema.column(number) for number in range(metadata.num_columns)]
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.path not in _IMAGES]
-    table = pq.ParquetFile(file, read_dictionary=texts, pre_buffer=columns is not None)
+    table = pq.ParquetFile(file, metadata=metadata, read_dictionary=texts, pre_buffer=columns is not None)
     for number in range(metadata.num_row_groups):
         _check_group(metadata.row_group(number), columns, f"{name}: row group {number}")
         for batch in table.iter_batches(batch_size=BATCH, row_groups=[number], columns=columns):

@@ -137,12 +137,6 @@ class StoredManifest(Manifest):
     format: int
 
 
-def next_version(version: str) -> str:
-    """The next version for changed labels: 1.2.3 → 1.3.0."""
-    major, minor, _ = version.split(".")
-    return f"{major}.{int(minor) + 1}.0"
-
-
 def shard_key(path: str) -> ShardKey | None:
     """What a parquet shard holds, by its path; None if the path is that of no shard."""
     match = _SHARD.fullmatch(path)

@@ -16,6 +16,7 @@ from acbench.release import manifest as manifests
 from acbench.release.beside import beside, foreign, is_of_release, refuse_foreign
 from acbench.release.hub import Busy, Conflict, Head, Hub, HubError, Unclear
 from acbench.release.manifest import Manifest
+from acbench.release.versions import bumped
 
 ATTEMPTS = 6
 BACKOFF = Backoff(first=2.0)
@@ -129,7 +130,7 @@ class Upload:
         if tagged is None or not self.holds(tagged):
             raise ReleaseError(
                 f"{self.manifest.tag} of {self.hub.repo} is another release than this one",
-                f"give a new number: --version {manifests.next_version(self.manifest.version)}",
+                f"give a new number: --version {bumped(self.manifest.version, 'minor')}",
             )
         return commit
 

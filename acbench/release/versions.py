@@ -44,9 +44,9 @@ def needed_step(
 
 def step(old: str, new: str) -> Step:
     """Give the step from one version to another."""
-    for place, name in zip(range(3), ("major", "minor", "patch"), strict=True):
-        if old.split(".")[place] != new.split(".")[place]:
-            return name  # type: ignore[return-value]
+    for one, other, name in zip(old.split("."), new.split("."), reversed(STEPS[1:]), strict=True):
+        if one != other:
+            return name
     return "nothing"
 
 

@@ -188,7 +188,8 @@ class NodeReader:
         """A text with its lines, such as BibTeX, without empty lines around it."""
         if not self.text(spot) or spot is None or spot.node is None:
             return ""
-        return "\n".join(line.rstrip() for line in str(spot.node.value).strip().splitlines()).removeprefix(DRAFT)
+        text = "\n".join(map(str.rstrip, str(spot.node.value).strip().splitlines()))
+        return text.removeprefix(DRAFT).lstrip()
 
     def texts(self, spot: Spot | None) -> tuple[str, ...]:
         """A list of texts."""

@@ -43,8 +43,9 @@ class Publisher:
 def read(reader: NodeReader, parts: Mapping[str, Spot], head: dict[str, str]) -> Publisher:
     """What the schema says to publishers. Writes the licence in `head` as its SPDX id; labels without a licence of
     their own have that of the images."""
-    image_licence = _licence(reader, parts.get("image_licence"))
-    head["licence"] = _licence(reader, parts.get("licence")) or image_licence or licences.UNKNOWN
+    spot = parts.get("image_licence")
+    image_licence = _licence(reader, spot, reader.text(spot))
+    head["licence"] = _licence(reader, parts.get("licence"), head["licence"]) or image_licence or licences.UNKNOWN
     return Publisher(
         home=reader.text(parts.get("home")),
         citation=reader.lines(parts.get("citation")),
@@ -53,9 +54,8 @@ def read(reader: NodeReader, parts: Mapping[str, Spot], head: dict[str, str]) ->
     )
 
 
-def _licence(reader: NodeReader, spot: Spot | None) -> str:
-    """The SPDX id of a licence; empty without one."""
-    text = reader.text(spot)
+def _licence(reader: NodeReader, spot: Spot | None, text: str) -> str:
+    """The SPDX id of the licence that a place names with a text; empty without one."""
     if spot is None or not text:
         return ""
     try:

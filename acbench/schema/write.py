@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -74,10 +76,10 @@ class NewSchema:
 def schema_text(new: NewSchema, file: str) -> str:
     """The YAML of a new schema that will lie at the path `file`."""
     lines = [_HEAD.format(root=_one_line(new.root), says=_one_line(new.says), todo=TODO, file=file)]
-    lines += [f"benchmark: {_scalar(new.benchmark)}\n", f"source: {_scalar(new.source)}\n"]
+    lines += [f"benchmark: {inline(new.benchmark)}\n", f"source: {inline(new.source)}\n"]
     if new.reading:
         lines += ["reading:\n", *_reading(new.reading)]
-    lines += [f"title: {_scalar(new.title)}\n", _owner(new), "categories:\n"]
+    lines += [f"title: {inline(new.title)}\n", _owner(new), "categories:\n"]
     for category in new.categories:
         lines += _category(category)
     return "".join(lines)
@@ -89,25 +91,24 @@ def _owner(new: NewSchema) -> str:
 
 def _reading(reading: Reading) -> Iterator[str]:
     for key, value in reading.items():
-        shown = _scalar(value) if isinstance(value, str) else _list(value)
-        yield f"  {_scalar(key)}: {shown}\n"
+        yield f"  {inline(key)}: {inline(value)}\n"
 
 
 def _category(category: NewCategory) -> Iterator[str]:
-    yield f"\n  {_scalar(category.folder)}:\n    name: {_scalar(category.name)}\n"
+    yield f"\n  {inline(category.folder)}:\n    name: {inline(category.name)}\n"
     yield _text(4, "object", category.object, "what the pictures show")
     yield _text(4, "normal", category.normal, "what a normal one looks like, harmless variation included")
     if category.guide:
         yield _text(4, "guide", category.guide, "")
     yield "    classes:\n"
     for each in category.classes:
-        yield f"      - id: {_scalar(each.id)}\n        name: {_scalar(each.name)}\n"
+        yield f"      - id: {inline(each.id)}\n        name: {inline(each.name)}\n"
         yield _text(8, "definition", each.definition, f"what makes a defect this class ({each.images:,} images)")
         if each.not_this:
             yield _text(8, "not", each.not_this, "")
         if each.aliases:
-            yield f"        aliases: {_list(each.aliases)}\n"
-        yield f"        source: {_list(each.source)}\n"
+            yield f"        aliases: {inline(each.aliases)}\n"
+        yield f"        source: {inline(each.source)}\n"
 
 
 def _text(indent: int, key: str, draft: str, todo: str) -> str:
@@ -115,26 +116,15 @@ def _text(indent: int, key: str, draft: str, todo: str) -> str:
     head = f"{' ' * indent}{key}: "
     if not draft:
         return f"{head}{TODO} {todo}\n"
-    return head + ">\n" + "".join(f"{' ' * (indent + 2)}{line}\n" for line in _wrapped(f"{DRAFT} {draft}"))
+    lines = textwrap.wrap(f"{DRAFT} {draft}", 100, break_long_words=False, break_on_hyphens=False)
+    return head + ">\n" + textwrap.indent("\n".join(lines), " " * (indent + 2)) + "\n"
 
 
-def _wrapped(text: str, width: int = 100) -> Iterator[str]:
-    line = ""
-    for word in text.split():
-        if line and len(line) + len(word) + 1 > width:
-            yield line
-            line = ""
-        line = f"{line} {word}".lstrip()
-    yield line
-
-
-def _scalar(value: str) -> str:
-    """A text on one line, in quotes where YAML needs them."""
-    return str(yaml.safe_dump(value, allow_unicode=True, width=10_000, default_flow_style=True)).partition("\n")[0]
-
-
-def _list(values: Sequence[str]) -> str:
-    return "[" + ", ".join(map(_scalar, values)) + "]"
+def inline(value: str | Sequence[str] | Mapping[str, str]) -> str:
+    """A text, or a list or mapping of texts, on one line, with quotes where YAML needs them."""
+    plain = value if isinstance(value, str | Mapping) else list(value)
+    text = str(yaml.safe_dump(plain, allow_unicode=True, width=math.inf, default_flow_style=True, sort_keys=False))
+    return text.partition("\n")[0]
 
 
 def _one_line(text: str) -> str:

@@ -33,7 +33,7 @@ def origin(source: Source, schema: Schema) -> Source:
             source,
             title=schema.title,
             licence=said.image_licence or source.licence,
-            attribution=schema.attribution or source.attribution,
+            attribution=_sentence(schema.attribution) or source.attribution,
             home=said.home or NOT_STATED,
         )
     if said.given:
@@ -42,6 +42,11 @@ def origin(source: Source, schema: Schema) -> Source:
             "leave it out, or read the images with a source for your own: source: folders",
         )
     return source
+
+
+def _sentence(text: str) -> str:
+    """A text with an end, since cards go on behind it; empty without a text."""
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
 def in_sentences(known: Source, schema: Schema) -> list[str]:

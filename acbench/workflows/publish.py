@@ -18,7 +18,7 @@ from acbench.release import manifest as manifests
 from acbench.release.card import card
 from acbench.release.card_facts import CardFacts
 from acbench.release.diff import Change, diff
-from acbench.release.entries import decode_rows, read_entries, read_manifest
+from acbench.release.entries import ReleaseEntry, decode_rows, read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Hub
 from acbench.release.manifest import Manifest, Previous, ReleaseFile
@@ -156,10 +156,10 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
     rows = _rows(run, plan.labelled, plan.version)
     before = len(run.build.written)
     manifest = _manifest(run, plan, _write_shards(run, plan, rows))
-    changes = _changes(hub, rows, manifest) if hub else None
     after = {entry.item_id: entry for entry in decode_rows(rows, manifest)}
     losses = against_head(hub, ground, after, manifest) if hub else None
-    manifest = _write_texts(run, _card_facts(run, plan, manifest, rows, changes))
+    changes = _changes(hub, ground, losses, after) if hub else None
+    manifest = _write_texts(run, _card_facts(run, plan, manifest, rows, list(after.values()), changes))
     _remove_others(release_folder(run), {*manifest.files, manifests.NAME})
     return BuiltRelease(
         folder=release_folder(run),
@@ -294,20 +294,24 @@ def _manifest(run: Run, plan: _Plan, shards: Mapping[str, ReleaseFile]) -> Manif
     )
 
 
-def _changes(hub: Hub, rows: Sequence[Row], manifest: Manifest) -> list[Change] | None:
-    """What changed against the previous release; None if there is none."""
-    if manifest.previous is None:
+def _changes(hub: Hub, ground: Ground, losses: Losses | None, after: Mapping[str, ReleaseEntry]) -> list[Change] | None:
+    """What changed against the previous release; None if there is none. It is usually the one at the head."""
+    if ground.previous is None:
         return None
-    previous = hub.release(manifest.previous.commit)
-    before = read_entries(previous, read_manifest(previous))
-    return diff(before, {entry.item_id: entry for entry in decode_rows(rows, manifest)})
+    if losses is not None and ground.previous.commit == ground.commit:
+        return losses.changes
+    previous = hub.release(ground.previous.commit)
+    return diff(read_entries(previous, read_manifest(previous)), after)
 
 
-def _card_facts(run: Run, plan: _Plan, manifest: Manifest, rows: list[Row], changes: list[Change] | None) -> CardFacts:
+def _card_facts(
+    run: Run, plan: _Plan, manifest: Manifest, rows: list[Row], entries: Sequence[ReleaseEntry],
+    changes: list[Change] | None,
+) -> CardFacts:  # fmt: skip
     dataset = plan.labelled.proposed.dataset
     return CardFacts(
         manifest=manifest,
-        entries=list(decode_rows(rows, manifest)),
+        entries=entries,
         rows=rows,
         schema=run.schema,
         source=run.origin,

@@ -141,7 +141,7 @@ def _version(head: Head | None, published: Manifest | None, chosen: str | None) 
     if _numbers(version) < _numbers(published.version):
         raise ReleaseError(
             f"version {published.version} is published already",
-            f"give a later one than that: --version {manifests.next_version(published.version)}",
+            f"give a later one than that: --version {versions.bumped(published.version, 'minor')}",
         )
     return version, Previous(version=published.version, commit=head.tags.get(published.tag, head.commit))
 

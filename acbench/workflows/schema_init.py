@@ -22,7 +22,7 @@ from acbench.schema.class_names import benchmark_name, readable, slug
 from acbench.schema.form import VERDICTS
 from acbench.schema.lint import check
 from acbench.schema.nodes import Problem
-from acbench.schema.write import NewCategory, NewClass, NewSchema, schema_text
+from acbench.schema.write import NewCategory, NewClass, NewSchema, inline, schema_text
 from acbench.storage.project import Project
 from acbench.storage.roots import Root, parse_root
 from acbench.workflows.copied import readable_root
@@ -195,14 +195,20 @@ def _unnamed(schema: NewSchema) -> list[str]:
 
 
 def _several(schema: NewSchema) -> list[str]:
-    """Which classes sound as if they held several kinds of defects."""
+    """Which classes sound as if they held several kinds of defects, by a word such as `combined` or by joined names."""
     return [
         f"{category.folder}: if `{each.source[0]}` holds several kinds of defects, write in place of that class"
-        f" `changes: [{{kind: mixed, source: {each.source[0]}, reason: …}}]`, and people name each"
+        f" `changes: [{inline({'kind': 'mixed', 'source': each.source[0], 'reason': '…'})}]`, and people name each"
         for category in schema.categories
         for each in category.classes
-        if each.id in SEVERAL
+        if each.id in SEVERAL or _joins(each, category)
     ]
+
+
+def _joins(one: NewClass, category: NewCategory) -> bool:
+    """Whether the name of a class is made of those of others: `crack+dent`, where there are a crack and a dent."""
+    parts = [fold(part) for part in re.split(r"[+,;&/]", one.source[0])]
+    return len(parts) > 1 and set(parts) <= {fold(label) for each in category.classes for label in each.source}
 
 
 def _last(root: Root) -> str:

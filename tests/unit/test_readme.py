@@ -64,7 +64,7 @@ def table() -> str:
     for name, (_, line) in COMMANDS.items():
         inner = [names for names in below[name] if len(names) > 1]
         known = f"`acbench {name}`" if inner else link("acbench " + name, name)
-        parts = f" {', '.join(link(names[-1], *names) for names in inner)}" if inner else ""
+        parts = " " + ", ".join(link(" ".join(names[1:]), *names) for names in inner) if inner else ""
         rows.append(f"| {known}{parts} | {line} |")
     return "\n".join(rows) + "\n"
 

@@ -66,9 +66,7 @@ class Repository:
         try:
             with _hub_errors(self.repo, doing=_WRITE):
                 why = writing.why_not(self._api().whoami(), self.repo)
-        except (
-            Busy
-        ):  # this question alone is limited to a few in an hour, and a token that may not write is refused later
+        except Busy:  # of this question alone a hub takes a few in an hour; a token that may not write is refused later
             return
         if why:
             raise HubError(f"the hub would refuse to write to {self.repo}: {why}", _hint(_WRITE))
@@ -239,7 +237,7 @@ def _as_ours(error: Exception, repo: str, revision: str | None, doing: str) -> E
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     status = _status(error)
-    text = _shown(str(error))
+    text = shown(str(error))
     if isinstance(error, RevisionNotFoundError):
         return HubError(f"{repo} has no revision {revision}", "give a tag such as v1.0.0, a branch or a commit")
     if status in (401, 403) or (isinstance(error, RepositoryNotFoundError) and status == 401):
@@ -267,7 +265,7 @@ def _as_ours(error: Exception, repo: str, revision: str | None, doing: str) -> E
     return error
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """A message without tokens, and without addresses of anybody but the hub: they may be signed, or lead anywhere."""
     host = _endpoint()
     known = _ADDRESS.sub(lambda found: found[0] if found[0].startswith(f"{host}/") else "…", text)

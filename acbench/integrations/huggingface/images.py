@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from acbench.data.copied import ForeignImage
 from acbench.errors import SourceError
 from acbench.integrations.huggingface.datasets import quiet
-from acbench.integrations.huggingface.hub import looks_like_repo
+from acbench.integrations.huggingface.hub import looks_like_repo, shown
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -128,9 +128,8 @@ def _by_column(value: Any) -> Any:
 
 
 def _unreadable(repo: str, error: Exception) -> SourceError:
-    text = " ".join(str(error).split())[:300]
     return SourceError(
-        f"the dataset {repo} cannot be read from the Hub: {type(error).__name__}: {text}",
+        f"the dataset {repo} cannot be read from the Hub: {type(error).__name__}: {shown(str(error))}",
         "see that its name is right and the network is there; a private one needs HF_TOKEN; one of several"
         " configurations is chosen by --reading config=NAME",
     )

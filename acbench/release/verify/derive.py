@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -63,7 +63,7 @@ class Derivation:
             yield from self._by_policy(row, entry, votes)
 
     @cached_property
-    def _single_class(self) -> Any:
+    def _single_class(self) -> Callable[[str, tuple[str, ...]], str | None]:
         assert self.schema is not None
         return single_class(self.schema)
 

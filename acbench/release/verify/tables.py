@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from acbench._util.console import Progress
 from acbench.data import images as imaging
 from acbench.errors import ImageError, ReleaseError
-from acbench.records import GOOD, Finding, is_contradictory
+from acbench.records import GOOD, Finding, is_contradictory, mask_files
 from acbench.release.bounds import MAX_ROWS, batches, checked_metadata
 from acbench.release.columns import IMAGES
 from acbench.release.entries import ReleaseEntry, decode_row
@@ -43,6 +43,8 @@ class TableContents:
     """By item_id."""
     rows: list[Row] = field(default_factory=list)
     """The rows without images, in the order of the entries; none if they are more than `KEPT_ROWS`."""
+    united: int = 0
+    """Masks that several files were united to: their bytes have no hash, only the files have."""
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -84,9 +86,7 @@ class _Reader:
 
         try:
             with self.folder.open(path) as file:
-                checked_metadata(file, path)
-                file.seek(0)
-                table = pq.ParquetFile(file)
+                table = pq.ParquetFile(file, metadata=checked_metadata(file, path))
                 wrong = self._wrong_table(path, table, rows)
                 if wrong is not None:
                     yield wrong
@@ -136,19 +136,23 @@ class _Reader:
             data = cell["bytes"] if cell else None
             if not sha256 and data is None:
                 continue
+            united = column == "mask" and len(mask_files(row["mask_path"] or "")) > 1
             if data is None:
                 yield fault(path, "no_image", f"{entry.item_id}: the {column} is not in it")
-            elif hashlib.sha256(data).hexdigest() != sha256:
+            elif not united and hashlib.sha256(data).hexdigest() != sha256:
                 yield fault(path, "other_image", f"{entry.item_id}: the {column} is not the one that was hashed")
-            elif column == "image":
+            elif column == "image" or united:
                 try:
                     header = imaging.probe(data)
                 except ImageError as error:
                     yield fault(path, "bad_image", f"{entry.item_id}: {error.message}")
                     continue
                 if (header.width, header.height) != (row["width"], row["height"]):
-                    yield fault(path, "size", f"{entry.item_id} is {header.width}×{header.height}")
-                self.take_image(entry, data)
+                    yield fault(path, "size", f"{entry.item_id}: the {column} is {header.width}×{header.height}")
+                if united:
+                    self.contents.united += 1
+                else:
+                    self.take_image(entry, data)
 
 
 def _label_problem(entry: ReleaseEntry) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from acbench._util.console import Progress
 from acbench._util.machine import size
+from acbench._util.plural import counted
 from acbench.records import GOOD, Finding
 from acbench.release.entries import ReleaseEntry, read_manifest
 from acbench.release.folder import ReleaseFolder
@@ -107,8 +108,11 @@ def verify(
     entries = contents.entries
     findings += contents.findings
     if number := derivation.undecided:
-        what = f"status and reason of {number:,} {'image' if number == 1 else 'images'}, which the votes do not tell"
+        what = f"status and reason of {counted(number, 'image')}, which the votes do not tell"
         findings.append(unchecked(TABLES, what, "look at these images: their reasons say why"))
+    if number := contents.united:
+        what = f"what {counted(number, 'mask')} of several files mark: hashes are of the files, not of what they become"
+        findings.append(unchecked(TABLES, what, "attach_images makes them anew from a copy of the dataset"))
     if not any(finding.failed for finding in findings):  # else the card cannot but differ
         findings += check_texts(folder, manifest, entries, contents.rows, known, (datasets, croissant))
     findings += duplicates.identical_files(entries)

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from acbench.integrations.huggingface.hub import _as_ours, _shown, looks_like_repo
+from acbench.errors import SourceError
+from acbench.integrations.huggingface.hub import _as_ours, looks_like_repo, shown
+from acbench.integrations.huggingface.images import HubImages
 from acbench.integrations.huggingface.writing import why_not
 from acbench.release.hub import Busy, Conflict, HubError, Unclear
 
@@ -83,4 +85,13 @@ def test_a_wait_that_the_hub_asks_for_is_kept() -> None:
 
 
 def test_the_hub_s_own_address_is_shown() -> None:
-    assert _shown("see https://huggingface.co/x") == "see https://huggingface.co/x"
+    assert shown("see https://huggingface.co/x") == "see https://huggingface.co/x"
+
+
+def test_an_error_of_reading_images_holds_no_token_and_no_foreign_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **named: object) -> None:
+        raise RuntimeError("hf_secret at https://s3.example/signed")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", fail)
+    with pytest.raises(SourceError, match="cannot be read from the Hub: RuntimeError: hf_… at …"):
+        _ = HubImages("hf://datasets/my-org/x").key

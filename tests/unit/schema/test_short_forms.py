@@ -124,6 +124,13 @@ class TestOpenTexts:
         assert found.todo == ("attribution", "categories.cup.guide")
         assert found.drafts == ("categories.cup.normal",)
 
+    def test_each_place_counts_once_and_a_drafted_citation_keeps_its_lines_alone(self) -> None:
+        text = TOY.replace("licence: CC0-1.0", "licence: TODO\ncitation: |\n  DRAFT: Ada\n   2026")
+        found = read(text)
+        assert (found.todo, found.drafts) == (("licence",), ("citation",))
+        assert found.publisher.citation == "Ada\n 2026"
+        assert len(parse(TOY.replace("licence: CC0-1.0", "licence: ''"))[1]) == 1
+
     def test_taking_a_draft_over_changes_no_digest(self) -> None:
         drafted = read(TOY.replace("normal: a", "normal: 'DRAFT: a").replace("whole cup", "whole cup'"))
         assert drafted.drafts and drafted.digest == read(TOY).digest

@@ -10,21 +10,24 @@ from pathlib import Path
 import pytest
 
 import acbench
+from acbench.cli.screen import Screen
 from acbench.errors import AcbenchError, ReleaseError, SchemaError
 from acbench.integrations.huggingface.croissant import Croissant
 from acbench.records import item_id
+from acbench.release.folder import ReleaseFolder
 from acbench.schema import load
-from acbench.testing import toy_mvtec_ad
+from acbench.testing import toy_layout, toy_mvtec_ad
 from acbench.workflows import schema_init
+from acbench.workflows.releases import check_folder, known_of
 from tests.support.commands import Done, here
-from tests.support.releases import at_work, build, check
+from tests.support.releases import at_work, build, check, wrong
 
 FOLDER = "Metal Nut (ü)"
 KEY = "metal_nut_u"
 SHORT = f"categories:\n  {FOLDER}: [bent, Scratch-es]\n"
 PUBLISHER = """\
 home: https://example.org/nuts
-attribution: Pictures by Ada Lovelace, 2026.
+attribution: Pictures by Ada Lovelace, 2026
 citation: "Lovelace: Nuts. 2026."
 image_licence: cc-by-nc-sa-4.0
 """
@@ -163,9 +166,22 @@ class TestRelease:
         for text in ("Ada Lovelace", "https://example.org/nuts", "Lovelace: Nuts. 2026."):
             assert text in card and text in json.dumps(croissant) and text in json.dumps(meta)
         assert "license: cc-by-nc-sa-4.0" in card and "- original" in card
+        assert "Pictures by Ada Lovelace, 2026. https://example.org/nuts" in card
+        assert "Pictures by Ada Lovelace, 2026. No commercial use." in card
         assert Croissant().problems(made.folder, made.manifest) == []
         if images:
             assert not check(made.folder).failed
+
+    def test_several_masks_of_an_image_are_no_fault_and_what_they_mark_is_said_to_be_unchecked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        defined = "categories:\n  box:\n    classes:\n      logical_anomalies: Something is missing, or one too many.\n"
+        Path("boxes.yaml").write_text(f"{PUBLISHER}share_images: yes\n{defined}", encoding="utf-8")
+        made = build(tmp_path, "boxes.yaml", root=toy_layout(tmp_path / "data", "loco"))
+        verified = check_folder(ReleaseFolder(made.folder), known_of(load("boxes.yaml")), Screen())
+        assert made.manifest.images and not wrong(verified)
+        assert [text for text in verified.unchecked if "what 3 masks of several files mark" in text]
 
     def test_images_go_where_the_schema_lets_them(self, nuts: Path) -> None:
         (nuts / "nuts.yaml").write_text(PUBLISHER + "share_images: no\n" + DEFINED, encoding="utf-8")

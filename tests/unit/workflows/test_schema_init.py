@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from acbench import schema
 from acbench.data import sources
@@ -55,6 +56,26 @@ def test_a_file_that_is_there_stays_and_nothing_is_asked(tmp_path: Path) -> None
     done = here("schema", "init", root, "--out", out)
     assert (done.status, out.read_text(encoding="utf-8")) == (1, "mine")
     assert "is there already" in done.err
+
+
+def test_marks_of_yaml_in_names_stay_part_of_the_names(tmp_path: Path) -> None:
+    names = ("good", "bent, deep", "edge] top", "no", "- {x}: y #1")
+    full_tree(tmp_path / "set", [f"{name}/{number}.png" for name in names for number in range(3)])
+    sketch = schema_init.sketch(str(tmp_path / "set"), reading={"normal": "fine, [whole]"})
+    assert schema_init.write(sketch.schema, tmp_path / "set.yaml") == []
+    found = schema.load(str(tmp_path / "set.yaml"))
+    (category,) = found.categories.values()
+    assert {each.source for each in category.classes} == {(name,) for name in names[1:]}
+    assert found.reading["normal"] == "fine, [whole]"
+
+
+def test_a_class_that_joins_others_is_named_with_what_to_write_instead(tmp_path: Path) -> None:
+    names = ("good", "crack", "dent", "crack, dent", "a+b", "combined")
+    full_tree(tmp_path / "set", [f"{name}/{number}.png" for name in names for number in range(3)])
+    sketch = schema_init.sketch(str(tmp_path / "set"))
+    told = [re.search(r"`(changes: .*)`,", note) for note in sketch.notes if "several kinds" in note]
+    changes = [yaml.safe_load(found[1])["changes"][0] for found in told if found]
+    assert [(each["kind"], each["source"]) for each in changes] == [("mixed", "combined"), ("mixed", "crack, dent")]
 
 
 @pytest.mark.parametrize("name", ["sample", "mvtec_ac"])
