@@ -129,7 +129,7 @@ class Trial:
     """A data set whose labels are flipped again and again."""
 
     name: str
-    items: list[Item]
+    items: Sequence[Item]
     setup: Setup
     table_right: float = 0.0
     """How often a table of somebody else is right; 0 for none."""
