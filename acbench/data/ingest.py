@@ -19,7 +19,7 @@ from acbench.data.sources import FoundImage, Source
 from acbench.records import GOOD, Finding, Item, item_id, mask_files, mask_hash, united
 from acbench.storage.build import records_key
 from acbench.storage.digests import digest
-from acbench.storage.folder_state import folder_state
+from acbench.storage.folder_state import settled_state
 from acbench.storage.roots import Root
 
 
@@ -135,8 +135,8 @@ def ingest(
 
 def _seen(listing: Listing) -> Seen | None:
     folders = listing.location.tree.looked_into(listing.files)
-    state = folder_state(folders) if folders else None
-    return Seen(tuple(folders or ()), state.digest) if state and state.settled else None
+    state = settled_state(folders) if folders else None
+    return Seen(tuple(folders or ()), state.digest) if state else None
 
 
 def is_complete(source: Source, dataset: Dataset) -> bool:

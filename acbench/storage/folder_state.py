@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _COARSE, _FINE = 2_000_000_000, 50_000_000
@@ -24,6 +24,15 @@ class FolderState:
     settled: bool
     """Whether every later write shows in the digest. It may not where a file was written just before: its times could
     be the same again."""
+
+
+def settled_state(folders: Sequence[str]) -> FolderState | None:
+    """The state of some folders, so that every later write shows; None if that would take longer than a moment."""
+    state = folder_state(folders)
+    if not state.settled:
+        time.sleep(_FINE / 1e9)
+        state = folder_state(folders)
+    return state if state.settled else None
 
 
 def folder_state(folders: Iterable[str]) -> FolderState:

@@ -105,7 +105,11 @@ def keep_dataset(run: Run, dataset: Dataset, given: str) -> None:
         bits=dataset.bits,
         boxed=dataset.boxed,
     )
-    run.build.ensure(run.files.dataset, digest(to_json(kept)), lambda path: write_json(path, to_json(kept)))
+    path = run.files.dataset
+    name, key = run.files.project.relative(path), digest(to_json(kept))
+    if not run.ledger.artifacts.is_fresh(path, name, key):  # not by `Build`: nothing that a person has is new
+        write_json(path, to_json(kept))
+        run.ledger.artifacts.record(path, name, key, run.build.run_id, 0.0)
 
 
 def _is_text(*paths: str) -> bool:

@@ -10,10 +10,11 @@ from pathlib import Path
 from acbench.records import PEOPLE, one_defect
 from acbench.review import csv_queue, former, rechecks
 from acbench.review import queue as ranking
+from acbench.review.audit import AuditSample, AuditSize
 from acbench.review.doubt import Doubts, doubts
 from acbench.review.history import current_reviews
 from acbench.review.plan import Commitment, Outlook, Standing, commit
-from acbench.review.queue import AuditSample, RankedItem
+from acbench.review.queue import RankedItem
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import Wanted
 from acbench.storage.digests import digest
@@ -193,7 +194,7 @@ def note_stale_plan(run: Run, queue: Queue) -> None:
 
 def _write_ranking(run: Run, queue: Queue) -> None:
     proposed, settings = queue.labelled.proposed, run.settings
-    audit = AuditSample(share=settings.audit, seed=settings.seed)
+    audit = AuditSample(size=AuditSize.parse(settings.audit), seed=settings.seed)
     with run.console.stage("rank") as progress:
         ranked = ranking.rank(
             proposed.dataset.items,
