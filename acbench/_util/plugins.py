@@ -25,6 +25,10 @@ class Plugins:
         """The names of all modules, sorted. None of them is imported."""
         return sorted(self._own() | self._foreign())
 
+    def is_own(self, name: str) -> bool:
+        """Whether a module of that name is one of our package."""
+        return name in self._own()
+
     def load(self, name: str) -> Any:
         """The module of that name. Raises AcbenchError if there is none, or if it cannot be imported."""
         own = name in self._own()

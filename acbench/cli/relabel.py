@@ -27,7 +27,9 @@ from acbench.cli.options import (
 )
 from acbench.cli.plan import plan_facts
 from acbench.cli.screen import facts_table, finding_line, label_counts, review_counts
+from acbench.errors import AcbenchError
 from acbench.records import short_name
+from acbench.review.audit import AuditSize
 
 if TYPE_CHECKING:
     from acbench.data.findings import FindingClass
@@ -48,6 +50,19 @@ Examples:
 """
 
 
+class AuditOption(click.ParamType[float | str]):
+    """How many labels are audited."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """As the settings keep it."""
+        try:
+            return AuditSize.parse(value).setting
+        except AcbenchError as error:
+            self.fail(f"{error.message}: {error.hint}", param, ctx)
+
+
 @click.command(cls=Command, epilog=EPILOG)
 @benchmark_argument
 @dataset_options
@@ -56,9 +71,10 @@ Examples:
 @option(
     "--audit",
     section="Queue",
-    type=click.FloatRange(0, 1),
-    metavar="SHARE",
-    help="Add this share of the auto-accepted labels to the queue, to estimate their error.  [default: 0.05]",
+    type=AuditOption(),
+    metavar="SIZE",
+    help="Add so many of the auto-accepted labels to the queue, to estimate their error: a share (5%), a count (300),"
+    " or the error to rule out (error=1%).  [default: 5%, and at most as many as rule out 1%]",
 )
 @option("--seed", section="Queue", type=int, metavar="N", help="Draw the audit sample with this seed.  [default: 0]")
 @option(

@@ -143,6 +143,11 @@ def close_up(image: Image.Image, mask: Mask, *, edge: int = PANEL) -> tuple[Imag
     return picture, ", ".join(filter(None, [_places_note(len(tiles), len(places)), contrast.note]))
 
 
+def shrunk(image: Image.Image) -> Image.Image:
+    """The image in RGB at the size that it has on a panel: a picture that shows it is the same."""
+    return Image.fromarray(_resized(image.convert("RGB"), _panel_size(image.size)))
+
+
 def notice(*rows: str) -> Image.Image:
     """A panel with words in place of an image."""
     panel = Image.new("RGB", (PANEL, PANEL), _BARS)
@@ -163,7 +168,7 @@ def notice(*rows: str) -> Image.Image:
 
 def _whole(image: Image.Image) -> Image.Image:
     """A whole image as a panel."""
-    return _with_bars(Image.fromarray(_resized(image.convert("RGB"), _panel_size(image.size))))
+    return _with_bars(shrunk(image))
 
 
 def _outlined(image: Image.Image, mask: Mask, tiles: Sequence[_Tile]) -> Image.Image:

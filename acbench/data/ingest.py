@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,11 +14,12 @@ from acbench.data.checks import duplicates, marked_normal, mixed, used_bits
 from acbench.data.findings import FindingClass, by_weight, condense
 from acbench.data.hashing import FileFacts, FileHasher
 from acbench.data.images import JPEG_MASK, ImageReader
-from acbench.data.listing import list_images
+from acbench.data.listing import Listing, list_images
 from acbench.data.sources import FoundImage, Source
 from acbench.records import GOOD, Finding, Item, item_id, mask_files, mask_hash, united
 from acbench.storage.build import records_key
 from acbench.storage.digests import digest
+from acbench.storage.folder_state import settled_state
 from acbench.storage.roots import Root
 
 
@@ -36,15 +37,25 @@ class Naming:
     """Whether ids hold the source's name of the category, even where the items have another."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a dataset's folders just before its files were read."""
+
+    folders: tuple[str, ...]
+    """Paths of all folders that were looked into."""
+    state: str
+    """As long as `folder_state` of these gives this digest, the dataset is what it was."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """A dataset, or a part of it, as it is on disk."""
 
     root: Root
     """What `Item.image` and `Item.mask` are relative to: the folder above the categories."""
-    items: list[Item]
+    items: Sequence[Item]
     """Sorted by path; those that cannot be used have a `problem`."""
-    findings: list[Finding]
+    findings: Sequence[Finding]
     """Sorted by path; many of a kind in one folder are one."""
     finding_classes: list[FindingClass] = field(default_factory=list)
     """All findings by kind, the weightiest first."""
@@ -52,12 +63,18 @@ class Dataset:
     """At most this many images of a category were taken; None if all were."""
     bits: Mapping[str, int] = field(default_factory=dict)
     """Category → how many of 16 bits its grey images use, where these are fewer than 16."""
+    boxed: bool = False
+    """Whether boxes mark places of some images."""
+    seen: Seen | None = None
+    """What tells that nothing has changed; None where only reading again would tell."""
+    items_key: str = ""
+    """`records_key` of the items, if that is known without them."""
 
     @cached_property
     def images(self) -> ImageReader:
         """Reads the images and masks."""
-        bits = {item.image: self.bits[item.category] for item in self.items if item.category in self.bits}
-        return ImageReader(self.root, bits, boxed=any(item.marking == "boxes" for item in self.items))
+        bits = self.bits and {item.image: self.bits[item.category] for item in self.items if item.category in self.bits}
+        return ImageReader(self.root, bits, boxed=self.boxed)
 
     @cached_property
     def by_id(self) -> dict[str, Item]:
@@ -67,7 +84,8 @@ class Dataset:
     @cached_property
     def key(self) -> str:
         """A hash of all items, and of how their images are read, 16 hex."""
-        return digest(records_key(self.items), *self.images.key) if self.bits else records_key(self.items)
+        items_key = self.items_key or records_key(self.items)
+        return digest(items_key, *self.images.key) if self.bits else items_key
 
     @cached_property
     def image_counts(self) -> Mapping[str, int]:
@@ -91,6 +109,7 @@ def ingest(
     """
     naming = naming or Naming(prefix=source.name, licence=source.licence)
     listing = list_images(source, root, categories=categories, limit=limit)
+    seen = _seen(listing)  # before files are read: whatever is written from now on shows later
     facts = (hasher or FileHasher()).facts_of(listing.location.tree, listing.files, listing.masks)
     items = []
     findings = list(listing.findings)
@@ -109,7 +128,15 @@ def ingest(
         finding_classes=by_weight(findings),
         limit=limit,
         bits=bits,
+        boxed=any(item.marking == "boxes" for item in items),
+        seen=seen if all(each.sha256 for each in facts.values()) else None,  # what could not be read may be next time
     )
+
+
+def _seen(listing: Listing) -> Seen | None:
+    folders = listing.location.tree.looked_into(listing.files)
+    state = settled_state(folders) if folders else None
+    return Seen(tuple(folders or ()), state.digest) if state else None
 
 
 def is_complete(source: Source, dataset: Dataset) -> bool:

@@ -16,7 +16,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from acbench.records import PEOPLE, Item, Label
-from acbench.review.queue import AuditSample, RankedItem, Why, is_label_wrong
+from acbench.review.audit import AuditSample
+from acbench.review.queue import RankedItem, Why, is_label_wrong
 from acbench.stats import FaultPrior, draws_needed, most_left
 from acbench.storage.digests import digest
 

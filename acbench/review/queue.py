@@ -12,14 +12,13 @@ it the audit, rests on witnesses alone; the order also learns from what people d
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from acbench.records import PEOPLE, Item, Label, Proposal, one_defect, short_name
+from acbench.review.audit import AuditSample
 from acbench.review.weighing import label_issues
 from acbench.review.witnesses import differ, witnesses
 from acbench.schema import Category, Schema
@@ -62,28 +61,6 @@ class RankedItem:
     """One sentence for the reviewer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditSample:
-    """How the audit is drawn. Raises ValueError for a share that is none."""
-
-    share: float = 0.05
-    """Share, 0…1, of the test images whose labels would be accepted without a look, normal images included."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise ValueError("the audit share is between 0 and 1")
-
-    def draw(self, item_ids: Iterable[str]) -> list[str]:
-        """The sample of some items, in the order of the draw."""
-        ordered = sorted(item_ids, key=self.number)
-        return ordered[: math.ceil(self.share * len(ordered))]
-
-    def number(self, item_id: str) -> str:
-        """A random number that depends on the item alone: more images leave the order of the others as it is."""
-        return hashlib.blake2b(f"{self.seed}:{item_id}".encode()).hexdigest()
-
-
 def rank(
     items: Sequence[Item],
     proposals: Mapping[str, Sequence[Proposal]],
@@ -113,7 +90,9 @@ def rank(
         )
         for item in usable
     }
-    unaudited = [item.item_id for item in usable if whys[item.item_id] == "settled" and item.is_at_stake]
+    unaudited = [
+        (item.item_id, item.category) for item in usable if whys[item.item_id] == "settled" and item.is_at_stake
+    ]
     whys.update(dict.fromkeys(audit.draw(unaudited), "audit"))
 
     def place(item: Item) -> tuple[int, float, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from heapq import nsmallest
 from pathlib import Path
 
@@ -24,6 +25,8 @@ QUALITY = 88
 """JPEG quality. Chroma is not subsampled, which would blur the outline."""
 _VERSION = 3
 """Raise it when pictures are drawn differently."""
+_KEPT = 32
+"""Normal images that are kept while pictures are drawn, of at most 1 MB each."""
 EMPTY_COLOUR = (228, 228, 226)
 """Light grey, where there is nothing to show."""
 
@@ -47,8 +50,11 @@ class EvidencePicture:
         normal = self.reference.sha256 if self.reference else None
         return _VERSION, self.item.image, self.item.sha256, self.item.marks, normal, self.lines()
 
-    def draw(self, images: ImageReader) -> bytes:
-        """The picture as JPEG. Where an image cannot be opened, the picture says so."""
+    def draw(self, images: ImageReader, normal_image: Callable[[Item], Image.Image]) -> bytes:
+        """The picture as JPEG. Where an image cannot be opened, the picture says so.
+
+        `normal_image`: see `References.image`.
+        """
         image, mask, normal = empty(), None, None
         lines = self.lines()
         try:
@@ -58,16 +64,16 @@ class EvidencePicture:
             lines.append(error.message)
         if self.reference is not None:
             try:
-                normal = images.image(self.reference.image)
+                normal = normal_image(self.reference)
             except AcbenchError as error:
                 lines.append(error.message)
         boxed = self.item.marking == "boxes"
         shown = evidence.picture(image, mask, normal, title=self.item.image, lines=lines, boxed=boxed)
         return imaging.jpeg(shown, QUALITY)
 
-    def write(self, images: ImageReader, path: Path) -> None:
+    def write(self, images: ImageReader, normal_image: Callable[[Item], Image.Image], path: Path) -> None:
         """Draw the picture into a file."""
-        write_bytes(path, self.draw(images))
+        write_bytes(path, self.draw(images, normal_image))
 
 
 def empty() -> Image.Image:
@@ -90,6 +96,19 @@ class References:
         self._by_category: Mapping[str, Sequence[Item]] = {
             category: nsmallest(2, members, key=_draw) for category, members in normal.items()
         }
+
+    @staticmethod
+    def image(images: ImageReader) -> Callable[[Item], Image.Image]:
+        """Reads a normal image as a panel shows it, RGB; the last few are kept, since many pictures show the same one.
+
+        What it gives raises ImageError.
+        """
+
+        @lru_cache(maxsize=_KEPT)
+        def read(path: str) -> Image.Image:
+            return evidence.shrunk(images.image(path))
+
+        return lambda item: read(item.image)
 
     def beside(self, item: Item) -> Item | None:
         """The normal image to show beside an item; None if there is no other."""

@@ -10,6 +10,7 @@ Arrays broadcast. A number of faults found may be a fraction, where one is expec
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PLACES = 30
 """Numbers of draws that are tried at once."""
+_ROUNDING = 1e-9
+"""Log probabilities that differ by less are equal."""
 
 Numbers = Any
 """A number, or an array of numbers."""
@@ -102,6 +105,35 @@ def draws_needed(
         low, high = int(draws[first - 1]), int(draws[first])
     is_first = bool(is_bounded(size, low, found + (low - drawn) * rate, allowed, prior, alpha))
     return low if is_first else high
+
+
+def most_without_fault(size: int, drawn: int, alpha: float) -> int:
+    """The largest number of faulty members of which `drawn` ones, chosen once and all sound, would be likelier than
+    `alpha`: the exact upper bound (hypergeometric) of a sample of fixed size in which there is none."""
+    low, high = 0, size - drawn
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (
+            (middle, high) if _none_drawn(size, middle, drawn) > math.log(alpha) + _ROUNDING else (low, middle - 1)
+        )
+    return low
+
+
+def draws_without_fault(size: int, allowed: int, alpha: float) -> int:
+    """The fewest draws after which, if all drawn are sound, `most_without_fault` is at most `allowed`."""
+    low, high = 0, max(size - allowed, 0)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if most_without_fault(size, middle, alpha) <= allowed else (middle + 1, high)
+    return low
+
+
+def _none_drawn(size: int, faulty: int, drawn: int) -> float:
+    """Log probability that none of `faulty` members is among `drawn` ones."""
+    if faulty + drawn > size:
+        return -math.inf
+    log = math.lgamma
+    return log(size - faulty + 1) - log(size - faulty - drawn + 1) - log(size + 1) + log(size - drawn + 1)
 
 
 def _log_evidence(drawn: Numbers, found: Numbers, prior: FaultPrior) -> Any:

@@ -4,15 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
+from acbench._util.console import Progress
 from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import sha256_file
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import Project
 from acbench.storage.typed_json import to_json
+
+THREADS = min(16, os.cpu_count() or 1)
+_AHEAD = 4
+"""Files for each thread that are on the way at once, which bounds memory."""
+
+
+class Wanted(NamedTuple):
+    """A file that is to be there."""
+
+    path: Path
+    key: str
+    """A hash of everything that decides it."""
+    write: Callable[[Path], None]
+
+
+class _Written(NamedTuple):
+    sha256: str
+    seconds: float
+
+
+def _write(file: Wanted) -> _Written:
+    started = time.monotonic()
+    file.write(file.path)
+    return _Written(sha256_file(file.path), time.monotonic() - started)
 
 
 @dataclass(kw_only=True)
@@ -39,6 +69,45 @@ class Build:
         write(path)
         recorded_key = f"{key} in part" if unfinished() else key
         self.ledger.artifacts.record(path, name, recorded_key, self.run_id, time.monotonic() - started)
+        self.written.append(name)
+
+    def ensure_all(self, wanted: Iterable[Wanted], total: int, progress: Progress) -> None:
+        """`ensure` many files, which threads write. Only this thread uses the ledger.
+
+        A file that was written before an error or Ctrl-C is on record. Raises what a write raises.
+        """
+        waiting: deque[tuple[Wanted, Future[_Written]]] = deque()
+        done = 0
+
+        def finish_first() -> None:
+            nonlocal done
+            file, future = waiting.popleft()
+            self._keep(file, future.result())
+            done += 1
+            progress(done, total)
+
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="build") as pool:
+            try:
+                for file in wanted:
+                    if self.is_fresh(file.path, file.key):
+                        done += 1
+                        progress(done, total)
+                        continue
+                    waiting.append((file, pool.submit(_write, file)))
+                    if len(waiting) > _AHEAD * THREADS:
+                        finish_first()
+                while waiting:
+                    finish_first()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                for file, future in waiting:
+                    if not future.cancelled() and future.exception() is None:
+                        self._keep(file, future.result())
+                raise
+
+    def _keep(self, file: Wanted, written: _Written) -> None:
+        name = self.project.relative(file.path)
+        self.ledger.artifacts.record(file.path, name, file.key, self.run_id, written.seconds, written.sha256)
         self.written.append(name)
 
     def is_fresh(self, path: Path, key: str) -> bool:

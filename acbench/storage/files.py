@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -109,6 +110,15 @@ class FileTree:
     def real(self, folder: str) -> str:
         """What a folder is once links are resolved: two names with the same one are one folder. Raises FileRefused."""
         return self._folder(folder)
+
+    def looked_into(self, files: Iterable[str] = ()) -> list[str] | None:
+        """The paths of the folders that were looked into so far, and of those in which `files` lie, sorted.
+
+        What was learned from the tree holds as long as these are in the same `folder_state`. None where that cannot be
+        said.
+        """
+        folders = self._folders.keys() | {path.rpartition("/")[0] for path in files}
+        return sorted(os.path.normpath(os.path.join(self.root, folder)) for folder in folders)
 
     def locate(self, path: str) -> LocatedFile:
         """Where a regular file is, links resolved. Opens nothing. Raises FileRefused."""

@@ -131,6 +131,16 @@ class BenchmarkFiles:
     def findings(self) -> Path:
         return self.workspace / "findings.parquet"
 
+    @property
+    def dataset(self) -> Path:
+        """What tells that the tables of items and findings still say what is on disk."""
+        return self.workspace / "dataset.json"
+
+    @property
+    def lost_classes(self) -> Path:
+        """What is told of decisions that name classes which are gone."""
+        return self.workspace / "lost_classes.txt"
+
     def proposals(self, proposer: str) -> Path:
         """The table of one proposer, by the name under which it was asked for, such as `file:PATH`.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -79,6 +79,9 @@ class RemoteFileTree(FileTree):
     def real(self, folder: str) -> str:
         """The folder itself: there are no links at a URL."""
         return folder
+
+    def looked_into(self, files: Iterable[str] = ()) -> None:
+        """None: a listing tells no more than asking for each file."""
 
     def locate(self, path: str) -> LocatedFile:
         """Where a file is; lists its folder."""

@@ -20,6 +20,7 @@ from acbench.storage.files import FileTree
 from acbench.storage.roots import Root, parse_root
 from acbench.storage.urls import Url
 from acbench.workflows.copied import copy_folder, readable_root
+from acbench.workflows.kept_dataset import given, keep_dataset, kept_dataset
 from acbench.workflows.origin import naming
 from acbench.workflows.run import Run
 
@@ -30,6 +31,10 @@ SHOWN = 5
 def ingest(run: Run) -> Dataset:
     """The dataset as it is on disk now. A shard writes no tables, since it knows only a part of the facts."""
     root = dataset_root(run)
+    names = naming(run.source, run.schema, run.files)
+    asked = given(run, root, names)
+    if (kept := kept_dataset(run, asked)) is not None:
+        return kept
     engine = run.distributed.engine if run.distributed else None
     with run.console.stage("read images") as progress:
         dataset = reading.ingest(
@@ -37,12 +42,13 @@ def ingest(run: Run) -> Dataset:
             root,
             categories=folders_to_read(run),
             limit=run.settings.limit,
-            naming=naming(run.source, run.schema, run.files),
+            naming=names,
             hasher=FileHasher(cache=run.ledger.file_facts, progress=progress, engine=engine),
         )
     check_categories(dataset, run.schema, run.source.title)
     if run.shard is None:
         _write_tables(run, dataset)
+        keep_dataset(run, dataset, asked)
     return dataset
 
 

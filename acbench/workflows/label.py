@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,8 +32,8 @@ class Labelled:
     """What was proposed, what people decided, and the labels that follow. Labels are read when they are needed."""
 
     proposed: Proposed
-    reviews: list[Review]
-    """With classes as the schema calls them now: see `acbench.review.former`."""
+    said: Sequence[Review]
+    """What people decided, as they said it."""
     table: KeptTable[Label]
     """The labels of the benchmark, also those of images that the dataset does not hold now."""
     reviews_key: str
@@ -46,6 +46,11 @@ class Labelled:
         """item_id → the label of each image of the dataset."""
         known = self.proposed.dataset.by_id
         return {label.item_id: label for label in self.table.rows if label.item_id in known}
+
+    @cached_property
+    def reviews(self) -> list[Review]:
+        """What people decided, with classes as the schema calls them now: see `acbench.review.former`."""
+        return former.all_as_read(self.said, self.proposed.dataset.by_id, self.proposed.schema)
 
     @cached_property
     def lost_classes(self) -> list[LostClass]:
@@ -74,7 +79,7 @@ def label(run: Run, proposed: Proposed) -> Labelled:
     reviews_key = records_key(reviews)
     labelled = Labelled(
         proposed=proposed,
-        reviews=former.all_as_read(reviews, proposed.dataset.by_id, run.schema),
+        said=reviews,
         table=KeptTable(run.files.labels, Label, key=lambda label: label.image),
         reviews_key=reviews_key,
         key=digest(VERSION, POLICY, REASONS, proposed.keys, proposed.dataset.key, reviews_key, run.schema.digest),
@@ -86,7 +91,7 @@ def label(run: Run, proposed: Proposed) -> Labelled:
     if not run.files.reviews.exists():
         write_reviews(run, [])
     keep_copy(run)
-    if told := former.in_words(labelled.lost_classes):
+    if told := _lost_classes(run, labelled):
         run.console.note(f"{told}; they stand as they were said, and their images are first in the queue")
     return labelled
 
@@ -113,6 +118,16 @@ def _write_labels(run: Run, labelled: Labelled) -> None:
     if before not in ([], after):  # a run that was killed may have written them just before
         _save_hand_edits(run, table.path)
     table.write(after)
+
+
+def _lost_classes(run: Run, labelled: Labelled) -> str:
+    """What there is to tell of decisions whose classes are gone; kept, as finding it out takes all items."""
+
+    def write(path: Path) -> None:
+        write_bytes(path, former.in_words(labelled.lost_classes).encode())
+
+    run.build.ensure(run.files.lost_classes, labelled.key, write)
+    return run.files.lost_classes.read_text(encoding="utf-8")
 
 
 def _save_hand_edits(run: Run, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 from acbench.records import PEOPLE, one_defect
 from acbench.review import csv_queue, former, rechecks
 from acbench.review import queue as ranking
+from acbench.review.audit import AuditSample, AuditSize
 from acbench.review.doubt import Doubts, doubts
 from acbench.review.history import current_reviews
 from acbench.review.plan import Commitment, Outlook, Standing, commit
-from acbench.review.queue import AuditSample, RankedItem
+from acbench.review.queue import RankedItem
 from acbench.storage.atomic import write_bytes
+from acbench.storage.build import Wanted
 from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
 from acbench.storage.typed_json import read_file, to_json
@@ -191,7 +194,7 @@ def note_stale_plan(run: Run, queue: Queue) -> None:
 
 def _write_ranking(run: Run, queue: Queue) -> None:
     proposed, settings = queue.labelled.proposed, run.settings
-    audit = AuditSample(share=settings.audit, seed=settings.seed)
+    audit = AuditSample(size=AuditSize.parse(settings.audit), seed=settings.seed)
     with run.console.stage("rank") as progress:
         ranked = ranking.rank(
             proposed.dataset.items,
@@ -240,14 +243,15 @@ def _draw(run: Run, queue: Queue) -> None:
     proposed = queue.labelled.proposed
     images = proposed.dataset.images
     references = queue_pictures.References(proposed.dataset.items)
-    with run.console.stage("draw evidence") as progress:
-        for done, row in enumerate(queue.waiting, start=1):
+    normal_image = references.image(images)
+
+    def wanted() -> Iterator[Wanted]:
+        for row in queue.waiting:
             item = proposed.dataset.by_id[row.item_id]
             proposals = proposed.by_item.get(item.item_id, ())
             picture = queue_pictures.EvidencePicture(item, references.beside(item), proposals, row)
-            run.build.ensure(
-                run.files.evidence / f"{item.item_id}.jpg",
-                digest(VERSION, picture.inputs(), *images.key),
-                partial(picture.write, images),
-            )
-            progress(done, len(queue.waiting))
+            key = digest(VERSION, picture.inputs(), *images.key)
+            yield Wanted(run.files.evidence / f"{item.item_id}.jpg", key, partial(picture.write, images, normal_image))
+
+    with run.console.stage("draw evidence") as progress:
+        run.build.ensure_all(wanted(), len(queue.waiting), progress)

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from acbench.errors import AcbenchError
 from acbench.predictors.clip_names import CLIP, join_clip_name, split_clip_name
+from acbench.review.audit import SETTING, USUAL
 from acbench.storage.atomic import write_bytes
 from acbench.storage.roots import root_text
 from acbench.storage.typed_json import read_file, to_json
@@ -49,8 +50,8 @@ class Settings:
     """The weights of `clip`: a tag of open_clip, or a file."""
     llm: LlmModel = field(default_factory=LlmModel)
     """The model of the proposer `llm` and of `velm`."""
-    audit: Annotated[float, Meta(ge=0, le=1)] = 0.05
-    """The share of the auto-accepted labels that people check, 0 to 1."""
+    audit: Annotated[float, Meta(ge=0, le=1)] | Annotated[str, Meta(pattern=SETTING)] = USUAL
+    """How many of the auto-accepted labels people check, as `acbench.review.audit.AuditSize` reads it."""
     seed: int = 0
     """The seed of the audit sample."""
 
@@ -73,7 +74,7 @@ class SettingChanges:
     clip_weights: str | None = None
     llm: Mapping[str, object] = field(default_factory=dict)
     """Changes of the model of `llm`: see `llm_models.changed`."""
-    audit: float | None = None
+    audit: float | str | None = None
     seed: int | None = None
 
     def absolute(self) -> SettingChanges:

@@ -38,7 +38,8 @@ from acbench.integrations.torch.embeddings import backbone
 from acbench.predictors.base import Setup
 from acbench.predictors.proposers import neighbours, source_label
 from acbench.records import PEOPLE, Item, Label, Proposal, one_defect
-from acbench.review.queue import AuditSample, RankedItem, rank
+from acbench.review.audit import AuditSample
+from acbench.review.queue import RankedItem, rank
 from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage.roots import Root
@@ -129,7 +130,7 @@ class Trial:
     """A data set whose labels are flipped again and again."""
 
     name: str
-    items: list[Item]
+    items: Sequence[Item]
     setup: Setup
     table_right: float = 0.0
     """How often a table of somebody else is right; 0 for none."""

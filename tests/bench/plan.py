@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 
 from acbench.predictors.proposers import neighbours, source_label
 from acbench.records import Proposal
+from acbench.review.audit import AuditSample
 from acbench.review.doubt import doubts, label_doubts
 from acbench.review.plan import UNPLANNED_RATE, alpha_of, choose_cut
-from acbench.review.queue import AuditSample, rank
+from acbench.review.queue import rank
 from acbench.review.resolve import machine_labels
 from acbench.stats import FaultPrior, fit_scaling, is_bounded
 from tests.bench.flips import sample_trial

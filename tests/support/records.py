@@ -8,8 +8,9 @@ from typing import Any
 from acbench import schema
 from acbench.predictors.base import Proposer, checked
 from acbench.records import Item, Label, Proposal, Review, item_id
+from acbench.review.audit import AuditSample, AuditSize
 from acbench.review.history import by_item
-from acbench.review.queue import AuditSample, RankedItem, rank
+from acbench.review.queue import RankedItem, rank
 from acbench.review.resolve import machine_labels, resolve
 from acbench.schema import Schema
 
@@ -135,7 +136,7 @@ def ranked_by(
     seed: int = 0,
 ) -> list[RankedItem]:
     """The ranking of items by what is proposed."""
-    sample = AuditSample(share=audit, seed=seed)
+    sample = AuditSample(size=AuditSize.parse(audit), seed=seed)
     return rank(items, proposals, machine_labels(items, proposals, schema), schema, sample)
 
 

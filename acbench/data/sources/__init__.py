@@ -6,7 +6,7 @@ Other packages add sources under the entry-point group `acbench.sources`.
 from acbench.data.sources._contract import FoundImage, Recognised, Source
 from acbench.data.sources._locate import DatasetLocation, locate
 from acbench.data.sources._originals import Comparison, Folder, Originals, compare, names_digest, originals
-from acbench.data.sources._registry import get, names
+from acbench.data.sources._registry import get, is_bundled, names
 
 __all__ = [
     "Comparison",
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "compare",
     "get",
+    "is_bundled",
     "locate",
     "names",
     "names_digest",

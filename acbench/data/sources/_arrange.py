@@ -165,15 +165,16 @@ def _pair(arranged: Arranged, layout: Layout) -> None:
     arranged.masks_of, arranged.owner, arranged.shared = {}, {}, []
     named: defaultdict[tuple[str, ...], defaultdict[tuple[str, ...], list[Placed]]]
     named = defaultdict(lambda: defaultdict(list))
+    patterns = [(pattern, pattern.key) for pattern in layout.masks]
     for mask in arranged.masks:
         # a mask `a_mask.png` is also called `a_mask`: it is known by all patterns that match it
-        for pattern in layout.masks:
+        for pattern, places in patterns:
             says = pattern.match(mask.file.path)
             if says is not None:
                 known = Placed(file=mask.file, pattern=pattern, says=says)
-                key = known.key(pattern.key)
+                key = known.key(places)
                 if key is not None:
-                    named[pattern.key][key].append(known)
+                    named[places][key].append(known)
     for image in arranged.images:
         found: dict[str, Placed] = {}
         for places, by_key in named.items():

@@ -22,6 +22,11 @@ def names() -> list[str]:
     return _PLUGINS.names()
 
 
+def is_bundled(name: str) -> bool:
+    """Whether the source of that name comes with acbench."""
+    return _PLUGINS.is_own(name)
+
+
 def get(name: str, reading: Reading | None = None) -> Source:
     """The source of that name, with the options `reading` that say how the dataset lies on disk.
 

@@ -9,6 +9,7 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 from acbench._util.plural import counted
 from acbench.data.sources import mvtec_ad
@@ -40,6 +41,7 @@ class FolderReader(OwnDataset):
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.layout, self.is_told = read_layout(reading)
+        self._seen: WeakKeyDictionary[FileTree, tuple[Walked, Layout, Arranged]] = WeakKeyDictionary()
 
     def configured(self, reading: Reading) -> FolderReader:
         """The reader with these options. Raises SourceError, naming the option."""
@@ -51,13 +53,18 @@ class FolderReader(OwnDataset):
 
     def categories(self, tree: FileTree) -> Sequence[str]:
         """The categories of a root. Raises SourceError if no layout fits."""
-        layout, arranged = self._arranged(tree, walk(tree))
+        walked = walk(tree)
+        layout, arranged = self._arranged(tree, walked)
+        self._seen[tree] = walked, layout, arranged  # to walk and arrange takes long, and `scan` is next
         return sorted({_category(image, layout) for image in arranged.images})
 
     def scan(self, tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
         """Every image of these categories, and everything out of place."""
-        walked = walk(tree, categories if is_fenced(tree) else (".",))
-        layout, arranged = self._arranged(tree, walked)
+        if seen := self._seen.pop(tree, None):
+            walked, layout, arranged = seen
+        else:
+            walked = walk(tree, categories if is_fenced(tree) else (".",))
+            layout, arranged = self._arranged(tree, walked)
         every = {_category(image, layout) for image in arranged.images}
         chosen = set(categories)
         yield from _found(arranged, layout, chosen)

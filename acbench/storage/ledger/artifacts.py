@@ -39,11 +39,11 @@ class ArtifactTable:
         row = self._database.execute("SELECT sha256, stamp FROM artifacts WHERE path = ?", (name,)).fetchone()
         return row is not None and path.is_file() and (row[1] == stamp(path.stat()) or row[0] == sha256_file(path))
 
-    def record(self, path: Path, name: str, key: str, run_id: int, seconds: float) -> None:
-        """Keep that a run wrote a file from inputs that hash to `key`."""
+    def record(self, path: Path, name: str, key: str, run_id: int, seconds: float, sha256: str = "") -> None:
+        """Keep that a run wrote a file from inputs that hash to `key`. `sha256`: of the file, if that is known."""
         self._database.execute(
             "INSERT OR REPLACE INTO artifacts (path, key, sha256, stamp, run_id, seconds) VALUES (?, ?, ?, ?, ?, ?)",
-            (name, key, sha256_file(path), stamp(path.stat()), run_id, seconds),
+            (name, key, sha256 or sha256_file(path), stamp(path.stat()), run_id, seconds),
         )
 
     def sha256(self, name: str) -> str:

@@ -212,7 +212,7 @@ print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr)
         ("relabel sample --reviews {project}/nosuch", 1, "does not exist"),
         ("relabel sample --reviews {project}/.acbench/sample/triage.parquet", 1, "not UTF-8"),
         ("relabel sample --limit -1", 2, "--limit"),
-        ("relabel sample --audit 7", 2, "--audit"),
+        ("relabel sample --audit many", 2, "error=1%"),
         ("relabel {project}/broken.yaml", 1, "broken.yaml"),
         ("relabel {project}/nosuch.yaml", 1, "nosuch.yaml"),
         ("propose sample --proposer nosuch", 1, "no proposer 'nosuch'"),

@@ -1,0 +1,117 @@
+"""How time and memory grow with a benchmark: each command of the way, at 10⁴ and 10⁵ images.
+
+    python -m tests.bench.scale [--images 10000 100000]
+
+A million take long, and 8 GB of disk: `--images 1000000`. The images have 8×8 pixels and lie in ten categories, the
+anomalous ones with masks; no model is asked. Each command is a process of its own. Of the references, `read` opens,
+reads and hashes each file, in one thread, and `stat` walks the folders and looks at each file's size and times. The
+files have just been written, so that the disk plays no part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from acbench.testing import full_tree
+from tests.bench.commands import peak
+from tests.bench.timing import seconds, table
+
+CATEGORIES = tuple(f"part{number}" for number in range(10))
+CLASSES = ("chip", "crack", "dent")
+SIZES = (10_000, 100_000)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, nargs="+", default=SIZES, metavar="N")
+    for count in parser.parse_args().images:
+        with tempfile.TemporaryDirectory() as folder:
+            print(f"{count:,} images, {os.cpu_count()} cores", flush=True)
+            print(table([("", "seconds", "MB at most", "against"), *measured(Path(folder), count)]), flush=True)
+
+
+def measured(place: Path, count: int) -> Iterator[tuple[str, str, str, str]]:
+    """A row for each step."""
+    root = full_tree(place / "images", paths(count))
+    schema, answers = place / "parts.yaml", place / "answers.csv"
+    schema.write_text(schema_text(), encoding="utf-8")
+    answers.write_text(
+        "".join(["image,label\n", *(f"{path},chip\n" for path in paths(count) if "ground_truth" not in path)]),
+        encoding="utf-8",
+    )
+    read, look = seconds(lambda: bare_read(root)), seconds(lambda: bare_stat(root))
+    yield "bare read + sha256", f"{read:.1f}", "", ""
+    yield "bare stat", f"{look:.1f}", "", ""
+    relabel = ("relabel", str(schema), "--root", str(root), "--without", "neighbours")
+    first = root / next(iter(paths(count)))
+
+    def change_one() -> None:
+        full_tree(root, [f"{first.relative_to(root)}.png"])
+        shutil.move(f"{first}.png", first)
+
+    for name, reference, against, arguments in (
+        ("ingest", read, "read", ("ingest", str(schema), "--root", str(root))),
+        ("relabel, all but reading", read, "read", relabel),
+        ("nothing to do", look, "stat", relabel),
+        ("one image changed", look, "stat", relabel),
+        ("resolve", look, "stat", ("resolve", "parts")),
+        ("publish --dry-run", read, "read", ("publish", "parts", "--dry-run")),
+        ("score", read, "read", ("score", "parts", "--predictions", str(answers))),
+    ):
+        if name == "one image changed":
+            change_one()
+        started = time.perf_counter()
+        used = peak(*arguments, "--project", str(place))
+        spent = time.perf_counter() - started
+        yield name, f"{spent:.1f}", f"{used:.0f}", f"{spent / reference:.1f} x {against}"
+
+
+def paths(count: int) -> Iterator[str]:
+    """The paths of so many images, a fifth of them in `train`, and of a mask for each anomalous one."""
+    kinds = ("train/good", "test/good", *(f"test/{name}" for name in CLASSES))
+    for number in range(count):
+        category = CATEGORIES[number % len(CATEGORIES)]
+        kind = kinds[number // len(CATEGORIES) % len(kinds)]
+        yield f"{category}/{kind}/{number:07}.png"
+        if not kind.endswith("good"):
+            yield f"{category}/ground_truth/{kind.removeprefix('test/')}/{number:07}_mask.png"
+
+
+def schema_text() -> str:
+    """A label schema that can be published."""
+    head = (
+        "title: Parts\nattribution: Nobody.\nlicence: CC0-1.0\nimage_licence: CC0-1.0\nshare_images: no\ncategories:\n"
+    )
+    of_class = "".join(f"      - {{id: {name}, definition: A {name}.}}\n" for name in CLASSES)
+    return head + "".join(f"  {name}:\n    classes:\n{of_class}" for name in CATEGORIES)
+
+
+def bare_read(root: Path) -> None:
+    """Read and hash every file."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()
+
+
+def bare_stat(root: Path) -> None:
+    """Look at every file's size and times."""
+    waiting = [os.fspath(root)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    entry.stat(follow_symlinks=False)
+
+
+if __name__ == "__main__":
+    main()
