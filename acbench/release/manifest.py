@@ -17,6 +17,8 @@ from acbench.storage.typed_json import decode, to_json
 NAME = "release.json"
 CARD = "README.md"
 CROISSANT = "croissant.json"
+PICTURE = "pictures/classes.png"
+"""What `pictures` draws: every class, and how many images show it."""
 FORMAT = 2
 """Raised whenever an older acbench could not read it."""
 
@@ -190,7 +192,7 @@ def _check(manifest: Manifest) -> None:
     if len(manifest.files) > MAX_FILES:
         raise _damaged(f"it names more than {MAX_FILES:,} files")
     for path, file in manifest.files.items():
-        if shard_key(path) is None and path not in (CARD, CROISSANT):
+        if shard_key(path) is None and path not in (CARD, CROISSANT, PICTURE):
             raise _damaged(f"a release has no file {path[:200]!r}")
         if not _SHA256.fullmatch(file.sha256) or min(file.size, file.rows) < 0:
             raise _damaged(f"sha256, size or rows of {path} cannot be")

@@ -9,7 +9,7 @@ from acbench import licences
 from acbench.errors import AcbenchError
 from acbench.schema.nodes import NodeReader, Spot
 
-KEYS = ("home", "citation", "image_licence", "share_images")
+KEYS = ("home", "citation", "image_licence", "share_images", "contact")
 _YES, _NO = ("yes", "true"), ("no", "false")
 
 
@@ -28,11 +28,18 @@ class Publisher:
     """SPDX id of the licence of the images."""
     share_images: bool | None = None
     """Whether the images may be passed on; None if the schema does not say."""
+    contact: str = ""
+    """Where to report a wrong label: an address of the web or of mail, or a sentence. It is about the labels."""
 
     @property
     def given(self) -> tuple[str, ...]:
         """The keys that the schema has."""
         return tuple(key for key in KEYS if getattr(self, key) not in ("", None))
+
+    @property
+    def about_images(self) -> tuple[str, ...]:
+        """Those of them that speak of the images."""
+        return tuple(key for key in self.given if key != "contact")
 
     @property
     def web_home(self) -> str:
@@ -51,6 +58,7 @@ def read(reader: NodeReader, parts: Mapping[str, Spot], head: dict[str, str]) ->
         citation=reader.lines(parts.get("citation")),
         image_licence=image_licence,
         share_images=yes_or_no(reader, parts.get("share_images")),
+        contact=reader.text(parts.get("contact")),
     )
 
 

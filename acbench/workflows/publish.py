@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,14 +16,16 @@ from acbench.integrations.huggingface.croissant import Croissant
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.integrations.huggingface.hub import Repository
 from acbench.release import manifest as manifests
+from acbench.release import pictures
 from acbench.release.card import card
 from acbench.release.card_facts import CardFacts
+from acbench.release.columns import IMAGES
 from acbench.release.diff import Change, diff
 from acbench.release.entries import ReleaseEntry, decode_rows, read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Hub
 from acbench.release.manifest import Manifest, Previous, ReleaseFile
-from acbench.release.parquet import describe_shard, plan_shards, write_shard
+from acbench.release.parquet import describe_shard, plan_shards, with_images, write_shard
 from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
 from acbench.release.rows import Row, make_rows, numbering_of
 from acbench.release.upload import Upload, UploadResult
@@ -159,7 +162,8 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
     after = {entry.item_id: entry for entry in decode_rows(rows, manifest)}
     losses = against_head(hub, ground, after, manifest) if hub else None
     changes = _changes(hub, ground, losses, after) if hub else None
-    manifest = _write_texts(run, _card_facts(run, plan, manifest, rows, list(after.values()), changes))
+    picture = _picture(run, plan, manifest, rows, list(after.values()))
+    manifest = _write_texts(run, picture, _card_facts(run, plan, manifest, rows, list(after.values()), changes))
     _remove_others(release_folder(run), {*manifest.files, manifests.NAME})
     return BuiltRelease(
         folder=release_folder(run),
@@ -323,11 +327,25 @@ def _card_facts(
     )
 
 
-def _write_texts(run: Run, facts: CardFacts) -> Manifest:
-    """Write card, Croissant metadata and manifest; gives the manifest with all files."""
+def _picture(run: Run, plan: _Plan, manifest: Manifest, rows: list[Row], entries: Sequence[ReleaseEntry]) -> bytes:
+    """The picture of all classes, with close-ups if the release holds the images."""
+    examples = pictures.Examples()
+    if plan.images:
+        images = open_tree(plan.labelled.proposed.dataset.root)
+        chosen = pictures.wanted(entries)
+        for row, entry in zip(rows, entries, strict=True):
+            if entry.item_id in chosen:
+                cells, _ = with_images(row, images)
+                examples.take(entry, *((cells[column] or {}).get("bytes") for column in IMAGES))
+    return pictures.draw(manifest, entries, run.schema, examples.tiles)
+
+
+def _write_texts(run: Run, picture: bytes, facts: CardFacts) -> Manifest:
+    """Write picture, card, Croissant metadata and manifest; gives the manifest with all files."""
     manifest = facts.manifest
     about = " ".join(facts.schema.about.split())
     texts = {
+        manifests.PICTURE: picture,
         manifests.CARD: card(facts, DatasetsFormat().card_data(manifest)).encode(),
         manifests.CROISSANT: Croissant().describe(
             manifest,
@@ -349,7 +367,9 @@ def _write_texts(run: Run, facts: CardFacts) -> Manifest:
 def _write_text(run: Run, name: str, content: bytes) -> str:
     """Write a file unless it is there with this content; gives its sha256."""
     path = release_folder(run) / name
-    run.build.ensure(path, digest(VERSION, content.decode()), lambda target: write_bytes(target, content))
+    run.build.ensure(
+        path, digest(VERSION, hashlib.sha256(content).hexdigest()), lambda target: write_bytes(target, content)
+    )
     return _sha256(run, path)
 
 

@@ -20,6 +20,7 @@ from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface import writing
 from acbench.integrations.huggingface.waiting import bound_waits
 from acbench.release import manifest as manifests
+from acbench.release.beside import DATA, is_of_release
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Busy, Conflict, Head, HubError, Unclear
 
@@ -128,7 +129,7 @@ class Repository:
             files = self._files(commit)
             ours = [
                 path for path in files
-                if path in (manifests.NAME, manifests.CARD, manifests.CROISSANT) or manifests.shard_key(path)
+                if is_of_release(path) and (manifests.shard_key(path) or not path.startswith(DATA))
             ]  # fmt: skip
             if sum(files[path][1] for path in ours) > MAX_BYTES:
                 raise ReleaseError(f"{self.repo} is larger than {MAX_BYTES >> 30} GiB", "that is no release of acbench")
@@ -141,7 +142,7 @@ class Repository:
     def unexpected_files(self, commit: str) -> list[str]:
         """Files of the repository that no release has, and that were therefore not fetched."""
         with _hub_errors(self.repo):
-            known = {manifests.NAME, manifests.CARD, manifests.CROISSANT, ".gitattributes"}
+            known = {manifests.NAME, manifests.CARD, manifests.CROISSANT, manifests.PICTURE, ".gitattributes"}
             return sorted(path for path in self._files(commit) if path not in known and not manifests.shard_key(path))
 
     def _api(self) -> HfApi:

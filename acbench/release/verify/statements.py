@@ -13,12 +13,14 @@ from acbench.data.sources import Source
 from acbench.errors import ReleaseError
 from acbench.records import Finding
 from acbench.release import manifest as manifests
+from acbench.release import pictures
 from acbench.release.card import card
 from acbench.release.card_facts import CardFacts
 from acbench.release.entries import ReleaseEntry
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import Manifest
+from acbench.release.pictures import Examples
 from acbench.release.rows import Row, numbering_of
 from acbench.release.verify.files import CARD_BYTES
 from acbench.release.verify.findings import fault, unchecked
@@ -124,6 +126,23 @@ def check_texts(
     for key, value in json.loads(true_croissant).items():
         if said.get(key) != value:
             yield fault(manifests.CROISSANT, "croissant", f"its `{key}` is not what the tables give", again)
+
+
+def check_picture(
+    folder: ReleaseFolder, manifest: Manifest, entries: Sequence[ReleaseEntry], examples: Examples, known: Known
+) -> Iterator[Finding]:
+    """Draw the picture of all classes anew, and report one that shows something else."""
+    if manifests.PICTURE not in manifest.files or known.schema is None or manifest.acbench != known.acbench:
+        return  # why it is not checked is said of the card
+    try:
+        expected = pictures.draw(manifest, entries, known.schema, examples.tiles)
+        wrong, why_not = pictures.problem(folder.read(manifests.PICTURE, pictures.MAX_BYTES), expected)
+    except (LookupError, ReleaseError) as error:
+        wrong, why_not = f"none can be drawn of these tables: {error}"[:300], ""
+    if wrong:
+        yield fault(manifests.PICTURE, "picture", wrong, PUBLISH_AGAIN)
+    if why_not:
+        yield unchecked(manifests.PICTURE, f"that the picture shows what the tables say: {why_not}", "use these")
 
 
 def _facts(
