@@ -13,6 +13,7 @@ from acbench.release.diff import Change
 from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import Manifest
 from acbench.release.rows import Row, Vote
+from acbench.release.standings import Standing
 from acbench.schema import Schema
 
 
@@ -52,6 +53,13 @@ class CardFacts:
     """ORG/NAME."""
     own: bool = False
     """Whether the dataset is the publisher's own, so that its schema says whose it is."""
+    scores: Sequence[Standing] = ()
+    """Of baselines, against these labels."""
+
+    @property
+    def date(self) -> str:
+        """The day on which it was published, YYYY-MM-DD; empty if that is not known."""
+        return ""
 
     def votes_of_people(self) -> list[Vote]:
         """Every vote of a person."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from acbench._util.text import tidy
 from acbench.errors import ReleaseError, StorageError
 from acbench.records import SPARSE
+from acbench.release.standings import MAX_STANDINGS, Standing
 from acbench.storage.typed_json import decode, to_json
 
 NAME = "release.json"
@@ -105,6 +106,8 @@ class Manifest:
     """Whether rows hold boxes."""
     acbench: str = field(default="", metadata=SPARSE)
     """Version of acbench that made it: another one writes another card."""
+    leaderboard: tuple[Standing, ...] = field(default=(), metadata=SPARSE)
+    """The entries of the leaderboard that the card shows: those that the repository held when it was published."""
 
     @property
     def tag(self) -> str:
@@ -189,6 +192,8 @@ def _check(manifest: Manifest) -> None:
     for names in (manifest.categories, manifest.classes):
         if len(names) > MAX_NAMES or len(set(names)) != len(names):
             raise _damaged("a name is there twice, or too many are")
+    if len(manifest.leaderboard) > MAX_STANDINGS or any(standing.odd() for standing in manifest.leaderboard):
+        raise _damaged("an entry of its leaderboard cannot be")
     if len(manifest.files) > MAX_FILES:
         raise _damaged(f"it names more than {MAX_FILES:,} files")
     for path, file in manifest.files.items():

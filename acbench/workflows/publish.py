@@ -37,6 +37,7 @@ from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 from acbench.storage.roots import open_tree
 from acbench.workflows import propose as asking
+from acbench.workflows.card_scores import card_scores
 from acbench.workflows.label import Labelled, label, prepare
 from acbench.workflows.origin import is_own
 from acbench.workflows.publish_checks import Ground, Losses, against_head, check_first, check_space, refuse_losses
@@ -324,6 +325,7 @@ def _card_facts(
         own=is_own(run.source),
         changes=changes,
         repo=plan.repo,
+        scores=card_scores(manifest, entries, rows, run.schema),
     )
 
 
@@ -344,9 +346,12 @@ def _write_texts(run: Run, picture: bytes, facts: CardFacts) -> Manifest:
     """Write picture, card, Croissant metadata and manifest; gives the manifest with all files."""
     manifest = facts.manifest
     about = " ".join(facts.schema.about.split())
+    drawn = ReleaseFile(sha256=_write_text(run, manifests.PICTURE, picture), size=len(picture))
+    manifest = dataclasses.replace(manifest, files={**manifest.files, manifests.PICTURE: drawn})
     texts = {
-        manifests.PICTURE: picture,
-        manifests.CARD: card(facts, DatasetsFormat().card_data(manifest)).encode(),
+        manifests.CARD: card(
+            dataclasses.replace(facts, manifest=manifest), DatasetsFormat().card_data(manifest)
+        ).encode(),
         manifests.CROISSANT: Croissant().describe(
             manifest,
             repo=facts.repo,

@@ -102,6 +102,8 @@ def check_folder(
 def known_of(schema: Schema | None) -> Callable[[Manifest], Known]:
     """Give a function that finds what is known of a release: by this schema, or by the bundled one of its name."""
 
+    from acbench.workflows.card_scores import card_scores  # it reads releases, too
+
     def known(manifest: Manifest) -> Known:
         mine = schema
         if mine is None and manifest.benchmark in schemas.names():
@@ -115,7 +117,7 @@ def known_of(schema: Schema | None) -> Callable[[Manifest], Known]:
             return Known(source=_source(manifest.source, None), why_not=why)
         source = _source(mine.source, mine)
         own = source is not None and is_own(sources.get(mine.source))
-        return Known(schema=mine, source=source, own=own, acbench=__version__)
+        return Known(schema=mine, source=source, own=own, acbench=__version__, scores=card_scores)
 
     return known
 

@@ -105,9 +105,18 @@ def release_truth(release: ReleaseReader, schema: Schema | None, options: TruthO
     NothingToScore.
     """
     manifest = read_manifest(release)
-    schema = schema or _bundled_schema(manifest)
-    entries = [_checked_entry(entry) for entry in read_entries(release, manifest).values()]
-    description = f"{manifest.title} {manifest.version}, {release.name}"
+    return truth_of_entries(
+        manifest, read_entries(release, manifest).values(), schema or _bundled_schema(manifest), options,
+        f"{manifest.title} {manifest.version}, {release.name}",
+    )  # fmt: skip
+
+
+def truth_of_entries(
+    manifest: Manifest, entries: Collection[ReleaseEntry], schema: Schema | None, options: TruthOptions,
+    description: str = "",
+) -> Truth:  # fmt: skip
+    """Make the truth from the labels of a release that has been read: see `release_truth`."""
+    entries = [_checked_entry(entry) for entry in entries]
     if schema is None:
         if options.view != "published":
             raise AcbenchError(f"{description}: sets of classes need the schema", "acbench score SCHEMA.yaml --truth …")

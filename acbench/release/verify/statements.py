@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from acbench import licences
 from acbench.data.sources import Source
-from acbench.errors import ReleaseError
+from acbench.errors import AcbenchError, ReleaseError
 from acbench.records import Finding
 from acbench.release import manifest as manifests
 from acbench.release import pictures
@@ -22,6 +22,7 @@ from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import Manifest
 from acbench.release.pictures import Examples
 from acbench.release.rows import Row, numbering_of
+from acbench.release.standings import Standing
 from acbench.release.verify.files import CARD_BYTES
 from acbench.release.verify.findings import fault, unchecked
 from acbench.review.resolve import POLICY
@@ -32,6 +33,8 @@ SCHEMA_MAY_DIFFER = "give the schema as it was: its attribution, home and citati
 _REPO = re.compile(r"https://huggingface\.co/datasets/([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)")
 _PART = "> **A part of the source dataset.**"
 """Begins the line about what is not in the tables: which images of the source are missing."""
+ScoresOf = Callable[[Manifest, Collection[ReleaseEntry], Sequence[Row], Schema], Sequence[Standing]]
+"""Scores the baselines whose answers a release holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Known:
     """Why the schema is not known."""
     acbench: str = ""
     """Version of the acbench that checks."""
+    scores: ScoresOf | None = None
+    """Scores the baselines that the card shows; None if nobody can."""
 
 
 def check_names(manifest: Manifest, known: Known) -> Iterator[Finding]:
@@ -112,8 +117,10 @@ def check_texts(
     repo = found[1] if found else "ORG/NAME"
     facts = _facts(manifest, entries, rows, known.schema, known.source, known.own, repo)
     try:
+        if known.scores is not None:
+            facts = replace(facts, scores=known.scores(manifest, list(entries.values()), rows, known.schema))
         true_card = card(facts, libraries[0].card_data(manifest))
-    except (LookupError, ValueError, ReleaseError) as error:
+    except (LookupError, ValueError, AcbenchError) as error:
         yield fault(manifests.CARD, "card", f"none can be made of these tables: {error}"[:300], PUBLISH_AGAIN)
         return
     again = SCHEMA_MAY_DIFFER if known.own else PUBLISH_AGAIN
