@@ -106,7 +106,7 @@ def release_truth(release: ReleaseReader, schema: Schema | None, options: TruthO
     """
     manifest = read_manifest(release)
     return truth_of_entries(
-        manifest, read_entries(release, manifest).values(), schema or _bundled_schema(manifest), options,
+        manifest, read_entries(release, manifest).values(), schema or bundled_schema(manifest), options,
         f"{manifest.title} {manifest.version}, {release.name}",
     )  # fmt: skip
 
@@ -136,7 +136,7 @@ def truth_of_entries(
     return replace(truth, description=description)
 
 
-def _bundled_schema(manifest: Manifest) -> Schema | None:
+def bundled_schema(manifest: Manifest) -> Schema | None:
     """The bundled schema of a release, if its labels were made with it."""
     schema = schemas.load(manifest.benchmark) if manifest.benchmark in schemas.names() else None
     return schema if schema is not None and schema.digest == manifest.schema_digest else None
