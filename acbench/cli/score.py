@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from acbench.cli.entering import names_release
 from acbench.cli.model_options import proposer_option
 from acbench.cli.options import (
     Command,
@@ -100,6 +101,7 @@ Examples:
   acbench score mvtec_ac --system few_shot --root ~/data/mvtec_ad
   acbench score --truth my-org/visa-ac@v1.0.0 --predictions answers.csv
   acbench score --truth labels.csv --predictions answers.csv
+  acbench score my-org/visa-ac@v1.0.0 --predictions answers.csv --name "my system" --localisation none --publish
 """
 
 
@@ -165,6 +167,13 @@ Examples:
     " categories.",
 )
 @option(
+    "--publish",
+    is_flag=True,
+    help="Propose score and answers to the leaderboard of the release (--truth ORG/NAME@v1.0.0) as a pull request on"
+    " the Hub; what --leaderboard refuses is refused.",
+)
+@option("--dry-run", is_flag=True, help="With --publish: show what would be proposed, and propose nothing.")
+@option(
     "--negligible",
     multiple=True,
     metavar="CATEGORY/CLASS",
@@ -221,7 +230,7 @@ Examples:
 @option("--markdown", is_flag=True, help="Print Markdown, as --format markdown does.")
 @json_option
 @project_option
-def score(shown_as: str, markdown: bool, as_json: bool, **given: Any) -> int:
+def score(shown_as: str, markdown: bool, as_json: bool, publish: bool, dry_run: bool, **given: Any) -> int:
     """Score what a system answered against the labels: figures with intervals, and confusion matrices.
 
     ANSWERS: the file of one system, as --predictions, or a baseline, as --system; or several of these, which are
@@ -236,6 +245,12 @@ def score(shown_as: str, markdown: bool, as_json: bool, **given: Any) -> int:
     from acbench.workflows.score import score as run_score
 
     options = _named(ScoreOptions(**given))  # click gives a value for each of its fields
+    if dry_run and not publish:
+        raise click.UsageError("--dry-run goes with --publish")
+    if publish:
+        from acbench.cli.entering import enter
+
+        return enter(options, as_json=as_json, dry_run=dry_run)
     _check(options)
     shown_as = _format(shown_as, markdown, as_json)
     if len(options.answers) > 1:
@@ -260,6 +275,8 @@ def _named(options: ScoreOptions) -> ScoreOptions:
     """The options with one of ANSWERS as the predictions or the system. With --truth, the first may be a file, too."""
     first = options.benchmark
     answers = options.answers
+    if options.truth is None and first is not None and names_release(first):
+        return _named(dataclasses.replace(options, benchmark=None, truth=first))
     if options.truth is not None and first is not None and Path(first).suffix.lower() in ANSWER_FILES:
         options, answers = dataclasses.replace(options, benchmark=None), (first, *answers)
     if len(answers) == 1 and options.system is None and not Path(answers[0]).suffix and not Path(answers[0]).exists():

@@ -16,16 +16,14 @@ from acbench.integrations.huggingface.croissant import Croissant
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.integrations.huggingface.hub import Repository
 from acbench.release import manifest as manifests
-from acbench.release import pictures
 from acbench.release.card import card
 from acbench.release.card_facts import CardFacts
-from acbench.release.columns import IMAGES
 from acbench.release.diff import Change, diff
 from acbench.release.entries import ReleaseEntry, decode_rows, read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Hub
 from acbench.release.manifest import Manifest, Previous, ReleaseFile
-from acbench.release.parquet import describe_shard, plan_shards, with_images, write_shard
+from acbench.release.parquet import describe_shard, plan_shards, write_shard
 from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
 from acbench.release.rows import Row, make_rows, numbering_of
 from acbench.release.upload import Upload, UploadResult
@@ -39,7 +37,9 @@ from acbench.storage.roots import open_tree
 from acbench.workflows import propose as asking
 from acbench.workflows.card_scores import card_scores
 from acbench.workflows.label import Labelled, label, prepare
+from acbench.workflows.leaderboard import entries_at_head
 from acbench.workflows.origin import is_own
+from acbench.workflows.pictures import class_picture
 from acbench.workflows.publish_checks import Ground, Losses, against_head, check_first, check_space, refuse_losses
 from acbench.workflows.releases import check_folder, known_of
 from acbench.workflows.run import Run
@@ -160,10 +160,12 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
     rows = _rows(run, plan.labelled, plan.version)
     before = len(run.build.written)
     manifest = _manifest(run, plan, _write_shards(run, plan, rows))
+    manifest = dataclasses.replace(manifest, leaderboard=entries_at_head(run, hub, ground))
     after = {entry.item_id: entry for entry in decode_rows(rows, manifest)}
     losses = against_head(hub, ground, after, manifest) if hub else None
     changes = _changes(hub, ground, losses, after) if hub else None
-    picture = _picture(run, plan, manifest, rows, list(after.values()))
+    root = plan.labelled.proposed.dataset.root if plan.images else None
+    picture = class_picture(manifest, rows, list(after.values()), run.schema, root)
     manifest = _write_texts(run, picture, _card_facts(run, plan, manifest, rows, list(after.values()), changes))
     _remove_others(release_folder(run), {*manifest.files, manifests.NAME})
     return BuiltRelease(
@@ -327,19 +329,6 @@ def _card_facts(
         repo=plan.repo,
         scores=card_scores(manifest, entries, rows, run.schema),
     )
-
-
-def _picture(run: Run, plan: _Plan, manifest: Manifest, rows: list[Row], entries: Sequence[ReleaseEntry]) -> bytes:
-    """The picture of all classes, with close-ups if the release holds the images."""
-    examples = pictures.Examples()
-    if plan.images:
-        images = open_tree(plan.labelled.proposed.dataset.root)
-        chosen = pictures.wanted(entries)
-        for row, entry in zip(rows, entries, strict=True):
-            if entry.item_id in chosen:
-                cells, _ = with_images(row, images)
-                examples.take(entry, *((cells[column] or {}).get("bytes") for column in IMAGES))
-    return pictures.draw(manifest, entries, run.schema, examples.tiles)
 
 
 def _write_texts(run: Run, picture: bytes, facts: CardFacts) -> Manifest:

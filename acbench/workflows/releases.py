@@ -85,8 +85,26 @@ def check_release(name: str, revision: str | None, schema: Schema | None, consol
     if tag and _TAG.fullmatch(tag) and tag != verified.manifest.tag:
         what = f"it says that it is version {verified.manifest.version}, and it was asked for as {tag}"
         unexpected.append(fault(NAME, "version", what, "do not use it; whoever made it can publish it again"))
+    unexpected += _check_leaderboard(name, folder, verified, schema)
     verified = dataclasses.replace(verified, findings=[*unexpected, *verified.findings])
     return CheckedRelease(name=folder.name, verified=verified)
+
+
+def _check_leaderboard(name: str, folder: ReleaseFolder, verified: Verified, schema: Schema | None) -> list[Finding]:
+    """Compute the entries of the leaderboard anew, if the release that they were scored by is sound."""
+    from acbench.workflows.leaderboard import Leaderboard, check  # it reads releases, too
+
+    if verified.failed:
+        return []
+
+    def open_version(version: str) -> ReleaseReader:
+        if version == verified.manifest.version:
+            return folder
+        if Path(name).is_dir():
+            raise ReleaseError("only one version lies in this folder", "verify the repository")
+        return open_release(f"{name.partition('@')[0]}@v{version}")
+
+    return list(check(Leaderboard(folder, folder.files(), open_version, schema), verified.manifest))
 
 
 def check_folder(

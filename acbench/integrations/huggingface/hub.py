@@ -19,6 +19,7 @@ from acbench._util.backoff import retry_after
 from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface import writing
 from acbench.integrations.huggingface.waiting import bound_waits
+from acbench.release import leaderboard
 from acbench.release import manifest as manifests
 from acbench.release.beside import DATA, is_of_release
 from acbench.release.folder import ReleaseFolder
@@ -129,7 +130,8 @@ class Repository:
             files = self._files(commit)
             ours = [
                 path for path in files
-                if is_of_release(path) and (manifests.shard_key(path) or not path.startswith(DATA))
+                if (is_of_release(path) and (manifests.shard_key(path) or not path.startswith(DATA)))
+                or (leaderboard.is_entry(path) and files[path][1] <= leaderboard.MAX_ANSWERS)
             ]  # fmt: skip
             if sum(files[path][1] for path in ours) > MAX_BYTES:
                 raise ReleaseError(f"{self.repo} is larger than {MAX_BYTES >> 30} GiB", "that is no release of acbench")
@@ -143,7 +145,10 @@ class Repository:
         """Files of the repository that no release has, and that were therefore not fetched."""
         with _hub_errors(self.repo):
             known = {manifests.NAME, manifests.CARD, manifests.CROISSANT, manifests.PICTURE, ".gitattributes"}
-            return sorted(path for path in self._files(commit) if path not in known and not manifests.shard_key(path))
+            return sorted(
+                path for path in self._files(commit)
+                if path not in known and not manifests.shard_key(path) and not leaderboard.is_entry(path)
+            )  # fmt: skip
 
     def _api(self) -> HfApi:
         from huggingface_hub import HfApi, get_token
