@@ -55,8 +55,10 @@ def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
         "made",
         source_title=facts.source.title,
         attribution=" ".join(filter(None, (facts.source.attribution, facts.schema.publisher.home))),
-        policy=manifest.policy,
-        rules="\n".join(f"- {rule}" for rule in POLICY_SUMMARY),
+        rules=md.folded(
+            f"The rule by which a label is decided, <code>{manifest.policy}</code>",
+            "\n".join(f"- {rule}" for rule in POLICY_SUMMARY),
+        ),
         schema_version=manifest.schema_version,
         schema_digest=manifest.schema_digest,
         benchmark=manifest.benchmark,

@@ -110,4 +110,9 @@ def citing(facts: CardFacts, texts: Texts) -> Iterable[str]:
     sentence = (
         f"\n\nOf the source: {md.escaped(' '.join(own.split()))}" if own and not own.lstrip().startswith("@") else ""
     )
-    yield texts.fill("cite", bibtex=f"{fence}bibtex\n{bibtex}\n{fence}", sentence=sentence)
+    known = own or source in texts.sections
+    what = "this release, its source dataset" if known else "this release"
+    yield texts.fill(
+        "cite", what=f"{what} and, for the task, the paper that introduced it",
+        bibtex=f"{fence}bibtex\n{bibtex}\n{fence}", sentence=sentence,
+    )  # fmt: skip

@@ -20,18 +20,18 @@ from acbench.schema import Schema
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
-WIDTH = 1_000
+WIDTH = 880
 """Pixels: a card is about as wide on the Hub."""
-TILE = 112
+TILE = 100
 """Width and height of a close-up, in pixels."""
 MAX_BYTES = 64 << 20
 """Bytes of the largest picture that is read."""
 
-_COLUMN = 484
+_COLUMN = 428
 """Width of a column, in pixels; there are two, with the rest between them."""
 _HEAD, _ROW, _GAP = 40, 24, 22
 """Heights of the name of a category, of a class and of the space below a category, in pixels."""
-_NUMBER, _NAME, _COUNT = 34, 206, 46
+_NUMBER, _NAME, _COUNT = 34, 190, 46
 """Widths of a class's number, of its name and of its count, in pixels."""
 _MARGIN, _BETWEEN = 12, 9
 """Pixels around the page, and between close-ups."""
