@@ -54,7 +54,7 @@ class CardFacts:
     own: bool = False
     """Whether the dataset is the publisher's own, so that its schema says whose it is."""
     scores: Sequence[Standing] = ()
-    """Of baselines, against these labels."""
+    """Scores of baselines, against these labels."""
 
     @property
     def date(self) -> str:

@@ -32,7 +32,7 @@ MAX_ENTRIES = 1_000
 MEAN = "mean"
 """The scope of the figures that a card shows."""
 COLUMNS = ("item_id", "prediction")
-"""Of the answers: a class id, several joined by ` + `, or the answer as it was, if it names no class."""
+"""Columns of the answers: a class id, several joined by ` + `, or the answer as it was, if it names no class."""
 MAX_CELL = 1_000
 """Characters of the longest answer, or item_id."""
 _MADE_BY = "an entry is made by acbench score … --publish"
@@ -45,7 +45,7 @@ class Entry:
 
     format: int
     version: str
-    """Of the release that it was scored by."""
+    """Version of the release that it was scored by."""
     answers: str
     """sha256 of `answers.csv`."""
     benchmark: str

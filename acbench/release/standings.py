@@ -50,7 +50,7 @@ class Standing:
 
     system: str
     version: str
-    """Of the release whose labels it was scored by."""
+    """Version of the release whose labels it was scored by."""
     localisation: str
     """Who told the system where the defect is: one of `evaluation.result.LOCALISATIONS`."""
     items: int

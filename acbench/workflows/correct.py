@@ -32,7 +32,7 @@ from acbench.workflows.releases import open_release
 from acbench.workflows.truth import bundled_schema
 
 COLUMNS = ("item_id", "image", "current", "label", "note", "reviewer", "release")
-"""Of the file. `acbench relabel --reviews` reads the id, the label, the note and the reviewer."""
+"""Columns of the file. `acbench relabel --reviews` reads the id, the label, the note and the reviewer."""
 NEAR = 5
 """How many images an error names."""
 

@@ -87,7 +87,7 @@ class Entered:
 
     entry: NewEntry
     url: str
-    """Of its pull request; empty if it is in the leaderboard, or if nobody asked for one."""
+    """Address of its pull request; empty if it is in the leaderboard, or if nobody asked for one."""
     there: bool
     """Whether it was there, or proposed, already."""
     others: list[str]
