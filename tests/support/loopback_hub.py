@@ -254,7 +254,7 @@ class LoopbackHub:
             case ["api", "repos", "create"]:
                 return self._create(json.loads(body), token)
             case ["api", "datasets", org, name, *rest]:
-                if method == "POST" and not token:
+                if method == "POST" and not token and rest[:1] != ["paths-info"]:  # that only asks
                     raise Refusal(401)
                 return self._api(request, f"{org}/{name}", rest, body, bool(token))
             case ["datasets", org, name, "info", "lfs", "objects", "batch"] if name.endswith(".git"):
