@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
 import click
 
-from acbench.cli.options import Command, option
+from acbench.cli.options import Command, json_option, option
 
 EPILOG = """\b
 Examples:
-  acbench correct my-org/mvtec-ac@v1.0.0 bottle/test/broken_small/003.png --label broken_large \\
-      --because "the break takes 120 degrees of the rim"
+  acbench correct my-org/mvtec-ac@v1.0.0 bottle/test/broken_small/003.png --label broken_large --because "120 degrees"
   acbench correct my-org/mvtec-ac bottle/test/good/004.png --label bad_image --because "out of focus"
 """
 
@@ -44,7 +44,10 @@ Examples:
 @option(
     "--schema", metavar="FILE", help="Label schema of a benchmark of your own.  [default: the bundled one of its name]"
 )
-def correct(release: str, image: str, label: str, because: str, out: Path, reviewer: str, schema: str | None) -> int:
+@json_option
+def correct(
+    release: str, image: str, label: str, because: str, out: Path, reviewer: str, schema: str | None, as_json: bool
+) -> int:
     """Write down that an image of a release has another label, and why.
 
     IMAGE is an `item_id` or an `image_path`. Each call adds a row to a file that maintainers of the benchmark take in
@@ -55,10 +58,22 @@ def correct(release: str, image: str, label: str, because: str, out: Path, revie
 
     known = schemas.load(schema, Path()) if schema else None
     done = run_correct(release, image, label, because, out, reviewer=reviewer, schema=known)
+    if as_json:
+        facts = {
+            "item_id": done.entry.item_id,
+            "image": done.entry.image,
+            "labels": list(done.entry.labels),
+            "label": done.label,
+            "file": str(done.file),
+            "rows": done.rows,
+            "known": done.known,
+        }
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return 0
     now = ", ".join(done.entry.labels) or done.entry.status
     what = "said so already" if done.known else f"has {done.rows:,} row{'s' * (done.rows != 1)}"
     click.echo(f"{done.entry.image}: {now} → {done.label}; {out} {what}.")
     name = "" if reviewer else " --reviewer NAME"
     click.echo("Send the file to whoever maintains the benchmark: the card of the release says where. They run")
-    click.echo(f"  acbench relabel {done.benchmark} --reviews {shlex.quote(str(out))}{name}")
+    click.echo(f"  acbench relabel {shlex.quote(done.benchmark)} --reviews {shlex.quote(str(out))}{name}")
     return 0

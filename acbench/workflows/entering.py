@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,10 +74,12 @@ class NewEntry:
     def description(self) -> str:
         """What the pull request says, as Markdown."""
         standing = standing_of(parse(self.files[f"{self.path}/{SCORE}"], SCORE), self.path)
-        command = f"acbench score --truth {self.repo}@{self.manifest.tag} --predictions {self.path}/{ANSWERS}"
+        command = (
+            f"acbench score --truth {shlex.quote(self.repo)}@{self.manifest.tag} --predictions {self.path}/{ANSWERS}"
+        )
         return (
             f"{standings([standing])}\n\nIn percent, {standing.items:,} test images, as the mean over the categories,"
-            f" with 95 % intervals. `{command}` scores the answers again; `acbench verify {self.repo}` does so once"
+            f" with 95 % intervals. `{command}` scores the answers again; `acbench verify {shlex.quote(self.repo)}` does so once"
             " they are merged. No other file is touched."
         )
 
@@ -207,7 +210,10 @@ def _is_in(entry: NewEntry, head: Head) -> bool:
     answers = f"{entry.path}/{ANSWERS}"
     if there.get(answers) in _content_ids(entry.files[answers]) and len(there) == len(entry.files):
         return True
-    raise HubError(f"{entry.repo} holds something else in {entry.path}", f"see what it is: acbench verify {entry.repo}")
+    raise HubError(
+        f"{entry.repo} holds something else in {entry.path}",
+        f"see what it is: acbench verify {shlex.quote(entry.repo)}",
+    )
 
 
 def _content_ids(data: bytes) -> set[str]:
