@@ -79,8 +79,8 @@ class NewEntry:
         )
         return (
             f"{standings([standing])}\n\nIn percent, {standing.items:,} test images, as the mean over the categories,"
-            f" with 95 % intervals. `{command}` scores the answers again; `acbench verify {shlex.quote(self.repo)}` does so once"
-            " they are merged. No other file is touched."
+            f" with 95 % intervals. `{command}` scores the answers again;"
+            f" `acbench verify {shlex.quote(self.repo)}` does so once they are merged. No other file is touched."
         )
 
 
