@@ -36,7 +36,10 @@ def _front_matter(facts: CardFacts) -> dict[str, object]:
     """The YAML that the Hub reads: https://huggingface.co/docs/hub/datasets-cards."""
     manifest = facts.manifest
     hub = licences.hub_name(manifest.licence)
-    terms = {"license": hub} if hub != "other" else {"license": "other", "license_name": manifest.licence.lower()}
+    terms = {"license": hub}
+    if hub == "other":
+        link = licences.url(manifest.licence) or facts.schema.publisher.licence_link
+        terms |= {"license_name": manifest.licence.lower()} | ({"license_link": link} if link else {})
     return {
         **terms,
         "pretty_name": manifest.title,
@@ -131,11 +134,11 @@ def _columns(facts: CardFacts, texts: Texts) -> Iterable[str]:
         rows = [[f"`{column.name}`", column.about] for column in described_columns]
         return sections.table(["column", "what"], rows)
 
-    yield texts.fill(
-        "votes",
-        columns=described(columns.columns(images=facts.manifest.images, boxes=facts.manifest.boxes)),
-        vote=described(columns.VOTE),
-    )
+    manifest = facts.manifest
+    every = columns.columns(images=manifest.images, boxes=manifest.boxes, format=manifest.format)
+    yield texts.fill("votes", columns=described(every), vote=described(columns.VOTE))
+    if "history" in {column.name for column in every}:
+        yield texts.fill("history", history=described(columns.HISTORY))
 
 
 def _limits(facts: CardFacts, texts: Texts) -> Iterable[str]:
@@ -179,7 +182,12 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
     if licence and "by" in licence.conditions:
         terms += " Changed here: labels were mapped, checked and regrouped as described above."
     name = licence.name if licence else facts.manifest.licence
-    yield texts.fill("licence", name=name, url=licences.url(facts.manifest.licence) or "#licence", terms=terms)
+    yield texts.fill(
+        "licence",
+        name=name,
+        url=licences.url(facts.manifest.licence) or facts.schema.publisher.licence_link or "#licence",
+        terms=terms,
+    )
     witnesses = sorted({short_name(vote["who"]) for row in facts.rows for vote in row["votes"]})
     if credits := [texts.fill(f"credit_{name}") for name in witnesses if f"credit_{name}" in texts.sections]:
         yield "\n".join(f"- {credit}" for credit in credits)

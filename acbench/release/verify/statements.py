@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from acbench.schema import Schema
 
 PUBLISH_AGAIN = "do not use it; whoever made it can publish it again"
 SCHEMA_MAY_DIFFER = "give the schema as it was: its attribution, home and citation are in the card; else do not use it"
-_REPO = re.compile(r"https://huggingface\.co/datasets/([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)")
 _PART = "> **A part of the source dataset.**"
 """Begins the line about what is not in the tables: which images of the source are missing."""
 
@@ -101,14 +99,13 @@ def check_texts(
         yield fault(manifests.CARD, "card", f"it does not say that this is version {manifest.version}", PUBLISH_AGAIN)
     if known.schema is None or known.source is None or not entries:
         return
-    if len(rows) != len(entries) or manifest.acbench != known.acbench:
+    if len(rows) != len(entries) or manifest.acbench != known.acbench or manifest.format != manifests.FORMAT:
         made = f"acbench {manifest.acbench or 'of an earlier version'} wrote it, this is {known.acbench}"
         why = made if len(rows) == len(entries) else f"more than {len(rows):,} rows"
         yield unchecked(manifests.CARD, f"card and Croissant metadata against the tables: {why}", "use that version")
         return
-    found = _REPO.search(str(said.get("url")))
-    repo = found[1] if found else "ORG/NAME"
-    facts = _facts(manifest, entries, rows, known.schema, known.source, known.own, repo)
+    page, repo = libraries[1].page(said)
+    facts = _facts(manifest, entries, rows, known.schema, known.source, known.own, repo or "ORG/NAME")
     try:
         true_card = card(facts, libraries[0].card_data(manifest))
     except (LookupError, ValueError, ReleaseError) as error:
@@ -118,8 +115,8 @@ def check_texts(
     yield from _compared(text, true_card, manifest, again)
     publisher = known.schema.publisher
     true_croissant = libraries[1].describe(
-        manifest, repo=repo, about=" ".join(known.schema.about.split()), attribution=known.source.attribution,
-        citation=publisher.citation, home=publisher.web_home,
+        manifest, page=page, about=" ".join(known.schema.about.split()), attribution=known.source.attribution,
+        citation=publisher.citation, home=publisher.web_home, licence_link=publisher.licence_link, date=manifest.date,
     )  # fmt: skip
     for key, value in json.loads(true_croissant).items():
         if said.get(key) != value:
