@@ -25,6 +25,7 @@ from acbench.release.manifest import Manifest, Previous, ReleaseFile
 from acbench.release.parquet import describe_shard, file_sizes, plan_shards, write_shard
 from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
 from acbench.release.rows import Row, make_rows, numbering_of
+from acbench.release.schema_file import released_text
 from acbench.release.upload import Upload, UploadResult
 from acbench.release.verify.verify import Verified
 from acbench.review.history import by_item
@@ -328,10 +329,11 @@ def _card_facts(
 
 
 def _write_texts(run: Run, facts: CardFacts) -> Manifest:
-    """Write card, Croissant metadata and manifest; gives the manifest with all files."""
+    """Write schema, card, Croissant metadata and manifest; gives the manifest with all files."""
     manifest = facts.manifest
     about = " ".join(facts.schema.about.split())
     texts = {
+        manifests.SCHEMA: released_text(facts.schema),
         manifests.CARD: card(facts, DatasetsFormat().card_data(manifest)).encode(),
         manifests.CROISSANT: Croissant().describe(
             manifest,

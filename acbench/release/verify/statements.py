@@ -19,6 +19,7 @@ from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import Manifest
 from acbench.release.rows import Row, numbering_of
+from acbench.release.schema_file import released_schema
 from acbench.release.verify.files import CARD_BYTES
 from acbench.release.verify.findings import fault, unchecked
 from acbench.review.resolve import POLICY
@@ -40,6 +41,8 @@ class Known:
     """Its dataset, with what the schema says of it."""
     own: bool = False
     """Whether the dataset is the publisher's own."""
+    held: bool = False
+    """Whether the schema is the one that the release holds, and nothing else is known of it here."""
     why_not: str = ""
     """Why the schema is not known."""
     acbench: str = ""
@@ -52,6 +55,9 @@ def check_names(manifest: Manifest, known: Known) -> Iterator[Finding]:
     if schema is None:
         what = f"labels against schema and votes, and the card: {known.why_not}"
         yield unchecked(manifests.NAME, what, "acbench verify … --schema FILE, with the schema of the benchmark")
+    elif known.held:
+        what = "whether its label schema is the publisher's: the release was checked by the one that it holds"
+        yield unchecked(manifests.SCHEMA, what, "acbench verify … --schema FILE, with the schema of the benchmark")
     if manifest.policy != POLICY:
         what = f"status and reason by the policy {manifest.policy[:80]}: this acbench has {POLICY}"
         yield unchecked(manifests.NAME, what, "use the version of acbench that made the release")
@@ -73,6 +79,22 @@ def check_names(manifest: Manifest, known: Known) -> Iterator[Finding]:
             said, true = (f"{len(each)}" if isinstance(each, tuple) else f"{each}" for each in (said, true))
             kind = "licence" if "licence" in what else "statement"
             yield fault(manifests.NAME, kind, f"it says {what} {said}, and it is {true}", PUBLISH_AGAIN)
+
+
+def check_schema(folder: ReleaseFolder, manifest: Manifest, known: Known) -> Iterator[Finding]:
+    """Report a label schema that is missing, or is not the one that the labels were made with."""
+    if manifest.format > 2 and manifests.SCHEMA not in manifest.files:
+        yield fault(manifests.SCHEMA, "label_schema", "the release does not hold it", PUBLISH_AGAIN)
+        return
+    try:
+        held = released_schema(folder, manifest)
+    except ReleaseError as error:
+        yield fault(manifests.SCHEMA, "label_schema", error.message, error.hint)
+        return
+    mine = known.schema
+    if held is not None and mine is not None and (held, held.publisher) != (mine, mine.publisher):
+        what = "it says something else than the schema of that name here, although their digests are the same"
+        yield fault(manifests.SCHEMA, "label_schema", what, PUBLISH_AGAIN)
 
 
 def check_texts(
