@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from acbench import licences
+from acbench._util import markdown as md
 from acbench._util import templates
 from acbench._util.plural import counted
 from acbench._util.templates import Texts
@@ -84,9 +85,9 @@ def _head(facts: CardFacts, texts: Texts) -> Iterable[str]:
             licence.name if licence else manifest.licence,
         )
     )
-    yield texts.fill("head", title=manifest.title, about=" ".join(facts.schema.about.split()), summary=summary)
+    yield texts.fill("head", title=md.escaped(manifest.title), about=md.escaped(facts.schema.about), summary=summary)
     if not facts.complete:
-        yield texts.fill("part", what=facts.dataset[0].upper() + facts.dataset[1:])
+        yield texts.fill("part", what=md.escaped(facts.dataset[0].upper() + facts.dataset[1:]))
     progress = facts.progress()
     if not facts.votes_of_people():
         yield texts.fill("nobody")
@@ -103,7 +104,7 @@ def _use(facts: CardFacts, texts: Texts) -> Iterable[str]:
         category=tested[0],
         tag=manifest.tag,
         all="all",
-        home=facts.source.home,
+        home=md.linked(facts.source.home),
         source=manifest.source,
     )
     yield texts.fill("score", repo=facts.repo, tag=manifest.tag)
@@ -174,7 +175,8 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
     licence = licences.get(facts.manifest.licence)
     source = licences.get(facts.manifest.source_licence)
     images = "The images in it are" if facts.manifest.images else "It holds no images. Those are"
-    terms = f"{images} under {source.name if source else facts.manifest.source_licence}: {facts.source.attribution}"
+    under = source.name if source else facts.manifest.source_licence
+    terms = f"{images} under {under}: {md.escaped(facts.source.attribution)}"
     if licence and "nc" in licence.conditions:
         terms += " No commercial use."
     if licence and "sa" in licence.conditions:
