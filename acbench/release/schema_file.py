@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
+from acbench._util.text import tidy
 from acbench.errors import ReleaseError
 from acbench.release.entries import ReleaseReader
 from acbench.release.manifest import SCHEMA, Manifest
@@ -47,10 +48,12 @@ def released_schema(release: ReleaseReader, manifest: Manifest) -> Schema | None
     except UnicodeDecodeError:
         raise _refused(release, "it is no text") from None
     if schema is None or problems:
-        raise _refused(release, f"it is no usable schema: {problems[0]}"[:300] if problems else "it is no schema")
+        raise _refused(release, f"it is no usable schema: {problems[0] if problems else 'there is nothing in it'}")
     if (schema.benchmark, schema.digest) != (manifest.benchmark, manifest.schema_digest):
-        said = f"{schema.benchmark[:80]} {schema.digest}"
-        raise _refused(release, f"it is {said}, and the release is of {manifest.benchmark} {manifest.schema_digest}")
+        raise _refused(
+            release,
+            f"it is {schema.benchmark} {schema.digest}, and the release is of {manifest.benchmark} {manifest.schema_digest}",
+        )
     numbering = numbering_of(schema)
     if (numbering.categories, numbering.classes) != (manifest.categories, manifest.classes):
         raise _refused(release, "its categories or classes are not those of release.json")
@@ -58,4 +61,4 @@ def released_schema(release: ReleaseReader, manifest: Manifest) -> Schema | None
 
 
 def _refused(release: ReleaseReader, why: str) -> ReleaseError:
-    return ReleaseError(f"{release.name}: {SCHEMA}: {why}", _HINT)
+    return ReleaseError(f"{release.name}: {SCHEMA}: {tidy(why, 300)}", _HINT)
