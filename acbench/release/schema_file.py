@@ -50,10 +50,8 @@ def released_schema(release: ReleaseReader, manifest: Manifest) -> Schema | None
     if schema is None or problems:
         raise _refused(release, f"it is no usable schema: {problems[0] if problems else 'there is nothing in it'}")
     if (schema.benchmark, schema.digest) != (manifest.benchmark, manifest.schema_digest):
-        raise _refused(
-            release,
-            f"it is {schema.benchmark} {schema.digest}, and the release is of {manifest.benchmark} {manifest.schema_digest}",
-        )
+        labelled = f"{manifest.benchmark} {manifest.schema_digest}"
+        raise _refused(release, f"it is {schema.benchmark} {schema.digest}, and the labels were made with {labelled}")
     numbering = numbering_of(schema)
     if (numbering.categories, numbering.classes) != (manifest.categories, manifest.classes):
         raise _refused(release, "its categories or classes are not those of release.json")
