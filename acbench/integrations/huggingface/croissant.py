@@ -69,14 +69,14 @@ class Croissant:
             files.append(
                 mlc.FileObject(
                     id=REPOSITORY, name=REPOSITORY, description="The repository, to be cloned with git and git-lfs.",
-                    content_url=f"{page}/tree/refs%2Ftags%2F{manifest.tag}", encoding_formats=["git+https"],
+                    content_url=_clone(page, manifest), encoding_formats=["git+https"],
                     sha256=_NO_HASH,
                 )
             )  # fmt: skip
         files += [
             mlc.FileObject(
-                id=path, name=_name(path), content_url=_address(page, manifest, path), encoding_formats=[PARQUET],
-                sha256=facts.sha256, content_size=f"{facts.size} B",
+                id=_file(path), name=_name(path), content_url=_address(page, manifest, path),
+                encoding_formats=[PARQUET], sha256=facts.sha256, content_size=f"{facts.size} B",
             )
             for path, facts in shards
         ]  # fmt: skip
@@ -87,7 +87,7 @@ class Croissant:
         records = [_record_set(IMAGES, {"file_set": TABLES}, manifest)]
         records += [_enumeration("categories", manifest.categories), _enumeration("classes", manifest.classes)]
         if page:
-            records += [_record_set(_name(path), {"file_object": path}, manifest) for path, _ in shards]
+            records += [_record_set(_name(path), {"file_object": _file(path)}, manifest) for path, _ in shards]
         with _quiet():
             metadata = mlc.Metadata(
                 name=manifest.benchmark,
@@ -116,8 +116,10 @@ class Croissant:
         try:
             content = json.loads((folder / CROISSANT).read_bytes())
             page, repo = self.page(content)
-            distribution = [file for file in content["distribution"] if file.get("@id") not in (REPOSITORY, TABLES)]
-            hashes = {file["contentUrl"]: file["sha256"] for file in distribution}
+            files = {file["@id"]: file for file in content["distribution"]}
+            files.pop(TABLES, None)
+            clone = files.pop(REPOSITORY, {"contentUrl": None})["contentUrl"]
+            hashes = {file["contentUrl"]: file["sha256"] for file in files.values()}
             context = content["@context"]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return [f"it cannot be read: {type(error).__name__}: {error}"]
@@ -127,6 +129,8 @@ class Croissant:
         at = page if manifest.format > 2 else ""
         if hashes != {_address(at, manifest, path): facts.sha256 for path, facts in manifest.shards().items()}:
             problems.append("its tables or their sha256 are not those of release.json")
+        if clone not in (None, _clone(page, manifest)):
+            problems.append(f"it has {str(clone)[:80]!a} cloned, which is not the repository of its page")
         with _quiet():
             if context != mlc.Metadata(name="x", description="x", url="https://x.org").to_json()["@context"]:
                 return [*problems, "its @context is not that of Croissant 1.0"]
@@ -138,12 +142,22 @@ class Croissant:
 
 
 def _name(path: str) -> str:
-    """What a table is called: `bottle/test-00000-of-00001`."""
-    return path.removeprefix("data/").removesuffix(".parquet")
+    """What a table is called: `bottle/test`, or `bottle/test-00001-of-00003` if there are several."""
+    return path.removeprefix("data/").removesuffix(".parquet").removesuffix("-00000-of-00001")
+
+
+def _file(path: str) -> str:
+    """The id of a table's file."""
+    return f"{_name(path)}.parquet"
 
 
 def _address(page: str, manifest: Manifest, path: str) -> str:
     return f"{page}/resolve/{manifest.tag}/{path}" if page else path
+
+
+def _clone(page: str, manifest: Manifest) -> str:
+    """The tag in the repository, as mlcroissant tells git."""
+    return f"{page}/tree/refs%2Ftags%2F{manifest.tag}"
 
 
 def _enumeration(name: str, values: Sequence[str]) -> mlc.RecordSet:
@@ -184,12 +198,12 @@ def _fields(record_set: str, source: Mapping[str, str], manifest: Manifest, *, t
 
     for column in columns(images=manifest.images, boxes=manifest.boxes, format=manifest.format):
         field = f"{record_set}/{column.name}"
-        of = {"id": field, "name": column.name, "description": column.about if told else None}
+        of = {"id": field, **_told(column, told=told)}
         parts = {"votes": VOTE, "history": HISTORY}.get(column.kind)
         if parts is not None:
             inner = [
                 mlc.Field(
-                    id=f"{field}/{part.name}", name=part.name, description=part.about if told else None,
+                    id=f"{field}/{part.name}", **_told(part, told=told),
                     data_types=[_type(part)], repeated=_is_list(part), source=_source(source, column.name, part.name),
                 )
                 for part in parts
@@ -204,6 +218,11 @@ def _fields(record_set: str, source: Mapping[str, str], manifest: Manifest, *, t
             source=_source(source, column.name, "bytes" if column.kind == "image" else ""),
             references=mlc.Source(field=numbered) if numbered else mlc.Source(),
         )
+
+
+def _told(column: Column, *, told: bool) -> dict[str, str]:
+    """What a field says of itself: nothing where another one does, since every version is sent with all of it."""
+    return {"name": column.name, "description": column.about} if told else {}
 
 
 def _source(source: Mapping[str, str], column: str, part: str) -> mlc.Source:
