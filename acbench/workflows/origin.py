@@ -36,9 +36,9 @@ def origin(source: Source, schema: Schema) -> Source:
             attribution=_sentence(schema.attribution) or source.attribution,
             home=said.home or NOT_STATED,
         )
-    if said.given:
+    if said.about_images:
         raise SchemaError(
-            f"the schema {schema.benchmark} says {', '.join(said.given)}, which {source.title} says itself",
+            f"the schema {schema.benchmark} says {', '.join(said.about_images)}, which {source.title} says itself",
             "leave it out, or read the images with a source for your own: source: folders",
         )
     return source

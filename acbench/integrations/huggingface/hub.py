@@ -128,7 +128,7 @@ class Repository:
             files = self._files(commit)
             ours = [
                 path for path in files
-                if path in (manifests.NAME, manifests.CARD, manifests.CROISSANT) or manifests.shard_key(path)
+                if path in (manifests.NAME, *manifests.TEXTS) or manifests.shard_key(path)
             ]  # fmt: skip
             if sum(files[path][1] for path in ours) > MAX_BYTES:
                 raise ReleaseError(f"{self.repo} is larger than {MAX_BYTES >> 30} GiB", "that is no release of acbench")
@@ -141,7 +141,7 @@ class Repository:
     def unexpected_files(self, commit: str) -> list[str]:
         """Files of the repository that no release has, and that were therefore not fetched."""
         with _hub_errors(self.repo):
-            known = {manifests.NAME, manifests.CARD, manifests.CROISSANT, ".gitattributes"}
+            known = {manifests.NAME, *manifests.TEXTS, ".gitattributes"}
             return sorted(path for path in self._files(commit) if path not in known and not manifests.shard_key(path))
 
     def _api(self) -> HfApi:
