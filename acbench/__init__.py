@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from acbench.integrations.huggingface.attach import attach_images
     from acbench.records import Item, Label, Prediction, Proposal, Review, Score
     from acbench.schema import Schema
-    from acbench.schema import load as load_schema
+    from acbench.workflows.releases import load_schema
 
 _MODULES = {
     "AcbenchError": "errors",
@@ -37,7 +37,7 @@ _MODULES = {
     "Scored": "evaluation",
     "attach_images": "integrations.huggingface.attach",
     "compare": "evaluation",
-    "load_schema": "schema.read",
+    "load_schema": "workflows.releases",
     "score": "evaluation",
 }
 """The module of each public name that is not in `records`, imported on first use: the command line must be quick."""
@@ -47,4 +47,4 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'records')}")
-    return getattr(module, "load" if name == "load_schema" else name)
+    return getattr(module, name)

@@ -41,9 +41,7 @@ Examples:
     metavar="NAME",
     help="Your name, if the decision may be kept under it.  [default: whoever takes the file in gives one]",
 )
-@option(
-    "--schema", metavar="FILE", help="Label schema of a benchmark of your own.  [default: the bundled one of its name]"
-)
+@option("--schema", metavar="FILE", help="Label schema of a benchmark of your own.  [default: that of the release]")
 @json_option
 def correct(
     release: str, image: str, label: str, because: str, out: Path, reviewer: str, schema: str | None, as_json: bool

@@ -25,7 +25,7 @@ HARMLESS_NAMES = frozenset(["LICENSE", "LICENCE", "NOTICE", "CITATION", "AUTHORS
 
 def is_of_release(path: str) -> bool:
     """Whether a path in a repository belongs to the release in it."""
-    return path in (manifests.NAME, manifests.CARD, manifests.CROISSANT, manifests.PICTURE) or path.startswith(DATA)
+    return path in (manifests.NAME, *manifests.TEXTS) or path.startswith(DATA)
 
 
 def beside(files: Iterable[str]) -> list[str]:

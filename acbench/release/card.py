@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from acbench import licences
+from acbench._util import markdown as md
 from acbench._util import templates
 from acbench._util.plural import counted
 from acbench._util.templates import Texts
@@ -53,9 +54,9 @@ def _head(facts: CardFacts, texts: Texts) -> Iterable[str]:
             licence.name if licence else manifest.licence,
         )
     )
-    yield texts.fill("head", title=manifest.title, about=" ".join(facts.schema.about.split()), summary=summary)
+    yield texts.fill("head", title=md.escaped(manifest.title), about=md.escaped(facts.schema.about), summary=summary)
     if not facts.complete:
-        yield texts.fill("part", what=facts.dataset[0].upper() + facts.dataset[1:])
+        yield texts.fill("part", what=md.escaped(facts.dataset[0].upper() + facts.dataset[1:]))
     progress = facts.progress()
     if not facts.votes_of_people():
         yield texts.fill("nobody")
@@ -77,7 +78,7 @@ def _use(facts: CardFacts, texts: Texts) -> Iterable[str]:
         category=tested[0],
         tag=manifest.tag,
         all="all",
-        home=facts.source.home,
+        home=md.linked(facts.source.home),
         source=manifest.source,
     )
     yield texts.fill("score", repo=facts.repo, tag=manifest.tag)
@@ -108,11 +109,11 @@ def _columns(facts: CardFacts, texts: Texts) -> Iterable[str]:
         rows = [[f"`{column.name}`", column.about] for column in described_columns]
         return sections.table(["column", "what"], rows)
 
-    yield texts.fill(
-        "votes",
-        columns=described(columns.columns(images=facts.manifest.images, boxes=facts.manifest.boxes)),
-        vote=described(columns.VOTE),
-    )
+    manifest = facts.manifest
+    every = columns.columns(images=manifest.images, boxes=manifest.boxes, format=manifest.format)
+    yield texts.fill("votes", columns=described(every), vote=described(columns.VOTE))
+    if "history" in {column.name for column in every}:
+        yield texts.fill("history", history=described(columns.HISTORY))
 
 
 def _limits(facts: CardFacts, texts: Texts) -> Iterable[str]:
@@ -148,7 +149,8 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
     licence = licences.get(facts.manifest.licence)
     source = licences.get(facts.manifest.source_licence)
     images = "The images in it are" if facts.manifest.images else "It holds no images. Those are"
-    terms = f"{images} under {source.name if source else facts.manifest.source_licence}: {facts.source.attribution}"
+    under = source.name if source else facts.manifest.source_licence
+    terms = f"{images} under {under}: {md.escaped(facts.source.attribution)}"
     if licence and "nc" in licence.conditions:
         terms += " No commercial use."
     if licence and "sa" in licence.conditions:
@@ -156,7 +158,12 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
     if licence and "by" in licence.conditions:
         terms += " Changed here: labels were mapped, checked and regrouped as described above."
     name = licence.name if licence else facts.manifest.licence
-    yield texts.fill("licence", name=name, url=licences.url(facts.manifest.licence) or "#licence", terms=terms)
+    yield texts.fill(
+        "licence",
+        name=name,
+        url=licences.url(facts.manifest.licence) or facts.schema.publisher.licence_link or "#licence",
+        terms=terms,
+    )
     witnesses = sorted({short_name(vote["who"]) for row in facts.rows for vote in row["votes"]})
     if credits := [texts.fill(f"credit_{name}") for name in witnesses if f"credit_{name}" in texts.sections]:
         yield "\n".join(f"- {credit}" for credit in credits)

@@ -59,7 +59,8 @@ class CardFacts:
     @property
     def date(self) -> str:
         """The day on which it was published, YYYY-MM-DD; empty if that is not known."""
-        return ""
+        listed = (one.date for one in self.manifest.versions if one.version == self.manifest.version)
+        return next(listed, "")
 
     def votes_of_people(self) -> list[Vote]:
         """Every vote of a person."""

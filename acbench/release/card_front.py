@@ -15,7 +15,10 @@ def front_matter(facts: CardFacts) -> dict[str, object]:
     """Give the keys of the YAML but those of the tables."""
     manifest = facts.manifest
     hub = licences.hub_name(manifest.licence)
-    terms = {"license": hub} if hub != "other" else {"license": "other", "license_name": manifest.licence.lower()}
+    terms = {"license": hub}
+    if hub == "other":
+        link = licences.url(manifest.licence) or facts.schema.publisher.licence_link
+        terms |= {"license_name": manifest.licence.lower()} | ({"license_link": link} if link else {})
     return {
         **terms,
         "pretty_name": manifest.title,

@@ -42,8 +42,8 @@ def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
     head = ["witness", "kind", "model, family", "answered", "abstained", "failed"]
     rows = [
         [
-            f"`{who}`",
-            kind,
+            md.code(who),
+            md.escaped(kind),
             "; ".join(sorted(models[who])) or "–",
             *(f"{counts[said]:,}" for said in ("label", "abstained", "error")),
         ]
@@ -53,10 +53,12 @@ def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
     manifest = facts.manifest
     yield texts.fill(
         "made",
-        source_title=facts.source.title,
-        attribution=" ".join(filter(None, (facts.source.attribution, facts.schema.publisher.home))),
+        source_title=md.escaped(facts.source.title),
+        attribution=" ".join(
+            filter(None, (md.escaped(facts.source.attribution), md.linked(facts.schema.publisher.home)))
+        ),
         rules=md.folded(
-            f"The rule by which a label is decided, <code>{manifest.policy}</code>",
+            f"The rule by which a label is decided, {manifest.policy}",
             "\n".join(f"- {rule}" for rule in POLICY_SUMMARY),
         ),
         schema_version=manifest.schema_version,
@@ -65,7 +67,7 @@ def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
         witnesses=table(head, rows),
         people=_people(facts),
     )
-    deciders = [[name, f"{number:,}"] for name, number in sorted(decided_by.items())]
+    deciders = [[md.escaped(name), f"{number:,}"] for name, number in sorted(decided_by.items())]
     yield table(["anomalous images decided by", "labels"], deciders)
 
 
@@ -101,7 +103,7 @@ def agreement(facts: CardFacts, texts: Texts) -> Iterable[str]:
             same = sum(a == b for a, b in zip(first, second, strict=True)) / len(both)
             value = kappa(first, second)
             shown = f"– ({why_no_coefficient(len(both))})" if value is None else f"{value:.3f}"
-            pairs.append([one, other, f"{len(both):,}", f"{same:.1%}", shown])
+            pairs.append([md.escaped(one), md.escaped(other), f"{len(both):,}", f"{same:.1%}", shown])
     head = ["", "and", "images", "same", "kappa"]
     yield texts.fill(
         "agreement", summary=summary, pairs=table(head, pairs) if pairs else "No two named the same images."
@@ -148,7 +150,9 @@ def source_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
             f" Of the images that the source calls normal, {changed_normal:,} {is_or_are(changed_normal)}"
             f" not `{GOOD}` here."
         )
-    rows = [[category, f"`{old}`", f"`{new}`", f"{number:,}"] for (category, old, new), number in sorted(moves.items())]
+    rows = [
+        [category, md.code(old), md.code(new), f"{number:,}"] for (category, old, new), number in sorted(moves.items())
+    ]
     listed = table(["category", "source label", "label here", "images"], rows)
     yield texts.fill(
         "changes_source",
@@ -166,7 +170,7 @@ def _schema_reasons(facts: CardFacts) -> list[str]:
         f"- {key}: {reason}"
         for key, category in facts.schema.categories.items()
         if key in categories
-        for reason in reasons(category, images)
+        for reason in reasons(category, images, text=md.escaped, code=md.code)
     ]
 
 
@@ -181,7 +185,7 @@ def previous_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
         return
     summary = summary_of(facts.changes)
     rows = [
-        [f"`{change.image}`", change.before or "–", change.after or "–", change.reason]
+        [md.code(change.image), *(md.escaped(each or "–") for each in (change.before, change.after, change.reason))]
         for change in facts.changes[:SHOWN]
     ]
     if len(facts.changes) > SHOWN:
@@ -210,11 +214,11 @@ def classes(facts: CardFacts, texts: Texts) -> Iterable[str]:
         rows = [
             [
                 str(numbers[name]),
-                f"`{name}`",
-                title,
+                md.code(name),
+                md.escaped(title),
                 f"{in_labels[key, name]:,}",
                 f"{in_label[key, name]:,}",
-                definition,
+                md.escaped(definition),
             ]
             for name, title, definition in _definitions(category)
         ]
@@ -237,5 +241,5 @@ def _definitions(category: Category) -> list[tuple[str, str, str]]:
     for published in category.published:
         if published.id not in own:
             sets = "; ".join(JOIN.join(labels) for labels in published.sets)
-            named.append((published.id, published.name, published.definition or f"In `label` only: {sets}."))
+            named.append((published.id, published.name, published.definition or f"In label only: {sets}."))
     return named

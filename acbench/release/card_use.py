@@ -19,7 +19,6 @@ TOLD = {
 }
 """Who told a system where the defect is, in words."""
 _MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}")
-_WEB = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&+,;=%-]{1,500}")
 _BIBTEX_MARKS = str.maketrans("", "", '{}\\@%#~^$`"')
 
 
@@ -74,12 +73,9 @@ def reporting(facts: CardFacts, texts: Texts) -> Iterable[str]:
 
 def where(contact: str, repo: str) -> str:
     """An address to report to, as Markdown: the publisher's or, without one, the repository's own discussions."""
-    if _MAIL.fullmatch(contact) or _WEB.fullmatch(contact):
-        return f"<{contact}>"
-    return (
-        md.escaped(contact)
-        or f"[the discussions of this repository](https://huggingface.co/datasets/{repo}/discussions)"
-    )
+    if not contact:
+        return f"[the discussions of this repository](https://huggingface.co/datasets/{repo}/discussions)"
+    return f"<{contact}>" if _MAIL.fullmatch(contact) else md.linked(contact)
 
 
 def citing(facts: CardFacts, texts: Texts) -> Iterable[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from acbench.release.entries import ReleaseEntry
-from acbench.release.manifest import Manifest
+from acbench.release.manifest import FORMAT, Manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,8 +17,9 @@ class DatasetsLibrary(Protocol):
     """`datasets`: it gives parquet shards their form, describes them in the card, and loads a release."""
 
     def arrow_schema(
-        self, categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False
-    ) -> pa.Schema:
+        self, categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False,
+        format: int = FORMAT,
+    ) -> pa.Schema:  # fmt: skip
         """The schema of a parquet shard, with the features of `datasets` in its metadata."""
 
     def card_data(self, manifest: Manifest) -> Mapping[str, object]:
@@ -35,9 +36,13 @@ class CroissantLibrary(Protocol):
     """`mlcroissant`: it writes and checks `croissant.json`."""
 
     def describe(
-        self, manifest: Manifest, *, repo: str, about: str, attribution: str, citation: str, home: str
-    ) -> bytes:
-        """The content of `croissant.json`."""
+        self, manifest: Manifest, *, page: str, about: str, attribution: str, citation: str, home: str,
+        licence_link: str, date: str,
+    ) -> bytes:  # fmt: skip
+        """The content of `croissant.json`. `page`: the address of the dataset's page; empty without one."""
+
+    def page(self, said: Mapping[str, Any]) -> tuple[str, str]:
+        """The page that untrusted metadata name, and its ORG/NAME; both empty if they name none."""
 
     def problems(self, folder: Path, manifest: Manifest) -> list[str]:
         """List what is wrong with the `croissant.json` of a release."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -18,9 +17,12 @@ from acbench.storage.typed_json import decode, to_json
 NAME = "release.json"
 CARD = "README.md"
 CROISSANT = "croissant.json"
+SCHEMA = "label_schema.yaml"
 PICTURE = "pictures/classes.png"
 """What `pictures` draws: every class, and how many images show it."""
-FORMAT = 2
+TEXTS = (CARD, CROISSANT, SCHEMA, PICTURE)
+"""The files of a release besides its manifest and its tables. Releases of format 2 have neither schema nor picture."""
+FORMAT = 3
 """Raised whenever an older acbench could not read it."""
 
 MAX_BYTES = 8 << 20
@@ -76,6 +78,19 @@ class Previous:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedVersion:
+    """A version of a benchmark in the list of all."""
+
+    version: str
+    date: str = field(default="", metadata=SPARSE)
+    """The day on which it was published, in UTC: YYYY-MM-DD; empty if that is not known."""
+    changes: Mapping[str, int] = field(default_factory=dict, metadata=SPARSE)
+    """What changed against the version before: `diff.Effect` → images."""
+    deprecated: str = field(default="", metadata=SPARSE)
+    """Why nobody should use it any more; empty if it may be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A release as a whole."""
 
@@ -106,13 +121,22 @@ class Manifest:
     """Whether rows hold boxes."""
     acbench: str = field(default="", metadata=SPARSE)
     """Version of acbench that made it: another one writes another card."""
+    versions: tuple[ListedVersion, ...] = field(default=(), metadata=SPARSE)
+    """All versions of the benchmark up to this one, from the first; none in releases of format 2."""
     leaderboard: tuple[Standing, ...] = field(default=(), metadata=SPARSE)
     """The entries of the leaderboard that the card shows: those that the repository held when it was published."""
+    format: int = FORMAT
+    """That of its files: FORMAT when it was made."""
 
     @property
     def tag(self) -> str:
         """The git tag of the release."""
         return f"v{self.version}"
+
+    @property
+    def date(self) -> str:
+        """The day on which it was published, in UTC: YYYY-MM-DD; empty if that is not known."""
+        return self.versions[-1].date if self.versions else ""
 
     @property
     def rows(self) -> int:
@@ -125,19 +149,12 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The content of `release.json`."""
-        return (json.dumps({"format": FORMAT, **to_json(self)}, indent=1, ensure_ascii=False) + "\n").encode()
+        return (json.dumps({"format": self.format, **to_json(self)}, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 @dataclass(frozen=True, slots=True)
 class _Header:
     """The part of `release.json` that tells whether this acbench can read the rest."""
-
-    format: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredManifest(Manifest):
-    """`release.json` as it is stored."""
 
     format: int
 
@@ -175,10 +192,9 @@ def parse(data: bytes) -> Manifest:
     try:
         if decode(data, _Header, _DAMAGED, allow_unknown=True).format > FORMAT:
             raise ReleaseError(f"{NAME} was written by a newer acbench", "update: pip install --upgrade acbench")
-        stored = decode(data, StoredManifest, _DAMAGED)
+        manifest = decode(data, Manifest, _DAMAGED)
     except StorageError as error:
         raise ReleaseError(tidy(error.message, 300), _HINT) from None
-    manifest = Manifest(**{field.name: getattr(stored, field.name) for field in dataclasses.fields(Manifest)})
     _check(manifest)
     return manifest
 
@@ -197,7 +213,7 @@ def _check(manifest: Manifest) -> None:
     if len(manifest.files) > MAX_FILES:
         raise _damaged(f"it names more than {MAX_FILES:,} files")
     for path, file in manifest.files.items():
-        if shard_key(path) is None and path not in (CARD, CROISSANT, PICTURE):
+        if shard_key(path) is None and path not in TEXTS:
             raise _damaged(f"a release has no file {path[:200]!r}")
         if not _SHA256.fullmatch(file.sha256) or min(file.size, file.rows) < 0:
             raise _damaged(f"sha256, size or rows of {path} cannot be")

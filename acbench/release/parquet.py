@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from acbench._util.prefetch import prefetch
 from acbench.data.images import united_png
 from acbench.errors import ReleaseError
-from acbench.records import mask_files, mask_hash
+from acbench.records import Item, mask_files, mask_hash
 from acbench.release.manifest import ReleaseFile, ShardKey, shard_path
 from acbench.release.rows import Row
 from acbench.release.sink import whole
@@ -64,6 +65,17 @@ def plan_shards(
         for (category, split), own in sorted(parts.items())
         for number, (part, size) in enumerate(zip(own, filled[category, split], strict=True))
     ]
+
+
+def file_sizes(items: Iterable[Item], images: FileTree) -> dict[str, int]:
+    """Give the bytes of the files of images and masks by path; of those alone that the place tells without reading."""
+    sizes = {}
+    paths = [path for item in items for path in (item.image, *mask_files(item.mask or "")) if path and item.sha256]
+    for path in dict.fromkeys(paths):
+        with suppress(FileRefused):  # whoever needs its bytes says so
+            if (size := images.locate(path).size) is not None:
+                sizes[path] = size
+    return sizes
 
 
 def write_shard(

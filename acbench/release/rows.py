@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
 
 from acbench.errors import ReleaseError
-from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review, short_name
+from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review, mask_files, short_name
 from acbench.review.former import as_read
-from acbench.review.history import current_reviews
+from acbench.review.history import by_age, current_reviews
 from acbench.review.resolve import resolve_item
 from acbench.review.sight import sight_of
 from acbench.schema import Schema
 
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)")
+"""Begins the time of a decision. Rows that somebody wrote by hand may hold anything there."""
 VoteKind = Literal["dataset", "table", "file", "model", "person"]
 
 
@@ -29,6 +32,19 @@ class Vote(TypedDict):
     family: str | None
 
 
+class Decided(TypedDict):
+    """What a person decided about an image, once: see `columns.HISTORY`."""
+
+    who: str
+    round: int
+    date: str | None
+    said: str
+    labels: list[str]
+    sight: str
+    place: int
+    schema_version: str | None
+
+
 class Row(TypedDict):
     """A row of a parquet shard, with numbers for categories and classes: see `columns.COLUMNS`."""
 
@@ -36,10 +52,13 @@ class Row(TypedDict):
     image_path: str
     mask_path: str | None
     category: int
+    category_name: str
     split: str
     anomalous: bool
     label: int | None
+    label_name: str | None
     labels: list[int]
+    label_names: list[str]
     source_labels: list[str]
     status: str
     decided_by: str
@@ -47,8 +66,11 @@ class Row(TypedDict):
     agreement: float | None
     confidence: float | None
     votes: list[Vote]
+    history: list[Decided]
     image_sha256: str
     mask_sha256: str | None
+    image_size: int | None
+    mask_size: int | None
     width: int
     height: int
     schema_version: str
@@ -81,8 +103,11 @@ def make_rows(
     proposals: Mapping[str, Sequence[Proposal]],
     reviews: Mapping[str, Sequence[Review]],
     schema: Schema,
+    sizes: Mapping[str, int] | None = None,
 ) -> list[Row]:
     """Make a row for each item, in their order. Mappings are keyed by item_id; reviews have pseudonyms.
+
+    `sizes`: path of an image or of one mask file → its bytes; those of other files are not known.
 
     Raises ReleaseError if a label was not made from these reviews, or names a class that the schema does not have.
     """
@@ -92,7 +117,7 @@ def make_rows(
             f"the schema has no category {unknown[0]}, but the dataset does",
             f"leave it out: acbench relabel {schema.argument} --category …   or add it to the schema",
         )
-    encoder = _Encoder(schema, numbering)
+    encoder = _Encoder(schema, numbering, sizes or {})
     return [
         encoder.row(
             item,
@@ -107,8 +132,9 @@ def make_rows(
 class _Encoder:
     """Makes rows with the numbers of one schema."""
 
-    def __init__(self, schema: Schema, numbering: Numbering) -> None:
+    def __init__(self, schema: Schema, numbering: Numbering, sizes: Mapping[str, int]) -> None:
         self.schema = schema
+        self.sizes = sizes
         self.categories = {name: number for number, name in enumerate(numbering.categories)}
         self.classes = {name: number for number, name in enumerate(numbering.classes)}
         self.single_class = single_class(schema)
@@ -127,10 +153,13 @@ class _Encoder:
             "image_path": item.image,
             "mask_path": item.mask,
             "category": self.categories[item.category],
+            "category_name": item.category,
             "split": item.split,
             "anomalous": item.anomalous,
             "label": None if single is None else self.classes[single],
+            "label_name": single,
             "labels": [self.classes[name] for name in decided],
+            "label_names": list(decided),
             "source_labels": list(item.source_labels),
             "status": label.status,
             "decided_by": _without_file_names(label.decided_by, proposals),
@@ -138,8 +167,11 @@ class _Encoder:
             "agreement": label.agreement,
             "confidence": label.confidence,
             "votes": [*map(_vote_of_proposal, proposals), *votes],
+            "history": history_of(history),
             "image_sha256": item.sha256,
             "mask_sha256": item.mask_sha256,
+            "image_size": self.sizes.get(item.image) if item.sha256 else None,
+            "mask_size": self._mask_size(item),
             "width": item.width,
             "height": item.height,
             "schema_version": label.schema_version,
@@ -147,6 +179,11 @@ class _Encoder:
         if item.marking == "boxes":
             row["boxes"] = list(map(list, item.boxes))
         return row
+
+    def _mask_size(self, item: Item) -> int | None:
+        sizes = [self.sizes.get(path) for path in mask_files(item.mask or "")] if item.mask else []
+        known = [size for size in sizes if size is not None]
+        return sum(known) if known and len(known) == len(sizes) else None
 
 
 def single_class(schema: Schema) -> Callable[[str, tuple[str, ...]], str | None]:
@@ -162,6 +199,27 @@ def single_class(schema: Schema) -> Callable[[str, tuple[str, ...]], str | None]
         return schema.categories[category].published_class(labels) if labels else None
 
     return class_of
+
+
+def history_of(reviews: Sequence[Review]) -> list[Decided]:
+    """Give every decision about one image by person, the oldest first, without notes, times of day and addresses."""
+    decided: list[Decided] = []
+    places: dict[tuple[str, str], int] = {}
+    for review in sorted(reviews, key=lambda review: (review.reviewer, *by_age(review))):
+        own = sum(reviewer == review.reviewer for reviewer, _ in places)
+        decided.append(
+            {
+                "who": review.reviewer,
+                "round": review.round,
+                "date": review.when[:10] if DAY.match(review.when) else None,
+                "said": review.verdict,
+                "labels": list(review.labels),
+                "sight": sight_of(review, reviews),
+                "place": places.setdefault((review.reviewer, review.desk), own + 1),
+                "schema_version": review.schema_version or None,
+            }
+        )
+    return decided
 
 
 def _with_pseudonyms(item: Item, label: Label, history: Sequence[Review], schema: Schema) -> Label:

@@ -135,7 +135,7 @@ def by_item(reviews: Iterable[Review]) -> dict[str, list[Review]]:
 def current_reviews(reviews: Iterable[Review]) -> list[Review]:
     """The latest decision of each reviewer of one item, by the reviewer's name; withdrawn decisions do not count."""
     latest: dict[str, Review] = {}
-    for review in sorted(_last_at_each_desk(reviews), key=_age):
+    for review in sorted(_last_at_each_desk(reviews), key=by_age):
         latest[review.reviewer] = review
     return [latest[name] for name in sorted(latest)]
 
@@ -146,7 +146,7 @@ def first_answers(reviews: Iterable[Review]) -> list[Review]:
     `unsure` is no answer. What was taken back does not count, and neither does an answer to a task that was sent
     because people had answered in an earlier round and not settled the image: such images are chosen for being hard.
     """
-    history = sorted(reviews, key=_age)
+    history = sorted(reviews, key=by_age)
     standing = {(review.reviewer, review.desk) for review in _last_at_each_desk(history)}
     answers = [
         review
@@ -181,7 +181,7 @@ def rows_that_differ(reviews: Iterable[Review]) -> list[tuple[Review, Review]]:
     """
     first: dict[tuple[str, str, int], Review] = {}
     pairs = []
-    for review in sorted(reviews, key=lambda review: (review.item_id, review.reviewer, _age(review))):
+    for review in sorted(reviews, key=lambda review: (review.item_id, review.reviewer, by_age(review))):
         before = first.setdefault((review.item_id, review.reviewer, review.round), review)
         if (before.verdict, before.labels) != (review.verdict, review.labels):
             pairs.append((before, review))
@@ -191,11 +191,12 @@ def rows_that_differ(reviews: Iterable[Review]) -> list[tuple[Review, Review]]:
 def _last_at_each_desk(reviews: Iterable[Review]) -> list[Review]:
     """The last row of each reviewer at each desk, unless it withdraws."""
     standing: dict[tuple[str, str], Review] = {}
-    for review in sorted(reviews, key=_age):
+    for review in sorted(reviews, key=by_age):
         standing[review.reviewer, review.desk] = review
     return [review for review in standing.values() if review.verdict != "withdrawn"]
 
 
-def _age(review: Review) -> tuple[object, ...]:
+def by_age(review: Review) -> tuple[object, ...]:
+    """Give what the reviews of one item are sorted by, the oldest first."""
     # Two branches of a repository may each add a row of the same round: the later row counts, in whatever order.
     return review.round, review.when, review.verdict, review.labels, review.note

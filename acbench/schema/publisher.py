@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ from acbench import licences
 from acbench.errors import AcbenchError
 from acbench.schema.nodes import NodeReader, Spot
 
-KEYS = ("home", "citation", "image_licence", "share_images", "contact")
+KEYS = ("home", "citation", "image_licence", "share_images", "licence_link", "contact")
+_ADDRESS = re.compile(r"https?://[^\s<>\"'`{}|\\^]+")
 _YES, _NO = ("yes", "true"), ("no", "false")
 
 
@@ -31,6 +33,9 @@ class Publisher:
     contact: str = ""
     """Where to report a wrong label: an address of the web or of mail, or a sentence. It is about the labels."""
 
+    licence_link: str = ""
+    """Address of a licence of the labels that nobody lists, such as `LicenseRef-acme`."""
+
     @property
     def given(self) -> tuple[str, ...]:
         """The keys that the schema has."""
@@ -39,7 +44,7 @@ class Publisher:
     @property
     def about_images(self) -> tuple[str, ...]:
         """Those of them that speak of the images."""
-        return tuple(key for key in self.given if key != "contact")
+        return tuple(key for key in self.given if key not in ("licence_link", "contact"))
 
     @property
     def web_home(self) -> str:
@@ -58,6 +63,7 @@ def read(reader: NodeReader, parts: Mapping[str, Spot], head: dict[str, str]) ->
         citation=reader.lines(parts.get("citation")),
         image_licence=image_licence,
         share_images=yes_or_no(reader, parts.get("share_images")),
+        licence_link=_address(reader, parts.get("licence_link")),
         contact=reader.text(parts.get("contact")),
     )
 
@@ -71,6 +77,14 @@ def _licence(reader: NodeReader, spot: Spot | None, text: str) -> str:
     except AcbenchError as error:
         reader.problem(spot, f"{error.message}: {error.hint}")
         return ""
+
+
+def _address(reader: NodeReader, spot: Spot | None) -> str:
+    """An address of the web; empty without one."""
+    text = reader.text(spot)
+    if spot is not None and text and not _ADDRESS.fullmatch(text):
+        reader.problem(spot, f"{text!r} is no address of the web, such as https://acme.example/licence")
+    return text
 
 
 def yes_or_no(reader: NodeReader, spot: Spot | None) -> bool | None:

@@ -30,7 +30,8 @@ MAX_BYTES = 4 << 20
 _KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
 _BOUNDARY = "boundary"
 """The kind of an entry of `changes` that tells classes apart, and departs from no label of the dataset."""
-_HEAD = ("benchmark", "version", "source", "title", "licence", "attribution", "about")
+HEAD = ("benchmark", "version", "source", "title", "licence", "attribution", "about")
+"""What a schema says of the benchmark as a whole."""
 _CLASS_KEYS = ("id", "name", "definition", "not", "source", "aliases", "negligible")
 _CATEGORY_TEXTS = ("name", "object", "normal", "guide")
 
@@ -118,7 +119,7 @@ def parse(text: str, name: str = "") -> tuple[Schema | None, list[Problem]]:
     shape = short_forms.misplaced_classes(top)
     if shape:
         return None, [Problem(top.line, "file", shape)]
-    parts = reader.mapping(top, required=("categories",), optional=(*_HEAD, "reading", *publisher.KEYS))
+    parts = reader.mapping(top, required=("categories",), optional=(*HEAD, "reading", *publisher.KEYS))
     head = _head(reader, parts, name)
     said = publisher.read(reader, parts, head)
     if "categories" not in parts:
@@ -141,7 +142,7 @@ def parse(text: str, name: str = "") -> tuple[Schema | None, list[Problem]]:
 
 def _head(reader: NodeReader, parts: Mapping[str, Spot], name: str) -> dict[str, str]:
     """What a schema says of the benchmark as a whole, with a value for everything that it leaves out."""
-    said = {key: text for key, spot in parts.items() if key in _HEAD and (text := reader.text(spot))}
+    said = {key: text for key, spot in parts.items() if key in HEAD and (text := reader.text(spot))}
     benchmark = said.get("benchmark") or benchmark_name(name or "unnamed")
     title = said.get("title") or readable(benchmark)
     defaults = {

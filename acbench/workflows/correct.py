@@ -14,6 +14,7 @@ from acbench.data.item_names import ItemNames
 from acbench.errors import AcbenchError, ReviewError
 from acbench.records import JOIN
 from acbench.release.entries import ReleaseEntry, read_entries, read_manifest
+from acbench.release.schema_file import released_schema
 from acbench.review.csv_queue import inert
 from acbench.review.decisions import (
     Decision,
@@ -58,14 +59,14 @@ def correct(
     """Add a row about an image of a release to a file.
 
     `release`: a folder, or ORG/NAME[@REVISION]. `image`: an item_id or a path. `label`: classes joined by ` + `, or a
-    verdict. `schema`: None for the bundled one, if the labels were made with it; without it only the classes that the
-    release has in that category are known. `reviewer`: who says so; empty to leave it to whoever takes the file.
+    verdict. `schema`: None for the bundled one, if the labels were made with it, or that of the release; without any
+    only the classes that the release has in that category are known. `reviewer`: who says so; empty to leave it to whoever takes the file.
 
     Raises AcbenchError, also if the release says so already or the file says something else of the image.
     """
     reader = open_release(release)
     manifest = read_manifest(reader)
-    schema = schema or bundled_schema(manifest)
+    schema = schema or bundled_schema(manifest) or released_schema(reader, manifest)
     if schema is not None and schema.benchmark != manifest.benchmark:
         raise AcbenchError(
             f"{release} is a release of {manifest.benchmark}, not of {schema.benchmark}", "--schema FILE"

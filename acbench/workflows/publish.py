@@ -12,7 +12,7 @@ from pathlib import Path
 from acbench import __version__, licences
 from acbench.data.ingest import describe, is_complete
 from acbench.errors import ReleaseError
-from acbench.integrations.huggingface.croissant import Croissant
+from acbench.integrations.huggingface.croissant import Croissant, page_of
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.integrations.huggingface.hub import Repository
 from acbench.release import manifest as manifests
@@ -23,9 +23,10 @@ from acbench.release.entries import ReleaseEntry, decode_rows, read_entries, rea
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Hub
 from acbench.release.manifest import Manifest, Previous, ReleaseFile
-from acbench.release.parquet import describe_shard, plan_shards, write_shard
+from acbench.release.parquet import describe_shard, file_sizes, plan_shards, write_shard
 from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
 from acbench.release.rows import Row, make_rows, numbering_of
+from acbench.release.schema_file import released_text
 from acbench.release.upload import Upload, UploadResult
 from acbench.release.verify.verify import Verified
 from acbench.review.history import by_item
@@ -44,6 +45,8 @@ from acbench.workflows.publish_checks import Ground, Losses, against_head, check
 from acbench.workflows.releases import check_folder, known_of
 from acbench.workflows.run import Run
 
+NO_REPO = "ORG/NAME"
+"""Stands in a card for a repository that nobody has named."""
 VERSION = f"{asking.VERSION}, 1"
 """Part of every key: see `propose.VERSION`."""
 
@@ -214,7 +217,7 @@ def _plan(run: Run, hub: Hub | None, options: PublishOptions, ground: Ground) ->
         images=images,
         version=ground.version,
         previous=ground.previous,
-        repo=hub.repo if hub else "ORG/NAME",
+        repo=hub.repo if hub else NO_REPO,
     )
 
 
@@ -255,7 +258,9 @@ def _rows(run: Run, labelled: Labelled, version: str) -> list[Row]:
     key = load_key(run.files.workspace / "pseudonyms.key") if names else b""
     reviews = anonymous(labelled.reviews, pseudonyms(names, key, version))
     proposed = labelled.proposed
-    return make_rows(proposed.dataset.items, labelled.labels, proposed.by_item, by_item(reviews), run.schema)
+    items = proposed.dataset.items
+    sizes = file_sizes(items, open_tree(proposed.dataset.root))
+    return make_rows(items, labelled.labels, proposed.by_item, by_item(reviews), run.schema, sizes)
 
 
 def _write_shards(run: Run, plan: _Plan, rows: list[Row]) -> dict[str, ReleaseFile]:
@@ -332,22 +337,24 @@ def _card_facts(
 
 
 def _write_texts(run: Run, picture: bytes, facts: CardFacts) -> Manifest:
-    """Write picture, card, Croissant metadata and manifest; gives the manifest with all files."""
+    """Write picture, schema, card, Croissant metadata and manifest; gives the manifest with all files."""
     manifest = facts.manifest
     about = " ".join(facts.schema.about.split())
     drawn = ReleaseFile(sha256=_write_text(run, manifests.PICTURE, picture), size=len(picture))
     manifest = dataclasses.replace(manifest, files={**manifest.files, manifests.PICTURE: drawn})
+    facts = dataclasses.replace(facts, manifest=manifest)
     texts = {
-        manifests.CARD: card(
-            dataclasses.replace(facts, manifest=manifest), DatasetsFormat().card_data(manifest)
-        ).encode(),
+        manifests.SCHEMA: released_text(facts.schema),
+        manifests.CARD: card(facts, DatasetsFormat().card_data(manifest)).encode(),
         manifests.CROISSANT: Croissant().describe(
             manifest,
-            repo=facts.repo,
+            page="" if facts.repo == NO_REPO else page_of(facts.repo),
             about=about,
             attribution=facts.source.attribution,
             citation=facts.schema.publisher.citation,
             home=facts.schema.publisher.web_home,
+            licence_link=facts.schema.publisher.licence_link,
+            date=manifest.date,
         ),
     }
     files = dict(manifest.files)

@@ -22,6 +22,7 @@ from acbench.release.diff import Change, counts, diff
 from acbench.release.entries import ReleaseReader, read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.manifest import NAME, Manifest
+from acbench.release.schema_file import released_schema
 from acbench.release.verify.files import unexpected
 from acbench.release.verify.findings import fault
 from acbench.release.verify.statements import Known
@@ -80,7 +81,7 @@ def check_release(name: str, revision: str | None, schema: Schema | None, consol
     `schema`: the label schema of the benchmark; None for the bundled one, if there is one.
     """
     folder, unexpected = _download(name, revision)
-    verified = check_folder(folder, known_of(schema), console)
+    verified = check_folder(folder, known_of(schema, folder), console)
     tag = revision or (None if Path(name).is_dir() else name.partition("@")[2])
     if tag and _TAG.fullmatch(tag) and tag != verified.manifest.tag:
         what = f"it says that it is version {verified.manifest.version}, and it was asked for as {tag}"
@@ -117,15 +118,25 @@ def check_folder(
     return verify(folder, DatasetsFormat(scratch), Croissant(), known, console.stage)
 
 
-def known_of(schema: Schema | None) -> Callable[[Manifest], Known]:
-    """Give a function that finds what is known of a release: by this schema, or by the bundled one of its name."""
+def known_of(schema: Schema | None, release: ReleaseReader | None = None) -> Callable[[Manifest], Known]:
+    """Give a function that finds what is known of a release.
+
+    By this schema; else by the bundled one of its name, if the labels were made with that; else by the schema that the
+    `release` holds.
+    """
 
     from acbench.workflows.card_scores import card_scores  # it reads releases, too
 
     def known(manifest: Manifest) -> Known:
-        mine = schema
+        mine, held = schema, False
         if mine is None and manifest.benchmark in schemas.names():
             mine = schemas.load(manifest.benchmark)
+        if schema is None and release is not None and (mine is None or mine.digest != manifest.schema_digest):
+            try:
+                found = released_schema(release, manifest)
+            except AcbenchError:
+                found = None  # the check of the schema says what is wrong with it
+            mine, held = found or mine, found is not None
         if mine is None:
             return Known(
                 source=_source(manifest.source, None), why_not=f"the schema of {manifest.benchmark} is unknown"
@@ -133,20 +144,42 @@ def known_of(schema: Schema | None) -> Callable[[Manifest], Known]:
         if (mine.benchmark, mine.digest) != (manifest.benchmark, manifest.schema_digest):
             why = f"it was made with another schema ({manifest.schema_digest}) than {mine.benchmark} {mine.digest}"
             return Known(source=_source(manifest.source, None), why_not=why)
-        source = _source(mine.source, mine)
+        source = _source(mine.source, mine, trusted=not held)
         own = source is not None and is_own(sources.get(mine.source))
-        return Known(schema=mine, source=source, own=own, acbench=__version__, scores=card_scores)
+        return Known(schema=mine, source=source, own=own, held=held, acbench=__version__, scores=card_scores)
 
     return known
 
 
-def _source(name: str, schema: Schema | None) -> Source | None:
-    """A source by its name, with what its schema says; None for one that is not known here."""
+def _source(name: str, schema: Schema | None, *, trusted: bool = True) -> Source | None:
+    """A source by its name, with what its schema says; None for one that is not known here.
+
+    `trusted`: False for a schema of a stranger: then its options for reading are not looked at.
+    """
     try:
-        source = sources.get(name, schema.reading if schema else None)
+        source = sources.get(name, schema.reading if schema and trusted else None)
         return origin(source, schema) if schema else source
     except AcbenchError:
         return None
+
+
+def load_schema(name: str, project: Path | None = None) -> Schema:
+    """Load a label schema: by the name of a benchmark, by the path of its file, or from a release.
+
+    `name`: also the folder of a release, or ORG/NAME[@REVISION] of a repository; its schema counts only if it is the
+    one that the labels were made with. `project`: a folder whose benchmarks have names, too. Raises AcbenchError.
+    """
+    is_release = Path(name).is_dir() or looks_like_repo(name.partition("@")[0])
+    if not is_release or Path(name).suffix in {".yaml", ".yml"}:
+        return schemas.load(name, project)
+    release = open_release(name)
+    manifest = read_manifest(release)
+    if (schema := released_schema(release, manifest)) is not None:
+        return schema
+    bundled = schemas.load(manifest.benchmark) if manifest.benchmark in schemas.names() else None
+    if bundled is None or bundled.digest != manifest.schema_digest:
+        raise ReleaseError(f"{release.name} was made before releases held their schema", "give the path of its file")
+    return bundled
 
 
 def diff_releases(before: str, after: str) -> ReleaseDiff:

@@ -25,6 +25,7 @@ from acbench.evaluation.truth import (
 from acbench.records import Item, Label, LabelStatus, Split
 from acbench.release.entries import ReleaseEntry, ReleaseReader, read_entries, read_manifest
 from acbench.release.manifest import Manifest
+from acbench.release.schema_file import released_schema
 from acbench.schema import Schema
 from acbench.storage import bundled as editions
 from acbench.storage import tables
@@ -98,15 +99,16 @@ _GIVE_ANOTHER = "give another release, --truth, or other categories of this one,
 def release_truth(release: ReleaseReader, schema: Schema | None, options: TruthOptions) -> Truth:
     """Make the truth from the test split of a release.
 
-    `schema`: None for the bundled one, if it is the very schema that the labels were made with. Without it the classes
-    are those of the release's `label` column, and their aliases are unknown.
+    `schema`: None for the very schema that the labels were made with: the bundled one, or that of the release. Releases
+    of format 2 hold none: the classes are then those of the `label` column, and their aliases are unknown.
 
     Raises ReleaseError or HubError if the release cannot be read, AcbenchError if the view needs the schema, and
     NothingToScore.
     """
     manifest = read_manifest(release)
     return truth_of_entries(
-        manifest, read_entries(release, manifest).values(), schema or bundled_schema(manifest), options,
+        manifest, read_entries(release, manifest).values(),
+        schema or bundled_schema(manifest) or released_schema(release, manifest), options,
         f"{manifest.title} {manifest.version}, {release.name}",
     )  # fmt: skip
 

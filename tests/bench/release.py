@@ -84,10 +84,12 @@ def images(root: Path, count: int) -> list[Row]:
         rows.append(
             {
                 "item_id": f"bench-bottle-{number:012x}", "image_path": path.relative_to(root).as_posix(),
-                "mask_path": None, "category": 0, "split": "test", "anomalous": True, "label": 1, "labels": [1],
-                "source_labels": ["chip"], "status": "accepted", "decided_by": "source_label",
+                "mask_path": None, "category": 0, "category_name": "bottle", "split": "test", "anomalous": True,
+                "label": 1, "label_name": "chip", "labels": [1],
+                "label_names": ["chip"], "source_labels": ["chip"], "status": "accepted", "decided_by": "source_label",
                 "reason": "the dataset's own label; no second witness", "agreement": None, "confidence": None,
-                "votes": votes, "image_sha256": hashlib.sha256(data).hexdigest(), "mask_sha256": None,
+                "votes": votes, "history": [], "image_size": len(data), "mask_size": None,
+                "image_sha256": hashlib.sha256(data).hexdigest(), "mask_sha256": None,
                 "width": 900, "height": 900, "schema_version": "1",
             }
         )  # fmt: skip

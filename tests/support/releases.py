@@ -38,7 +38,8 @@ def build(project: Path, benchmark: str = "visa_ac", *, images: bool | None = No
 
 def check(folder: Path) -> Verified:
     """What `acbench verify` makes of it."""
-    return verify(ReleaseFolder(folder), DatasetsFormat(), Croissant(), known_of(None), Screen().stage)
+    release = ReleaseFolder(folder)
+    return verify(release, DatasetsFormat(), Croissant(), known_of(None, release), Screen().stage)
 
 
 def wrong(verified: Verified) -> set[str]:

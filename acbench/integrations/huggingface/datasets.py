@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from acbench._util.machine import fault_of_machine
 from acbench.records import mask_files
-from acbench.release.columns import VOTE, Column, columns
+from acbench.release.columns import HISTORY, VOTE, Column, columns
 from acbench.release.entries import ReleaseEntry
-from acbench.release.manifest import ALL, Manifest, configurations
+from acbench.release.manifest import ALL, FORMAT, Manifest, configurations
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,11 +27,13 @@ MOST = 20
 _COMPARED = ("item_id", "category", "label", "labels", "status", "image_sha256")
 
 
-def features(categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False) -> Features:
-    """The features of a release's rows."""
+def features(
+    categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False, format: int = FORMAT
+) -> Features:
+    """The features of the rows of a release of a format."""
     from datasets import ClassLabel, Features, Image, List, Value
 
-    plain = {"text": "string", "flag": "bool", "integer": "int32", "number": "float64"}
+    plain = {"text": "string", "flag": "bool", "integer": "int32", "size": "int64", "number": "float64"}
 
     def feature(column: Column) -> FeatureType:
         match column.kind:
@@ -49,9 +51,11 @@ def features(categories: Sequence[str], classes: Sequence[str], *, images: bool,
                 return List(List(Value("int32")))
             case "votes":
                 return List({part.name: feature(part) for part in VOTE})
+            case "history":
+                return List({part.name: feature(part) for part in HISTORY})
         return Value(plain[column.kind])
 
-    return Features({column.name: feature(column) for column in columns(images=images, boxes=boxes)})
+    return Features({column.name: feature(column) for column in columns(images=images, boxes=boxes, format=format)})
 
 
 class DatasetsFormat:
@@ -64,10 +68,11 @@ class DatasetsFormat:
         self._scratch = scratch
 
     def arrow_schema(
-        self, categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False
-    ) -> pa.Schema:
+        self, categories: Sequence[str], classes: Sequence[str], *, images: bool, boxes: bool = False,
+        format: int = FORMAT,
+    ) -> pa.Schema:  # fmt: skip
         """Arrow schema with the features in its metadata, which make `datasets` read classes and images."""
-        return features(categories, classes, images=images, boxes=boxes).arrow_schema
+        return features(categories, classes, images=images, boxes=boxes, format=format).arrow_schema
 
     def card_data(self, manifest: Manifest) -> dict[str, Any]:
         """`configs` and `dataset_info` of the card: `all`, then one for each category that has rows."""
@@ -75,7 +80,9 @@ class DatasetsFormat:
         from datasets.info import DatasetInfosDict
         from huggingface_hub import DatasetCardData
 
-        form = features(manifest.categories, manifest.classes, images=manifest.images, boxes=manifest.boxes)
+        form = features(
+            manifest.categories, manifest.classes, images=manifest.images, boxes=manifest.boxes, format=manifest.format
+        )
         infos, configs = {}, []
         for config, splits in configurations(manifest).items():
             where = "*" if config == ALL else config

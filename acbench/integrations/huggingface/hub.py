@@ -21,7 +21,6 @@ from acbench.integrations.huggingface import writing
 from acbench.integrations.huggingface.waiting import bound_waits
 from acbench.release import leaderboard
 from acbench.release import manifest as manifests
-from acbench.release.beside import DATA, is_of_release
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Busy, Conflict, Head, HubError, Unclear
 
@@ -130,7 +129,7 @@ class Repository:
             files = self._files(commit)
             ours = [
                 path for path in files
-                if (is_of_release(path) and (manifests.shard_key(path) or not path.startswith(DATA)))
+                if path in (manifests.NAME, *manifests.TEXTS) or manifests.shard_key(path)
                 or (leaderboard.is_entry(path) and files[path][1] <= leaderboard.MAX_ANSWERS)
             ]  # fmt: skip
             if sum(files[path][1] for path in ours) > MAX_BYTES:
@@ -144,7 +143,7 @@ class Repository:
     def unexpected_files(self, commit: str) -> list[str]:
         """Files of the repository that no release has, and that were therefore not fetched."""
         with _hub_errors(self.repo):
-            known = {manifests.NAME, manifests.CARD, manifests.CROISSANT, manifests.PICTURE, ".gitattributes"}
+            known = {manifests.NAME, *manifests.TEXTS, ".gitattributes"}
             return sorted(
                 path for path in self._files(commit)
                 if path not in known and not manifests.shard_key(path) and not leaderboard.is_entry(path)

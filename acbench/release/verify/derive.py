@@ -13,6 +13,7 @@ from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review, Sight, 
 from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import Manifest
 from acbench.release.rows import single_class
+from acbench.release.verify import history
 from acbench.review.resolve import NOBODY, POLICY, resolve_item
 from acbench.schema import Schema
 
@@ -41,6 +42,12 @@ class Derivation:
         if row["schema_version"] != self.manifest.schema_version:
             said = str(row["schema_version"])[:40]
             yield "schema_version", f"it is of schema version {said!a}, the release of {self.manifest.schema_version}"
+        category = self.schema.category(entry.category) if self.schema else None
+        if self.manifest.format > 2:  # before, there were numbers alone, and no history
+            yield from _names(row, entry)
+            if why := _wrong_size(row):
+                yield "size", why
+            yield from (("history", why) for why in history.problems(row, category))
         votes = row["votes"] or []
         for vote in votes:
             named = (vote["kind"], vote["said"]) == ("dataset", "label")
@@ -49,7 +56,6 @@ class Derivation:
                 yield "anomalous", f"it is {state}, and the dataset's own vote is {', '.join(vote['labels'])}"
         if self.schema is None:
             return
-        category = self.schema.category(entry.category)
         if category is None:
             yield "label", f"the schema has no category {entry.category}"
             return
@@ -95,6 +101,26 @@ class Derivation:
             yield "votes", f"its votes are none that the policy knows: {type(error).__name__}"
             return
         yield from first
+
+
+def _names(row: Mapping[str, Any], entry: ReleaseEntry) -> Iterator[tuple[str, str]]:
+    """Tell where the names beside the numbers are others."""
+    pairs = (
+        ("category_name", row["category_name"], entry.category),
+        ("label_name", row["label_name"], entry.label),
+        ("label_names", tuple(row["label_names"] or ()), entry.labels),
+    )
+    for column, said, wanted in pairs:
+        if said != wanted:
+            yield "names", f"`{column}` is {str(said)[:80]!a}, by the number beside it {wanted!a}"
+
+
+def _wrong_size(row: Mapping[str, Any]) -> str:
+    for name in ("image", "mask"):
+        size = row[f"{name}_size"]
+        if size is not None and (size <= 0 or not row[f"{name}_sha256"]):
+            return f"the file of its {name} is said to have {size:,} bytes" + ("" if size <= 0 else ", and has no hash")
+    return ""
 
 
 def _wrong_hash(row: Mapping[str, Any], entry: ReleaseEntry) -> str:

@@ -71,8 +71,7 @@ def check_card(folder: ReleaseFolder, manifest: Manifest) -> Iterator[Finding]:
     except ReleaseError as error:
         yield fault(manifests.CARD, "card", error.message, error.hint)
         return
-    known = licences.get(manifest.licence)
-    expected = known.hub if known else "other"
+    expected = licences.hub_name(manifest.licence)
     if front.get("license") != expected:
         yield fault(manifests.CARD, "licence", f"the card says {front.get('license')!r}, the release {expected!r}")
     if _data_files(front) != _expected_data_files(manifest):

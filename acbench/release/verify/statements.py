@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import Manifest
 from acbench.release.pictures import Examples
 from acbench.release.rows import Row, numbering_of
+from acbench.release.schema_file import released_schema
 from acbench.release.standings import Standing
 from acbench.release.verify.files import CARD_BYTES
 from acbench.release.verify.findings import fault, unchecked
@@ -30,7 +30,6 @@ from acbench.schema import Schema
 
 PUBLISH_AGAIN = "do not use it; whoever made it can publish it again"
 SCHEMA_MAY_DIFFER = "give the schema as it was: its attribution, home and citation are in the card; else do not use it"
-_REPO = re.compile(r"https://huggingface\.co/datasets/([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)")
 _PART = "> **A part of the source dataset.**"
 """Begins the line about what is not in the tables: which images of the source are missing."""
 ScoresOf = Callable[[Manifest, Collection[ReleaseEntry], Sequence[Row], Schema], Sequence[Standing]]
@@ -47,6 +46,8 @@ class Known:
     """Its dataset, with what the schema says of it."""
     own: bool = False
     """Whether the dataset is the publisher's own."""
+    held: bool = False
+    """Whether the schema is the one that the release holds, and nothing else is known of it here."""
     why_not: str = ""
     """Why the schema is not known."""
     acbench: str = ""
@@ -61,6 +62,9 @@ def check_names(manifest: Manifest, known: Known) -> Iterator[Finding]:
     if schema is None:
         what = f"labels against schema and votes, and the card: {known.why_not}"
         yield unchecked(manifests.NAME, what, "acbench verify … --schema FILE, with the schema of the benchmark")
+    elif known.held:
+        what = "whether its label schema is the publisher's: the release was checked by the one that it holds"
+        yield unchecked(manifests.SCHEMA, what, "acbench verify … --schema FILE, with the schema of the benchmark")
     if manifest.policy != POLICY:
         what = f"status and reason by the policy {manifest.policy[:80]}: this acbench has {POLICY}"
         yield unchecked(manifests.NAME, what, "use the version of acbench that made the release")
@@ -82,6 +86,22 @@ def check_names(manifest: Manifest, known: Known) -> Iterator[Finding]:
             said, true = (f"{len(each)}" if isinstance(each, tuple) else f"{each}" for each in (said, true))
             kind = "licence" if "licence" in what else "statement"
             yield fault(manifests.NAME, kind, f"it says {what} {said}, and it is {true}", PUBLISH_AGAIN)
+
+
+def check_schema(folder: ReleaseFolder, manifest: Manifest, known: Known) -> Iterator[Finding]:
+    """Report a label schema that is missing, or is not the one that the labels were made with."""
+    if manifest.format > 2 and manifests.SCHEMA not in manifest.files:
+        yield fault(manifests.SCHEMA, "label_schema", "the release does not hold it", PUBLISH_AGAIN)
+        return
+    try:
+        held = released_schema(folder, manifest)
+    except ReleaseError as error:
+        yield fault(manifests.SCHEMA, "label_schema", error.message, error.hint)
+        return
+    mine = known.schema
+    if held is not None and mine is not None and (held, held.publisher) != (mine, mine.publisher):
+        what = "it says something else than the schema of that name here, although their digests are the same"
+        yield fault(manifests.SCHEMA, "label_schema", what, PUBLISH_AGAIN)
 
 
 def check_texts(
@@ -108,14 +128,13 @@ def check_texts(
         yield fault(manifests.CARD, "card", f"it does not say that this is version {manifest.version}", PUBLISH_AGAIN)
     if known.schema is None or known.source is None or not entries:
         return
-    if len(rows) != len(entries) or manifest.acbench != known.acbench:
+    if len(rows) != len(entries) or manifest.acbench != known.acbench or manifest.format != manifests.FORMAT:
         made = f"acbench {manifest.acbench or 'of an earlier version'} wrote it, this is {known.acbench}"
         why = made if len(rows) == len(entries) else f"more than {len(rows):,} rows"
         yield unchecked(manifests.CARD, f"card and Croissant metadata against the tables: {why}", "use that version")
         return
-    found = _REPO.search(str(said.get("url")))
-    repo = found[1] if found else "ORG/NAME"
-    facts = _facts(manifest, entries, rows, known.schema, known.source, known.own, repo)
+    page, repo = libraries[1].page(said)
+    facts = _facts(manifest, entries, rows, known.schema, known.source, known.own, repo or "ORG/NAME")
     try:
         if known.scores is not None:
             facts = replace(facts, scores=known.scores(manifest, list(entries.values()), rows, known.schema))
@@ -127,8 +146,8 @@ def check_texts(
     yield from _compared(text, true_card, manifest, again)
     publisher = known.schema.publisher
     true_croissant = libraries[1].describe(
-        manifest, repo=repo, about=" ".join(known.schema.about.split()), attribution=known.source.attribution,
-        citation=publisher.citation, home=publisher.web_home,
+        manifest, page=page, about=" ".join(known.schema.about.split()), attribution=known.source.attribution,
+        citation=publisher.citation, home=publisher.web_home, licence_link=publisher.licence_link, date=manifest.date,
     )  # fmt: skip
     for key, value in json.loads(true_croissant).items():
         if said.get(key) != value:

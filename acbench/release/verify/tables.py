@@ -57,7 +57,9 @@ def read_tables(
     derive: Derive,
 ) -> TableContents:
     """Read and check every row; `take_image` gets every image file whose hash is right, `derive` every row."""
-    schema = library.arrow_schema(manifest.categories, manifest.classes, images=manifest.images, boxes=manifest.boxes)
+    schema = library.arrow_schema(
+        manifest.categories, manifest.classes, images=manifest.images, boxes=manifest.boxes, format=manifest.format
+    )
     reader = _Reader(folder, manifest, schema, take_image, derive, TableContents())
     shards = sorted(manifest.shards().items())
     for done, (path, file) in enumerate(shards, start=1):
@@ -122,8 +124,11 @@ class _Reader:
             yield fault(path, "misplaced", f"{entry.item_id} is of {entry.category}, {entry.split}")
         if why := _label_problem(entry):
             yield fault(path, "label", f"{entry.item_id}: {why}")
-        for kind, detail in self.derive(row, entry):
-            yield fault(path, kind, f"{entry.item_id}: {detail}")
+        try:
+            for kind, detail in self.derive(row, entry):
+                yield fault(path, kind, f"{entry.item_id}: {detail}")
+        except (TypeError, KeyError, AttributeError):
+            yield fault(path, "row", f"{entry.item_id}: something is missing in its votes or its history")
         if self.manifest.rows <= KEPT_ROWS:
             kept = {key: value for key, value in row.items() if key not in IMAGES}
             self.contents.rows.append(cast("Row", kept))
@@ -141,6 +146,10 @@ class _Reader:
                 yield fault(path, "no_image", f"{entry.item_id}: the {column} is not in it")
             elif not united and hashlib.sha256(data).hexdigest() != sha256:
                 yield fault(path, "other_image", f"{entry.item_id}: the {column} is not the one that was hashed")
+            elif not united and row.get(f"{column}_size") not in (None, len(data)):
+                yield fault(
+                    path, "size", f"{entry.item_id}: its {column} has {len(data):,} bytes, and not as many as said"
+                )
             elif column == "image" or united:
                 try:
                     header = imaging.probe(data)

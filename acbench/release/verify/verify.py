@@ -22,7 +22,7 @@ from acbench.release.verify import duplicates
 from acbench.release.verify.derive import Derivation
 from acbench.release.verify.files import check_card, check_files, check_licence
 from acbench.release.verify.findings import UNCHECKED, fault, unchecked
-from acbench.release.verify.statements import Known, check_names, check_picture, check_texts
+from acbench.release.verify.statements import Known, check_names, check_picture, check_schema, check_texts
 from acbench.release.verify.tables import read_tables
 from acbench.storage.typed_json import to_json
 
@@ -98,7 +98,7 @@ def verify(
     derivation = Derivation(manifest, known.schema)
     with show_stage("hash files") as progress:
         findings = [*check_files(folder, manifest), *check_licence(manifest), *check_card(folder, manifest)]
-        findings += check_names(manifest, known)
+        findings += [*check_names(manifest, known), *check_schema(folder, manifest, known)]
         progress(len(manifest.files), len(manifest.files))
     if CROISSANT in manifest.files and manifest.files[CROISSANT].size > MAX_BYTES:
         findings.append(fault(CROISSANT, "croissant", f"it is larger than {MAX_BYTES >> 20} MiB", _UNEXPLAINED))

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from acbench._util import markdown as md
 from acbench._util import templates
 from acbench.release.card_facts import CardFacts
 from acbench.release.card_front import SIZES, creators, size
@@ -62,10 +63,10 @@ def test_the_creators_are_those_who_made_the_labels(labels: list[Any], expected:
     ("contact", "shown"),
     [
         ("labels@example.org", "<labels@example.org>"),
-        ("https://example.org/labels?to=ada", "<https://example.org/labels?to=ada>"),
+        ("https://example.org/labels?to=ada", "https://example.org/labels?to=ada"),
         ("", "[the discussions of this repository](https://huggingface.co/datasets/my-org/x/discussions)"),
-        ("write to *Ada* <script>", "write to \\*Ada\\* &#60;script&#62;"),
-        ("https://example.org/)[x](javascript:", "https://example.org/\\)\\[x\\]\\(javascript:"),
+        ("write to *Ada* <script>", md.escaped("write to *Ada* <script>")),
+        ("https://example.org/)[x](javascript:", md.escaped("https://example.org/)[x](javascript:")),
     ],
 )
 def test_where_to_report_is_an_address_or_plain_text(contact: str, shown: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from acbench._util.markdown import escaped
 from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.records import Review, item_id, mask_hash, united
@@ -356,7 +357,7 @@ def test_the_card_says_what_the_schema_settled_for_its_categories_alone(mvtec: P
     _, _, reasons = (built.folder / "README.md").read_text().partition("Why, as the label schema says:\n\n")
     said = reasons.partition("\n\n")[0].splitlines()
     assert len(said) == len(BOTTLE.boundaries) > 0
-    assert said[0] == f"- bottle: `broken_large` / `broken_small`: {BOTTLE.boundaries[0].reason}"
+    assert said[0] == f"- bottle: `broken_large` / `broken_small`: {escaped(BOTTLE.boundaries[0].reason)}"
 
 
 def test_the_card_counts_classes_in_one_way(visa: Path) -> None:

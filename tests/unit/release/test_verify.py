@@ -174,6 +174,8 @@ def test_a_licence_that_is_laxer_than_the_images_is_found(release: Path) -> None
         (lambda row, n: {**row, "image": {"bytes": b"x", "path": ""}}, "other_image"),
         (lambda row, n: {**row, "mask": row["image"], "mask_sha256": "0" * 64}, "other_image"),
         (lambda row, n: {**row, "width": 7}, "size"),
+        (lambda row, n: {**row, "image_size": 7}, "size"),
+        (lambda row, n: {**row, "mask_size": 7 if row["mask"] else None}, "size"),
     ],
 )
 def test_a_row_that_cannot_be_is_found(
@@ -211,7 +213,7 @@ def test_croissant_metadata_of_something_else_are_found(release: Path) -> None:
 def test_the_same_file_twice_is_told_across_splits_and_labels(release: Path) -> None:
     train = "data/candle/train-00000-of-00001.parquet"
     stolen = pq.read_table(release / train).to_pylist()[0]
-    same = ("image", "image_sha256", "width", "height")
+    same = ("image", "image_sha256", "image_size", "width", "height")
     change(release, lambda row, n: {**row, **{name: stolen[name] for name in same}} if row["label"] else row)
     found = told(check(release), "duplicate_across_splits_other_label")
     assert found and "across train and test, with different labels" in found[0].detail
@@ -227,7 +229,8 @@ def test_a_picture_saved_anew_is_told_as_alike(release: Path) -> None:
         picture.save(file, "PNG")
     again = {"bytes": file.getvalue(), "path": "again.png"}
     sha256 = hashlib.sha256(again["bytes"]).hexdigest()
-    change(release, lambda row, n: {**row, "image": again, "image_sha256": sha256} if n == 1 else row)
+    saved = {"image": again, "image_sha256": sha256, "image_size": len(file.getvalue())}
+    change(release, lambda row, n: {**row, **saved} if n == 1 else row)
     (found,) = told(check(release), "look_alike")
     assert rows[0]["image_path"] in found.path + found.detail
 

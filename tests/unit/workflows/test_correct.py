@@ -93,6 +93,8 @@ def test_without_the_schema_the_classes_of_the_release_are_known(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("acbench.workflows.correct.bundled_schema", lambda manifest: None)
+    assert correct(project, tmp_path / "held.csv", IMAGE, "broken_small").status == 0, "the release holds its schema"
+    monkeypatch.setattr("acbench.workflows.correct.released_schema", lambda release, manifest: None)
     file = tmp_path / "corrections.csv"
     assert "--schema FILE" in correct(project, file, IMAGE, "broken_small").err
     assert correct(project, file, IMAGE, "contamination").status == 0
