@@ -59,8 +59,9 @@ def correct(
     """Add a row about an image of a release to a file.
 
     `release`: a folder, or ORG/NAME[@REVISION]. `image`: an item_id or a path. `label`: classes joined by ` + `, or a
-    verdict. `schema`: None for the bundled one, if the labels were made with it, or that of the release; without any
-    only the classes that the release has in that category are known. `reviewer`: who says so; empty to leave it to whoever takes the file.
+    verdict. `schema`: None for the bundled one, if the labels were made with it, or that of the release; without any,
+    only the classes that the release has in that category are known. `reviewer`: who says so; empty to leave it to
+    whoever takes the file.
 
     Raises AcbenchError, also if the release says so already or the file says something else of the image.
     """
