@@ -10,18 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from acbench._util.backoff import Backoff
 from acbench.errors import ReleaseError
 from acbench.release import manifest as manifests
 from acbench.release.beside import beside, foreign, is_of_release, refuse_foreign
 from acbench.release.hub import Busy, Conflict, Head, Hub, HubError, Unclear
 from acbench.release.manifest import Manifest
+from acbench.release.patience import Patience
 from acbench.release.versions import bumped
-
-ATTEMPTS = 6
-BACKOFF = Backoff(first=2.0)
-LONGEST_WAIT = 600.0
-"""Seconds; if a hub asks for a longer wait, the upload ends with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +46,7 @@ class Upload:
 
     def run(self) -> UploadResult:
         """Upload it. Raises HubError or ReleaseError; it is safe to run again at any moment."""
-        committed, failures = False, 0
+        committed, patience = False, Patience(self.note, self.wait)
         while True:
             try:
                 head = self._head()
@@ -67,13 +62,7 @@ class Upload:
                 self.hub.commit(self.folder, self._paths(), sorted(removed), head.commit, self._title())
                 committed = True
             except (Conflict, Unclear, Busy) as error:
-                failures += 1
-                if failures == ATTEMPTS:
-                    public = f"; {self._public}" if committed else ""
-                    raise HubError(
-                        f"{error.message}; {ATTEMPTS} attempts have failed{public}", "run the same command again later"
-                    ) from None
-                self._pause(error, failures)
+                patience.spend(error, f"; {self._public}" if committed else "")
 
     def rehearse(self) -> list[str]:
         """Find out what `run` would refuse, changing nothing; lists files beside the release, which stay.
@@ -145,19 +134,6 @@ class Upload:
             f"somebody else published {what} to {self.hub.repo} while this release was made",
             f"see what changed (acbench diff {self.hub.repo} {folder}), then run the same command again",
         )
-
-    def _pause(self, error: HubError, failures: int) -> None:
-        seconds = BACKOFF.seconds(failures)
-        if isinstance(error, Conflict):
-            seconds = min(seconds, 1.0)
-        if isinstance(error, Busy) and error.seconds is not None:
-            seconds = error.seconds
-        if seconds > LONGEST_WAIT:
-            wanted = f"{seconds:,.0f} s"
-            told = error.message if wanted in error.message else f"{error.message}: it wants {wanted} of patience"
-            raise HubError(told, "run the same command again then")
-        self.note(f"{error.message}; looking again in {seconds:.0f} s")
-        self.wait(seconds)
 
     def _paths(self) -> list[str]:
         return [*sorted(self.manifest.files), manifests.NAME]

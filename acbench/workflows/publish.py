@@ -27,6 +27,7 @@ from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
 from acbench.release.rows import Row, make_rows, numbering_of
 from acbench.release.upload import Upload, UploadResult
 from acbench.release.verify.verify import Verified
+from acbench.release.version_list import with_release
 from acbench.review.history import by_item
 from acbench.review.resolve import POLICY
 from acbench.schema import Schema
@@ -159,6 +160,8 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
     after = {entry.item_id: entry for entry in decode_rows(rows, manifest)}
     losses = against_head(hub, ground, after, manifest) if hub else None
     changes = _changes(hub, ground, losses, after) if hub else None
+    versions = with_release(ground.earlier, ground.version, ground.date, changes)
+    manifest = dataclasses.replace(manifest, versions=versions)
     manifest = _write_texts(run, _card_facts(run, plan, manifest, rows, list(after.values()), changes))
     _remove_others(release_folder(run), {*manifest.files, manifests.NAME})
     return BuiltRelease(

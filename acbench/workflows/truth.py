@@ -30,6 +30,7 @@ from acbench.storage import bundled as editions
 from acbench.storage import tables
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows import settings as kept_settings
+from acbench.workflows.releases import deprecation
 
 TEST = "test"
 """The split that is scored."""
@@ -101,6 +102,8 @@ def release_truth(release: ReleaseReader, schema: Schema | None, options: TruthO
     `schema`: None for the bundled one, if it is the very schema that the labels were made with. Without it the classes
     are those of the release's `label` column, and their aliases are unknown.
 
+    A deprecated release is scored against all the same, and its description says so.
+
     Raises ReleaseError or HubError if the release cannot be read, AcbenchError if the view needs the schema, and
     NothingToScore.
     """
@@ -108,6 +111,8 @@ def release_truth(release: ReleaseReader, schema: Schema | None, options: TruthO
     schema = schema or _bundled_schema(manifest)
     entries = [_checked_entry(entry) for entry in read_entries(release, manifest).values()]
     description = f"{manifest.title} {manifest.version}, {release.name}"
+    if told := deprecation(release, manifest):
+        description += f". {told}"
     if schema is None:
         if options.view != "published":
             raise AcbenchError(f"{description}: sets of classes need the schema", "acbench score SCHEMA.yaml --truth …")

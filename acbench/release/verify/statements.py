@@ -22,6 +22,7 @@ from acbench.release.manifest import Manifest
 from acbench.release.rows import Row, numbering_of
 from acbench.release.verify.files import CARD_BYTES
 from acbench.release.verify.findings import fault, unchecked
+from acbench.release.version_list import advice, problems
 from acbench.review.resolve import POLICY
 from acbench.schema import Schema
 
@@ -70,6 +71,10 @@ def check_names(manifest: Manifest, known: Known) -> Iterator[Finding]:
             ("categories", manifest.categories, numbering.categories),
             ("classes", manifest.classes, numbering.classes),
         ]
+    for problem in problems(manifest):
+        yield fault(manifests.NAME, "versions", problem, PUBLISH_AGAIN)
+    if deprecated := advice(manifest.version, manifest):
+        yield Finding(path=manifests.NAME, kind="deprecated", detail=deprecated)
     for what, said, true in pairs:
         if said != true:
             said, true = (f"{len(each)}" if isinstance(each, tuple) else f"{each}" for each in (said, true))

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from acbench.errors import SourceError
-from acbench.integrations.huggingface.hub import _as_ours, looks_like_repo, shown
+from acbench.integrations.huggingface.hub import looks_like_repo
 from acbench.integrations.huggingface.images import HubImages
+from acbench.integrations.huggingface.troubles import as_ours, shown
 from acbench.integrations.huggingface.writing import why_not
 from acbench.release.hub import Busy, Conflict, HubError, Unclear
 
@@ -73,14 +74,14 @@ def answer(status: int, **headers: str) -> Exception:
     ],
 )  # fmt: skip
 def test_troubles_of_the_hub_are_what_they_are(error: Exception, doing: str, kind: type, told: str) -> None:
-    ours = _as_ours(error, "my-org/x", None, doing)
+    ours = as_ours(error, "my-org/x", None, doing)
     assert type(ours) is kind
     assert told in str(ours)
     assert "example" not in str(ours)
 
 
 def test_a_wait_that_the_hub_asks_for_is_kept() -> None:
-    busy = _as_ours(answer(503, **{"Retry-After": "3600"}), "my-org/x", None, "write")
+    busy = as_ours(answer(503, **{"Retry-After": "3600"}), "my-org/x", None, "write")
     assert isinstance(busy, Busy) and busy.seconds == 3600
 
 

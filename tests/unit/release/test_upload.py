@@ -11,7 +11,8 @@ from acbench.errors import ReleaseError
 from acbench.release import manifest as manifests
 from acbench.release.hub import Busy, Conflict, HubError, Unclear
 from acbench.release.manifest import Manifest, ReleaseFile
-from acbench.release.upload import ATTEMPTS, Upload, UploadResult
+from acbench.release.patience import ATTEMPTS
+from acbench.release.upload import Upload, UploadResult
 from acbench.testing import Failure, FailurePlan, FakeHub
 
 CALLS = [("at", 0), ("create", 0), ("at", 1), ("commit", 0), ("at", 2), ("tag", 0)]
