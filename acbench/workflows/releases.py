@@ -17,7 +17,7 @@ from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface.croissant import Croissant
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.integrations.huggingface.hub import Repository, looks_like_repo
-from acbench.integrations.huggingface.remote import Remote
+from acbench.integrations.huggingface.remote import deprecation
 from acbench.records import Finding
 from acbench.release.diff import Change, counts, diff
 from acbench.release.entries import ReleaseReader, read_entries, read_manifest
@@ -27,7 +27,6 @@ from acbench.release.verify.files import unexpected
 from acbench.release.verify.findings import fault, unchecked
 from acbench.release.verify.statements import Known
 from acbench.release.verify.verify import Verified, verify
-from acbench.release.version_list import advice
 from acbench.schema import Schema
 from acbench.workflows.origin import is_own, origin
 
@@ -148,15 +147,6 @@ def diff_releases(before: str, after: str, note: Callable[[str], None]) -> Relea
         for reader, manifest in zip(readers, manifests, strict=True)
     )
     return ReleaseDiff(before=first, after=second, changes=diff(old, new))
-
-
-def deprecation(release: ReleaseReader, manifest: Manifest) -> str:
-    """Say that a release is deprecated, by its own list or by the newest one on the Hub; empty if it may be used, or if
-    no newer list is in reach."""
-    newest = release.newest() if isinstance(release, Remote) else None
-    if newest is None or newest.benchmark != manifest.benchmark:
-        newest = manifest
-    return advice(manifest.version, newest)
 
 
 def _download(name: str, revision: str | None) -> tuple[ReleaseFolder, list[Finding]]:

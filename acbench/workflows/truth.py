@@ -22,6 +22,7 @@ from acbench.evaluation.truth import (
     truth_of_labels,
     truth_of_rows,
 )
+from acbench.integrations.huggingface.remote import deprecation
 from acbench.records import Item, Label, LabelStatus, Split
 from acbench.release.entries import ReleaseEntry, ReleaseReader, read_entries, read_manifest
 from acbench.release.manifest import Manifest
@@ -30,7 +31,6 @@ from acbench.storage import bundled as editions
 from acbench.storage import tables
 from acbench.storage.project import BenchmarkFiles
 from acbench.workflows import settings as kept_settings
-from acbench.workflows.releases import deprecation
 
 TEST = "test"
 """The split that is scored."""

@@ -32,16 +32,23 @@ def file_of(repo: str, commit: str, path: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
+def repo_of(commit: str) -> str | None:
+    """Give the repository that a commit in the cache belongs to; None if none is known, or several are."""
+    found = list(_cache().glob(f"datasets--*--*/snapshots/{commit}")) if COMMIT.fullmatch(commit) else []
+    _, org, name = found[0].parts[-3].split("--", 2) if len(found) == 1 else ("", "", "")
+    return f"{org}/{name}" if org and name else None
+
+
 def snapshot_of(repo: str, commit: str) -> tuple[Path, Path]:
     """Give the folder of a commit, whose files are links, and the folder that the links lead into."""
     return _snapshot(repo, commit), _cache()
 
 
 def not_kept(repo: str, revision: str | None, what: str, why: str) -> HubError:
-    """Make the error for what is neither in the cache nor to be had. `why`: why the hub is out of reach."""
+    """Make the error for what the cache lacks and nobody can fetch. `why`: why the hub is out of reach."""
     asked = f" --revision {revision}" if revision else ""
     return HubError(
-        f"{why}, and {what} is not in the download cache ({_cache()})",
+        f"{why}, and the download cache ({_cache()}) lacks {what}",
         f"where the hub is in reach, run once: acbench verify {repo}{asked}   It keeps the whole release there, for"
         " load_dataset too",
     )

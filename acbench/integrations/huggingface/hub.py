@@ -147,7 +147,7 @@ class Repository:
         if besides is None:
             named = manifests.parse(remote.read(manifests.NAME, manifests.MAX_BYTES)).files
             if missing := [name for name in named if cached.file_of(self.repo, remote.commit, name) is None]:
-                what = f"{len(missing):,} of {len(named):,} files of {remote.name}, such as {missing[0]},"
+                what = f"{len(missing):,} of {len(named):,} files of {remote.name}, such as {missing[0]}"
                 raise cached.not_kept(self.repo, revision, what, remote.offline)
         folder = ReleaseFolder(path, name=f"{self.repo}@{remote.commit[:8]}", fence=cache)
         return Downloaded(folder, remote.commit, remote, besides)

@@ -12,7 +12,9 @@ from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface import cached
 from acbench.integrations.huggingface.troubles import hub_errors
 from acbench.release import manifest as manifests
+from acbench.release.entries import ReleaseReader
 from acbench.release.hub import Busy, Unclear
+from acbench.release.version_list import advice
 
 MAX_FILES = 20_000
 """Files in a repository, at most; one with more is no release."""
@@ -136,6 +138,15 @@ class Remote:
             hint = "is it a release of acbench? acbench verify ORG/NAME"
             raise ReleaseError(f"{self.name} has no {path}, or is not there", hint)
         return download(self.repo, self.commit, self.asked, path) if self._files()[path].size <= KEPT else None
+
+
+def deprecation(release: ReleaseReader, manifest: manifests.Manifest) -> str:
+    """Say that a release is deprecated, by its own list or by the newest one on the Hub; empty if it may be used, or if
+    no newer list is in reach."""
+    newest = release.newest() if isinstance(release, Remote) else None
+    if newest is None or newest.benchmark != manifest.benchmark:
+        newest = manifest
+    return advice(manifest.version, newest)
 
 
 def download(repo: str, commit: str, asked: str | None, path: str) -> Path:
