@@ -46,20 +46,21 @@ class Upload:
 
     def run(self) -> UploadResult:
         """Upload it. Raises HubError or ReleaseError; it is safe to run again at any moment."""
-        committed, patience = False, Patience(self.note, self.wait)
+        mine, committed, patience = "", False, Patience(self.note, self.wait)
         while True:
             try:
                 head = self._head()
                 if (taken := head.tags.get(self.manifest.tag)) is not None:
                     return UploadResult(self._the_same(taken), already_there=not committed)
-                if self.holds(head):
-                    self._tag(head.commit)
-                    return UploadResult(head.commit, already_there=False)
+                mine = mine or self._commit_in(head)
+                if mine:
+                    self._tag(mine)
+                    return UploadResult(mine, already_there=False)
                 self._refuse_other_release(head)
                 theirs = foreign(head, self.manifest.benchmark)
                 removed = {path for path in head.files if is_of_release(path) or path in theirs} - set(self._paths())
                 self.note(f"uploading {len(self._paths()):,} files to {self.hub.repo}")
-                self.hub.commit(self.folder, self._paths(), sorted(removed), head.commit, self._title())
+                mine = self.hub.commit(self.folder, self._paths(), sorted(removed), head.commit, self._title())
                 committed = True
             except (Conflict, Unclear, Busy) as error:
                 patience.spend(error, f"; {self._public}" if committed else "")
@@ -74,9 +75,20 @@ class Upload:
             return []
         if (taken := head.tags.get(self.manifest.tag)) is not None:
             self._the_same(taken)
-        elif not self.holds(head):
+        elif not self._commit_in(head):
             self._refuse_other_release(head)
         return [path for path in beside(head.files) if path not in foreign(head, self.manifest.benchmark)]
+
+    def _commit_in(self, head: Head) -> str:
+        """The commit of this release, if it is the head, or if the release at the head came right after it; else empty:
+        an earlier run may have been stopped before it set the tag."""
+        if self.holds(head):
+            return head.commit
+        before = head.manifest.previous if head.manifest else None
+        if before is None or before.version != self.manifest.version:
+            return ""
+        there = self.hub.at(before.commit)
+        return there.commit if there is not None and self.holds(there) else ""
 
     def holds(self, head: Head) -> bool:
         """Whether a commit holds exactly this release, whatever lies beside it."""

@@ -15,7 +15,7 @@ from acbench.integrations.huggingface.hub import Repository
 from acbench.release import manifest as manifests
 from acbench.release.beside import refuse_foreign
 from acbench.release.card_versions import marked
-from acbench.release.hub import Busy, Conflict, Head, Hub, HubError, Unclear
+from acbench.release.hub import Busy, Conflict, Head, Hub, Unclear
 from acbench.release.manifest import Manifest, ReleaseFile
 from acbench.release.patience import Patience
 from acbench.release.verify.files import CARD_BYTES
@@ -127,8 +127,4 @@ def _commit(hub: Hub, manifest: Manifest, card: str, parent: str, title: str) ->
         described = ReleaseFile(sha256=sha256_file(folder / manifests.CARD), size=len(card.encode()))
         whole = dataclasses.replace(manifest, files={**manifest.files, manifests.CARD: described})
         (folder / manifests.NAME).write_bytes(whole.to_bytes())
-        hub.commit(folder, [manifests.CARD, manifests.NAME], [], parent, title)
-    head = hub.at()
-    if head is None:
-        raise HubError(f"{hub.repo} is gone", "look at it on the hub")
-    return head.commit
+        return hub.commit(folder, [manifests.CARD, manifests.NAME], [], parent, title)

@@ -27,6 +27,7 @@ from acbench.release.verify.files import unexpected
 from acbench.release.verify.findings import fault, unchecked
 from acbench.release.verify.statements import Known
 from acbench.release.verify.verify import Verified, verify
+from acbench.release.version_list import advice
 from acbench.schema import Schema
 from acbench.workflows.origin import is_own, origin
 
@@ -160,8 +161,11 @@ def _download(name: str, revision: str | None) -> tuple[ReleaseFolder, list[Find
     if got.besides is None:
         missing = f"what else the repository holds, and whether the version is deprecated: {got.remote.offline}"
         findings.append(unchecked(NAME, missing, "verify again where the hub is in reach"))
-    elif told := deprecation(got.remote, read_manifest(got.folder)):
-        findings.append(Finding(path=NAME, kind="deprecated", detail=told))
+    else:
+        manifest = read_manifest(got.folder)
+        told = deprecation(got.remote, manifest)
+        if told and told != advice(manifest.version, manifest):  # what it says itself, the checks report
+            findings.append(Finding(path=NAME, kind="deprecated", detail=told))
     return got.folder, findings
 
 

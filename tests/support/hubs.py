@@ -6,13 +6,18 @@ import hashlib
 import json
 import os
 import random
+import select
 import shutil
+import signal
 import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from acbench.records import item_id
-from tests.support.commands import Done, acbench, finish, python, start
+from tests.support.commands import Done, acbench, environment, finish, python, start
 from tests.support.loopback_hub import TOKEN, LoopbackHub
 
 REPO = "my-org/visa-ac"
@@ -57,6 +62,91 @@ except AcbenchError as error:
 print("again" if done.already_there else "published")
 """
 """The last step of `acbench publish`, of a release that was built before."""
+
+FORKS = """
+import json, os, sys, traceback
+import huggingface_hub, huggingface_hub.file_download
+import acbench.integrations.huggingface.hub, acbench.release.upload
+
+for line in sys.stdin:
+    arguments = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        file = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for stream in (1, 2):
+            os.dup2(file, stream)
+        sys.argv, code = ["-c", *arguments], sys.argv[1]
+        try:
+            exec(code)
+        except BaseException:
+            traceback.print_exc()
+            sys.stdout.flush()
+            os._exit(1)
+        sys.stdout.flush()
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Runs a program again and again, in forks of a process that has imported what it needs."""
+
+
+class ForkedUploads:
+    """Uploads by LFS from one machine, each in a process of its own, that can be killed. A context manager."""
+
+    def __init__(self, hub: LoopbackHub, output: Path) -> None:
+        self._hub, self._output, pipe = hub, output, subprocess.PIPE
+        self.moments = 0
+        """How many moments the last upload has come to."""
+        whole, command = environment(**machine(hub)), [sys.executable, "-c", FORKS, UPLOADER, str(output)]
+        self._server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=whole)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.communicate(timeout=60)
+
+    def run(self, project: Path, at: int = 0, meanwhile: Callable[[], object] | None = None) -> int:
+        """Upload a release, and kill that at a moment of a request, or stop it `meanwhile` something else happens.
+
+        Each request has two moments: before it is carried out, and before its answer is sent. `at`: the nth of all,
+        from 1; 0 to let it come to its end. Gives the exit status.
+        """
+        assert self._server.stdin is not None and self._server.stdout is not None
+        self.moments, process = 0, 0
+        started, reached = threading.Event(), threading.Event()
+
+        def watch(*moment: str) -> None:
+            started.wait(60)  # no request is served before the process is known
+            if reached.is_set():
+                return  # what happens meanwhile is not counted
+            self.moments += 1
+            if self.moments == at:
+                os.kill(process, signal.SIGSTOP if meanwhile else signal.SIGKILL)
+                reached.set()
+
+        arguments = (REPO, str(project / ".acbench/visa_ac/release"), json.dumps(REPO in self._hub.repos))
+        self._hub.watch = watch
+        self._server.stdin.write(json.dumps(arguments) + "\n")
+        self._server.stdin.flush()
+        process = int(self._server.stdout.readline())
+        started.set()
+        try:
+            while meanwhile and not reached.wait(0.02):
+                if select.select([self._server.stdout], [], [], 0)[0]:
+                    break  # it has come to its end
+            if meanwhile and reached.is_set():
+                self._hub.watch = lambda *_: None
+                meanwhile()
+                os.kill(process, signal.SIGCONT)
+            return int(self._server.stdout.readline())
+        finally:
+            self._hub.watch = lambda *_: None
+
+    @property
+    def said(self) -> str:
+        """What the last upload printed."""
+        return self._output.read_text(encoding="utf-8")
 
 
 def copied(project: Path, place: Path) -> Path:

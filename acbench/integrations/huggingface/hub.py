@@ -101,15 +101,16 @@ class Repository:
         with hub_errors(self.repo, doing=WRITE):
             self._api().create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True)
 
-    def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> None:
+    def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> str:
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         added = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=str(folder / path)) for path in paths]
         gone = [CommitOperationDelete(path_in_repo=path) for path in removed]
         with hub_errors(self.repo, doing=WRITE):
-            self._api().create_commit(
+            done = self._api().create_commit(
                 self.repo, [*added, *gone], commit_message=title, repo_type="dataset", parent_commit=parent
             )
+        return str(done.oid)
 
     def tag(self, name: str, commit: str) -> None:
         with hub_errors(self.repo, doing=WRITE):
