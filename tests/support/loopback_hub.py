@@ -157,6 +157,10 @@ class LoopbackHub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it: nothing answers any more."""
         self._server.should_exit = True
         self._thread.join(timeout=10)
         self._socket.close()
