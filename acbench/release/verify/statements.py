@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from acbench.errors import ReleaseError
 from acbench.records import Finding
 from acbench.release import manifest as manifests
 from acbench.release.card import card
-from acbench.release.card_facts import CardFacts
+from acbench.release.card_facts import facts_of
 from acbench.release.entries import ReleaseEntry
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
@@ -113,7 +112,10 @@ def check_texts(
         return
     found = _REPO.search(str(said.get("url")))
     repo = found[1] if found else "ORG/NAME"
-    facts = _facts(manifest, entries, rows, known.schema, known.source, known.own, repo)
+    facts = facts_of(
+        manifest, list(entries.values()), rows, known.schema, known.source, own=known.own, repo=repo,
+        changes=[] if manifest.previous else None,
+    )  # fmt: skip
     try:
         true_card = card(facts, libraries[0].card_data(manifest))
     except (LookupError, ValueError, ReleaseError) as error:
@@ -129,26 +131,6 @@ def check_texts(
     for key, value in json.loads(true_croissant).items():
         if said.get(key) != value:
             yield fault(manifests.CROISSANT, "croissant", f"its `{key}` is not what the tables give", again)
-
-
-def _facts(
-    manifest: Manifest, entries: Mapping[str, ReleaseEntry], rows: Sequence[Row], schema: Schema, source: Source,
-    own: bool, repo: str,
-) -> CardFacts:  # fmt: skip
-    counts = Counter(entry.category for entry in entries.values())
-    expected = {schema.key_of(name): number for name, number in source.image_counts.items()}
-    return CardFacts(
-        manifest=manifest,
-        entries=list(entries.values()),
-        rows=rows,
-        schema=schema,
-        source=source,
-        dataset=source.name,
-        complete=not expected or counts == expected,
-        changes=[] if manifest.previous else None,
-        repo=repo,
-        own=own,
-    )
 
 
 def _compared(text: str, true: str, manifest: Manifest, hint: str) -> Iterator[Finding]:
