@@ -251,6 +251,30 @@ def test_a_hub_that_is_down_or_wants_too_much_patience_is_said(hub: LoopbackHub,
     assert len(hub.repos[REPO].commits) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "how", "told"),
+    [
+        ("PUT", "/lfs/", {"status": 413}, "takes no files of this size for my-org/visa-ac (413)"),
+        ("POST", "/preupload/", {"status": 413}, "takes no files of this size for my-org/visa-ac (413)"),
+        ("POST", COMMIT, {"status": 413}, "takes no files of this size for my-org/visa-ac (413)"),
+        ("POST", COMMIT, {"status": 503, "headers": {"Retry-After": "3600"}}, "3,600 s of patience (503)"),
+        ("POST", "/tag/", {"status": 503, "headers": {"Retry-After": "3600"}}, "3,600 s of patience (503)"),
+        ("POST", COMMIT, {"status": 400}, "the hub refuses (400)"),
+        ("POST", "/tag/", {"status": 400}, "the commit of 1.0.0 is public already, its tag v1.0.0 is missing"),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else value,
+)
+def test_what_stops_the_storing_is_said_as_it_is_and_a_rerun_does_the_rest(
+    hub: LoopbackHub, built: Path, method: str, path: str, how: dict[str, Any], told: str
+) -> None:
+    hub.fault(method, path, **how)
+    refused = upload(hub, built, status=1)
+    assert told in refused and "\n  → " in refused
+    assert len(hub.repos[REPO].commits) == 1 + (path == "/tag/") and not hub.repos[REPO].tags
+    upload(hub, built)
+    assert_whole(hub, built)
+
+
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("path", ["/tree/", "/api/datasets/[^/]+/[^/]+$", "/api/whoami"])
 def test_a_long_wait_is_told_and_not_slept_through(hub: LoopbackHub, project: Path, path: str, status: int) -> None:

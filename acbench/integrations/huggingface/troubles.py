@@ -110,14 +110,26 @@ def _is_transport(error: Exception) -> bool:
 
 
 def status_of(error: Exception) -> int | None:
-    """The HTTP status of an answer, whichever library it comes from: hf_xet tells it in words only."""
-    response = getattr(error, "response", None)
-    status = getattr(response, "status_code", None)
-    if status is None and isinstance(error, (RuntimeError, OSError)) and (found := _TOLD.search(str(error))):
-        return int(found[1])
-    return status if isinstance(status, int) else None
+    """The HTTP status of an answer, whichever library it comes from: hf_xet tells it in words only, and an error of
+    storing hides the answer behind another one."""
+    for each in _chain(error):
+        status = getattr(getattr(each, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status
+        if isinstance(each, (RuntimeError, OSError)) and (found := _TOLD.search(str(each))):
+            return int(found[1])
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what caused it."""
+    for _ in range(10):
+        if error is not None:
+            yield error
+            error = error.__cause__
 
 
 def _headers(error: Exception) -> Mapping[str, str]:
-    headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", {})
+    answers = (getattr(each, "response", None) for each in _chain(error))
+    headers: Mapping[str, str] = next((answer.headers for answer in answers if answer is not None), {})
     return headers
