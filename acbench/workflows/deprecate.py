@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ def _marked(hub: Hub, head: Head | None, benchmark: str, version: str, reason: s
         better = bumped(manifest.version, "patch")
         raise ReleaseError(
             f"an earlier acbench made version {manifest.version} of {hub.repo}: it has no list of versions to mark",
-            f"publish the next version first: acbench publish {benchmark} --repo {hub.repo} --version {better}",
+            f"publish the next version first: acbench publish {shlex.quote(benchmark)} --repo {hub.repo} --version {better}",
         )
     new = deprecated(manifest, version, reason)
     text = hub.release(head.commit).read(manifests.CARD, CARD_BYTES).decode("utf-8", "replace")
@@ -114,7 +115,7 @@ def _marked(hub: Hub, head: Head | None, benchmark: str, version: str, reason: s
     if card is None:
         raise ReleaseError(
             f"the card of {hub.repo} is not as acbench wrote it, so there is no place in it for the mark",
-            f"what is wrong with it: acbench verify {hub.repo}",
+            f"what is wrong with it: acbench verify {shlex.quote(hub.repo)}",
         )
     return manifest, new, card
 

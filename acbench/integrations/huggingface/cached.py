@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from acbench.release.hub import HubError
@@ -46,10 +47,10 @@ def snapshot_of(repo: str, commit: str) -> tuple[Path, Path]:
 
 def not_kept(repo: str, revision: str | None, what: str, why: str) -> HubError:
     """Make the error for what the cache lacks and nobody can fetch. `why`: why the hub is out of reach."""
-    asked = f" --revision {revision}" if revision else ""
+    asked = f" --revision {shlex.quote(revision)}" if revision else ""
     return HubError(
         f"{why}, and the download cache ({_cache()}) lacks {what}",
-        f"where the hub is in reach, run once: acbench verify {repo}{asked}   It keeps the whole release there, for"
+        f"where the hub is in reach, run once: acbench verify {shlex.quote(repo)}{asked}   It keeps the whole release there, for"
         " load_dataset too",
     )
 
