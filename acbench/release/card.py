@@ -12,7 +12,7 @@ from acbench._util.plural import counted
 from acbench._util.templates import Texts
 from acbench.records import short_name
 from acbench.release import card_sections as sections
-from acbench.release import columns
+from acbench.release import card_versions, columns
 from acbench.release.card_facts import CardFacts, ReviewProgress
 from acbench.release.columns import Column
 from acbench.release.entries import ReleaseEntry
@@ -204,6 +204,7 @@ def _cite(facts: CardFacts, texts: Texts) -> Iterable[str]:
 
 
 _SECTIONS: tuple[Section, ...] = (
+    card_versions.warning,
     _head,
     _use,
     _task,
@@ -211,6 +212,7 @@ _SECTIONS: tuple[Section, ...] = (
     sections.agreement,
     sections.source_changes,
     sections.previous_changes,
+    card_versions.versions,
     sections.classes,
     _columns,
     _limits,

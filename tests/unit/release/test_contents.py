@@ -432,7 +432,7 @@ def test_an_older_release_is_still_read(old: Path, tmp_path: Path) -> None:
     verified = check(old)
     assert wrong(verified) == set(), verified.findings
     assert [line for line in verified.unchecked if "card and Croissant metadata against the tables" in line]
-    assert diff_releases(str(old), str(old)).changes == []
+    assert diff_releases(str(old), str(old), print).changes == []
     answers = tmp_path / "answers.csv"
     lines = [f"{row['item_id']},good" for row in read(old) if row["split"] == "test" and row["label"] is not None]
     answers.write_text("item_id,label\n" + "\n".join(lines) + "\n")
