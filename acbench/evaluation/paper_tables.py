@@ -42,10 +42,8 @@ def of_ranking(ranking: Ranking) -> list[Titled]:
     """The systems, their differences, and each category."""
     systems: list[Row] = [("rank", "system", *(TITLES[name] for name in MAIN), "unusable")]
     for score in ranking.scores:
-        best, worst = ranking.ranks[score.system]
-        ranks = str(best) if best == worst else f"{best}–{worst}"
         values = (interval(score.figures.estimates[name][MEAN]) for name in MAIN)
-        systems.append((ranks, score.system, *values, f"{score.counts[POOLED].unusable:,}"))
+        systems.append((ranks(ranking, score.system), score.system, *values, f"{score.counts[POOLED].unusable:,}"))
     pairs: list[Row] = [("pair", "difference of accuracy", "p", "p (Holm)", "")]
     for pair in ranking.pairs:
         what = "differs" if pair.differs else "not told apart"
@@ -75,7 +73,19 @@ def text(ranking: Ranking) -> str:
     parts = [table(rows) for _, rows in of_ranking(ranking)]
     lines = [f"{score.system}: no usable answer: {unusable(score.counts[POOLED])}" for score in ranking.scores]
     reasons = dict.fromkeys(line for score in ranking.scores for line in without_interval(score, MAIN))
-    return "\n\n".join([*parts, "\n".join([NOTE, *lines, *reasons])])
+    return "\n\n".join([*parts, "\n".join([NOTE, together(ranking), *lines, *reasons])])
+
+
+def ranks(ranking: Ranking, system: str) -> str:
+    """The ranks of a system that the differences support: `2`, or `1–3`."""
+    best, worst = ranking.ranks[system]
+    return str(best) if best == worst else f"{best}–{worst}"
+
+
+def together(ranking: Ranking) -> str:
+    """Which systems are not told apart, in words."""
+    groups = "; ".join(", ".join(group) for group in ranking.groups)
+    return f"Not told apart: {groups}" if groups else "All are told apart"
 
 
 def markdown(tables: Iterable[Titled]) -> str:

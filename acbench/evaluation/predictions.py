@@ -3,7 +3,8 @@
 Files are CSV, JSON, JSONL or parquet; a JSON file is a list of objects, or one object of name → answer. A row names its
 item by `item_id`, or by `image` or `image_path`, a path that `item_names` finds. `storage.answer_columns` says which
 column holds the answer: a class id, a list of them, a mapping from class to probability, or text that `answer_parsing`
-reads. Tables of Prediction records have `item_id`, `labels`, `raw` and `parse`.
+reads; and which columns hold how sure an answer is and what it cost (`answer_numbers`). Tables of Prediction records
+have `item_id`, `labels`, `raw` and `parse`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 from acbench._util.text import tidy
 from acbench.data.item_names import ItemNames
 from acbench.errors import TableError
+from acbench.evaluation.answer_numbers import Numbers
 from acbench.evaluation.answer_parsing import EMPTY, ERROR, MAX_LENGTH, MISSING, Outcome
 from acbench.evaluation.truth import Target, Truth, hash_of
 from acbench.records import JOIN
@@ -48,6 +50,10 @@ class ParsedAnswer(NamedTuple):
     outcome: Outcome
     probabilities: Mapping[ClassSet, float] | None = None
     """Class → probability, where the answer gives them."""
+    confidence: float | None = None
+    """How sure the answer is, 0…1, where a column says so."""
+    dollars: float | None = None
+    """What the answer cost; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +193,7 @@ class _Columns(NamedTuple):
     known: Mapping[str, str]
     """Our name → the table's."""
     answer: str
+    numbers: Numbers
 
     def value(self, row: Row, ours: str) -> Any:
         return row.get(self.known.get(ours, ours))
@@ -227,7 +234,7 @@ class _RowReader:
                     f"{where}: there is no `{self.answer.name}`, which earlier rows have",
                     "give every row one; an empty one is an abstention",
                 )
-            self._columns[key] = _Columns(known, self.answer.name)
+            self._columns[key] = _Columns(known, self.answer.name, Numbers.of(known, where))
         return self._columns[key]
 
 
@@ -249,7 +256,8 @@ class _RowParser:
         recorded = {"error": ERROR, "empty": EMPTY}.get(str(columns.value(row, "parse")))
         outcome = recorded or self._outcome(target.category, answer)
         probabilities = {} if recorded else self.truth.vocabularies[target.category].probabilities(answer)
-        return ParsedAnswer(_raw(answer, outcome), outcome, probabilities or None)
+        sure, dollars = columns.numbers.read(where, row)
+        return ParsedAnswer(_raw(answer, outcome), outcome, probabilities or None, sure, dollars)
 
     def _outcome(self, category: str, answer: object) -> Outcome:
         vocabulary = self.truth.vocabularies[category]

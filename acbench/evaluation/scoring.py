@@ -10,7 +10,9 @@ from acbench._util.text import tidy
 from acbench.errors import AcbenchError
 from acbench.evaluation.answer_parsing import Outcome
 from acbench.evaluation.confidence import confidence, selective
+from acbench.evaluation.cost import cost
 from acbench.evaluation.metrics import POOLED, UNUSABLE, by_class, cells, figures
+from acbench.evaluation.open_set import open_set
 from acbench.evaluation.predictions import MAX_SHOWN, Answers
 from acbench.evaluation.result import (
     Bootstrap,
@@ -98,6 +100,8 @@ def score_answers(
         unusable=_unusable(truth, answers),
         confidence=confidence(truth, answers),
         selective=selective(truth, answers),
+        open_set=open_set(truth, answers),
+        cost=cost(truth, answers),
         severity=severity(counted, options.negligible, options.severity_draws, truth.negligible),
     )
 

@@ -1,6 +1,6 @@
 """How often the 95 % intervals of a score hold the true value.
 
-    python -m tests.bench.coverage [--sets N] [--resamples R] [--only SHAPE]
+    python -m tests.bench.coverage [--sets N] [--resamples R] [--only SHAPE] [--seed N]
 
 Made systems with a fixed chance of each answer to each class answer the images of a benchmark again and again: VisA-AC
 and MVTec-AC as bundled, and one category of 20 and of 80 images. The true value is that of infinitely many such
@@ -45,10 +45,11 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=300)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--only", choices=SHAPES)
+    parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     for shape, right in product([given.only] if given.only else SHAPES, RIGHT):
         print(f"\n{shape}, {right:.0%} right")
-        print(table([HEAD, *rows_of(shape, right, given.sets, given.resamples)]), flush=True)
+        print(table([HEAD, *rows_of(shape, right, given)]), flush=True)
 
 
 class Held(NamedTuple):
@@ -71,10 +72,10 @@ class Held(NamedTuple):
         self.counts["above" if found.low > true + 1e-9 else "below" if found.high < true - 1e-9 else "held"] += 1
 
 
-def rows_of(shape: str, right: float, sets: int, resamples: int) -> Iterator[tuple[str, ...]]:
+def rows_of(shape: str, right: float, given: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     """The rows of one benchmark and two systems, of which the second is right a little less often."""
     truth = truth_of(shape)
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(given.seed)
     sizes: dict[tuple[str, ClassSet], int] = Counter((each.category, each.wanted) for each in truth.targets)
     first, second = (chances_of(sizes, share, generator) for share in (right, right - 0.05))
     expected = {
@@ -83,10 +84,10 @@ def rows_of(shape: str, right: float, sets: int, resamples: int) -> Iterator[tup
     }
     held: defaultdict[str, Held] = defaultdict(lambda: Held(Counter()))
     scopes = (POOLED,) if shape.endswith("images") else (MEAN, POOLED)
-    for seed in range(sets):
+    for seed in range(given.sets):
         one, other = (answers(truth, chances, generator) for chances in (first, second))
-        found = figures(cells_of(truth, one), resamples=resamples, seed=seed).estimates
-        difference = compare_answers(truth, one, other, resamples=resamples, seed=seed).difference
+        found = figures(cells_of(truth, one), resamples=given.resamples, seed=seed).estimates
+        difference = compare_answers(truth, one, other, resamples=given.resamples, seed=seed).difference
         for scope in scopes:
             for name in METRICS:
                 if not name.startswith(("floor", "jaccard")) and (true := expected["first"][name][scope]):
