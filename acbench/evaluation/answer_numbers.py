@@ -39,7 +39,8 @@ def _only(names: tuple[str, ...], known: Mapping[str, str], where: str) -> str:
     found = [known[name] for name in names if name in known]
     if len(found) > 1:
         raise TableError(
-            f"{where}: {' and '.join(f'`{name}`' for name in found)} may both be the {names[0]}", "leave one of them out"
+            f"{where}: {' and '.join(f'`{name}`' for name in found)} may both be the {names[0]}",
+            "leave one of them out",
         )
     return found[0] if found else ""
 

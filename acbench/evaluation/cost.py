@@ -35,9 +35,7 @@ def cost(truth: Truth, answers: Answers) -> Cost | None:
         return None
     dollars = round(sum(each for each, _ in known if each is not None), 12)
     right = sum(is_right for _, is_right in known)
-    return Cost(
-        answers=len(known), right=right, dollars=dollars, dollars_per_right=dollars / right if right else None
-    )
+    return Cost(answers=len(known), right=right, dollars=dollars, dollars_per_right=dollars / right if right else None)
 
 
 def with_costs(answers: Answers, dollars: Mapping[str, float]) -> Answers:

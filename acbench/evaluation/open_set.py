@@ -73,9 +73,7 @@ def open_set(truth: Truth, answers: Answers) -> OpenSet | None:
         outside=outside,
         elsewhere=elsewhere,
         named=[
-            NamedOutside(
-                category=key[0], answer=tidy(shown[key], MAX_SHOWN), items=counts[key], class_of=class_of[key]
-            )
+            NamedOutside(category=key[0], answer=tidy(shown[key], MAX_SHOWN), items=counts[key], class_of=class_of[key])
             for key in ordered[:MAX_NAMED]
         ],
     )

@@ -1,4 +1,4 @@
-"""Draws figures as PNG: comparisons of proposers, agreement of reviewers, confusion matrices, shares by class, ranks."""
+"""Draws figures as PNG: comparisons of proposers, agreement of reviewers, confusion matrices, classes, and ranks."""
 
 from __future__ import annotations
 

@@ -26,6 +26,9 @@ from acbench.schema.views import ClassSet
 from acbench.storage.answer_columns import IMAGE, AnswerColumn, answer_column, folded, known_columns
 from acbench.storage.csv_files import read_csv
 
+CSV, JSON_LINES, PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".parquet", ".pq")
+ANSWER_FILES = (*CSV, ".json", *JSON_LINES, *PARQUET)
+"""How the names of files of answers end."""
 MAX_BYTES = 256 << 20
 """Largest file of JSON lines, or largest parquet file."""
 MAX_CELL = 131_072
@@ -97,21 +100,26 @@ def read(path: Path, column: str | None = None) -> Iterator[LocatedRow]:
 
     Raises TableError for a file that is of another kind or damaged, naming the line.
     """
+    check_file(path)
     suffix = path.suffix.lower()
-    if suffix in {".csv", ".tsv"}:
+    if suffix in CSV:
         rows = read_csv(path, (), max_cell=MAX_CELL)
         return ((f"{path}, line {line}", row) for line, row in rows)
+    if suffix in JSON_LINES:
+        return _read_jsonl(path)
+    if suffix in PARQUET:
+        return _read_parquet(path, column)
+    return _read_json(path)
+
+
+def check_file(path: Path) -> None:
+    """Raises TableError for a file of answers that is not there, too large, or of another kind."""
     if not path.is_file():
         raise TableError(f"{path} is not there, or is no file", "check the path")
+    if path.suffix.lower() not in ANSWER_FILES:
+        raise TableError(f"{path} is neither .csv, .json, .jsonl nor .parquet", "save the predictions as one of these")
     if path.stat().st_size > MAX_BYTES:
         raise TableError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give one row an item of the benchmark")
-    if suffix in {".jsonl", ".ndjson"}:
-        return _read_jsonl(path)
-    if suffix in {".parquet", ".pq"}:
-        return _read_parquet(path, column)
-    if suffix == ".json":
-        return _read_json(path)
-    raise TableError(f"{path} is neither .csv, .json, .jsonl nor .parquet", "save the predictions as one of these")
 
 
 def match(rows: Iterable[LocatedRow], truth: Truth, column: str | None = None) -> Answers:

@@ -207,8 +207,9 @@ def about_answers(score: Scored) -> list[str]:
         top = "".join(f"top-{k} {interval(share)}, " for k, share in given.top_k.items())
         error, brier = number(given.calibration["error"]), number(given.calibration["brier"])
         lines.append(
-            f"{'Probabilities' if given.top_k else 'Confidences'} of {given.answers:,} images: {top}expected calibration"
-            f" error {error}, Brier score {brier}, area under risk and coverage {number(given.aurc)}"
+            f"{'Probabilities' if given.top_k else 'Confidences'} of {given.answers:,} images: {top}"
+            f"expected calibration error {error}, Brier score {brier}, area under risk and coverage"
+            f" {number(given.aurc)}"
         )
     if named := score.open_set:
         lines.append(

@@ -284,7 +284,7 @@ def check_aliases(aliases: Aliases, truth: Truth) -> None:
         raise TableError(f"aliases: no category {tidy(unknown[0], 80)!r}", f"one of {known}")
 
 
-def check_categories(chosen: Collection[str], known: Collection[str]) -> None:
+def check_categories(chosen: Iterable[str], known: Collection[str]) -> None:
     """Raises AcbenchError for a category that is not known."""
     if unknown := sorted(set(chosen) - set(known)):
         raise AcbenchError(f"there is no category {unknown[0]!r}", f"one of {', '.join(sorted(known))}")

@@ -66,6 +66,8 @@ class Options:
     """The part of the work to do; None for all of it."""
     asks: bool = True
     """Whether models that cost money may be asked. A command without `--budget` asks none."""
+    keeps: bool = True
+    """Whether the benchmark keeps the changes; else only where its images are, if that was not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +162,8 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
             run = stack.enter_context(_on_ray(run, ledger_files.path, options.workers))
         yield run
         if options.shard is None or settings != before:
-            kept_settings.write(files.settings, settings)
+            filled = dataclasses.replace(before, root=before.root or settings.root, schema=kept_as)
+            kept_settings.write(files.settings, settings if options.keeps else filled)
         written = len(run.build.written)
         ledger.runs.summarise(run_id, f"{written} files written" if written else "nothing to do")
 

@@ -25,11 +25,11 @@ from acbench.evaluation.scoring import ScoringOptions, score_answers
 from acbench.evaluation.truth import Truth, truth_of_labels
 from acbench.predictors import clip_prompts
 from acbench.predictors.base import BaselineOptions, BaselineSetup, KnownLabel
-from acbench.predictors.baselines.velm import EDGE
 from acbench.predictors.detection.heatmap_files import read_map
 from acbench.predictors.detection.localise import Localiser, chosen_detector, marked_region
 from acbench.predictors.detection.maps import MIN_NORMAL
 from acbench.predictors.detection.patchcore_maps import PatchCoreDetector
+from acbench.predictors.llm.class_question import EDGE
 from acbench.predictors.llm.messages import Completion, Picture, Question, QuestionOptions, Reply, call_id
 from acbench.predictors.registry import baseline_names, build_baseline
 from acbench.records import GOOD, Item, Label, Prediction
