@@ -17,7 +17,7 @@ class Cost:
     answers: int
     """Answers whose cost is known."""
     right: int
-    """Of these."""
+    """How many of them are right."""
     dollars: float
     """All of these together."""
     dollars_per_right: float | None

@@ -257,7 +257,8 @@ class _RowParser:
         answer = row[columns.answer]
         if isinstance(answer, bytes | bytearray | memoryview):
             raise TableError(f"{where}: the answer is bytes, and not text", "decode it first")
-        is_set = folded(columns.answer) == "labels" and not isinstance(answer, str)
+        # What Prediction records could not read is read once more, since words may name a class. A list holds sets.
+        is_set = folded(columns.answer) == "labels" and (not isinstance(answer, str) or "parse" in columns.known)
         if is_set and not answer and (raw := columns.value(row, "raw")):
             answer = raw
         # A table of Prediction records says what became of the question; the text tells nothing more in these cases.

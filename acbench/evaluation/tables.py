@@ -230,7 +230,8 @@ def about_answers(score: Scored) -> list[str]:
 def outside(named: NamedOutside) -> str:
     """An answer that is no class of its category, and whose class it is."""
     whose = f", a class of {', '.join(named.class_of)}" if named.class_of else ""
-    return f"{named.category}: {named.answer!r} of {named.items:,} images{whose}"
+    times = f", {named.items:,} times" if named.items > 1 else ""
+    return f"{named.category}: {named.answer!r}{times}{whose}"
 
 
 def severity(figures: Severity) -> list[Row]:

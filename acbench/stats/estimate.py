@@ -57,8 +57,8 @@ class Estimate:
 def rate(hits: int, n: int) -> Estimate | None:
     """The share `hits / n` with its Wilson score interval (Wilson 1927); None without trials.
 
-    Where a few trials hit, or all but a few, the end beside 0 or 1 is that of Brown, Cai and DasGupta (2001): Wilson's own
-    holds a rate near 0 in 83 % of the samples only.
+    Where a few trials hit, or all but a few, the end beside 0 or 1 is that of Brown, Cai and DasGupta (2001): Wilson's
+    own holds some rates near 0 in 83 % of the samples only.
 
     Raises ValueError for more hits than trials.
     """
@@ -71,9 +71,9 @@ def rate(hits: int, n: int) -> Estimate | None:
     spread = Z * math.sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2)
     low, high = ((center + side * spread) / (1 + Z**2 / n) for side in (-1, 1))
     most = 3 if n > 50 else 2
-    if 1 <= hits <= most:
+    if 1 <= hits <= most and 2 * hits < n:
         low = min(low, FEW[hits - 1] / n)
-    if 1 <= n - hits <= most:
+    if 1 <= n - hits <= most and 2 * hits > n:
         high = max(high, 1 - FEW[n - hits - 1] / n)
     # The ends are 0 and 1 there, which rounding would miss.
     return Estimate(share, 0.0 if hits == 0 else low, 1.0 if hits == n else high, n)

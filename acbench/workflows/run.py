@@ -66,6 +66,8 @@ class Options:
     """The part of the work to do; None for all of it."""
     asks: bool = True
     """Whether models that cost money may be asked. A command without `--budget` asks none."""
+    command: str = ""
+    """What the ledger calls the run, in place of the command line: another program's may hold secrets."""
     keeps: bool = True
     """Whether the benchmark keeps the changes; else only where its images are, if that was not known."""
 
@@ -138,7 +140,8 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
             if told:
                 console.note(told)
         ledger = stack.enter_context(Ledger(ledger_files.path, ledger_files.base))
-        run_id = stack.enter_context(ledger.runs.record(shlex.join(["acbench", *sys.argv[1:]]), versions()))
+        command = options.command or shlex.join(["acbench", *sys.argv[1:]])
+        run_id = stack.enter_context(ledger.runs.record(command, versions()))
         open_log = ledger_files.open_log
         run = Run(
             files=files,
