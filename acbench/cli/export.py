@@ -10,7 +10,6 @@ import click
 
 from acbench.cli.options import benchmark_argument, option, project_option
 
-
 _out_option = option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

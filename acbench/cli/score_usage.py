@@ -27,7 +27,7 @@ _USED: Mapping[str, frozenset[str]] = {
 
 def named(options: ScoreOptions) -> ScoreOptions:
     """The options with one of ANSWERS as the predictions or the system. With --truth, the first may be a file, too."""
-    from acbench.evaluation.predictions import ANSWER_FILES
+    from acbench.evaluation.answer_files import ANSWER_FILES
 
     first = options.benchmark
     answers = options.answers

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from acbench.errors import AcbenchError
-from acbench.evaluation.predictions import Row
+from acbench.evaluation.answer_files import Row
 from acbench.records import Label, Prediction
 from acbench.storage.answer_columns import IMAGE, known_columns
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from acbench import schema as schemas
 from acbench._util.console import Console
 from acbench.errors import AcbenchError
+from acbench.evaluation import answer_files
 from acbench.evaluation import predictions as reading
 from acbench.evaluation.cost import with_costs
 from acbench.evaluation.predictions import Answers
@@ -135,7 +136,7 @@ def read_systems(
             costs.append({})
         truth = truth.without(made[-1][1].references, REFERENCES)
     answers = [
-        with_costs(reading.match(reading.read(path, options.column), truth, options.column), own)
+        with_costs(reading.match(answer_files.read(path, options.column), truth, options.column), own)
         for (path, _), own in zip(made, costs, strict=True)
     ]
     return truth, [(made_by, own) for (_, made_by), own in zip(made, answers, strict=True)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from acbench import schema as schemas
 from acbench.errors import AcbenchError
-from acbench.evaluation import predictions as reading
+from acbench.evaluation.answer_files import check_file
 from acbench.evaluation.scoring import check_leaderboard
 from acbench.evaluation.truth import check_categories, read_aliases
 from acbench.predictors.registry import baseline_names
@@ -32,9 +32,9 @@ def check(options: ScoreOptions) -> None:
         if is_system(options, name):
             check_system(name)
         else:
-            reading.check_file(Path(name))
+            check_file(Path(name))
     if options.predictions is not None:
-        reading.check_file(options.predictions)
+        check_file(options.predictions)
     if options.aliases is not None:
         read_aliases(options.aliases)
     if schema is not None:

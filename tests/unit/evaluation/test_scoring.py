@@ -738,7 +738,7 @@ def test_markdown_shows_a_stranger_s_words_as_words() -> None:
 
 def test_files_and_functions_give_the_same(tmp_path: Path) -> None:
     """See also test_score_command.py."""
-    from acbench.evaluation.predictions import read
+    from acbench.evaluation.answer_files import read
 
     path = tmp_path / "a.jsonl"
     path.write_text('{"item_id": "i0", "labels": ["chip"]}\n\n{"item_id": "i1", "labels": []}\n')
