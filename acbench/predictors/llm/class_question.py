@@ -15,7 +15,7 @@ from itertools import count
 from acbench._util import templates
 from acbench.errors import AcbenchError
 from acbench.predictors.base import BaselineSetup
-from acbench.predictors.detection.localise import ORACLE, Localisation, Localiser, marked_region
+from acbench.predictors.detection.localise import NONE, ORACLE, Localisation, Localiser, marked_region
 from acbench.predictors.llm import questions
 from acbench.predictors.llm.defect_question import DefectQuestions, Subject
 from acbench.predictors.llm.messages import Picture, Question
@@ -27,6 +27,8 @@ from acbench.schema.render import json_schema
 EDGE = 448
 """The longer edge of a picture in the paper's question, pixels; smaller images keep their size."""
 TEXTS = templates.read("velm")
+UNSEEN_TEXTS = templates.read("velm_none")
+"""What stands in place of the section of the same name where no detector has looked."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class ClassQuestions:
         if self.ours is not None:
             return (switches, *self.ours.key(self.setup.schema))
         texts = [self._description(category) for category in self.setup.schema.categories.values()]
-        return (switches, TEXTS.source, EDGE, QUALITY, texts)
+        unseen = [UNSEEN_TEXTS.source] if options.detector == NONE else []
+        return (switches, TEXTS.source, EDGE, QUALITY, texts, *unseen)
 
     def drafts(self, items: Sequence[Item]) -> Iterator[Draft]:
         """The questions about items, category by category."""
@@ -81,7 +84,8 @@ class ClassQuestions:
             outlined = evidence.contour(image, mask, longest=EDGE)
             parts += [TEXTS.fill("contour", number=next(numbers)), questions.full_view(outlined, EDGE).picture]
         else:
-            parts += [TEXTS.fill("query", number=next(numbers)), questions.full_view(image, EDGE).picture]
+            said = UNSEEN_TEXTS if place.anomalous is None else TEXTS
+            parts += [said.fill("query", number=next(numbers)), questions.full_view(image, EDGE).picture]
         class_ids = ", ".join(f"`{class_id}`" for class_id in category.class_ids)
         parts.append(TEXTS.fill("task", ids=class_ids, good=GOOD))
         return Question(system=TEXTS.fill("system"), parts=tuple(parts), schema=json_schema(category))
