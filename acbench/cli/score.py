@@ -36,7 +36,8 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="The answers: CSV, JSON, JSONL or parquet with `item_id` or `image`, and `prediction`, `answer`, `labels` or"
-    " `label`; a mapping from class to probability is an answer too.",
+    " `label`; a mapping from class to probability is an answer too. `confidence` (0 to 1) and `cost` (dollars) may"
+    " stand beside it.",
 )
 @option("--column", metavar="NAME", help="The column of the answers.  [default: as above, the first that there is]")
 @option(
@@ -217,7 +218,7 @@ def _ranked(options: ScoreOptions, shown_as: str) -> int:
     if shown_as == "json":
         click.echo(json.dumps(ranking.to_json(), indent=1, ensure_ascii=False))
     elif shown_as == "csv":
-        click.echo(paper_tables.csv_text(ranking.scores), nl=False)
+        click.echo(paper_tables.csv_text(ranking.scores, ranking.pairs), nl=False)
     elif shown_as == "latex":
         click.echo(paper_tables.latex(paper_tables.of_ranking(ranking)), nl=False)
     elif shown_as == "markdown":
@@ -226,7 +227,7 @@ def _ranked(options: ScoreOptions, shown_as: str) -> int:
         scored = ranking.scores[0]
         click.echo(f"{scored.benchmark}: {scored.items:,} images, {scored.view} view\nTruth: {report.truth}\n")
         click.echo(paper_tables.text(ranking))
-        click.echo(f"Comparable with what has the same: {tables.comparability(scored)}")
+        click.echo(f"Comparable with what has the same: {tables.hashes(scored)}")
         for path in report.files:
             click.echo(f"  {path}")
     for note in report.notes:
@@ -240,7 +241,8 @@ def _comparison_text(report: PairReport) -> str:
 
     test = report.comparison.mcnemar
     return (
-        f"{report.benchmark}: {report.comparison.items:,} images, {report.view} view\n\n"
+        f"{report.benchmark}: {report.comparison.items:,} images, {report.view} view\nTruth: {report.truth}\n"
+        f"Answers: {report.first}: {report.columns[0]}; {report.second}: {report.columns[1]}\n\n"
         f"{table(tables.comparison(report.comparison, report.first, report.second))}\n\n"
         f"In points; intervals of 95 %. Only {report.first} is right on {test.only_first_right:,} images,"
         f" only {report.second} on {test.only_second_right:,}: McNemar's exact p = {test.p:.2g}"

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from acbench._util import markdown as md
 from acbench._util.console import table
+from acbench._util.text import printable
 from acbench.evaluation.metrics import MEAN, POOLED
-from acbench.evaluation.ranking import FIGURE, Ranking
+from acbench.evaluation.ranking import FIGURE, Pair, Ranking
 from acbench.evaluation.result import Scored
 from acbench.evaluation.tables import (
     MAIN,
@@ -19,6 +20,7 @@ from acbench.evaluation.tables import (
     classes,
     difference,
     interval,
+    localisation,
     shown_metrics,
     unusable,
     without_interval,
@@ -71,7 +73,13 @@ def of_score(score: Scored) -> list[Titled]:
 def text(ranking: Ranking) -> str:
     """What the screen shows of several systems."""
     parts = [table(rows) for _, rows in of_ranking(ranking)]
-    lines = [f"{score.system}: no usable answer: {unusable(score.counts[POOLED])}" for score in ranking.scores]
+    lines = [
+        printable(
+            f"{score.system}: {score.answers_from}; {localisation(score)}; no usable answer:"
+            f" {unusable(score.counts[POOLED])}"
+        )
+        for score in ranking.scores
+    ]
     reasons = dict.fromkeys(line for score in ranking.scores for line in without_interval(score, MAIN))
     return "\n\n".join([*parts, "\n".join([NOTE, together(ranking), *lines, *reasons])])
 
@@ -110,8 +118,11 @@ def latex(tables: Iterable[Titled]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def csv_text(scores: Sequence[Scored]) -> str:
-    """One figure a row, as fractions; those of a class have its name, and precision, recall and F1 as metrics."""
+def csv_text(scores: Sequence[Scored], pairs: Sequence[Pair] = ()) -> str:
+    """One figure a row, as fractions; those of a class have its name, and precision, recall and F1 as metrics.
+
+    A pair is a system `A minus B`, with the difference of the mean accuracy and its p, as it is and corrected.
+    """
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -124,6 +135,11 @@ def csv_text(scores: Sequence[Scored]) -> str:
                 for metric, value in shares.items():
                     if value is not None:
                         writer.writerow((score.system, category, name, metric, value, None, None, figures.items))
+    for pair in pairs:
+        name, gap = f"{pair.first} minus {pair.second}", pair.difference
+        writer.writerow((name, MEAN, "", f"{FIGURE}_difference", gap.value, gap.low, gap.high, gap.n))
+        for metric, p in (("p", pair.p), ("p_holm", pair.p_holm)):
+            writer.writerow((name, MEAN, "", metric, p, None, None, gap.n))
     return sink.getvalue()
 
 

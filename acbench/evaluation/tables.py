@@ -162,10 +162,19 @@ def _first(answers: Iterable[UnusableAnswer]) -> list[str]:
 
 def comparability(score: Scored) -> str:
     """What two scores have to share to be comparable. The hash of the answers is no part of it."""
-    hashes = "  ".join(f"{name} {value}" for name, value in score.hashes.items() if name != "predictions")
+    return f"{localisation(score)}; {hashes(score)}"
+
+
+def localisation(score: Scored) -> str:
+    """Who told the system where the defect is."""
     provenance = score.provenance
     detail = f" ({provenance.detail})" if provenance.detail else ""
-    return f"localisation: {provenance.localisation.replace('_', ' ')}{detail}; {hashes}"
+    return f"localisation: {provenance.localisation.replace('_', ' ')}{detail}"
+
+
+def hashes(score: Scored) -> str:
+    """The hashes of what is scored, and how."""
+    return "  ".join(f"{name} {value}" for name, value in score.hashes.items() if name != "predictions")
 
 
 def markdown(score: Scored) -> str:

@@ -47,6 +47,10 @@ class PairReport:
     """Answers of either system that name no class or failed, and images without any."""
     notes: tuple[str, ...] = ()
     """What is suspicious about the answers of either."""
+    truth: str = ""
+    """Where the truth comes from, for people."""
+    columns: tuple[str, str] = ("", "")
+    """Which columns the answers of each were read from, for people."""
 
     def to_json(self) -> dict[str, Any]:
         """What `acbench score --compare --json` prints."""
@@ -100,6 +104,8 @@ def compare_pair(options: ScoreOptions, pair: tuple[str, str]) -> PairReport:
         hashes={**truth.hashes, "first": first.hash, "second": second.hash},
         comparison=compare_answers(truth, first, second, resamples=options.resamples, seed=options.seed),
         failed=sum(own.failed + own.missing(truth) for _, own in systems),
+        truth=truth.description,
+        columns=(first.column, second.column),
         notes=tuple(f"{Path(name).name}: {own.note}" for name, (_, own) in zip(pair, systems, strict=True) if own.note),
     )
 

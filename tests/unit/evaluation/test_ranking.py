@@ -78,6 +78,11 @@ def test_the_csv_holds_every_figure() -> None:
     values = {(row["system"], row["scope"], row["class"], row["metric"]): row for row in rows}
     assert float(values["a", "mean", "", "accuracy"]["value"]) == pytest.approx(0.9)
     assert float(values["b", "cup", "chip", "recall"]["value"]) == pytest.approx(0.5)
+    differs = list(csv.DictReader(io.StringIO(paper_tables.csv_text(found.scores, found.pairs))))[len(rows) :]
+    assert [(row["system"], row["metric"]) for row in differs] == [
+        ("a minus b", name) for name in ("accuracy_difference", "p", "p_holm")
+    ]
+    assert float(differs[0]["value"]) == pytest.approx(0.4) and float(differs[2]["value"]) < 0.001
     assert (
         values["b", "cup", "chip", "precision"]["value"] == "1.0" and values["b", "cup", "chip", "recall"]["n"] == "20"
     )
