@@ -6,15 +6,11 @@ import csv
 import io
 from pathlib import Path
 
-from acbench.errors import AcbenchError
+from acbench.integrations.inspect import logs
 
 
 def inspect_csv(log: Path) -> str:
     """The answers of a log of `acbench/classify`, one row each. Raises AcbenchError for any other file."""
-    try:
-        import acbench.integrations.inspect.logs as logs
-    except ImportError as error:
-        raise AcbenchError(f"inspect_ai cannot be imported: {error}", "pip install 'acbench[inspect]'") from None
     sink = io.StringIO(newline="")
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(logs.COLUMNS)

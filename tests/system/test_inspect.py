@@ -101,6 +101,13 @@ def test_it_is_found_by_its_name(project: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "logs").glob("*.eval"))
 
 
+def test_without_inspect_it_is_said_how_to_get_it(tmp_path: Path) -> None:
+    (tmp_path / "inspect_ai.py").write_text("raise ImportError('no such library')\n")
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    done = acbench(None, "export", "answers", tmp_path / "x.eval", status=1, PYTHONPATH=path)
+    assert "no such library" in done.err and "pip install 'acbench[inspect]'" in done.err
+
+
 def test_another_log_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "x.eval"
     other.write_bytes(b"no log")
