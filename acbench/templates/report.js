@@ -103,7 +103,7 @@
 
   function load(picture) {
     const data = pictures().thumbnails[picture.dataset.id];
-    if (data && !picture.src) picture.src = `data:image/webp;base64,${data}`;
+    if (data && !picture.src) picture.src = `data:image/jpeg;base64,${data}`;
   }
 
   const has = new Set(); // ids with a thumbnail, known without waiting for a picture to scroll into view
@@ -171,7 +171,7 @@
     const parts = [element("div", { class: "bar" },
       element("h2", { id: "detail-title" }, image.image),
       element("div", {}, step("← previous", beside(-1)), step("next →", beside(1)), element("a", { href: `#image=${encodeURIComponent(image.id)}` }, "link"), close))];
-    if (data) parts.push(element("img", { src: `data:image/webp;base64,${data}`, alt: `${image.image}: the whole image with the anomaly outlined, and the anomaly close up` }));
+    if (data) parts.push(element("img", { src: `data:image/jpeg;base64,${data}`, alt: `${image.image}: the whole image with the anomaly outlined, and the anomaly close up` }));
     else parts.push(element("p", { class: "faded" }, "There is no picture of it in this page."));
     parts.push(facts([
       ["label", image.likely ? `${image.label}; likeliest is ${image.likely}` : image.label], ["the dataset says", image.source], ["status", `${STATUS[image.status]}, decided by ${image.by}`], ["reason", image.reason],

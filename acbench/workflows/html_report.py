@@ -268,7 +268,7 @@ class _Painter:
     def _kept(self, item_id: str) -> Path:
         item = self.dataset.by_id[item_id]
         mark = digest(report_pictures.VERSION, item.sha256, item.marks, *self.dataset.images.key, length=8)
-        return self.run.files.workspace / "thumbnails" / f"{item_id}-{mark}.webp"
+        return self.run.files.workspace / "thumbnails" / f"{item_id}-{mark}.jpg"
 
 
 # What the page counts

@@ -97,8 +97,8 @@ class PlanReport:
         """The rule in one sentence."""
         return (
             "People see every image without a label, and the labels that are most likely wrong by the proposers'"
-            f" calibrated scores. Of the other {self.rest:,} they see so many, in a random order fixed beforehand, that at"
-            f" most {self.allowed:,} of all {self.accepted:,} accepted labels of test images are wrong, with"
+            f" calibrated scores. Of the other {self.rest:,} they see so many, in a random order fixed beforehand, that"
+            f" at most {self.allowed:,} of all {self.accepted:,} accepted labels of test images are wrong, with"
             f" {_percent(self.confidence)} confidence and whatever the scores are worth."
             " What people decide counts as right."
         )

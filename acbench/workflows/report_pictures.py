@@ -1,6 +1,7 @@
 """Makes the pictures of the report as small as they have to be: thumbnails first, then large pictures in what is left.
 
-Every picture is WebP, which takes about half of what JPEG does. The same images give the same bytes.
+Every picture is JPEG: a browser that prints puts that into a PDF as it is, and other formats at many times their size.
+The same images give the same bytes.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ HEIGHTS = (240, 180, 132, 96)
 """Heights of thumbnails in pixels. The first is taken at which all of them fit."""
 WIDTH = 1100
 """Largest width of a large picture, in pixels."""
-QUALITY = 74
-VERSION = 1
+QUALITY = 72
+"""JPEG quality; chroma is subsampled."""
+VERSION = 2
 """Raise it when thumbnails are drawn differently."""
 _SEAM = 4
 _OVERHEAD = 16
 """Bytes of a picture in the page besides its id and itself."""
 
 Draw = Callable[[str], bytes | None]
-"""item_id → its picture as WebP, or None if there is none."""
+"""item_id → its picture as JPEG, or None if there is none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,15 +99,15 @@ def thumbnail(item: Item, images: ImageReader) -> bytes | None:
         return None
     boxed = item.marking == "boxes"
     shown = [panel.image for panel in evidence.panels(image, marked, None, boxed=boxed)[: 1 if marked is None else 2]]
-    return webp(_of_height(_beside(shown), HEIGHTS[0]))
+    return jpeg(_of_height(_beside(shown), HEIGHTS[0]))
 
 
 def shrunk(picture: bytes, height: int) -> bytes:
     """A thumbnail of ours at another height."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(picture), formats=["WEBP"]) as opened:
-        return webp(_of_height(opened.convert("RGB"), height))
+    with Image.open(io.BytesIO(picture), formats=["JPEG"]) as opened:
+        return jpeg(_of_height(opened.convert("RGB"), height))
 
 
 def large(picture: bytes) -> bytes | None:
@@ -118,13 +120,13 @@ def large(picture: bytes) -> bytes | None:
     except OSError:
         return None
     image.thumbnail((WIDTH, WIDTH))
-    return webp(image)
+    return jpeg(image)
 
 
-def webp(image: Image.Image) -> bytes:
-    """An RGB image as WebP."""
+def jpeg(image: Image.Image) -> bytes:
+    """An RGB image as JPEG, small rather than fine."""
     sink = io.BytesIO()
-    image.save(sink, "WEBP", quality=QUALITY, method=4)
+    image.save(sink, "JPEG", quality=QUALITY, optimize=True)
     return sink.getvalue()
 
 
