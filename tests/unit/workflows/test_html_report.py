@@ -130,7 +130,7 @@ class TestPage:
         assert "flatter" in page.text, "figures judged by labels that the proposers made say so"
 
     def test_text_of_strangers_is_text(self, root: Path) -> None:
-        of = item(1, HOSTILE, image=f"bottle/test/x/{HOSTILE}.png")
+        of = item(1, f"{HOSTILE}\u202e", image=f"bottle/test/x/{HOSTILE}.png")
         loud = says(of, "llm", "contamination", reason=HOSTILE, rationale=HOSTILE)
         silent = says(of, "source_label", reason=HOSTILE)
         said = [
@@ -140,6 +140,7 @@ class TestPage:
         ]
         html = content([of], {of.item_id: [loud, silent]}, root, said).html()
         page = Page(html)
+        assert "\u202e" not in html.decode() and "\x00" not in html.decode()
         assert sorted(page.inline) == ["data-images", "data-pictures", "script", "style"], "no element more"
         assert (page.inline["script"], page.handlers) == (SCRIPT, [])
         (image,) = page.images
@@ -241,12 +242,13 @@ class TestImages:
 
     def test_every_pressed_number_is_the_number_of_images_that_it_shows(self, root: Path) -> None:
         items, answers = disputed(4)
-        settled = item(9, "contamination")
+        same, left_out = item(9, "broken_large"), item(0, "defective", category="toothbrush")
         said = [decides("ada", items[0], "contamination"), decides("ada", items[1], verdict="bad_mask")]
-        answers[settled.item_id] = [says(settled, "source_label", "contamination")]
-        page = content([*items, settled], answers, root, said)
+        answers[same.item_id] = [says(same, "source_label", "broken_large")]
+        page = content([*items, same, left_out], answers, root, said)
         cells = [cell for matrix in page.matrices for _, row in matrix.rows for cell in row if cell.link]
-        assert sorted(cell.images for cell in cells) == [1, 1, 2]
+        assert sorted(cell.images for cell in cells) == [1, 1, 1, 2]
+        assert {cell.kind for cell in cells} == {"changed", "open"}, "what is as it was is not listed"
         for cell in cells:
             wanted = dict(part.split("=") for part in cell.link.replace("%28", "(").replace("%29", ")").split("&"))
             fits = [
