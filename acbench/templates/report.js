@@ -3,13 +3,18 @@
 "use strict";
 (() => {
   const PAGE = 60;
-  const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const images = read("data-images");
-  let kept = null;
-  const pictures = () => (kept ??= read("data-pictures")); // large: read when the first picture is wanted
+  const images = taken("data-images");
+  const pictures = taken("data-pictures");
   const STANDS = { same: "says the same as the label", other: "says something else", none: "gives no answer", open: "answers, and there is no label" };
   const STATUS = { accepted: "accepted", pending: "not settled", excluded: "left out" };
   const NONE = "(none)", ANY = "(any)";
+
+  function taken(id) {
+    const element = document.getElementById(id);
+    const data = JSON.parse(element.textContent);
+    element.remove(); // it may be many megabytes
+    return data;
+  }
 
   images.forEach((image, place) => {
     image.place = place;
@@ -102,12 +107,9 @@
   }, { rootMargin: "600px" });
 
   function load(picture) {
-    const data = pictures().thumbnails[picture.dataset.id];
-    if (data && !picture.src) picture.src = `data:image/jpeg;base64,${data}`;
+    const data = pictures.thumbnails[picture.dataset.id];
+    if (!picture.src) picture.src = `data:image/jpeg;base64,${data}`;
   }
-
-  const has = new Set(); // ids with a thumbnail, known without waiting for a picture to scroll into view
-  for (const id of Object.keys(pictures().thumbnails)) has.add(id);
 
   function move(image) {
     if (image.status === "pending") return image.likely === image.source ? `${image.source}?` : `${image.source} → ${image.likely ?? ""}?`;
@@ -125,7 +127,7 @@
 
   function card(image) {
     const look = element("span", { class: "look" });
-    if (has.has(image.id)) {
+    if (Object.hasOwn(pictures.thumbnails, image.id)) {
       const picture = element("img", { alt: "", "data-id": image.id, decoding: "async" });
       look.append(picture);
       seen.observe(picture);
@@ -157,7 +159,7 @@
 
   function table(head, rows) {
     const cells = (name, row) => row.map((cell) => (cell instanceof Node ? element(name, {}, cell) : element(name, {}, cell ?? "")));
-    return element("div", { class: "wide", tabindex: "0" }, element("table", {}, element("thead", {}, element("tr", {}, ...cells("th", head))),
+    return element("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "Table" }, element("table", {}, element("thead", {}, element("tr", {}, ...cells("th", head))),
       element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells("td", row))))));
   }
 
@@ -167,7 +169,7 @@
     const step = (text, other) => (other ? element("a", { href: link({ image: other.id }) }, text) : element("span", { class: "faded" }, text));
     const close = element("button", { type: "button" }, "Close");
     close.addEventListener("click", () => dialog.close());
-    const data = pictures().large[image.id] ?? pictures().thumbnails[image.id];
+    const data = pictures.large[image.id] ?? pictures.thumbnails[image.id];
     const parts = [element("div", { class: "bar" },
       element("h2", { id: "detail-title" }, image.image),
       element("div", {}, step("← previous", beside(-1)), step("next →", beside(1)), element("a", { href: `#image=${encodeURIComponent(image.id)}` }, "link"), close))];
@@ -175,7 +177,8 @@
     else parts.push(element("p", { class: "faded" }, "There is no picture of it in this page."));
     parts.push(facts([
       ["label", image.likely ? `${image.label}; likeliest is ${image.likely}` : image.label], ["the dataset says", image.source], ["status", `${STATUS[image.status]}, decided by ${image.by}`], ["reason", image.reason],
-      ["asked because", image.why && `${image.because} (${image.why})`], ["", image.detail], ["category, split", `${image.category}, ${image.split}`], ["id", element("code", {}, image.id)],
+      ["asked because", image.why && `${image.because} (${image.why})`], ["", image.detail],
+      ["likely wrong", image.score && `${image.score.toFixed(2)}, from 0 to 1, by all witnesses`], ["category, split", `${image.category}, ${image.split}`], ["id", element("code", {}, image.id)],
     ]));
     parts.push(element("h3", {}, "Who says what"));
     if (image.said.length) parts.push(table(["proposer", "says", "score", "", "why"], image.said.map((one) =>

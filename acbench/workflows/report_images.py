@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from acbench.evaluation.proposers import LabelledDataset
 from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, Review, shown_names
 from acbench.review.history import current_reviews
-from acbench.review.queue import RankedItem
+from acbench.review.queue import UNKNOWN_SCORE, RankedItem
 from acbench.review.sight import WORDS, sight_of
 from acbench.review.tasks import ASKED_BECAUSE
 from acbench.review.witnesses import in_order
@@ -102,7 +102,7 @@ def _record(
         "why": row.why if row else "",
         "because": ASKED_BECAUSE.get(row.why, "") if row else "",
         "detail": row.detail if row and row.detail != label.reason and row.why != "audit" else "",
-        "score": row.label_issue_score if row else 0,
+        "score": row.label_issue_score if row and row.label_issue_score != UNKNOWN_SCORE else 0,
         "said": [_answer(answer, label, names) for answer in in_order(dataset.proposals.get(item.item_id, ()))],
         "history": _history(history),
     }
