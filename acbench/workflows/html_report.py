@@ -256,7 +256,8 @@ class _Painter:
     def large(self, item_id: str) -> bytes | None:
         """The evidence picture; that of an image in the queue is drawn already."""
         if item_id in self.waiting:
-            return report_pictures.large((self.run.files.evidence / f"{item_id}.jpg").read_bytes())
+            drawn = self.run.files.evidence / f"{item_id}.jpg"
+            return report_pictures.large(drawn.read_bytes()) if drawn.exists() else None
         item = self.dataset.by_id[item_id]
         row = self.ranked.get(item_id) or RankedItem(
             item_id=item_id, rank=0, why="settled", label_issue_score=0.0, detail=""
