@@ -49,19 +49,20 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     callback=_size,
     help="Make the page no larger than this: pictures become smaller, and those without room are left out and named.",
 )
+@option("--pseudonyms", is_flag=True, help="Name nobody: pseudonyms stand for those who decided, as in a release.")
 @json_option
 @project_option
-def report(benchmark: str, project: Path, out: Path | None, max_bytes: int, as_json: bool) -> int:
+def report(benchmark: str, project: Path, out: Path | None, max_bytes: int, pseudonyms: bool, as_json: bool) -> int:
     """Write one self-contained HTML page to work with: how right the labels are, what changed, and each image.
 
     Images of the queue and changed ones can be searched and filtered, with pictures and their history; a link to a
-    choice or an image shows the same again. The page holds pictures of the dataset and names those who decided: mind
-    the dataset's licence, and them, before you pass it on.
+    choice or an image shows the same again. The page holds pictures of the dataset and, without --pseudonyms, names
+    those who decided: mind the dataset's licence, and them, before you pass it on.
     """
     from acbench.workflows.html_report import write_page
 
     with opened(project, benchmark) as run:
-        page = write_page(run, out, max_bytes=max_bytes)
+        page = write_page(run, out, max_bytes=max_bytes, pseudonyms=pseudonyms)
     if as_json:
         facts = dataclasses.asdict(page)
         click.echo(json.dumps({"file": str(facts.pop("path")), "pictures": page.thumbnails, **facts}, indent=1))
@@ -81,4 +82,4 @@ def _print(page: WrittenPage, max_bytes: int) -> None:
     if page.unreadable:
         click.echo(f"! {counted(len(page.unreadable), 'image')} could not be read: {', '.join(page.unreadable[:3])}")
     if page.people:
-        click.echo(f"It names {counted(page.people, 'person', 'people')} who decided.")
+        click.echo(f"It names {counted(page.people, 'person', 'people')} who decided; --pseudonyms names nobody.")

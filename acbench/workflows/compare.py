@@ -40,11 +40,11 @@ def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | N
     return proposers.compare(dataset, people_only=people_only, cost=run.ledger.calls.dollars)
 
 
-def measure_agreement(run: Run, labelled: Labelled | None = None) -> AgreementReport:
-    """Measure how far people agree with each other and with the proposers. `labelled`: None to read what is kept."""
-    proposed = labelled.proposed if labelled else prepare(run)
+def measure_agreement(run: Run) -> AgreementReport:
+    """Measure how far people agree with each other and with the proposers."""
+    proposed = prepare(run)
     dataset = proposed.dataset
-    reviews = labelled.reviews if labelled else all_as_read(kept_reviews(run), dataset.by_id, run.schema)
+    reviews = all_as_read(kept_reviews(run), dataset.by_id, run.schema)
     return agreement(dataset.items, proposed.by_item, by_item(reviews), run.schema.benchmark)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from acbench._util import templates
 from acbench.errors import AcbenchError
 from acbench.evaluation import agreement_tables, proposer_tables
-from acbench.evaluation.agreement import AgreementReport
+from acbench.evaluation.agreement import AgreementReport, agreement
 from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
 from acbench.records import GOOD, JOIN, PEOPLE, LabelStatus, Proposal, Review, shown_names
 from acbench.review.queue import RankedItem
@@ -26,13 +26,14 @@ from acbench.review.queue_pictures import EvidencePicture, References
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 from acbench.workflows import report_images, report_pictures
-from acbench.workflows.compare import compare, labelled_dataset, measure_agreement
+from acbench.workflows.compare import compare, labelled_dataset
 from acbench.workflows.origin import in_sentences
 from acbench.workflows.plan_report import PlanReport
 from acbench.workflows.queue import Queue
 from acbench.workflows.relabel import relabel
 from acbench.workflows.report_charts import Axis, Curve, chart
 from acbench.workflows.report_images import Matrix, Progress
+from acbench.workflows.report_names import Told, with_pseudonyms
 from acbench.workflows.report_pictures import Album, Draw
 from acbench.workflows.run import Run
 from acbench.workflows.summary import RelabelReport
@@ -152,24 +153,29 @@ class WrittenPage:
     unreadable: list[str]
     """Images that could not be read, by item_id."""
     people: int
-    """How many people the page names."""
+    """How many people the page names; none if it has pseudonyms."""
 
 
-def write_page(run: Run, path: Path | None = None, *, max_bytes: int = MAX_BYTES) -> WrittenPage:
+def write_page(
+    run: Run, path: Path | None = None, *, max_bytes: int = MAX_BYTES, pseudonyms: bool = False
+) -> WrittenPage:
     """Relabel, and write the page about it, with as many pictures as fit in `max_bytes`.
 
-    `path`: None for `report.html` of the benchmark. Raises AcbenchError if even a page without pictures is larger.
+    `path`: None for `report.html` of the benchmark. `pseudonyms`: whether these stand for the names of those who
+    decided. Raises AcbenchError if even a page without pictures is larger.
     """
     relabelled, queue = relabel(run)
-    dataset = labelled_dataset(run, queue.labelled)
-    reviews = queue.labelled.reviews_by_item
+    labelled, dataset = queue.labelled, labelled_dataset(run, queue.labelled)
+    told = Told(reviews=labelled.reviews_by_item, labels=labelled.labels, waiting=queue.waiting)
+    if pseudonyms:
+        told = with_pseudonyms(run, labelled, queue.waiting)
     page = build_page(
-        dataset,
+        dataclasses.replace(dataset, labels=told.labels),
         relabelled,
-        compare(run, queue.labelled),
-        measure_agreement(run, queue.labelled),
-        queue.waiting,
-        reviews,
+        compare(run, labelled),
+        agreement(dataset.items, dataset.proposals, told.reviews, run.schema.benchmark),
+        told.waiting,
+        told.reviews,
     )
     page = dataclasses.replace(page, origin=in_sentences(run.origin, run.schema), max_bytes=max_bytes)
     painter = _Painter(run, queue)
@@ -187,7 +193,7 @@ def write_page(run: Run, path: Path | None = None, *, max_bytes: int = MAX_BYTES
         height=album.height,
         left_out=album.left_out,
         unreadable=album.unreadable,
-        people=len(page.agreement.reviewers),
+        people=0 if pseudonyms else len(page.agreement.reviewers),
     )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from acbench.testing import toy_mvtec_ad
 from tests.support.browser import open_page
@@ -87,6 +87,13 @@ def counted(page: Page, shown: int) -> None:
     expect(page.locator("#count")).to_have_text(f"{shown:,} of {IMAGES:,} listed images")
 
 
+def width(picture: Locator) -> int:
+    """Pixels of a picture, once it is there; the page's policy lets no test wait in the page itself."""
+    expect(picture).to_have_js_property("complete", True)
+    pixels: int = picture.evaluate("image => image.naturalWidth")
+    return pixels
+
+
 def pictures_in(pdf: bytes) -> int:
     return len(re.findall(rb"/Subtype\s*/Image", pdf))
 
@@ -124,7 +131,7 @@ def test_pictures_come_as_they_scroll_into_view(report: Report, page: Page) -> N
     drawn = page.locator("#gallery img[src]")
     page.locator("#gallery li").nth(3).scroll_into_view_if_needed()
     expect(page.locator("#gallery li").nth(3).locator("img[src]")).to_have_count(1)
-    page.wait_for_function("document.querySelector('#gallery img[src]').naturalWidth > 0")
+    assert width(page.locator("#gallery img[src]").first) > 0
     assert 0 < drawn.count() < 60, "the last ones are far below"
     page.click("#more")
     expect(page.locator("#gallery li")).to_have_count(120)
@@ -156,7 +163,7 @@ def test_a_link_shows_the_same_again_and_history_is_text(report: Report, page: P
     expect(dialog).to_contain_text("broken_large")
     expect(dialog.locator("td").filter(has_text=HOSTILE)).to_have_count(1)
     expect(page).to_have_title("MVTec-AC: report")
-    page.wait_for_function("document.querySelector('dialog img').naturalWidth > 400")
+    assert width(dialog.locator("img")) > 400
     page.keyboard.press("ArrowRight")
     expect(dialog.locator("h2")).not_to_have_text(changed["image"])
     page.keyboard.press("ArrowLeft")
