@@ -244,6 +244,7 @@ class _Painter:
         self.waiting = {row.item_id for row in queue.waiting}
         self.ranked = {row.item_id: row for row in queue.ranked}
         self.references = References(self.dataset.items)
+        self.normal_image = self.references.image(self.dataset.images)
 
     def thumbnails(self, item_ids: Sequence[str]) -> None:
         """Draw the small pictures that are not kept yet."""
@@ -270,7 +271,7 @@ class _Painter:
         )  # an excluded image has no rank
         answers = self.proposed.by_item.get(item_id, ())
         picture = EvidencePicture(item, self.references.beside(item), answers, row)
-        return report_pictures.large(picture.draw(self.dataset.images))
+        return report_pictures.large(picture.draw(self.dataset.images, self.normal_image))
 
     def _kept(self, item_id: str) -> Path:
         item = self.dataset.by_id[item_id]
