@@ -49,8 +49,8 @@ ANSWERS = ("--predictions", "answers.csv")
 
 
 def copied(project: Path, folder: Path, *, known: bool = True, status: str = "") -> None:
-    """The release there as well; unless `known`, its schema is not the bundled one, and not in it, as in format 2; every
-    test image has that status."""
+    """The release there as well; every test image has that status. Unless `known`, its schema is not the bundled one,
+    and not in it, as in format 2."""
     shutil.copytree(project / RELEASE, folder, dirs_exist_ok=True)
     if not known:
         manifest = json.loads((folder / "release.json").read_bytes())
