@@ -173,7 +173,9 @@ def _deprecate(
 @click.argument("release", metavar="REPO|FOLDER")
 @option("--revision", metavar="TAG", help="Tag, branch or commit of a repository.  [default: its head]")
 @option(
-    "--schema", metavar="FILE", help="Label schema of a benchmark of your own.  [default: the bundled one of its name]"
+    "--schema",
+    metavar="FILE",
+    help="Its label schema.  [default: the bundled one of its name, or the one that it holds]",
 )
 @json_option
 def verify(release: str, revision: str | None, schema: str | None, as_json: bool) -> int:

@@ -331,7 +331,6 @@ def _write_texts(run: Run, facts: CardFacts) -> Manifest:
             citation=facts.schema.publisher.citation,
             home=facts.schema.publisher.web_home,
             licence_link=facts.schema.publisher.licence_link,
-            date=manifest.date,
         ),
     }
     files = dict(manifest.files)

@@ -143,10 +143,14 @@ def check_texts(
     again = SCHEMA_MAY_DIFFER if known.own else PUBLISH_AGAIN
     yield from _compared(text, true_card, manifest, again)
     publisher = known.schema.publisher
-    true_croissant = libraries[1].describe(
-        manifest, page=page, about=" ".join(known.schema.about.split()), attribution=known.source.attribution,
-        citation=publisher.citation, home=publisher.web_home, licence_link=publisher.licence_link, date=manifest.date,
-    )  # fmt: skip
+    try:
+        true_croissant = libraries[1].describe(
+            manifest, page=page, about=" ".join(known.schema.about.split()), attribution=known.source.attribution,
+            citation=publisher.citation, home=publisher.web_home, licence_link=publisher.licence_link,
+        )  # fmt: skip
+    except ValueError as error:
+        yield fault(manifests.NAME, "croissant", f"no metadata can be made of it: {error}"[:300], PUBLISH_AGAIN)
+        return
     for key, value in json.loads(true_croissant).items():
         if said.get(key) != value:
             yield fault(manifests.CROISSANT, "croissant", f"its `{key}` is not what the tables give", again)
