@@ -161,6 +161,11 @@ class TestVelmsFigures:
         assert found["f1_velm"]["mean"] == found["macro_f1"]["mean"]
         assert self.shown(found) == ["0.7156", "0.6274", "0.5805"]
 
+    def test_folding_alone_heals_one_name(self) -> None:
+        """What every score does with case and separators gives a kappa of 55.8 in place of 55.5."""
+        _, found = self.replayed("visa_ac", {"macaroni1": {4: 0}})
+        assert self.shown(found) == ["0.6980", "0.5962", "0.5583"]
+
     def test_anomaly_or_defect_is_table_4(self) -> None:
         """Of MVTec-AC: normal images do not depend on the draws; the others lie within the spread of the draws."""
         released = json.loads((DATA / "velm_mvtec_ac_results.json").read_text())
