@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 """Units of a size, in lower case → bytes."""
-SMALLEST, LARGEST = 10_000, 10**9
+LARGEST = 10**9
 """Bytes. A browser reads the page as a whole."""
 
 
@@ -28,8 +28,8 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     if match is None or unit is None:
         raise click.BadParameter(f"{value[:40]!r} is no size, such as 20MB or 8.5MB", ctx, param)
     size = round(float(match[1]) * unit)
-    if not SMALLEST <= size <= LARGEST:
-        raise click.BadParameter(f"{value} is not between 10kB and 1GB", ctx, param)
+    if not 0 < size <= LARGEST:
+        raise click.BadParameter(f"{value} is not between nothing and 1GB, which a browser still opens", ctx, param)
     return size
 
 
