@@ -34,6 +34,7 @@ COMMANDS = {
     "diff": ("publish", "List what changed between two releases, image by image."),
     "status": ("status", "Show where a benchmark stands, and which run wrote each file."),
     "runs": ("status", "List the last commands and their outcomes."),
+    "ledger": ("ledger", "Get what was paid for out of a damaged ledger."),
     "schema": ("schema", "Write a first label schema; check and show label schemas."),
 }
 """Command → (its module, one line of help). A module is imported when its command is called: help must be quick."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import python
+from tests.support.commands import Done, python
 from tests.support.hubs import IMAGE, REPO, copied, load, machine, online, publish, relabelled
 from tests.support.loopback_hub import Blob, LoopbackHub, Repo
 
@@ -149,6 +150,12 @@ SITUATIONS: list[tuple[Callable[[LoopbackHub, Path], None], tuple[str, ...], int
 """What was before, the options, the exit status, and a part of what the real run says."""
 
 
+def told_in(done: Done) -> list[str]:
+    """What a command said besides how long its stages took, and that it uploads now."""
+    lines = done.err.splitlines()
+    return [line for line in lines if not re.search(r" in [\d.]+ s$|^Note: uploading ", line)]
+
+
 @pytest.mark.parametrize(
     ("before", "options", "status", "told"), SITUATIONS,
     ids=[" ".join((before.__name__, *options)) for before, options, _, _ in SITUATIONS],
@@ -164,7 +171,7 @@ def test_a_rehearsal_says_what_the_real_run_says(
     assert {name: (repo.head.oid, dict(repo.tags)) for name, repo in hub.repos.items()} == state
     real = publish(hub, project, *options, status=status)
     assert told in real.said
-    assert rehearsed.err == real.err
+    assert told_in(rehearsed) == told_in(real)
     if status == 0:
         card = (project / ".acbench/visa_ac/release/README.md").read_text(encoding="utf-8")
         *lines, last = real.out.splitlines()
