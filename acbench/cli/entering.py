@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,14 +16,6 @@ NOT_FOR_ENTRIES = ("pair", "view", "categories", "negligible", "severity", "resa
                    "shown_as", "markdown")  # fmt: skip
 """Options of `acbench score` that an entry does not take: every entry is scored in one way."""
 FLAGS = {"pair": "--compare", "categories": "--category", "shown_as": "--format"}
-
-
-def names_release(text: str) -> bool:
-    """Whether a text is ORG/NAME@REVISION, and no file."""
-    from acbench.integrations.huggingface.hub import looks_like_repo
-
-    repo, at, revision = text.partition("@")
-    return bool(at and revision) and looks_like_repo(repo) and not Path(text).exists()
 
 
 def enter(options: ScoreOptions, *, as_json: bool, dry_run: bool) -> int:

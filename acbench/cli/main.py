@@ -28,13 +28,14 @@ COMMANDS = {
     "velm": ("velm", "Run the baseline VELM: a detector finds the defect, a multimodal LLM names it."),
     "score": ("score", "Score a system's answers: figures with intervals, confusion matrices."),
     "app": ("app", "Show images, labels and queue in the FiftyOne App; collect what people marked there."),
-    "report": ("report", "Write one HTML page on a benchmark, for those without the App."),
+    "report": ("report", "Write one HTML page on a benchmark, to search, filter and pass on."),
     "publish": ("publish", "Build a release, check it, and upload it as one commit."),
     "verify": ("publish", "Check a release: hashes, labels, licence, duplicates, loading."),
     "diff": ("publish", "List what changed between two releases, image by image."),
     "correct": ("correct", "Write down a wrong label of a release, for whoever maintains it."),
     "status": ("status", "Show where a benchmark stands, and which run wrote each file."),
     "runs": ("status", "List the last commands and their outcomes."),
+    "ledger": ("ledger", "Get what was paid for out of a damaged ledger."),
     "schema": ("schema", "Write a first label schema; check and show label schemas."),
 }
 """Command → (its module, one line of help). A module is imported when its command is called: help must be quick."""

@@ -33,6 +33,7 @@ Examples:
   acbench publish mvtec_ac --root ~/data/mvtec_ad --dry-run
   acbench publish mvtec_ac --repo my-org/mvtec-ac
   acbench publish visa_ac --repo my-org/visa-ac --labels-only --version 1.1.0
+  acbench publish visa_ac --repo my-org/visa-ac --deprecate v1.0.0 --because "labels of pcb4 were mixed up"
 """
 VERIFY = """\b
 Examples:
@@ -64,6 +65,12 @@ Examples:
 @option("--withdraw-decisions", is_flag=True, help="Publish even if decisions of people in the last release are lost.")
 @option("--odd-version", is_flag=True, help="Publish under a version that does not fit what has changed.")
 @option("--private", is_flag=True, help="If the repository is made now, make it private.")
+@option(
+    "--deprecate",
+    metavar="VERSION",
+    help="Publish nothing; mark this version in the repository as not to be used any more. Needs --because.",
+)
+@option("--because", metavar="TEXT", help="Why the version of --deprecate is not to be used.")
 @json_option
 @project_option
 def publish(
@@ -79,6 +86,8 @@ def publish(
     withdraw_decisions: bool,
     odd_version: bool,
     private: bool,
+    deprecate: str | None,
+    because: str | None,
     as_json: bool,
 ) -> int:
     """Make a release of the labels, check it, and upload it as one commit with a tag.
@@ -93,6 +102,17 @@ def publish(
 
     if labels_only and with_images:
         raise click.UsageError("--labels-only and --with-images exclude each other")
+    if deprecate is not None or because is not None:
+        others = {
+            "--root": root, "--labels-only": labels_only, "--with-images": with_images, "--version": version,
+            "--replace": replace, "--withdraw-decisions": withdraw_decisions, "--odd-version": odd_version,
+            "--private": private,
+        }  # fmt: skip
+        if repo is None or not deprecate or because is None:
+            raise click.UsageError('a mark is set by --repo ORG/NAME --deprecate VERSION --because "what is wrong"')
+        if unused := [name for name, value in others.items() if value]:
+            raise click.UsageError(f"{unused[0]} says nothing about a version that is deprecated: leave it out")
+        return _deprecate(benchmark, project, repo, deprecate, because, upload=not dry_run, as_json=as_json)
     if repo is None and not dry_run:
         raise click.UsageError("give --repo ORG/NAME, or --dry-run to see what would be published")
     options = PublishOptions(
@@ -128,11 +148,34 @@ def publish(
     return 0
 
 
+def _deprecate(
+    benchmark: str, project: Path, repo: str, version: str, reason: str, *, upload: bool, as_json: bool
+) -> int:
+    from acbench._util.text import printable
+    from acbench.workflows.deprecate import deprecate_version
+
+    done = deprecate_version(benchmark, project, repo, version, reason, note=Screen().note, upload=upload)
+    if as_json:
+        click.echo(json.dumps(done.to_json(), indent=1, ensure_ascii=False))
+        return 0
+    click.echo(printable(done.told))
+    click.echo(f"Who loads v{done.version} gets what they always got: score, diff, verify and attach_images say so.")
+    if done.newest == done.version:
+        click.echo("It is the newest version: publish a corrected one, so that there is something to use instead.")
+    if done.already_there:
+        click.echo(f"{repo} says so already: commit {done.commit}")
+    else:
+        click.echo(f"{repo} says so: commit {done.commit}" if upload else "Nothing was uploaded.")
+    return 0
+
+
 @click.command(epilog=VERIFY)
 @click.argument("release", metavar="REPO|FOLDER")
 @option("--revision", metavar="TAG", help="Tag, branch or commit of a repository.  [default: its head]")
 @option(
-    "--schema", metavar="FILE", help="Label schema of a benchmark of your own.  [default: the bundled one of its name]"
+    "--schema",
+    metavar="FILE",
+    help="Its label schema.  [default: the bundled one of its name, or the one that it holds]",
 )
 @json_option
 def verify(release: str, revision: str | None, schema: str | None, as_json: bool) -> int:
@@ -190,7 +233,7 @@ def diff(before: str, after: str, as_json: bool) -> int:
     from acbench.release.diff import summary
     from acbench.workflows.releases import diff_releases
 
-    compared = diff_releases(before, after)
+    compared = diff_releases(before, after, Screen().note)
     if as_json:
         click.echo(json.dumps(compared.to_json(), indent=1, ensure_ascii=False))
         return 0
@@ -208,12 +251,12 @@ def diff(before: str, after: str, as_json: bool) -> int:
 def _show_changes(published: PublishedRelease) -> None:
     """Show what a release does to the last one, the first few images of each kind, and which files stay or go."""
     from acbench._util.text import printable
-    from acbench.release.diff import effects
+    from acbench.release.diff import count_effects, effects
 
     built = published.built
     if built.losses is not None and built.ground.base is not None:
         changes = built.losses.changes
-        click.echo(f"Against {built.ground.base.version}: {effects(changes)}.")
+        click.echo(f"Against {built.ground.base.version}: {effects(count_effects(changes))}.")
         shown: Counter[str] = Counter()
         for change in changes:
             shown[change.effect] += 1

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from acbench.workflows.plan_report import PlanReport
     from acbench.workflows.relabel import Relabelled
     from acbench.workflows.run import Options
-    from acbench.workflows.summary import AnswerCounts, Audit, RelabelReport
+    from acbench.workflows.summary import AnswerCounts, RelabelReport
 
 SHOWN = 3
 """How many kinds of findings are printed."""
@@ -184,7 +184,7 @@ def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
         ),
         ("queue", f"{queue}: {reasons}" if reasons else queue),
         ("labels", f"{label_counts(dataclasses.asdict(report.labels))}; {by_people}"),
-        ("audit", f"error of the auto-accepted labels: {_error(report.audit)}"),
+        ("audit", f"error of the auto-accepted labels: {report.audit.in_words()}"),
         *(plan_facts(report.plan, benchmark) if report.plan else []),
         *([("", f"probably wrong: {_curve(report.plan)}")] if report.plan else []),
     ]
@@ -207,19 +207,6 @@ def _answers(counts: AnswerCounts) -> str:
     others = [f"{counts.abstained:,} abstained"] if counts.abstained else []
     others += [f"{counts.error:,} failed"] if counts.error else []
     return f"answered {counts.ok:,}" + (f" ({', '.join(others)})" if others else "")
-
-
-def _error(audit: Audit) -> str:
-    open_ones = ""
-    if audit.unsettled and audit.bounds:
-        low, high = audit.bounds
-        open_ones = (
-            f"; people are unsure or differ about {audit.unsettled:,} more, with which it is {low:.1%} to {high:.1%}"
-        )
-    if audit.error is None:
-        return f"unknown until some of the {audit.asked:,} audited ones are settled{open_ones}"
-    interval = f"95 % interval {audit.error.low:.1%} to {audit.error.high:.1%}"
-    return f"{audit.error.value:.1%} ({interval}, from {audit.answered:,} of {audit.asked:,} audited{open_ones})"
 
 
 def _curve(plan: PlanReport) -> str:

@@ -2,97 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from acbench.cli.entering import names_release
+from acbench.cli import score_usage
+from acbench.cli.detector_options import detector_options
 from acbench.cli.model_options import proposer_option
-from acbench.cli.options import (
-    Command,
-    json_option,
-    option,
-    project_option,
-    root_option,
-    together,
-)
+from acbench.cli.options import Command, json_option, option, project_option, root_option
 
 if TYPE_CHECKING:
-    from acbench.workflows.score import PairReport, ScoreOptions, ScoreReport
+    from acbench.workflows.score import ScoreOptions, ScoreReport
+    from acbench.workflows.score_many import PairReport
 
-BACKBONE = "Image model of the detector and of `few_shot`: efficientnet-lite0, timm:MODEL[@FILE].  [default: bundled]"
-
-
-def _detector(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    kind, _, folder = value.partition(":")
-    if kind == "heatmaps" and folder:
-        return f"{kind}:{Path(folder).resolve()}"
-    if value in {"patchcore", "oracle", "none"}:
-        return value
-    raise click.BadParameter("patchcore, heatmaps:FOLDER, oracle or none", ctx, param)
-
-
-def _gate(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    miss, _, alarm = value.partition(":")
-    try:
-        costs = float(miss), float(alarm)
-    except ValueError:
-        costs = 0.0, 0.0
-    if not all(0 < cost < float("inf") for cost in costs):
-        raise click.BadParameter("two costs above 0, such as 10:1", ctx, param)
-    return costs
-
-
-def check_gate(gate: tuple[float, float] | None) -> None:
-    """Raises UsageError if the user gave both a share and costs."""
-    if gate is not None and _is_typed("false_alarms"):
-        raise click.UsageError("--false-alarms and --gate exclude each other")
-
-
-detector_options = together(
-    option(
-        "--detector",
-        default="patchcore",
-        show_default=True,
-        callback=_detector,
-        metavar="DETECTOR",
-        help="Who finds the anomaly: patchcore, heatmaps:FOLDER (your own maps, under the images' paths),"
-        " oracle (ground truth) or none.",
-    ),
-    option(
-        "--false-alarms",
-        type=click.FloatRange(0, 0.5),
-        default=0.05,
-        show_default=True,
-        help="Share of normal images that the detector may call anomalous; it decides the threshold.",
-    ),
-    option(
-        "--gate",
-        callback=_gate,
-        metavar="MISS:ALARM",
-        help="What a missed anomaly and a false alarm cost, each times how often such images come, as in 10:1;"
-        " it decides the threshold instead.",
-    ),
-    option(
-        "--input-size",
-        type=click.IntRange(64, 2048),
-        default=448,
-        show_default=True,
-        metavar="PIXELS",
-        help="Edge of the input of patchcore, where images are larger: smaller is faster and sees less.",
-    ),
-    proposer_option("--backbone", metavar="MODEL", help=BACKBONE),
-)
-"""Which images are anomalous, and where."""
-
-
-ANSWER_FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
 EPILOG = """\b
 Examples:
   acbench score visa_ac --predictions answers.csv
@@ -113,7 +37,8 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="The answers: CSV, JSON, JSONL or parquet with `item_id` or `image`, and `prediction`, `answer`, `labels` or"
-    " `label`; a mapping from class to probability is an answer too.",
+    " `label`; a mapping from class to probability is an answer too. `confidence` (0 to 1) and `cost` (dollars) may"
+    " stand beside it.",
 )
 @option("--column", metavar="NAME", help="The column of the answers.  [default: as above, the first that there is]")
 @option(
@@ -205,7 +130,8 @@ Examples:
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Folder for score.json, score.md and pictures.  [default: one in .acbench/, for a benchmark]",
+    help="Folder for tables and pictures: of one system score.json, score.md, confusion.png and classes.png; of several"
+    " ranking.json, ranking.md, ranking.tex and ranks.png.  [default: one in .acbench/, for a benchmark]",
 )
 @option(
     "--shots",
@@ -234,24 +160,25 @@ def score(shown_as: str, markdown: bool, as_json: bool, publish: bool, dry_run: 
     """Score what a system answered against the labels: figures with intervals, and confusion matrices.
 
     ANSWERS: the file of one system, as --predictions, or a baseline, as --system; or several of these, which are
-    compared on the same images: a table with intervals, each pair with Holm's correction for many comparisons, and the
-    ranks that the differences support.
+    compared on the same images: a table with intervals, each pair with Holm's correction for many comparisons, the
+    ranks that the differences support, and a critical-difference diagram of these.
 
     Every image of the test split counts. An answer that is missing, empty or names no class is wrong, and shown; an
     unknown image, or an image with two answers, is an error.
     """
     from acbench.cli.screen import Screen
-    from acbench.workflows.score import ScoreOptions, compare_pair
+    from acbench.workflows.score import ScoreOptions
     from acbench.workflows.score import score as run_score
+    from acbench.workflows.score_many import compare_pair
 
-    options = _named(ScoreOptions(**given))  # click gives a value for each of its fields
+    options = score_usage.named(ScoreOptions(**given))  # click gives a value for each of its fields
     if dry_run and not publish:
         raise click.UsageError("--dry-run goes with --publish")
     if publish:
         from acbench.cli.entering import enter
 
         return enter(options, as_json=as_json, dry_run=dry_run)
-    _check(options)
+    score_usage.check(options)
     shown_as = _format(shown_as, markdown, as_json)
     if len(options.answers) > 1:
         return _ranked(options, shown_as)
@@ -269,21 +196,6 @@ def score(shown_as: str, markdown: bool, as_json: bool, publish: bool, dry_run: 
     report = run_score(options, Screen())
     click.echo(_shown(report, shown_as), nl=shown_as == "text")
     return 3 if report.failed else 0
-
-
-def _named(options: ScoreOptions) -> ScoreOptions:
-    """The options with one of ANSWERS as the predictions or the system. With --truth, the first may be a file, too."""
-    first = options.benchmark
-    answers = options.answers
-    if options.truth is None and first is not None and names_release(first):
-        return _named(dataclasses.replace(options, benchmark=None, truth=first))
-    if options.truth is not None and first is not None and Path(first).suffix.lower() in ANSWER_FILES:
-        options, answers = dataclasses.replace(options, benchmark=None), (first, *answers)
-    if len(answers) == 1 and options.system is None and not Path(answers[0]).suffix and not Path(answers[0]).exists():
-        return dataclasses.replace(options, system=answers[0], answers=())
-    if len(answers) == 1 and options.predictions is None:
-        return dataclasses.replace(options, predictions=Path(answers[0]), answers=())
-    return dataclasses.replace(options, answers=answers)
 
 
 def _format(shown_as: str, markdown: bool, as_json: bool) -> str:
@@ -320,7 +232,7 @@ def _ranked(options: ScoreOptions, shown_as: str) -> int:
     if shown_as == "json":
         click.echo(json.dumps(ranking.to_json(), indent=1, ensure_ascii=False))
     elif shown_as == "csv":
-        click.echo(paper_tables.csv_text(ranking.scores), nl=False)
+        click.echo(paper_tables.csv_text(ranking.scores, ranking.pairs), nl=False)
     elif shown_as == "latex":
         click.echo(paper_tables.latex(paper_tables.of_ranking(ranking)), nl=False)
     elif shown_as == "markdown":
@@ -329,54 +241,12 @@ def _ranked(options: ScoreOptions, shown_as: str) -> int:
         scored = ranking.scores[0]
         click.echo(f"{scored.benchmark}: {scored.items:,} images, {scored.view} view\nTruth: {report.truth}\n")
         click.echo(paper_tables.text(ranking))
-        click.echo(f"Comparable with what has the same: {tables.comparability(scored)}")
+        click.echo(f"Comparable with what has the same: {tables.hashes(scored)}")
+        for path in report.files:
+            click.echo(f"  {path}")
     for note in report.notes:
         click.echo(f"Note: {note}", err=True)
     return 3 if report.failed else 0
-
-
-def _check(options: ScoreOptions) -> None:
-    """Raises UsageError for options that do not go together."""
-    from acbench.workflows.score import KEPT_SYSTEM, is_table
-
-    if options.benchmark is None and options.truth is None:
-        raise click.UsageError("give a benchmark, or --truth RELEASE_OR_FILE")
-    if sum(map(bool, (options.predictions, options.system, options.pair, options.answers))) != 1:
-        raise click.UsageError("give the file of the answers (or several), --system NAME, or --compare A B")
-    if options.answers:
-        _refuse_several(options)
-    if options.column and options.system:
-        raise click.UsageError("--column goes with files; the answers of a system are kept in one place")
-    if options.truth and options.system:
-        raise click.UsageError("--system goes with a project's labels, not with --truth, which has no images")
-    if options.benchmark and options.truth and is_table(options.truth):
-        raise click.UsageError("a table has classes of its own: give either the benchmark or --truth FILE")
-    if options.name is not None and (options.pair or not options.name.strip()):
-        raise click.UsageError("--name goes with one system, and is not empty")
-    check_gate(options.gate)
-    if options.system == KEPT_SYSTEM:
-        _refuse_typed("detector", "false_alarms", "gate", "input_size")
-
-
-def _refuse_several(options: ScoreOptions) -> None:
-    """Raises UsageError for options that are about one system."""
-    about_one = {"name": "--name", "localisation": "--localisation", "leaderboard": "--leaderboard", "out": "--out"}
-    for field, flag in about_one.items():
-        if getattr(options, field):
-            raise click.UsageError(f"{flag} goes with one system")
-
-
-def _refuse_typed(*names: str) -> None:
-    """Raises UsageError if the user typed options that the kept answers of velm do not depend on."""
-    for name in names:
-        if _is_typed(name):
-            flag = f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"the answers of velm are kept: {flag} goes with `acbench velm`, which asks anew")
-
-
-def _is_typed(name: str) -> bool:
-    typed = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    return click.get_current_context().get_parameter_source(name) in typed
 
 
 def _comparison_text(report: PairReport) -> str:
@@ -385,7 +255,8 @@ def _comparison_text(report: PairReport) -> str:
 
     test = report.comparison.mcnemar
     return (
-        f"{report.benchmark}: {report.comparison.items:,} images, {report.view} view\n\n"
+        f"{report.benchmark}: {report.comparison.items:,} images, {report.view} view\nTruth: {report.truth}\n"
+        f"Answers: {report.first}: {report.columns[0]}; {report.second}: {report.columns[1]}\n\n"
         f"{table(tables.comparison(report.comparison, report.first, report.second))}\n\n"
         f"In points; intervals of 95 %. Only {report.first} is right on {test.only_first_right:,} images,"
         f" only {report.second} on {test.only_second_right:,}: McNemar's exact p = {test.p:.2g}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from acbench.cli.detector_options import check_gate, detector_options
 from acbench.cli.model_options import llm_option, llm_options
 from acbench.cli.options import (
     Command,
@@ -24,7 +25,6 @@ from acbench.cli.options import (
     shard_option,
     with_run_options,
 )
-from acbench.cli.score import check_gate, detector_options
 
 if TYPE_CHECKING:
     from acbench.schema.views import View

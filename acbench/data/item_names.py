@@ -48,6 +48,11 @@ class ItemNames:
             )
         return fitting.pop() if fitting else None
 
+    def ending(self, name: str) -> list[str]:
+        """The items whose paths end as a name does, sorted: what it may mean without its folders."""
+        end = f"/{_plain(name)}"
+        return sorted(known for known in self._names if f"/{_plain(known)}".endswith(end)) if len(end) > 1 else []
+
     def _longest_end(self, path: str, category: str) -> set[str]:
         """The images at which an absolute path ends, by the most folders."""
         parts = path.split("/")

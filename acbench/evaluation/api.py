@@ -9,7 +9,8 @@ from typing import Any
 from acbench.errors import AcbenchError
 from acbench.evaluation import predictions as reading
 from acbench.evaluation import table_forms
-from acbench.evaluation.predictions import Answers, Row
+from acbench.evaluation.answer_files import Row
+from acbench.evaluation.predictions import Answers
 from acbench.evaluation.result import Bootstrap, Provenance, Scored
 from acbench.evaluation.scoring import REFERENCES, ScoringOptions, score_answers
 from acbench.evaluation.significance import compare_answers

@@ -1,9 +1,11 @@
-"""Measures what probabilities and abstentions are worth: top-k, calibration, and risk against coverage.
+"""Measures what confidences and abstentions are worth: top-k, calibration, and risk against coverage.
+
+How sure an answer is, is what the column `confidence` says or else the probability of its likeliest class.
 
 - `top_k`: share of all items whose right answer is among the k likeliest, k from 1 to 3. One that is as likely as
   another counts as behind it; an item without probabilities does not have it.
-- `calibration`: of the likeliest class of each item, its probability against whether it is right (expected calibration
-  error, Brier score, log-loss).
+- `calibration`: how sure each answer is against whether it is right (expected calibration error, Brier score,
+  log-loss).
 - `selective`: how many items were answered (coverage), and how many of these are wrong (risk), where some were not.
 - `risk_coverage`: the same if only the most confident answers are taken, and the mean of the risk over all numbers of
   answers taken (AURC, Geifman and El-Yaniv 2017). Answers of equal confidence are taken in equal parts.
@@ -11,11 +13,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from acbench.evaluation.predictions import Answers
+from acbench.evaluation.predictions import Answers, ParsedAnswer
 from acbench.evaluation.truth import Truth
+from acbench.schema.views import ClassSet
 from acbench.stats import Calibration, Estimate, calibration, rate
 
 TOP = (1, 2, 3)
@@ -38,19 +41,19 @@ class RiskPoint:
     """What came of the most confident answers."""
 
     coverage: float
-    """Share of the answers with probabilities that are taken."""
+    """Share of the answers with a confidence that are taken."""
     risk: float
     """Share of these that are wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confidence:
-    """Figures of answers that give probabilities, all items together."""
+    """Figures of answers that say how sure they are, all items together."""
 
     answers: int
-    """Items whose answer gives them."""
+    """Items whose answer says so."""
     top_k: dict[str, Estimate]
-    """`1`, `2` and `3` → share of all items."""
+    """`1`, `2` and `3` → share of all items; empty if no answer gives probabilities of the classes."""
     calibration: Calibration
     risk_coverage: Sequence[RiskPoint]
     aurc: float
@@ -67,29 +70,46 @@ def selective(truth: Truth, answers: Answers) -> Selective | None:
 
 
 def confidence(truth: Truth, answers: Answers) -> Confidence | None:
-    """The figures of answers with probabilities; None if no item has any."""
+    """The figures of answers that say how sure they are; None if none does."""
     taken: list[tuple[float, bool]] = []
     places: list[int] = []
     for target in truth.targets:
         given = answers.by_item.get(target.item_id)
-        if given is None or not given.probabilities:
+        if given is None:
             continue
-        right = given.probabilities.get(target.wanted, 0.0)
-        others = (share for labels, share in given.probabilities.items() if labels != target.wanted)
-        places.append(1 + sum(share >= right for share in others) if right else len(given.probabilities) + 1)
-        taken.append((min(max(given.probabilities.values()), 1.0), given.outcome.labels == target.wanted))
+        if given.probabilities:
+            places.append(_place(given.probabilities, target.wanted))
+        sure = _how_sure(given)
+        if sure is not None:
+            taken.append((sure, given.outcome.labels == target.wanted))
     calibrated = calibration(taken)
     if calibrated is None:
         return None
     risks = _risks(taken)
     numbers = sorted({max(round(len(risks) * step / POINTS), 1) for step in range(1, POINTS + 1)})
+    top_k = {k: rate(sum(place <= k for place in places), len(truth.targets)) for k in TOP if places}
     return Confidence(
         answers=len(taken),
-        top_k={str(k): share for k in TOP if (share := rate(sum(place <= k for place in places), len(truth.targets)))},
+        top_k={str(k): share for k, share in top_k.items() if share},
         calibration=calibrated,
         risk_coverage=[RiskPoint(coverage=number / len(risks), risk=risks[number - 1]) for number in numbers],
         aurc=sum(risks) / len(risks),
     )
+
+
+def _place(probabilities: Mapping[ClassSet, float], wanted: ClassSet) -> int:
+    """The place of the right answer among the likeliest, from 1; the last of those that are as likely."""
+    right = probabilities.get(wanted, 0.0)
+    if not right:
+        return len(probabilities) + 1
+    return 1 + sum(share >= right for labels, share in probabilities.items() if labels != wanted)
+
+
+def _how_sure(given: ParsedAnswer) -> float | None:
+    """The confidence of an answer, 0…1; None if it says none, or if a column gives one to an abstention."""
+    if given.confidence is not None:
+        return given.confidence if given.outcome.status in ("ok", "unknown") else None
+    return min(max(given.probabilities.values()), 1.0) if given.probabilities else None
 
 
 def _risks(taken: Sequence[tuple[float, bool]]) -> list[float]:

@@ -18,10 +18,10 @@ An item is *called normal* if the answer is `good`; an item without a usable ans
 The scopes are each category; `mean`, the mean over the categories, which is the main figure of the VELM paper (arXiv
 2505.02626); and `pooled`, all items together, where classes of different categories stay different.
 
-A share of items has the interval of Wilson (1927). Any other figure, and a mean over categories, has the BCa interval
-of resamples that are drawn as the benchmark is built (`tallies`). There is none of fewer than MIN_ITEMS items, nor
-where fewer than MIN_EACH are right, or wrong: resamples of so few know nothing of what was not drawn. `Figures.missing`
-says why there is none. No interval has a width of zero.
+A share of items has the interval of Wilson (1927), see `stats.rate`. Any other figure, and a mean over categories, has
+the BCa interval of resamples that are drawn as the benchmark is built (`tallies`). There is none of fewer than
+MIN_ITEMS items, nor where fewer than MIN_EACH are right, or wrong: resamples of so few know nothing of what was not
+drawn. `Figures.missing` says why there is none. No interval has a width of zero.
 """
 
 from __future__ import annotations

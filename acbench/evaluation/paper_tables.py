@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from acbench._util import markdown as md
 from acbench._util.console import table
+from acbench._util.text import printable
 from acbench.evaluation.metrics import MEAN, POOLED
-from acbench.evaluation.ranking import FIGURE, Ranking
+from acbench.evaluation.ranking import FIGURE, Pair, Ranking
 from acbench.evaluation.result import Scored
 from acbench.evaluation.tables import (
     MAIN,
@@ -19,6 +20,7 @@ from acbench.evaluation.tables import (
     classes,
     difference,
     interval,
+    localisation,
     shown_metrics,
     unusable,
     without_interval,
@@ -42,10 +44,8 @@ def of_ranking(ranking: Ranking) -> list[Titled]:
     """The systems, their differences, and each category."""
     systems: list[Row] = [("rank", "system", *(TITLES[name] for name in MAIN), "unusable")]
     for score in ranking.scores:
-        best, worst = ranking.ranks[score.system]
-        ranks = str(best) if best == worst else f"{best}–{worst}"
         values = (interval(score.figures.estimates[name][MEAN]) for name in MAIN)
-        systems.append((ranks, score.system, *values, f"{score.counts[POOLED].unusable:,}"))
+        systems.append((ranks(ranking, score.system), score.system, *values, f"{score.counts[POOLED].unusable:,}"))
     pairs: list[Row] = [("pair", "difference of accuracy", "p", "p (Holm)", "")]
     for pair in ranking.pairs:
         what = "differs" if pair.differs else "not told apart"
@@ -73,9 +73,27 @@ def of_score(score: Scored) -> list[Titled]:
 def text(ranking: Ranking) -> str:
     """What the screen shows of several systems."""
     parts = [table(rows) for _, rows in of_ranking(ranking)]
-    lines = [f"{score.system}: no usable answer: {unusable(score.counts[POOLED])}" for score in ranking.scores]
+    lines = [
+        printable(
+            f"{score.system}: {score.answers_from}; {localisation(score)}; no usable answer:"
+            f" {unusable(score.counts[POOLED])}"
+        )
+        for score in ranking.scores
+    ]
     reasons = dict.fromkeys(line for score in ranking.scores for line in without_interval(score, MAIN))
-    return "\n\n".join([*parts, "\n".join([NOTE, *lines, *reasons])])
+    return "\n\n".join([*parts, "\n".join([NOTE, together(ranking), *lines, *reasons])])
+
+
+def ranks(ranking: Ranking, system: str) -> str:
+    """The ranks of a system that the differences support: `2`, or `1–3`."""
+    best, worst = ranking.ranks[system]
+    return str(best) if best == worst else f"{best}–{worst}"
+
+
+def together(ranking: Ranking) -> str:
+    """Which systems are not told apart, in words."""
+    groups = "; ".join(", ".join(group) for group in ranking.groups)
+    return f"Not told apart: {groups}" if groups else "All are told apart"
 
 
 def markdown(tables: Iterable[Titled]) -> str:
@@ -100,8 +118,11 @@ def latex(tables: Iterable[Titled]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def csv_text(scores: Sequence[Scored]) -> str:
-    """One figure a row, as fractions; those of a class have its name, and precision, recall and F1 as metrics."""
+def csv_text(scores: Sequence[Scored], pairs: Sequence[Pair] = ()) -> str:
+    """One figure a row, as fractions; those of a class have its name, and precision, recall and F1 as metrics.
+
+    A pair is a system `A minus B`, with the difference of the mean accuracy and its p, as it is and corrected.
+    """
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -114,6 +135,11 @@ def csv_text(scores: Sequence[Scored]) -> str:
                 for metric, value in shares.items():
                     if value is not None:
                         writer.writerow((score.system, category, name, metric, value, None, None, figures.items))
+    for pair in pairs:
+        name, gap = f"{pair.first} minus {pair.second}", pair.difference
+        writer.writerow((name, MEAN, "", f"{FIGURE}_difference", gap.value, gap.low, gap.high, gap.n))
+        for metric, p in (("p", pair.p), ("p_holm", pair.p_holm)):
+            writer.writerow((name, MEAN, "", metric, p, None, None, gap.n))
     return sink.getvalue()
 
 

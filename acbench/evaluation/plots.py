@@ -1,4 +1,4 @@
-"""Draws figures as PNG: comparisons of proposers, agreement of reviewers, confusion matrices, shares by class."""
+"""Draws figures as PNG: comparisons of proposers, agreement of reviewers, confusion matrices, classes, and ranks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from acbench.evaluation import tables
+from acbench.evaluation import paper_tables, tables
 from acbench.evaluation.agreement import AgreementReport, DecisionTimes, GroupAgreement, ProposerAgreement
 from acbench.evaluation.proposers import ProposerComparison
+from acbench.evaluation.ranking import FIGURE, Ranking
 from acbench.evaluation.result import Scored
 from acbench.records import GOOD, short_name
 from acbench.review.plan import CurvePoint
@@ -284,6 +285,50 @@ def classes(score: Scored) -> bytes:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.tick_params(axis="y", length=0)
+    return _png(figure)
+
+
+def ranks(ranking: Ranking) -> bytes:
+    """Draw systems on the axis of their accuracy, and over them a bar for each group of which no pair differs.
+
+    A critical-difference diagram (Demšar 2006) of the tests of `evaluation.ranking`: a dot on a bar is a system of its
+    group; what a bar passes over without a dot is told apart from one of them. Labels have the ranks that the
+    differences support.
+    """
+    shares = {score.system: score.value(FIGURE) or 0.0 for score in ranking.scores}
+    groups = ranking.groups
+    first, rows = 1 + 0.35 * len(groups), math.ceil(len(shares) / 2)
+    figure = _figure(9, 1.5 + 0.26 * (first + rows))
+    axes = figure.subplots()
+    low, high = min(shares.values()), max(shares.values())
+    margin = max(0.06 * (high - low), 0.005)
+    axes.set_xlim(low - margin, high + margin)
+    axes.set_ylim(first + rows, 0)
+    for place, (name, share) in enumerate(shares.items()):
+        on_right = place < rows  # the better half; the best is the topmost on either side, and no two lines cross
+        height = first + (place if on_right else len(shares) - 1 - place)
+        edge = high + margin if on_right else low - margin
+        axes.plot([share, share, edge], [0, height, height], color=_FADED, linewidth=1)
+        text = f"{_cut(name, 30)}   {100 * share:.1f} %   {paper_tables.ranks(ranking, name)}"
+        axes.annotate(
+            text, (edge, height), (6 if on_right else -6, 0), textcoords="offset points", va="center",
+            ha="left" if on_right else "right", fontsize=9, color=_INK, annotation_clip=False,
+        )  # fmt: skip
+    for level, group in enumerate(groups):
+        places = [shares[name] for name in group]
+        height = 0.7 + 0.35 * level
+        axes.plot([min(places), max(places)], [height, height], color=COLOURS[0], linewidth=3.5, solid_capstyle="round")
+        axes.plot(places, [height] * len(places), "o", color=COLOURS[0], markersize=6)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
+    axes.set_yticks([])
+    for side in ("bottom", "left", "right"):
+        axes.spines[side].set_visible(False)
+    axes.set_title(
+        f"{ranking.scores[0].benchmark}: mean accuracy over the categories, and ranks.\n"
+        "A bar joins systems that are not told apart (sign flips, Holm, 5 %)",
+        fontsize=10, color=_INK,
+    )  # fmt: skip
     return _png(figure)
 
 

@@ -1,44 +1,41 @@
-"""Reads what a system answered, from a file or from rows in memory, and joins it to the truth by id, never by position.
+"""Joins what a system answered to the truth by id, never by position, and parses it.
 
-Files are CSV, JSON, JSONL or parquet; a JSON file is a list of objects, or one object of name → answer. A row names its
-item by `item_id`, or by `image` or `image_path`, a path that `item_names` finds. `storage.answer_columns` says which
-column holds the answer: a class id, a list of them, a mapping from class to probability, or text that `answer_parsing`
-reads. Tables of Prediction records have `item_id`, `labels`, `raw` and `parse`.
+A row names its item by `item_id`, or by `image` or `image_path`, a path that `item_names` finds. `answer_columns` says
+which column holds the answer: a class id, a list of them, a mapping from class to probability, or text that
+`answer_parsing` reads; and which columns hold how sure an answer is and what it cost (`answer_numbers`). Tables of
+Prediction records have `item_id`, `labels`, `raw` and `parse`. `answer_files` reads rows from files.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from acbench._util.text import tidy
 from acbench.data.item_names import ItemNames
 from acbench.errors import TableError
+from acbench.evaluation.answer_files import LocatedRow, Row
+from acbench.evaluation.answer_numbers import Numbers
 from acbench.evaluation.answer_parsing import EMPTY, ERROR, MAX_LENGTH, MISSING, Outcome
 from acbench.evaluation.truth import Target, Truth, hash_of
 from acbench.records import JOIN
 from acbench.schema.views import ClassSet
-from acbench.storage.answer_columns import IMAGE, AnswerColumn, answer_column, folded, known_columns
-from acbench.storage.csv_files import read_csv
+from acbench.storage.answer_columns import (
+    IMAGE,
+    AnswerColumn,
+    answer_column,
+    folded,
+    known_columns,
+)
 
-MAX_BYTES = 256 << 20
-"""Largest file of JSON lines, or largest parquet file."""
-MAX_CELL = 131_072
-"""Characters of the longest cell of a CSV file."""
 MAX_SHOWN = 200
 """Characters of an answer that a score shows."""
 MAX_NAMES = 8
 """Classes that an error lists."""
 TOO_RIGHT, ENOUGH = 0.99, 20
 """A column that may be the truth, and is right more often than this about so many images or more, is said to be so."""
-
-Row = Mapping[str, Any]
-"""Column → value."""
-LocatedRow = tuple[str, Row]
-"""Where the row stands, for messages, and the row."""
 
 
 class ParsedAnswer(NamedTuple):
@@ -48,6 +45,10 @@ class ParsedAnswer(NamedTuple):
     outcome: Outcome
     probabilities: Mapping[ClassSet, float] | None = None
     """Class → probability, where the answer gives them."""
+    confidence: float | None = None
+    """How sure the answer is, 0…1, where a column says so."""
+    dollars: float | None = None
+    """What the answer cost; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +87,6 @@ class Answers:
         )
 
 
-def read(path: Path, column: str | None = None) -> Iterator[LocatedRow]:
-    """Read the rows of a file. `column`: the column of answers, if somebody named it.
-
-    Raises TableError for a file that is of another kind or damaged, naming the line.
-    """
-    suffix = path.suffix.lower()
-    if suffix in {".csv", ".tsv"}:
-        rows = read_csv(path, (), max_cell=MAX_CELL)
-        return ((f"{path}, line {line}", row) for line, row in rows)
-    if not path.is_file():
-        raise TableError(f"{path} is not there, or is no file", "check the path")
-    if path.stat().st_size > MAX_BYTES:
-        raise TableError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give one row an item of the benchmark")
-    if suffix in {".jsonl", ".ndjson"}:
-        return _read_jsonl(path)
-    if suffix in {".parquet", ".pq"}:
-        return _read_parquet(path, column)
-    if suffix == ".json":
-        return _read_json(path)
-    raise TableError(f"{path} is neither .csv, .json, .jsonl nor .parquet", "save the predictions as one of these")
-
-
 def match(rows: Iterable[LocatedRow], truth: Truth, column: str | None = None) -> Answers:
     """Join rows to the truth and parse their answers. `column`: the column of answers, if somebody named it.
 
@@ -125,10 +104,7 @@ def match(rows: Iterable[LocatedRow], truth: Truth, column: str | None = None) -
         said, category = columns.item(where, row)
         name = names.find(where, said, category)
         if name is None:
-            raise TableError(
-                f"{where}: {tidy(said, MAX_SHOWN)} is no item of {truth.benchmark}",
-                "an item is named by its `item_id`, or by its `image` relative to the dataset's root",
-            )
+            raise _no_item(where, said, truth, names)
         target = targets.get(name) or by_image.get(name)
         item_id = target.item_id if target else name
         if item_id in seen:
@@ -138,9 +114,18 @@ def match(rows: Iterable[LocatedRow], truth: Truth, column: str | None = None) -
         seen[item_id] = where
         if target is not None:
             answers[item_id] = parser.parse(where, row, columns, target)
-    matched = Answers(answers, len(seen) - len(answers), str(reader.answer or ""), _suspicion(reader, answers, targets))
+    matched = Answers(answers, len(seen) - len(answers), reader.described, _suspicion(reader, answers, targets))
     _check_usable(matched, truth)
     return matched
+
+
+def _no_item(where: str, said: str, truth: Truth, names: ItemNames) -> TableError:
+    """The error of a row that is about no item, with the items that may have been meant."""
+    hint = "an item is named by its `item_id`, or by its `image` relative to the dataset's root"
+    if meant := names.ending(said):
+        others = f" and {len(meant) - 2:,} more" if len(meant) > 2 else ""
+        hint = f"it may be {' or '.join(meant[:2])}{others}; {hint}, or inside a `category` that a column names"
+    return TableError(f"{where}: {tidy(said, MAX_SHOWN)} is no item of {truth.benchmark}", hint)
 
 
 def _suspicion(reader: _RowReader, answers: Mapping[str, ParsedAnswer], targets: Mapping[str, Target]) -> str:
@@ -187,6 +172,7 @@ class _Columns(NamedTuple):
     known: Mapping[str, str]
     """Our name → the table's."""
     answer: str
+    numbers: Numbers
 
     def value(self, row: Row, ours: str) -> Any:
         return row.get(self.known.get(ours, ours))
@@ -214,6 +200,16 @@ class _RowReader:
     """Columns of the first row that nothing is known of."""
     _columns: dict[tuple[str, ...], _Columns] = field(default_factory=dict)
 
+    @property
+    def described(self) -> str:
+        """Which columns are read, and which are not, for people."""
+        if self.answer is None:
+            return ""
+        numbers = next((columns.numbers for columns in self._columns.values()), Numbers())
+        parts = [str(self.answer), *(f"{what} `{name}`" for what, name in numbers._asdict().items() if name)]
+        unread = ", ".join(f"`{name}`" for name in self.unread[:MAX_NAMES]) + ", …" * (len(self.unread) > MAX_NAMES)
+        return "; ".join([", ".join(parts), *([f"not read: {unread}"] if unread else [])])
+
     def columns(self, where: str, row: Row) -> _Columns:
         """What the columns of a row are called. Raises TableError if it lacks the answer's."""
         key = tuple(row)
@@ -221,13 +217,14 @@ class _RowReader:
             known = known_columns(key)
             if self.answer is None:
                 self.answer = answer_column(key, where, self.wanted)
-                self.unread = tuple(name for name in key if name not in {*known.values(), self.answer.name})
+                used = {*known.values(), self.answer.name, *self.answer.beside}
+                self.unread = tuple(name for name in key if name and name not in used)
             elif self.answer.name not in row:
                 raise TableError(
                     f"{where}: there is no `{self.answer.name}`, which earlier rows have",
                     "give every row one; an empty one is an abstention",
                 )
-            self._columns[key] = _Columns(known, self.answer.name)
+            self._columns[key] = _Columns(known, self.answer.name, Numbers.of(known, where))
         return self._columns[key]
 
 
@@ -242,14 +239,16 @@ class _RowParser:
         answer = row[columns.answer]
         if isinstance(answer, bytes | bytearray | memoryview):
             raise TableError(f"{where}: the answer is bytes, and not text", "decode it first")
-        is_set = folded(columns.answer) == "labels" and not isinstance(answer, str)
+        # What Prediction records could not read is read once more, since words may name a class. A list holds sets.
+        is_set = folded(columns.answer) == "labels" and (not isinstance(answer, str) or "parse" in columns.known)
         if is_set and not answer and (raw := columns.value(row, "raw")):
             answer = raw
         # A table of Prediction records says what became of the question; the text tells nothing more in these cases.
         recorded = {"error": ERROR, "empty": EMPTY}.get(str(columns.value(row, "parse")))
         outcome = recorded or self._outcome(target.category, answer)
         probabilities = {} if recorded else self.truth.vocabularies[target.category].probabilities(answer)
-        return ParsedAnswer(_raw(answer, outcome), outcome, probabilities or None)
+        sure, dollars = columns.numbers.read(where, row)
+        return ParsedAnswer(_raw(answer, outcome), outcome, probabilities or None, sure, dollars)
 
     def _outcome(self, category: str, answer: object) -> Outcome:
         vocabulary = self.truth.vocabularies[category]
@@ -268,60 +267,3 @@ def _raw(answer: object, outcome: Outcome) -> str:
     if outcome.status == "empty":
         return ""
     return JOIN.join(map(str, answer if isinstance(answer, Iterable) else (answer,)))
-
-
-def _read_jsonl(path: Path) -> Iterator[LocatedRow]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            where = f"{path}, line {number}"
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise TableError(
-                    f"{where}: not JSON: {tidy(str(error), MAX_SHOWN)}", "one JSON object a line"
-                ) from None
-            if not isinstance(row, dict):
-                raise TableError(f"{where}: not a JSON object", "one JSON object a line")
-            yield where, row
-
-
-def _read_json(path: Path) -> Iterator[LocatedRow]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise TableError(
-            f"{path}: not JSON: {tidy(str(error), MAX_SHOWN)}", "a list of objects, or {name: answer}"
-        ) from None
-    if isinstance(content, dict) and not known_columns(content):
-        for name, answer in content.items():
-            yield f"{path}, {tidy(name, MAX_SHOWN)}", {"image": name, "answer": answer}
-        return
-    if not isinstance(content, list):
-        raise TableError(f"{path}: neither a list nor an object of name and answer", 'such as [{"image": …}, …]')
-    for number, row in enumerate(content, start=1):
-        if not isinstance(row, dict):
-            raise TableError(f"{path}, entry {number}: not a JSON object", "one object an image")
-        yield f"{path}, entry {number}", row
-
-
-def _read_parquet(path: Path, column: str | None) -> Iterator[LocatedRow]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
-        columns = {*known_columns(names).values()} | (
-            {answer_column(names, str(path), column).name} if column else set()
-        )
-        number = 0
-        for batch in file.iter_batches(batch_size=4096, columns=sorted(columns)):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{path}, row {number}", row
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(
-            f"{path} is no readable parquet file: {tidy(str(error), MAX_SHOWN)}", "write it again"
-        ) from None

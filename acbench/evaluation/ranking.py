@@ -3,7 +3,7 @@
 Systems stand in the order of their main figure, the accuracy as the mean over the categories. A pair differs if its
 sign-flip test (`stats.multiple`) of that figure, corrected for all pairs (Holm 1979), has a p below LEVEL. The rank of
 a system lies between one more than the number of systems that are better, and the number of those that it is not better
-than.
+than. Groups, ranks, tables and the picture (`plots.ranks`) all come from these pairs.
 """
 
 from __future__ import annotations
@@ -56,11 +56,33 @@ class Ranking:
     ranks: Mapping[str, tuple[int, int]]
     """System → best and worst rank that the differences support."""
 
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """The largest sets of two or more systems of which no pair differs, in the order of the systems."""
+        differ = {frozenset((pair.first, pair.second)) for pair in self.pairs if pair.differs}
+        names = [score.system for score in self.scores]
+        found: list[tuple[str, ...]] = []
+
+        def grow(group: tuple[str, ...], others: list[str], done: list[str]) -> None:
+            """Add what may follow a group (Bron and Kerbosch 1973). `done`: what has been tried, and fits too."""
+            if len(group) > 1 and not others and not done:
+                found.append(group)
+            while others:
+                name = others.pop(0)
+                fit = [[other for other in each if frozenset((name, other)) not in differ] for each in (others, done)]
+                grow((*group, name), *fit)
+                done = [*done, name]
+
+        grow((), names, [])
+        return found
+
     def to_json(self) -> dict[str, Any]:
-        """What `acbench score A B … --format json` prints: `systems` (each a whole score), `ranks` and `pairs`."""
+        """What `acbench score A B … --format json` prints: `systems` (each a whole score), `ranks`, `groups` and
+        `pairs`."""
         return {
             "systems": [score.facts for score in self.scores],
             "ranks": {name: list(ranks) for name, ranks in self.ranks.items()},
+            "groups": [list(group) for group in self.groups],
             "pairs": [{**dataclasses.asdict(pair), "differs": pair.differs} for pair in self.pairs],
         }
 

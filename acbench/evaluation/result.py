@@ -10,7 +10,9 @@ from typing import Any
 
 from acbench import __version__
 from acbench.evaluation.confidence import Confidence, Selective
+from acbench.evaluation.cost import Cost
 from acbench.evaluation.metrics import MEAN, POOLED, ClassFigures, Figures
+from acbench.evaluation.open_set import OpenSet
 from acbench.evaluation.severity import Severity
 from acbench.evaluation.truth import Part
 from acbench.records import Score
@@ -119,9 +121,13 @@ class Scored:
     """By category."""
     unusable: Sequence[UnusableAnswer]
     confidence: Confidence | None
-    """None unless answers give probabilities."""
+    """None unless answers say how sure they are."""
     selective: Selective | None
     """None if every item has a usable answer."""
+    open_set: OpenSet | None
+    """None unless answers name a class that their category does not have."""
+    cost: Cost | None
+    """None unless it is known of some answers."""
     severity: Severity | None
     """None unless it was asked for, or the schema says which classes are negligible."""
 
@@ -177,7 +183,13 @@ class Scored:
             "confusion": {category: dataclasses.asdict(matrix) for category, matrix in self.confusion.items()},
             "unusable": [dataclasses.asdict(answer) for answer in self.unusable],
         }
-        more = {"confidence": self.confidence, "selective": self.selective, "severity": self.severity}
+        more = {
+            "confidence": self.confidence,
+            "selective": self.selective,
+            "open_set": self.open_set,
+            "cost": self.cost,
+            "severity": self.severity,
+        }
         return facts | {name: dataclasses.asdict(part) for name, part in more.items() if part is not None}
 
     @property

@@ -10,7 +10,9 @@ from acbench._util.text import tidy
 from acbench.errors import AcbenchError
 from acbench.evaluation.answer_parsing import Outcome
 from acbench.evaluation.confidence import confidence, selective
+from acbench.evaluation.cost import cost
 from acbench.evaluation.metrics import POOLED, UNUSABLE, by_class, cells, figures
+from acbench.evaluation.open_set import open_set
 from acbench.evaluation.predictions import MAX_SHOWN, Answers
 from acbench.evaluation.result import (
     Bootstrap,
@@ -67,7 +69,7 @@ def score_answers(
             "references never come from what is scored: leave them out of the truth",
         )
     if options.leaderboard:
-        check_leaderboard(provenance, truth)
+        check_leaderboard(provenance.system, provenance.localisation, truth.chosen)
     counted = cells(truth, answers)
     bootstrap = options.bootstrap
     return Scored(
@@ -98,24 +100,26 @@ def score_answers(
         unusable=_unusable(truth, answers),
         confidence=confidence(truth, answers),
         selective=selective(truth, answers),
+        open_set=open_set(truth, answers),
+        cost=cost(truth, answers),
         severity=severity(counted, options.negligible, options.severity_draws, truth.negligible),
     )
 
 
-def check_leaderboard(provenance: Provenance, truth: Truth) -> None:
+def check_leaderboard(system: str, localisation: str, categories: Sequence[str]) -> None:
     """Raises AcbenchError if masks or an unnamed source told where the defect is, or if only some categories are
     scored."""
-    if provenance.localisation == "ground_truth":
+    if localisation == "ground_truth":
         raise AcbenchError(
-            f"{provenance.system} was shown ground-truth masks or boxes: that is an oracle, and no leaderboard entry",
+            f"{system} was shown ground-truth masks or boxes: that is an oracle, and no leaderboard entry",
             "take a detector's maps: acbench velm BENCHMARK",
         )
-    if provenance.localisation == "not_stated":
+    if localisation == "not_stated":
         raise AcbenchError(
             "a leaderboard entry has to state who told the system where the defect is",
             "--localisation none or detector",
         )
-    if truth.chosen:
+    if categories:
         raise AcbenchError("a leaderboard entry has all categories", "leave --category out")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from acbench.errors import AcbenchError
-from acbench.evaluation.predictions import Row
+from acbench.evaluation.answer_files import Row
 from acbench.records import Label, Prediction
 from acbench.storage.answer_columns import IMAGE, known_columns
 
@@ -100,7 +100,8 @@ def is_columns(table: Mapping[str, object]) -> bool:
 
 def is_splits(table: Mapping[str, object]) -> bool:
     """Whether a mapping is a `datasets.DatasetDict`."""
-    return any(isinstance(part, DatasetTable) for part in table.values())
+    one_of_each_type = {type(part): part for part in table.values()}  # a check takes long, and answers may be many
+    return any(isinstance(part, DatasetTable) for part in one_of_each_type.values())
 
 
 def _read_names(names: Iterable[str], column: str | None) -> list[str]:

@@ -14,6 +14,7 @@ from acbench.evaluation.significance import PairedComparison
 from acbench.stats import Estimate
 
 if TYPE_CHECKING:
+    from acbench.evaluation.open_set import NamedOutside
     from acbench.evaluation.result import ConfusionMatrix, Counts, Scored, UnusableAnswer
 
 TITLES = {
@@ -136,7 +137,7 @@ def text(score: Scored, *more: str) -> str:
     lines += ["", table(summary(score)), "", table(categories(score)), ""]
     lines.append("In percent; kappa, MCC and F1 times 100; intervals of 95 %.")
     lines += without_interval(score)
-    lines += confidence(score)
+    lines += about_answers(score)
     if score.severity:
         lines += ["", table(severity(score.severity))]
     lines.append(f"No usable answer, counted as wrong: {unusable(score.counts[POOLED])}")
@@ -161,10 +162,19 @@ def _first(answers: Iterable[UnusableAnswer]) -> list[str]:
 
 def comparability(score: Scored) -> str:
     """What two scores have to share to be comparable. The hash of the answers is no part of it."""
-    hashes = "  ".join(f"{name} {value}" for name, value in score.hashes.items() if name != "predictions")
+    return f"{localisation(score)}; {hashes(score)}"
+
+
+def localisation(score: Scored) -> str:
+    """Who told the system where the defect is."""
     provenance = score.provenance
     detail = f" ({provenance.detail})" if provenance.detail else ""
-    return f"localisation: {provenance.localisation.replace('_', ' ')}{detail}; {hashes}"
+    return f"localisation: {provenance.localisation.replace('_', ' ')}{detail}"
+
+
+def hashes(score: Scored) -> str:
+    """The hashes of what is scored, and how."""
+    return "  ".join(f"{name} {value}" for name, value in score.hashes.items() if name != "predictions")
 
 
 def markdown(score: Scored) -> str:
@@ -185,7 +195,7 @@ def markdown(score: Scored) -> str:
         "## Classes",
         _markdown_table(classes(score)),
     ]
-    parts += confidence(score)
+    parts += [md.escaped(line.strip()) for line in about_answers(score)]
     if score.severity:
         parts += ["## Anomaly or defect", _markdown_table(severity(score.severity))]
     for category, matrix in score.confusion.items():
@@ -196,19 +206,41 @@ def markdown(score: Scored) -> str:
     return "\n\n".join([*parts, "## Comparable with", f"`{comparability(score)}`"]) + "\n"
 
 
-def confidence(score: Scored) -> list[str]:
-    """What probabilities and abstentions are worth, a line each; empty where there are none."""
+def about_answers(score: Scored) -> list[str]:
+    """What confidences, abstentions, answers that are no class, and money are worth, a line each; none where there are
+    none."""
     lines = []
     if part := score.selective:
         lines.append(f"Answered: {interval(part.coverage)}; of these wrong: {interval(part.risk)}")
     if given := score.confidence:
-        top = ", ".join(f"top-{k} {interval(share)}" for k, share in given.top_k.items())
+        top = "".join(f"top-{k} {interval(share)}, " for k, share in given.top_k.items())
         error, brier = number(given.calibration["error"]), number(given.calibration["brier"])
         lines.append(
-            f"Probabilities of {given.answers:,} images: {top}; expected calibration error {error},"
-            f" Brier score {brier}, area under risk and coverage {number(given.aurc)}"
+            f"{'Probabilities' if given.top_k else 'Confidences'} of {given.answers:,} images: {top}"
+            f"expected calibration error {error}, Brier score {brier}, area under risk and coverage"
+            f" {number(given.aurc)}"
+        )
+    if named := score.open_set:
+        lines.append(
+            f"No class of its category named: {interval(named.outside)}; a class of another category:"
+            f" {interval(named.elsewhere)}"
+        )
+        lines += [f"  {printable(outside(each))}" for each in named.named[:SHOWN]]
+        if len(named.named) > SHOWN:
+            lines.append(f"  and {len(named.named) - SHOWN:,} more: --json")
+    if spent := score.cost:
+        per_right = "–" if spent.dollars_per_right is None else f"{spent.dollars_per_right:,.4g}"
+        lines.append(
+            f"Cost: {spent.dollars:,.4g} dollars for {spent.answers:,} answers, {per_right} dollars a right answer"
         )
     return lines
+
+
+def outside(named: NamedOutside) -> str:
+    """An answer that is no class of its category, and whose class it is."""
+    whose = f", a class of {', '.join(named.class_of)}" if named.class_of else ""
+    times = f", {named.items:,} times" if named.items > 1 else ""
+    return f"{named.category}: {named.answer!r}{times}{whose}"
 
 
 def severity(figures: Severity) -> list[Row]:

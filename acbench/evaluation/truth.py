@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +16,8 @@ from acbench.evaluation.answer_parsing import AnswerVocabulary, schema_vocabular
 from acbench.records import GOOD, JOIN, Label, category_of
 from acbench.schema import Category, Schema, is_normal
 from acbench.schema.views import ClassSet, View, answer_of, in_view
-from acbench.storage.answer_columns import IMAGE
-from acbench.storage.csv_files import read_csv
+from acbench.storage.answer_columns import IMAGE, known_columns
+from acbench.storage.csv_files import csv_rows, read_csv
 
 Aliases = Mapping[str, Mapping[str, str]]
 """Category → a method's own name → class."""
@@ -203,24 +203,38 @@ class OtherItems:
 
 
 def truth_of_table(path: Path, options: TruthOptions) -> Truth:
-    """Make the truth from a CSV table with `category`, `image` (or `image_path`) and `label`, a class or `good`.
+    """Make the truth from a CSV table with `category`, `image` (or `image_path`) and `label`, a class or `good`; names
+    of columns count in any case.
 
     Items are known as `category/image`, with the category once. Raises TableError for an empty cell or a second row
     about an image, naming the line; or for an alias that cannot be.
     """
-    rows = []
-    for line, row in read_csv(path, ("category", "label"), any_of=IMAGE):
-        image = next(name for name in IMAGE if name in row)
-        if empty := [name for name in ("category", image, "label") if not row[name].strip()]:
-            raise TableError(f"{path}, line {line}: `{empty[0]}` is empty", "every image needs its class, or `good`")
-        item_id = table_item_id(row["category"], row[image])
-        rows.append(TruthRow(f"{path}, line {line}", item_id, row["category"], row["label"]))
-    if not rows:
+    truth = truth_of_rows(path.name, _table_rows(path), options)
+    if not truth.vocabularies:
         raise TableError(f"{path} has no rows", "one row an image: category,image,label")
-    check_categories(options.categories, {row.category for row in rows})
-    truth = truth_of_rows(path.name, rows, options)
+    check_categories(options.categories, truth.vocabularies)
     check_aliases(options.aliases, truth)
     return truth
+
+
+def _table_rows(path: Path) -> Iterator[TruthRow]:
+    columns: tuple[str, ...] = ()
+    for line, row in csv_rows(path, ()):
+        columns = columns or _truth_columns(path, row)
+        if empty := [name for name in columns if not row[name].strip()]:
+            raise TableError(f"{path}, line {line}: `{empty[0]}` is empty", "every image needs its class, or `good`")
+        category, image, label = (row[name] for name in columns)
+        yield TruthRow(f"{path}, line {line}", table_item_id(category, image), category, label)
+
+
+def _truth_columns(path: Path, names: Collection[str]) -> tuple[str, str, str]:
+    """The columns of category, image and label as a table spells them. Raises TableError if it lacks one."""
+    known = known_columns(names)
+    image = next((name for name in IMAGE if name in known), IMAGE[0])
+    if missing := [name for name in ("category", "label", image) if name not in known]:
+        has = ", ".join(names)[:300] or "none"
+        raise TableError(f"{path} has no column {', '.join(missing)}; it has {has}", "name it in the first line")
+    return known["category"], known[image], known["label"]
 
 
 def truth_of_rows(
@@ -284,7 +298,7 @@ def check_aliases(aliases: Aliases, truth: Truth) -> None:
         raise TableError(f"aliases: no category {tidy(unknown[0], 80)!r}", f"one of {known}")
 
 
-def check_categories(chosen: Collection[str], known: Collection[str]) -> None:
+def check_categories(chosen: Iterable[str], known: Collection[str]) -> None:
     """Raises AcbenchError for a category that is not known."""
     if unknown := sorted(set(chosen) - set(known)):
         raise AcbenchError(f"there is no category {unknown[0]!r}", f"one of {', '.join(sorted(known))}")

@@ -13,7 +13,7 @@ from acbench._util.templates import Texts
 from acbench.records import short_name
 from acbench.release import card_sections as sections
 from acbench.release import card_use as use
-from acbench.release import columns
+from acbench.release import card_versions, columns
 from acbench.release import manifest as manifests
 from acbench.release.card_facts import CardFacts
 from acbench.release.card_front import front_matter
@@ -170,6 +170,7 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
 
 
 _SECTIONS: tuple[Section, ...] = (
+    card_versions.warning,
     _head,
     _picture,
     _use,
@@ -178,6 +179,7 @@ _SECTIONS: tuple[Section, ...] = (
     sections.agreement,
     sections.source_changes,
     sections.previous_changes,
+    card_versions.versions,
     sections.classes,
     _columns,
     _limits,

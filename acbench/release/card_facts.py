@@ -83,3 +83,28 @@ class CardFacts:
         """(category, defect class) → accepted test images that have it in `labels`."""
         tested = (entry for entry in self.entries if entry.split == "test" and entry.status == "accepted")
         return Counter((entry.category, label) for entry in tested for label in entry.labels if label != GOOD)
+
+
+def facts_of(
+    manifest: Manifest, entries: Sequence[ReleaseEntry], rows: Sequence[Row], schema: Schema, source: Source, *,
+    own: bool, repo: str, changes: Sequence[Change] | None, dataset: str = "", scores: Sequence[Standing] = (),
+) -> CardFacts:  # fmt: skip
+    """Put together what a card speaks about: for whoever writes it, and for whoever makes it anew to compare.
+
+    `dataset`: a line on the part of the source dataset; its name if that is not known.
+    """
+    counts = Counter(entry.category for entry in entries)
+    expected = {schema.key_of(name): number for name, number in source.image_counts.items()}
+    return CardFacts(
+        manifest=manifest,
+        entries=entries,
+        rows=rows,
+        schema=schema,
+        source=source,
+        dataset=dataset or source.name,
+        complete=not expected or counts == expected,
+        changes=changes,
+        repo=repo,
+        own=own,
+        scores=scores,
+    )

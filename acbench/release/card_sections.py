@@ -15,7 +15,7 @@ from acbench.release.diff import label_text
 from acbench.release.diff import summary as summary_of
 from acbench.release.rows import Row
 from acbench.review.resolve import POLICY_SUMMARY
-from acbench.schema import Category, fold
+from acbench.schema import Category, same_names
 from acbench.schema.people import NORMAL
 from acbench.schema.reasons import reasons
 from acbench.stats import kappa, why_no_coefficient
@@ -133,8 +133,7 @@ def source_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
     moves: Counter[tuple[str, str, str]] = Counter()
     changed_anomalous = changed_normal = 0
     for entry in facts.entries:
-        same = {fold(label) for label in entry.source_labels} == {fold(label) for label in entry.labels}
-        if entry.status == "excluded" or not same:
+        if entry.status == "excluded" or not same_names(entry.source_labels, entry.labels):
             changed_anomalous += entry.anomalous
             changed_normal += not entry.anomalous
             now = entry.status if entry.status == "excluded" else label_text(entry)

@@ -86,10 +86,15 @@ def summary(changes: Sequence[Change]) -> str:
     return ", ".join(f"{number:,} {WORDS[kind][number != 1]}" for kind, number in counts(changes).items())
 
 
-def effects(changes: Sequence[Change]) -> str:
-    """Count what changes come to, in words: `4 relabelled, 2 undecided again`; `nothing` without any."""
-    found = Counter(change.effect for change in changes)
-    return ", ".join(f"{found[effect]:,} {effect}" for effect in EFFECTS if found[effect]) or "nothing"
+def count_effects(changes: Sequence[Change]) -> dict[str, int]:
+    """Count what changes come to: effect → images, for those that occur."""
+    found: Counter[str] = Counter(change.effect for change in changes)
+    return {effect: found[effect] for effect in EFFECTS if found[effect]}
+
+
+def effects(counts: Mapping[str, int]) -> str:
+    """Say in words what `count_effects` counted: `4 relabelled, 2 undecided again`; `nothing` without any."""
+    return ", ".join(f"{counts[effect]:,} {effect}" for effect in EFFECTS if counts.get(effect)) or "nothing"
 
 
 def lost_decisions(changes: Sequence[Change]) -> str:

@@ -65,8 +65,8 @@ class Hub(Protocol):
     def create(self, *, private: bool) -> None:
         """Make the repository, unless it exists. Raises HubError."""
 
-    def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> None:
-        """Upload files and remove others, in one commit on top of `parent`.
+    def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> str:
+        """Upload files and remove others, in one commit on top of `parent`. Gives its id.
 
         Raises Conflict if `parent` is no longer the head, Unclear, Busy, or another HubError.
         """

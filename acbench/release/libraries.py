@@ -37,9 +37,12 @@ class CroissantLibrary(Protocol):
 
     def describe(
         self, manifest: Manifest, *, page: str, about: str, attribution: str, citation: str, home: str,
-        licence_link: str, date: str,
+        licence_link: str,
     ) -> bytes:  # fmt: skip
-        """The content of `croissant.json`. `page`: the address of the dataset's page; empty without one."""
+        """The content of `croissant.json`. `page`: the address of the dataset's page; empty without one.
+
+        Raises ValueError for a date of publication that no calendar has.
+        """
 
     def page(self, said: Mapping[str, Any]) -> tuple[str, str]:
         """The page that untrusted metadata name, and its ORG/NAME; both empty if they name none."""

@@ -28,6 +28,8 @@ FORMAT = 3
 MAX_BYTES = 8 << 20
 MAX_FILES = 10_000
 MAX_NAMES = 10_000
+MAX_REASON = 500
+"""Characters of the reason for which a version is deprecated."""
 
 ALL = "all"
 """The configuration that holds every category; the default."""
@@ -37,6 +39,7 @@ _SHARD = re.compile(
     r"data/(?P<category>[A-Za-z0-9_.-]+)/(?P<split>train|test)-(?P<number>\d{5})-of-(?P<total>\d{5})\.parquet"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _DAMAGED = f"{NAME} is damaged"
 _HINT = "is this a release of acbench? Download it again"
 
@@ -210,6 +213,8 @@ def _check(manifest: Manifest) -> None:
             raise _damaged("a name is there twice, or too many are")
     if len(manifest.leaderboard) > MAX_STANDINGS or any(standing.odd() for standing in manifest.leaderboard):
         raise _damaged("an entry of its leaderboard cannot be")
+    for listed in manifest.versions:
+        _check_listed(listed)
     if len(manifest.files) > MAX_FILES:
         raise _damaged(f"it names more than {MAX_FILES:,} files")
     for path, file in manifest.files.items():
@@ -217,6 +222,18 @@ def _check(manifest: Manifest) -> None:
             raise _damaged(f"a release has no file {path[:200]!r}")
         if not _SHA256.fullmatch(file.sha256) or min(file.size, file.rows) < 0:
             raise _damaged(f"sha256, size or rows of {path} cannot be")
+
+
+def _check_listed(listed: ListedVersion) -> None:
+    if not VERSION.fullmatch(listed.version):
+        raise _damaged("`versions` has one that is not MAJOR.MINOR.PATCH")
+    if listed.date and not _DATE.fullmatch(listed.date):
+        raise _damaged(f"the date of {listed.version} is not YYYY-MM-DD")
+    texts = (listed.deprecated, *listed.changes)
+    if not all(text.isprintable() and len(text) <= MAX_REASON for text in texts):
+        raise _damaged(f"what it says of {listed.version} cannot be printed, or is too long")
+    if min(listed.changes.values(), default=0) < 0:
+        raise _damaged(f"what it says of {listed.version} cannot be")
 
 
 def _damaged(what: str) -> ReleaseError:

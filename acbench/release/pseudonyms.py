@@ -1,8 +1,9 @@
 """Replaces the names of reviewers by pseudonyms.
 
 A pseudonym is an HMAC-SHA256 of version and name under a random key that stays in the workspace and is in no release.
-Without the key nobody can check a guess. A new version gives new pseudonyms, so releases cannot be joined to follow one
-person. The same project gives the same pseudonyms again, and so the same bytes.
+Without the key nobody can check a guess. A new version gives new pseudonyms, so that none becomes a name; who compares
+two releases can still match people by what they decided. The same project gives the same pseudonyms again, and so the
+same bytes.
 """
 
 from __future__ import annotations

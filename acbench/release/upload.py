@@ -10,18 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from acbench._util.backoff import Backoff
 from acbench.errors import ReleaseError
 from acbench.release import manifest as manifests
 from acbench.release.beside import beside, foreign, is_of_release, refuse_foreign
 from acbench.release.hub import Busy, Conflict, Head, Hub, HubError, Unclear
 from acbench.release.manifest import Manifest
+from acbench.release.patience import Patience
 from acbench.release.versions import bumped
-
-ATTEMPTS = 6
-BACKOFF = Backoff(first=2.0)
-LONGEST_WAIT = 600.0
-"""Seconds; if a hub asks for a longer wait, the upload ends with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +46,24 @@ class Upload:
 
     def run(self) -> UploadResult:
         """Upload it. Raises HubError or ReleaseError; it is safe to run again at any moment."""
-        committed, failures = False, 0
+        mine, committed, patience = "", False, Patience(self.note, self.wait)
         while True:
             try:
                 head = self._head()
                 if (taken := head.tags.get(self.manifest.tag)) is not None:
                     return UploadResult(self._the_same(taken), already_there=not committed)
-                if self.holds(head):
-                    self._tag(head.commit)
-                    return UploadResult(head.commit, already_there=False)
+                mine = mine or self._commit_in(head)
+                if mine:
+                    self._tag(mine)
+                    return UploadResult(mine, already_there=False)
                 self._refuse_other_release(head)
                 theirs = foreign(head, self.manifest.benchmark)
                 removed = {path for path in head.files if is_of_release(path) or path in theirs} - set(self._paths())
                 self.note(f"uploading {len(self._paths()):,} files to {self.hub.repo}")
-                self.hub.commit(self.folder, self._paths(), sorted(removed), head.commit, self._title())
+                mine = self.hub.commit(self.folder, self._paths(), sorted(removed), head.commit, self._title())
                 committed = True
             except (Conflict, Unclear, Busy) as error:
-                failures += 1
-                if failures == ATTEMPTS:
-                    public = f"; {self._public}" if committed else ""
-                    raise HubError(
-                        f"{error.message}; {ATTEMPTS} attempts have failed{public}", "run the same command again later"
-                    ) from None
-                self._pause(error, failures)
+                patience.spend(error, f"; {self._public}" if committed else "")
 
     def rehearse(self) -> list[str]:
         """Find out what `run` would refuse, changing nothing; lists files beside the release, which stay.
@@ -85,9 +75,20 @@ class Upload:
             return []
         if (taken := head.tags.get(self.manifest.tag)) is not None:
             self._the_same(taken)
-        elif not self.holds(head):
+        elif not self._commit_in(head):
             self._refuse_other_release(head)
         return [path for path in beside(head.files) if path not in foreign(head, self.manifest.benchmark)]
+
+    def _commit_in(self, head: Head) -> str:
+        """The commit of this release, if it is the head, or if the release at the head came right after it; else empty:
+        an earlier run may have been stopped before it set the tag."""
+        if self.holds(head):
+            return head.commit
+        before = head.manifest.previous if head.manifest else None
+        if before is None or before.version != self.manifest.version:
+            return ""
+        there = self.hub.at(before.commit)
+        return there.commit if there is not None and self.holds(there) else ""
 
     def holds(self, head: Head) -> bool:
         """Whether a commit holds exactly this release, whatever lies beside it."""
@@ -145,19 +146,6 @@ class Upload:
             f"somebody else published {what} to {self.hub.repo} while this release was made",
             f"see what changed (acbench diff {self.hub.repo} {folder}), then run the same command again",
         )
-
-    def _pause(self, error: HubError, failures: int) -> None:
-        seconds = BACKOFF.seconds(failures)
-        if isinstance(error, Conflict):
-            seconds = min(seconds, 1.0)
-        if isinstance(error, Busy) and error.seconds is not None:
-            seconds = error.seconds
-        if seconds > LONGEST_WAIT:
-            wanted = f"{seconds:,.0f} s"
-            told = error.message if wanted in error.message else f"{error.message}: it wants {wanted} of patience"
-            raise HubError(told, "run the same command again then")
-        self.note(f"{error.message}; looking again in {seconds:.0f} s")
-        self.wait(seconds)
 
     def _paths(self) -> list[str]:
         return [*sorted(self.manifest.files), manifests.NAME]

@@ -18,7 +18,7 @@ RULE = (
     " PATCH: anything else"
 )
 """The rule in words."""
-_OF_EACH_VERSION = frozenset({"version", "previous", "files", "acbench"})
+_OF_EACH_VERSION = frozenset({"version", "previous", "files", "acbench", "versions"})
 """Fields of the manifest that differ although nothing changed."""
 
 

@@ -153,9 +153,9 @@ def _why(label: Label, proposals: Sequence[Proposal], category: Category | None,
 
 def _detail(why: Why, label: Label) -> str:
     return {
-        "suspect": f"looks unlike the other {' + '.join(label.labels)}",
-        "uncertain": "a witness could not tell",
-        "audit": "sample of the labels that would be accepted unseen",
+        "suspect": f"looks unlike the other images of {' + '.join(label.labels)}",
+        "uncertain": "a proposer could not tell",
+        "audit": "drawn at random from the labels that would be accepted without a look",
         "settled": "",
     }.get(why, label.reason)
 

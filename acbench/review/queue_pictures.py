@@ -18,6 +18,7 @@ from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.review.queue import RankedItem
+from acbench.review.tasks import ASKED_BECAUSE
 from acbench.review.wording import in_words
 from acbench.storage.atomic import write_bytes
 
@@ -43,7 +44,11 @@ class EvidencePicture:
 
     def lines(self) -> list[str]:
         """The text below the picture."""
-        return [*map(in_words, self.proposals), f"why: {self.ranked.why}"]
+        return [*map(in_words, self.proposals), *self._asked()]
+
+    def _asked(self) -> list[str]:
+        because = ASKED_BECAUSE.get(self.ranked.why)
+        return [f"People are asked because {because}."] if because else []
 
     def inputs(self) -> tuple[object, ...]:
         """Everything that decides how the picture looks."""

@@ -220,14 +220,14 @@ def _no_witness(proposals: Sequence[Proposal]) -> _Outcome:
 
 def _witnesses_differ(voices: Sequence[Witness], likely: LikelyClass | None) -> _Outcome:
     """The pending label holds the likeliest class, or else the class of the dataset's own label."""
-    said = "; ".join(f"{_who_says(voice)}: {voice}" for voice in voices)
+    said = "; ".join(f"{_who_says(voice)} says {voice}" for voice in voices)
     label_sets = [voice.labels for voice in voices]
     share = max(map(label_sets.count, label_sets)) / len(label_sets)
     if likely is None:
         labels = voices[0].labels if voices[0].from_source else ()
-        return _pending(f"witnesses differ, unweighed: {said}", labels, agreement=share)
-    by = f"weighed by {likely.decisions} decisions of people {likely.label} is likeliest"
-    reason = f"witnesses differ, {by}: {said}"
+        return _pending(f"witnesses differ, and nothing tells which is right: {said}", labels, agreement=share)
+    by = f"by {likely.decisions} decisions of people on other images {likely.label} is likeliest"
+    reason = f"witnesses differ, and {by}: {said}"
     return _pending(reason, (likely.label,), agreement=share, confidence=likely.probability)
 
 

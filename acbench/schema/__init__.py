@@ -1,6 +1,6 @@
 """Label schemas: which classes a benchmark has, what they mean, and how the dataset's own labels map to them."""
 
-from acbench.schema.class_names import NORMAL_LABELS, fold, is_normal
+from acbench.schema.class_names import NORMAL_LABELS, fold, is_normal, same_names
 from acbench.schema.model import Boundary, Category, Change, DefectClass, MappedLabels, PublishedClass, Schema
 from acbench.schema.read import argument, load, names
 
@@ -18,4 +18,5 @@ __all__ = [
     "is_normal",
     "load",
     "names",
+    "same_names",
 ]

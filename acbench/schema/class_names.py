@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Container, Iterable
+
+from acbench.records import GOOD
 
 ALL = "all"
 """Stands for every category, in commands and in releases: no category has this name."""
@@ -25,6 +27,12 @@ def fold(text: str) -> str:
 def is_normal(label: str) -> bool:
     """Whether a dataset's label, or a name that somebody wrote, means a normal image."""
     return fold(label) in NORMAL_LABELS
+
+
+def same_names(source_labels: Iterable[str], labels: Iterable[str]) -> bool:
+    """Whether class ids are what the dataset's own labels call it, whatever case and separators they are written in."""
+    named = {GOOD if is_normal(label) else fold(label) for label in source_labels}
+    return named == {fold(label) for label in labels}
 
 
 def slug(text: str) -> str:

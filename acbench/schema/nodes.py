@@ -12,6 +12,9 @@ import yaml
 MAX_DEPTH = 10
 """How many mappings and lists may be nested; a label schema needs seven."""
 
+MAX_NODES = 300_000
+"""Keys, values and lists of a file, at most. Each takes a kilobyte of memory, and a few bytes of the file."""
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TODO = "TODO"
 """How a text begins that is still to be written: it is read as if it were missing, and its place is noted."""
@@ -71,9 +74,12 @@ def compose(text: str) -> Spot:
 
 
 def _refuse_harm(text: str) -> None:
-    """Raise UnreadableYaml for what harms even in a small file: aliases, and a depth that overflows the C stack."""
+    """Raise UnreadableYaml for what harms even in a small file: aliases, a depth that overflows the C stack, and more
+    nodes than fit in memory."""
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for number, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+        if number > MAX_NODES:
+            raise UnreadableYaml(0, f"it has more than {MAX_NODES:,} entries")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH or isinstance(event, yaml.AliasEvent):
             line = event.start_mark.line + 1 if event.start_mark is not None else 0

@@ -10,6 +10,11 @@ Z = 1.959963984540054
 """The 97.5 % point of the normal distribution."""
 
 
+FEW = (0.0512932944, 0.3553615106, 0.8176914476)
+"""Where the lower end of one, two and three hits lies at most, times the trials: half of the 5 % points of chi-squared
+with two, four and six degrees of freedom."""
+
+
 class IntervalJson(TypedDict):
     """An estimate as JSON, without its size."""
 
@@ -52,6 +57,9 @@ class Estimate:
 def rate(hits: int, n: int) -> Estimate | None:
     """The share `hits / n` with its Wilson score interval (Wilson 1927); None without trials.
 
+    Where a few trials hit, or all but a few, the end beside 0 or 1 is that of Brown, Cai and DasGupta (2001): Wilson's
+    own holds some rates near 0 in 83 % of the samples only.
+
     Raises ValueError for more hits than trials.
     """
     if n == 0:
@@ -62,5 +70,10 @@ def rate(hits: int, n: int) -> Estimate | None:
     center = share + Z**2 / (2 * n)
     spread = Z * math.sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2)
     low, high = ((center + side * spread) / (1 + Z**2 / n) for side in (-1, 1))
+    most = 3 if n > 50 else 2
+    if 1 <= hits <= most and 2 * hits < n:
+        low = min(low, FEW[hits - 1] / n)
+    if 1 <= n - hits <= most and 2 * hits > n:
+        high = max(high, 1 - FEW[n - hits - 1] / n)
     # The ends are 0 and 1 there, which rounding would miss.
     return Estimate(share, 0.0 if hits == 0 else low, 1.0 if hits == n else high, n)

@@ -22,7 +22,14 @@ PREDICTIONS = (
 """What a column of answers is called."""
 LABELS = ("labels", "label")
 """What a column of answers, or one of the truth, is called. The first goes before the second."""
-OTHERS = ("item_id", *IMAGE, "category", "split", "status", "parse", "system", "sha256")
+CONFIDENCE = ("confidence", "probability")
+"""What a column is called that says how sure each answer is, from 0 to 1."""
+COST = ("cost", "dollars", "cost usd")
+"""What a column is called that says what each answer cost, in dollars."""
+OTHERS = (
+    *("item_id", *IMAGE, "category", "split", "status", "parse", "system", "sha256"),
+    *(*CONFIDENCE, *COST),
+)
 """What other columns are called that are read."""
 
 _SPACE = re.compile(r"[\s_\-]+")

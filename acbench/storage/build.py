@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,13 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from acbench._util.console import Progress
+from acbench._util.cores import cores
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import sha256_file
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import Project
 from acbench.storage.typed_json import to_json
 
-THREADS = min(16, os.cpu_count() or 1)
+THREADS = min(16, cores())
 _AHEAD = 4
 """Files for each thread that are on the way at once, which bounds memory."""
 

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ MAX_BYTES = 64 << 20
 MAX_CELL = 10_000
 """Characters that a cell may have."""
 
+_SAID = re.compile(r"sep=([,;\t])", re.IGNORECASE)
+"""The line by which spreadsheet programs say which delimiter follows."""
 _JOINED, _TYPED = re.compile(r";| \+ "), re.compile(r"[;,+]")
 
 
@@ -40,28 +42,36 @@ def names_in(cell: str, *, typed: bool = False) -> list[str]:
 def read_csv(
     path: Path, needed: Collection[str], *, any_of: Collection[str] = (), max_cell: int = MAX_CELL
 ) -> list[CsvRow]:
+    """The rows of a file, as `csv_rows` gives them; a fault in any line is told before any is used."""
+    return list(csv_rows(path, needed, any_of=any_of, max_cell=max_cell))
+
+
+def csv_rows(
+    path: Path, needed: Collection[str], *, any_of: Collection[str] = (), max_cell: int = MAX_CELL
+) -> Iterator[CsvRow]:
     """The rows of a UTF-8 CSV file with commas, semicolons or tabs, as spreadsheet programs save them.
 
-    The file needs all columns in `needed`, and one of `any_of` if that is given. A cell has at most `max_cell`
-    characters. Raises TableError: file, line, and what to do.
+    A first line such as `sep=;` names the delimiter. The file needs all columns in `needed`, and one of `any_of` if
+    that is given. A cell has at most `max_cell` characters. Raises TableError: file, line, and what to do.
     """
     text = _text(path)
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    head, _, rest = text.partition("\n")
+    said = _SAID.fullmatch(head.strip())
+    above = 1 if said else 0
+    delimiter = said[1] if said else max(",;\t", key=head.count)
+    reader = csv.DictReader(io.StringIO(rest if said else text, newline=""), delimiter=delimiter, strict=True)
     try:
         names = list(reader.fieldnames or ())
         _check_header(path, names, needed, any_of)
-        rows = []
         for row in reader:
+            line = above + reader.line_num
             if None in row or None in row.values():
-                raise TableError(f"{path}, line {reader.line_num}: not as many cells as the header", "mend the line")
+                raise TableError(f"{path}, line {line}: not as many cells as the header", "mend the line")
             if any(len(value) > max_cell for value in row.values()):
-                raise TableError(f"{path}, line {reader.line_num}: a cell is over {max_cell} characters", "shorten it")
-            rows.append(CsvRow(reader.line_num, row))
+                raise TableError(f"{path}, line {line}: a cell is over {max_cell} characters", "shorten it")
+            yield CsvRow(line, row)
     except csv.Error as error:
-        raise TableError(f"{path}, line {reader.line_num + 1}: not CSV: {error}", "mend the line") from None
-    return rows
+        raise TableError(f"{path}, line {above + reader.line_num + 1}: not CSV: {error}", "mend the line") from None
 
 
 def _text(path: Path) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from acbench._util.cores import cores
 from acbench._util.text import printable
 from acbench.errors import AcbenchError
 from acbench.records import Finding
@@ -72,7 +73,7 @@ class FileTree:
     that is `root` itself unless it is given.
     """
 
-    readers = min(16, (os.cpu_count() or 1) + 2)
+    readers = min(16, cores() + 2)
     """How many files to read at once: a few more than there are processors, since some wait for the disk."""
 
     def __init__(self, root: Path, fence: Path | None = None) -> None:

@@ -169,6 +169,11 @@ class BenchmarkFiles:
         return self.workspace / "scores" / (re.sub(r"[^A-Za-z0-9_.@-]", "_", system).lstrip(".") or "unnamed")
 
     @property
+    def ranking(self) -> Path:
+        """Folder of the last comparison of several systems: tables and a picture."""
+        return self.workspace / "ranking"
+
+    @property
     def ranked_items(self) -> Path:
         """The table of the ranked items; the file keeps the name it had at first."""
         return self.workspace / "triage.parquet"

@@ -83,14 +83,15 @@ class FakeHub:
             self.add("initial commit", {".gitattributes": b""})
         end()
 
-    def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> None:
+    def commit(self, folder: Path, paths: Collection[str], removed: Collection[str], parent: str, title: str) -> str:
         end = self.calls.begin("commit")
         head = self.commits[-1]
         if head.oid != parent:
             raise Conflict(f"{self.repo}: {parent[:8]} is no longer the head")
         kept = {path: data for path, data in head.files.items() if path not in removed}
-        self.add(title, kept | {path: (folder / path).read_bytes() for path in paths})
+        oid = self.add(title, kept | {path: (folder / path).read_bytes() for path in paths}).oid
         end()
+        return oid
 
     def tag(self, name: str, commit: str) -> None:
         end = self.calls.begin("tag")

@@ -17,6 +17,7 @@ from acbench.schema.views import View, in_view
 from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
+from acbench.storage.ledger import Ledger
 from acbench.storage.vector_part import part_of
 from acbench.workflows.outcome import Spending, outcome
 from acbench.workflows.propose import VERSION
@@ -36,6 +37,14 @@ def baseline_setup(
         truth=truth,
         options=options,
     )
+
+
+def check_models(run: Run, name: str) -> None:
+    """Raises AcbenchError if nobody chose the model that one of our baselines needs: before any image is read."""
+    if name == "clip":
+        run.models.clip()
+    elif name == "velm":
+        run.models.llm_client()
 
 
 def tested(run: Run, dataset: Dataset) -> list[Item]:
@@ -96,6 +105,23 @@ def provenance(path: Path) -> Provenance:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{beside} cannot be read: {error}", f"rm {path} {beside}, and run again") from None
+
+
+def kept_costs(ledger: Path, predictions: Path) -> dict[str, float]:
+    """Item → dollars that its kept answers cost, upper bound; empty if no model was asked, or its price is not known.
+
+    What answers several items alike was paid once, and is the cost of the first.
+    """
+    rows = tables.read(predictions, Prediction)
+    if not ledger.exists() or not any(row.calls for row in rows):
+        return {}
+    paid: set[str] = set()
+    costs: dict[str, float] = {}
+    with Ledger(ledger) as opened:
+        for row in rows:
+            costs[row.item_id] = opened.calls.dollars(set(row.calls) - paid)
+            paid |= {*row.calls}
+    return costs if any(costs.values()) else {}
 
 
 def _checked(baseline: Baseline, items: list[Item], answers: list[Prediction]) -> list[Prediction]:

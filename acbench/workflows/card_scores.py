@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from acbench.evaluation import predictions as reading
+from acbench.evaluation.answer_files import LocatedRow
 from acbench.evaluation.metrics import MEAN
-from acbench.evaluation.predictions import LocatedRow
 from acbench.evaluation.result import Provenance, Scored
 from acbench.evaluation.scoring import score_answers
 from acbench.evaluation.truth import NothingToScore, Truth, TruthOptions

@@ -21,7 +21,7 @@ def readable_root(source: Source, root: Root, folder: Path, console: Console | N
     url = str(root)
     if not url.startswith(source.scheme):
         raise SourceError(f"{url} is no dataset of `source: {source.name}`", source.home)
-    dataset = _dataset(source, url)
+    dataset = _dataset(source, url, folder)
     place = url.rstrip("/").partition("@")[0]
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", place.rpartition("/")[2]).strip(".") or source.name
     copy = copy_folder(folder, place, name)
@@ -36,7 +36,7 @@ def copy_folder(folder: Path, place: str, name: str) -> Path:
     return folder / digest(place, length=8) / name
 
 
-def _dataset(source: Source, url: str) -> ForeignDataset:
+def _dataset(source: Source, url: str, folder: Path) -> ForeignDataset:
     if source.name == "fiftyone":
         from acbench.integrations.fiftyone.images import FiftyOneImages
 
@@ -44,4 +44,4 @@ def _dataset(source: Source, url: str) -> ForeignDataset:
     from acbench.integrations.huggingface.images import HubImages
 
     image, mask, config = (text_option(source.reading, name) for name in ("image", "mask", "config"))
-    return HubImages(url, config=config, image=image, mask=mask)
+    return HubImages(url, config=config, image=image, mask=mask, scratch=folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from acbench._util.text import tidy
 from acbench.errors import AcbenchError
+from acbench.evaluation import answer_files
 from acbench.evaluation import predictions as reading
 from acbench.evaluation.predictions import MAX_SHOWN, Answers
 from acbench.evaluation.result import Provenance, Scored
@@ -39,8 +40,8 @@ from acbench.release.leaderboard import (
     standing_of,
 )
 from acbench.release.manifest import Manifest
+from acbench.release.patience import Patience
 from acbench.release.standings import MAX_NAME
-from acbench.release.upload import ATTEMPTS, BACKOFF, LONGEST_WAIT
 from acbench.review.csv_queue import inert
 from acbench.schema import argument, load
 from acbench.storage.project import existing_project
@@ -115,7 +116,7 @@ def enter(
     if not dry_run:
         pulls.check_token()
     entry = new_entry(options, repo, note)
-    failures = 0
+    patience = Patience(note, wait)
     while True:
         try:
             head = hub.at()
@@ -131,13 +132,7 @@ def enter(
             url = pulls.propose(entry.files, head.commit, entry.title, entry.description)
             return Entered(entry=entry, url=url, there=False, others=others)
         except (Conflict, Unclear, Busy) as error:
-            failures += 1
-            asked = error.seconds if isinstance(error, Busy) and error.seconds is not None else 0.0
-            if failures == ATTEMPTS or asked > LONGEST_WAIT:
-                raise HubError(error.message, "run the same command again later: nothing is proposed twice") from None
-            seconds = asked or BACKOFF.seconds(failures)
-            note(f"{error.message}; looking again in {seconds:.0f} s")
-            wait(seconds)
+            patience.spend(error)
 
 
 def new_entry(options: ScoreOptions, repo: str, note: Callable[[str], None]) -> NewEntry:
@@ -151,7 +146,7 @@ def new_entry(options: ScoreOptions, repo: str, note: Callable[[str], None]) -> 
         raise AcbenchError("the name of the system is no name", f"--name, up to {MAX_NAME} printable characters")
     manifest = read_manifest(open_release(options.truth))
     truth = load_truth(options)
-    rows = reading.read(options.predictions, options.column)
+    rows = answer_files.read(options.predictions, options.column)
     given = reading.match(rows, truth, options.column)
     if given.unscored:
         note(f"{given.unscored:,} answers are about images that are not scored: they are no part of the entry")

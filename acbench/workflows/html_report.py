@@ -1,40 +1,51 @@
-"""Writes one HTML page on a benchmark: counts, agreement, confusions, doubtful images with pictures, changed labels."""
+"""Writes one HTML page on a benchmark: how right its labels are, what changed, and each image with its history.
+
+The page stands alone: it asks nothing of a network, and its policy allows no script but ours, by its hash. It is made
+with Jinja, and one script of ours without a library: filters, a gallery and a dialog take some 250 lines, and a library
+would have to be trusted and kept up to date in every report that was ever sent to somebody.
+"""
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from acbench._util import templates
+from acbench.errors import AcbenchError
+from acbench.evaluation import agreement_tables, proposer_tables
+from acbench.evaluation.agreement import AgreementReport, agreement
 from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
-from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, LabelStatus, Proposal, shown_names
+from acbench.records import GOOD, JOIN, PEOPLE, LabelStatus, Proposal, Review, shown_names
 from acbench.review.queue import RankedItem
-from acbench.review.wording import in_words
-from acbench.schema import Category
+from acbench.review.queue_pictures import EvidencePicture, References
 from acbench.storage.atomic import write_bytes
+from acbench.storage.digests import digest
+from acbench.workflows import report_images, report_pictures
 from acbench.workflows.compare import compare, labelled_dataset
 from acbench.workflows.origin import in_sentences
-from acbench.workflows.plan import draw_curve
+from acbench.workflows.plan_report import PlanReport
+from acbench.workflows.queue import Queue
 from acbench.workflows.relabel import relabel
+from acbench.workflows.report_charts import Axis, Curve, chart
+from acbench.workflows.report_images import Matrix, Progress
+from acbench.workflows.report_names import Told, with_pseudonyms
+from acbench.workflows.report_pictures import Album, Draw
 from acbench.workflows.run import Run
 from acbench.workflows.summary import RelabelReport
 
-MAX_PICTURES = 40
-"""How many images of the queue are shown."""
-MAX_BYTES = 12 << 20
-"""Bytes of all pictures together; an image whose picture does not fit is listed without one."""
+MAX_BYTES = 20_000_000
+"""Bytes of the page, unless the command line says otherwise."""
 MAX_ROWS = 300
-"""How many changed labels are listed one by one."""
-WIDTH = 1100
-"""Pixels of a picture."""
-
-Draw = Callable[[str], bytes | None]
-"""item_id → its picture as JPEG, or None if there is none."""
+"""How many reasons are listed for one status."""
+HEADROOM = 8
+"""The curve of a plan shows errors up to so many times those that are promised: without data all may be wrong."""
+_SPARE = 64
+"""Bytes for the digits of what is counted after pictures are chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +59,8 @@ class CategoryCounts:
     excluded: int
     people: int
     """Labels that people decided."""
+    changed: int
+    """Accepted labels that are not what the dataset says."""
     classes: list[tuple[str, int]]
     """(label set, accepted images), the most frequent first and `good` last."""
 
@@ -56,42 +69,11 @@ class CategoryCounts:
 class ConfusionTable:
     """What one proposer says of the anomalous images of one category."""
 
-    proposer: str
     category: str
     columns: list[str]
     """What it said."""
-    rows: list[tuple[str, list[tuple[int, bool]]]]
-    """(current label, cells); a cell is (images, whether it said the current label)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedImage:
-    """One image that people should see."""
-
-    image: str
-    rank: int
-    why: str
-    detail: str
-    label: str
-    source: str
-    """The dataset's own labels."""
-    proposals: list[str]
-    picture: str
-    """As a data URI; empty if there is none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedLabel:
-    """A label that is not the class that the dataset's own label names."""
-
-    category: str
-    image: str
-    source: str
-    label: str
-    status: str
-    by: str
-    """Who decided it."""
-    reason: str
+    rows: list[tuple[str, list[tuple[int, str]]]]
+    """(current label, cells); a cell is (images, `same`, `other`, or `none` for no answer)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,32 +82,56 @@ class ReportPage:
 
     relabel: RelabelReport
     comparison: ProposerComparison
+    agreement: AgreementReport
     categories: list[CategoryCounts]
-    confusions: list[ConfusionTable]
-    queue: list[QueuedImage]
-    queue_more: int
-    """Images of the queue that are not shown."""
-    changes: list[tuple[tuple[str, str, str], int]]
-    """((category, source label, label), images), the most frequent first."""
-    changed: list[ChangedLabel]
-    changed_more: int
-    """Changed labels that are not listed."""
+    confusions: dict[str, list[ConfusionTable]]
+    """Proposer → its tables, by category."""
+    matrices: list[Matrix]
+    progress: Progress
     pending: list[tuple[str, str, int]]
     """(category, reason, images), the most frequent first."""
     excluded: list[tuple[str, str, int]]
-    curve: str = ""
-    """The curve of the plan, as a data URI; empty if there is none."""
+    images: list[dict[str, Any]]
+    """The listed images, as JSON values: see `report_images.records`."""
+    album: Album = field(default_factory=Album)
     origin: list[str] = field(default_factory=list)
     """Whose the images are, and what is allowed with them and with the labels, in sentences."""
+    max_bytes: int = MAX_BYTES
 
     @property
-    def pictures(self) -> int:
-        """How many images are shown with a picture."""
-        return sum(bool(image.picture) for image in self.queue)
+    def changed(self) -> int:
+        """Accepted labels that are not what the dataset says."""
+        return sum(row.changed for row in self.categories)
+
+    @property
+    def others(self) -> int:
+        """Images of which there is nothing to tell."""
+        return self.relabel.images.all - len(self.images)
 
     def html(self) -> bytes:
         """The page."""
-        return templates.html("report", page=self).encode()
+        script, style = templates.source("report.js"), templates.source("report.css")
+        return templates.html(
+            "report",
+            page=self,
+            people=agreement_tables,
+            proposers=proposer_tables,
+            script=script,
+            style=style,
+            policy=policy(script, style),
+            images=templates.embedded_json(self.images),
+            pictures=templates.embedded_json(self.album.to_json()),
+            plan_chart=plan_chart(self.relabel.plan),
+            progress_chart=progress_chart(self.progress),
+        ).encode()
+
+
+def policy(script: str, style: str) -> str:
+    """What a browser lets the page do: show what it holds, and run the one script that we wrote."""
+    return (
+        f"default-src 'none'; img-src data:; script-src {templates.content_hash(script)};"
+        f" style-src {templates.content_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,114 +140,155 @@ class WrittenPage:
 
     path: Path
     bytes: int
-    pictures: int
-    """How many images of the queue it shows with a picture."""
+    images: int
+    """How many images it lists."""
+    thumbnails: int
+    """How many of them have a small picture."""
+    large: int
+    """How many of these have a large one too."""
+    height: int
+    """Height of the small pictures, in pixels."""
+    left_out: list[str]
+    """Images whose picture had no room, by item_id."""
+    unreadable: list[str]
+    """Images that could not be read, by item_id."""
+    people: int
+    """How many people the page names; none if it has pseudonyms."""
 
 
-def write_page(run: Run, path: Path | None = None) -> WrittenPage:
-    """Relabel, and write the page about it. `path`: None for `report.html` of the benchmark."""
+def write_page(
+    run: Run, path: Path | None = None, *, max_bytes: int = MAX_BYTES, pseudonyms: bool = False
+) -> WrittenPage:
+    """Relabel, and write the page about it, with as many pictures as fit in `max_bytes`.
+
+    `path`: None for `report.html` of the benchmark. `pseudonyms`: whether these stand for the names of those who
+    decided. Raises AcbenchError if even a page without pictures is larger.
+    """
     relabelled, queue = relabel(run)
-    curve = draw_curve(run, relabelled)
+    labelled, dataset = queue.labelled, labelled_dataset(run, queue.labelled)
+    told = Told(reviews=labelled.reviews_by_item, labels=labelled.labels, waiting=queue.waiting)
+    if pseudonyms:
+        told = with_pseudonyms(run, labelled, queue.waiting)
     page = build_page(
-        labelled_dataset(run, queue.labelled),
+        dataclasses.replace(dataset, labels=told.labels),
         relabelled,
-        compare(run, queue.labelled),
-        queue.waiting,
-        lambda item_id: shrunk(run.files.evidence / f"{item_id}.jpg"),
+        compare(run, labelled),
+        agreement(dataset.items, dataset.proposals, told.reviews, run.schema.benchmark),
+        told.waiting,
+        told.reviews,
     )
-    page = dataclasses.replace(page, origin=in_sentences(run.origin, run.schema))
-    if curve is not None:
-        page = dataclasses.replace(page, curve=_data_uri("png", curve.read_bytes()))
+    page = dataclasses.replace(page, origin=in_sentences(run.origin, run.schema), max_bytes=max_bytes)
+    painter = _Painter(run, queue)
+    painter.thumbnails([str(image["id"]) for image in page.images])
+    page = with_pictures(page, painter.thumbnail, painter.large)
     path = path or run.files.workspace / "report.html"
-    html = page.html()
+    html, album = page.html(), page.album
     write_bytes(path, html)
-    return WrittenPage(path=path, bytes=len(html), pictures=page.pictures)
+    return WrittenPage(
+        path=path,
+        bytes=len(html),
+        images=len(page.images),
+        thumbnails=len(album.thumbnails),
+        large=len(album.large),
+        height=album.height,
+        left_out=album.left_out,
+        unreadable=album.unreadable,
+        people=0 if pseudonyms else len(page.agreement.reviewers),
+    )
 
 
 def build_page(
     dataset: LabelledDataset,
     relabelled: RelabelReport,
     comparison: ProposerComparison,
+    agreement: AgreementReport,
     waiting: Sequence[RankedItem],
-    draw: Draw,
+    reviews: Mapping[str, Sequence[Review]],
 ) -> ReportPage:
-    """Collect what the page shows. `waiting`: the queue; `draw` gives the pictures of its first images."""
-    changed = _changed(dataset)
+    """Collect what the page shows, without pictures. `waiting`: the queue; `reviews` by item_id."""
+    listed = report_images.listed(dataset, waiting, reviews)
     return ReportPage(
         relabel=relabelled,
         comparison=comparison,
+        agreement=agreement,
         categories=_categories(dataset),
         confusions=_confusions(dataset),
-        queue=_queue(dataset, waiting[:MAX_PICTURES], draw),
-        queue_more=max(0, len(waiting) - MAX_PICTURES),
-        changes=_change_counts(changed),
-        changed=changed[:MAX_ROWS],
-        changed_more=max(0, len(changed) - MAX_ROWS),
+        matrices=report_images.matrices(dataset),
+        progress=report_images.progress(dataset.labels, reviews),
         pending=_reasons(dataset, "pending"),
         excluded=_reasons(dataset, "excluded"),
+        images=report_images.records(listed, dataset, waiting, reviews),
     )
 
 
-def shrunk(path: Path) -> bytes | None:
-    """An evidence picture as a JPEG at most `WIDTH` pixels wide; None if it cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=["JPEG"]) as opened:
-            picture = opened.convert("RGB")
-    except OSError:
-        return None
-    picture.thumbnail((WIDTH, WIDTH))
-    sink = io.BytesIO()
-    picture.save(sink, "JPEG", quality=80, optimize=True)
-    return sink.getvalue()
-
-
-@dataclass(slots=True)
-class _Album:
-    """Pictures as data URIs, as long as there is room for them."""
-
-    draw: Draw
-    used: int = field(default=0)
-    """Bytes of the pictures so far."""
-
-    def uri(self, item_id: str) -> str:
-        """Empty if there is no picture, or no room for it."""
-        data = self.draw(item_id)
-        if data is None or self.used + len(data) > MAX_BYTES:
-            return ""
-        self.used += len(data)
-        return _data_uri("jpeg", data)
-
-
-def _data_uri(kind: str, data: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def _queue(dataset: LabelledDataset, waiting: Sequence[RankedItem], draw: Draw) -> list[QueuedImage]:
-    items = {item.item_id: item for item in dataset.items}
-    album = _Album(draw)
-    return [
-        QueuedImage(
-            image=items[ranked.item_id].image,
-            rank=rank,
-            why=ranked.why,
-            detail=ranked.detail,
-            label=_text(dataset.labels[ranked.item_id].labels),
-            source=", ".join(items[ranked.item_id].source_labels),
-            proposals=[in_words(proposal) for proposal in dataset.proposals.get(ranked.item_id, ())],
-            picture=album.uri(ranked.item_id),
+def with_pictures(page: ReportPage, thumbnail: Draw, large: Draw) -> ReportPage:
+    """The page with as many pictures as it has room for. Raises AcbenchError if it is too large without any."""
+    ids = [str(image["id"]) for image in page.images]
+    bare = len(dataclasses.replace(page, album=Album(left_out=ids)).html()) + _SPARE
+    if bare > page.max_bytes:
+        needed = -(-bare // 1_000_000)
+        raise AcbenchError(
+            f"the page has {bare / 1e6:.1f} MB without any picture, and may have {page.max_bytes / 1e6:g} MB",
+            f"give it more: --max-size {needed}MB without pictures, or {needed + 20}MB with them",
         )
-        for rank, ranked in enumerate(waiting, start=1)
-    ]
+    return dataclasses.replace(page, album=report_pictures.fill(ids, thumbnail, large, page.max_bytes - bare))
+
+
+class _Painter:
+    """Draws the pictures of a run's images. Small ones are kept in the workspace, by what they were drawn from."""
+
+    def __init__(self, run: Run, queue: Queue) -> None:
+        self.run, self.queue = run, queue
+        self.proposed = queue.labelled.proposed
+        self.dataset = self.proposed.dataset
+        self.waiting = {row.item_id for row in queue.waiting}
+        self.ranked = {row.item_id: row for row in queue.ranked}
+        self.references = References(self.dataset.items)
+        self.normal_image = self.references.image(self.dataset.images)
+
+    def thumbnails(self, item_ids: Sequence[str]) -> None:
+        """Draw the small pictures that are not kept yet."""
+        with self.run.console.stage("draw thumbnails") as progress:
+            for done, item_id in enumerate(item_ids, start=1):
+                path, item = self._kept(item_id), self.dataset.by_id[item_id]
+                if not path.exists() and (made := report_pictures.thumbnail(item, self.dataset.images)) is not None:
+                    write_bytes(path, made)
+                progress(done, len(item_ids))
+
+    def thumbnail(self, item_id: str) -> bytes | None:
+        """A small picture; None if the image cannot be read."""
+        path = self._kept(item_id)
+        return path.read_bytes() if path.exists() else None
+
+    def large(self, item_id: str) -> bytes | None:
+        """The evidence picture; that of an image in the queue is drawn already."""
+        if item_id in self.waiting:
+            drawn = self.run.files.evidence / f"{item_id}.jpg"
+            return report_pictures.large(drawn.read_bytes()) if drawn.exists() else None
+        item = self.dataset.by_id[item_id]
+        row = self.ranked.get(item_id) or RankedItem(
+            item_id=item_id, rank=0, why="settled", label_issue_score=0.0, detail=""
+        )  # an excluded image has no rank
+        answers = self.proposed.by_item.get(item_id, ())
+        picture = EvidencePicture(item, self.references.beside(item), answers, row)
+        return report_pictures.large(picture.draw(self.dataset.images, self.normal_image))
+
+    def _kept(self, item_id: str) -> Path:
+        item = self.dataset.by_id[item_id]
+        mark = digest(report_pictures.VERSION, item.sha256, item.marks, *self.dataset.images.key, length=8)
+        return self.run.files.workspace / "thumbnails" / f"{item_id}-{mark}.jpg"
+
+
+# What the page counts
 
 
 def _categories(dataset: LabelledDataset) -> list[CategoryCounts]:
     categories = []
     for category in sorted({item.category for item in dataset.items}):
-        own = [dataset.labels[item.item_id] for item in dataset.items if item.category == category]
+        items = [item for item in dataset.items if item.category == category]
+        own = [dataset.labels[item.item_id] for item in items]
         status = Counter(label.status for label in own)
-        classes = Counter(_text(label.labels) for label in own if label.status == "accepted")
+        classes = Counter(JOIN.join(label.labels) for label in own if label.status == "accepted")
         categories.append(
             CategoryCounts(
                 category=category,
@@ -250,13 +297,14 @@ def _categories(dataset: LabelledDataset) -> list[CategoryCounts]:
                 pending=status["pending"],
                 excluded=status["excluded"],
                 people=sum(label.decided_by == PEOPLE for label in own),
+                changed=sum(report_images.is_changed(item, dataset.labels[item.item_id]) for item in items),
                 classes=sorted(classes.items(), key=lambda count: (count[0] == GOOD, -count[1], count[0])),
             )
         )
     return categories
 
 
-def _confusions(dataset: LabelledDataset) -> list[ConfusionTable]:
+def _confusions(dataset: LabelledDataset) -> dict[str, list[ConfusionTable]]:
     items = {item.item_id: item for item in dataset.items}
     counts: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
     names = shown_names(proposal.proposer for proposals in dataset.proposals.values() for proposal in proposals)
@@ -266,64 +314,31 @@ def _confusions(dataset: LabelledDataset) -> list[ConfusionTable]:
             continue
         for proposal in proposals:
             key = (names[proposal.proposer], item.category)
-            counts.setdefault(key, Counter())[_text(label.labels), _answer_text(proposal)] += 1
-    return [_confusion_table(proposer, category, cells) for (proposer, category), cells in sorted(counts.items())]
+            counts.setdefault(key, Counter())[JOIN.join(label.labels), _answer_text(proposal)] += 1
+    tables: dict[str, list[ConfusionTable]] = {}
+    for (proposer, category), cells in sorted(counts.items()):
+        tables.setdefault(proposer, []).append(_confusion_table(category, cells))
+    return tables
 
 
-def _confusion_table(proposer: str, category: str, cells: Counter[tuple[str, str]]) -> ConfusionTable:
+def _confusion_table(category: str, cells: Counter[tuple[str, str]]) -> ConfusionTable:
     rows = sorted({label for label, _ in cells})
     answers = {answer for _, answer in cells}
     columns = sorted(answers, key=lambda answer: (answer not in rows, answer.startswith("("), answer))
+    kinds = {column: "none" if column.startswith("(") else "other" for column in columns}
     return ConfusionTable(
-        proposer=proposer,
         category=category,
         columns=columns,
-        rows=[(row, [(cells[row, column], row == column) for column in columns]) for row in rows],
+        rows=[
+            (row, [(cells[row, column], "same" if row == column else kinds[column]) for column in columns])
+            for row in rows
+        ],
     )
 
 
 def _answer_text(proposal: Proposal) -> str:
     """What a proposer said; `(abstained)` or `(error)` if it gave no labels."""
-    return _text(proposal.labels) if proposal.status == "ok" else f"({proposal.status})"
-
-
-def _changed(dataset: LabelledDataset) -> list[ChangedLabel]:
-    changed = []
-    for item in sorted(dataset.items, key=lambda item: item.image):
-        label, category = dataset.labels[item.item_id], dataset.schema.category(item.category)
-        if not label.labels or not item.source_labels or label.status == "excluded":
-            continue
-        if _is_named_by_source(item, label, category):
-            continue
-        changed.append(
-            ChangedLabel(
-                category=item.category,
-                image=item.image,
-                source=", ".join(item.source_labels),
-                label=_text(label.labels),
-                status=label.status,
-                by=label.decided_by,
-                reason=_why_changed(item, label, category),
-            )
-        )
-    return changed
-
-
-def _is_named_by_source(item: Item, label: Label, category: Category | None) -> bool:
-    """Whether the label is what the dataset's own label names, by the id or a name of its classes."""
-    named = {category.parse(source) if category else None for source in item.source_labels}
-    return named == set(label.labels)
-
-
-def _why_changed(item: Item, label: Label, category: Category | None) -> str:
-    """The schema's reason if it maps the dataset's label to this one, else the label's own."""
-    mapped = category.map(item.source_labels, item.image) if category else None
-    return mapped.reason if mapped is not None and mapped.labels == label.labels else label.reason
-
-
-def _change_counts(changed: Sequence[ChangedLabel]) -> list[tuple[tuple[str, str, str], int]]:
-    counts = Counter((change.category, change.source, change.label) for change in changed)
-    return sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:MAX_ROWS]
+    return JOIN.join(proposal.labels) if proposal.status == "ok" else f"({proposal.status})"
 
 
 def _reasons(dataset: LabelledDataset, status: LabelStatus) -> list[tuple[str, str, int]]:
@@ -335,5 +350,35 @@ def _reasons(dataset: LabelledDataset, status: LabelStatus) -> list[tuple[str, s
     return [(category, reason, images) for (category, reason), images in most_frequent]
 
 
-def _text(labels: Sequence[str]) -> str:
-    return JOIN.join(labels) or "–"
+# Curves
+
+
+def plan_chart(plan: PlanReport | None) -> str:
+    """How many labels are wrong, probably and at most, while people look at more images; empty without a curve."""
+    if plan is None or len(plan.curve) < 2:
+        return ""
+    ends = plan.curve[0].images, plan.curve[-1].images
+    return chart(
+        "Share of wrong labels against images that people look at from now on",
+        [
+            Curve(name="at most", kind="second", points=[(point.images, point.bound) for point in plan.curve]),
+            Curve(name="probably", kind="main", points=[(point.images, point.expected) for point in plan.curve]),
+            Curve(name=f"promised: {plan.error:.1%}", kind="limit", points=[(end, plan.error) for end in ends]),
+        ],
+        Axis(title="images that people look at from now on", text=lambda value: f"{value:,.0f}", whole=True),
+        Axis(title="wrong labels", text=lambda value: f"{value:.1%}"),
+        top=max(HEADROOM * plan.error, 1.2 * max(point.expected for point in plan.curve)),
+    )
+
+
+def progress_chart(progress: Progress) -> str:
+    """How many images were decided by each day; empty before the second day with a decision."""
+    days = [(date.fromisoformat(day).toordinal(), images) for day, images in progress.days]
+    if len(days) < 2:
+        return ""
+    return chart(
+        "Images that people had decided by each day",
+        [Curve(name="decided", kind="main", points=days, steps=True)],
+        Axis(title="day", text=lambda value: date.fromordinal(round(value)).isoformat(), whole=True),
+        Axis(title="images decided", text=lambda value: f"{value:,.0f}", whole=True),
+    )

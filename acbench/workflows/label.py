@@ -23,7 +23,7 @@ from acbench.workflows.labels_meta import labels_meta
 from acbench.workflows.propose import VERSION, Proposed, propose
 from acbench.workflows.run import Run
 
-REASONS = "what reviewers could know of proposals"
+REASONS = "in plain words"
 """Part of the key of the labels, whose reasons have had other words."""
 
 

@@ -96,11 +96,11 @@ class PlanReport:
     def rule(self) -> str:
         """The rule in one sentence."""
         return (
-            "People see every image without a label, the labels that are most likely wrong by the proposers' calibrated"
-            f" scores, and of the other {self.rest:,} so many, in a random order fixed beforehand, that at most"
-            f" {self.allowed:,} of all {self.accepted:,} accepted labels of test images are wrong with"
-            f" {_percent(self.confidence)} confidence, whatever the scores are worth;"
-            " what people decide counts as right."
+            "People see every image without a label, and the labels that are most likely wrong by the proposers'"
+            f" calibrated scores. Of the other {self.rest:,} they see so many, in a random order fixed beforehand, that"
+            f" at most {self.allowed:,} of all {self.accepted:,} accepted labels of test images are wrong, with"
+            f" {_percent(self.confidence)} confidence and whatever the scores are worth."
+            " What people decide counts as right."
         )
 
     def work(self) -> str:
@@ -113,7 +113,8 @@ class PlanReport:
     def pace(self) -> str:
         """How long that takes, and how that is known, in words."""
         if self.minutes is None:
-            return f"not known: only {self.timed:,} decisions have a time, which Label Studio takes and a CSV does not"
+            known = f"only {self.timed:,} decisions have" if self.timed else "no decision has"
+            return f"not known: {known} a time (Label Studio keeps it, a CSV does not)"
         return f"{self.minutes:,.0f} minutes, at {self.seconds:.0f} s a decision, the median of {self.timed:,}"
 
     def why(self) -> str:

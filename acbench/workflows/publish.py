@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from acbench import __version__, licences
-from acbench.data.ingest import describe, is_complete
+from acbench.data.ingest import describe
 from acbench.errors import ReleaseError
 from acbench.integrations.huggingface.croissant import Croissant, page_of
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.integrations.huggingface.hub import Repository
 from acbench.release import manifest as manifests
 from acbench.release.card import card
-from acbench.release.card_facts import CardFacts
+from acbench.release.card_facts import CardFacts, facts_of
 from acbench.release.diff import Change, diff
 from acbench.release.entries import ReleaseEntry, decode_rows, read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
@@ -29,6 +29,7 @@ from acbench.release.rows import Row, make_rows, numbering_of
 from acbench.release.schema_file import released_text
 from acbench.release.upload import Upload, UploadResult
 from acbench.release.verify.verify import Verified
+from acbench.release.version_list import with_release
 from acbench.review.history import by_item
 from acbench.review.resolve import POLICY
 from acbench.schema import Schema
@@ -167,9 +168,17 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
     after = {entry.item_id: entry for entry in decode_rows(rows, manifest)}
     losses = against_head(hub, ground, after, manifest) if hub else None
     changes = _changes(hub, ground, losses, after) if hub else None
+    versions = with_release(ground.earlier, ground.version, ground.date, changes)
+    manifest = dataclasses.replace(manifest, versions=versions)
+    entries = list(after.values())
     root = plan.labelled.proposed.dataset.root if plan.images else None
-    picture = class_picture(manifest, rows, list(after.values()), run.schema, root)
-    manifest = _write_texts(run, picture, _card_facts(run, plan, manifest, rows, list(after.values()), changes))
+    picture = class_picture(manifest, rows, entries, run.schema, root)
+    facts = facts_of(
+        manifest, entries, rows, run.schema, run.origin, own=is_own(run.source), repo=plan.repo,
+        changes=changes, dataset=describe(run.origin, plan.labelled.proposed.dataset),
+        scores=card_scores(manifest, entries, rows, run.schema),
+    )  # fmt: skip
+    manifest = _write_texts(run, picture, facts)
     _remove_others(release_folder(run), {*manifest.files, manifests.NAME})
     return BuiltRelease(
         folder=release_folder(run),
@@ -316,26 +325,6 @@ def _changes(hub: Hub, ground: Ground, losses: Losses | None, after: Mapping[str
     return diff(read_entries(previous, read_manifest(previous)), after)
 
 
-def _card_facts(
-    run: Run, plan: _Plan, manifest: Manifest, rows: list[Row], entries: Sequence[ReleaseEntry],
-    changes: list[Change] | None,
-) -> CardFacts:  # fmt: skip
-    dataset = plan.labelled.proposed.dataset
-    return CardFacts(
-        manifest=manifest,
-        entries=entries,
-        rows=rows,
-        schema=run.schema,
-        source=run.origin,
-        dataset=describe(run.origin, dataset),
-        complete=is_complete(run.source, dataset),
-        own=is_own(run.source),
-        changes=changes,
-        repo=plan.repo,
-        scores=card_scores(manifest, entries, rows, run.schema),
-    )
-
-
 def _write_texts(run: Run, picture: bytes, facts: CardFacts) -> Manifest:
     """Write picture, schema, card, Croissant metadata and manifest; gives the manifest with all files."""
     manifest = facts.manifest
@@ -354,7 +343,6 @@ def _write_texts(run: Run, picture: bytes, facts: CardFacts) -> Manifest:
             citation=facts.schema.publisher.citation,
             home=facts.schema.publisher.web_home,
             licence_link=facts.schema.publisher.licence_link,
-            date=manifest.date,
         ),
     }
     files = dict(manifest.files)

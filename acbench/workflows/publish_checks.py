@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from acbench._util.machine import size
@@ -12,11 +13,12 @@ from acbench.errors import ReleaseError
 from acbench.release import manifest as manifests
 from acbench.release import versions
 from acbench.release.beside import foreign, refuse_foreign
-from acbench.release.diff import Change, diff, effects, lost_decisions
+from acbench.release.diff import Change, count_effects, diff, effects, lost_decisions
 from acbench.release.entries import ReleaseEntry, read_entries
 from acbench.release.hub import Head, Hub
-from acbench.release.manifest import Manifest, Previous
+from acbench.release.manifest import ListedVersion, Manifest, Previous
 from acbench.release.parquet import ParquetShard
+from acbench.release.version_list import list_of, number
 from acbench.workflows.run import Run
 from acbench.workflows.unsaid import unsaid_of
 
@@ -37,6 +39,10 @@ class Ground:
     """The head's commit, if it holds a release of this benchmark; else empty."""
     replaces: tuple[str, ...]
     """Files of somebody else that go."""
+    date: str = ""
+    """The day of publication, in UTC; empty where there is no hub to publish to."""
+    earlier: tuple[ListedVersion, ...] = ()
+    """All versions before this one."""
 
 
 def check_first(run: Run, hub: Hub | None, version: str | None, *, replace: bool) -> Ground:
@@ -70,12 +76,15 @@ def check_first(run: Run, hub: Hub | None, version: str | None, *, replace: bool
         raise ReleaseError(
             f"{hub.repo} has a tag v{version} already, of something else", "give a version whose tag is free: --version"
         )
+    earlier, date = _earlier(hub, head, published, version)
     return Ground(
         version=version,
         previous=previous,
         base=head.manifest if head else None,
         commit=head.commit if head and published else "",
         replaces=tuple(theirs),
+        date=date,
+        earlier=earlier,
     )
 
 
@@ -119,7 +128,7 @@ def refuse_losses(ground: Ground, manifest: Manifest, losses: Losses | None, *, 
     if (lost := lost_decisions(changes)) and not withdraw:
         raise ReleaseError(
             f"this release takes back what people decided in version {ground.base.version if ground.base else ''}"
-            f" ({effects(changes)}), about {lost}",
+            f" ({effects(count_effects(changes))}), about {lost}",
             "are all reviews here? acbench status; if these decisions are to go, add --withdraw-decisions",
         )
     published = ground.base if losses else None
@@ -138,7 +147,7 @@ def _version(head: Head | None, published: Manifest | None, chosen: str | None) 
         return version, None
     if published.version == version:
         return version, published.previous
-    if _numbers(version) < _numbers(published.version):
+    if number(version) < number(published.version):
         raise ReleaseError(
             f"version {published.version} is published already",
             f"give a later one than that: --version {versions.bumped(published.version, 'minor')}",
@@ -146,5 +155,16 @@ def _version(head: Head | None, published: Manifest | None, chosen: str | None) 
     return version, Previous(version=published.version, commit=head.tags.get(published.tag, head.commit))
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
+def _earlier(
+    hub: Hub, head: Head | None, published: Manifest | None, version: str
+) -> tuple[tuple[ListedVersion, ...], str]:
+    """The versions before this one, and its date. One that is published stays as its tag has it: whatever was marked
+    since then stands at the head only. Raises HubError."""
+    today = datetime.now(UTC).date().isoformat()
+    if head is None or published is None:
+        return (), today
+    if published.version != version:
+        return list_of(published, head.tags), today
+    tagged = hub.at(head.tags[published.tag]) if published.tag in head.tags else head
+    versions = list_of(tagged.manifest if tagged and tagged.manifest else published, head.tags)
+    return versions[:-1], versions[-1].date

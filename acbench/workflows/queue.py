@@ -27,7 +27,7 @@ from acbench.workflows.run import Run
 
 ERROR = 0.01
 """Share of the accepted labels that may be wrong, unless a plan says otherwise."""
-RANKING = f"{VERSION}, one list"
+RANKING = f"{VERSION}, one list, plain words"
 """Part of the key of the ranking, which has had other columns and another order."""
 
 

@@ -17,6 +17,7 @@ from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface.croissant import Croissant
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.integrations.huggingface.hub import Repository, looks_like_repo
+from acbench.integrations.huggingface.remote import deprecation
 from acbench.records import Finding
 from acbench.release.diff import Change, counts, diff
 from acbench.release.entries import ReleaseReader, read_entries, read_manifest
@@ -24,9 +25,10 @@ from acbench.release.folder import ReleaseFolder
 from acbench.release.manifest import NAME, Manifest
 from acbench.release.schema_file import released_schema
 from acbench.release.verify.files import unexpected
-from acbench.release.verify.findings import fault
+from acbench.release.verify.findings import fault, unchecked
 from acbench.release.verify.statements import Known
 from acbench.release.verify.verify import Verified, verify
+from acbench.release.version_list import advice
 from acbench.schema import Schema
 from acbench.workflows.origin import is_own, origin
 
@@ -80,14 +82,14 @@ def check_release(name: str, revision: str | None, schema: Schema | None, consol
 
     `schema`: the label schema of the benchmark; None for the bundled one, if there is one.
     """
-    folder, unexpected = _download(name, revision)
+    folder, found = _download(name, revision)
     verified = check_folder(folder, known_of(schema, folder), console)
     tag = revision or (None if Path(name).is_dir() else name.partition("@")[2])
     if tag and _TAG.fullmatch(tag) and tag != verified.manifest.tag:
         what = f"it says that it is version {verified.manifest.version}, and it was asked for as {tag}"
-        unexpected.append(fault(NAME, "version", what, "do not use it; whoever made it can publish it again"))
-    unexpected += _check_leaderboard(name, folder, verified, schema)
-    verified = dataclasses.replace(verified, findings=[*unexpected, *verified.findings])
+        found.append(fault(NAME, "version", what, "do not use it; whoever made it can publish it again"))
+    found += _check_leaderboard(name, folder, verified, schema)
+    verified = dataclasses.replace(verified, findings=[*found, *verified.findings])
     return CheckedRelease(name=folder.name, verified=verified)
 
 
@@ -182,10 +184,15 @@ def load_schema(name: str, project: Path | None = None) -> Schema:
     return bundled
 
 
-def diff_releases(before: str, after: str) -> ReleaseDiff:
-    """Compare two releases, each a folder or ORG/NAME[@REVISION]. Raises AcbenchError."""
+def diff_releases(before: str, after: str, note: Callable[[str], None]) -> ReleaseDiff:
+    """Compare two releases, each a folder or ORG/NAME[@REVISION]. `note` tells of deprecated ones.
+
+    Raises AcbenchError.
+    """
     readers = [open_release(name) for name in (before, after)]
     manifests = [read_manifest(reader) for reader in readers]
+    for told in dict.fromkeys(filter(None, map(deprecation, readers, manifests))):
+        note(told)
     if len(named := sorted({manifest.benchmark for manifest in manifests})) > 1:
         raise ReleaseError(f"these are releases of two benchmarks: {' and '.join(named)}", "give two of one benchmark")
     old, new = (read_entries(reader, manifest) for reader, manifest in zip(readers, manifests, strict=True))
@@ -201,9 +208,18 @@ def _download(name: str, revision: str | None) -> tuple[ReleaseFolder, list[Find
     if Path(name).is_dir():
         return ReleaseFolder(Path(name)), []
     repo, named = _repository(name, "acbench verify my-org/mvtec-ac")
-    folder, commit = repo.download(revision or named)
+    got = repo.download(revision or named)
     what = "it is no part of a release, and was not fetched"
-    return folder, [unexpected(path[:200], what) for path in repo.unexpected_files(commit)]
+    findings = [unexpected(path[:200], what) for path in got.besides or ()]
+    if got.besides is None:
+        missing = f"what else the repository holds, and whether the version is deprecated: {got.remote.offline}"
+        findings.append(unchecked(NAME, missing, "verify again where the hub is in reach"))
+    else:
+        manifest = read_manifest(got.folder)
+        told = deprecation(got.remote, manifest)
+        if told and told != advice(manifest.version, manifest):  # what it says itself, the checks report
+            findings.append(Finding(path=NAME, kind="deprecated", detail=told))
+    return got.folder, findings
 
 
 def _repository(name: str, hint: str) -> tuple[Repository, str | None]:

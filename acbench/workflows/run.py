@@ -66,6 +66,10 @@ class Options:
     """The part of the work to do; None for all of it."""
     asks: bool = True
     """Whether models that cost money may be asked. A command without `--budget` asks none."""
+    command: str = ""
+    """What the ledger calls the run, in place of the command line: another program's may hold secrets."""
+    keeps: bool = True
+    """Whether the benchmark keeps the changes; else only where its images are, if that was not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +140,8 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
             if told:
                 console.note(told)
         ledger = stack.enter_context(Ledger(ledger_files.path, ledger_files.base))
-        run_id = stack.enter_context(ledger.runs.record(shlex.join(["acbench", *sys.argv[1:]]), versions()))
+        command = options.command or shlex.join(["acbench", *sys.argv[1:]])
+        run_id = stack.enter_context(ledger.runs.record(command, versions()))
         open_log = ledger_files.open_log
         run = Run(
             files=files,
@@ -160,7 +165,8 @@ def open_run(folder: Path, benchmark: str, *, console: Console, options: Options
             run = stack.enter_context(_on_ray(run, ledger_files.path, options.workers))
         yield run
         if options.shard is None or settings != before:
-            kept_settings.write(files.settings, settings)
+            filled = dataclasses.replace(before, root=before.root or settings.root, schema=kept_as)
+            kept_settings.write(files.settings, settings if options.keeps else filled)
         written = len(run.build.written)
         ledger.runs.summarise(run_id, f"{written} files written" if written else "nothing to do")
 

@@ -1,31 +1,32 @@
-"""Scores the answers of a system, or compares two systems, against a truth. Runs a baseline first if it has to."""
+"""Scores the answers of a system against a truth. Runs a baseline first if it has to."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from acbench import schema as schemas
 from acbench._util.console import Console
 from acbench.errors import AcbenchError
+from acbench.evaluation import answer_files
 from acbench.evaluation import predictions as reading
+from acbench.evaluation.cost import with_costs
+from acbench.evaluation.predictions import Answers
 from acbench.evaluation.result import Bootstrap, Provenance, Scored
 from acbench.evaluation.scoring import REFERENCES, ScoringOptions, score_answers
-from acbench.evaluation.significance import PairedComparison, compare_answers
 from acbench.evaluation.truth import Truth, TruthOptions, read_aliases, truth_of_table
 from acbench.predictors.base import BaselineOptions
-from acbench.predictors.registry import baseline_names
 from acbench.schema.views import View
 from acbench.storage.atomic import write_bytes
 from acbench.storage.project import BenchmarkFiles, existing_project
 from acbench.workflows import settings
-from acbench.workflows.baselines import baseline_setup, predict, provenance
+from acbench.workflows.baselines import baseline_setup, check_models, kept_costs, predict, provenance
 from acbench.workflows.ingest import ingest
 from acbench.workflows.releases import open_release
 from acbench.workflows.run import Options, Run, open_run
+from acbench.workflows.score_checks import check, check_system, is_system
 from acbench.workflows.settings import SettingChanges
 from acbench.workflows.truth import project_labels, release_truth
 
@@ -89,98 +90,70 @@ class ScoreReport:
     files: list[Path]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairReport:
-    """Two systems compared on the same items."""
-
-    benchmark: str
-    view: str
-    first: str
-    second: str
-    hashes: Mapping[str, str]
-    comparison: PairedComparison
-    failed: int
-    """Answers of either system that name no class or failed, and images without any."""
-    notes: tuple[str, ...] = ()
-    """What is suspicious about the answers of either."""
-
-    def to_json(self) -> dict[str, Any]:
-        """What `acbench score --compare --json` prints."""
-        return {
-            "benchmark": self.benchmark,
-            "view": self.view,
-            "first": self.first,
-            "second": self.second,
-            "hashes": dict(self.hashes),
-            "notes": list(self.notes),
-            **self.comparison.to_json(),
-        }
-
-
 def score(options: ScoreOptions, console: Console) -> ScoreReport:
     """Score one system; runs it first if it is a baseline that has not answered yet."""
+    check(options)
     if options.benchmark and options.system and options.system != KEPT_SYSTEM:
         _run_baseline(options.benchmark, options.system, options, console)
-    truth = load_truth(options)
-    if options.predictions:
-        path = options.predictions
-        made_by = Provenance(system=path.stem, localisation=options.localisation or "not_stated")
-    else:
-        assert options.benchmark is not None and options.system is not None, "checked by the command"
-        path = kept_predictions(options.project, options.benchmark, options.system)
-        made_by = provenance(path)
-    truth = truth.without(made_by.references, REFERENCES)
-    answers = reading.match(reading.read(path, options.column), truth, options.column)
-    folder = options.out
-    if folder is None and options.benchmark is not None and options.truth is None:
-        files = _benchmark_files(options.project, options.benchmark)
-        folder = files.score(options.name or options.system or path.stem)
+    given = options.system or str(options.predictions)
+    truth, ((made_by, answers),) = read_systems(options, [given], kept=options.system is not None)
     if options.name:
         made_by = dataclasses.replace(made_by, system=options.name)
     scored = score_answers(
-        truth,
-        answers,
-        made_by,
-        ScoringOptions(
-            bootstrap=Bootstrap(resamples=options.resamples, seed=options.seed),
-            negligible=options.negligible,
-            severity_draws=options.severity or 0,
-            leaderboard=options.leaderboard,
-        ),
+        truth, answers, made_by, dataclasses.replace(scoring_options(options), leaderboard=options.leaderboard)
     )
-    written = _write(scored, folder) if folder else []
+    folder = options.out
+    if folder is None and options.benchmark is not None and options.truth is None:
+        files = benchmark_files(options.project, options.benchmark)
+        folder = files.score(options.name or options.system or Path(given).stem)
     return ScoreReport(
-        score=scored, truth=truth.description, failed=answers.failed + answers.missing(truth), files=written
+        score=scored,
+        truth=truth.description,
+        failed=answers.failed + answers.missing(truth),
+        files=_write(scored, folder) if folder else [],
     )
 
 
-def compare_pair(options: ScoreOptions, pair: tuple[str, str]) -> PairReport:
-    """Compare two files or systems that have answered."""
+def read_systems(
+    options: ScoreOptions, names: Sequence[str], *, kept: bool | None = None
+) -> tuple[Truth, list[tuple[Provenance, Answers]]]:
+    """The truth, without what any of the systems was shown as a reference; and how each was made, and what it answered.
+
+    `names`: files, and systems that have answered. `kept`: whether all are systems; None to look.
+    """
     truth = load_truth(options)
-    paths = []
-    for name in pair:
-        path = Path(name)
-        if options.benchmark and not path.exists():
+    made: list[tuple[Path, Provenance]] = []
+    costs: list[Mapping[str, float]] = []
+    for name in names:
+        if is_system(options, name) if kept is None else kept:
+            assert options.benchmark is not None, "checked by the command"
             path = kept_predictions(options.project, options.benchmark, name)
-            truth = truth.without(provenance(path).references, REFERENCES)
-        paths.append(path)
-    first, second = (reading.match(reading.read(path, options.column), truth, options.column) for path in paths)
-    return PairReport(
-        benchmark=truth.benchmark,
-        view=truth.view,
-        first=paths[0].stem,
-        second=paths[1].stem,
-        hashes={**truth.hashes, "first": first.hash, "second": second.hash},
-        comparison=compare_answers(truth, first, second, resamples=options.resamples, seed=options.seed),
-        failed=sum(answers.failed + answers.missing(truth) for answers in (first, second)),
-        notes=tuple(
-            f"{path.name}: {answers.note}" for path, answers in zip(paths, (first, second), strict=True) if answers.note
-        ),
+            made.append((path, provenance(path)))
+            costs.append(kept_costs(existing_project(options.project).ledger, path))
+        else:
+            localisation = options.localisation or "not_stated"
+            made.append((Path(name), Provenance(system=Path(name).stem, localisation=localisation)))
+            costs.append({})
+        truth = truth.without(made[-1][1].references, REFERENCES)
+    answers = [
+        with_costs(reading.match(answer_files.read(path, options.column), truth, options.column), own)
+        for (path, _), own in zip(made, costs, strict=True)
+    ]
+    return truth, [(made_by, own) for (_, made_by), own in zip(made, answers, strict=True)]
+
+
+def scoring_options(options: ScoreOptions) -> ScoringOptions:
+    """What to compute of each system."""
+    return ScoringOptions(
+        bootstrap=Bootstrap(resamples=options.resamples, seed=options.seed),
+        negligible=options.negligible,
+        severity_draws=options.severity or 0,
     )
 
 
 def answer(run: Run, system: str, view: View, options: BaselineOptions) -> None:
     """Have a baseline answer for every test image, unless it has."""
+    check_models(run, system)
     truth_options = TruthOptions(view=view, categories=run.settings.categories)
     truth = project_labels(run.files, run.schema).truth(run.schema, truth_options)
     dataset = ingest(run)
@@ -189,11 +162,8 @@ def answer(run: Run, system: str, view: View, options: BaselineOptions) -> None:
 
 def kept_predictions(project: Path, benchmark: str, system: str) -> Path:
     """The table of a system that has answered. Raises AcbenchError if it has not, or if there is no such system."""
-    path = _benchmark_files(project, benchmark).predictions(system)
-    if system not in baseline_names():
-        raise AcbenchError(
-            f"there is no file {system}, and no system of that name", f"systems: {', '.join(baseline_names())}"
-        )
+    check_system(system)
+    path = benchmark_files(project, benchmark).predictions(system)
     if not path.exists():
         which = schemas.argument(benchmark, project)
         command = f"acbench velm {which}" if system == KEPT_SYSTEM else f"acbench score {which} --system {system}"
@@ -207,7 +177,8 @@ def is_table(truth: str) -> bool:
 
 
 def _run_baseline(benchmark: str, system: str, options: ScoreOptions, console: Console) -> None:
-    # The categories to score are no change of the settings: a project is not narrowed by asking for some figures.
+    # Nothing that is said here is kept, but where the images are if that was not known: who asks for figures does not
+    # narrow a project, nor choose its models.
     changes = SettingChanges(
         root=options.root,
         backbone=options.backbone,
@@ -222,7 +193,7 @@ def _run_baseline(benchmark: str, system: str, options: ScoreOptions, console: C
         shots=options.shots,
         seed=options.seed,
     )
-    with open_run(options.project, benchmark, console=console, options=Options(changes=changes)) as run:
+    with open_run(options.project, benchmark, console=console, options=Options(changes=changes, keeps=False)) as run:
         answer(run, system, options.view, chosen)
 
 
@@ -242,19 +213,22 @@ def load_truth(options: ScoreOptions) -> Truth:
     if options.truth is not None:
         return release_truth(open_release(options.truth), schema, truth_options)
     assert schema is not None and options.benchmark is not None, "checked by the command"
-    labels = project_labels(_benchmark_files(options.project, options.benchmark), schema)
+    labels = project_labels(benchmark_files(options.project, options.benchmark), schema)
     return labels.truth(schema, truth_options)
 
 
 def _categories(options: ScoreOptions) -> tuple[str, ...]:
-    """The categories to score; empty for all. A system that runs on a project has seen the project's."""
-    if options.categories or options.system is None or options.benchmark is None:
+    """The categories to score; empty for all. A system that ran on a project has seen the project's."""
+    several = (*options.answers, *(options.pair or ()))
+    has_run = options.system is not None or any(is_system(options, name) for name in several)
+    if options.categories or not has_run or options.benchmark is None:
         return () if options.categories == (settings.ALL,) else options.categories
-    kept = settings.read(_benchmark_files(options.project, options.benchmark).settings)
+    kept = settings.read(benchmark_files(options.project, options.benchmark).settings)
     return kept.categories if kept else ()
 
 
-def _benchmark_files(project: Path, benchmark: str) -> BenchmarkFiles:
+def benchmark_files(project: Path, benchmark: str) -> BenchmarkFiles:
+    """The files of a benchmark in a project."""
     return existing_project(project).benchmark(schemas.load(benchmark, project).benchmark)
 
 

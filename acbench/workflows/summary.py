@@ -172,6 +172,19 @@ class Audit:
         fewest, most = rate(wrong, n), rate(wrong + self.unsettled, n)
         return None if fewest is None or most is None else (fewest.low or 0.0, most.high or 0.0)
 
+    def in_words(self) -> str:
+        """The error with its interval, and what it rests on."""
+        open_ones = ""
+        if self.unsettled and self.bounds:
+            low, high = self.bounds
+            open_ones = (
+                f"; people are unsure or differ about {self.unsettled:,} more, with which it is {low:.1%} to {high:.1%}"
+            )
+        if self.error is None:
+            return f"unknown until some of the {self.asked:,} audited ones are settled{open_ones}"
+        interval = f"95 % interval {self.error.low:.1%} to {self.error.high:.1%}"
+        return f"{self.error.value:.1%} ({interval}, from {self.answered:,} of {self.asked:,} audited{open_ones})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:

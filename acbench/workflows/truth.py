@@ -22,6 +22,7 @@ from acbench.evaluation.truth import (
     truth_of_labels,
     truth_of_rows,
 )
+from acbench.integrations.huggingface.remote import deprecation
 from acbench.records import Item, Label, LabelStatus, Split
 from acbench.release.entries import ReleaseEntry, ReleaseReader, read_entries, read_manifest
 from acbench.release.manifest import Manifest
@@ -102,15 +103,17 @@ def release_truth(release: ReleaseReader, schema: Schema | None, options: TruthO
     `schema`: None for the very schema that the labels were made with: the bundled one, or that of the release. Releases
     of format 2 hold none: the classes are then those of the `label` column, and their aliases are unknown.
 
+    A deprecated release is scored against all the same, and its description says so.
+
     Raises ReleaseError or HubError if the release cannot be read, AcbenchError if the view needs the schema, and
     NothingToScore.
     """
     manifest = read_manifest(release)
-    return truth_of_entries(
-        manifest, read_entries(release, manifest).values(),
-        schema or bundled_schema(manifest) or released_schema(release, manifest), options,
-        f"{manifest.title} {manifest.version}, {release.name}",
-    )  # fmt: skip
+    description = f"{manifest.title} {manifest.version}, {release.name}"
+    if told := deprecation(release, manifest):
+        description += f". {told}"
+    schema = schema or bundled_schema(manifest) or released_schema(release, manifest)
+    return truth_of_entries(manifest, read_entries(release, manifest).values(), schema, options, description)
 
 
 def truth_of_entries(

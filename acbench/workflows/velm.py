@@ -14,7 +14,7 @@ from acbench.schema.views import View
 from acbench.storage import tables
 from acbench.storage.shard import Shard
 from acbench.workflows import shards
-from acbench.workflows.baselines import baseline_setup, predict, provenance, tested
+from acbench.workflows.baselines import baseline_setup, check_models, predict, provenance, tested
 from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.ingest import ingest
 from acbench.workflows.run import Run
@@ -90,5 +90,6 @@ def velm_dry_run(run: Run, view: View, options: BaselineOptions) -> dict[str, Dr
 
 
 def _set_up(run: Run, view: View, options: BaselineOptions) -> tuple[Dataset, BaselineSetup]:
+    check_models(run, NAME)
     dataset = ingest(run)
     return dataset, baseline_setup(run, dataset, view=view, truth=None, options=options)

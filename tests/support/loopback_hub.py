@@ -155,6 +155,8 @@ class LoopbackHub:
         }
         """What `whoami` tells of the token."""
         self.faults: list[Fault] = []
+        self.watch: Callable[[str, str], object] = lambda moment, request: None
+        """Is told of each request: `before` it is served, and `after`, when its answer has not been sent."""
         self.log: list[str] = []
         """Method, path and status of every request."""
         self.broken: list[str] = []
@@ -178,6 +180,10 @@ class LoopbackHub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it: nothing answers any more."""
         self._server.should_exit = True
         self._thread.join(timeout=10)
         self._socket.close()
@@ -196,6 +202,7 @@ class LoopbackHub:
 
     async def _serve(self, scope: Scope, receive: Any, send: Send) -> None:
         raw = scope["raw_path"].decode().partition("?")[0]
+        self.watch("before", f"{scope['method']} {raw}")
         fault = self._fault(scope["method"], raw)
         if fault and fault.before:
             fault.before()
@@ -213,6 +220,7 @@ class LoopbackHub:
                 self.broken.append(traceback.format_exc())
                 response = Response(status_code=500)
         self.log.append(f"{scope['method']} {raw} {response.status_code}")
+        self.watch("after", f"{scope['method']} {raw}")
         if fault and fault.lost:
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"99")]})
             return  # uvicorn ends the connection

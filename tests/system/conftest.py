@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.support.label_studio import RealDesk
+    from tests.support.loopback_hub import LoopbackHub
     from tests.support.loopback_s3 import S3
 
 BUCKETS = count()
@@ -87,3 +88,62 @@ def fiftyone_here(one_mongod: tuple[str, Path]) -> Iterator[str]:
     yield one_mongod[0]
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A place for the caches of machines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_HOMES", str(tmp_path_factory.mktemp("homes")))
+        yield
+
+
+@pytest.fixture
+def hub(homes: None) -> Iterator[LoopbackHub]:
+    """A hub, which no machine has ever seen."""
+    from tests.support.loopback_hub import LoopbackHub
+
+    with LoopbackHub() as running:
+        yield running
+        assert not running.broken
+
+
+@pytest.fixture(params=["lfs", "xet"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """How large files go."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose labels stand, with images that may be passed on. Not to be changed."""
+    from acbench.testing import toy_visa
+    from tests.support.commands import acbench
+
+    project = tmp_path_factory.mktemp("visa")
+    toy_visa(project / "images")
+    acbench(project, "relabel", "visa_ac", "--root", project / "images", "--without", "neighbours")
+    return project
+
+
+@pytest.fixture(scope="session")
+def built(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a release of it. Not to be changed."""
+    from tests.support.commands import acbench
+    from tests.support.hubs import copied
+
+    project = copied(visa, tmp_path_factory.mktemp("built") / "project")
+    assert "Nothing was uploaded." in acbench(project, "publish", "visa_ac", "--dry-run").out
+    return project
+
+
+@pytest.fixture(scope="session")
+def later(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the next release, in which somebody decided an image. Not to be changed."""
+    from tests.support.commands import acbench
+    from tests.support.hubs import copied, relabelled
+
+    project = copied(visa, tmp_path_factory.mktemp("later") / "project")
+    relabelled(project)
+    acbench(project, "publish", "visa_ac", "--dry-run", "--version", "1.1.0")
+    return project

@@ -117,6 +117,9 @@ def test_it_loads_from_the_page_and_from_a_copy(project: Path, tmp_path: Path) -
         assert_all(loaded(f"{copy}/croissant.json", "images", tmp_path / "other", {"repository": str(copy)}), 16)
         verified = acbench(None, "verify", REPO, **env)
         assert "Sound" in verified.out
+        digest = json.loads(hub.repos[REPO].head.files["release.json"].data)["schema_digest"]
+        loading = f"import acbench; print(acbench.load_schema('{REPO}@v1.0.0').digest)"
+        assert python(loading, **env).out.split() == [digest]
 
         fault = hub.fault("GET", "/cdn/", flip=True)
         started = start(

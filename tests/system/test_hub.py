@@ -2,195 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import random
 import re
-import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from acbench.records import item_id
-from acbench.testing import toy_mvtec_ad, toy_visa
-from tests.support.commands import Done, DyingCommands, acbench, finish, python, start
-from tests.support.loopback_hub import TOKEN, Blob, LoopbackHub, Repo
-
-REPO = "my-org/visa-ac"
-COMMIT = "/commit/main"
-IMAGE, LABEL = "candle/Data/Images/Anomaly/000.JPG", "damaged-corner-of-packaging"
-"""What somebody decides otherwise in the second release."""
-
-READER = """
-import hashlib, json, sys
-import datasets
-
-repo, config, revision, streaming = json.loads(sys.argv[1])
-data = datasets.load_dataset(repo, config, split="test", revision=revision, streaming=streaming)
-names = data.features["label"].names
-for column in ("image", "mask"):
-    if column in data.features:
-        data = data.cast_column(column, datasets.Image(decode=False))
-sha = lambda cell: cell and hashlib.sha256(cell["bytes"]).hexdigest()
-rows = [{"id": row["item_id"], "label": row["label"], "labels": row["labels"], "status": row["status"],
-         "image": sha(row.get("image")), "mask": sha(row.get("mask"))} for row in data]
-print(json.dumps({"version": datasets.__version__, "names": names, "rows": rows}))
-"""
-
-UPLOADER = """
-import json, sys
-from pathlib import Path
-from acbench.integrations.huggingface.hub import Repository
-from acbench.errors import AcbenchError
-from acbench.release import manifest
-from acbench.release.upload import Upload
-
-folder = Path(sys.argv[2])
-found = manifest.parse((folder / manifest.NAME).read_bytes())
-hub = Repository(sys.argv[1])
-base = json.loads(sys.argv[3])
-try:
-    head = hub.at() if base else None
-    base = head.manifest if head else None
-    done = Upload(hub=hub, folder=folder, manifest=found, base=base, private=False, note=print).run()
-except AcbenchError as error:
-    sys.exit(f"Error: {error}")
-print("again" if done.already_there else "published")
-"""
-"""The last step of `acbench publish`, of a release that was built before."""
-
-
-@pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    with LoopbackHub() as running:
-        yield running
-        assert not running.broken
-
-
-@pytest.fixture(params=["lfs", "xet"])
-def mode(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose labels stand, with images that may be passed on. Not to be changed."""
-    project = tmp_path_factory.mktemp("visa")
-    toy_visa(project / "images")
-    acbench(project, "relabel", "visa_ac", "--root", project / "images", "--without", "neighbours")
-    return project
-
-
-@pytest.fixture(scope="module")
-def built(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a release of it. Not to be changed."""
-    project = copied(visa, tmp_path_factory.mktemp("built") / "project")
-    assert "Nothing was uploaded." in acbench(project, "publish", "visa_ac", "--dry-run").out
-    return project
-
-
-@pytest.fixture(scope="module")
-def later(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with the next release, in which somebody decided an image. Not to be changed."""
-    project = copied(visa, tmp_path_factory.mktemp("later") / "project")
-    relabelled(project)
-    acbench(project, "publish", "visa_ac", "--dry-run", "--version", "1.1.0")
-    return project
+from acbench.testing import toy_mvtec_ad
+from tests.support.commands import DyingCommands, acbench, python
+from tests.support.hubs import (
+    COMMIT,
+    IMAGE,
+    LABEL,
+    REPO,
+    assert_whole,
+    copied,
+    files,
+    load,
+    machine,
+    online,
+    publish,
+    relabelled,
+    sha256,
+    tree,
+    upload,
+    uploading,
+)
+from tests.support.loopback_hub import Blob, LoopbackHub, Repo
 
 
 @pytest.fixture
 def project(visa: Path, tmp_path: Path) -> Path:
     return copied(visa, tmp_path / "project")
-
-
-def copied(project: Path, place: Path) -> Path:
-    """A project of its own with the same images at the same place."""
-    shutil.copytree(project, place, ignore=shutil.ignore_patterns("images"))
-    return place
-
-
-def machine(hub: LoopbackHub, mode: str = "lfs", token: str = TOKEN) -> dict[str, str]:
-    """Variables of one that has never seen a hub."""
-    home = Path(os.environ["PYTEST_HOMES"]) / str(random.getrandbits(64))
-    env = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
-    env |= {"HF_TOKEN": token} if token else {}
-    return env | ({"HF_HUB_DISABLE_XET": "1"} if mode == "lfs" else {})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTEST_HOMES", str(tmp_path_factory.mktemp("homes")))
-        yield
-
-
-def online(hub: LoopbackHub, project: Path | None, *arguments: str, mode: str = "lfs", status: int = 0,
-           **env: str) -> Done:  # fmt: skip
-    """Run a command on such a machine."""
-    done = acbench(project, *arguments, status=status, **machine(hub, mode) | env)
-    assert TOKEN not in done.said
-    return done
-
-
-def publish(hub: LoopbackHub, project: Path, *more: str, status: int = 0, **env: str) -> Done:
-    return online(hub, project, "publish", "visa_ac", "--repo", REPO, *more, status=status, **env)
-
-
-def uploading(hub: LoopbackHub, project: Path, mode: str = "lfs", **env: str) -> subprocess.Popen[str]:
-    """An upload at work."""
-    known = json.dumps(REPO in hub.repos)  # what was there when the release was built
-    release = project / ".acbench/visa_ac/release"
-    return start(None, REPO, release, known, program=("-c", UPLOADER), **machine(hub, mode) | env)
-
-
-def upload(hub: LoopbackHub, project: Path, mode: str = "lfs", *, status: int = 0, **env: str) -> str:
-    """An upload from start to end; gives what it said."""
-    said = finish(uploading(hub, project, mode, **env), status, seconds=120).said
-    assert TOKEN not in said
-    return said
-
-
-def load(hub: LoopbackHub, config: str | None = None, revision: str | None = None, *, streaming: bool = False,
-         mode: str = "lfs", path: str = "") -> dict[str, Any]:  # fmt: skip
-    """What `datasets` makes of it, on a machine that has never seen it."""
-    env = machine(hub, mode, token="") | ({"PYTHONPATH": path} if path else {})
-    found: dict[str, Any] = python(READER, json.dumps([REPO, config, revision, streaming]), **env).facts
-    return found
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def files(project: Path) -> dict[str, bytes]:
-    """A release that was built."""
-    folder = project / ".acbench/visa_ac/release"
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def tree(hub: LoopbackHub) -> dict[str, bytes]:
-    """A release that was published."""
-    return {path: blob.data for path, blob in hub.repos[REPO].head.files.items() if path != ".gitattributes"}
-
-
-def assert_whole(hub: LoopbackHub, project: Path) -> None:
-    """One commit besides the first, which holds exactly the release, and a tag on it."""
-    repo = hub.repos[REPO]
-    assert tree(hub) == files(project)
-    assert len(repo.commits) == 2
-    assert repo.tags == {"v1.0.0": repo.head.oid}
-
-
-def relabelled(project: Path) -> None:
-    """Let somebody decide an image otherwise."""
-    queue = project / "decisions.csv"
-    queue.write_text(f"item_id,label\n{item_id('visa', 'candle', IMAGE)},{LABEL}\n", encoding="utf-8")
-    acbench(project, "review", "take", "visa_ac", queue, "--reviewer", "ada")
 
 
 # A release and what others make of it
@@ -402,6 +249,30 @@ def test_a_hub_that_is_down_or_wants_too_much_patience_is_said(hub: LoopbackHub,
     hub.fault("POST", COMMIT, status=429, headers={"Retry-After": "7200"})
     assert "7,200 s" in upload(hub, built, status=1)
     assert len(hub.repos[REPO].commits) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "how", "told"),
+    [
+        ("PUT", "/lfs/", {"status": 413}, "takes no files of this size for my-org/visa-ac (413)"),
+        ("POST", "/preupload/", {"status": 413}, "takes no files of this size for my-org/visa-ac (413)"),
+        ("POST", COMMIT, {"status": 413}, "takes no files of this size for my-org/visa-ac (413)"),
+        ("POST", COMMIT, {"status": 503, "headers": {"Retry-After": "3600"}}, "3,600 s of patience (503)"),
+        ("POST", "/tag/", {"status": 503, "headers": {"Retry-After": "3600"}}, "3,600 s of patience (503)"),
+        ("POST", COMMIT, {"status": 400}, "the hub refuses (400)"),
+        ("POST", "/tag/", {"status": 400}, "the commit of 1.0.0 is public already, its tag v1.0.0 is missing"),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else value,
+)
+def test_what_stops_the_storing_is_said_as_it_is_and_a_rerun_does_the_rest(
+    hub: LoopbackHub, built: Path, method: str, path: str, how: dict[str, Any], told: str
+) -> None:
+    hub.fault(method, path, **how)
+    refused = upload(hub, built, status=1)
+    assert told in refused and "\n  → " in refused
+    assert len(hub.repos[REPO].commits) == 1 + (path == "/tag/") and not hub.repos[REPO].tags
+    upload(hub, built)
+    assert_whole(hub, built)
 
 
 @pytest.mark.parametrize("status", [429, 503])

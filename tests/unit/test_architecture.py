@@ -34,8 +34,8 @@ LIBRARIES = {
 }
 """Package → third-party libraries that it may import. A package that is not listed may import none, and `integrations`
 all that setup.cfg lists: foreign programs and services are known there only."""
-HEAVY = {"datasets", "fiftyone", "label_studio_sdk", "matplotlib", "moto", "playwright", "ray", "s3fs", "sklearn",
-         "torch", "transformers", "uvicorn"}  # fmt: skip
+HEAVY = {"datasets", "fiftyone", "inspect_ai", "label_studio_sdk", "matplotlib", "moto", "playwright", "ray", "s3fs",
+         "sklearn", "torch", "transformers", "uvicorn"}  # fmt: skip
 """Libraries whose import takes long: a unit test imports them when it runs, not when it is collected."""
 MAX_LINES = 400
 

@@ -16,6 +16,7 @@ from acbench.cli.main import COMMANDS, cli
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 REFERENCE = ROOT / "acbench" / "cli" / "README.md"
+PAGES = tuple(sorted((ROOT / "docs").glob("*.md")))
 TABLE = re.compile(r"(<!-- commands -->\n).*?(<!-- /commands -->)", re.DOTALL)
 HEAD = """# Commands
 
@@ -86,8 +87,9 @@ def anchors(page: Path) -> set[str]:
 
 
 def examples() -> list[str]:
-    """Every call of acbench that stands in a block of shell commands."""
-    blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    """Every call of acbench that stands in a block of shell commands of the README or another page."""
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in (README, *PAGES))
+    blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", pages, re.DOTALL)
     lines = (re.split(r"\s+#\s", line)[0] for block in blocks for line in block.splitlines())
     calls = (line[line.index("acbench ") :].strip() for line in lines if re.search(r"(^|&& )acbench ", line))
     return sorted(set(calls))

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acbench._util.console import Progress
+from acbench._util.cores import cores
 from acbench.errors import SourceError
 from acbench.records import GOOD
 
@@ -137,7 +138,7 @@ def _render_into(stage: Path, progress: Progress | None) -> None:
     for shot in shots:
         for path in (shot.image, shot.mask) if shot.shows else (shot.image,):
             (stage / path).parent.mkdir(parents=True, exist_ok=True)
-    pool = ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1))  # numpy and Pillow release the GIL
+    pool = ThreadPoolExecutor(max_workers=min(4, cores()))  # numpy and Pillow release the GIL
     try:
         running = [pool.submit(_render_image, stage, shot) for shot in shots]
         for done, future in enumerate(as_completed(running), start=1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 from acbench._util.prefetch import prefetch
 from acbench.data.images import united_png
 from acbench.errors import AcbenchError, ReleaseError, RemoteError
+from acbench.integrations.huggingface import cached
+from acbench.integrations.huggingface.remote import Remote, deprecation
 from acbench.records import mask_files, mask_hash
+from acbench.release.entries import read_manifest
 from acbench.storage.files import FileRefused, FileTree
 from acbench.storage.roots import Root, open_tree, parse_root
 from acbench.storage.urls import is_url
@@ -27,6 +31,7 @@ SHOWN = 5
 MOST_FOLDERS = 100
 """Folders that are looked into for the dataset, if it is not where it was said to be."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"/([0-9a-f]{40})/[^/]+\.arrow$")
 _NAMES = ("image", "mask")
 
 
@@ -34,16 +39,24 @@ def attach_images(dataset: D, root: str | Path) -> D:
     """Add the columns `image` and `mask` from a copy of the source dataset; gives the new dataset.
 
     `dataset` is what `load_dataset` gives for a labels-only release; `root` is the folder or URL of the source dataset.
-    Every file is hashed first; images are decoded when they are used. An image without a mask gets None.
+    Every file is hashed first; images are decoded when they are used. An image without a mask gets None. Warns if the
+    release has been deprecated since, where the Hub is in reach.
     Raises ReleaseError if a file is missing or is not the one that was labelled, and names it.
     """
+    attached = _attached(dataset, root)
+    if told := _deprecation(dataset):
+        warnings.warn(told, stacklevel=2)
+    return attached
+
+
+def _attached(dataset: D, root: str | Path) -> D:
     import datasets
 
     place = parse_root(root if isinstance(root, str) and is_url(root) else Path(root).expanduser())
     if isinstance(place, Path) and not place.is_dir():
         raise ReleaseError(f"{place} is not a folder", "give the folder that holds the dataset's categories")
     if isinstance(dataset, datasets.DatasetDict):
-        return datasets.DatasetDict({split: attach_images(part, root) for split, part in dataset.items()})
+        return datasets.DatasetDict({split: _attached(part, root) for split, part in dataset.items()})
     if not isinstance(dataset, datasets.Dataset):
         raise ReleaseError(
             f"images cannot be attached to {type(dataset).__name__}",
@@ -70,6 +83,26 @@ def attach_images(dataset: D, root: str | Path) -> D:
         paths = [file.path for file in files]
         dataset = dataset.add_column(name, paths, feature=datasets.Value("string")).cast_column(name, datasets.Image())
     return dataset
+
+
+def _deprecation(dataset: Dataset | DatasetDict) -> str:
+    """Say that a release which `datasets` has loaded from the Hub is deprecated; empty if it is not, or nobody knows.
+
+    The folder of its tables is named after the commit.
+    """
+    import datasets
+
+    parts = list(dataset.values()) if isinstance(dataset, datasets.DatasetDict) else [dataset]
+    names = {str(file["filename"]) for part in parts for file in part.cache_files}
+    commits = {found[1] for name in names if (found := _COMMIT.search(name))}
+    for commit in commits if len(commits) == 1 else ():
+        if (repo := cached.repo_of(commit)) is not None:
+            try:
+                release = Remote(repo, commit, commit)
+                return deprecation(release, read_manifest(release))
+            except AcbenchError:
+                break
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

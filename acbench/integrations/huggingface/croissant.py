@@ -51,15 +51,15 @@ class Croissant:
 
     def describe(
         self, manifest: Manifest, *, page: str, about: str, attribution: str, citation: str = "", home: str = "",
-        licence_link: str = "", date: str = "",
+        licence_link: str = "",
     ) -> bytes:  # fmt: skip
         """`croissant.json`: every table with its sha256, all columns, and what numbers of classes mean.
 
         `page`: the address of the dataset's page; empty without one: then addresses are relative to the file.
 
         Without a citation, the attribution stands in its place; with one, it ends the description. `home`: the address
-        of the images, if they have one. `licence_link`: where a licence can be read that nobody lists. `date`:
-        YYYY-MM-DD, if it has been published.
+        of the images, if they have one. `licence_link`: where a licence can be read that nobody lists.
+        Raises ValueError for a date of publication that no calendar has.
         """
         import mlcroissant as mlc
 
@@ -95,7 +95,7 @@ class Croissant:
                 license=[licences.url(manifest.licence) or licence_link or manifest.licence],
                 url=page or None,
                 version=manifest.version,
-                date_published=datetime.fromisoformat(date) if date else None,
+                date_published=datetime.fromisoformat(manifest.date) if manifest.date else None,
                 cite_as=citation or attribution,
                 same_as=[home] if home else None,
                 distribution=files,

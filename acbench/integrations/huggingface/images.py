@@ -6,12 +6,15 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acbench._util.machine import fault_of_machine
 from acbench.data.copied import ForeignImage
-from acbench.errors import SourceError
+from acbench.errors import AcbenchError, SourceError
 from acbench.integrations.huggingface.datasets import quiet
-from acbench.integrations.huggingface.hub import looks_like_repo, shown
+from acbench.integrations.huggingface.hub import looks_like_repo
+from acbench.integrations.huggingface.troubles import shown
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -24,14 +27,18 @@ _PLACE = re.compile(r"hf://datasets/(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/@]+
 class HubImages:
     """The images of a dataset of the Hub: a `ForeignDataset`."""
 
-    def __init__(self, url: str, *, config: str = "", image: str = "", mask: str = "") -> None:
+    def __init__(
+        self, url: str, *, config: str = "", image: str = "", mask: str = "", scratch: Path | None = None
+    ) -> None:
         """`url`: `hf://datasets/ORG/NAME`, with or without `@REVISION`. `image` and `mask`: columns of pictures, where
-        there are several. Raises SourceError for another URL."""
+        there are several. `scratch`: a folder to unpack it in; None for the system's temporary folder. Raises
+        SourceError for another URL."""
         found = _PLACE.fullmatch(url)
         if found is None or not looks_like_repo(found["repo"]):
             raise SourceError(f"{url} names no dataset of the Hub", "--root hf://datasets/ORG/NAME")
         self.repo, self.revision = found["repo"], found["revision"]
         self.config, self.image, self.mask = config, image, mask
+        self._scratch = scratch
 
     @cached_property
     def commit(self) -> str:
@@ -52,15 +59,19 @@ class HubImages:
         return 0
 
     def images(self) -> Iterator[ForeignImage]:
-        """Every image of every split. Raises SourceError."""
+        """Every image of every split. Raises SourceError, or AcbenchError where this machine has no room for it."""
         import datasets
 
-        with quiet(), tempfile.TemporaryDirectory(prefix="acbench-") as cache:
+        if self._scratch is not None:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+        with quiet(), tempfile.TemporaryDirectory(prefix="acbench-", dir=self._scratch) as cache:
             try:
                 loaded: DatasetDict = datasets.load_dataset(
                     self.repo, self.config or None, revision=self.commit, cache_dir=cache
                 )
             except Exception as error:
+                if why := fault_of_machine(error):
+                    raise _no_room(self.repo, why, cache) from None
                 raise _unreadable(self.repo, error) from None
             for split, part in loaded.items():
                 yield from self._images(str(split), part)
@@ -125,6 +136,16 @@ def _by_column(value: Any) -> Any:
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         return {name: [each.get(name) for each in value] for name in value[0]}
     return value
+
+
+def _no_room(repo: str, why: str, cache: str) -> AcbenchError:
+    from huggingface_hub import constants
+
+    return AcbenchError(
+        f"this machine cannot unpack the dataset {repo}: {why}",
+        f"what is downloaded lies in {constants.HF_HUB_CACHE} (HF_HOME moves it), what is unpacked in"
+        f" {Path(cache).parent}: make room there, then run the same command again",
+    )
 
 
 def _unreadable(repo: str, error: Exception) -> SourceError:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from acbench.integrations.huggingface.hub import _hint as token_hint
-from acbench.integrations.huggingface.hub import _hub_errors as hub_errors
+from acbench.integrations.huggingface.troubles import WRITE, hub_errors, token_hint
 from acbench.release.hub import HubError
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Pulls:
         from huggingface_hub import get_token
 
         if not get_token():
-            raise HubError(f"there is no token to propose anything to {self.repo} with", token_hint("write"))
+            raise HubError(f"there is no token to propose anything to {self.repo} with", token_hint(WRITE))
 
     def find(self, title: str, path: str) -> str:
         """Give the address of an open pull request of that title that holds a file; empty if there is none.
@@ -54,7 +53,7 @@ class Pulls:
         from huggingface_hub import CommitOperationAdd
 
         added = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=data) for path, data in sorted(files.items())]
-        with hub_errors(self.repo, doing="write"):
+        with hub_errors(self.repo, doing=WRITE):
             done = self._api().create_commit(
                 self.repo, added, commit_message=title, commit_description=description, repo_type="dataset",
                 parent_commit=parent, create_pr=True,

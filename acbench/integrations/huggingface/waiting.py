@@ -6,7 +6,7 @@ from typing import Any
 
 from acbench._util.backoff import retry_after
 from acbench.release.hub import Busy
-from acbench.release.upload import LONGEST_WAIT
+from acbench.release.patience import LONGEST_WAIT
 
 
 def bound_waits() -> None:

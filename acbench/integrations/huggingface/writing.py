@@ -1,4 +1,4 @@
-"""Asks the hub about rights and files, and reads its answers: may a token write, which hash has a file."""
+"""Reads what the hub says of a token: may it write?"""
 
 from __future__ import annotations
 
@@ -37,11 +37,3 @@ def _may_write(fine: Mapping[str, Any]) -> bool:
     scopes = fine.get("scoped")
     named = [each.get("permissions") for each in scopes if isinstance(each, dict)] if isinstance(scopes, list) else []
     return any(_WRITES & {str(one) for one in each} for each in [*named, fine.get("global")] if isinstance(each, list))
-
-
-def stored_sha256(repo: str, path: str, commit: str) -> str:
-    """Ask for the SHA-256 of a large file of a dataset at a commit; empty for a small one, or one that is not there."""
-    from huggingface_hub import HfApi, RepoFile, get_token
-
-    found = HfApi(token=get_token()).get_paths_info(repo, [path], revision=commit, repo_type="dataset")
-    return next((str(each.lfs.sha256) for each in found if isinstance(each, RepoFile) and each.lfs), "")

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from acbench._util.cores import cores
 from acbench._util.execution import R, SharedBudget, T, WorkerTask
 from acbench._util.stdout import reserved_stdout
 from acbench.errors import AcbenchError, HintedError
@@ -105,17 +106,17 @@ class RayEngine:
         import ray
 
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        cores, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+        processors, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
         takes: dict[str, Any] = {"num_cpus": 1}
-        workers = min(self.workers or cores, cores)  # Ray would wait for room for more
+        workers = min(self.workers or processors, processors)  # Ray would wait for room for more
         if task.uses_model and gpus:
             takes["num_gpus"] = 1
             workers = min(self.workers or gpus, gpus)
         elif task.uses_model:
             # The last bits of a vector depend on the number of threads, which has to be that of the local engine.
-            blas = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count() or 1)
+            blas = os.environ.get("OMP_NUM_THREADS") or str(cores())
             takes["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": blas, "OMP_WAIT_POLICY": "passive"}}
-            workers = workers if self.workers else max(1, cores // threads())
+            workers = workers if self.workers else max(1, processors // threads())
         return _Pool(max(1, min(workers, task.max_workers or workers, count)), takes)
 
     def _connect(self) -> None:
@@ -132,7 +133,7 @@ class RayEngine:
         address = os.environ.get("RAY_ADDRESS", "")
         _check_address(address)
         if not ray.is_initialized():
-            own: dict[str, Any] = {"num_cpus": max(self.workers or 1, os.cpu_count() or 1), "include_dashboard": False}
+            own: dict[str, Any] = {"num_cpus": max(self.workers or 1, cores()), "include_dashboard": False}
             try:
                 with _without_stderr():
                     ray.init(

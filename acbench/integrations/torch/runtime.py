@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from acbench._util.cores import cores
+
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
@@ -28,10 +30,13 @@ def import_torch() -> ModuleType:
 
     On a CPU torch's threads wait for each other after every layer. By default they spin while they wait, which on a
     machine that does other work too made a forward pass eight times slower; now they sleep, unless the environment
-    says otherwise.
+    says otherwise. It knows the affinity of this process and not the limit of its control group, which is set here.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch is loaded
+    first = "torch" not in sys.modules
     torch = importlib.import_module("torch")
+    if first and "OMP_NUM_THREADS" not in os.environ and torch.get_num_threads() > cores():
+        torch.set_num_threads(cores())
     try:
         import torchvision
     except RuntimeError as error:

@@ -15,28 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from itertools import count
+from functools import cached_property
 from typing import Literal
 
-from acbench._util import templates
 from acbench._util.console import Progress
-from acbench.errors import AcbenchError
 from acbench.predictors.base import BaselineSetup, DryRun
-from acbench.predictors.detection.localise import Localisation, Localiser, marked_region
+from acbench.predictors.detection.localise import Localisation, Localiser
 from acbench.predictors.llm import questions
-from acbench.predictors.llm.defect_question import DefectQuestions, Subject
-from acbench.predictors.llm.messages import LlmClient, Picture, Question, QuestionOptions, Reply
+from acbench.predictors.llm.class_question import ClassQuestions, ours
+from acbench.predictors.llm.defect_question import DefectQuestions
+from acbench.predictors.llm.messages import LlmClient, QuestionOptions, Reply
 from acbench.predictors.llm.parse import parse
-from acbench.predictors.llm.questions import QUALITY, Draft, Reference
 from acbench.records import GOOD, Item, Prediction
-from acbench.schema import Category
-from acbench.schema.render import json_schema
 from acbench.storage.digests import digest
 
-EDGE = 448
-"""The longer edge of a picture in the paper's question, pixels; smaller images keep their size."""
-_TEXTS = templates.read("velm")
 _PARSE: Mapping[str, Literal["ok", "unknown", "empty"]] = {"ok": "ok", "abstained": "empty", "error": "unknown"}
 """Status of a parsed answer → how the prediction calls it."""
 
@@ -57,13 +49,11 @@ class Velm:
 
     @cached_property
     def name(self) -> str:
-        options = self.setup.options
-        switches = (options.reference, options.contour, options.descriptions, options.strategy)
-        texts = [self._description(category) for category in self.setup.schema.categories.values()]
-        asked: tuple[object, ...] = (_TEXTS.source, EDGE, QUALITY, texts)
-        if self.ours is not None:
-            asked = self.ours.key(self.setup.schema)
-        return f"velm@{digest(1, self.llm_client.model.name, self.localiser.key, switches, *asked, length=8)}"
+        return f"velm@{digest(1, self.llm_client.model.name, self.localiser.key, *self._questions.key, length=8)}"
+
+    @cached_property
+    def _questions(self) -> ClassQuestions:
+        return ClassQuestions(self.setup, self.localiser, self.ours)
 
     @property
     def localisation(self) -> tuple[str, str]:
@@ -79,7 +69,7 @@ class Velm:
     def dry_run(self, items: Sequence[Item], progress: Progress) -> DryRun:
         """What `predict` would ask. Sends nothing, but the detector runs: it decides how many questions there are."""
         anomalous = [seen.item for seen in self.localiser.localise(items, progress) if _is_asked(seen.place)]
-        return questions.dry_run(self.llm_client, self._drafts(anomalous))
+        return questions.dry_run(self.llm_client, self._questions.drafts(anomalous))
 
     # Work in parts
 
@@ -95,63 +85,6 @@ class Velm:
         """Fit the detector to the items' categories."""
         self.localiser.fit({item.category for item in items})
 
-    # Questions
-
-    def _drafts(self, items: Sequence[Item]) -> Iterator[Draft]:
-        """The questions about items, category by category."""
-        references = self._references(items)
-        return questions.make_questions(
-            (seen.item, partial(self._question, seen.item, seen.place, references.get(seen.item.category)))
-            for seen in self.localiser.localise(items, lambda *_: None)
-        )
-
-    def _references(self, items: Sequence[Item]) -> dict[str, Reference]:
-        if not self.setup.options.reference:
-            return {}
-        edge = self.ours.edge if self.ours else EDGE
-        return questions.references(self.setup.items, {item.category for item in items}, self.setup.images, edge)
-
-    def _question(self, item: Item, place: Localisation, reference: Reference | None) -> Question:
-        """Raises AcbenchError if the image cannot be read, or the schema lacks its category."""
-        category = self.setup.schema.category(item.category)
-        if category is None:
-            raise AcbenchError(f"the schema has no category {item.category}")
-        image = self.setup.images.image(item.image)
-        mask = marked_region(place, image.size) if self.setup.options.contour else None
-        if self.ours is not None:
-            return self.ours.question(Subject(category=category, image=image, mask=mask, reference=reference))
-        parts: list[str | Picture] = [self._description(category)]
-        numbers = count(1)
-        if reference is not None:
-            parts += [_TEXTS.fill("reference", number=next(numbers)), reference.shown.picture]
-        if mask is not None and mask.any():
-            from acbench.data import evidence  # imports scipy
-
-            outlined = evidence.contour(image, mask, longest=EDGE)
-            parts += [_TEXTS.fill("contour", number=next(numbers)), questions.full_view(outlined, EDGE).picture]
-        else:
-            parts += [_TEXTS.fill("query", number=next(numbers)), questions.full_view(image, EDGE).picture]
-        class_ids = ", ".join(f"`{class_id}`" for class_id in category.class_ids)
-        parts.append(_TEXTS.fill("task", ids=class_ids, good=GOOD))
-        return Question(system=_TEXTS.fill("system"), parts=tuple(parts), schema=json_schema(category))
-
-    def _description(self, category: Category) -> str:
-        """What a question says about a category."""
-        options = self.setup.options
-        parts = [_TEXTS.fill("product", name=category.name, object=category.object if options.descriptions else "")]
-        if options.descriptions and category.normal:
-            parts.append(_TEXTS.fill("normal", good=GOOD, normal=category.normal))
-        classes = [
-            _TEXTS.fill("described", id=defect.id, name=defect.name, definition=defect.definition)
-            if options.descriptions and defect.definition
-            else _TEXTS.fill("named", id=defect.id, name=defect.name)
-            for defect in category.classes
-        ]
-        parts.append(_TEXTS.fill("classes", classes="\n".join(classes)))
-        if options.strategy and category.guide:
-            parts.append(_TEXTS.fill("strategy", guide=category.guide))
-        return "\n".join(part.strip() for part in parts)
-
     # Answers
 
     def _predictions(self, items: Sequence[Item]) -> Iterator[Prediction]:
@@ -165,7 +98,7 @@ class Velm:
                 yield self._normal(item, place.score)
             else:
                 anomalous.append(item)
-        for asked in questions.ask(self.llm_client, self._drafts(anomalous)):
+        for asked in questions.ask(self.llm_client, self._questions.drafts(anomalous)):
             score = scores[asked.item.item_id]
             if asked.reply is None:
                 yield self._failure(asked.item, score, asked.problem)
@@ -222,15 +155,9 @@ def build(setup: BaselineSetup) -> Velm:
     if options.question == "paper":
         _note_unused(llm_client, "velm", shown, QuestionOptions())
         return Velm(setup, llm_client, Localiser(setup))
-    if not (options.descriptions and options.strategy):
-        raise AcbenchError(
-            "acbench's question is always asked with descriptions and strategy",
-            "leave --no-descriptions and --no-strategy out, or take --question paper",
-        )
+    made = ours(setup, shown.edge)
     _note_unused(llm_client, "velm --question acbench", shown, QuestionOptions(edge=shown.edge))
-    marker = "the data set" if options.detector == "oracle" else "a detector"
-    ours = DefectQuestions(edge=shown.edge, marker=marker, one_class=True)
-    return Velm(setup, llm_client, Localiser(setup), ours)
+    return Velm(setup, llm_client, Localiser(setup), made)
 
 
 def _note_unused(llm_client: LlmClient, who: str, given: QuestionOptions, used: QuestionOptions) -> None:

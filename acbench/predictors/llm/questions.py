@@ -6,11 +6,11 @@ counted in a dry run, and written down for people. What a question says is up to
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from acbench._util.cores import cores
 from acbench._util.prefetch import prefetch_attempts
 from acbench.data import images as imaging
 from acbench.errors import AcbenchError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 QUALITY = 92
 """JPEG quality. Chroma is not subsampled, which would blur the outline."""
-WORKERS = min(8, (os.cpu_count() or 1) + 2)
+WORKERS = min(8, cores() + 2)
 """Threads that make questions. A few more than processors, since the first answers wait for them."""
 
 

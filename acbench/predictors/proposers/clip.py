@@ -10,7 +10,6 @@ decides how large a lead has to be to count.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from acbench._util.chunks import chunks
 from acbench._util.console import Progress
+from acbench._util.cores import cores
 from acbench._util.prefetch import Attempt, prefetch_attempts
 from acbench.predictors import clip_prompts
 from acbench.predictors.base import Proposer, Setup
@@ -46,7 +46,7 @@ BATCH = 16
 """Images whose vectors are computed, and then kept, at a time: a killed run continues from there."""
 CHUNK = 256
 """Vectors read from the cache at a time."""
-WORKERS = min(16, os.cpu_count() or 1)
+WORKERS = min(16, cores())
 """Threads that cut crops."""
 
 

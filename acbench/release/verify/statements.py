@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,7 @@ from acbench.records import Finding
 from acbench.release import manifest as manifests
 from acbench.release import pictures
 from acbench.release.card import card
-from acbench.release.card_facts import CardFacts
+from acbench.release.card_facts import facts_of
 from acbench.release.entries import ReleaseEntry
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
@@ -25,6 +24,7 @@ from acbench.release.schema_file import released_schema
 from acbench.release.standings import Standing
 from acbench.release.verify.files import CARD_BYTES
 from acbench.release.verify.findings import fault, unchecked
+from acbench.release.version_list import advice, problems
 from acbench.review.resolve import POLICY
 from acbench.schema import Schema
 
@@ -81,6 +81,10 @@ def check_names(manifest: Manifest, known: Known) -> Iterator[Finding]:
             ("categories", manifest.categories, numbering.categories),
             ("classes", manifest.classes, numbering.classes),
         ]
+    for problem in problems(manifest):
+        yield fault(manifests.NAME, "versions", problem, PUBLISH_AGAIN)
+    if deprecated := advice(manifest.version, manifest):
+        yield Finding(path=manifests.NAME, kind="deprecated", detail=deprecated)
     for what, said, true in pairs:
         if said != true:
             said, true = (f"{len(each)}" if isinstance(each, tuple) else f"{each}" for each in (said, true))
@@ -134,7 +138,10 @@ def check_texts(
         yield unchecked(manifests.CARD, f"card and Croissant metadata against the tables: {why}", "use that version")
         return
     page, repo = libraries[1].page(said)
-    facts = _facts(manifest, entries, rows, known.schema, known.source, known.own, repo or "ORG/NAME")
+    facts = facts_of(
+        manifest, list(entries.values()), rows, known.schema, known.source, own=known.own, repo=repo or "ORG/NAME",
+        changes=[] if manifest.previous else None,
+    )  # fmt: skip
     try:
         if known.scores is not None:
             facts = replace(facts, scores=known.scores(manifest, list(entries.values()), rows, known.schema))
@@ -145,10 +152,14 @@ def check_texts(
     again = SCHEMA_MAY_DIFFER if known.own else PUBLISH_AGAIN
     yield from _compared(text, true_card, manifest, again)
     publisher = known.schema.publisher
-    true_croissant = libraries[1].describe(
-        manifest, page=page, about=" ".join(known.schema.about.split()), attribution=known.source.attribution,
-        citation=publisher.citation, home=publisher.web_home, licence_link=publisher.licence_link, date=manifest.date,
-    )  # fmt: skip
+    try:
+        true_croissant = libraries[1].describe(
+            manifest, page=page, about=" ".join(known.schema.about.split()), attribution=known.source.attribution,
+            citation=publisher.citation, home=publisher.web_home, licence_link=publisher.licence_link,
+        )  # fmt: skip
+    except ValueError as error:
+        yield fault(manifests.NAME, "croissant", f"no metadata can be made of it: {error}"[:300], PUBLISH_AGAIN)
+        return
     for key, value in json.loads(true_croissant).items():
         if said.get(key) != value:
             yield fault(manifests.CROISSANT, "croissant", f"its `{key}` is not what the tables give", again)
@@ -169,26 +180,6 @@ def check_picture(
         yield fault(manifests.PICTURE, "picture", wrong, PUBLISH_AGAIN)
     if why_not:
         yield unchecked(manifests.PICTURE, f"that the picture shows what the tables say: {why_not}", "use these")
-
-
-def _facts(
-    manifest: Manifest, entries: Mapping[str, ReleaseEntry], rows: Sequence[Row], schema: Schema, source: Source,
-    own: bool, repo: str,
-) -> CardFacts:  # fmt: skip
-    counts = Counter(entry.category for entry in entries.values())
-    expected = {schema.key_of(name): number for name, number in source.image_counts.items()}
-    return CardFacts(
-        manifest=manifest,
-        entries=list(entries.values()),
-        rows=rows,
-        schema=schema,
-        source=source,
-        dataset=source.name,
-        complete=not expected or counts == expected,
-        changes=[] if manifest.previous else None,
-        repo=repo,
-        own=own,
-    )
 
 
 def _compared(text: str, true: str, manifest: Manifest, hint: str) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -152,7 +153,10 @@ class Database:
         return int(self.execute(f"PRAGMA {schema}.user_version").fetchone()[0])
 
     def _unusable(self, error: sqlite3.DatabaseError) -> StorageError:
-        hint = f"move it away and run again; labels and reviews do not depend on it: mv {self.path} {self.path}.broken"
+        hint = (
+            f"it holds answers that were paid for, so do not remove it; get out of it what can be read, and go on:"
+            f" acbench ledger recover {shlex.quote(str(self.path))}"
+        )
         if isinstance(error, sqlite3.OperationalError):  # not the file is wrong, but the place
             hint = f"see that {self.path.parent} can be written to, has space left and is not in use, then run again"
         return StorageError(f"{self.path} is not a usable ledger: {error}", hint)

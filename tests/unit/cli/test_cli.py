@@ -294,7 +294,11 @@ def test_a_damaged_ledger_is_said(project: Path, command: str, damage: str) -> N
     done = here(*command.split(), "--project", project)
     assert done.status == 1
     assert "is not a usable ledger" in done.err
-    assert f"mv {ledger}" in done.err
+    assert f"acbench ledger recover {ledger}" in done.err
+    broken = ledger.read_bytes()
+    assert here("ledger", "recover", ledger).status in (0, 3)
+    assert here(*command.split(), "--project", project).status == 0
+    assert ledger.with_name("ledger.sqlite.damaged-1").read_bytes() == broken
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ class TestTwoModels:
             (first, *_) = csv.DictReader(file)
         assert "llm:a (a-2026-01-01): " in first["proposals"] and "llm:b (b-2026-01-01): " in first["proposals"]
         disputed = [row for row in labels(project).values() if "witnesses differ" in row.reason]
-        assert disputed and all("llm:a (a-2026-01-01): " in row.reason for row in disputed)
+        assert disputed and all("llm:a (a-2026-01-01) says " in row.reason for row in disputed)
         meta = json.loads((project / "annotations/sample/labels.meta.json").read_text())
         assert {name.partition("@")[0]: facts.get("models") for name, facts in meta["witnesses"].items()} == {
             "source_label": None, "llm:a": ["a-2026-01-01"], "llm:b": ["b-2026-01-01"],

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import itertools
 
 import pytest
 
-from acbench.evaluation import paper_tables
+from acbench.evaluation import paper_tables, plots
 from acbench.evaluation.answer_parsing import Outcome
 from acbench.evaluation.predictions import Answers, ParsedAnswer
-from acbench.evaluation.ranking import Ranking, rank
+from acbench.evaluation.ranking import Pair, Ranking, rank
 from acbench.evaluation.result import Bootstrap, Provenance
 from acbench.evaluation.scoring import ScoringOptions, score_answers
+from acbench.evaluation.significance import McNemarTest
 from acbench.evaluation.truth import Truth, TruthOptions, TruthRow, truth_of_rows
+from acbench.stats import Estimate
 
 
 def truth() -> Truth:
@@ -74,6 +78,70 @@ def test_the_csv_holds_every_figure() -> None:
     values = {(row["system"], row["scope"], row["class"], row["metric"]): row for row in rows}
     assert float(values["a", "mean", "", "accuracy"]["value"]) == pytest.approx(0.9)
     assert float(values["b", "cup", "chip", "recall"]["value"]) == pytest.approx(0.5)
+    differs = list(csv.DictReader(io.StringIO(paper_tables.csv_text(found.scores, found.pairs))))[len(rows) :]
+    assert [(row["system"], row["metric"]) for row in differs] == [
+        ("a minus b", name) for name in ("accuracy_difference", "p", "p_holm")
+    ]
+    assert float(differs[0]["value"]) == pytest.approx(0.4) and float(differs[2]["value"]) < 0.001
     assert (
         values["b", "cup", "chip", "precision"]["value"] == "1.0" and values["b", "cup", "chip", "recall"]["n"] == "20"
     )
+
+
+class TestGroups:
+    """Systems that are not told apart, in words, in JSON and in the picture, all from the same pairs."""
+
+    @staticmethod
+    def of_pairs(names: str, *differ: str) -> Ranking:
+        """A ranking of made pairs: those that differ, such as `ac`."""
+        pairs = [
+            Pair(
+                first=one,
+                second=other,
+                difference=Estimate(0.1, None, None, 9),
+                p=0.001 if one + other in differ else 0.9,
+                p_holm=0.001 if one + other in differ else 0.9,
+                mcnemar=McNemarTest(only_first_right=1, only_second_right=0, p=1.0),
+            )
+            for one, other in itertools.combinations(names, 2)
+        ]
+        found = ranking(**{name: 3 * place for place, name in enumerate(names)})
+        return dataclasses.replace(found, pairs=pairs)
+
+    @pytest.mark.parametrize(
+        ("differ", "groups"),
+        [
+            ((), ["abcd"]),
+            (("ad",), ["abc", "bcd"]),
+            (("ab", "cd"), ["ac", "ad", "bc", "bd"]),
+            (("ac",), ["abd", "bcd"]),  # a and d are not told apart, though b and c lie between them
+            (("ab", "ac", "ad", "bc", "bd", "cd"), []),
+            (("ab", "ac", "ad"), ["bcd"]),
+        ],
+    )
+    def test_they_are_the_largest_ones(self, differ: tuple[str, ...], groups: list[str]) -> None:
+        found = self.of_pairs("abcd", *differ)
+        assert ["".join(group) for group in found.groups] == groups
+        assert found.to_json()["groups"] == [list(group) for group in groups]
+        words = "; ".join(", ".join(group) for group in groups)
+        assert (f"Not told apart: {words}" if groups else "All are told apart") in paper_tables.text(found)
+
+    def test_the_picture_has_a_bar_for_each_and_a_dot_for_each_of_its_systems(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = self.of_pairs("abcd", "ac")
+        drawn = []
+        monkeypatch.setattr(plots, "_png", lambda figure: drawn.append(figure) or b"")
+        plots.ranks(found)
+        (axes,) = drawn[0].axes
+        shares = {score.system: score.value("accuracy") for score in found.scores}
+        dots = [sorted(line.get_xdata()) for line in axes.lines if line.get_marker() == "o"]
+        assert dots == [sorted(shares[name] for name in group) for group in ("abd", "bcd")]
+        words = [text.get_text() for text in axes.texts]
+        for name, share in shares.items():
+            assert any(
+                text.startswith(f"{name} ")
+                and f"{100 * share:.1f} %" in text
+                and text.endswith(f" {paper_tables.ranks(found, name)}")
+                for text in words
+            )

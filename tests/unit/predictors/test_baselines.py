@@ -25,11 +25,11 @@ from acbench.evaluation.scoring import ScoringOptions, score_answers
 from acbench.evaluation.truth import Truth, truth_of_labels
 from acbench.predictors import clip_prompts
 from acbench.predictors.base import BaselineOptions, BaselineSetup, KnownLabel
-from acbench.predictors.baselines.velm import EDGE
 from acbench.predictors.detection.heatmap_files import read_map
 from acbench.predictors.detection.localise import Localiser, chosen_detector, marked_region
 from acbench.predictors.detection.maps import MIN_NORMAL
 from acbench.predictors.detection.patchcore_maps import PatchCoreDetector
+from acbench.predictors.llm.class_question import EDGE
 from acbench.predictors.llm.messages import Completion, Picture, Question, QuestionOptions, Reply, call_id
 from acbench.predictors.registry import baseline_names, build_baseline
 from acbench.records import GOOD, Item, Label, Prediction
@@ -495,8 +495,13 @@ class TestVelm:
         """Its answers are paid for: whatever is added for the other question changes nothing here."""
         file = tmp_path / "toy.yaml"
         file.write_text(TOY.replace("source: toy", "source: mvtec_ad"))
-        given = dataclasses.replace(setup(root, detector="none"), schema=schema.load(str(file)), items=[])
-        assert build_baseline("velm", given).name == "velm@f72aa524"
+        given = dataclasses.replace(setup(root, detector="oracle"), schema=schema.load(str(file)), items=[])
+        assert build_baseline("velm", given).name == "velm@2151125f"
+
+    def test_without_a_detector_none_is_said_to_have_found_anything(self, root: Path) -> None:
+        said = [self.text(each) for each in self.asked(root, detector="none")]
+        assert said and all("Nobody has looked at it before" in each and "detector" not in each for each in said)
+        assert all("A detector" in self.text(each) for each in self.asked(root))
 
 
 class TestAcbenchQuestion:

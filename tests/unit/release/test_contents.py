@@ -17,10 +17,12 @@ import yaml
 
 import acbench
 from acbench.errors import AcbenchError, ReleaseError
+from acbench.integrations.huggingface.croissant import Croissant
 from acbench.records import Review, item_id
 from acbench.release.columns import COLUMNS
 from acbench.release.entries import read_manifest
 from acbench.release.folder import ReleaseFolder
+from acbench.release.manifest import ListedVersion
 from acbench.release.rows import history_of, make_rows
 from acbench.release.schema_file import released_schema
 from acbench.review.history import by_item
@@ -264,6 +266,13 @@ def test_a_schema_that_is_not_the_one_of_the_labels_counts_for_nothing(
         acbench.load_schema(str(release))
 
 
+def test_a_small_schema_that_takes_much_memory_is_not_composed(release: Path) -> None:
+    (release / "label_schema.yaml").write_text(f"categories: [{'a,' * 1_000_000}]", encoding="utf-8")
+    rehash(release, "label_schema.yaml")
+    with pytest.raises(ReleaseError, match="more than 300,000 entries"):
+        acbench.load_schema(str(release))
+
+
 def test_a_schema_that_was_changed_or_is_gone_is_found(release: Path) -> None:
     path = release / "label_schema.yaml"
     path.write_bytes(path.read_bytes() + b"# more\n")
@@ -286,6 +295,41 @@ def test_what_a_schema_says_besides_its_digest_is_compared_where_the_schema_is_a
     tampered(release, "https://example.org/nuts", "https://evil.example")
     done = here("verify", release, "--schema", "nuts.yaml")
     assert done.status == 3 and "it says something else than the schema of that name here" in done.out
+
+
+# Croissant metadata
+
+
+def test_croissant_metadata_say_when_and_where_it_was_published(own: Path) -> None:
+    manifest = read_manifest(ReleaseFolder(own))
+    dated = replace(manifest, versions=(ListedVersion(version="1.0.0", date="2026-11-29"),))
+    said = json.loads(Croissant().describe(dated, page="https://huggingface.co/datasets/a/b", about="", attribution=""))
+    assert said["datePublished"].startswith("2026-11-29") and said["url"] == "https://huggingface.co/datasets/a/b"
+    undated = json.loads(Croissant().describe(manifest, page="", about="", attribution=""))
+    assert not {"datePublished", "url"} & undated.keys()
+    assert undated["license"] == "https://creativecommons.org/licenses/by/4.0/"
+    with pytest.raises(ValueError, match="day"):
+        Croissant().describe(replace(dated, versions=(ListedVersion(version="1.0.0", date="2026-02-31"),)), page="",
+                             about="", attribution="")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("https://huggingface.co/datasets/a/b", ""),
+        ("https://hub.acme.example/datasets/a/b", "its addresses are on 'https://hub.acme.example/datasets/a/b'"),
+        ("https://huggingface.co/datasets/a/b/../../c/d", "its tables or their sha256"),
+    ],
+)
+def test_addresses_are_those_of_a_page_of_the_hub(release: Path, page: str, told: str) -> None:
+    manifest = read_manifest(ReleaseFolder(release))
+    data = Croissant().describe(manifest, page=page, about="", attribution="")
+    (release / "croissant.json").write_bytes(data)
+    assert told in " ".join(problems := Croissant().problems(release, manifest)) and bool(problems) == bool(told)
+    if not told:
+        moved = data.replace(b"/a/b/tree/", b"/x/y/tree/")
+        (release / "croissant.json").write_bytes(moved)
+        assert "has 'https://huggingface.co/datasets/x/y/tree" in Croissant().problems(release, manifest)[0]
 
 
 # What only the owner can say
@@ -432,7 +476,7 @@ def test_an_older_release_is_still_read(old: Path, tmp_path: Path) -> None:
     verified = check(old)
     assert wrong(verified) == set(), verified.findings
     assert [line for line in verified.unchecked if "card and Croissant metadata against the tables" in line]
-    assert diff_releases(str(old), str(old)).changes == []
+    assert diff_releases(str(old), str(old), print).changes == []
     answers = tmp_path / "answers.csv"
     lines = [f"{row['item_id']},good" for row in read(old) if row["split"] == "test" and row["label"] is not None]
     answers.write_text("item_id,label\n" + "\n".join(lines) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from acbench.errors import ReleaseError
 from acbench.release import manifest as manifests
 from acbench.release.hub import Busy, Conflict, HubError, Unclear
-from acbench.release.manifest import Manifest, ReleaseFile
-from acbench.release.upload import ATTEMPTS, Upload, UploadResult
+from acbench.release.manifest import Manifest, Previous, ReleaseFile
+from acbench.release.patience import ATTEMPTS
+from acbench.release.upload import Upload, UploadResult
 from acbench.testing import Failure, FailurePlan, FakeHub
 
 CALLS = [("at", 0), ("create", 0), ("at", 1), ("commit", 0), ("at", 2), ("tag", 0)]
@@ -132,6 +134,20 @@ def test_somebody_else_s_release_is_not_replaced(folder: Path, tmp_path: Path) -
     with pytest.raises(HubError, match=r"somebody else published version 1\.0\.0"):
         upload(hub, tmp_path / "other", other, base=None)
     assert upload(hub, tmp_path / "other", other, base=manifest).commit == hub.tags["v1.1.0"]
+
+
+def test_somebody_publishes_upon_a_commit_that_has_no_tag_yet(folder: Path, tmp_path: Path) -> None:
+    hub = FakeHub(plan=once("commit", 0, Failure(error=Killed(), done=True)))
+    manifest = release(folder)
+    with pytest.raises(Killed):
+        upload(hub, folder, manifest)
+    first = hub.commits[-1].oid
+    later = release(tmp_path / "later", version="1.1.0", text="two")
+    later = dataclasses.replace(later, previous=Previous(version="1.0.0", commit=first))
+    (tmp_path / "later" / manifests.NAME).write_bytes(later.to_bytes())
+    upload(hub, tmp_path / "later", later, manifest)
+    assert upload(hub, folder, manifest) == UploadResult(first, already_there=False)
+    assert hub.tags == {"v1.0.0": first, "v1.1.0": hub.commits[-1].oid}
 
 
 def foreign_hub() -> FakeHub:

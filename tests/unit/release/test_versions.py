@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from acbench.records import PEOPLE
-from acbench.release.diff import diff, effects, lost_decisions
+from acbench.release.diff import count_effects, diff, effects, lost_decisions
 from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import Manifest
 from acbench.release.versions import bumped, needed_step, question
@@ -86,5 +86,5 @@ def test_what_a_release_does_to_the_last_one_is_told(
     old: ReleaseEntry | None, new: ReleaseEntry | None, effect: str, lost: bool
 ) -> None:
     changes = diff({"a": old} if old else {}, {"a": new} if new else {})
-    assert effects(changes) == effect
+    assert effects(count_effects(changes)) == effect
     assert lost_decisions(changes) == ("1 image: a.png" if lost else "")

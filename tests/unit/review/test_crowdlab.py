@@ -33,7 +33,7 @@ def test_the_witness_that_people_agree_with_wins() -> None:
     labels = labels_of(items, proposals, reviews, MVTEC_AC)
     disputed = labels[items[0].item_id]
     assert (disputed.status, disputed.labels) == ("pending", (CHIPPED,))
-    assert f"weighed by {MIN_DECISIONS} decisions of people {CHIPPED} is likeliest" in disputed.reason
+    assert f"by {MIN_DECISIONS} decisions of people on other images {CHIPPED} is likeliest" in disputed.reason
     assert disputed.confidence is not None and disputed.confidence > 0.5
     agreed = labels[items[1].item_id]
     assert (agreed.status, agreed.labels, agreed.decided_by) == ("accepted", (DIRTY,), "source_label + neighbours")
@@ -44,7 +44,7 @@ def test_with_fewer_decisions_nothing_is_weighed() -> None:
     labels = labels_of(items, proposals, reviews, MVTEC_AC)
     disputed = labels[items[0].item_id]
     assert (disputed.labels, disputed.confidence) == ((DIRTY,), None)
-    assert "unweighed" in disputed.reason
+    assert "nothing tells which is right" in disputed.reason
     assert cross_validated(items, proposals, labels, MVTEC_AC) == {}
 
 

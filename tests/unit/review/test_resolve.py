@@ -154,7 +154,7 @@ class TestRule4Witnesses:
         found = label([MACHINE, SOURCE])
         assert (found.status, found.labels, found.decided_by) == ("pending", ("contamination",), "nobody")
         assert found.agreement == 0.5
-        assert "source_label: contamination; neighbours: broken_small (0.90)" in found.reason
+        assert "source_label says contamination; neighbours says broken_small (0.90)" in found.reason
 
     def test_differing_witnesses_get_the_class_that_weighing_finds_likeliest(self) -> None:
         found = label([MACHINE, SOURCE], likely=LikelyClass(label="broken_small", probability=0.7, decisions=30))

@@ -65,7 +65,7 @@ class TestOpening:
 
     def test_garbage_is_refused_with_the_way_out(self, tmp_path: Path) -> None:
         (tmp_path / "l").write_bytes(b"garbage" * 1000)
-        with pytest.raises(StorageError, match=f"not a database(?s:.)*mv {tmp_path}/l {tmp_path}/l.broken"):
+        with pytest.raises(StorageError, match=f"not a database(?s:.)*acbench ledger recover {tmp_path}/l"):
             Ledger(tmp_path / "l")
 
     def test_damage_that_shows_only_in_use_is_refused_with_the_way_out(self, tmp_path: Path) -> None:
@@ -73,7 +73,10 @@ class TestOpening:
             ledger.vectors.save([(f"{number}", bytes(4000)) for number in range(50)])
         data = (tmp_path / "l").read_bytes()
         (tmp_path / "l").write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
-        with pytest.raises(StorageError, match=r"malformed(?s:.)*\.broken"), Ledger(tmp_path / "l") as ledger:
+        with (
+            pytest.raises(StorageError, match=r"malformed(?s:.)*ledger recover"),
+            Ledger(tmp_path / "l") as ledger,
+        ):
             ledger.vectors.load(["7"])
 
     def test_a_place_that_cannot_hold_it_is_no_reason_to_move_it_away(self, tmp_path: Path) -> None:

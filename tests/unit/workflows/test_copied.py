@@ -26,7 +26,7 @@ class One:
 
 
 def test_two_datasets_of_one_name_have_two_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copied, "_dataset", lambda source, url: One(url))
+    monkeypatch.setattr(copied, "_dataset", lambda source, url, folder: One(url))
     source = sources.get("hub")
     urls = [
         "hf://datasets/ada/plates",

@@ -204,22 +204,95 @@ def test_a_row_that_contradicts_itself(release: Path, kind: str, edit: Callable[
     assert not any(each.startswith(("other_bytes", "schema: ", "unreadable")) for each in found)
 
 
-MANIFEST: list[tuple[str, dict[str, Any], str]] = [
-    ("version", {"version": "9.9.9"}, "its version is '1.0.0', that of the release 9.9.9"),
+MANIFEST: list[tuple[str, dict[str, Any] | str, str]] = [
+    ("version", {"version": "9.9.9", "versions": [{"version": "9.9.9"}]},
+     "its version is '1.0.0', that of the release 9.9.9"),
+    ("version, not in the list", {"version": "9.9.9"}, "the last of its versions is 1.0.0, and it is version 9.9.9"),
     ("title", {"title": "Other"}, "title"),
     ("licence of the images", {"source_licence": "CC0-1.0"}, "licence: "),
     ("licence", {"licence": "CC-BY-SA-4.0"}, "licence"),
     ("source", {"source": "mvtec_ad"}, "source"),
     ("schema version", {"schema_version": "99"}, "schema version"),
-    ("previous release", {"previous": {"version": "0.9.0", "commit": "0" * 40}}, "card: "),
+    ("previous release", {"previous": {"version": "0.9.0", "commit": "0" * 40},
+                          "versions": [{"version": "0.9.0"}, {"version": "1.0.0"}]}, "card: "),
+    ("previous release, not in the list", {"previous": {"version": "0.9.0", "commit": "0" * 40}},
+     "the version before it is none by the list, and it says 0.9.0"),
+    ("a version that was never released", {"versions": [{"version": "0.9.0"}, {"version": "1.0.0"}]},
+     "the version before it is 0.9.0 by the list, and it says none"),
+    ("a version twice", {"versions": [{"version": "1.0.0"}, {"version": "1.0.0"}]}, "or one is there twice"),
+    ("versions in another order", {"versions": [{"version": "1.1.0"}, {"version": "1.0.0"}]}, "not in their order"),
+    ("a later date before an earlier one", {"previous": {"version": "0.9.0", "commit": "0" * 40}, "versions": [
+        {"version": "0.9.0", "date": "2027-01-01"}, {"version": "1.0.0", "date": "2026-01-01"}]},
+     "a version is dated before one that it follows"),
+    ("the first version changes something", {"versions": [{"version": "1.0.0", "changes": {"relabelled": 3}}]},
+     "1.0.0 is the first version, and changes something"),
+    ("a version changes what cannot be", {"previous": {"version": "0.9.0", "commit": "0" * 40}, "versions": [
+        {"version": "0.9.0"}, {"version": "1.0.0", "changes": {"improved": 3}}]}, "nothing can be 'improved'"),
+    ("another date", {"versions": [{"version": "1.0.0", "date": "2020-01-01"}]}, "card: "),
+    ("the version is deprecated", {"versions": [{"version": "1.0.0", "deprecated": "it is bad"}]}, "card: "),
+    ("no list of versions", {"versions": []}, "card: "),
+    ("classes", {"classes": ["good", "other"]}, "classes"),
+    ("categories in another order", "categories", "categories"),
     ("images", {"images": True}, "schema: "),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("edit", "told"), [row[1:] for row in MANIFEST], ids=[row[0] for row in MANIFEST])
-def test_a_manifest_that_says_something_else(release: Path, edit: dict[str, Any], told: str) -> None:
+def test_a_manifest_that_says_something_else(release: Path, edit: dict[str, Any] | str, told: str) -> None:
     content = json.loads((release / "release.json").read_text())
+    if isinstance(edit, str):
+        edit = {edit: content[edit][::-1]}
     (release / "release.json").write_text(json.dumps({**content, **edit}))
+    found = faults(release)
+    assert any(told in each for each in found), found
+
+
+SHARD: list[tuple[str, Callable[[dict[str, Any]], object], str]] = [
+    ("hash of a table", lambda files: files[TABLE].update(sha256="0" * 64), "other_bytes: "),
+    ("hash of the card", lambda files: files["README.md"].update(sha256="0" * 64), "other_bytes: "),
+    ("size of a table", lambda files: files[TABLE].update(size=files[TABLE]["size"] + 1), "other_bytes: "),
+    ("rows of a table", lambda files: files[TABLE].update(rows=files[TABLE]["rows"] + 1), "rows: "),
+    ("a table that is not there", lambda files: files.update({TABLE.replace("candle", "pcb4x"): files[TABLE]}),
+     "missing_file: "),
+    ("a table that it does not name", lambda files: files.pop(TABLE), "unexpected_file: "),
+    ("size in memory", lambda files: files[TABLE].update(uncompressed=7), "card: "),
+    ("no hash", lambda files: files[TABLE].update(sha256=""), "sha256, size or rows"),
+    ("a negative size", lambda files: files[TABLE].update(size=-1), "sha256, size or rows"),
+    ("a file outside", lambda files: files.update({"../x.parquet": files[TABLE]}), "a release has no file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "told"), [row[1:] for row in SHARD], ids=[row[0] for row in SHARD])
+def test_a_manifest_whose_files_are_others(release: Path, edit: Callable[[dict[str, Any]], object], told: str) -> None:
+    content = json.loads((release / "release.json").read_text())
+    edit(content["files"])
+    (release / "release.json").write_text(json.dumps(content))
+    try:
+        found = faults(release)
+    except ReleaseError as error:  # it cannot even be read
+        found = [error.message]
+    assert any(told in each for each in found), found
+
+
+TABLES: list[tuple[str, Callable[[pa.Table], pa.Table], str]] = [
+    ("a column is gone", lambda table: table.drop_columns(["votes"]), "schema: "),
+    ("a column more", lambda table: table.append_column("more", [[1] * len(table)]), "schema: "),
+    ("a column of another type", lambda table: table.set_column(
+        table.schema.get_field_index("width"), "width", table["width"].cast("float64")), "schema: "),
+    ("no names of classes", lambda table: table.replace_schema_metadata(None), "schema: "),
+    ("other names of classes", lambda table: table.replace_schema_metadata(
+        {key: value.replace(b"chunk-of-wax", b"lump-of-wax") for key, value in table.schema.metadata.items()}),
+     "schema: "),
+    ("a row is gone", lambda table: table.slice(1), "rows: "),
+    ("a row twice", lambda table: pa.concat_tables([table.slice(1), table.slice(1, 1)]), "has two rows"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "told"), [row[1:] for row in TABLES], ids=[row[0] for row in TABLES])
+def test_a_table_of_another_form(release: Path, edit: Callable[[pa.Table], pa.Table], told: str) -> None:
+    pq.write_table(edit(pq.read_table(release / TABLE)), release / TABLE)
+    rehash(release, TABLE)
+    signed(release)
     found = faults(release)
     assert any(told in each for each in found), found
 
@@ -320,7 +393,7 @@ def test_score_and_diff_compare_the_hashes_that_they_rely_on(sound: Path, releas
     change(release, lambda row: {"reason": "other"})
     shutil.copy(sound / "release.json", release)
     with pytest.raises(ReleaseError, match=r"is not the table that release\.json names"):
-        diff_releases(str(sound), str(release))
+        diff_releases(str(sound), str(release), print)
     answers = tmp_path / "answers.csv"
     answers.write_text("image,label\ncandle/Data/Images/Anomaly/000.JPG,good\n")
     done = here("score", "--truth", release, "--predictions", answers)
@@ -340,7 +413,7 @@ def test_releases_of_two_benchmarks_are_not_compared(sound: Path, release: Path)
     content = json.loads((release / "release.json").read_text())
     (release / "release.json").write_text(json.dumps({**content, "benchmark": "other"}))
     with pytest.raises(ReleaseError, match="releases of two benchmarks: other and visa_ac"):
-        diff_releases(str(sound), str(release))
+        diff_releases(str(sound), str(release), print)
 
 
 @pytest.fixture(autouse=True)

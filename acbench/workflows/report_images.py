@@ -1,0 +1,244 @@
+"""Tells of each image what the report shows: its label, why people are asked, who said what, and what was decided when.
+
+Listed are the images with something to tell: those of the queue, those whose label is not what the dataset says, those
+that people have looked at, that have no accepted label, or of which a proposer says something else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from acbench.evaluation.proposers import LabelledDataset
+from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, Review, shown_names
+from acbench.review.history import current_reviews
+from acbench.review.queue import UNKNOWN_SCORE, RankedItem
+from acbench.review.sight import WORDS, sight_of
+from acbench.review.tasks import ASKED_BECAUSE
+from acbench.review.witnesses import in_order
+from acbench.schema import same_names
+
+NO_LABEL = "(no label)"
+"""Stands for the dataset's own label where it gives none."""
+NOT_SETTLED, LEFT_OUT = "(not settled)", "(left out)"
+"""Stand for the label of an image that is pending, or excluded."""
+
+Reviews = Mapping[str, Sequence[Review]]
+"""item_id → all that people said of the image."""
+
+
+def source_text(item: Item) -> str:
+    """The dataset's own labels of an image, as people read them."""
+    return ", ".join(item.source_labels) or NO_LABEL
+
+
+def label_text(label: Label) -> str:
+    """The label of an image if it is accepted, else its status in words."""
+    if label.status == "accepted":
+        return JOIN.join(label.labels)
+    return NOT_SETTLED if label.status == "pending" else LEFT_OUT
+
+
+def is_changed(item: Item, label: Label) -> bool:
+    """Whether the accepted label is not what the dataset says; false where it says nothing."""
+    return label.status == "accepted" and bool(item.source_labels) and not same_names(item.source_labels, label.labels)
+
+
+def listed(dataset: LabelledDataset, waiting: Sequence[RankedItem], reviews: Reviews) -> list[Item]:
+    """The images with something to tell: the queue, then what has changed, then all others, by path."""
+    rank = {row.item_id: number for number, row in enumerate(waiting)}
+
+    def place(item: Item) -> tuple[int, bool, str]:
+        changed = is_changed(item, dataset.labels[item.item_id])
+        return rank.get(item.item_id, len(rank)), not changed, item.image
+
+    def tells(item: Item) -> bool:
+        label = dataset.labels[item.item_id]
+        return (
+            item.item_id in rank
+            or is_changed(item, label)
+            or item.item_id in reviews
+            or label.status != "accepted"
+            or any(_stand(answer, label) == "other" for answer in dataset.proposals.get(item.item_id, ()))
+        )
+
+    return sorted(filter(tells, dataset.items), key=place)
+
+
+# One image
+
+
+def records(
+    items: Sequence[Item], dataset: LabelledDataset, waiting: Sequence[RankedItem], reviews: Reviews
+) -> list[dict[str, Any]]:
+    """What the page holds of each image, as JSON values; what is empty is left out."""
+    queue = {row.item_id: row for row in waiting}
+    names = shown_names(answer.proposer for answers in dataset.proposals.values() for answer in answers)
+    return [
+        _filled(_record(item, dataset, queue.get(item.item_id), reviews.get(item.item_id, ()), names)) for item in items
+    ]
+
+
+def _record(
+    item: Item, dataset: LabelledDataset, row: RankedItem | None, history: Sequence[Review], names: Mapping[str, str]
+) -> dict[str, Any]:
+    label = dataset.labels[item.item_id]
+    likely = JOIN.join(label.labels) if label.status == "pending" else ""
+    return {
+        "id": item.item_id,
+        "image": item.image,
+        "category": item.category,
+        "split": item.split,
+        "source": source_text(item),
+        "label": label_text(label),
+        "likely": likely,
+        "status": label.status,
+        "changed": is_changed(item, label),
+        "by": label.decided_by,
+        "reason": _reason(item, label, dataset),
+        "why": row.why if row else "",
+        "because": ASKED_BECAUSE.get(row.why, "") if row else "",
+        "detail": row.detail if row and row.detail != label.reason and row.why != "audit" else "",
+        "score": row.label_issue_score if row and row.label_issue_score != UNKNOWN_SCORE else 0,
+        "said": [_answer(answer, label, names) for answer in in_order(dataset.proposals.get(item.item_id, ()))],
+        "history": _history(history),
+    }
+
+
+def _reason(item: Item, label: Label, dataset: LabelledDataset) -> str:
+    """The label's reason, and the schema's if that maps the dataset's own label to this one."""
+    category = dataset.schema.category(item.category)
+    mapped = category.map(item.source_labels, item.image) if category else None
+    if mapped is None or not mapped.reason or mapped.labels != label.labels or mapped.reason in label.reason:
+        return label.reason
+    return f"{mapped.reason}; {label.reason}"
+
+
+def _answer(proposal: Proposal, label: Label, names: Mapping[str, str]) -> dict[str, Any]:
+    share = proposal.scores.get(proposal.labels[0]) if len(proposal.labels) == 1 else None
+    return _filled({
+        "who": names[proposal.proposer],
+        "model": proposal.model,
+        "said": JOIN.join(proposal.labels),
+        "score": None if share is None else round(share, 4),
+        "note": proposal.rationale if proposal.status == "ok" else proposal.reason,
+        "stand": _stand(proposal, label),
+    })  # fmt: skip
+
+
+def _stand(proposal: Proposal, label: Label) -> str:
+    """How an answer stands to the label: `same`, `other`, `none` if there is no answer, `open` without a label."""
+    if proposal.status != "ok":
+        return "none"
+    if not label.labels or label.status == "excluded":
+        return "open"
+    return "same" if proposal.labels == label.labels else "other"
+
+
+def _history(history: Sequence[Review]) -> list[dict[str, Any]]:
+    standing = {id(review) for review in current_reviews(history)}
+    ordered = sorted(history, key=lambda review: (review.when, review.round, review.reviewer))
+    return [
+        _filled({
+            "when": review.when,
+            "who": review.reviewer,
+            "said": JOIN.join(review.labels) if review.verdict == "label" else review.verdict.replace("_", " "),
+            "knew": WORDS.get(sight_of(review, history), ""),
+            "note": review.note,
+            "stands": id(review) in standing,
+        })
+        for review in ordered
+    ]  # fmt: skip
+
+
+def _filled(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in ("", None, False, [], 0)}
+
+
+# From the dataset's label to the new one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Images with one label of the dataset and one label now."""
+
+    images: int
+    kind: str
+    """`same`, `changed`, `open` for what is not settled or left out; `none` without images."""
+    link: str
+    """The part of an address that shows them; empty if they are not listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """What became of the dataset's labels in one category."""
+
+    category: str
+    columns: list[str]
+    """Labels now; what is not settled or left out comes last."""
+    rows: list[tuple[str, list[Cell]]]
+    """(label of the dataset, cells); only labels of which at least one image has another label now."""
+    kept: int
+    """Images whose label is the dataset's, in rows that are not shown."""
+
+
+def matrices(dataset: LabelledDataset) -> list[Matrix]:
+    """What became of the dataset's labels, for each category where not all are as they were."""
+    counts: dict[str, Counter[tuple[str, str, str]]] = {}
+    for item in dataset.items:
+        label = dataset.labels[item.item_id]
+        kind = "open" if label.status != "accepted" else "changed" if is_changed(item, label) else "same"
+        counts.setdefault(item.category, Counter())[source_text(item), label_text(label), kind] += 1
+    made = [_matrix(category, own) for category, own in sorted(counts.items())]
+    return [matrix for matrix in made if matrix.rows]
+
+
+def _matrix(category: str, counts: Counter[tuple[str, str, str]]) -> Matrix:
+    shown = {source for source, _, kind in counts if kind != "same"}
+    names = {now for source, now, _ in counts if source in shown}
+    columns = sorted(names, key=lambda name: (name in (NOT_SETTLED, LEFT_OUT), name))
+    cells: dict[tuple[str, str], Cell] = {}
+    for (source, now, kind), images in counts.items():
+        link = urlencode({"category": category, "source": source, "label": now}) if kind != "same" else ""
+        cells[source, now] = Cell(images=images, kind=kind, link=link)
+    nothing = Cell(images=0, kind="none", link="")
+    return Matrix(
+        category=category,
+        columns=columns,
+        rows=[(source, [cells.get((source, now), nothing) for now in columns]) for source in sorted(shown)],
+        kept=sum(images for (source, _, _), images in counts.items() if source not in shown),
+    )
+
+
+# Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How many images people had decided by the end of each day."""
+
+    days: list[tuple[str, int]]
+    """(day, images decided by then), by day; only days on which there were more."""
+    undated: int
+    """Decided images of which no day is known."""
+
+
+def progress(labels: Mapping[str, Label], reviews: Reviews) -> Progress:
+    """The days on which the labels that people decided were first decided."""
+    first: Counter[str] = Counter()
+    for item_id, label in labels.items():
+        if label.decided_by == PEOPLE:
+            days = [review.when[:10] for review in reviews.get(item_id, ()) if review.verdict not in _NO_DECISION]
+            first[min(filter(None, days), default="")] += 1
+    undated = first.pop("", 0)
+    days_, sum_ = [], 0
+    for day in sorted(first):
+        sum_ += first[day]
+        days_.append((day, sum_))
+    return Progress(days=days_, undated=undated)
+
+
+_NO_DECISION = ("unsure", "withdrawn")
