@@ -32,6 +32,7 @@ COMMANDS = {
     "publish": ("publish", "Build a release, check it, and upload it as one commit."),
     "verify": ("publish", "Check a release: hashes, labels, licence, duplicates, loading."),
     "diff": ("publish", "List what changed between two releases, image by image."),
+    "correct": ("correct", "Write down a wrong label of a release, for whoever maintains it."),
     "status": ("status", "Show where a benchmark stands, and which run wrote each file."),
     "runs": ("status", "List the last commands and their outcomes."),
     "ledger": ("ledger", "Get what was paid for out of a damaged ledger."),

@@ -25,6 +25,7 @@ Examples:
   acbench score mvtec_ac --system few_shot --root ~/data/mvtec_ad
   acbench score --truth my-org/visa-ac@v1.0.0 --predictions answers.csv
   acbench score --truth labels.csv --predictions answers.csv
+  acbench score my-org/visa-ac@v1.0.0 --predictions answers.csv --name "my system" --localisation none --publish
 """
 
 
@@ -91,6 +92,13 @@ Examples:
     " categories.",
 )
 @option(
+    "--publish",
+    is_flag=True,
+    help="Propose score and answers to the leaderboard of the release (--truth ORG/NAME@v1.0.0) as a pull request on"
+    " the Hub; what --leaderboard refuses is refused.",
+)
+@option("--dry-run", is_flag=True, help="With --publish: show what would be proposed, and propose nothing.")
+@option(
     "--negligible",
     multiple=True,
     metavar="CATEGORY/CLASS",
@@ -148,7 +156,7 @@ Examples:
 @option("--markdown", is_flag=True, help="Print Markdown, as --format markdown does.")
 @json_option
 @project_option
-def score(shown_as: str, markdown: bool, as_json: bool, **given: Any) -> int:
+def score(shown_as: str, markdown: bool, as_json: bool, publish: bool, dry_run: bool, **given: Any) -> int:
     """Score what a system answered against the labels: figures with intervals, and confusion matrices.
 
     ANSWERS: the file of one system, as --predictions, or a baseline, as --system; or several of these, which are
@@ -164,6 +172,12 @@ def score(shown_as: str, markdown: bool, as_json: bool, **given: Any) -> int:
     from acbench.workflows.score_many import compare_pair
 
     options = score_usage.named(ScoreOptions(**given))  # click gives a value for each of its fields
+    if dry_run and not publish:
+        raise click.UsageError("--dry-run goes with --publish")
+    if publish:
+        from acbench.cli.entering import enter
+
+        return enter(options, as_json=as_json, dry_run=dry_run)
     score_usage.check(options)
     shown_as = _format(shown_as, markdown, as_json)
     if len(options.answers) > 1:

@@ -31,6 +31,8 @@ def named(options: ScoreOptions) -> ScoreOptions:
 
     first = options.benchmark
     answers = options.answers
+    if options.truth is None and first is not None and names_release(first):
+        return named(dataclasses.replace(options, benchmark=None, truth=first))
     if options.truth is not None and first is not None and Path(first).suffix.lower() in ANSWER_FILES:
         options, answers = dataclasses.replace(options, benchmark=None), (first, *answers)
     if len(answers) == 1 and options.system is None and not Path(answers[0]).suffix and not Path(answers[0]).exists():
@@ -38,6 +40,14 @@ def named(options: ScoreOptions) -> ScoreOptions:
     if len(answers) == 1 and options.predictions is None:
         return dataclasses.replace(options, predictions=Path(answers[0]), answers=())
     return dataclasses.replace(options, answers=answers)
+
+
+def names_release(text: str) -> bool:
+    """Whether a text is ORG/NAME@REVISION, and no file."""
+    from acbench.integrations.huggingface.hub import looks_like_repo
+
+    repo, at, revision = text.partition("@")
+    return bool(at and revision) and looks_like_repo(repo) and not Path(text).exists()
 
 
 def check(options: ScoreOptions) -> None:

@@ -67,6 +67,11 @@ def decode(data: bytes) -> Image.Image:
     return image
 
 
+def decode_rgb(data: bytes) -> Image.Image:
+    """Decode an image file as 8-bit RGB: see `ImageReader.image`; of 16 bits the upper eight are kept."""
+    return _rgb(decode(data), 16)
+
+
 def brightest(image: Image.Image) -> int:
     """The largest value of a pixel in any channel, in the image's own format. Raises ImageError beyond 16 bits."""
     import numpy as np

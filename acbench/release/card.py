@@ -12,8 +12,11 @@ from acbench._util.plural import counted
 from acbench._util.templates import Texts
 from acbench.records import short_name
 from acbench.release import card_sections as sections
+from acbench.release import card_use as use
 from acbench.release import card_versions, columns
-from acbench.release.card_facts import CardFacts, ReviewProgress
+from acbench.release import manifest as manifests
+from acbench.release.card_facts import CardFacts
+from acbench.release.card_front import front_matter
 from acbench.release.columns import Column
 from acbench.release.entries import ReleaseEntry
 
@@ -27,44 +30,10 @@ def card(facts: CardFacts, data: Mapping[str, object]) -> str:
 
     texts = templates.read("card")
     front = yaml.safe_dump(
-        {**_front_matter(facts), **data}, sort_keys=False, allow_unicode=True, default_flow_style=False, width=1_000
+        {**front_matter(facts), **data}, sort_keys=False, allow_unicode=True, default_flow_style=False, width=1_000
     )
     parts = [part for write in _SECTIONS for part in write(facts, texts)]
     return f"---\n{front}---\n\n" + "\n\n".join(parts) + "\n"
-
-
-def _front_matter(facts: CardFacts) -> dict[str, object]:
-    """The YAML that the Hub reads: https://huggingface.co/docs/hub/datasets-cards."""
-    manifest = facts.manifest
-    hub = licences.hub_name(manifest.licence)
-    terms = {"license": hub}
-    if hub == "other":
-        link = licences.url(manifest.licence) or facts.schema.publisher.licence_link
-        terms |= {"license_name": manifest.licence.lower()} | ({"license_link": link} if link else {})
-    return {
-        **terms,
-        "pretty_name": manifest.title,
-        "task_categories": ["image-classification"],
-        "task_ids": ["multi-class-image-classification", "multi-label-image-classification"],
-        "annotations_creators": _creators(facts.progress()),
-        "source_datasets": ["original" if facts.own or manifest.source == "sample" else "extended"],
-        "size_categories": [_size(manifest.rows)],
-        "tags": ["anomaly-detection", "anomaly-classification", "industrial-inspection", "acbench"],
-    }
-
-
-def _creators(progress: ReviewProgress) -> list[str]:
-    """Who made the labels, in the Hub's words: people are named once they have decided most of them."""
-    if progress.labels and progress.by_people == progress.labels:
-        return ["expert-generated"]
-    if 2 * progress.by_people > progress.labels:
-        return ["expert-generated", "machine-generated"]
-    return ["machine-generated"]
-
-
-def _size(rows: int) -> str:
-    steps = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
-    return next((name for limit, name in steps if rows < limit), "100K<n<1M")
 
 
 Section = Callable[[CardFacts, Texts], Iterable[str]]
@@ -93,6 +62,11 @@ def _head(facts: CardFacts, texts: Texts) -> Iterable[str]:
         yield texts.fill("nobody")
     elif progress.by_people < progress.labels:
         yield texts.fill("some", decided=progress)
+
+
+def _picture(facts: CardFacts, texts: Texts) -> Iterable[str]:
+    if manifests.PICTURE in facts.manifest.files:
+        yield texts.fill("picture_images" if facts.manifest.images else "picture_labels", path=manifests.PICTURE)
 
 
 def _use(facts: CardFacts, texts: Texts) -> Iterable[str]:
@@ -195,17 +169,10 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
         yield "\n".join(f"- {credit}" for credit in credits)
 
 
-def _cite(facts: CardFacts, texts: Texts) -> Iterable[str]:
-    name = f"cite_{facts.manifest.source}"
-    if own := facts.schema.publisher.citation:
-        yield texts.fill("cite", bibtex=own)
-    elif name in texts.sections:
-        yield texts.fill("cite", bibtex=f"{texts.fill(name)}\n\n{texts.fill('cite_velm')}")
-
-
 _SECTIONS: tuple[Section, ...] = (
     card_versions.warning,
     _head,
+    _picture,
     _use,
     _task,
     sections.origin,
@@ -216,7 +183,9 @@ _SECTIONS: tuple[Section, ...] = (
     sections.classes,
     _columns,
     _limits,
+    use.scores,
+    use.reporting,
     _licence,
-    _cite,
+    use.citing,
 )
 """In the order in which they stand in the card."""

@@ -13,6 +13,7 @@ from acbench.release.diff import Change
 from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import Manifest
 from acbench.release.rows import Row, Vote
+from acbench.release.standings import Standing
 from acbench.schema import Schema
 
 
@@ -52,6 +53,14 @@ class CardFacts:
     """ORG/NAME."""
     own: bool = False
     """Whether the dataset is the publisher's own, so that its schema says whose it is."""
+    scores: Sequence[Standing] = ()
+    """Scores of baselines, against these labels."""
+
+    @property
+    def date(self) -> str:
+        """The day on which it was published, YYYY-MM-DD; empty if that is not known."""
+        listed = (one.date for one in self.manifest.versions if one.version == self.manifest.version)
+        return next(listed, "")
 
     def votes_of_people(self) -> list[Vote]:
         """Every vote of a person."""
@@ -78,7 +87,7 @@ class CardFacts:
 
 def facts_of(
     manifest: Manifest, entries: Sequence[ReleaseEntry], rows: Sequence[Row], schema: Schema, source: Source, *,
-    own: bool, repo: str, changes: Sequence[Change] | None, dataset: str = "",
+    own: bool, repo: str, changes: Sequence[Change] | None, dataset: str = "", scores: Sequence[Standing] = (),
 ) -> CardFacts:  # fmt: skip
     """Put together what a card speaks about: for whoever writes it, and for whoever makes it anew to compare.
 
@@ -97,4 +106,5 @@ def facts_of(
         changes=changes,
         repo=repo,
         own=own,
+        scores=scores,
     )

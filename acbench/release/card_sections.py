@@ -57,8 +57,10 @@ def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
         attribution=" ".join(
             filter(None, (md.escaped(facts.source.attribution), md.linked(facts.schema.publisher.home)))
         ),
-        policy=manifest.policy,
-        rules="\n".join(f"- {rule}" for rule in POLICY_SUMMARY),
+        rules=md.folded(
+            f"The rule by which a label is decided, {manifest.policy}",
+            "\n".join(f"- {rule}" for rule in POLICY_SUMMARY),
+        ),
         schema_version=manifest.schema_version,
         schema_digest=manifest.schema_digest,
         benchmark=manifest.benchmark,

@@ -11,14 +11,17 @@ from typing import NamedTuple
 from acbench._util.text import tidy
 from acbench.errors import ReleaseError, StorageError
 from acbench.records import SPARSE
+from acbench.release.standings import MAX_STANDINGS, Standing
 from acbench.storage.typed_json import decode, to_json
 
 NAME = "release.json"
 CARD = "README.md"
 CROISSANT = "croissant.json"
 SCHEMA = "label_schema.yaml"
-TEXTS = (CARD, CROISSANT, SCHEMA)
-"""The files of a release besides its manifest and its tables. Releases of format 2 have no schema."""
+PICTURE = "pictures/classes.png"
+"""What `pictures` draws: every class, and how many images show it."""
+TEXTS = (CARD, CROISSANT, SCHEMA, PICTURE)
+"""The files of a release besides its manifest and its tables. Releases of format 2 have neither schema nor picture."""
 FORMAT = 3
 """Raised whenever an older acbench could not read it."""
 
@@ -123,6 +126,8 @@ class Manifest:
     """Version of acbench that made it: another one writes another card."""
     versions: tuple[ListedVersion, ...] = field(default=(), metadata=SPARSE)
     """All versions of the benchmark up to this one, from the first; none in releases of format 2."""
+    leaderboard: tuple[Standing, ...] = field(default=(), metadata=SPARSE)
+    """The entries of the leaderboard that the card shows: those that the repository held when it was published."""
     format: int = FORMAT
     """That of its files: FORMAT when it was made."""
 
@@ -206,6 +211,8 @@ def _check(manifest: Manifest) -> None:
     for names in (manifest.categories, manifest.classes):
         if len(names) > MAX_NAMES or len(set(names)) != len(names):
             raise _damaged("a name is there twice, or too many are")
+    if len(manifest.leaderboard) > MAX_STANDINGS or any(standing.odd() for standing in manifest.leaderboard):
+        raise _damaged("an entry of its leaderboard cannot be")
     for listed in manifest.versions:
         _check_listed(listed)
     if len(manifest.files) > MAX_FILES:

@@ -159,7 +159,7 @@ def _row_groups(rows: Sequence[Row], images: FileTree | None, most: int) -> Iter
         complete = ((row, 0) for row in rows)
     else:
         tree = images
-        complete = prefetch(lambda row: _with_images(row, tree), rows, most=4)
+        complete = prefetch(lambda row: with_images(row, tree), rows, most=4)
     for row, added in complete:
         if group and (size + added > most or len(group) == GROUP_ROWS[images is not None]):
             yield group
@@ -170,7 +170,7 @@ def _row_groups(rows: Sequence[Row], images: FileTree | None, most: int) -> Iter
         yield group
 
 
-def _with_images(row: Row, images: FileTree) -> tuple[Mapping[str, Any], int]:
+def with_images(row: Row, images: FileTree) -> tuple[Mapping[str, Any], int]:
     """Give the row with the bytes of its image and mask, and how many bytes they are."""
     cells: dict[str, dict[str, object] | None] = {"image": None, "mask": None}
     size = 0

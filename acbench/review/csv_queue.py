@@ -64,11 +64,11 @@ def queue_csv(
             "classes": ", ".join(choices(schema.category(item.category))),
             "evidence": f"{EVIDENCE}/{row.item_id}.jpg",
         }
-        writer.writerow({name: _inert(value) for name, value in cells.items()})
+        writer.writerow({name: inert(value) for name, value in cells.items()})
     return out.getvalue().encode("utf-8-sig")
 
 
-def _inert(value: object) -> str:
+def inert(value: object) -> str:
     """A cell that no spreadsheet program runs as a formula; without `\\r`, which the csv module forgets to quote."""
     text = str(value).replace("\r", " ")
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t"} else text

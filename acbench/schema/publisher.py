@@ -10,7 +10,7 @@ from acbench import licences
 from acbench.errors import AcbenchError
 from acbench.schema.nodes import NodeReader, Spot
 
-KEYS = ("home", "citation", "image_licence", "share_images", "licence_link")
+KEYS = ("home", "citation", "image_licence", "share_images", "licence_link", "contact")
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`{}|\\^]+")
 _YES, _NO = ("yes", "true"), ("no", "false")
 
@@ -30,6 +30,8 @@ class Publisher:
     """SPDX id of the licence of the images."""
     share_images: bool | None = None
     """Whether the images may be passed on; None if the schema does not say."""
+    contact: str = ""
+    """Where to report a wrong label: an address of the web or of mail, or a sentence. It is about the labels."""
 
     licence_link: str = ""
     """Address of a licence of the labels that nobody lists, such as `LicenseRef-acme`."""
@@ -42,7 +44,7 @@ class Publisher:
     @property
     def about_images(self) -> tuple[str, ...]:
         """Those of them that speak of the images."""
-        return tuple(key for key in self.given if key != "licence_link")
+        return tuple(key for key in self.given if key not in ("licence_link", "contact"))
 
     @property
     def web_home(self) -> str:
@@ -62,6 +64,7 @@ def read(reader: NodeReader, parts: Mapping[str, Spot], head: dict[str, str]) ->
         image_licence=image_licence,
         share_images=yes_or_no(reader, parts.get("share_images")),
         licence_link=_address(reader, parts.get("licence_link")),
+        contact=reader.text(parts.get("contact")),
     )
 
 

@@ -25,6 +25,7 @@ share_images: {todo} yes or no, whether the images may be passed on
 # licence: that of the labels, if it is not that of the images
 # home: where the images are to be had
 # citation: how to cite them
+# contact: where to report a wrong label
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -36,8 +37,11 @@ from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 from acbench.storage.roots import open_tree
 from acbench.workflows import propose as asking
+from acbench.workflows.card_scores import card_scores
 from acbench.workflows.label import Labelled, label, prepare
+from acbench.workflows.leaderboard import entries_at_head
 from acbench.workflows.origin import is_own
+from acbench.workflows.pictures import class_picture
 from acbench.workflows.publish_checks import Ground, Losses, against_head, check_first, check_space, refuse_losses
 from acbench.workflows.releases import check_folder, known_of
 from acbench.workflows.run import Run
@@ -160,16 +164,21 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
     rows = _rows(run, plan.labelled, plan.version)
     before = len(run.build.written)
     manifest = _manifest(run, plan, _write_shards(run, plan, rows))
+    manifest = dataclasses.replace(manifest, leaderboard=entries_at_head(run, hub, ground))
     after = {entry.item_id: entry for entry in decode_rows(rows, manifest)}
     losses = against_head(hub, ground, after, manifest) if hub else None
     changes = _changes(hub, ground, losses, after) if hub else None
     versions = with_release(ground.earlier, ground.version, ground.date, changes)
     manifest = dataclasses.replace(manifest, versions=versions)
+    entries = list(after.values())
+    root = plan.labelled.proposed.dataset.root if plan.images else None
+    picture = class_picture(manifest, rows, entries, run.schema, root)
     facts = facts_of(
-        manifest, list(after.values()), rows, run.schema, run.origin, own=is_own(run.source), repo=plan.repo,
+        manifest, entries, rows, run.schema, run.origin, own=is_own(run.source), repo=plan.repo,
         changes=changes, dataset=describe(run.origin, plan.labelled.proposed.dataset),
+        scores=card_scores(manifest, entries, rows, run.schema),
     )  # fmt: skip
-    manifest = _write_texts(run, facts)
+    manifest = _write_texts(run, picture, facts)
     _remove_others(release_folder(run), {*manifest.files, manifests.NAME})
     return BuiltRelease(
         folder=release_folder(run),
@@ -316,10 +325,13 @@ def _changes(hub: Hub, ground: Ground, losses: Losses | None, after: Mapping[str
     return diff(read_entries(previous, read_manifest(previous)), after)
 
 
-def _write_texts(run: Run, facts: CardFacts) -> Manifest:
-    """Write schema, card, Croissant metadata and manifest; gives the manifest with all files."""
+def _write_texts(run: Run, picture: bytes, facts: CardFacts) -> Manifest:
+    """Write picture, schema, card, Croissant metadata and manifest; gives the manifest with all files."""
     manifest = facts.manifest
     about = " ".join(facts.schema.about.split())
+    drawn = ReleaseFile(sha256=_write_text(run, manifests.PICTURE, picture), size=len(picture))
+    manifest = dataclasses.replace(manifest, files={**manifest.files, manifests.PICTURE: drawn})
+    facts = dataclasses.replace(facts, manifest=manifest)
     texts = {
         manifests.SCHEMA: released_text(facts.schema),
         manifests.CARD: card(facts, DatasetsFormat().card_data(manifest)).encode(),
@@ -344,7 +356,9 @@ def _write_texts(run: Run, facts: CardFacts) -> Manifest:
 def _write_text(run: Run, name: str, content: bytes) -> str:
     """Write a file unless it is there with this content; gives its sha256."""
     path = release_folder(run) / name
-    run.build.ensure(path, digest(VERSION, content.decode()), lambda target: write_bytes(target, content))
+    run.build.ensure(
+        path, digest(VERSION, hashlib.sha256(content).hexdigest()), lambda target: write_bytes(target, content)
+    )
     return _sha256(run, path)
 
 

@@ -88,8 +88,26 @@ def check_release(name: str, revision: str | None, schema: Schema | None, consol
     if tag and _TAG.fullmatch(tag) and tag != verified.manifest.tag:
         what = f"it says that it is version {verified.manifest.version}, and it was asked for as {tag}"
         found.append(fault(NAME, "version", what, "do not use it; whoever made it can publish it again"))
+    found += _check_leaderboard(name, folder, verified, schema)
     verified = dataclasses.replace(verified, findings=[*found, *verified.findings])
     return CheckedRelease(name=folder.name, verified=verified)
+
+
+def _check_leaderboard(name: str, folder: ReleaseFolder, verified: Verified, schema: Schema | None) -> list[Finding]:
+    """Compute the entries of the leaderboard anew, if the release that they were scored by is sound."""
+    from acbench.workflows.leaderboard import Leaderboard, check  # it reads releases, too
+
+    if verified.failed:
+        return []
+
+    def open_version(version: str) -> ReleaseReader:
+        if version == verified.manifest.version:
+            return folder
+        if Path(name).is_dir():
+            raise ReleaseError("only one version lies in this folder", "verify the repository")
+        return open_release(f"{name.partition('@')[0]}@v{version}")
+
+    return list(check(Leaderboard(folder, folder.files(), open_version, schema), verified.manifest))
 
 
 def check_folder(
@@ -108,6 +126,8 @@ def known_of(schema: Schema | None, release: ReleaseReader | None = None) -> Cal
     By this schema; else by the bundled one of its name, if the labels were made with that; else by the schema that the
     `release` holds.
     """
+
+    from acbench.workflows.card_scores import card_scores  # it reads releases, too
 
     def known(manifest: Manifest) -> Known:
         mine, held = schema, False
@@ -128,7 +148,7 @@ def known_of(schema: Schema | None, release: ReleaseReader | None = None) -> Cal
             return Known(source=_source(manifest.source, None), why_not=why)
         source = _source(mine.source, mine, trusted=not held)
         own = source is not None and is_own(sources.get(mine.source))
-        return Known(schema=mine, source=source, own=own, held=held, acbench=__version__)
+        return Known(schema=mine, source=source, own=own, held=held, acbench=__version__, scores=card_scores)
 
     return known
 

@@ -109,11 +109,19 @@ def release_truth(release: ReleaseReader, schema: Schema | None, options: TruthO
     NothingToScore.
     """
     manifest = read_manifest(release)
-    schema = schema or _bundled_schema(manifest) or released_schema(release, manifest)
-    entries = [_checked_entry(entry) for entry in read_entries(release, manifest).values()]
     description = f"{manifest.title} {manifest.version}, {release.name}"
     if told := deprecation(release, manifest):
         description += f". {told}"
+    schema = schema or bundled_schema(manifest) or released_schema(release, manifest)
+    return truth_of_entries(manifest, read_entries(release, manifest).values(), schema, options, description)
+
+
+def truth_of_entries(
+    manifest: Manifest, entries: Collection[ReleaseEntry], schema: Schema | None, options: TruthOptions,
+    description: str = "",
+) -> Truth:  # fmt: skip
+    """Make the truth from the labels of a release that has been read: see `release_truth`."""
+    entries = [_checked_entry(entry) for entry in entries]
     if schema is None:
         if options.view != "published":
             raise AcbenchError(f"{description}: sets of classes need the schema", "acbench score SCHEMA.yaml --truth …")
@@ -133,7 +141,7 @@ def release_truth(release: ReleaseReader, schema: Schema | None, options: TruthO
     return replace(truth, description=description)
 
 
-def _bundled_schema(manifest: Manifest) -> Schema | None:
+def bundled_schema(manifest: Manifest) -> Schema | None:
     """The bundled schema of a release, if its labels were made with it."""
     schema = schemas.load(manifest.benchmark) if manifest.benchmark in schemas.names() else None
     return schema if schema is not None and schema.digest == manifest.schema_digest else None

@@ -62,10 +62,21 @@ class Commit:
 
 
 @dataclass
+class Pull:
+    """A pull request, numbered by its place in the list."""
+
+    title: str
+    description: str
+    commit: Commit
+    status: str = "open"
+
+
+@dataclass
 class Repo:
     """A dataset repository: one branch, `main`."""
 
     commits: list[Commit] = field(default_factory=list)
+    pulls: list[Pull] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     private: bool = False
 
@@ -77,15 +88,27 @@ class Repo:
         """By branch, tag or id."""
         if revision in ("main", "refs/heads/main"):
             return self.head
+        if (found := re.fullmatch(r"refs/pr/(\d+)", revision)) and 0 < int(found[1]) <= len(self.pulls):
+            return self.pulls[int(found[1]) - 1].commit
         wanted = self.tags.get(revision, revision)
         return next((each for each in self.commits if each.oid == wanted), None)
 
+    def made(self, title: str, files: dict[str, Blob]) -> Commit:
+        """A commit that is on no branch yet."""
+        seed = f"{len(self.commits)} {title} {sorted((path, blob.oid) for path, blob in files.items())}"
+        return Commit(hashlib.sha1(seed.encode()).hexdigest(), title, files)
+
     def add(self, title: str, files: dict[str, Blob]) -> Commit:
         """A commit on top of the head."""
-        seed = f"{len(self.commits)} {title} {sorted((path, blob.oid) for path, blob in files.items())}"
-        commit = Commit(hashlib.sha1(seed.encode()).hexdigest(), title, files)
+        commit = self.made(title, files)
         self.commits.append(commit)
         return commit
+
+    def merge(self, number: int) -> Commit:
+        """Take a pull request's files onto the head, as an owner does."""
+        pull = self.pulls[number - 1]
+        pull.status = "merged"
+        return self.add(pull.title, {**self.head.files, **pull.commit.files})
 
 
 @dataclass
@@ -239,7 +262,7 @@ class LoopbackHub:
             case ["api", "repos", "create"]:
                 return self._create(json.loads(body), token)
             case ["api", "datasets", org, name, *rest]:
-                if method == "POST" and not token:
+                if method == "POST" and not token and rest[:1] != ["paths-info"]:  # that only asks
                     raise Refusal(401)
                 return self._api(request, f"{org}/{name}", rest, body, bool(token))
             case ["datasets", org, name, "info", "lfs", "objects", "batch"] if name.endswith(".git"):
@@ -299,7 +322,9 @@ class LoopbackHub:
             case ["POST", "preupload", revision]:
                 return self._preupload(self._commit(repo, revision), json.loads(body))
             case ["POST", "commit", "main"]:
-                return self._take(there, repo, body)
+                return self._take(there, repo, body, proposed="create_pr" in request.query_params)
+            case ["GET", "discussions"]:
+                return self._pulls(there, repo, request.query_params.get("status"))
             case ["POST", "tag", revision]:
                 name = json.loads(body)["tag"]
                 if name in there.tags:
@@ -352,7 +377,17 @@ class LoopbackHub:
 
         return JSONResponse({"transfer": "basic", "objects": [told(each) for each in wanted["objects"]]})
 
-    def _take(self, there: Repo, repo: str, body: bytes) -> Response:
+    def _pulls(self, there: Repo, repo: str, status: str | None) -> Response:
+        """The newest first, on one page."""
+        pulls = [
+            {"title": pull.title, "num": number, "author": {"name": "tester"}, "createdAt": "2026-01-01T00:00:00.000Z",
+             "status": pull.status, "repo": {"name": repo, "type": "dataset"}, "isPullRequest": True}
+            for number, pull in enumerate(there.pulls, start=1)
+            if status in (None, pull.status)
+        ]  # fmt: skip
+        return JSONResponse({"discussions": pulls[::-1], "count": len(pulls), "start": 0})
+
+    def _take(self, there: Repo, repo: str, body: bytes, *, proposed: bool) -> Response:
         lines = [json.loads(line) for line in body.splitlines() if line.strip()]
         header = next(line["value"] for line in lines if line["key"] == "header")
         parent = header.get("parentCommit")
@@ -370,8 +405,12 @@ class LoopbackHub:
                     raise Refusal(400, message="LFS pointer pointed to a file that does not exist") from None
             elif line["key"] == "deletedFile" and files.pop(value["path"], None) is None:
                 raise Refusal(404, "EntryNotFound", "A file with this name doesn't exist")
-        commit = there.add(header["summary"], files)
-        return JSONResponse({"commitOid": commit.oid, "commitUrl": f"{self.url}/datasets/{repo}/commit/{commit.oid}"})
+        commit = (there.made if proposed else there.add)(header["summary"], files)
+        told = {"commitOid": commit.oid, "commitUrl": f"{self.url}/datasets/{repo}/commit/{commit.oid}"}
+        if proposed:
+            there.pulls.append(Pull(header["summary"], header.get("description", ""), commit))
+            told["pullRequestUrl"] = f"{self.url}/datasets/{repo}/discussions/{len(there.pulls)}"
+        return JSONResponse(told)
 
     def _resolve(self, method: str, repo: str, revision: str, path: str) -> Response:
         commit = self._commit(repo, revision)

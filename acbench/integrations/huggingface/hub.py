@@ -17,6 +17,7 @@ from acbench.errors import ReleaseError
 from acbench.integrations.huggingface import cached, writing
 from acbench.integrations.huggingface.remote import Remote, download, list_files
 from acbench.integrations.huggingface.troubles import WRITE, hub_errors, status_of, token_hint
+from acbench.release import leaderboard
 from acbench.release import manifest as manifests
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import FILES_OF_HUB, Busy, Head, HubError, Unclear
@@ -162,6 +163,7 @@ class Repository:
             ours = [
                 path for path in files
                 if path in (manifests.NAME, *manifests.TEXTS) or manifests.shard_key(path)
+                or (leaderboard.is_entry(path) and files[path].size <= leaderboard.MAX_ANSWERS)
             ]  # fmt: skip
             if sum(files[path].size for path in ours) > MAX_BYTES:
                 raise ReleaseError(f"{self.repo} is larger than {MAX_BYTES >> 30} GiB", "that is no release of acbench")
@@ -170,7 +172,7 @@ class Repository:
             snapshot_download(
                 self.repo, repo_type="dataset", revision=remote.commit, allow_patterns=ours, max_workers=4
             )
-        return sorted(path for path in files if path not in ours and path not in FILES_OF_HUB)
+        return sorted(path for path in files if path not in (*ours, *FILES_OF_HUB))
 
     def _api(self) -> HfApi:
         from huggingface_hub import HfApi, get_token

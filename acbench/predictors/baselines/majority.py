@@ -33,7 +33,7 @@ class Majority:
 
     def predict(self, items: Sequence[Item], progress: Progress) -> Iterator[Prediction]:
         """One prediction for each item of a category with labels."""
-        answers = {category: self._most_common(category) for category in self.truth.categories}
+        answers = {category: most_common(self.truth, category) for category in self.truth.categories}
         for done, item in enumerate(items, start=1):
             progress(done, len(items))
             if answer := answers.get(item.category):
@@ -41,12 +41,13 @@ class Majority:
                     item_id=item.item_id, system=self.name, raw=JOIN.join(answer), labels=answer, parse="ok"
                 )
 
-    def _most_common(self, category: str) -> ClassSet:
-        """The most common answer of a category; of equally common ones the first in the order of the schema."""
-        counts = Counter(target.wanted for target in self.truth.targets if target.category == category)
-        axis = self.truth.axis(category)
-        rank = {answer: number for number, answer in enumerate(axis)}
-        return min(counts, key=lambda answer: (-counts[answer], rank.get(answer, len(axis)), answer))
+
+def most_common(truth: Truth, category: str) -> ClassSet:
+    """The most common answer of a category; of equally common ones the first in the order of the schema."""
+    counts = Counter(target.wanted for target in truth.targets if target.category == category)
+    axis = truth.axis(category)
+    rank = {answer: number for number, answer in enumerate(axis)}
+    return min(counts, key=lambda answer: (-counts[answer], rank.get(answer, len(axis)), answer))
 
 
 def build(setup: BaselineSetup) -> Baseline:

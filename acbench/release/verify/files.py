@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from acbench import licences
 from acbench.errors import ReleaseError
 from acbench.records import Finding
+from acbench.release import leaderboard
 from acbench.release import manifest as manifests
 from acbench.release.beside import is_harmless, is_of_release
 from acbench.release.folder import ReleaseFolder
@@ -28,7 +29,7 @@ def check_files(folder: ReleaseFolder, manifest: Manifest) -> Iterator[Finding]:
             continue  # what a download client or git keeps for itself
         if why:
             yield fault(path, "unusable_file", why)
-        elif path not in manifest.files and path not in FILES_OF_HUB and path != manifests.NAME:
+        elif path not in (*manifest.files, *FILES_OF_HUB, manifests.NAME) and not leaderboard.is_entry(path):
             yield unexpected(path, "it is no part of the release")
     for path, file in sorted(manifest.files.items()):
         if path not in present:

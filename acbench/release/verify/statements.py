@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from acbench import licences
 from acbench.data.sources import Source
-from acbench.errors import ReleaseError
+from acbench.errors import AcbenchError, ReleaseError
 from acbench.records import Finding
 from acbench.release import manifest as manifests
+from acbench.release import pictures
 from acbench.release.card import card
 from acbench.release.card_facts import facts_of
 from acbench.release.entries import ReleaseEntry
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import Manifest
+from acbench.release.pictures import Examples
 from acbench.release.rows import Row, numbering_of
 from acbench.release.schema_file import released_schema
+from acbench.release.standings import Standing
 from acbench.release.verify.files import CARD_BYTES
 from acbench.release.verify.findings import fault, unchecked
 from acbench.release.version_list import advice, problems
@@ -29,6 +32,8 @@ PUBLISH_AGAIN = "do not use it; whoever made it can publish it again"
 SCHEMA_MAY_DIFFER = "give the schema as it was: its attribution, home and citation are in the card; else do not use it"
 _PART = "> **A part of the source dataset.**"
 """Begins the line about what is not in the tables: which images of the source are missing."""
+ScoresOf = Callable[[Manifest, Collection[ReleaseEntry], Sequence[Row], Schema], Sequence[Standing]]
+"""Scores the baselines whose answers a release holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ class Known:
     """Why the schema is not known."""
     acbench: str = ""
     """Version of the acbench that checks."""
+    scores: ScoresOf | None = None
+    """Scores the baselines that the card shows; None if nobody can."""
 
 
 def check_names(manifest: Manifest, known: Known) -> Iterator[Finding]:
@@ -136,8 +143,10 @@ def check_texts(
         changes=[] if manifest.previous else None,
     )  # fmt: skip
     try:
+        if known.scores is not None:
+            facts = replace(facts, scores=known.scores(manifest, list(entries.values()), rows, known.schema))
         true_card = card(facts, libraries[0].card_data(manifest))
-    except (LookupError, ValueError, ReleaseError) as error:
+    except (LookupError, ValueError, AcbenchError) as error:
         yield fault(manifests.CARD, "card", f"none can be made of these tables: {error}"[:300], PUBLISH_AGAIN)
         return
     again = SCHEMA_MAY_DIFFER if known.own else PUBLISH_AGAIN
@@ -154,6 +163,23 @@ def check_texts(
     for key, value in json.loads(true_croissant).items():
         if said.get(key) != value:
             yield fault(manifests.CROISSANT, "croissant", f"its `{key}` is not what the tables give", again)
+
+
+def check_picture(
+    folder: ReleaseFolder, manifest: Manifest, entries: Sequence[ReleaseEntry], examples: Examples, known: Known
+) -> Iterator[Finding]:
+    """Draw the picture of all classes anew, and report one that shows something else."""
+    if manifests.PICTURE not in manifest.files or known.schema is None or manifest.acbench != known.acbench:
+        return  # why it is not checked is said of the card
+    try:
+        expected = pictures.draw(manifest, entries, known.schema, examples.tiles)
+        wrong, why_not = pictures.problem(folder.read(manifests.PICTURE, pictures.MAX_BYTES), expected)
+    except (LookupError, ReleaseError) as error:
+        wrong, why_not = f"none can be drawn of these tables: {error}"[:300], ""
+    if wrong:
+        yield fault(manifests.PICTURE, "picture", wrong, PUBLISH_AGAIN)
+    if why_not:
+        yield unchecked(manifests.PICTURE, f"that the picture shows what the tables say: {why_not}", "use these")
 
 
 def _compared(text: str, true: str, manifest: Manifest, hint: str) -> Iterator[Finding]:

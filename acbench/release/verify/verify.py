@@ -6,20 +6,23 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from acbench._util.console import Progress
 from acbench._util.machine import size
 from acbench._util.plural import counted
 from acbench.records import GOOD, Finding
+from acbench.release.columns import IMAGES
 from acbench.release.entries import ReleaseEntry, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import CARD, CROISSANT, MAX_BYTES, Manifest
+from acbench.release.pictures import Examples
 from acbench.release.verify import duplicates
 from acbench.release.verify.derive import Derivation
 from acbench.release.verify.files import check_card, check_files, check_licence
 from acbench.release.verify.findings import UNCHECKED, fault, unchecked
-from acbench.release.verify.statements import Known, check_names, check_schema, check_texts
+from acbench.release.verify.statements import Known, check_names, check_picture, check_schema, check_texts
 from acbench.release.verify.tables import read_tables
 from acbench.storage.typed_json import to_json
 
@@ -102,9 +105,15 @@ def verify(
     if not any(finding.path == CROISSANT for finding in findings):
         findings += [fault(CROISSANT, "croissant", what, _UNEXPLAINED)
                      for what in croissant.problems(folder.path, manifest)]  # fmt: skip
-    thumbnails = duplicates.Thumbnails()
+    thumbnails, examples = duplicates.Thumbnails(), Examples()
+
+    def derive(row: Mapping[str, Any], entry: ReleaseEntry) -> Iterator[tuple[str, str]]:
+        if manifest.images:
+            examples.take(entry, *((row[column] or {}).get("bytes") for column in IMAGES))
+        yield from derivation.problems(row, entry)
+
     with show_stage("read tables") as progress:
-        contents = read_tables(folder, manifest, datasets, progress, thumbnails.add, derivation.problems)
+        contents = read_tables(folder, manifest, datasets, progress, thumbnails.add, derive)
     entries = contents.entries
     findings += contents.findings
     if number := derivation.undecided:
@@ -115,6 +124,7 @@ def verify(
         findings.append(unchecked(TABLES, what, "attach_images makes them anew from a copy of the dataset"))
     if not any(finding.failed for finding in findings):  # else the card cannot but differ
         findings += check_texts(folder, manifest, entries, contents.rows, known, (datasets, croissant))
+        findings += check_picture(folder, manifest, list(entries.values()), examples, known)
     findings += duplicates.identical_files(entries)
     findings += duplicates.look_alikes(thumbnails.similar(), entries)
     findings += _check_balance(entries)

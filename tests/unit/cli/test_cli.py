@@ -111,6 +111,7 @@ ARGUMENTS = {
     "root": "data/tiles",
     "proposer": "llm:mini",
     "file": "queue.csv",
+    "image": "bottle/test/good/000.png",
     "release": "my-org/x",
     "before": "a",
     "after": "b",

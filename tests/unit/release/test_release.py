@@ -319,10 +319,8 @@ def test_the_card_tells_what_a_researcher_asks(visa: Path) -> None:
 @pytest.mark.parametrize(
     ("decided", "head", "limit", "creators"),
     [
-        (1, "1 of 6 anomalous labels was decided by people", "the other 5.", ["machine-generated"]),
-        (3, "3 of 6 anomalous labels were decided by people", "the other 3.", ["machine-generated"]),
-        (4, "4 of 6 anomalous labels were decided by people", "the other 2.",
-         ["expert-generated", "machine-generated"]),
+        (1, "1 of 6 anomalous labels was decided by people", "the other 5.", ["expert-generated", "found"]),
+        (4, "4 of 6 anomalous labels were decided by people", "the other 2.", ["expert-generated", "found"]),
         (6, "", "", ["expert-generated"]),
     ],
 )  # fmt: skip
@@ -426,10 +424,10 @@ def test_of_several_masks_the_release_holds_one(tmp_path: Path) -> None:
         "item_id": "box-1", "image_path": paths[0], "image_sha256": hashes[0], "mask_path": united(paths[1:]),
         "mask_sha256": mask_hash(hashes[1:]),
     }  # fmt: skip
-    cells, _ = parquet._with_images(row, FileTree(tmp_path))
+    cells, _ = parquet.with_images(row, FileTree(tmp_path))
     assert cells["mask"]["path"] == "box-1_mask.png"
     mask = np.asarray(Image.open(io.BytesIO(cells["mask"]["bytes"]))) > 0
     assert mask.any(axis=0).tolist() == [True, True, *[False] * 4, True, True]
     Image.new("L", (8, 8)).save(tmp_path / "right.png")
     with pytest.raises(ReleaseError, match="has changed"):
-        parquet._with_images(row, FileTree(tmp_path))
+        parquet.with_images(row, FileTree(tmp_path))

