@@ -17,22 +17,26 @@ from acbench.integrations.fiftyone.dataset import (
     open_dataset,
 )
 from acbench.predictors.proposers import neighbours
-from acbench.records import GOOD, Prediction
+from acbench.records import Item, Prediction
+from acbench.review.app_desk import DeskAddress
 from acbench.review.app_marks import CollectCounts
 from acbench.review.app_records import FORMAT, AppSample
 from acbench.review.app_samples import SampleBuilder
+from acbench.review.decisions import choices
 from acbench.storage import tables
 from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.roots import parse_root
 from acbench.storage.urls import Url
 from acbench.workflows.app_copies import copies
+from acbench.workflows.app_desk import MAKER
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import proposer_setup
 from acbench.workflows.queue import Queue, rank, write_queue
 from acbench.workflows.relabel import relabel
 from acbench.workflows.reviews import collect_marks
 from acbench.workflows.run import Run
+from acbench.workflows.summary import RelabelReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +54,10 @@ class Collected:
     counts: CollectCounts
     waiting: int
     """Images that wait for people now."""
-    other_tags: Sequence[str]
-    """Tags that are no class of their image and no word of acbench; they stay."""
+    other_tags: Sequence[tuple[str, str]]
+    """(image, tag) of each tag that is no class of its image and no word of acbench; it stays."""
+    problems: Sequence[str]
+    """The image of each mark that was not taken, and why; it stays."""
 
 
 def show(run: Run, systems: Sequence[str]) -> Shown:
@@ -78,7 +84,33 @@ def collect(run: Run, reviewer: str, systems: Sequence[str], *, sure: bool) -> C
         _, queue = relabel(run, proposed)  # so that status and report tell of it
         dataset.remove_marks(result.taken)
         _update(run, queue, dataset, systems)
-    return Collected(counts=result.counts, waiting=len(queue.waiting), other_tags=sorted(result.other_tags))
+    return Collected(
+        counts=result.counts,
+        waiting=len(queue.waiting),
+        other_tags=sorted(result.other_tags),
+        problems=result.problems,
+    )
+
+
+def desk_address(shown: Shown, project: Path, benchmark: str, reviewer: str) -> DeskAddress:
+    """Where the panels of the App find who decides about what."""
+    return DeskAddress(
+        maker=MAKER,
+        project=str(project.resolve()),
+        benchmark=benchmark,
+        reviewer=reviewer,
+        dataset=shown.dataset.data.name,
+    )
+
+
+def bring_home(run: Run) -> RelabelReport:
+    """Make labels and queue of what was decided in the App: what `relabel` does."""
+    return relabel(run)[0]
+
+
+def reviews_mark(run: Run) -> str:
+    """Changes when somebody decides something."""
+    return sha256_file(run.files.reviews) if run.files.reviews.exists() else ""
 
 
 def refuse_remote(run: Run) -> None:
@@ -105,14 +137,18 @@ def _update(run: Run, queue: Queue, dataset: AppDataset, systems: Sequence[str])
         contents = AppContents(
             samples=_samples(run, queue, systems),
             key=key,
-            classes=[
-                GOOD,
-                *sorted({name for category in run.schema.categories.values() for name in category.class_ids}),
-            ],
+            classes=_classes(run, source.items),
             vectors=neighbours.build(proposer_setup(run, source)).kept_vectors(source.items),
             model=run.models.embedder.name,
         )
         return dataset.update(contents, progress)
+
+
+def _classes(run: Run, items: Sequence[Item]) -> Sequence[str]:
+    """What Annotate offers: the classes of the category, if all images are of one. It knows no list for each."""
+    shown = {item.category for item in items}
+    category = run.schema.category(shown.pop()) if len(shown) == 1 else None
+    return choices(category) if category else []
 
 
 def _key(run: Run, queue: Queue, systems: Sequence[str]) -> str:

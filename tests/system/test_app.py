@@ -2,89 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from pymongo import MongoClient
 
 from acbench.testing import toy_mvtec_ad
-from tests.support.browser import chromium, open_page
-from tests.support.commands import Done, acbench, command, environment, python
-from tests.support.mongo import mongod, program, variables, wait_for
+from tests.support.browser import chromium
+from tests.support.commands import acbench, python
+from tests.support.fiftyone_app import Shown, app_on, open_app
+from tests.support.mongo import mongod, program, variables
 from tests.support.ports import free_port
 
-WAIT = 60_000
-"""Milliseconds for the browser; a busy machine is slow."""
-START = 240
-"""Seconds for a command."""
 IMAGES = 34
 """Of 2 categories: 3 to train on, 2 good ones, and 2 classes of 6."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A benchmark that is shown in the App, with a database of its own."""
-
-    project: Path
-    env: dict[str, str]
-    url: str = ""
-    """Of the App; empty if it does not run."""
-
-    def acbench(self, *arguments: object, status: int = 0) -> Done:
-        """Run a command on the same project and database."""
-        return acbench(self.project, *arguments, status=status, **self.env)
-
-    def reviews(self) -> list[dict[str, Any]]:
-        lines = (self.project / "annotations/mvtec_ac/reviews.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
-
-    def queue(self) -> list[dict[str, str]]:
-        with (self.project / ".acbench/mvtec_ac/queue.csv").open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
-
-    def wait_for_sample(self, condition: dict[str, Any]) -> None:
-        """Until a sample in the database fulfils it: the App tells of no end of its requests."""
-        client: MongoClient[Any] = MongoClient(self.env["FIFTYONE_DATABASE_URI"])
-        with client:
-            database = client[self.env["FIFTYONE_DATABASE_NAME"]]
-            names = [name for name in database.list_collection_names() if name.startswith("samples.")]
-            until = time.monotonic() + START
-            while not any(database[name].count_documents(condition) for name in names):
-                assert time.monotonic() < until, f"no sample is {condition}"
-                time.sleep(0.05)
-
-
-@contextmanager
-def app_on(project: Path, env: dict[str, str]) -> Iterator[Shown]:
-    """The App at work."""
-    port = free_port()
-    log = project / "app.log"
-    with log.open("wb") as out:
-        opening = command(project, "app", "mvtec_ac", "--remote", "--port", port)
-        app = subprocess.Popen(opening, env=environment(**env), stdout=out, stderr=out)
-    try:
-        wait_for(port, START)
-        yield Shown(project, env, f"http://127.0.0.1:{port}")
-    finally:
-        app.send_signal(signal.SIGTERM)
-        app.wait(60)
-        assert app.returncode == 0, log.read_text(encoding="utf-8")
-        with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
-            pass  # the server has ended with its client
 
 
 @pytest.fixture(scope="module")
@@ -129,17 +64,6 @@ def own_app(own: Shown) -> Iterator[Shown]:
     chromium()
     with app_on(own.project, own.env) as shown:
         yield shown
-
-
-@contextmanager
-def open_app(shown: Shown) -> Iterator[Page]:
-    """The App's page, loaded."""
-    with open_page(width=1600, height=1000) as tab:
-        tab.set_default_timeout(WAIT)
-        tab.goto(shown.url)
-        tab.wait_for_selector("[data-cy=looker] canvas[canvas-loaded=true]")
-        tab.locator(".MuiPopover-root").get_by_text("Dismiss").click()  # of an advertisement
-        yield tab
 
 
 @pytest.fixture

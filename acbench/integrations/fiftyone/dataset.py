@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from acbench._util.console import Progress
 from acbench.errors import AcbenchError
-from acbench.integrations.fiftyone import embeddings, layout
+from acbench.integrations.fiftyone import embeddings, layout, stored
 from acbench.integrations.fiftyone.database import connect, database_errors, first_line
 from acbench.integrations.fiftyone.embeddings import Vectors
+from acbench.integrations.fiftyone.stored import Changes, StoredSample
 from acbench.records import Box
 from acbench.review.app_records import FORMAT, RETIRED_FIELDS, AppLabel, AppMark, AppSample, FieldValue
 
@@ -36,7 +37,7 @@ class AppContents:
     key: str
     """A hash of all inputs, kept for `AppDataset.key`."""
     classes: Sequence[str]
-    """Class ids that can be chosen in the App."""
+    """Class ids that Annotate offers for the label; none to offer nothing there."""
     vectors: Vectors
     """For FiftyOne Brain."""
     model: str
@@ -70,64 +71,14 @@ class About(TypedDict, total=False):
     """`AppContents.key`; empty while an update is under way, and if samples were left."""
     samples: int
     """How many there were after the last update."""
+    labels: int
+    """How many of them had a label."""
     look: str
     """`layout.digest` of the layout."""
     vectors: str
     """`embeddings.digest` of the vectors that FiftyOne Brain has seen."""
     model: str
     """Name of the model that made them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _StoredSample:
-    """What the dataset holds of one item."""
-
-    sample_id: str
-    content: str
-    written_label: str
-    label: str
-    tags: tuple[str, ...]
-
-    @property
-    def changed_label(self) -> str | None:
-        """The label that somebody put in the place of ours, or None."""
-        return self.label if self.label != self.written_label else None
-
-    @property
-    def is_marked(self) -> bool:
-        return bool(self.tags) or self.changed_label is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Changes:
-    """What has to be done to the samples of a dataset."""
-
-    new: Sequence[AppSample]
-    rewritten: Mapping[str, AppSample]
-    """By the id of the stored sample."""
-    removed: Sequence[str]
-    """Ids of stored samples."""
-    left: int
-    """How many samples should be rewritten or removed, and hold what somebody marked."""
-
-    @classmethod
-    def between(cls, stored: Mapping[str, _StoredSample], samples: Sequence[AppSample]) -> _Changes:
-        """The changes that make a dataset show `samples`. `stored`: by item_id."""
-        wanted = {sample.item_id for sample in samples}
-        gone = [sample for item_id, sample in stored.items() if item_id not in wanted]
-        removed = [sample.sample_id for sample in gone if not sample.is_marked]
-        left = len(gone) - len(removed)
-        rewritten = {}
-        for sample in samples:
-            known = stored.get(sample.item_id)
-            if known is None or known.content == sample.content:
-                continue
-            if known.changed_label is None:
-                rewritten[known.sample_id] = sample
-            else:
-                left += 1
-        new = [sample for sample in samples if sample.item_id not in stored]
-        return cls(new=new, rewritten=rewritten, removed=removed, left=left)
 
 
 def dataset_name(benchmark: str, project: Path) -> str:
@@ -172,8 +123,10 @@ class AppDataset:
     def key(self) -> str:
         """The `AppContents.key` of what the dataset shows; empty if it may show something else."""
         about = self._about()
-        is_complete = about.get("format") == FORMAT and about.get("samples") == len(self.data)
-        return about.get("key", "") if is_complete else ""
+        if about.get("format") != FORMAT or layout.missing_fields(self.data):
+            return ""
+        is_whole = about.get("samples") == len(self.data) and about.get("labels") == self.data.count("label.label")
+        return about.get("key", "") if is_whole else ""
 
     def update(self, contents: AppContents, progress: Progress) -> Updated:
         """Make the dataset show `contents`, joined by item_id. Only samples that have changed are written.
@@ -188,15 +141,19 @@ class AppDataset:
                 f"update acbench, or remove it; it is made anew: fiftyone datasets delete {self.data.name}",
             )
         self._keep({"key": ""})
+        layout.refuse_other_fields(self.data)
+        anew = before is not None and bool(layout.missing_fields(self.data))  # somebody renamed or deleted some
         self._remove_retired_fields(before)
         layout.add_fields(self.data, layout.extra_fields(samples), boxed=any(sample.boxes for sample in samples))
-        changes = _Changes.between(self._stored(), samples)
+        stored.name_again(self.data, {sample.image: sample.item_id for sample in samples})
+        changes = Changes.between(self._stored(), samples, anew=anew)
         self.data.delete_samples(changes.removed)
         self._rewrite(changes.rewritten, progress)
         self._add(changes.new, progress)
         self._lay_out(samples, contents.classes)
         self._update_brain(contents.vectors, contents.model)
-        self._keep({"format": FORMAT, "samples": len(self.data), "key": "" if changes.left else contents.key})
+        counts: About = {"samples": len(self.data), "labels": self.data.count("label.label")}
+        self._keep({**counts, "format": FORMAT, "key": "" if changes.left else contents.key})
         return Updated(
             added=len(changes.new),
             changed=len(changes.rewritten),
@@ -226,8 +183,35 @@ class AppDataset:
         for sample in self.data.select(list(collected)).iter_samples(autosave=True):
             mark = collected[sample.id]
             sample.tags = [tag for tag in sample.tags if tag not in mark.tags]
+            for label in stored.labels(sample):
+                label.tags = [tag for tag in label.tags if tag not in mark.tags]
             if mark.new_label is not None:
                 sample["given"], sample["content"] = mark.new_label, ""
+
+    def queue(self) -> list[tuple[int, str, str]]:
+        """(place, item_id, sample id) of each image that waits for people, in order."""
+        waiting = self.data.exists("queue").values(["queue", "item_id", "id"])
+        return sorted(zip(*waiting, strict=True))
+
+    def item_of(self, sample_id: str) -> tuple[str, int | None]:
+        """The item_id of a sample, empty for one that somebody else added, and its place in the queue."""
+        items, places = self.data.select(sample_id).values(["item_id", "queue"])
+        return (items[0] or "", places[0]) if items else ("", None)
+
+    def show_decision(self, item_id: str, fields: Mapping[str, FieldValue]) -> None:
+        """Show what has just been decided about one image. The next update writes its sample anew."""
+        self._keep({"key": ""})
+        for sample in self.data.match({"item_id": item_id}).iter_samples(autosave=True):
+            for name, value in fields.items():
+                sample[name] = _document(value)
+            sample["content"] = ""
+
+    def show_places(self, places: Mapping[str, Mapping[str, FieldValue]]) -> None:
+        """Show the queue as it is now. `places`: item_id → fields."""
+        self._keep({"key": ""})
+        for name in ("queue", "why", "detail", "label_issue_score"):
+            values = {item_id: fields.get(name) for item_id, fields in places.items()}
+            self.data.set_values(name, values, key_field="item_id")
 
     def _remove_retired_fields(self, before: int | None) -> None:
         """Remove what earlier formats had and this one has not. A person's own field of such a name came later."""
@@ -237,16 +221,9 @@ class AppDataset:
         if fields := sorted(retired & self.data.get_field_schema().keys()):
             self.data.delete_sample_fields(fields)
 
-    def _stored(self) -> Mapping[str, _StoredSample]:
+    def _stored(self) -> Mapping[str, StoredSample]:
         """item_id → what the dataset holds of it."""
-        if "item_id" not in self.data.get_field_schema():
-            return {}
-        columns = self.data.values(["item_id", "id", "content", "given", "label.label", "tags"])
-        return {
-            item_id: _StoredSample(sample_id, content or "", written or "", label or "", tuple(tags or ()))
-            for item_id, sample_id, content, written, label, tags in zip(*columns, strict=True)
-            if item_id is not None  # a sample that somebody added
-        }
+        return stored.read(self.data)
 
     def _rewrite(self, by_id: Mapping[str, AppSample], progress: Progress) -> None:
         stored = self.data.select(list(by_id)).iter_samples(autosave=True, batch_size=BATCH)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone import embeddings
 from acbench.review.app_records import FIELDS, AppLabel, AppSample
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 VERSION = "2"
 """Raise it when the layout changes: existing datasets then get it."""
+QUEUE = "To look at"
+"""Name of the saved view of the queue."""
 GOOD_COLOUR, SILENT_COLOUR, ANOMALY_COLOUR = "#9aa0a6", "#5f6368", "#ff2d2d"
 ANOMALY = "anomaly"
 """What a mask marks, and a box holds."""
@@ -42,6 +45,10 @@ _DESCRIPTIONS = {
 _METADATA = ("width", "height", "size_bytes", "mime_type", "num_channels")
 
 
+_KINDS: Mapping[str, str] = {**{name: kind for name, (_, kind) in FIELDS.items()}, **embeddings.FIELDS, "mask": "mask"}
+"""The fields that every dataset has, and of what kind they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class _SavedView:
     name: str
@@ -58,6 +65,19 @@ def is_ours(name: str) -> bool:
     return name in FIELDS or name in {"mask", BOXES} or name.startswith(_ANSWERS)
 
 
+def tagged(data: fo.Dataset) -> list[str]:
+    """The paths of the tags of all labels, ours and others'."""
+    import fiftyone as fo
+
+    paths = []
+    for name, field in data.get_field_schema(ftype=fo.EmbeddedDocumentField).items():
+        kind = field.document_type
+        if issubclass(kind, fo.Label):
+            holds = getattr(kind, "_LABEL_LIST_FIELD", None)
+            paths += [f"{name}.{holds}.tags" if holds else f"{name}.tags"] if holds or hasattr(kind, "tags") else []
+    return paths
+
+
 def extra_fields(samples: Sequence[AppSample]) -> set[str]:
     """The fields of proposers and scored systems that samples have."""
     return {name for sample in samples for name in sample.fields} - set(FIELDS)
@@ -65,13 +85,33 @@ def extra_fields(samples: Sequence[AppSample]) -> set[str]:
 
 def add_fields(data: fo.Dataset, extra: Iterable[str], *, boxed: bool = False) -> None:
     """Make the dataset have every field; `extra` ones are classes as somebody gave them. `boxed`: with one of boxes."""
-    kinds = {name: kind for name, (_, kind) in FIELDS.items()} | dict.fromkeys(extra, "label")
     existing = data.get_field_schema()
-    for name, kind in {**kinds, **embeddings.FIELDS, "mask": "mask", **({BOXES: "boxes"} if boxed else {})}.items():
+    kinds: dict[str, str] = {**_KINDS, **dict.fromkeys(extra, "label"), **({BOXES: "boxes"} if boxed else {})}
+    for name, kind in kinds.items():
         if name not in existing:
             data.add_sample_field(name, **_type(kind))
     if "item_id" not in existing:
         data.create_index("item_id")
+
+
+def missing_fields(data: fo.Dataset) -> set[str]:
+    """Fields that every dataset has and this one has not: nobody has written it yet, or somebody renamed them."""
+    return set(_KINDS) - set(data.get_field_schema())
+
+
+def refuse_other_fields(data: fo.Dataset) -> None:
+    """Raise AcbenchError if a field with a name of acbench's is somebody else's: it holds something else."""
+    existing = data.get_field_schema()
+    for name, kind in _KINDS.items():
+        wanted, field = _type(kind), existing.get(name)
+        document = getattr(field, "document_type", None)
+        is_ours = isinstance(field, wanted["ftype"]) and document is wanted.get("embedded_doc_type")
+        if field is not None and not is_ours:
+            raise AcbenchError(
+                f"the field {name!r} of the FiftyOne dataset {data.name} is not the one of acbench: it is {field}",
+                f"give it another name, and run the same command again:\n    python -c 'import fiftyone as fo;"
+                f' fo.load_dataset("{data.name}").rename_sample_field("{name}", "my_{name}")\'',
+            )
 
 
 def _type(kind: str) -> dict[str, Any]:
@@ -115,6 +155,8 @@ def apply(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]
     if classes:
         data.set_label_schemas({"label": {"type": "classification", "classes": list(classes), "component": "dropdown"}})
         data.activate_label_schemas("label")
+    elif "label" in data.label_schemas:
+        data.delete_label_schemas("label")  # classes of one category would be offered for images of another
 
 
 def _sidebar(answers: Sequence[str], marks: Sequence[str]) -> list[fo.SidebarGroupDocument]:
@@ -194,7 +236,7 @@ def _views(data: fo.Dataset) -> list[_SavedView]:
     changed = data.match(field("changed") == True)  # noqa: E712  (an expression of FiftyOne)
     return [
         _SavedView(
-            "To look at", "#d93025", "The review queue, the most doubtful first", data.exists("queue").sort_by("queue")
+            QUEUE, "#d93025", "The review queue, the most doubtful first", data.exists("queue").sort_by("queue")
         ),
         _SavedView(
             "Disputed",
@@ -224,6 +266,23 @@ def _views(data: fo.Dataset) -> list[_SavedView]:
         _SavedView("Asked again", "#c5221f", "Somebody tagged it recheck", data.match(why == "flagged")),
         _SavedView("By category", "#1a73e8", "One group a category", data.group_by("category", order_by="image")),
     ]
+
+
+def opening(data: fo.Dataset) -> tuple[fo.DatasetView, fo.Space]:
+    """The view that the App opens on, which is the queue if anything is in it, and the panels beside the images."""
+    import fiftyone as fo
+
+    queue = data.exists("queue")
+    view = data.load_saved_view(QUEUE) if len(queue) and data.has_saved_view(QUEUE) else data.view()
+    images, decide, benchmark = (
+        fo.Panel(type="Samples", pinned=True),
+        fo.Panel(type="decide"),
+        fo.Panel(type="benchmark"),
+    )
+    halves = [
+        fo.Space(children=panels, active_child=panels[0].component_id) for panels in ([images], [decide, benchmark])
+    ]
+    return view, fo.Space(orientation="horizontal", children=halves, sizes=[0.5, 0.5])
 
 
 def apply_brain_views(data: fo.Dataset) -> None:
