@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from acbench.data.ingest import Dataset
+from acbench.data.regions import Mask
 from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone.database import database_errors
 from acbench.integrations.fiftyone.dataset import (
     AppContents,
     AppDataset,
     Updated,
-    dataset_name,
+    dataset_of,
     find_dataset,
     open_dataset,
 )
@@ -63,7 +67,7 @@ class Collected:
 def show(run: Run, systems: Sequence[str]) -> Shown:
     """Bring the benchmark's dataset up to date; `systems` are scored systems that it shows too. Raises AcbenchError."""
     refuse_remote(run)
-    dataset = open_dataset(dataset_name(run.files.benchmark, run.files.project.folder))
+    dataset = open_dataset(_name(run))
     with database_errors():
         updated = _update(run, rank(run, label(run, prepare(run))), dataset, systems)
     return Shown(dataset=dataset, updated=updated)
@@ -74,7 +78,7 @@ def collect(run: Run, reviewer: str, systems: Sequence[str], *, sure: bool) -> C
 
     What looks like a slip is refused, unless somebody is `sure`. Raises AcbenchError.
     """
-    dataset = find_dataset(dataset_name(run.files.benchmark, run.files.project.folder))
+    dataset = find_dataset(_name(run))
     if dataset is None:
         raise AcbenchError("this benchmark was never opened in the App", f"acbench app {run.schema.argument}")
     refuse_remote(run)
@@ -113,6 +117,14 @@ def reviews_mark(run: Run) -> str:
     return sha256_file(run.files.reviews) if run.files.reviews.exists() else ""
 
 
+def _name(run: Run) -> str:
+    """The dataset of the benchmark in the App, also after its project was moved."""
+    name, told = dataset_of(run.files.benchmark, run.files.project.folder, run.files.workspace / "app.json")
+    if told:
+        run.console.note(told)
+    return name
+
+
 def refuse_remote(run: Run) -> None:
     """Raises AcbenchError, with how to copy the dataset, if it is at a URL: the App shows files of this machine."""
     root = parse_root(run.settings.root or "")
@@ -136,6 +148,7 @@ def _update(run: Run, queue: Queue, dataset: AppDataset, systems: Sequence[str])
     with run.console.stage("update the App") as progress:
         contents = AppContents(
             samples=_samples(run, queue, systems),
+            outlined=partial(_marked, source),
             key=key,
             classes=_classes(run, source.items),
             vectors=neighbours.build(proposer_setup(run, source)).kept_vectors(source.items),
@@ -175,9 +188,18 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
         waiting=queue.waiting,
         predictions={name: tables.read(_predictions(run.files, name), Prediction) for name in sorted(set(systems))},
         schema=run.schema,
+        evidence=run.files.evidence,
         copies=copies(proposed.dataset.items, proposed.dataset.images, root, run.files.workspace / "app"),
     )
     return builder.samples()
+
+
+def _marked(dataset: Dataset, item_id: str) -> Mask | None:
+    """What is marked on an image, bool[H, W]; None where that cannot be told."""
+    item = dataset.by_id[item_id]
+    with suppress(AcbenchError):
+        return dataset.images.marked(item, (item.width, item.height))
+    return None
 
 
 def _predictions(files: BenchmarkFiles, system: str) -> Path:

@@ -7,20 +7,23 @@ named in `acbench.review.app_records`.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from acbench._util.console import Progress
+from acbench.data.regions import Mask
 from acbench.errors import AcbenchError
-from acbench.integrations.fiftyone import embeddings, layout, stored
+from acbench.integrations.fiftyone import embeddings, layout, outlines, stored
 from acbench.integrations.fiftyone.database import connect, database_errors, first_line
 from acbench.integrations.fiftyone.embeddings import Vectors
 from acbench.integrations.fiftyone.stored import Changes, StoredSample
 from acbench.records import Box
 from acbench.review.app_records import FORMAT, RETIRED_FIELDS, AppLabel, AppMark, AppSample, FieldValue
+from acbench.storage.atomic import write_bytes
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -36,6 +39,8 @@ class AppContents:
     samples: Sequence[AppSample]
     key: str
     """A hash of all inputs, kept for `AppDataset.key`."""
+    outlined: Callable[[str], Mask | None] = lambda item_id: None
+    """item_id → what is marked on its image, bool[H, W], to be outlined; None for nothing."""
     classes: Sequence[str]
     """Class ids that Annotate offers for the label; none to offer nothing there."""
     vectors: Vectors
@@ -85,6 +90,29 @@ def dataset_name(benchmark: str, project: Path) -> str:
     """The name of the dataset that a benchmark has in a project folder."""
     mark = hashlib.blake2b(str(project).encode(), digest_size=3).hexdigest()
     return f"acbench-{re.sub(r'[^A-Za-z0-9_-]', '-', benchmark)}-{mark}"
+
+
+def dataset_of(benchmark: str, project: Path, kept: Path) -> tuple[str, str]:
+    """(name of the dataset of a benchmark in a project, what there is to tell). `kept`: a file that remembers the name.
+
+    A project that was moved keeps its dataset, with all that was marked there. A copy of a project, whose original is
+    still where it was, gets a dataset of its own.
+    """
+    own = dataset_name(benchmark, project)
+    try:
+        before = json.loads(kept.read_bytes())
+        name, place = str(before["dataset"]), str(before["project"])
+    except (OSError, ValueError, KeyError, TypeError):
+        name, place = own, str(project)
+    told = ""
+    if place != str(project) and Path(place).is_dir():
+        name, told = own, f"this is a copy of {place}: what is marked in the App for that project stays there"
+    elif find_dataset(name) is None:
+        if name != own:
+            told = f"the App has no dataset {name} any more, which showed this project when it was in {place}"
+        name = own
+    write_bytes(kept, json.dumps({"dataset": name, "project": str(project)}).encode())
+    return name, told
 
 
 def open_dataset(name: str) -> AppDataset:
@@ -148,8 +176,8 @@ class AppDataset:
         stored.name_again(self.data, {sample.image: sample.item_id for sample in samples})
         changes = Changes.between(self._stored(), samples, anew=anew)
         self.data.delete_samples(changes.removed)
-        self._rewrite(changes.rewritten, progress)
-        self._add(changes.new, progress)
+        self._rewrite(changes.rewritten, contents, progress)
+        self._add(changes.new, contents, progress)
         self._lay_out(samples, contents.classes)
         self._update_brain(contents.vectors, contents.model)
         counts: About = {"samples": len(self.data), "labels": self.data.count("label.label")}
@@ -225,26 +253,27 @@ class AppDataset:
         """item_id → what the dataset holds of it."""
         return stored.read(self.data)
 
-    def _rewrite(self, by_id: Mapping[str, AppSample], progress: Progress) -> None:
+    def _rewrite(self, by_id: Mapping[str, AppSample], contents: AppContents, progress: Progress) -> None:
         stored = self.data.select(list(by_id)).iter_samples(autosave=True, batch_size=BATCH)
         for done, document in enumerate(stored, start=1):
             progress(done, len(by_id))
             sample = by_id[document.id]
             document.filepath = sample.image
-            for name, value in self._values(sample).items():
+            for name, value in self._values(sample, contents).items():
                 document[name] = value
 
-    def _add(self, samples: Sequence[AppSample], progress: Progress) -> None:
+    def _add(self, samples: Sequence[AppSample], contents: AppContents, progress: Progress) -> None:
         import fiftyone as fo
 
         for start in range(0, len(samples), BATCH):
             progress(start, len(samples))
             batch = [
-                fo.Sample(filepath=sample.image, **self._values(sample)) for sample in samples[start : start + BATCH]
+                fo.Sample(filepath=sample.image, **self._values(sample, contents))
+                for sample in samples[start : start + BATCH]
             ]
             self.data.add_samples(batch, dynamic=False)
 
-    def _values(self, sample: AppSample) -> dict[str, Any]:
+    def _values(self, sample: AppSample, contents: AppContents) -> dict[str, Any]:
         """Every field of acbench's own, the empty ones too."""
         import fiftyone as fo
 
@@ -254,6 +283,7 @@ class AppDataset:
             embeddings.MISTAKENNESS: None,  # that of the label that is replaced
             "metadata": fo.ImageMetadata(width=width, height=height) if width and height else None,
             "mask": fo.Segmentation(mask_path=sample.mask) if sample.mask else None,
+            layout.OUTLINE: outlines.around(contents.outlined(sample.item_id)) if sample.mask else None,
             **({layout.BOXES: _detections(sample.boxes, sample.size)} if sample.boxes else {}),
             **{name: _document(value) for name, value in sample.fields.items()},
         }
@@ -290,7 +320,7 @@ def _detections(boxes: Sequence[Box], size: tuple[int, int]) -> fo.Detections:
     return fo.Detections(
         detections=[
             fo.Detection(
-                label=layout.ANOMALY,
+                label=outlines.ANOMALY,
                 bounding_box=[left / width, top / height, (right - left) / width, (bottom - top) / height],
             )
             for left, top, right, bottom in boxes

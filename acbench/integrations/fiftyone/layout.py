@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone import embeddings
+from acbench.integrations.fiftyone.outlines import ANOMALY
 from acbench.review.app_records import FIELDS, AppLabel, AppSample
 
 if TYPE_CHECKING:
     import fiftyone as fo
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when the layout changes: existing datasets then get it."""
 QUEUE = "To look at"
 """Name of the saved view of the queue."""
 GOOD_COLOUR, SILENT_COLOUR, ANOMALY_COLOUR = "#9aa0a6", "#5f6368", "#ff2d2d"
-ANOMALY = "anomaly"
-"""What a mask marks, and a box holds."""
+OUTLINE = "outline"
+"""The field of lines around anomalies."""
 BOXES = "anomaly_boxes"
 """The field of boxes around anomalies, which only a dataset with boxes has."""
 MARKED = range(1, 256)
@@ -40,12 +41,18 @@ _DESCRIPTIONS = {
     "label_issue_score": "0 to 1: how likely the label is wrong, by all witnesses",
     "margin": "By how much the best class leads the second, of the least sure witness",
     "kinds": "Classes in the label",
+    "evidence": "The picture that a person decides by, of images in the queue",
     "same_as": "Another image with the same bytes",
 }
 _METADATA = ("width", "height", "size_bytes", "mime_type", "num_channels")
 
 
-_KINDS: Mapping[str, str] = {**{name: kind for name, (_, kind) in FIELDS.items()}, **embeddings.FIELDS, "mask": "mask"}
+_KINDS: Mapping[str, str] = {
+    **{name: kind for name, (_, kind) in FIELDS.items()},
+    **embeddings.FIELDS,
+    "mask": "mask",
+    OUTLINE: "lines",
+}
 """The fields that every dataset has, and of what kind they are."""
 
 
@@ -62,7 +69,7 @@ class _SavedView:
 
 def is_ours(name: str) -> bool:
     """Whether acbench writes a field of this name."""
-    return name in FIELDS or name in {"mask", BOXES} or name.startswith(_ANSWERS)
+    return name in FIELDS or name in {"mask", OUTLINE, BOXES} or name.startswith(_ANSWERS)
 
 
 def tagged(data: fo.Dataset) -> list[str]:
@@ -118,7 +125,7 @@ def _type(kind: str) -> dict[str, Any]:
     """A kind of field, as arguments of `Dataset.add_sample_field`."""
     import fiftyone as fo
 
-    documents = {"label": fo.Classification, "mask": fo.Segmentation, "boxes": fo.Detections}
+    documents = {"label": fo.Classification, "mask": fo.Segmentation, "boxes": fo.Detections, "lines": fo.Polylines}
     if kind in documents:
         return {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": documents[kind]}
     if kind == "texts":
@@ -140,10 +147,13 @@ def apply(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]
 
     answers = sorted(name for name in data.get_field_schema() if name.startswith(_ANSWERS))
     asked = [name for name in answers if name != "proposal_source_label"]  # it says what `source` says
-    marks = [name for name in ("mask", BOXES) if name in data.get_field_schema()]
+    marks = [name for name in ("mask", OUTLINE, BOXES) if name in data.get_field_schema()]
     data.app_config.sidebar_groups = _sidebar(answers, marks)
-    data.app_config.active_fields = fo.ActiveFields(paths=["label", *asked, *marks])
+    data.app_config.active_fields = fo.ActiveFields(
+        paths=["label", *asked, *(name for name in marks if name != "mask")]
+    )
     data.app_config.color_scheme = _colour_scheme(["label", "source", *answers], samples)
+    data.app_config.media_fields, data.app_config.media_fallback = ["filepath", "evidence"], True
     data.mask_targets = {"mask": dict.fromkeys(MARKED, ANOMALY)}
     for name, text in _DESCRIPTIONS.items():
         field = data.get_field(name)
@@ -193,6 +203,7 @@ def _colour_scheme(fields: Sequence[str], samples: Sequence[AppSample]) -> fo.Co
         fields=[
             *({"path": name, "colorByAttribute": "label", "valueColors": shades} for name in fields),
             {"path": "mask", "fieldColor": ANOMALY_COLOUR, "maskTargetsColors": marked},
+            {"path": OUTLINE, "colorByAttribute": "label", "valueColors": boxed},
             *([{"path": BOXES, "colorByAttribute": "label", "valueColors": boxed}] if _boxed(samples) else []),
         ],
         default_mask_targets_colors=marked,

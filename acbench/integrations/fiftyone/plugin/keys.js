@@ -4,15 +4,14 @@
   const WORDS = { u: "Unsure", b: "Bad image" };
   const isTyping = (element) => element.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(element.tagName);
 
-  // The panel that can be seen: that of the open image, if there is one, lies in front of that of the grid.
+  // The panel that can be seen. An image that is open lies in front of the grid, and of the panel beside it.
   const panel = () => {
-    const shown = (element) => element.offsetParent !== null;
-    const open = document.getElementById("modal");
-    const place = open && open.childElementCount ? open : document;
-    return [...place.querySelectorAll('[data-cy="panel-content-decide"]')].filter(shown).pop();
+    const isOpen = document.querySelector('[data-cy="modal-content"]') !== null;
+    const found = document.querySelectorAll(`${isOpen ? "#modal " : ""}[data-cy="panel-content-decide"]`);
+    return [...found].filter((element) => element.getClientRects().length > 0).pop();
   };
 
-  document.addEventListener("keydown", (event) => {
+  window.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target)) return;
     const word = WORDS[event.key];
     if (!word && !/^[1-9]$/.test(event.key)) return;
