@@ -349,7 +349,7 @@ def test_a_field_of_somebody_elses_with_our_name_is_named(dataset: AppDataset, f
     update(dataset, [card(0)])
     dataset.data.rename_sample_field("label", "mine")
     dataset.data.add_sample_field("label", fo.StringField)
-    with pytest.raises(AcbenchError, match="the field 'label' of the FiftyOne dataset .* is not the one") as caught:
+    with pytest.raises(AcbenchError, match=r"the field 'label' of the FiftyOne dataset .* is not the one") as caught:
         update(dataset, [card(0)])
     command = caught.value.hint.partition("\n")[2].strip()
     name, new = re.findall(r'"([^"]+)"', command)[1:]
