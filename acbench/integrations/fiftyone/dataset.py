@@ -235,11 +235,15 @@ class AppDataset:
             sample["content"] = ""
 
     def show_places(self, places: Mapping[str, Mapping[str, FieldValue]]) -> None:
-        """Show the queue as it is now. `places`: item_id → fields."""
-        self._keep({"key": ""})
-        for name in ("queue", "why", "detail", "label_issue_score"):
-            values = {item_id: fields.get(name) for item_id, fields in places.items()}
-            self.data.set_values(name, values, key_field="item_id")
+        """Show the queue as it is now, of the samples where it has changed. `places`: item_id → fields."""
+        names = sorted({name for fields in places.values() for name in fields})
+        items, *columns = self.data.values(["item_id", *names])
+        for name, column in zip(names, columns, strict=True):
+            shown = dict(zip(items, column, strict=True))
+            values = {item: places[item].get(name) for item in items if item in places}
+            if changed := {item: value for item, value in values.items() if value != shown[item]}:
+                self._keep({"key": ""})
+                self.data.set_values(name, changed, key_field="item_id")
 
     def _remove_retired_fields(self, before: int | None) -> None:
         """Remove what earlier formats had and this one has not. A person's own field of such a name came later."""

@@ -8,9 +8,8 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from acbench._util.markdown import escaped
-from acbench.errors import HintedError
 from acbench.integrations.fiftyone.dataset import AppDataset
-from acbench.integrations.fiftyone.plugin.decide import FLOWING, PADDED, desk
+from acbench.integrations.fiftyone.plugin.decide import FLOWING, PADDED, desk, telling
 
 
 class Benchmark(foo.Panel):  # type: ignore[misc]
@@ -21,17 +20,15 @@ class Benchmark(foo.Panel):  # type: ignore[misc]
         """How the App lists the panel."""
         return foo.PanelConfig(name="benchmark", label="Benchmark", icon="leaderboard", surfaces="grid")
 
+    @telling
     def on_load(self, ctx: Any) -> None:
         """Count."""
         self.count(ctx)
 
+    @telling
     def count(self, ctx: Any) -> None:
         """Count anew, and bring the queue in the grid up to date."""
-        try:
-            standing = desk().standing()
-        except HintedError as error:
-            ctx.panel.state.told = str(error)
-            return
+        standing = desk().standing()
         ctx.panel.state.told = None
         ctx.panel.state.facts = [list(fact) for fact in standing.facts]
         AppDataset(ctx.dataset).show_places(standing.places)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 from urllib.parse import quote
 
@@ -13,15 +13,18 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from acbench._util.markdown import escaped
-from acbench.errors import HintedError
+from acbench.errors import AcbenchError, HintedError
 from acbench.integrations.fiftyone.dataset import AppDataset
-from acbench.review.app_desk import DOUBLE_CLICK, Card, Decided, DeskAddress, ReviewDesk
+from acbench.review.app_desk import DOUBLE_CLICK, Decided, DeskAddress, ReviewDesk
 
 VERDICTS = {"unsure": "Unsure", "bad_image": "Bad image", "bad_mask": "Bad mask"}
 """Verdict → its button."""
 
 
-NOTHING_LEFT = "The queue holds no image about which you have not said anything. To see it anew: open Benchmark, count."
+NOTHING_LEFT = (
+    "**No image is in sight.** The queue holds none about which you have not said anything. Open or select an image, or"
+    " count anew in Benchmark."
+)
 PICTURE = "The place in the whole image, a close-up, and a normal image"
 PADDED: Mapping[str, Any] = {"componentsProps": {"container": {"sx": {"padding": "8px 12px"}}}}
 """Keeps text off the edge of a panel."""
@@ -31,8 +34,25 @@ FLOWING: Mapping[str, Any] = {"componentsProps": {"item": {"sx": {"width": "auto
 
 @cache
 def desk() -> ReviewDesk:
-    """The desk of this App."""
+    """The desk of this App. Raises AcbenchError if acbench did not start it."""
     return DeskAddress.left().desk()
+
+
+def telling(act: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """Have an event of a panel tell its reviewer what went wrong: in the state `told`, with what to do next."""
+
+    @wraps(act)
+    def told(panel: Any, ctx: Any) -> None:
+        try:
+            if ctx.dataset.name != DeskAddress.left().dataset:
+                raise AcbenchError(
+                    f"{ctx.dataset.name} is not the dataset that this App was started on", "open that one"
+                )
+            act(panel, ctx)
+        except HintedError as error:
+            ctx.panel.state.told = str(error)
+
+    return told
 
 
 class Decide(foo.Panel):  # type: ignore[misc]
@@ -52,15 +72,18 @@ class Decide(foo.Panel):  # type: ignore[misc]
 
     # What the App tells
 
+    @telling
     def on_load(self, ctx: Any) -> None:
         """Show the image that is open or selected, or the first of the queue."""
         self._show(ctx, self._in_sight(ctx))
 
+    @telling
     def on_change_current_sample(self, ctx: Any) -> None:
         """Show the image that was opened."""
-        if ctx.current_sample:
+        if ctx.current_sample and ctx.current_sample != ctx.panel.state.sample:
             self._show(ctx, ctx.current_sample)
 
+    @telling
     def on_change_selected(self, ctx: Any) -> None:
         """Show the image that was selected in the grid, if it is one."""
         if not ctx.current_sample and len(ctx.selected) == 1:
@@ -68,14 +91,14 @@ class Decide(foo.Panel):  # type: ignore[misc]
 
     # What a person presses
 
+    @telling
     def choose(self, ctx: Any) -> None:
         """A class, or a verdict: it is decided, or one of several."""
         said = str(ctx.params["said"])
         several = ctx.panel.state.several
         if several is not None and said not in VERDICTS:
-            ctx.panel.state.several = (
-                [*several, said] if said not in several else [one for one in several if one != said]
-            )
+            others = [one for one in several if one != said]
+            ctx.panel.state.several = others if said in several else [*several, said]
             return
         self._decide(ctx, [said])
 
@@ -87,27 +110,27 @@ class Decide(foo.Panel):  # type: ignore[misc]
         """From now on a class button decides."""
         ctx.panel.state.several = None
 
+    @telling
     def save_several(self, ctx: Any) -> None:
         """The set of classes is decided."""
         self._decide(ctx, ctx.panel.state.several or [])
 
+    @telling
     def recheck(self, ctx: Any) -> None:
         """Ask for another look, with what was typed as the reason."""
         self._decide(ctx, ["unsure"], note=str(ctx.panel.state.why or ""))
 
+    @telling
     def undo(self, ctx: Any) -> None:
         """Take back a decision, and show its image again."""
         item, sample = str(ctx.params["item"]), str(ctx.params["sample"])
-        try:
-            decided = desk().undo(item)
-        except HintedError as error:
-            ctx.panel.state.told = str(error)
-            return
+        decided = desk().undo(item)
         self._update(ctx, item, decided)
         ctx.panel.state.last = None
         ctx.panel.state.told = f"Taken back: {ctx.params['image']}"
         self._open(ctx, sample)
 
+    @telling
     def skip(self, ctx: Any) -> None:
         """Show the next image of the queue, without a decision."""
         ctx.panel.state.told = None
@@ -125,13 +148,8 @@ class Decide(foo.Panel):  # type: ignore[misc]
         seconds = time.time() - float(state.since)
         if seconds < DOUBLE_CLICK:
             return
-        try:
-            decided = desk().decide(
-                item, said, where=f"{ctx.dataset.name}/{sample}", note=note, seconds=round(seconds, 1)
-            )
-        except HintedError as error:
-            state.told = str(error)
-            return
+        where = f"{ctx.dataset.name}/{sample}"
+        decided = desk().decide(item, said, where=where, note=note, seconds=round(seconds, 1))
         self._update(ctx, item, decided)
         state.told = None
         state.last = {"item": item, "sample": sample, "image": card["image"], "said": decided.said}
@@ -164,17 +182,13 @@ class Decide(foo.Panel):  # type: ignore[misc]
     def _show(self, ctx: Any, sample: str) -> None:
         state = ctx.panel.state
         state.several, state.why = None, ""
-        card: Card | None = None
-        if sample:
-            try:
-                item, place = AppDataset(ctx.dataset).item_of(sample)
-                card = desk().card(item) if item else None
-                state.place = place
-            except HintedError as error:
-                state.told = str(error)
-        state.sample, state.since = sample, time.time()
-        state.item, state.card = (card.item_id, asdict(card)) if card else (None, None)
-        state.picture = f"/media?filepath={quote(card.picture)}" if card and card.picture else ""
+        state.sample, state.item, state.card, state.picture = sample, None, None, ""
+        item, place = AppDataset(ctx.dataset).item_of(sample) if sample else ("", None)
+        if not item:
+            return
+        card = desk().card(item)
+        state.since, state.place, state.item, state.card = time.time(), place, card.item_id, asdict(card)
+        state.picture = f"/media?filepath={quote(card.picture)}" if card.picture else ""
 
     def render(self, ctx: Any) -> Any:
         """Lay out the panel: buttons first, which stay where they are, then the picture, then what there is to read."""
@@ -182,7 +196,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
         if state.card:
             self._buttons(panel, state)
         else:
-            panel.md(f"### Nothing is left\n{NOTHING_LEFT if desk_or_none() else ''}", name="nothing")
+            panel.md(NOTHING_LEFT, name="nothing")
         if state.told:
             panel.md(f"⚠ {escaped(state.told)}", name="told")
         if state.last:
@@ -251,14 +265,6 @@ class Decide(foo.Panel):  # type: ignore[misc]
         again = panel.h_stack("again", gap=1, align_y="center")
         again.str("why", view=types.TextFieldView(placeholder="Why it should be seen again", space=8))
         again.btn("recheck", label="See again", on_click=self.recheck, params=params, variant="outlined", space=4)
-
-
-def desk_or_none() -> ReviewDesk | None:
-    """The desk, or None in an App that acbench did not start."""
-    try:
-        return desk()
-    except HintedError:
-        return None
 
 
 def _head(card: Mapping[str, Any]) -> str:
