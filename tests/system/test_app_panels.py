@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -102,3 +103,71 @@ def test_twenty_decisions_are_kept_once_also_when_the_app_is_killed(project: Pat
     }
     assert all(row["desk"].startswith("fiftyone:acbench-mvtec_ac-") and row["seconds"] > 0 for row in rows)
     assert len(shown.queue()) == waiting - 20  # the end of the App has brought it up to date
+
+
+def test_a_second_press_of_a_double_click_decides_nothing(project: Path, database: dict[str, str]) -> None:
+    with app_on(project, database, *ADA) as shown, open_app(shown) as tab:
+        decide = panel(tab)
+        image = image_in(decide)
+        decide.get_by_role("button", name=re.compile("^2 ")).dblclick()
+        settled(tab, image)
+        shown.wait_for_reviews(1)
+        next_image = image_in(decide)
+        decide.get_by_role("button", name="Unsure").click()
+        said = shown.wait_for_reviews(2)
+    assert next_image != image
+    assert [row["verdict"] for row in said].count("label") == 1 and len(said) == 2
+
+
+def test_undo_several_classes_and_another_look(project: Path, database: dict[str, str]) -> None:
+    with app_on(project, database, *ADA) as shown, open_app(shown) as tab:
+        decide = panel(tab)
+        image = image_in(decide)
+        decide.get_by_role("button", name="Several classes").click()
+        decide.get_by_role("button", name="Record").wait_for()
+        for number in (2, 3):
+            decide.get_by_role("button", name=re.compile(f"^{number} ")).click()
+            expect(decide.get_by_role("button", name=re.compile("^Record [a-z]"))).to_have_text(
+                re.compile(r"^Record \w+$" if number == 2 else r"^Record \w+ \+ \w+$")
+            )
+        decide.get_by_role("button", name=re.compile("^Record")).click()
+        (row,) = shown.wait_for_reviews(1)
+        assert row["labels"] == sorted(CLASSES[image.partition("/")[0]][1:3])
+        settled(tab, image)
+        decide.get_by_role("button", name="Undo").click()
+        back = shown.wait_for_reviews(2)[-1]
+        assert (back["verdict"], back["item_id"], back["desk"]) == ("withdrawn", row["item_id"], row["desk"])
+        expect(decide.get_by_text(f"Taken back: {image}")).to_be_visible()
+        decide.get_by_placeholder("Why it should be seen again").fill("a scratch?")
+        decide.get_by_role("button", name="See again").click()
+        again = shown.wait_for_reviews(3)[-1]
+        assert (again["verdict"], again["note"], again["item_id"]) == ("unsure", "a scratch?", row["item_id"])
+
+
+def test_the_benchmark_is_counted_and_its_views_are_a_press_away(project: Path, database: dict[str, str]) -> None:
+    with app_on(project, database, *ADA) as shown, open_app(shown) as tab:
+        decides(shown, tab, 2)
+        tab.locator("[data-cy=panel-tab-benchmark]").click()
+        counted = tab.locator("[data-cy=panel-content-benchmark]")
+        expect(counted.get_by_text("1 of 34 images")).to_be_visible()
+        expect(counted.get_by_text("Expected remaining error")).to_be_visible()
+        counted.get_by_role("button", name="Accepted unseen").click()
+        tab.get_by_text("To look at", exact=True).wait_for(state="detached")
+        counted.get_by_role("button", name="All images").click()
+        tab.get_by_text("34 samples", exact=True).wait_for()
+
+
+def test_without_a_reviewer_it_only_shows(project: Path, database: dict[str, str]) -> None:
+    with app_on(project, database) as shown, open_app(shown) as tab:
+        panel(tab).get_by_role("button", name=re.compile("^2 ")).click()
+        expect(panel(tab).get_by_text("nobody is named as reviewer")).to_be_visible()
+        assert shown.reviews() == []
+
+
+def test_a_server_that_dies_is_told(project: Path, database: dict[str, str]) -> None:
+    with app_on(project, database, *ADA) as shown:
+        for child in psutil.Process(shown.process).children(recursive=True):
+            child.kill()
+        psutil.Process(shown.process).wait(60)
+    said = (project / "app.log").read_text(encoding="utf-8")
+    assert "the server of the App has ended by itself; what it said is in" in said

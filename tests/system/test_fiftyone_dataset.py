@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -398,3 +399,45 @@ def test_a_project_that_was_moved_keeps_its_dataset_and_a_copy_has_its_own(datas
         assert name(copy) == (other, "")
     finally:
         fiftyone_app.find_dataset(own).data.delete()  # type: ignore[union-attr]
+
+
+def test_the_plugins_of_the_user_stay_in_the_app(fo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fiftyone.plugins as fop
+
+    from acbench.integrations.fiftyone.plugins import VARIABLE, plugins
+
+    mine = tmp_path / "own" / "deep" / "mine"
+    mine.mkdir(parents=True)
+    (mine / "fiftyone.yml").write_text("name: mine\n", encoding="utf-8")
+    monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path / "own"))
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with plugins() as folder:
+        assert os.environ[VARIABLE] == str(folder)
+        monkeypatch.setattr(fo.config, "plugins_dir", str(folder))
+        found = {plugin.name: plugin for plugin in fop.list_plugins(builtin=False)}
+        assert found.keys() == {"mine", "@acbench/review"}
+        assert found["@acbench/review"].has_js and found["@acbench/review"].js_bundle_server_path.endswith("/keys.js")
+    assert VARIABLE not in os.environ and mine.is_dir()
+
+
+def test_a_database_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    env = {
+        "HOME": str(tmp_path),
+        "FIFTYONE_DATABASE_DIR": str(tmp_path / "file/mongo"),
+        "FIFTYONE_DO_NOT_TRACK": "true",
+    }
+    done = python(
+        """
+from acbench.errors import AcbenchError
+from acbench.integrations.fiftyone.database import connect
+try:
+    connect()
+except AcbenchError as error:
+    print(error)
+""",
+        **env,
+    )
+    assert (
+        "cannot be written to" in done.out and "let FIFTYONE_DATABASE_DIR name a folder that you may write" in done.out
+    )

@@ -203,7 +203,7 @@ def _colour_scheme(fields: Sequence[str], samples: Sequence[AppSample]) -> fo.Co
         fields=[
             *({"path": name, "colorByAttribute": "label", "valueColors": shades} for name in fields),
             {"path": "mask", "fieldColor": ANOMALY_COLOUR, "maskTargetsColors": marked},
-            {"path": OUTLINE, "colorByAttribute": "label", "valueColors": boxed},
+            {"path": OUTLINE, "fieldColor": ANOMALY_COLOUR},
             *([{"path": BOXES, "colorByAttribute": "label", "valueColors": boxed}] if _boxed(samples) else []),
         ],
         default_mask_targets_colors=marked,

@@ -27,4 +27,5 @@ def around(mask: Mask | None) -> fo.Polylines | None:
     lines = fo.Segmentation(mask=wide).to_polylines(mask_targets={1: ANOMALY}, tolerance=1)
     for line in lines.polylines:
         line.closed, line.filled = True, False
+        line.label = None  # a word beside the line would hide what is within
     return lines

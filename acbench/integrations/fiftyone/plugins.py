@@ -18,14 +18,12 @@ def plugins() -> Iterator[Path]:
     """Have the processes that are started meanwhile find a folder of links: acbench's plugin, and the user's own."""
     import fiftyone as fo
 
-    before = os.environ.get(VARIABLE)
+    before, own = os.environ.get(VARIABLE), fo.config.plugins_dir
     with tempfile.TemporaryDirectory(prefix="acbench-plugins-") as folder:
         links = Path(folder)
-        own = Path(fo.config.plugins_dir or "")
-        if fo.config.plugins_dir and own.is_dir():
-            for entry in sorted(own.iterdir()):
-                (links / entry.name).symlink_to(entry.resolve())
-        (links / "acbench-review").symlink_to(PLUGIN)
+        (links / "acbench").symlink_to(PLUGIN)
+        if own and Path(own).is_dir():
+            (links / "own").symlink_to(Path(own).resolve())
         os.environ[VARIABLE] = folder
         try:
             yield links

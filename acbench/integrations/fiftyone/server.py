@@ -90,7 +90,10 @@ def _launch(dataset: AppDataset, port: int, browser: bool, log: IO[str]) -> fo.S
     try:
         with _printed_to(log):
             view, spaces = layout.opening(dataset.data)
-            return fo.launch_app(view=view, spaces=spaces, port=port, address=HOST, remote=not browser)
+            colours = dataset.data.app_config.color_scheme
+            return fo.launch_app(
+                view=view, spaces=spaces, color_scheme=colours, port=port, address=HOST, remote=not browser
+            )
     except ServiceException as error:
         raise AcbenchError(
             f"the App did not start: {error}", f"what its server said is in {log.name}; then run the same command again"

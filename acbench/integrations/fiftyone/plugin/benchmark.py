@@ -46,9 +46,9 @@ class Benchmark(foo.Panel):  # type: ignore[misc]
         """Lay out the panel."""
         panel, state = types.Object(), ctx.panel.state
         if state.told:
-            panel.md(f"⚠ {escaped(state.told)}", name="told")
+            panel.md(f"⚠ {escaped(state.told)}", name="told_text")
         lines = [f"- **{escaped(name)}**: {escaped(value)}" for name, value in state.facts or ()]
-        panel.md("\n".join(lines), name="facts")
+        panel.md("\n".join(lines), name="facts_text")
         panel.btn("count", label="Count anew", icon="refresh", on_click=self.count, variant="outlined")
         panel.md("**Views**", name="heading")
         views = panel.grid("views", orientation="2d", gap=1)

@@ -13,7 +13,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from acbench._util.markdown import escaped
-from acbench.errors import AcbenchError, HintedError
+from acbench.errors import AcbenchError, HintedError, ReviewError
 from acbench.integrations.fiftyone.dataset import AppDataset
 from acbench.review.app_desk import DOUBLE_CLICK, Decided, DeskAddress, ReviewDesk
 
@@ -118,7 +118,11 @@ class Decide(foo.Panel):  # type: ignore[misc]
     @telling
     def recheck(self, ctx: Any) -> None:
         """Ask for another look, with what was typed as the reason."""
-        self._decide(ctx, ["unsure"], note=str(ctx.panel.state.why or ""))
+        state = ctx.panel.state
+        why = str(state.get(f"again.{_field(state)}") or "").strip()
+        if not why:
+            raise ReviewError("nothing was recorded: say why it should be seen again", "then press See again")
+        self._decide(ctx, ["unsure"], note=why)
 
     @telling
     def undo(self, ctx: Any) -> None:
@@ -181,7 +185,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
 
     def _show(self, ctx: Any, sample: str) -> None:
         state = ctx.panel.state
-        state.several, state.why = None, ""
+        state.several, state.turn = None, (state.turn or 0) + 1
         state.sample, state.item, state.card, state.picture = sample, None, None, ""
         item, place = AppDataset(ctx.dataset).item_of(sample) if sample else ("", None)
         if not item:
@@ -198,7 +202,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
         else:
             panel.md(NOTHING_LEFT, name="nothing")
         if state.told:
-            panel.md(f"⚠ {escaped(state.told)}", name="told")
+            panel.md(f"⚠ {escaped(state.told)}", name="told_text")
         if state.last:
             row = panel.h_stack("before", align_y="center", gap=2)
             row.btn(
@@ -209,7 +213,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
                 variant="outlined",
                 params={key: state.last[key] for key in ("item", "sample", "image")},
             )
-            row.md(f"**{escaped(state.last['said'])}** {escaped(state.last['image'])}", name="last")
+            row.md(f"**{escaped(state.last['said'])}** {escaped(state.last['image'])}", name="last_text")
         if state.card:
             if state.picture:
                 panel.img("picture", width="100%", alt_text=PICTURE, point_on_hover=False)
@@ -263,8 +267,13 @@ class Decide(foo.Panel):  # type: ignore[misc]
                 "take_back", label="Take mine back", on_click=self.undo, params=taken, variant="outlined", **FLOWING
             )
         again = panel.h_stack("again", gap=1, align_y="center")
-        again.str("why", view=types.TextFieldView(placeholder="Why it should be seen again", space=8))
+        again.str(_field(state), view=types.TextFieldView(placeholder="Why it should be seen again", space=8))
         again.btn("recheck", label="See again", on_click=self.recheck, params=params, variant="outlined", space=4)
+
+
+def _field(state: Any) -> str:
+    """The name of the text field: another one for each image, so that it is empty at first."""
+    return f"why_{state.turn or 0}"
 
 
 def _head(card: Mapping[str, Any]) -> str:
