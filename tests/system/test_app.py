@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -180,6 +181,34 @@ def test_a_mark_on_all_in_sight_is_taken_for_a_slip(own: Shown) -> None:
     assert "--yes" in refused.err and own.reviews() == before
     everywhere("untag_samples")
     assert own.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy", "--json").facts["decided"] == 0
+
+
+def test_what_is_right_is_taken_and_what_is_not_is_named(own: Shown) -> None:
+    tag = """
+import fiftyone as fo
+data = fo.load_dataset(fo.list_datasets()[0])
+one, two, three = data.match({"category": "bottle", "split": "test"}).sort_by("image").limit(3).values("id")
+data.select(one).tag_labels("contamination", label_fields="label")
+data.select(two).tag_samples(["good", "contamination"])
+data.select(three).tag_samples("chipp")
+print(*data.select([one, two, three], ordered=True).values("image"))
+"""
+    one, two, three = python(tag, **own.env).out.split()
+    done = own.acbench("app", "mvtec_ac", "--collect", "--reviewer", "ada", status=3)
+    assert "1 decisions, 0 to be seen again" in done.out
+    assert f"not taken: {two}: contamination and good do not go together" in done.err
+    assert f"no word of acbench stays: {three}: chipp" in done.err
+    (review,) = own.reviews()
+    assert review["labels"] == ["contamination"] and review["item_id"] in {
+        row["item_id"] for row in map(json.loads, (own.project / "annotations/mvtec_ac/labels.jsonl").open())
+        if row["image"] == one
+    }  # fmt: skip
+    seen = python(
+        "import fiftyone as fo; d = fo.load_dataset(fo.list_datasets()[0]);"
+        " print(sorted(d.count_sample_tags()), sorted(d.count_label_tags()))",
+        **own.env,
+    )
+    assert seen.out == "['chipp', 'contamination', 'good'] []\n"
 
 
 def test_annotate_offers_no_classes_where_there_are_several_categories(own: Shown) -> None:

@@ -138,8 +138,9 @@ def test_undo_several_classes_and_another_look(project: Path, database: dict[str
         back = shown.wait_for_reviews(2)[-1]
         assert (back["verdict"], back["item_id"], back["desk"]) == ("withdrawn", row["item_id"], row["desk"])
         expect(decide.get_by_text(f"Taken back: {image}")).to_be_visible()
-        decide.get_by_placeholder("Why it should be seen again").fill("a scratch?")
         decide.get_by_role("button", name="See again").click()
+        decide.get_by_placeholder("Why it should be seen again").fill("a scratch?")
+        decide.get_by_role("button", name="Ask", exact=True).click()
         again = shown.wait_for_reviews(3)[-1]
         assert (again["verdict"], again["note"], again["item_id"]) == ("unsure", "a scratch?", row["item_id"])
 

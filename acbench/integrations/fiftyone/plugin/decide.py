@@ -115,13 +115,24 @@ class Decide(foo.Panel):  # type: ignore[misc]
         """The set of classes is decided."""
         self._decide(ctx, ctx.panel.state.several or [])
 
+    def start_asking(self, ctx: Any) -> None:
+        """Show a field for the reason why an image should be seen again.
+
+        It is not there from the start, since FiftyOne puts the cursor into it, and keys would end up there.
+        """
+        ctx.panel.state.asking = True
+
+    def stop_asking(self, ctx: Any) -> None:
+        """Take the field away."""
+        ctx.panel.state.asking = False
+
     @telling
     def recheck(self, ctx: Any) -> None:
         """Ask for another look, with what was typed as the reason."""
         state = ctx.panel.state
         why = str(state.get(f"again.{_field(state)}") or "").strip()
         if not why:
-            raise ReviewError("nothing was recorded: say why it should be seen again", "then press See again")
+            raise ReviewError("nothing was recorded: say why it should be seen again", "then press Ask")
         self._decide(ctx, ["unsure"], note=why)
 
     @telling
@@ -185,7 +196,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
 
     def _show(self, ctx: Any, sample: str) -> None:
         state = ctx.panel.state
-        state.several, state.turn = None, (state.turn or 0) + 1
+        state.several, state.asking, state.turn = None, False, (state.turn or 0) + 1
         state.sample, state.item, state.card, state.picture = sample, None, None, ""
         item, place = AppDataset(ctx.dataset).item_of(sample) if sample else ("", None)
         if not item:
@@ -266,9 +277,13 @@ class Decide(foo.Panel):  # type: ignore[misc]
             more.btn(
                 "take_back", label="Take mine back", on_click=self.undo, params=taken, variant="outlined", **FLOWING
             )
+        if not state.asking:
+            more.btn("ask", label="See again…", on_click=self.start_asking, variant="outlined", **FLOWING)
+            return
         again = panel.h_stack("again", gap=1, align_y="center")
-        again.str(_field(state), view=types.TextFieldView(placeholder="Why it should be seen again", space=8))
-        again.btn("recheck", label="See again", on_click=self.recheck, params=params, variant="outlined", space=4)
+        again.str(_field(state), view=types.TextFieldView(placeholder="Why it should be seen again", space=6))
+        again.btn("recheck", label="Ask", on_click=self.recheck, params=params, variant="contained", space=3)
+        again.btn("rather_not", label="Cancel", on_click=self.stop_asking, variant="outlined", space=3)
 
 
 def _field(state: Any) -> str:

@@ -26,14 +26,14 @@
     pressed.click();
   }, true);
 
-  // FiftyOne passes on what is typed only after a moment: a press of "See again" waits for it.
+  // FiftyOne passes on what is typed only after a moment: a press of "Ask" waits for it.
   const MOMENT = 1000;
   let typed = 0;
   window.addEventListener("input", () => { typed = Date.now(); }, true);
   window.addEventListener("click", (event) => {
     const button = event.target.closest?.("button");
     const rest = MOMENT - (Date.now() - typed);
-    if (rest <= 0 || button?.textContent.trim() !== "See again") return;
+    if (rest <= 0 || button?.textContent.trim() !== "Ask") return;
     event.preventDefault();
     event.stopImmediatePropagation();
     setTimeout(() => button.click(), rest);
