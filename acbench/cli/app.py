@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from acbench.cli.options import Command, benchmark_argument, json_option, named, opened, option, project_option
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, ProjectBusy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,10 +95,10 @@ def app(
     with opened(project, benchmark) as run:
         shown = workflow.show(run, systems)
         log, before = run.files.workspace / "app.log", workflow.reviews_mark(run)
+        desk = workflow.desk_address(run, shown, reviewer or "")
     _print_shown(shown, benchmark, as_json)
     if only_update:
         return 0
-    desk = workflow.desk_address(shown, project, benchmark, reviewer or "")
     with server.running_app(shown.dataset, port, browser=not remote, desk=desk, log=log) as session:
         click.echo(f"App: http://127.0.0.1:{port}   (Ctrl-C ends it)", err=True)
         if remote:
@@ -108,11 +108,14 @@ def app(
         ended = server.wait(session)
     if not ended:
         Screen().note(f"the server of the App has ended by itself; what it said is in {_here(log)}")
-    with opened(project, benchmark) as run:
-        if workflow.reviews_mark(run) != before:
-            report = workflow.bring_home(run)
-            click.echo(f"{report.queue.waiting:,} images wait for people → {_here(run.files.queue)}", err=as_json)
-    if shown.dataset.marks():
+    try:
+        with opened(project, benchmark) as run:
+            if workflow.reviews_mark(run) != before:
+                report = workflow.bring_home(run)
+                click.echo(f"{report.queue.waiting:,} images wait for people → {_here(run.files.queue)}", err=as_json)
+    except ProjectBusy as error:
+        Screen().note(f"{error.message}: labels and queue follow with acbench relabel {named(benchmark)}")
+    if workflow.marked(shown):
         again = f"acbench app {named(benchmark)} --collect --reviewer {shlex.quote(reviewer or 'YOUR_NAME')}"
         click.echo(f"Next, to take in what was marked with tags: {again}", err=as_json)
     return 0
@@ -120,10 +123,10 @@ def app(
 
 def _reviewer(given: str | None) -> str:
     """In whose name decisions are recorded: as it was given, or asked for on a screen; empty for nobody's."""
-    if given is None and sys.stdin.isatty():
-        given = click.prompt("Who decides? Your name, or Enter to look only", default="", show_default=False, err=True)
     from acbench.review.decisions import DecisionError, reviewer_name
 
+    if given is None and sys.stdin.isatty():
+        given = click.prompt("Who decides? Your name, or Enter to look only", default="", show_default=False, err=True)
     name = (given or "").strip()
     if name:
         try:

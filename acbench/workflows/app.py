@@ -96,12 +96,12 @@ def collect(run: Run, reviewer: str, systems: Sequence[str], *, sure: bool) -> C
     )
 
 
-def desk_address(shown: Shown, project: Path, benchmark: str, reviewer: str) -> DeskAddress:
-    """Where the panels of the App find who decides about what."""
+def desk_address(run: Run, shown: Shown, reviewer: str) -> DeskAddress:
+    """Where the panels of the App find who decides about what. Their process runs in another folder."""
     return DeskAddress(
         maker=MAKER,
-        project=str(project.resolve()),
-        benchmark=benchmark,
+        project=str(run.files.project.folder),
+        benchmark=str(Path(run.schema.file).resolve()) if run.schema.file else run.schema.benchmark,
         reviewer=reviewer,
         dataset=shown.dataset.data.name,
     )
@@ -110,6 +110,12 @@ def desk_address(shown: Shown, project: Path, benchmark: str, reviewer: str) -> 
 def bring_home(run: Run) -> RelabelReport:
     """Make labels and queue of what was decided in the App: what `relabel` does."""
     return relabel(run)[0]
+
+
+def marked(shown: Shown) -> int:
+    """How many images hold marks that nobody has collected. Raises AcbenchError if the database has gone."""
+    with database_errors():
+        return len(shown.dataset.marks())
 
 
 def reviews_mark(run: Run) -> str:

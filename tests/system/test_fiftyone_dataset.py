@@ -379,7 +379,7 @@ def test_what_is_marked_has_a_line_around_it(dataset: AppDataset) -> None:
     assert line.closed and not line.filled
     xs, ys = zip(*line.points[0], strict=True)
     assert min(xs) < 20 / 48 < max(xs) and min(ys) < 10 / 48 < max(ys)
-    assert max(xs) - min(xs) < 6 / 48
+    assert max(xs) - min(xs) < 7 / 48 and max(ys) - min(ys) < 7 / 48
 
 
 def test_a_project_that_was_moved_keeps_its_dataset_and_a_copy_has_its_own(dataset: AppDataset, tmp_path: Path) -> None:
