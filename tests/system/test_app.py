@@ -76,7 +76,7 @@ def browser(opened: Shown) -> Iterator[Page]:
 
 @pytest.fixture
 def own_browser(own_app: Shown) -> Iterator[Page]:
-    with open_app(own_app) as tab:
+    with open_app(own_app, width=2400) as tab:  # so that all actions stand above the grid, beside the panels
         all_images(tab)
         yield tab
 
