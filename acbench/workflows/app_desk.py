@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -161,7 +162,9 @@ class Desk:
 
 def _entered(stack: ExitStack, project: Path, benchmark: str, reviewer: str) -> Run:
     until = time.monotonic() + PATIENCE
-    options = Options(asks=False, command=("app", benchmark, *(("--reviewer", reviewer) if reviewer else ())))
+    options = Options(
+        asks=False, command=shlex.join(["acbench", "app", benchmark, *(["--reviewer", reviewer] if reviewer else [])])
+    )
     while True:
         try:
             return stack.enter_context(open_run(project, benchmark, console=_Quiet(), options=options))
