@@ -42,6 +42,10 @@ class StorageError(AcbenchError):
     """A file of acbench is damaged, or of another kind than expected."""
 
 
+class ProjectBusy(AcbenchError):
+    """Another command works on the project: it can be tried again once that has ended."""
+
+
 class TableError(AcbenchError):
     """A table from people cannot be read; nothing of it was taken."""
 

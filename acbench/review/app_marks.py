@@ -1,9 +1,9 @@
-"""Turns what people mark in the FiftyOne App into reviews: tags on an image, or another class in its label.
+"""Turns what people mark in the FiftyOne App into reviews: tags on an image or its labels, another class in a label.
 
 A tag that names a class of the image's category decides its label; several such tags decide a set. `good`, `bad_image`,
 `bad_mask` and `unsure` decide as in the queue. `recheck`, or `recheck: why`, asks for another look: until somebody
 decides it, the image comes first in the queue. `undo` takes back what the reviewer decided about the image in the App.
-Other tags are left alone.
+Other tags are left alone, and named with their image. What cannot be taken holds back nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from acbench.review.decisions import (
     classes_named,
     clean_note,
     decide,
-    refusal,
     reviewer_name,
     verdict_named,
 )
@@ -57,38 +56,37 @@ class CollectResult:
     counts: CollectCounts = field(default_factory=CollectCounts)
     taken: list[AppMark] = field(default_factory=list)
     """The marks that said something, with only those tags that did."""
-    other_tags: set[str] = field(default_factory=set)
-    """Tags that are neither a class of their image nor a word of acbench."""
+    other_tags: list[tuple[str, str]] = field(default_factory=list)
+    """(image, tag) of each tag that is neither a class of its image nor a word of acbench."""
+    problems: list[str] = field(default_factory=list)
+    """The image of each mark that was not taken, and why."""
 
 
 def collect(
     marks: Iterable[AppMark], log: ReviewLog, *, reviewer: str, when: str, shown: Mapping[str, tuple[str, ...]]
 ) -> CollectResult:
-    """Add the marks of one reviewer to the log: all of them, or none.
+    """Add the marks of one reviewer to the log. Those that cannot be taken are listed, and the others are taken.
 
-    `when`: UTC, ISO 8601. `shown`: item_id → proposers whose answers were in sight. Raises ReviewError with the marks
-    that cannot be taken.
+    `when`: UTC, ISO 8601. `shown`: item_id → proposers whose answers were in sight. Raises ReviewError for a name that
+    is none.
     """
     try:
         collector = _Collector(log, reviewer_name(reviewer), when, shown)
     except DecisionError as error:
         raise ReviewError(str(error), "give --reviewer NAME") from None
     result = CollectResult()
-    said: list[list[Statement]] = []
-    problems: list[str] = []
     for mark in sorted(marks, key=lambda mark: mark.item_id):
         item = log.items.get(mark.item_id)
         if item is None:
-            problems.append(f"{mark.item_id}: there is no such image in this benchmark any more")
+            result.problems.append(f"{mark.item_id}: there is no such image in this benchmark any more")
             continue
         try:
-            said.append(collector.read(mark, item, result))
+            statements = collector.read(mark, item, result)
         except DecisionError as error:
-            problems.append(f"{item.image}: {error}")
-    if problems:
-        raise refusal(f"{len(problems)} marks", problems, "mend them in the App, then collect again")
-    for statements in filter(None, said):
-        log.add(*statements)
+            result.problems.append(f"{item.image}: {error}")
+            continue
+        if statements:
+            log.add(*statements)
     return result
 
 
@@ -125,7 +123,7 @@ class _Collector:
         """What one mark says: nothing if it decides nothing, or nothing new. Raises DecisionError."""
         category = self.log.category(item)
         own_tags = tuple(tag for tag in mark.tags if _is_own(tag, category))
-        result.other_tags |= set(mark.tags) - set(own_tags)
+        result.other_tags += [(item.image, tag) for tag in mark.tags if tag not in own_tags]
         if not own_tags and mark.new_label is None:
             return []
         mark = replace(mark, tags=own_tags)
@@ -154,13 +152,18 @@ class _Collector:
         """Where the decision counts: at the sample; to take back, wherever in the App a decision still stands."""
         if decision.verdict != "withdrawn":
             return [f"{DESK}:{mark.sample}"]
-        by_desk: defaultdict[str, list[Review]] = defaultdict(list)
-        for review in self.log.of_reviewer(mark.item_id, self.reviewer):
-            if review.desk.startswith(DESK):
-                by_desk[review.desk].append(review)
-        if not by_desk:
-            raise DecisionError("unknown", f"{self.reviewer} has decided nothing about it in the App")
-        return sorted(desk for desk, history in by_desk.items() if current_reviews(history))
+        return standing_desks(self.log, mark.item_id, self.reviewer)
+
+
+def standing_desks(log: ReviewLog, item_id: str, reviewer: str) -> list[str]:
+    """Where in the App decisions of a reviewer about an image still stand. Raises DecisionError if it was never any."""
+    by_desk: defaultdict[str, list[Review]] = defaultdict(list)
+    for review in log.of_reviewer(item_id, reviewer):
+        if review.desk.startswith(DESK):
+            by_desk[review.desk].append(review)
+    if not by_desk:
+        raise DecisionError("unknown", f"{reviewer} has decided nothing about it in the App")
+    return sorted(desk for desk, history in by_desk.items() if current_reviews(history))
 
 
 def _count(counts: CollectCounts, mark: AppMark, decision: Decision) -> None:

@@ -36,6 +36,7 @@ FIELDS: Mapping[str, tuple[str, FieldKind]] = {
     "split": ("Image", "text"),
     "image": ("Image", "text"),
     "problem": ("Image", "text"),
+    "evidence": ("Image", "text"),
     "item_id": ("acbench", "text"),
     "given": ("acbench", "text"),
     "content": ("acbench", "text"),
@@ -45,8 +46,9 @@ FIELDS: Mapping[str, tuple[str, FieldKind]] = {
 `changed`: the label is not what the dataset's own label maps to. `queue`: place in the queue, from 1. `margin`: lead of
 the best class over the second, for the least sure witness. `kinds`: number of classes in the label, 0 for a normal
 image. `same_as`: another image with the same bytes. `given`: the label as written, to notice when somebody puts another
-one in its place. `content`: a hash of the sample. A sample also has a field `proposal_NAME` for each proposer and
-`prediction_NAME` for each scored system.
+one in its place.
+`evidence`: path of the evidence picture. `content`: a hash of the sample. A sample also has a field `proposal_NAME` for
+each proposer and `prediction_NAME` for each scored system.
 """
 
 

@@ -35,6 +35,8 @@ class SampleBuilder:
     predictions: Mapping[str, Sequence[Prediction]]
     """Scored system → its answers."""
     schema: Schema
+    evidence: Path | None = None
+    """Folder of the evidence pictures of the queue."""
     copies: Mapping[str, Path] = field(default_factory=dict)
     """Path of an image or mask → the copy of it that is shown instead."""
 
@@ -95,8 +97,9 @@ class SampleBuilder:
             "category": item.category,
             "split": item.split,
             "problem": item.problem or None,
-            **_label_fields(item, self.labels[key], reviews, self.schema.category(item.category)),
-            **_queue_fields(self._places.get(key), self._queue.get(key)),
+            "evidence": str(self.evidence / f"{key}.jpg") if self.evidence and key in self._queue else None,
+            **label_fields(item, self.labels[key], reviews, self.schema.category(item.category)),
+            **queue_fields(self._places.get(key), self._queue.get(key)),
             **{self._proposal_fields[answer.proposer]: _proposal(answer) for answer in proposals},
             **{
                 f"prediction_{_field_name(system)}": _prediction(answers[key])
@@ -129,9 +132,10 @@ def _later(groups: Mapping[str, list[Item]]) -> Iterator[tuple[str, str]]:
         yield from ((item.item_id, first.image) for item in others)
 
 
-def _label_fields(
+def label_fields(
     item: Item, label: Label, reviews: Sequence[Review], category: Category | None
 ) -> dict[str, FieldValue]:
+    """The fields of a sample that tell of its label and of what people said."""
     labels = JOIN.join(label.labels)
     mapped = category.map(item.source_labels, item.image).labels if category else ()
     return {
@@ -145,12 +149,12 @@ def _label_fields(
         "source": AppLabel(label=", ".join(item.source_labels)) if item.source_labels else None,
         "changed": bool(label.labels and item.source_labels and label.labels != mapped),
         "reviews": tuple(
-            map(_review, sorted(reviews, key=lambda review: (review.when, review.reviewer, review.round)))
+            map(review_line, sorted(reviews, key=lambda review: (review.when, review.reviewer, review.round)))
         ),
     }
 
 
-def _queue_fields(place: RankedItem | None, queue: int | None) -> dict[str, FieldValue]:
+def queue_fields(place: RankedItem | None, queue: int | None) -> dict[str, FieldValue]:
     return {
         "queue": queue,
         "why": place.why if place else None,
@@ -159,7 +163,8 @@ def _queue_fields(place: RankedItem | None, queue: int | None) -> dict[str, Fiel
     }
 
 
-def _review(review: Review) -> str:
+def review_line(review: Review) -> str:
+    """What one person decided, on one line."""
     decision = JOIN.join(review.labels) if review.verdict == "label" else review.verdict
     return f"{review.reviewer}: {decision}" + (f" ({review.note})" if review.note else "")
 

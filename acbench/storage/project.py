@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, ProjectBusy
 from acbench.storage.digests import digest
 from acbench.storage.shard import Shard
 
@@ -63,13 +63,13 @@ class Project:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the project alone. Raises AcbenchError, naming the process, if another command or a shard holds it."""
+        """Hold the project alone. Raises ProjectBusy, naming the process, if another command or a shard holds it."""
         with _locked(self.workspace / "lock", f"another acbench is at work in {self.folder}"):
             yield
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Hold the project together with other shards. Raises AcbenchError if a command holds it alone."""
+        """Hold the project together with other shards. Raises ProjectBusy if a command holds it alone."""
         with _locked(self.workspace / "lock", f"another acbench is at work in {self.folder}", fcntl.LOCK_SH):
             yield
 
@@ -263,7 +263,7 @@ def _locked(lock: Path, refusal: str, mode: int = fcntl.LOCK_EX) -> Iterator[Non
             file.seek(0)
             process = file.read(20).strip()  # only a process that holds the lock alone writes its id
             name = f" (process {process})" if process else ""
-            raise AcbenchError(f"{refusal}{name}", "wait for it to end, or give another --project") from None
+            raise ProjectBusy(f"{refusal}{name}", "wait for it to end, or give another --project") from None
         except OSError as error:
             raise AcbenchError(
                 f"{lock.parent} lies on a file system that knows no locks: {error.strerror}",

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from acbench.data.ingest import Dataset
+from acbench.data.regions import Mask
 from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone.database import database_errors
 from acbench.integrations.fiftyone.dataset import (
     AppContents,
     AppDataset,
     Updated,
-    dataset_name,
+    dataset_of,
     find_dataset,
     open_dataset,
 )
 from acbench.predictors.proposers import neighbours
-from acbench.records import GOOD, Prediction
+from acbench.records import Item, Prediction
+from acbench.review.app_desk import DeskAddress
 from acbench.review.app_marks import CollectCounts
 from acbench.review.app_records import FORMAT, AppSample
 from acbench.review.app_samples import SampleBuilder
+from acbench.review.decisions import choices
 from acbench.storage import tables
 from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
 from acbench.storage.roots import parse_root
 from acbench.storage.urls import Url
 from acbench.workflows.app_copies import copies
+from acbench.workflows.app_desk import MAKER
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import proposer_setup
 from acbench.workflows.queue import Queue, rank, write_queue
 from acbench.workflows.relabel import relabel
 from acbench.workflows.reviews import collect_marks
 from acbench.workflows.run import Run
+from acbench.workflows.summary import RelabelReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +58,16 @@ class Collected:
     counts: CollectCounts
     waiting: int
     """Images that wait for people now."""
-    other_tags: Sequence[str]
-    """Tags that are no class of their image and no word of acbench; they stay."""
+    other_tags: Sequence[tuple[str, str]]
+    """(image, tag) of each tag that is no class of its image and no word of acbench; it stays."""
+    problems: Sequence[str]
+    """The image of each mark that was not taken, and why; it stays."""
 
 
 def show(run: Run, systems: Sequence[str]) -> Shown:
     """Bring the benchmark's dataset up to date; `systems` are scored systems that it shows too. Raises AcbenchError."""
     refuse_remote(run)
-    dataset = open_dataset(dataset_name(run.files.benchmark, run.files.project.folder))
+    dataset = open_dataset(_name(run))
     with database_errors():
         updated = _update(run, rank(run, label(run, prepare(run))), dataset, systems)
     return Shown(dataset=dataset, updated=updated)
@@ -68,7 +78,7 @@ def collect(run: Run, reviewer: str, systems: Sequence[str], *, sure: bool) -> C
 
     What looks like a slip is refused, unless somebody is `sure`. Raises AcbenchError.
     """
-    dataset = find_dataset(dataset_name(run.files.benchmark, run.files.project.folder))
+    dataset = find_dataset(_name(run))
     if dataset is None:
         raise AcbenchError("this benchmark was never opened in the App", f"acbench app {run.schema.argument}")
     refuse_remote(run)
@@ -78,7 +88,47 @@ def collect(run: Run, reviewer: str, systems: Sequence[str], *, sure: bool) -> C
         _, queue = relabel(run, proposed)  # so that status and report tell of it
         dataset.remove_marks(result.taken)
         _update(run, queue, dataset, systems)
-    return Collected(counts=result.counts, waiting=len(queue.waiting), other_tags=sorted(result.other_tags))
+    return Collected(
+        counts=result.counts,
+        waiting=len(queue.waiting),
+        other_tags=sorted(result.other_tags),
+        problems=result.problems,
+    )
+
+
+def desk_address(run: Run, shown: Shown, reviewer: str) -> DeskAddress:
+    """Where the panels of the App find who decides about what. Their process runs in another folder."""
+    return DeskAddress(
+        maker=MAKER,
+        project=str(run.files.project.folder),
+        benchmark=str(Path(run.schema.file).resolve()) if run.schema.file else run.schema.benchmark,
+        reviewer=reviewer,
+        dataset=shown.dataset.data.name,
+    )
+
+
+def bring_home(run: Run) -> RelabelReport:
+    """Make labels and queue of what was decided in the App: what `relabel` does."""
+    return relabel(run)[0]
+
+
+def marked(shown: Shown) -> int:
+    """How many images hold marks that nobody has collected. Raises AcbenchError if the database has gone."""
+    with database_errors():
+        return len(shown.dataset.marks())
+
+
+def reviews_mark(run: Run) -> str:
+    """Changes when somebody decides something."""
+    return sha256_file(run.files.reviews) if run.files.reviews.exists() else ""
+
+
+def _name(run: Run) -> str:
+    """The dataset of the benchmark in the App, also after its project was moved."""
+    name, told = dataset_of(run.files.benchmark, run.files.project.folder, run.files.workspace / "app.json")
+    if told:
+        run.console.note(told)
+    return name
 
 
 def refuse_remote(run: Run) -> None:
@@ -104,15 +154,20 @@ def _update(run: Run, queue: Queue, dataset: AppDataset, systems: Sequence[str])
     with run.console.stage("update the App") as progress:
         contents = AppContents(
             samples=_samples(run, queue, systems),
+            outlined=partial(_marked, source),
             key=key,
-            classes=[
-                GOOD,
-                *sorted({name for category in run.schema.categories.values() for name in category.class_ids}),
-            ],
+            classes=_classes(run, source.items),
             vectors=neighbours.build(proposer_setup(run, source)).kept_vectors(source.items),
             model=run.models.embedder.name,
         )
         return dataset.update(contents, progress)
+
+
+def _classes(run: Run, items: Sequence[Item]) -> Sequence[str]:
+    """What Annotate offers: the classes of the category, if all images are of one. It knows no list for each."""
+    shown = {item.category for item in items}
+    category = run.schema.category(shown.pop()) if len(shown) == 1 else None
+    return choices(category) if category else []
 
 
 def _key(run: Run, queue: Queue, systems: Sequence[str]) -> str:
@@ -139,9 +194,18 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
         waiting=queue.waiting,
         predictions={name: tables.read(_predictions(run.files, name), Prediction) for name in sorted(set(systems))},
         schema=run.schema,
+        evidence=run.files.evidence,
         copies=copies(proposed.dataset.items, proposed.dataset.images, root, run.files.workspace / "app"),
     )
     return builder.samples()
+
+
+def _marked(dataset: Dataset, item_id: str) -> Mask | None:
+    """What is marked on an image, bool[H, W]; None where that cannot be told."""
+    item = dataset.by_id[item_id]
+    with suppress(AcbenchError):
+        return dataset.images.marked(item, (item.width, item.height))
+    return None
 
 
 def _predictions(files: BenchmarkFiles, system: str) -> Path:

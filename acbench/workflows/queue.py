@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from acbench.records import PEOPLE, one_defect
 from acbench.review import csv_queue, former, rechecks
@@ -22,8 +23,11 @@ from acbench.storage.kept_table import KeptTable
 from acbench.storage.typed_json import read_file, to_json
 from acbench.workflows.label import Labelled
 from acbench.workflows.plan_report import PlanReport, PlanState, plan_report
-from acbench.workflows.propose import VERSION, proposer_setup
+from acbench.workflows.propose import VERSION, Proposed, proposer_setup
 from acbench.workflows.run import Run
+
+if TYPE_CHECKING:
+    from acbench.review.queue_pictures import References
 
 ERROR = 0.01
 """Share of the accepted labels that may be wrong, unless a plan says otherwise."""
@@ -241,17 +245,28 @@ def _draw(run: Run, queue: Queue) -> None:
     from acbench.review import queue_pictures  # needs scipy, which a run with nothing to draw does without
 
     proposed = queue.labelled.proposed
-    images = proposed.dataset.images
     references = queue_pictures.References(proposed.dataset.items)
-    normal_image = references.image(images)
-
-    def wanted() -> Iterator[Wanted]:
-        for row in queue.waiting:
-            item = proposed.dataset.by_id[row.item_id]
-            proposals = proposed.by_item.get(item.item_id, ())
-            picture = queue_pictures.EvidencePicture(item, references.beside(item), proposals, row)
-            key = digest(VERSION, picture.inputs(), *images.key)
-            yield Wanted(run.files.evidence / f"{item.item_id}.jpg", key, partial(picture.write, images, normal_image))
-
     with run.console.stage("draw evidence") as progress:
-        run.build.ensure_all(wanted(), len(queue.waiting), progress)
+        run.build.ensure_all(_pictures(proposed, queue.waiting, references), len(queue.waiting), progress)
+
+
+def draw_evidence(run: Run, proposed: Proposed, row: RankedItem, references: References) -> Path:
+    """The evidence picture of one image, drawn unless it is there."""
+    (picture,) = _pictures(proposed, [row], references)
+    run.build.ensure(picture.path, picture.key, picture.write)
+    return picture.path
+
+
+def _pictures(proposed: Proposed, rows: Iterable[RankedItem], references: References) -> Iterator[Wanted]:
+    """The evidence pictures of some images, as files that are wanted."""
+    from acbench.review import queue_pictures
+
+    images = proposed.dataset.images
+    normal_image = references.image(images)
+    for row in rows:
+        item = proposed.dataset.by_id[row.item_id]
+        proposals = proposed.by_item.get(item.item_id, ())
+        picture = queue_pictures.EvidencePicture(item, references.beside(item), proposals, row)
+        key = digest(VERSION, picture.inputs(), *images.key)
+        path = proposed.files.evidence / f"{item.item_id}.jpg"
+        yield Wanted(path, key, partial(picture.write, images, normal_image))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from acbench.data.ingest import Dataset
+from acbench.records import Proposal
 from acbench.review import app_marks, csv_queue
 from acbench.review.app_marks import CollectResult
 from acbench.review.app_records import AppMark
@@ -53,9 +54,11 @@ def keep_added(run: Run, log: ReviewLog) -> None:
         write_reviews(run, log.reviews)
 
 
+def shown_proposers(proposals: Iterable[Proposal]) -> tuple[str, ...]:
+    """The proposers whose answers a reviewer of the queue sees, of those that were asked about an image."""
+    return tuple(sorted(proposal.proposer for proposal in proposals if proposal.status == "ok"))
+
+
 def _shown(proposed: Proposed) -> dict[str, tuple[str, ...]]:
     """item_id → the proposers whose answers a reviewer of the queue sees."""
-    return {
-        item_id: tuple(sorted(proposal.proposer for proposal in proposals if proposal.status == "ok"))
-        for item_id, proposals in proposed.by_item.items()
-    }
+    return {item_id: shown_proposers(proposals) for item_id, proposals in proposed.by_item.items()}

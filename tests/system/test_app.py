@@ -2,89 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from pymongo import MongoClient
 
 from acbench.testing import toy_mvtec_ad
-from tests.support.browser import chromium, open_page
-from tests.support.commands import Done, acbench, command, environment, python
-from tests.support.mongo import mongod, program, variables, wait_for
+from tests.support.browser import chromium
+from tests.support.commands import acbench, python
+from tests.support.fiftyone_app import Shown, app_on, open_app
+from tests.support.mongo import mongod, program, variables
 from tests.support.ports import free_port
 
-WAIT = 60_000
-"""Milliseconds for the browser; a busy machine is slow."""
-START = 240
-"""Seconds for a command."""
 IMAGES = 34
 """Of 2 categories: 3 to train on, 2 good ones, and 2 classes of 6."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A benchmark that is shown in the App, with a database of its own."""
-
-    project: Path
-    env: dict[str, str]
-    url: str = ""
-    """Of the App; empty if it does not run."""
-
-    def acbench(self, *arguments: object, status: int = 0) -> Done:
-        """Run a command on the same project and database."""
-        return acbench(self.project, *arguments, status=status, **self.env)
-
-    def reviews(self) -> list[dict[str, Any]]:
-        lines = (self.project / "annotations/mvtec_ac/reviews.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
-
-    def queue(self) -> list[dict[str, str]]:
-        with (self.project / ".acbench/mvtec_ac/queue.csv").open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
-
-    def wait_for_sample(self, condition: dict[str, Any]) -> None:
-        """Until a sample in the database fulfils it: the App tells of no end of its requests."""
-        client: MongoClient[Any] = MongoClient(self.env["FIFTYONE_DATABASE_URI"])
-        with client:
-            database = client[self.env["FIFTYONE_DATABASE_NAME"]]
-            names = [name for name in database.list_collection_names() if name.startswith("samples.")]
-            until = time.monotonic() + START
-            while not any(database[name].count_documents(condition) for name in names):
-                assert time.monotonic() < until, f"no sample is {condition}"
-                time.sleep(0.05)
-
-
-@contextmanager
-def app_on(project: Path, env: dict[str, str]) -> Iterator[Shown]:
-    """The App at work."""
-    port = free_port()
-    log = project / "app.log"
-    with log.open("wb") as out:
-        opening = command(project, "app", "mvtec_ac", "--remote", "--port", port)
-        app = subprocess.Popen(opening, env=environment(**env), stdout=out, stderr=out)
-    try:
-        wait_for(port, START)
-        yield Shown(project, env, f"http://127.0.0.1:{port}")
-    finally:
-        app.send_signal(signal.SIGTERM)
-        app.wait(60)
-        assert app.returncode == 0, log.read_text(encoding="utf-8")
-        with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
-            pass  # the server has ended with its client
 
 
 @pytest.fixture(scope="module")
@@ -131,26 +67,17 @@ def own_app(own: Shown) -> Iterator[Shown]:
         yield shown
 
 
-@contextmanager
-def open_app(shown: Shown) -> Iterator[Page]:
-    """The App's page, loaded."""
-    with open_page(width=1600, height=1000) as tab:
-        tab.set_default_timeout(WAIT)
-        tab.goto(shown.url)
-        tab.wait_for_selector("[data-cy=looker] canvas[canvas-loaded=true]")
-        tab.locator(".MuiPopover-root").get_by_text("Dismiss").click()  # of an advertisement
-        yield tab
-
-
 @pytest.fixture
 def browser(opened: Shown) -> Iterator[Page]:
     with open_app(opened) as tab:
+        all_images(tab)
         yield tab
 
 
 @pytest.fixture
 def own_browser(own_app: Shown) -> Iterator[Page]:
-    with open_app(own_app) as tab:
+    with open_app(own_app, width=2400) as tab:  # so that all actions stand above the grid, beside the panels
+        all_images(tab)
         yield tab
 
 
@@ -167,6 +94,14 @@ def choose_view(tab: Page, slug: str) -> None:
 def clear_view(tab: Page) -> None:
     """The server remembers a view for the next page."""
     tab.locator("[data-cy=saved-views-btn-selection-clear]").click()
+    samples(tab, IMAGES)
+
+
+def all_images(tab: Page) -> None:
+    """Leave the queue, which the App opens on at first."""
+    tab.get_by_text(re.compile(r"^\d+ samples?$")).first.wait_for()
+    if tab.locator("[data-cy=saved-views-btn-selection-clear]").is_visible():
+        clear_view(tab)
     samples(tab, IMAGES)
 
 
@@ -248,15 +183,52 @@ def test_a_mark_on_all_in_sight_is_taken_for_a_slip(own: Shown) -> None:
     assert own.acbench("app", "mvtec_ac", "--collect", "--reviewer", "cy", "--json").facts["decided"] == 0
 
 
-def test_a_class_given_under_annotate_decides(own_app: Shown, own_browser: Page) -> None:
+def test_what_is_right_is_taken_and_what_is_not_is_named(own: Shown) -> None:
+    tag = """
+import fiftyone as fo
+data = fo.load_dataset(fo.list_datasets()[0])
+one, two, three = data.match({"category": "bottle", "split": "test"}).sort_by("image").limit(3).values("id")
+data.select(one).tag_labels("contamination", label_fields="label")
+data.select(two).tag_samples(["good", "contamination"])
+data.select(three).tag_samples("chipp")
+print(*data.select([one, two, three], ordered=True).values("image"))
+"""
+    one, two, three = python(tag, **own.env).out.split()
+    done = own.acbench("app", "mvtec_ac", "--collect", "--reviewer", "ada", status=3)
+    assert "1 decisions, 0 to be seen again" in done.out
+    assert f"not taken: {two}: contamination and good do not go together" in done.err
+    assert f"no word of acbench stays: {three}: chipp" in done.err
+    (review,) = own.reviews()
+    assert review["labels"] == ["contamination"] and review["item_id"] in {
+        row["item_id"] for row in map(json.loads, (own.project / "annotations/mvtec_ac/labels.jsonl").open())
+        if row["image"] == one
+    }  # fmt: skip
+    seen = python(
+        "import fiftyone as fo; d = fo.load_dataset(fo.list_datasets()[0]);"
+        " print(sorted(d.count_sample_tags()), sorted(d.count_label_tags()))",
+        **own.env,
+    )
+    assert seen.out == "['chipp', 'contamination', 'good'] []\n"
+
+
+def test_annotate_offers_no_classes_where_there_are_several_categories(own: Shown) -> None:
+    seen = python("import fiftyone as fo; print(fo.load_dataset(fo.list_datasets()[0]).label_schemas)", **own.env)
+    assert seen.out == "{}\n"
+
+
+def test_a_class_given_under_annotate_decides(own: Shown) -> None:
     before, after = "broken_large", "contamination"
-    sample = own_browser.locator("[data-cy=looker]").filter(has=own_browser.locator(f"[title='label: {before}']")).first
-    sample.click()
-    own_browser.get_by_text("Annotate", exact=True).click()
-    own_browser.get_by_text(before, exact=True).last.click()
-    own_browser.locator("input[role=combobox]").last.click()
-    own_browser.get_by_role("option", name=after, exact=True).click()
-    own_app.wait_for_sample({"given": before, "label.label": after})
+    own.acbench("relabel", "mvtec_ac", "--category", "bottle")
+    with app_on(own.project, own.env) as own_app, open_app(own_app) as tab:
+        tab.locator("[data-cy=saved-views-btn-selection-clear]").click()
+        tab.locator("[data-cy=looker]").filter(has=tab.locator(f"[title='label: {before}']")).first.click()
+        tab.get_by_text("Annotate", exact=True).click()
+        tab.locator("#modal").get_by_text(before, exact=True).last.click()
+        tab.locator("input[role=combobox]").last.click()
+        tab.get_by_role("option", name="good", exact=True).wait_for()
+        assert tab.get_by_role("option", name="scratch_head", exact=True).count() == 0  # a class of the other category
+        tab.get_by_role("option", name=after, exact=True).click()
+        own_app.wait_for_sample({"given": before, "label.label": after})
 
     assert own_app.acbench("app", "mvtec_ac", "--collect", "--reviewer", "bob", "--json").facts["decided"] == 1
     (review,) = own_app.reviews()

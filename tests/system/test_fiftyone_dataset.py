@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -315,3 +318,126 @@ def test_a_port_that_is_taken_is_said_before_anything_else() -> None:
         with pytest.raises(AcbenchError, match=f"port {port} cannot be used") as caught:
             fiftyone_server.check_free(port)
     assert f"--port {port + 1}" in caught.value.hint
+
+
+def test_fields_that_somebody_renamed_or_deleted_come_back(dataset: AppDataset) -> None:
+    cards = [card(number) for number in range(6)]
+    update(dataset, cards)
+    for name in ("item_id", "label", "status"):
+        dataset.data.rename_sample_field(name, f"my_{name}")
+        assert dataset.key == ""
+        update(dataset, cards)
+        assert len(dataset.data) == 6 and sorted(dataset.data.values("item_id")) == sorted(
+            each.item_id for each in cards
+        )
+        assert set(dataset.data.values("label.label")) == {"broken_large"}
+        assert set(dataset.data.values("status")) == {"accepted"}
+        assert dataset.marks() == []
+
+
+def test_labels_that_were_deleted_come_back_and_say_nothing(dataset: AppDataset, fo: Any) -> None:
+    cards = [card(number) for number in range(4)]
+    update(dataset, cards)
+    first = dataset.data.first()
+    first["label"] = None
+    first.save()
+    assert dataset.marks() == [] and dataset.key == ""
+    assert update(dataset, cards).changed == 1
+    assert set(dataset.data.values("label.label")) == {"broken_large"} and dataset.key == "k"
+
+
+def test_a_field_of_somebody_elses_with_our_name_is_named(dataset: AppDataset, fo: Any) -> None:
+    update(dataset, [card(0)])
+    dataset.data.rename_sample_field("label", "mine")
+    dataset.data.add_sample_field("label", fo.StringField)
+    with pytest.raises(AcbenchError, match=r"the field 'label' of the FiftyOne dataset .* is not the one") as caught:
+        update(dataset, [card(0)])
+    command = caught.value.hint.partition("\n")[2].strip()
+    name, new = re.findall(r'"([^"]+)"', command)[1:]
+    dataset.data.rename_sample_field(name, new)
+    update(dataset, [card(0)])
+    assert dataset.data.values("label.label") == ["broken_large"]
+
+
+def test_tags_on_labels_are_marks_too_and_go_once_they_are_collected(dataset: AppDataset) -> None:
+    update(dataset, [card(0), card(1)])
+    dataset.data.match({"item_id": item(0).item_id}).tag_labels("contamination")
+    dataset.data.match({"item_id": item(0).item_id}).tag_samples("recheck")
+    (mark,) = dataset.marks()
+    assert (mark.item_id, sorted(mark.tags)) == (item(0).item_id, ["contamination", "recheck"])
+    dataset.remove_marks([mark])
+    assert dataset.marks() == []
+
+
+def test_what_is_marked_has_a_line_around_it(dataset: AppDataset) -> None:
+    mask = np.zeros((48, 48), bool)
+    mask[10, 20] = True  # one pixel
+    sample = replace(card(0), mask="/data/mask.png")
+    given = replace(contents([sample]), outlined=lambda item_id: mask)
+    dataset.update(given, lambda done, of: None)
+    (line,) = dataset.data.first()["outline"].polylines
+    assert line.closed and not line.filled
+    xs, ys = zip(*line.points[0], strict=True)
+    assert min(xs) < 20 / 48 < max(xs) and min(ys) < 10 / 48 < max(ys)
+    assert max(xs) - min(xs) < 7 / 48 and max(ys) - min(ys) < 7 / 48
+
+
+def test_a_project_that_was_moved_keeps_its_dataset_and_a_copy_has_its_own(dataset: AppDataset, tmp_path: Path) -> None:
+    def name(project: Path) -> tuple[str, str]:
+        return fiftyone_app.dataset_of("toy", project, project / "app.json")
+
+    first = tmp_path / "first"
+    first.mkdir()
+    own, told = name(first)
+    fiftyone_app.open_dataset(own)
+    try:
+        moved = first.rename(tmp_path / "moved")
+        assert name(moved) == (own, "") and told == ""
+        copy = Path(shutil.copytree(moved, tmp_path / "copy"))
+        other, told = name(copy)
+        assert other != own and f"a copy of {moved}" in told
+        assert name(copy) == (other, "")
+    finally:
+        fiftyone_app.find_dataset(own).data.delete()  # type: ignore[union-attr]
+
+
+def test_the_plugins_of_the_user_stay_in_the_app(fo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fiftyone.plugins as fop
+
+    from acbench.integrations.fiftyone.plugins import VARIABLE, plugins
+
+    mine = tmp_path / "own" / "deep" / "mine"
+    mine.mkdir(parents=True)
+    (mine / "fiftyone.yml").write_text("name: mine\n", encoding="utf-8")
+    monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path / "own"))
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with plugins() as folder:
+        assert os.environ[VARIABLE] == str(folder)
+        monkeypatch.setattr(fo.config, "plugins_dir", str(folder))
+        found = {plugin.name: plugin for plugin in fop.list_plugins(builtin=False)}
+        assert found.keys() == {"mine", "@acbench/review"}
+        assert found["@acbench/review"].has_js and found["@acbench/review"].js_bundle_server_path.endswith("/keys.js")
+    assert VARIABLE not in os.environ and mine.is_dir()
+
+
+def test_a_database_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    env = {
+        "HOME": str(tmp_path),
+        "FIFTYONE_DATABASE_DIR": str(tmp_path / "file/mongo"),
+        "FIFTYONE_DO_NOT_TRACK": "true",
+    }
+    done = python(
+        """
+from acbench.errors import AcbenchError
+from acbench.integrations.fiftyone.database import connect
+try:
+    connect()
+except AcbenchError as error:
+    print(error)
+""",
+        **env,
+    )
+    assert (
+        "cannot be written to" in done.out and "let FIFTYONE_DATABASE_DIR name a folder that you may write" in done.out
+    )

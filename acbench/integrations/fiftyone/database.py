@@ -36,10 +36,7 @@ def connect() -> None:
             logging.getLogger("fiftyone").setLevel(logging.WARNING)
             odm.get_db_conn()
     except Exception as error:
-        raise AcbenchError(
-            f"FiftyOne has no database: {first_line(error)}",
-            "pip install --force-reinstall fiftyone-db   or let FIFTYONE_DATABASE_URI name a running MongoDB",
-        ) from None
+        raise AcbenchError(f"FiftyOne has no database: {first_line(error)}", _way_out(error)) from None
 
 
 @contextmanager
@@ -60,6 +57,22 @@ def first_line(error: Exception) -> str:
     """The first line of an error's message, without the user and password that a URI may hold."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return re.sub(r"//[^@/\s]*@", "//…@", text)[:300]
+
+
+def _way_out(error: Exception) -> str:
+    """What to do about a database that cannot be used."""
+    said, folder = str(error), os.environ.get("FIFTYONE_DATABASE_DIR") or "~/.fiftyone/var/lib/mongo"
+    if "cannot be written" in said or (isinstance(error, PermissionError) and "database" in said.lower()):
+        return "let FIFTYONE_DATABASE_DIR name a folder that you may write"
+    if "Cannot connect to database" in said or "Cannot migrate database" in said or "must have fiftyone" in said:
+        return "pip install --upgrade fiftyone   or let FIFTYONE_DATABASE_DIR name a folder for another database"
+    if type(error).__name__ == "ServiceListenTimeout":
+        return f"its database did not start in time: run the same command again, or see {folder}/log/mongo.log"
+    if os.environ.get("FIFTYONE_DATABASE_URI"):
+        return "see what the MongoDB says that FIFTYONE_DATABASE_URI names, or unset it to use FiftyOne's own"
+    if type(error).__name__ == "ServiceExecutableNotFound" or "mongod" in said:
+        return "pip install --force-reinstall fiftyone-db   or let FIFTYONE_DATABASE_URI name a running MongoDB"
+    return f"see {folder}/log/mongo.log, or let FIFTYONE_DATABASE_URI name a running MongoDB"
 
 
 def _ping(uri: str) -> None:

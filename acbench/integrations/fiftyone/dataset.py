@@ -7,19 +7,23 @@ named in `acbench.review.app_records`.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from acbench._util.console import Progress
+from acbench.data.regions import Mask
 from acbench.errors import AcbenchError
-from acbench.integrations.fiftyone import embeddings, layout
+from acbench.integrations.fiftyone import embeddings, layout, outlines, stored
 from acbench.integrations.fiftyone.database import connect, database_errors, first_line
 from acbench.integrations.fiftyone.embeddings import Vectors
+from acbench.integrations.fiftyone.stored import Changes, StoredSample
 from acbench.records import Box
 from acbench.review.app_records import FORMAT, RETIRED_FIELDS, AppLabel, AppMark, AppSample, FieldValue
+from acbench.storage.atomic import write_bytes
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -35,8 +39,10 @@ class AppContents:
     samples: Sequence[AppSample]
     key: str
     """A hash of all inputs, kept for `AppDataset.key`."""
+    outlined: Callable[[str], Mask | None] = lambda item_id: None
+    """item_id → what is marked on its image, bool[H, W], to be outlined; None for nothing."""
     classes: Sequence[str]
-    """Class ids that can be chosen in the App."""
+    """Class ids that Annotate offers for the label; none to offer nothing there."""
     vectors: Vectors
     """For FiftyOne Brain."""
     model: str
@@ -70,6 +76,8 @@ class About(TypedDict, total=False):
     """`AppContents.key`; empty while an update is under way, and if samples were left."""
     samples: int
     """How many there were after the last update."""
+    labels: int
+    """How many of them had a label."""
     look: str
     """`layout.digest` of the layout."""
     vectors: str
@@ -78,62 +86,33 @@ class About(TypedDict, total=False):
     """Name of the model that made them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _StoredSample:
-    """What the dataset holds of one item."""
-
-    sample_id: str
-    content: str
-    written_label: str
-    label: str
-    tags: tuple[str, ...]
-
-    @property
-    def changed_label(self) -> str | None:
-        """The label that somebody put in the place of ours, or None."""
-        return self.label if self.label != self.written_label else None
-
-    @property
-    def is_marked(self) -> bool:
-        return bool(self.tags) or self.changed_label is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Changes:
-    """What has to be done to the samples of a dataset."""
-
-    new: Sequence[AppSample]
-    rewritten: Mapping[str, AppSample]
-    """By the id of the stored sample."""
-    removed: Sequence[str]
-    """Ids of stored samples."""
-    left: int
-    """How many samples should be rewritten or removed, and hold what somebody marked."""
-
-    @classmethod
-    def between(cls, stored: Mapping[str, _StoredSample], samples: Sequence[AppSample]) -> _Changes:
-        """The changes that make a dataset show `samples`. `stored`: by item_id."""
-        wanted = {sample.item_id for sample in samples}
-        gone = [sample for item_id, sample in stored.items() if item_id not in wanted]
-        removed = [sample.sample_id for sample in gone if not sample.is_marked]
-        left = len(gone) - len(removed)
-        rewritten = {}
-        for sample in samples:
-            known = stored.get(sample.item_id)
-            if known is None or known.content == sample.content:
-                continue
-            if known.changed_label is None:
-                rewritten[known.sample_id] = sample
-            else:
-                left += 1
-        new = [sample for sample in samples if sample.item_id not in stored]
-        return cls(new=new, rewritten=rewritten, removed=removed, left=left)
-
-
 def dataset_name(benchmark: str, project: Path) -> str:
     """The name of the dataset that a benchmark has in a project folder."""
     mark = hashlib.blake2b(str(project).encode(), digest_size=3).hexdigest()
     return f"acbench-{re.sub(r'[^A-Za-z0-9_-]', '-', benchmark)}-{mark}"
+
+
+def dataset_of(benchmark: str, project: Path, kept: Path) -> tuple[str, str]:
+    """(name of the dataset of a benchmark in a project, what there is to tell). `kept`: a file that remembers the name.
+
+    A project that was moved keeps its dataset, with all that was marked there. A copy of a project, whose original is
+    still where it was, gets a dataset of its own.
+    """
+    own = dataset_name(benchmark, project)
+    try:
+        before = json.loads(kept.read_bytes())
+        name, place = str(before["dataset"]), str(before["project"])
+    except (OSError, ValueError, KeyError, TypeError):
+        name, place = own, str(project)
+    told = ""
+    if place != str(project) and Path(place).is_dir():
+        name, told = own, f"this is a copy of {place}: what is marked in the App for that project stays there"
+    elif find_dataset(name) is None:
+        if name != own:
+            told = f"the App has no dataset {name} any more, which showed this project when it was in {place}"
+        name = own
+    write_bytes(kept, json.dumps({"dataset": name, "project": str(project)}).encode())
+    return name, told
 
 
 def open_dataset(name: str) -> AppDataset:
@@ -172,8 +151,10 @@ class AppDataset:
     def key(self) -> str:
         """The `AppContents.key` of what the dataset shows; empty if it may show something else."""
         about = self._about()
-        is_complete = about.get("format") == FORMAT and about.get("samples") == len(self.data)
-        return about.get("key", "") if is_complete else ""
+        if about.get("format") != FORMAT or layout.missing_fields(self.data):
+            return ""
+        is_whole = about.get("samples") == len(self.data) and about.get("labels") == self.data.count("label.label")
+        return about.get("key", "") if is_whole else ""
 
     def update(self, contents: AppContents, progress: Progress) -> Updated:
         """Make the dataset show `contents`, joined by item_id. Only samples that have changed are written.
@@ -188,15 +169,19 @@ class AppDataset:
                 f"update acbench, or remove it; it is made anew: fiftyone datasets delete {self.data.name}",
             )
         self._keep({"key": ""})
+        layout.refuse_other_fields(self.data)
+        anew = before is not None and bool(layout.missing_fields(self.data))  # somebody renamed or deleted some
         self._remove_retired_fields(before)
         layout.add_fields(self.data, layout.extra_fields(samples), boxed=any(sample.boxes for sample in samples))
-        changes = _Changes.between(self._stored(), samples)
+        stored.name_again(self.data, {sample.image: sample.item_id for sample in samples})
+        changes = Changes.between(self._stored(), samples, anew=anew)
         self.data.delete_samples(changes.removed)
-        self._rewrite(changes.rewritten, progress)
-        self._add(changes.new, progress)
+        self._rewrite(changes.rewritten, contents, progress)
+        self._add(changes.new, contents, progress)
         self._lay_out(samples, contents.classes)
         self._update_brain(contents.vectors, contents.model)
-        self._keep({"format": FORMAT, "samples": len(self.data), "key": "" if changes.left else contents.key})
+        counts: About = {"samples": len(self.data), "labels": self.data.count("label.label")}
+        self._keep({**counts, "format": FORMAT, "key": "" if changes.left else contents.key})
         return Updated(
             added=len(changes.new),
             changed=len(changes.rewritten),
@@ -226,8 +211,39 @@ class AppDataset:
         for sample in self.data.select(list(collected)).iter_samples(autosave=True):
             mark = collected[sample.id]
             sample.tags = [tag for tag in sample.tags if tag not in mark.tags]
+            for label in stored.labels(sample):
+                label.tags = [tag for tag in label.tags if tag not in mark.tags]
             if mark.new_label is not None:
                 sample["given"], sample["content"] = mark.new_label, ""
+
+    def queue(self) -> list[tuple[int, str, str]]:
+        """(place, item_id, sample id) of each image that waits for people, in order."""
+        waiting = self.data.exists("queue").values(["queue", "item_id", "id"])
+        return sorted(zip(*waiting, strict=True))
+
+    def item_of(self, sample_id: str) -> tuple[str, int | None]:
+        """The item_id of a sample, empty for one that somebody else added, and its place in the queue."""
+        items, places = self.data.select(sample_id).values(["item_id", "queue"])
+        return (items[0] or "", places[0]) if items else ("", None)
+
+    def show_decision(self, item_id: str, fields: Mapping[str, FieldValue]) -> None:
+        """Show what has just been decided about one image. The next update writes its sample anew."""
+        self._keep({"key": ""})
+        for sample in self.data.match({"item_id": item_id}).iter_samples(autosave=True):
+            for name, value in fields.items():
+                sample[name] = _document(value)
+            sample["content"] = ""
+
+    def show_places(self, places: Mapping[str, Mapping[str, FieldValue]]) -> None:
+        """Show the queue as it is now, of the samples where it has changed. `places`: item_id → fields."""
+        names = sorted({name for fields in places.values() for name in fields})
+        items, *columns = self.data.values(["item_id", *names])
+        for name, column in zip(names, columns, strict=True):
+            shown = dict(zip(items, column, strict=True))
+            values = {item: places[item].get(name) for item in items if item in places}
+            if changed := {item: value for item, value in values.items() if value != shown[item]}:
+                self._keep({"key": ""})
+                self.data.set_values(name, changed, key_field="item_id")
 
     def _remove_retired_fields(self, before: int | None) -> None:
         """Remove what earlier formats had and this one has not. A person's own field of such a name came later."""
@@ -237,37 +253,31 @@ class AppDataset:
         if fields := sorted(retired & self.data.get_field_schema().keys()):
             self.data.delete_sample_fields(fields)
 
-    def _stored(self) -> Mapping[str, _StoredSample]:
+    def _stored(self) -> Mapping[str, StoredSample]:
         """item_id → what the dataset holds of it."""
-        if "item_id" not in self.data.get_field_schema():
-            return {}
-        columns = self.data.values(["item_id", "id", "content", "given", "label.label", "tags"])
-        return {
-            item_id: _StoredSample(sample_id, content or "", written or "", label or "", tuple(tags or ()))
-            for item_id, sample_id, content, written, label, tags in zip(*columns, strict=True)
-            if item_id is not None  # a sample that somebody added
-        }
+        return stored.read(self.data)
 
-    def _rewrite(self, by_id: Mapping[str, AppSample], progress: Progress) -> None:
+    def _rewrite(self, by_id: Mapping[str, AppSample], contents: AppContents, progress: Progress) -> None:
         stored = self.data.select(list(by_id)).iter_samples(autosave=True, batch_size=BATCH)
         for done, document in enumerate(stored, start=1):
             progress(done, len(by_id))
             sample = by_id[document.id]
             document.filepath = sample.image
-            for name, value in self._values(sample).items():
+            for name, value in self._values(sample, contents).items():
                 document[name] = value
 
-    def _add(self, samples: Sequence[AppSample], progress: Progress) -> None:
+    def _add(self, samples: Sequence[AppSample], contents: AppContents, progress: Progress) -> None:
         import fiftyone as fo
 
         for start in range(0, len(samples), BATCH):
             progress(start, len(samples))
             batch = [
-                fo.Sample(filepath=sample.image, **self._values(sample)) for sample in samples[start : start + BATCH]
+                fo.Sample(filepath=sample.image, **self._values(sample, contents))
+                for sample in samples[start : start + BATCH]
             ]
             self.data.add_samples(batch, dynamic=False)
 
-    def _values(self, sample: AppSample) -> dict[str, Any]:
+    def _values(self, sample: AppSample, contents: AppContents) -> dict[str, Any]:
         """Every field of acbench's own, the empty ones too."""
         import fiftyone as fo
 
@@ -277,6 +287,7 @@ class AppDataset:
             embeddings.MISTAKENNESS: None,  # that of the label that is replaced
             "metadata": fo.ImageMetadata(width=width, height=height) if width and height else None,
             "mask": fo.Segmentation(mask_path=sample.mask) if sample.mask else None,
+            layout.OUTLINE: outlines.around(contents.outlined(sample.item_id)) if sample.mask else None,
             **({layout.BOXES: _detections(sample.boxes, sample.size)} if sample.boxes else {}),
             **{name: _document(value) for name, value in sample.fields.items()},
         }
@@ -313,7 +324,7 @@ def _detections(boxes: Sequence[Box], size: tuple[int, int]) -> fo.Detections:
     return fo.Detections(
         detections=[
             fo.Detection(
-                label=layout.ANOMALY,
+                label=outlines.ANOMALY,
                 bounding_box=[left / width, top / height, (right - left) / width, (bottom - top) / height],
             )
             for left, top, right, bottom in boxes

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from acbench.errors import AcbenchError
 from acbench.integrations.fiftyone import embeddings
+from acbench.integrations.fiftyone.outlines import ANOMALY
 from acbench.review.app_records import FIELDS, AppLabel, AppSample
 
 if TYPE_CHECKING:
     import fiftyone as fo
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when the layout changes: existing datasets then get it."""
+QUEUE = "To look at"
+"""Name of the saved view of the queue."""
 GOOD_COLOUR, SILENT_COLOUR, ANOMALY_COLOUR = "#9aa0a6", "#5f6368", "#ff2d2d"
-ANOMALY = "anomaly"
-"""What a mask marks, and a box holds."""
+OUTLINE = "outline"
+"""The field of lines around anomalies."""
 BOXES = "anomaly_boxes"
 """The field of boxes around anomalies, which only a dataset with boxes has."""
 MARKED = range(1, 256)
@@ -37,9 +41,19 @@ _DESCRIPTIONS = {
     "label_issue_score": "0 to 1: how likely the label is wrong, by all witnesses",
     "margin": "By how much the best class leads the second, of the least sure witness",
     "kinds": "Classes in the label",
+    "evidence": "The picture that a person decides by, of images in the queue",
     "same_as": "Another image with the same bytes",
 }
 _METADATA = ("width", "height", "size_bytes", "mime_type", "num_channels")
+
+
+_KINDS: Mapping[str, str] = {
+    **{name: kind for name, (_, kind) in FIELDS.items()},
+    **embeddings.FIELDS,
+    "mask": "mask",
+    OUTLINE: "lines",
+}
+"""The fields that every dataset has, and of what kind they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,20 @@ class _SavedView:
 
 def is_ours(name: str) -> bool:
     """Whether acbench writes a field of this name."""
-    return name in FIELDS or name in {"mask", BOXES} or name.startswith(_ANSWERS)
+    return name in FIELDS or name in {"mask", OUTLINE, BOXES} or name.startswith(_ANSWERS)
+
+
+def tagged(data: fo.Dataset) -> list[str]:
+    """The paths of the tags of all labels, ours and others'."""
+    import fiftyone as fo
+
+    paths = []
+    for name, field in data.get_field_schema(ftype=fo.EmbeddedDocumentField).items():
+        kind = field.document_type
+        if issubclass(kind, fo.Label):
+            holds = getattr(kind, "_LABEL_LIST_FIELD", None)
+            paths += [f"{name}.{holds}.tags" if holds else f"{name}.tags"] if holds or hasattr(kind, "tags") else []
+    return paths
 
 
 def extra_fields(samples: Sequence[AppSample]) -> set[str]:
@@ -65,20 +92,40 @@ def extra_fields(samples: Sequence[AppSample]) -> set[str]:
 
 def add_fields(data: fo.Dataset, extra: Iterable[str], *, boxed: bool = False) -> None:
     """Make the dataset have every field; `extra` ones are classes as somebody gave them. `boxed`: with one of boxes."""
-    kinds = {name: kind for name, (_, kind) in FIELDS.items()} | dict.fromkeys(extra, "label")
     existing = data.get_field_schema()
-    for name, kind in {**kinds, **embeddings.FIELDS, "mask": "mask", **({BOXES: "boxes"} if boxed else {})}.items():
+    kinds: dict[str, str] = {**_KINDS, **dict.fromkeys(extra, "label"), **({BOXES: "boxes"} if boxed else {})}
+    for name, kind in kinds.items():
         if name not in existing:
             data.add_sample_field(name, **_type(kind))
     if "item_id" not in existing:
         data.create_index("item_id")
 
 
+def missing_fields(data: fo.Dataset) -> set[str]:
+    """Fields that every dataset has and this one has not: nobody has written it yet, or somebody renamed them."""
+    return set(_KINDS) - set(data.get_field_schema())
+
+
+def refuse_other_fields(data: fo.Dataset) -> None:
+    """Raise AcbenchError if a field with a name of acbench's is somebody else's: it holds something else."""
+    existing = data.get_field_schema()
+    for name, kind in _KINDS.items():
+        wanted, field = _type(kind), existing.get(name)
+        document = getattr(field, "document_type", None)
+        is_ours = isinstance(field, wanted["ftype"]) and document is wanted.get("embedded_doc_type")
+        if field is not None and not is_ours:
+            raise AcbenchError(
+                f"the field {name!r} of the FiftyOne dataset {data.name} is not the one of acbench: it is {field}",
+                f"give it another name, and run the same command again:\n    python -c 'import fiftyone as fo;"
+                f' fo.load_dataset("{data.name}").rename_sample_field("{name}", "my_{name}")\'',
+            )
+
+
 def _type(kind: str) -> dict[str, Any]:
     """A kind of field, as arguments of `Dataset.add_sample_field`."""
     import fiftyone as fo
 
-    documents = {"label": fo.Classification, "mask": fo.Segmentation, "boxes": fo.Detections}
+    documents = {"label": fo.Classification, "mask": fo.Segmentation, "boxes": fo.Detections, "lines": fo.Polylines}
     if kind in documents:
         return {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": documents[kind]}
     if kind == "texts":
@@ -100,10 +147,13 @@ def apply(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]
 
     answers = sorted(name for name in data.get_field_schema() if name.startswith(_ANSWERS))
     asked = [name for name in answers if name != "proposal_source_label"]  # it says what `source` says
-    marks = [name for name in ("mask", BOXES) if name in data.get_field_schema()]
+    marks = [name for name in ("mask", OUTLINE, BOXES) if name in data.get_field_schema()]
     data.app_config.sidebar_groups = _sidebar(answers, marks)
-    data.app_config.active_fields = fo.ActiveFields(paths=["label", *asked, *marks])
+    data.app_config.active_fields = fo.ActiveFields(
+        paths=["label", *asked, *(name for name in marks if name != "mask")]
+    )
     data.app_config.color_scheme = _colour_scheme(["label", "source", *answers], samples)
+    data.app_config.media_fields, data.app_config.media_fallback = ["filepath", "evidence"], True
     data.mask_targets = {"mask": dict.fromkeys(MARKED, ANOMALY)}
     for name, text in _DESCRIPTIONS.items():
         field = data.get_field(name)
@@ -115,6 +165,8 @@ def apply(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]
     if classes:
         data.set_label_schemas({"label": {"type": "classification", "classes": list(classes), "component": "dropdown"}})
         data.activate_label_schemas("label")
+    elif "label" in data.label_schemas:
+        data.delete_label_schemas("label")  # classes of one category would be offered for images of another
 
 
 def _sidebar(answers: Sequence[str], marks: Sequence[str]) -> list[fo.SidebarGroupDocument]:
@@ -151,6 +203,7 @@ def _colour_scheme(fields: Sequence[str], samples: Sequence[AppSample]) -> fo.Co
         fields=[
             *({"path": name, "colorByAttribute": "label", "valueColors": shades} for name in fields),
             {"path": "mask", "fieldColor": ANOMALY_COLOUR, "maskTargetsColors": marked},
+            {"path": OUTLINE, "fieldColor": ANOMALY_COLOUR},
             *([{"path": BOXES, "colorByAttribute": "label", "valueColors": boxed}] if _boxed(samples) else []),
         ],
         default_mask_targets_colors=marked,
@@ -194,7 +247,7 @@ def _views(data: fo.Dataset) -> list[_SavedView]:
     changed = data.match(field("changed") == True)  # noqa: E712  (an expression of FiftyOne)
     return [
         _SavedView(
-            "To look at", "#d93025", "The review queue, the most doubtful first", data.exists("queue").sort_by("queue")
+            QUEUE, "#d93025", "The review queue, the most doubtful first", data.exists("queue").sort_by("queue")
         ),
         _SavedView(
             "Disputed",
@@ -224,6 +277,23 @@ def _views(data: fo.Dataset) -> list[_SavedView]:
         _SavedView("Asked again", "#c5221f", "Somebody tagged it recheck", data.match(why == "flagged")),
         _SavedView("By category", "#1a73e8", "One group a category", data.group_by("category", order_by="image")),
     ]
+
+
+def opening(data: fo.Dataset) -> tuple[fo.DatasetView, fo.Space]:
+    """The view that the App opens on, which is the queue if anything is in it, and the panels beside the images."""
+    import fiftyone as fo
+
+    queue = data.exists("queue")
+    view = data.load_saved_view(QUEUE) if len(queue) and data.has_saved_view(QUEUE) else data.view()
+    images, decide, benchmark = (
+        fo.Panel(type="Samples", pinned=True),
+        fo.Panel(type="decide"),
+        fo.Panel(type="benchmark"),
+    )
+    halves = [
+        fo.Space(children=panels, active_child=panels[0].component_id) for panels in ([images], [decide, benchmark])
+    ]
+    return view, fo.Space(orientation="horizontal", children=halves, sizes=[0.5, 0.5])
 
 
 def apply_brain_views(data: fo.Dataset) -> None:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from acbench._util.stdout import reserved_stdout
 from acbench.errors import AcbenchError
+from acbench.integrations.fiftyone import layout
 from acbench.integrations.fiftyone.dataset import AppDataset
+from acbench.integrations.fiftyone.plugins import plugins
+from acbench.review.app_desk import DeskAddress
 
 if TYPE_CHECKING:
     import fiftyone as fo
     import psutil
 
 HOST = "127.0.0.1"
+START = 600
+"""Seconds that the server has to start: FiftyOne itself gives up after 60, which a busy machine takes."""
+STEP = 0.5
+"""Seconds between two looks at whether the server is at work."""
 PATIENCE = 10
 """Seconds that a server has to end by itself."""
 
@@ -35,18 +45,20 @@ def check_free(port: int) -> None:
 
 
 @contextmanager
-def running_app(dataset: AppDataset, port: int, *, browser: bool) -> Iterator[fo.Session]:
+def running_app(dataset: AppDataset, port: int, *, browser: bool, desk: DeskAddress, log: Path) -> Iterator[fo.Session]:
     """Run the App on one dataset as long as the context lasts. Opens a browser if asked to.
 
-    What FiftyOne prints meanwhile, from whichever thread, goes to stderr.
+    `desk`: where its panels find who decides about what. `log`: the file for what FiftyOne and its server print.
     """
     check_free(port)
     children = _children()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     session: fo.Session | None = None
+    log.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with reserved_stdout():
-            session = _launch(dataset, port, browser)
+        with log.open("w", encoding="utf-8") as file, redirect_stdout(file), plugins():
+            desk.leave()
+            session = _launch(dataset, port, browser, file)
             yield session
     finally:
         with suppress(Exception):  # whatever state it is in: its processes are ended below
@@ -56,16 +68,53 @@ def running_app(dataset: AppDataset, port: int, *, browser: bool) -> Iterator[fo
         signal.signal(signal.SIGTERM, previous)
 
 
-def _launch(dataset: AppDataset, port: int, browser: bool) -> fo.Session:
-    import fiftyone as fo
-    from fiftyone.core.service import ServiceException
+def wait(session: fo.Session) -> bool:
+    """Wait until somebody ends the App: True; or until its server has ended by itself: False."""
+    from fiftyone.core.session.session import _server_services
 
+    server = _server_services[session.server_port].child
     try:
-        return fo.launch_app(dataset.data, port=port, address=HOST, remote=not browser)
+        while server.is_running() and server.status() != "zombie":
+            time.sleep(STEP)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _launch(dataset: AppDataset, port: int, browser: bool, log: IO[str]) -> fo.Session:
+    import fiftyone as fo
+    from fiftyone.core.service import ServerService, ServiceException
+
+    wait = ServerService._wait_for_child_port
+    ServerService._wait_for_child_port = lambda self, port=None, timeout=START: wait(self, port, START)
+    try:
+        with _printed_to(log):
+            view, spaces = layout.opening(dataset.data)
+            colours = dataset.data.app_config.color_scheme
+            return fo.launch_app(
+                view=view, spaces=spaces, color_scheme=colours, port=port, address=HOST, remote=not browser
+            )
     except ServiceException as error:
         raise AcbenchError(
-            f"the App did not start: {error}", "run the same command again; a busy machine may have been too slow"
+            f"the App did not start: {error}", f"what its server said is in {log.name}; then run the same command again"
         ) from None
+    finally:
+        ServerService._wait_for_child_port = wait
+
+
+@contextmanager
+def _printed_to(log: IO[str]) -> Iterator[None]:
+    """Processes that are started meanwhile print to a file."""
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    try:
+        for number in (1, 2):
+            os.dup2(log.fileno(), number)
+        yield
+    finally:
+        for number, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, number)
+            os.close(before)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

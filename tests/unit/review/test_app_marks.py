@@ -46,7 +46,7 @@ class Taken:
         return self.result.taken
 
     @property
-    def other_tags(self) -> set[str]:
+    def other_tags(self) -> list[tuple[str, str]]:
         return self.result.other_tags
 
 
@@ -59,7 +59,7 @@ def taken(*marks: AppMark, earlier: list[Review] | None = None, when: str = NOON
 def test_a_class_as_a_tag_decides() -> None:
     found = taken(mark("contamination", "for the talk"))
     assert found.counts == CollectCounts(decided=1)
-    assert found.other_tags == {"for the talk"}
+    assert found.other_tags == [(ONE.image, "for the talk")]
     assert found.taken[0].tags == ("contamination",)
     assert found.reviews == [
         Review(
@@ -115,10 +115,12 @@ def test_another_class_in_the_label_decides() -> None:
         (mark("undo", new_label="contamination"), "it says undo, and more"),
     ],
 )
-def test_one_mark_that_cannot_be_taken_stops_all(wrong: AppMark, says: str) -> None:
-    with pytest.raises(ReviewError, match="1 marks cannot be taken, so none was") as caught:
-        taken(wrong, mark("contamination", item_id=TWO.item_id))
-    assert says in caught.value.message
+def test_a_mark_that_cannot_be_taken_is_named_and_holds_back_no_other(wrong: AppMark, says: str) -> None:
+    good = mark("contamination", item_id=TWO.item_id)
+    found = taken(wrong, good)
+    (problem,) = found.result.problems
+    assert says in problem and problem.startswith(("gone: ", f"{ONE.image}: "))
+    assert found.taken == [good] and [review.item_id for review in found.reviews] == [TWO.item_id]
 
 
 def test_the_same_mark_again_is_no_new_row() -> None:
@@ -181,7 +183,7 @@ def mistake(reviews: list[Review], items: dict[str, Item]) -> str:
 def test_other_tags_alone_say_nothing() -> None:
     found = taken(mark("train", "nice picture"))
     assert found.reviews == [] and found.taken == []
-    assert found.other_tags == {"nice picture", "train"}
+    assert found.other_tags == [(ONE.image, "train"), (ONE.image, "nice picture")]
 
 
 def test_a_request_stays_open_until_somebody_decides() -> None:
