@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from acbench._util.text import tidy
-from acbench.errors import StorageError
 from acbench.records import Item, Review, Sight
 from acbench.review import askable
 from acbench.review.annotation_tool import AnnotatedTask, Annotation, TaskKey, ToolProject, task_key
@@ -114,10 +114,7 @@ def read_undecided(path: Path) -> set[TaskKey]:
     """The tasks that `write_undecided` kept. Raises StorageError if the file is damaged."""
     if not path.exists():
         return set()
-    try:
-        return {(str(item_id), int(number)) for item_id, number in json.loads(path.read_bytes())}
-    except (ValueError, TypeError) as error:
-        raise StorageError(f"{path} is damaged: {error}", f"rm {path}, then: acbench review pull") from None
+    return set(read_file(path, list[TaskKey], hint=f"rm {shlex.quote(str(path))}, then: acbench review pull"))
 
 
 def write_undecided(path: Path, keys: Iterable[TaskKey]) -> None:

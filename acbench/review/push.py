@@ -9,6 +9,7 @@ next push finds some tasks twice and removes the copies that nobody has touched.
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,9 +18,10 @@ from pathlib import Path
 
 from acbench._util.backoff import Backoff
 from acbench._util.console import Progress
-from acbench.errors import LostConnection, StorageError
+from acbench.errors import LostConnection
 from acbench.review.annotation_tool import AnnotationTool, ExistingTask, Task, TaskKey, ToolProject
 from acbench.storage.atomic import write_bytes
+from acbench.storage.typed_json import read_file
 
 BATCH_TASKS = 1000
 """Tasks in one request, at most."""
@@ -79,13 +81,18 @@ class BatchNote:
         """The batch of the project that is on its way; None for none. Raises StorageError for a damaged file."""
         if not self.path.exists():
             return None
-        try:
-            content = json.loads(self.path.read_bytes())
-            keys = {(str(item_id), int(number)) for item_id, number in content["keys"]}
-            batch = PendingBatch(frozenset(keys), float(content["sent"]), self.seconds)
-            return batch if content["project"] == project.uid else None
-        except (ValueError, TypeError, KeyError) as error:
-            raise StorageError(f"{self.path} is damaged: {error}", f"wait a minute, then: rm {self.path}") from None
+        content = read_file(self.path, _Sent, hint=f"wait a minute, then: rm {shlex.quote(str(self.path))}")
+        batch = PendingBatch(frozenset(content.keys), content.sent, self.seconds)
+        return batch if content.project == project.uid else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """The file about a batch that is on its way."""
+
+    project: str
+    sent: float
+    keys: tuple[TaskKey, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from acbench.data.ingest import Dataset
-from acbench.errors import AcbenchError, StorageError
+from acbench.errors import AcbenchError
 from acbench.evaluation.result import Provenance
 from acbench.evaluation.truth import Truth
 from acbench.predictors.base import Answers, Baseline, BaselineOptions, BaselineSetup
@@ -18,6 +19,7 @@ from acbench.storage import tables
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 from acbench.storage.ledger import Ledger
+from acbench.storage.typed_json import read_file
 from acbench.storage.vector_part import part_of
 from acbench.workflows.outcome import Spending, outcome
 from acbench.workflows.propose import VERSION
@@ -95,16 +97,21 @@ def predict(run: Run, dataset: Dataset, name: str, setup: BaselineSetup) -> int:
 def provenance(path: Path) -> Provenance:
     """How the predictions at `path` were made. Raises StorageError if the file beside them is missing or damaged."""
     beside = path.with_suffix(".json")
-    try:
-        facts: dict[str, Any] = json.loads(beside.read_text(encoding="utf-8"))
-        return Provenance(
-            system=str(facts["system"]),
-            localisation=str(facts["localisation"]),
-            detail=str(facts["detail"]),
-            references=tuple(facts["references"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{beside} cannot be read: {error}", f"rm {path} {beside}, and run again") from None
+    hint = f"its answers are made again: rm {shlex.quote(str(path))} {shlex.quote(str(beside))}, and run again"
+    facts = read_file(beside, _Provenance, hint=hint, allow_unknown=True)
+    return Provenance(
+        system=facts.system, localisation=facts.localisation, detail=facts.detail, references=facts.references
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Provenance:
+    """The file beside the answers of a baseline."""
+
+    system: str
+    localisation: str
+    detail: str
+    references: tuple[str, ...]
 
 
 def kept_costs(ledger: Path, predictions: Path) -> dict[str, float]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from acbench import schema as schemas
-from acbench.errors import AcbenchError, StorageError
+from acbench.errors import AcbenchError
 from acbench.records import Review
 from acbench.review.pull import read_unread
 from acbench.storage import tables
@@ -19,6 +18,7 @@ from acbench.storage.ledger import Ledger
 from acbench.storage.ledger.artifacts import Artifact
 from acbench.storage.ledger.runs import RunRecord
 from acbench.storage.project import BenchmarkFiles, Project
+from acbench.storage.typed_json import read_file
 
 FileState = Literal["as made", "changed since", "missing"]
 
@@ -104,6 +104,27 @@ def _status(files: BenchmarkFiles, ledger: Ledger) -> BenchmarkStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class _KeptQueue:
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptPlan:
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptReport:
+    """What is read of `report.json`. An earlier version wrote neither plan nor lost classes."""
+
+    labels: dict[str, int]
+    queue: _KeptQueue
+    plan: _KeptPlan | None = None
+    lost_classes: str = ""
+    reviews_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Counts:
     """What the last relabel reported; empty before the first."""
 
@@ -120,17 +141,10 @@ def _counts(files: BenchmarkFiles) -> _Counts:
     path = files.report
     if not path.exists():
         return _Counts()
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        labels, waiting = dict(report["labels"]), int(report["queue"]["waiting"])
-        plan = report.get("plan")  # an earlier version wrote none
-        lost, key = str(report.get("lost_classes", "")), report.get("reviews_key")
-        return _Counts(labels, waiting, str(plan["why"]) if plan else "", lost, None if key is None else str(key))
-    except (ValueError, TypeError, KeyError) as error:
-        raise StorageError(
-            f"{path} is damaged: {error}",
-            f"it is remade: acbench relabel {schemas.argument(files.benchmark, files.project.folder)}",
-        ) from None
+    again = f"it is made anew: acbench relabel {schemas.argument(files.benchmark, files.project.folder)}"
+    report = read_file(path, _KeptReport, hint=again, allow_unknown=True)
+    why = report.plan.why if report.plan else ""
+    return _Counts(report.labels, report.queue.waiting, why, report.lost_classes, report.reviews_key)
 
 
 def _notes(files: BenchmarkFiles, counts: _Counts, run_of: Mapping[str, int]) -> list[str]:

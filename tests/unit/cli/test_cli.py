@@ -310,6 +310,7 @@ def test_a_damaged_ledger_is_said(project: Path, command: str, damage: str) -> N
         (WORK / "report.json", "{", "status sample"),
         (WORK / "report.json", "[]", "status sample"),
         (WORK / "report.json", '{"labels": {}}', "status sample"),
+        (WORK / "report.json", '{"labels": {"excluded": {}}, "queue": {"waiting": 1}}', "status sample"),
         (KEPT / "labels.jsonl", "{", "relabel sample"),
         (KEPT / "labels.jsonl", '{"item_id": 3}', "relabel sample"),
         (KEPT / "reviews.jsonl", "junk", "relabel sample"),

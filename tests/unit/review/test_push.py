@@ -148,10 +148,20 @@ def test_a_task_that_the_tool_refuses_is_an_error(note: BatchNote) -> None:
         pushed(tool, note)
 
 
-def test_a_damaged_note_is_named_with_the_way_out(note: BatchNote) -> None:
-    note.path.write_text("{", encoding="utf-8")
-    with pytest.raises(StorageError, match="is damaged") as caught:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "not JSON"),
+        ('{"project": "1", "sent": 1}', "field keys is missing"),
+        ('{"project": "1", "sent": "now", "keys": []}', "field sent: expected float, got str"),
+        ('{"project": "1", "sent": 1, "keys": [["item-0", "first"]]}', "field keys"),
+    ],
+)
+def test_a_damaged_note_is_named_with_what_is_wrong_and_the_way_out(note: BatchNote, content: str, told: str) -> None:
+    note.path.write_text(content, encoding="utf-8")
+    with pytest.raises(StorageError) as caught:
         pushed(FakeAnnotationTool(), note)
+    assert caught.value.message.startswith(f"{note.path}: {told}")
     assert "rm " in caught.value.hint
 
 
