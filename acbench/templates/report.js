@@ -178,7 +178,7 @@
     parts.push(facts([
       ["label", image.likely ? `${image.label}; likeliest is ${image.likely}` : image.label], ["the dataset says", image.source], ["status", `${STATUS[image.status]}, decided by ${image.by}`], ["reason", image.reason],
       ["asked because", image.why && `${image.because} (${image.why})`], ["", image.detail],
-      ["likely wrong", image.score && `${image.score.toFixed(2)}, from 0 to 1, by all witnesses`], ["category, split", `${image.category}, ${image.split}`], ["id", element("code", {}, image.id)],
+      ["likely wrong", image.score >= 0.01 && `${image.score.toFixed(2)}, from 0 to 1, by all witnesses`], ["category, split", `${image.category}, ${image.split}`], ["id", element("code", {}, image.id)],
     ]));
     parts.push(element("h3", {}, "Who says what"));
     if (image.said.length) parts.push(table(["proposer", "says", "score", "", "why"], image.said.map((one) =>
