@@ -86,6 +86,7 @@ def test_the_release_is_cited_before_its_source_and_the_task() -> None:
     for line in ("  title        = {{T}},", "  author       = {{my-org}},", "  version      = {1.2.0},"):
         assert line in text
     assert "\\url{https://huggingface.co/datasets/my-org/x}" in text
+    assert "  year         = {2026},\n" in cited("", date="2026-11-29") and "year         =" not in text
     assert "this release, its source dataset and, for the task" in text
     assert "this release and, for the task" in cited("")
 
