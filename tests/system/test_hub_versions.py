@@ -83,12 +83,9 @@ def changed_since(hub: LoopbackHub, project: Path) -> None:
 
 
 def decided_and_lost(hub: LoopbackHub, project: Path) -> None:
-    annotations = project / "annotations/visa_ac"
-    before = {path: path.read_bytes() for path in annotations.iterdir()} if annotations.exists() else {}
-    relabelled(project)
-    publish(hub, project)
-    for path in annotations.iterdir():
-        path.write_bytes(before[path]) if path in before else path.unlink()
+    other = copied(project, project.with_name("other"))
+    relabelled(other)
+    publish(hub, other)
 
 
 def with_a_stray_tag(hub: LoopbackHub, project: Path) -> None:
