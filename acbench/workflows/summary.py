@@ -14,10 +14,12 @@ from acbench.data.sources import Source
 from acbench.errors import StorageError
 from acbench.predictors.base import tally
 from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, category_of, short_name
+from acbench.review.audit import CONFIDENCE
 from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error, unsettled
 from acbench.review.wording import in_words
 from acbench.schema import Schema
 from acbench.stats import Estimate, rate
+from acbench.stats.finite import most_without_fault
 from acbench.storage.typed_json import convert
 from acbench.workflows.plan_report import PlanReport
 from acbench.workflows.propose import Proposals
@@ -158,6 +160,8 @@ class Audit:
     """Share of wrong labels among those that people have settled; None before the first."""
     unsettled: int = 0
     """Images of the sample about which people are unsure, or differ: their labels may be right or wrong."""
+    drawn_from: int = 0
+    """Labels that the sample is drawn from; 0 where a plan says what it promises."""
 
     @property
     def answered(self) -> int:
@@ -181,9 +185,16 @@ class Audit:
                 f"; people are unsure or differ about {self.unsettled:,} more, with which it is {low:.1%} to {high:.1%}"
             )
         if self.error is None:
-            return f"unknown until some of the {self.asked:,} audited ones are settled{open_ones}"
+            return f"unknown until some of the {self.asked:,} audited ones are settled{open_ones or self._promise()}"
         interval = f"95 % interval {self.error.low:.1%} to {self.error.high:.1%}"
         return f"{self.error.value:.1%} ({interval}, from {self.answered:,} of {self.asked:,} audited{open_ones})"
+
+    def _promise(self) -> str:
+        """What it would show if no label of the sample were wrong."""
+        if not 0 < self.asked <= self.drawn_from:
+            return ""
+        left = most_without_fault(self.drawn_from, self.asked, 1 - CONFIDENCE)
+        return f"; if none of them is wrong, at most {left / self.drawn_from:.1%} of {self.drawn_from:,} are (95 %)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +264,7 @@ class RelabelReport:
             "answered": self.audit.answered,
             "error": error and error.interval_to_json(),
             "unsettled": self.audit.unsettled,
+            "drawn_from": self.audit.drawn_from,
             "bounds": self.audit.bounds,
         }
         witnesses = {name: counts.to_json() for name, counts in self.witnesses.items()}
@@ -277,8 +289,8 @@ def _read_queue(value: dict[str, Any]) -> dict[str, Any]:
 
 def _read_audit(value: dict[str, Any]) -> dict[str, Any]:
     error = value["error"]
-    unsettled = value.get("unsettled", 0)  # earlier versions did not count them
-    return {"asked": value["asked"], "error": error and {**error, "n": value["answered"]}, "unsettled": unsettled}
+    later = {name: value.get(name, 0) for name in ("unsettled", "drawn_from")}  # earlier versions did not count them
+    return {"asked": value["asked"], "error": error and {**error, "n": value["answered"]}, **later}
 
 
 def _read_top(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -325,6 +337,7 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
             asked=len(outcome.audit),
             error=auto_accept_error(outcome.audit, outcome.machine, labels),
             unsettled=unsettled(outcome.audit, labels),
+            drawn_from=_unseen(outcome),
         ),
         top=tuple(
             _queue_entry(row, dataset.by_id[row.item_id], outcome.proposals.get(row.item_id, ()))
@@ -335,6 +348,14 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
         lost_classes=outcome.lost_classes,
         reviews_key=outcome.reviews_key,
     )
+
+
+def _unseen(outcome: RelabelOutcome) -> int:
+    """How many labels would be accepted without a look: those that the audit is drawn from, if there is no plan."""
+    if outcome.plan is not None and outcome.plan.state == "followed":
+        return 0
+    items = outcome.dataset.by_id
+    return sum(row.why in ("audit", "settled") and items[row.item_id].is_at_stake for row in outcome.ranked)
 
 
 def _count_images(items: Sequence[Item]) -> ImageCounts:

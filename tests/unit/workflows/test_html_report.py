@@ -310,12 +310,12 @@ class TestFigures:
 def test_the_report_of_a_relabel_survives_its_file(root: Path) -> None:
     items, answers = disputed(2)
     facts = content(items, answers, root).relabel
-    audited = dataclasses.replace(facts, audit=summary.Audit(asked=3, error=rate(1, 2), unsettled=1))
+    audited = dataclasses.replace(facts, audit=summary.Audit(asked=3, error=rate(1, 2), unsettled=1, drawn_from=9))
     for made in (facts, audited):
         assert summary.RelabelReport.from_json(json.loads(json.dumps(made.to_json()))) == made
     kept = json.loads(json.dumps(audited.to_json()))
     assert list(kept["queue"]) == ["waiting", *list(ORDER)[:-1], "ranked"]
-    assert list(kept["audit"]) == ["asked", "answered", "error", "unsettled", "bounds"]
+    assert list(kept["audit"]) == ["asked", "answered", "error", "unsettled", "drawn_from", "bounds"]
     assert kept["audit"]["answered"] == 2
     fewest, most = rate(1, 3), rate(2, 3)
     assert fewest is not None and most is not None and kept["audit"]["bounds"] == [fewest.low, most.high]
@@ -328,3 +328,9 @@ def test_the_report_of_a_relabel_survives_its_file(root: Path) -> None:
 def test_another_file_is_no_report_of_a_relabel(content: str) -> None:
     with pytest.raises(ValueError, match="no report of a relabel"):
         summary.RelabelReport.from_json(json.loads(content))
+
+
+def test_an_audit_says_what_it_would_show_unless_a_plan_does() -> None:
+    asked = summary.Audit(asked=298, error=None, drawn_from=100_000)
+    assert "if none of them is wrong, at most 1.0% of 100,000 are (95 %)" in asked.in_words()
+    assert "if none" not in dataclasses.replace(asked, drawn_from=0).in_words()
