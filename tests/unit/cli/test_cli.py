@@ -106,6 +106,7 @@ OPTIONS = [
 ]
 ARGUMENTS = {
     "answers": "answers.csv",
+    "log": "x.eval",
     "benchmark": "sample",
     "name": "mini",
     "root": "data/tiles",
