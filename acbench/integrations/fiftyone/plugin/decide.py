@@ -32,6 +32,10 @@ FLOWING: Mapping[str, Any] = {"componentsProps": {"item": {"sx": {"width": "auto
 """Lets buttons stand beside each other, in as many rows as it takes."""
 
 
+LAST: dict[str, Mapping[str, str]] = {}
+"""Dataset → the last decision there. It is kept here, since events of a panel overtake each other and its state."""
+
+
 @cache
 def desk() -> ReviewDesk:
     """The desk of this App. Raises AcbenchError if acbench did not start it."""
@@ -58,7 +62,7 @@ def telling(act: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
 class Decide(foo.Panel):  # type: ignore[misc]
     """Shows an image of the queue, and records what is decided about it at once.
 
-    Its state: `item`, the image in sight, with `sample`, `since` and `card`; `last`, the decision before; `several`,
+    Its state: `item`, the image in sight, with `sample`, `since` and `card`; `several`,
     the classes that are chosen together, or None; `told`, a line for the reviewer.
     """
 
@@ -141,7 +145,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
         item, sample = str(ctx.params["item"]), str(ctx.params["sample"])
         decided = desk().undo(item)
         self._update(ctx, item, decided)
-        ctx.panel.state.last = None
+        LAST.pop(ctx.dataset.name, None)
         ctx.panel.state.told = f"Taken back: {ctx.params['image']}"
         self._open(ctx, sample)
 
@@ -167,7 +171,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
         decided = desk().decide(item, said, where=where, note=note, seconds=round(seconds, 1))
         self._update(ctx, item, decided)
         state.told = None
-        state.last = {"item": item, "sample": sample, "image": card["image"], "said": decided.said}
+        LAST[ctx.dataset.name] = {"item": item, "sample": sample, "image": card["image"], "said": decided.said}
         self._open(ctx, self._next(ctx))
 
     def _update(self, ctx: Any, item: str, decided: Decided) -> None:
@@ -214,7 +218,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
             panel.md(NOTHING_LEFT, name="nothing")
         if state.told:
             panel.md(f"⚠ {escaped(state.told)}", name="told_text")
-        if state.last:
+        if last := LAST.get(ctx.dataset.name):
             row = panel.h_stack("before", align_y="center", gap=2)
             row.btn(
                 "undo_last",
@@ -222,9 +226,9 @@ class Decide(foo.Panel):  # type: ignore[misc]
                 icon="undo",
                 on_click=self.undo,
                 variant="outlined",
-                params={key: state.last[key] for key in ("item", "sample", "image")},
+                params={key: last[key] for key in ("item", "sample", "image")},
             )
-            row.md(f"**{escaped(state.last['said'])}** {escaped(state.last['image'])}", name="last_text")
+            row.md(f"**{escaped(last['said'])}** {escaped(last['image'])}", name="last_text")
         if state.card:
             if state.picture:
                 panel.img("picture", width="100%", alt_text=PICTURE, point_on_hover=False)
