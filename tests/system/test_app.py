@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -12,6 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from acbench.records import Label
+from acbench.storage import tables
 from acbench.testing import toy_mvtec_ad
 from tests.support.browser import chromium
 from tests.support.commands import acbench, python
@@ -19,6 +20,8 @@ from tests.support.fiftyone_app import Shown, app_on, open_app
 from tests.support.mongo import mongod, program, variables
 from tests.support.ports import free_port
 
+PICTURE = "The place in the whole image, a close-up, and a normal image"
+"""What the picture in the panel Decide is called."""
 IMAGES = 34
 """Of 2 categories: 3 to train on, 2 good ones, and 2 classes of 6."""
 
@@ -144,7 +147,10 @@ def test_a_tag_set_by_a_click_comes_back_once(own_app: Shown, own_browser: Page)
     sample = own_browser.locator("[data-cy=looker]").last  # from the end: nobody had asked for it
     sample.scroll_into_view_if_needed()
     sample.hover()
+    picture = own_browser.get_by_alt_text(PICTURE)
+    shown = str(picture.get_attribute("src"))
     sample.locator("[class*=lookerCheckbox]").click()
+    expect(picture).not_to_have_attribute("src", shown)  # Decide shows what is selected; menus are laid out anew then
     own_browser.locator("[data-cy=action-tag-sample-labels]").click()
     own_browser.get_by_placeholder("+ tag selected sample").fill("recheck: a scratch?")
     own_browser.keyboard.press("Enter")
@@ -199,10 +205,9 @@ print(*data.select([one, two, three], ordered=True).values("image"))
     assert f"not taken: {two}: contamination and good do not go together" in done.err
     assert f"no word of acbench stays: {three}: chipp" in done.err
     (review,) = own.reviews()
-    assert review["labels"] == ["contamination"] and review["item_id"] in {
-        row["item_id"] for row in map(json.loads, (own.project / "annotations/mvtec_ac/labels.jsonl").open())
-        if row["image"] == one
-    }  # fmt: skip
+    labels = tables.read(own.project / "annotations/mvtec_ac/labels.jsonl", Label)
+    tagged = next(label.item_id for label in labels if label.image == one)
+    assert (review["item_id"], review["labels"]) == (tagged, ["contamination"])
     seen = python(
         "import fiftyone as fo; d = fo.load_dataset(fo.list_datasets()[0]);"
         " print(sorted(d.count_sample_tags()), sorted(d.count_label_tags()))",
