@@ -132,11 +132,6 @@ class BenchmarkFiles:
         return self.workspace / "findings.parquet"
 
     @property
-    def dataset(self) -> Path:
-        """What tells that the tables of items and findings still say what is on disk."""
-        return self.workspace / "dataset.json"
-
-    @property
     def lost_classes(self) -> Path:
         """What is told of decisions that name classes which are gone."""
         return self.workspace / "lost_classes.txt"

@@ -5,6 +5,7 @@ Only a folder that a source of acbench reads is kept so: how a source of another
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,11 @@ from acbench.data.ingest import Dataset, Naming
 from acbench.errors import StorageError
 from acbench.records import Finding, Item
 from acbench.storage import tables
-from acbench.storage.build import records_key, write_json
+from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.folder_state import folder_state
 from acbench.storage.roots import Root
-from acbench.storage.typed_json import read_file, to_json
+from acbench.storage.typed_json import decode, to_json
 from acbench.workflows.run import Run
 
 VERSION = f"{__version__}, {hashing.VERSION}, 1"
@@ -65,10 +66,11 @@ def given(run: Run, root: Root, naming: Naming) -> str:
 def kept_dataset(run: Run, given: str) -> Dataset | None:
     """The dataset as it was read before, if all stands as it stood then. Rows are read when they are needed."""
     files = run.files
-    if not given or not run.build.is_untouched(files.dataset):
+    text = run.ledger.datasets.load(files.benchmark) if given else ""
+    if not text:
         return None
     try:
-        kept = read_file(files.dataset, KeptDataset, hint="")
+        kept = decode(text.encode(), KeptDataset, "the ledger")
     except StorageError:  # of another version: the dataset is read again
         return None
     if kept.given != given or folder_state(kept.folders).digest != kept.state:
@@ -105,11 +107,7 @@ def keep_dataset(run: Run, dataset: Dataset, given: str) -> None:
         bits=dataset.bits,
         boxed=dataset.boxed,
     )
-    path = run.files.dataset
-    name, key = run.files.project.relative(path), digest(to_json(kept))
-    if not run.ledger.artifacts.is_fresh(path, name, key):  # not by `Build`: nothing that a person has is new
-        write_json(path, to_json(kept))
-        run.ledger.artifacts.record(path, name, key, run.build.run_id, 0.0)
+    run.ledger.datasets.save(run.files.benchmark, json.dumps(to_json(kept), ensure_ascii=False))
 
 
 def _is_text(*paths: str) -> bool:

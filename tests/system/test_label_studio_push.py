@@ -210,7 +210,7 @@ def test_a_server_killed_when_it_is_sent_a_batch(own_desk: RealDesk, note: Batch
 
 def test_a_damaged_note_is_told(real_desk: RealDesk, note: BatchNote) -> None:
     note.path.write_text("{", encoding="utf-8")
-    with pytest.raises(StorageError, match="is damaged") as caught:
+    with pytest.raises(StorageError, match="not JSON") as caught:
         push(real_desk.desk(), real_desk.desk().open(wanted("note")), tasks(1), note)
     assert "rm " in caught.value.hint
 

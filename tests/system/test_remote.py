@@ -373,7 +373,7 @@ class TestElsewhere:
         one, other = (parquet.plan_shards(rows, ("bottle",), open_tree(root), most=2000) for root in (toy, url))
         assert one == other and len(one) > 2
         for row in rows[:3]:
-            assert parquet._with_images(row, open_tree(toy)) == parquet._with_images(row, open_tree(url))
+            assert parquet.with_images(row, open_tree(toy)) == parquet.with_images(row, open_tree(url))
 
     def test_pictures_of_the_desk(self, url: Url, toy: Path, tmp_path: Path) -> None:
         from acbench.review import queue_pictures as pictures

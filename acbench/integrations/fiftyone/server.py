@@ -83,10 +83,21 @@ def wait(session: fo.Session) -> bool:
 
 def _launch(dataset: AppDataset, port: int, browser: bool, log: IO[str]) -> fo.Session:
     import fiftyone as fo
-    from fiftyone.core.service import ServerService, ServiceException
+    from fiftyone.core.service import ServerService, ServiceException, ServiceListenTimeout
 
     wait = ServerService._wait_for_child_port
-    ServerService._wait_for_child_port = lambda self, port=None, timeout=START: wait(self, port, START)
+
+    def wait_longer(self: ServerService, port: int | None = None, timeout: int = START) -> object:
+        """As FiftyOne waits, but longer, and no longer for a server that has ended."""
+        until = time.monotonic() + START
+        while True:
+            try:
+                return wait(self, port, 2)
+            except ServiceListenTimeout:
+                if time.monotonic() > until or not self.child.is_running() or self.child.status() == "zombie":
+                    raise
+
+    ServerService._wait_for_child_port = wait_longer
     try:
         with _printed_to(log):
             view, spaces = layout.opening(dataset.data)

@@ -46,6 +46,9 @@ MIGRATIONS = (
     """
     CREATE TABLE dialects (model TEXT PRIMARY KEY, dialect TEXT NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE datasets (benchmark TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 """Each entry takes a ledger one version up; never edit one that has shipped."""
 

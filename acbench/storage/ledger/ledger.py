@@ -8,6 +8,7 @@ from typing import Self
 from acbench.storage.ledger.artifacts import ArtifactTable
 from acbench.storage.ledger.calls import CallTable
 from acbench.storage.ledger.database import Database
+from acbench.storage.ledger.datasets import DatasetTable
 from acbench.storage.ledger.file_facts import FileFactTable
 from acbench.storage.ledger.runs import RunTable
 from acbench.storage.ledger.vectors import VectorTable
@@ -26,6 +27,7 @@ class Ledger:
         self.runs = RunTable(self.database)
         self.artifacts = ArtifactTable(self.database)
         self.file_facts = FileFactTable(self.database)
+        self.datasets = DatasetTable(self.database)
         self.vectors = VectorTable(self.database)
         self.calls = CallTable(self.database)
 
