@@ -1,4 +1,4 @@
-"""Draws app.png: the sample in the FiftyOne App, its queue beside the map.
+"""Draws app.png: the sample in the FiftyOne App, its queue beside the panel Decide.
 
     python notebooks/pictures/app.py
 
@@ -34,11 +34,22 @@ def main() -> None:
         acbench = [sys.executable, "-m", "acbench"]
         subprocess.run([*acbench, "relabel", "sample", "--project", project], check=True)
         port = free_port()
-        command = [*acbench, "app", "sample", "--project", project, "--remote", "--port", str(port)]
-        app = subprocess.Popen(command)
+        command = [
+            *acbench,
+            "app",
+            "sample",
+            "--project",
+            project,
+            "--reviewer",
+            "ada",
+            "--remote",
+            "--port",
+            str(port),
+        ]
+        app = subprocess.Popen([*command, "--port", str(port)])
         try:
             wait_for(port, 240)
-            with open_page(width=1500, height=900) as tab:
+            with open_page(width=1800, height=950) as tab:
                 shot = take(tab, f"http://127.0.0.1:{port}")
         finally:
             app.terminate()
@@ -49,17 +60,13 @@ def main() -> None:
 
 
 def take(tab: Any, url: str) -> bytes:
-    """The queue on the left; on the right the map, coloured by label."""
+    """The queue on the left; on the right the first image of it, to decide about."""
     tab.goto(url)
     tab.wait_for_selector("[data-cy=looker] canvas[canvas-loaded=true]", timeout=120_000)
     tab.locator(".MuiPopover-root").get_by_text("Dismiss").click()  # of an advertisement
-    tab.locator("[data-cy=new-panel-btn]").first.click()
-    tab.get_by_text("Embeddings", exact=True).click()
-    tab.get_by_text("map", exact=True).click()
-    tab.get_by_text("104 points", exact=True).wait_for(timeout=60_000)
-    tab.get_by_text("Color by").click()
-    tab.wait_for_timeout(1000)
-    tab.get_by_text("label.label", exact=True).click()
+    picture = tab.get_by_alt_text("The place in the whole image, a close-up, and a normal image")
+    picture.wait_for(timeout=120_000)
+    tab.wait_for_function("image => image.complete && image.naturalWidth", arg=picture.element_handle())
     tab.wait_for_timeout(3000)
     return bytes(tab.screenshot())
 

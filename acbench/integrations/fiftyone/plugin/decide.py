@@ -301,7 +301,8 @@ def _head(card: Mapping[str, Any]) -> str:
     if card["problem"]:
         lines += [f"⚠ {escaped(card['problem'])}", ""]
     if card["asked"]:
-        lines += [f"{escaped(card['asked'])} {escaped(card['detail'])}", ""]
+        detail = str(card["detail"])
+        lines += [f"{escaped(card['asked'])} {escaped(detail[:1].upper() + detail[1:])}", ""]
     reason = "" if card["reason"] == card["detail"] else f": {escaped(card['reason'])}"
     return "\n".join([*lines, f"Its label now is {escaped(card['label'])}{reason}"])
 
