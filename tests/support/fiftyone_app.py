@@ -82,11 +82,13 @@ def app_on(project: Path, env: dict[str, str], *arguments: str) -> Iterator[Show
     """The App at work. It is ended, unless it has been killed."""
     port = free_port()
     log = project / "app.log"
+    before = log.stat().st_size if log.exists() else 0
     with log.open("ab") as out:
         opening = command(project, "app", "mvtec_ac", "--remote", "--port", port, *arguments)
         app = subprocess.Popen(opening, env=environment(**env), stdout=out, stderr=out, start_new_session=True)
     try:
         wait_for(port, START)
+        _wait_for_words(app, log, before)  # the port answers before the command has met its server
         yield Shown(project, env, f"http://127.0.0.1:{port}", app.pid)
     finally:
         if app.poll() is None:
@@ -95,6 +97,14 @@ def app_on(project: Path, env: dict[str, str], *arguments: str) -> Iterator[Show
         assert app.returncode in (0, -signal.SIGKILL), log.read_text(encoding="utf-8")
         with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
             pass  # the server has ended with its client
+
+
+def _wait_for_words(app: subprocess.Popen[bytes], log: Path, before: int) -> None:
+    """Until the command says, after so many bytes of its log, that the App is there."""
+    until = time.monotonic() + START
+    while b"(Ctrl-C ends it)" not in log.read_bytes()[before:]:
+        assert app.poll() is None and time.monotonic() < until, log.read_text(encoding="utf-8")
+        time.sleep(0.05)
 
 
 @contextmanager
