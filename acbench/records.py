@@ -39,7 +39,7 @@ about the image before. `blind`: hidden, and never in reach. `none`: nothing was
 version, which kept only `shown`."""
 
 
-_MADE_ID = re.compile(r"(.+)-[0-9a-f]{12}")
+MADE_ID = re.compile(r"(.+)-[0-9a-f]{12}")
 """An id that `item_id` made."""
 
 
@@ -86,7 +86,7 @@ def category_of(item_id: str, image: str, categories: Collection[str] = ()) -> s
     the first folder of the path, unless the id, made by `item_id()`, names another.
     """
     first = image.partition("/")[0]
-    made = _MADE_ID.fullmatch(item_id)
+    made = MADE_ID.fullmatch(item_id)
     if made is None:
         return first
     named = [each for each in (*categories, first) if made[1].endswith(f"-{each}")]

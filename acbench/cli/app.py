@@ -86,7 +86,7 @@ def app(
             )
         with opened(project, benchmark) as run:
             collected = workflow.collect(run, who, systems, sure=yes)
-            files = _here(run.files.reviews), _here(run.files.queue)
+            files = _here(run.files.reviews.place), _here(run.files.queue)
         _print_collected(collected, *files, as_json)
         return 3 if collected.problems else 0
     if not only_update:

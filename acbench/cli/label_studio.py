@@ -182,7 +182,7 @@ def pull(benchmark: str, project: Path, claim: str | None, as_json: bool) -> int
 
     with opened(project, benchmark) as run:
         pulled = label_studio.pull(run, claim)
-        where = run.files.reviews
+        where = run.files.reviews.place
     if as_json:
         click.echo(json.dumps(pulled_facts(pulled), indent=1, ensure_ascii=False))
     else:

@@ -151,7 +151,7 @@ def _print(done: Relabelled, benchmark: str, files: BenchmarkFiles) -> None:
     from acbench.cli.label_studio import cycle_words
 
     report = done.report
-    queue, labels = map(_relative, (files.queue, files.labels))
+    queue, labels = map(_relative, (files.queue, files.labels.place))
     if done.reviews is not None:
         click.echo(f"Reviews: {review_counts(done.reviews)}\n")
     click.echo(f"{report.title} (schema {report.schema.version}, {report.schema.digest})")

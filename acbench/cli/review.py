@@ -103,7 +103,7 @@ def take(benchmark: str, file: Path, project: Path, reviewer: str | None, as_jso
         proposed = prepare(run)
         taken = take_reviews(run, proposed, file, reviewer)
         relabel(run, proposed)  # so that status and report tell of it
-        path = run.files.reviews
+        path = run.files.reviews.place
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(taken)))
     else:

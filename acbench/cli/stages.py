@@ -147,6 +147,6 @@ def resolve(benchmark: str, project: Path, options: Options, as_json: bool) -> i
 
     with opened(project, benchmark, options) as run:
         counts = dataclasses.asdict(count_labels(label(run, prepare(run)).labels.values()))
-        path = run.files.labels
+        path = run.files.labels.place
     click.echo(json.dumps(counts) if as_json else f"{label_counts(counts)} → {path}")
     return 0

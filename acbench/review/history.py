@@ -98,7 +98,7 @@ class ReviewLog:
         if number > MAX_ROUND:
             raise ReviewError(
                 f"{first.reviewer} has a row of round {before[-1].round} about {first.item_id}, and none can follow it",
-                "mend its round in reviews.jsonl: it counts from 1",
+                "mend its round in reviews.jsonl, or in the file of its category in reviews/: it counts from 1",
             )
         rows = [_row(statement, number, before, self.schema.version) for statement in statements]
         self.added += rows

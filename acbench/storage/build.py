@@ -110,6 +110,13 @@ class Build:
         self.ledger.artifacts.record(file.path, name, file.key, self.run_id, written.seconds, written.sha256)
         self.written.append(name)
 
+    def record(self, path: Path, key: str, seconds: float, *, written: bool) -> None:
+        """Keep that a file is what inputs that hash to `key` make it; `written`: whether this run had to write it."""
+        name = self.project.relative(path)
+        self.ledger.artifacts.record(path, name, key, self.run_id, seconds)
+        if written:
+            self.written.append(name)
+
     def is_fresh(self, path: Path, key: str) -> bool:
         """Whether a run has written the file from inputs that hash to `key`, and nobody has changed it."""
         return self.ledger.artifacts.is_fresh(path, self.project.relative(path), key)

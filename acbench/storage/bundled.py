@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from acbench.records import Label
-from acbench.storage import tables
+from acbench.storage.project import labels_in, reviews_in
 
 
 def bundled_folder(name: Literal["label_schemas", "annotations"]) -> Traversable:
@@ -29,13 +29,12 @@ def edition_folder(benchmark: str) -> Traversable:
 
 def edition_labels(benchmark: str) -> list[Label]:
     """The labels of the bundled edition; none if there is no edition."""
-    return tables.read(Path(str(edition_folder(benchmark).joinpath("labels.jsonl"))), Label)
+    return labels_in(Path(str(edition_folder(benchmark)))).read()
 
 
 def is_reviewed(benchmark: str) -> bool:
     """Whether any person has reviewed the bundled edition."""
-    reviews = Path(str(edition_folder(benchmark).joinpath("reviews.jsonl")))
-    return reviews.is_file() and reviews.stat().st_size > 0
+    return any(path.stat().st_size > 0 for path in reviews_in(Path(str(edition_folder(benchmark)))).paths)
 
 
 def is_bundled(annotations: Path) -> bool:

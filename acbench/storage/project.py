@@ -10,10 +10,13 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from acbench.errors import AcbenchError, ProjectBusy
+from acbench.records import Label, Review
 from acbench.storage.digests import digest
+from acbench.storage.git_table import GitTable
 from acbench.storage.shard import Shard
 
 
@@ -220,11 +223,12 @@ class BenchmarkFiles:
         return self.project.annotation_tool / "pictures" / self.benchmark
 
     @property
-    def reviews(self) -> Path:
-        return self.annotations / "reviews.jsonl"
+    def reviews(self) -> GitTable[Review]:
+        """What people decided."""
+        return reviews_in(self.annotations)
 
     def reviews_copy(self, mark: str) -> Path:
-        """The workspace's copy of the reviews; `mark`: the first 12 hex digits of their SHA-256."""
+        """The workspace's copy of the reviews in one file; `mark`: the first 12 hex digits of their SHA-256."""
         return self.workspace / f"reviews-{mark}.jsonl"
 
     @property
@@ -233,8 +237,9 @@ class BenchmarkFiles:
         return sorted(self.workspace.glob(f"reviews-{'[0-9a-f]' * 12}.jsonl"))
 
     @property
-    def labels(self) -> Path:
-        return self.annotations / "labels.jsonl"
+    def labels(self) -> GitTable[Label]:
+        """One label for each image."""
+        return labels_in(self.annotations)
 
     @property
     def plan(self) -> Path:
@@ -245,6 +250,17 @@ class BenchmarkFiles:
     def labels_meta(self) -> Path:
         """The facts about the labels: sources, licences, policy, counts."""
         return self.annotations / "labels.meta.json"
+
+
+def labels_in(annotations: Path) -> GitTable[Label]:
+    """The labels in the folder of a benchmark, of a project or of an edition."""
+    return GitTable(annotations / "labels.jsonl", Label, attrgetter("image"), "one")
+
+
+def reviews_in(annotations: Path) -> GitTable[Review]:
+    """The reviews in the folder of a benchmark, of a project or of an edition."""
+    order = attrgetter("item_id", "reviewer", "round")
+    return GitTable(annotations / "reviews.jsonl", Review, order, "many")
 
 
 @contextmanager

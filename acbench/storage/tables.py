@@ -37,12 +37,15 @@ def write(path: Path, rows: Iterable[R], kind: type[R], *, key: Callable[[R], An
 
     Raises StorageError for a value that no table can hold, such as half a character.
     """
-    ordered = sorted(rows, key=key)
+    write_bytes(path, encoded(path, sorted(rows, key=key), kind))
+
+
+def encoded(path: Path, rows: list[R], kind: type[R]) -> bytes:
+    """What `write` writes. Raises StorageError for a value that no table can hold."""
     try:
-        data = b"".join(map(_line, ordered)) if path.suffix == ".jsonl" else _parquet_bytes(ordered, kind)
+        return b"".join(map(_line, rows)) if path.suffix == ".jsonl" else _parquet_bytes(rows, kind)
     except (ValueError, OverflowError) as error:  # Unicode errors are ValueErrors
         raise StorageError(f"{path} cannot hold these {kind.__name__} records: {error}", _FITS) from None
-    write_bytes(path, data)
 
 
 def read(path: Path, kind: type[R]) -> list[R]:

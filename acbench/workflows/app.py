@@ -120,7 +120,7 @@ def marked(shown: Shown) -> int:
 
 def reviews_mark(run: Run) -> str:
     """Changes when somebody decides something."""
-    return sha256_file(run.files.reviews) if run.files.reviews.exists() else ""
+    return run.files.reviews.mark
 
 
 def _name(run: Run) -> str:
@@ -174,9 +174,8 @@ def _key(run: Run, queue: Queue, systems: Sequence[str]) -> str:
     """A hash of everything that the samples show."""
     predictions = [(name, sha256_file(_predictions(run.files, name))) for name in sorted(set(systems))]
     files, proposed = run.files, queue.labelled.proposed
-    inputs = [files.items, files.labels, files.ranked_items, files.queue, files.reviews]
-    inputs += [files.proposals(name) for name in proposed.keys]
-    hashes = [sha256_file(path) for path in inputs]
+    hashes = [sha256_file(files.items), files.labels.mark, sha256_file(files.ranked_items), sha256_file(files.queue)]
+    hashes += [files.reviews.mark, *(sha256_file(files.proposals(name)) for name in proposed.keys)]
     return digest(FORMAT, str(proposed.dataset.root), run.schema.digest, predictions, hashes)
 
 

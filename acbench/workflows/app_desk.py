@@ -18,7 +18,6 @@ from acbench.review import app_marks, former
 from acbench.review.app_desk import Card, Decided, DeskAddress, Standing
 from acbench.review.decisions import Decision, DecisionError, read_chosen, reviewer_name
 from acbench.review.history import Statement, by_item, current_reviews
-from acbench.storage import tables
 from acbench.workflows.app_standing import standing
 from acbench.workflows.app_view import Known
 from acbench.workflows.queue import draw_evidence
@@ -149,9 +148,8 @@ class Desk:
         return self._kept
 
     def _reviews(self, known: Known) -> list[Review]:
-        """What people have decided by now. The file is replaced as a whole, so that it can be read at any time."""
-        file = known.proposed.files.reviews
-        return list(tables.read(file, Review)) if file.exists() else []
+        """What people have decided by now. Files are replaced as a whole, so that they can be read at any time."""
+        return known.proposed.files.reviews.read()
 
     @contextmanager
     def _open(self) -> Iterator[Run]:

@@ -20,6 +20,8 @@ from acbench.storage.urls import Url
 from acbench.workflows.run import Run
 
 MANIFEST = "records.json"
+WHOLE = ("Label", "Review")
+"""Kinds of which all files are sent at once: another file of them that the manifest names is of a former layout."""
 FORMAT = 1
 """The version of the manifest's layout."""
 
@@ -104,10 +106,14 @@ def prediction_files(files: BenchmarkFiles, system: str) -> list[ExportFile]:
 def label_files(files: BenchmarkFiles) -> list[ExportFile]:
     """The labels, the facts about them, and the reviews."""
     return [
-        ExportFile(files.labels.name, files.labels, "Label"),
-        ExportFile(files.labels_meta.name, files.labels_meta, "meta"),
-        ExportFile(files.reviews.name, files.reviews, "Review"),
+        *_in_git(files, files.labels.paths, "Label"),
+        *_in_git(files, [files.labels_meta], "meta"),
+        *_in_git(files, files.reviews.paths, "Review"),
     ]
+
+
+def _in_git(files: BenchmarkFiles, paths: Iterable[Path], kind: str) -> list[ExportFile]:
+    return [ExportFile(path.relative_to(files.annotations).as_posix(), path, kind) for path in paths]
 
 
 def export(run: Run, destination: str | None, files: Iterable[ExportFile] = ()) -> None:
@@ -132,15 +138,17 @@ def send(destination: str, benchmark: str, files: Iterable[ExportFile]) -> Sent:
     """
     target = _target(destination)
     try:
-        named = _manifest_entries(target, destination, benchmark)
+        before = _manifest_entries(target, destination, benchmark)
         contents = {file.name: (file, file.path.read_bytes()) for file in files if file.path.exists()}
         entries = {name: _entry(file, data) for name, (file, data) in contents.items()}
-        new = sorted(name for name, entry in entries.items() if named.get(name) != entry)
-        if named.keys() & set(new):
+        new = sorted(name for name, entry in entries.items() if before.get(name) != entry)
+        whole = {entry.kind for entry in entries.values()} & set(WHOLE)  # one file before, a folder of them now
+        named = {name: entry for name, entry in before.items() if entry.kind not in whole or name in entries}
+        if before.keys() & set(new) or named != before:
             _write_manifest(target, benchmark, {name: entry for name, entry in named.items() if name not in new})
         for name in new:
             target.write(name, contents[name][1])
-        if new:
+        if new or named != before:
             _write_manifest(target, benchmark, named | entries)
     except RemoteError as error:
         raise AcbenchError(error.message, error.hint) from None

@@ -35,14 +35,14 @@ def kept_reviews(run: Run) -> list[Review]:
     except StorageError as error:
         if copy is None:
             raise
-        back = f"{error.hint}\n    or take the copy of the last run: {_restore(run, copy)}"
+        back = f"{error.hint}\n    or take the copy of the last run: {_restore(run, copy, damaged=True)}"
         raise StorageError(error.message, back) from None
     if copy is not None and copy == run.files.reviews_copy(_mark(run)):
         return reviews  # as the last run found them
     _refuse_rounds(run, reviews)
     if copy is not None:
         _refuse_lost_rows(run, reviews, copy)
-    if copy is None or not run.build.is_untouched(run.files.labels):
+    if copy is None or not all(map(run.build.is_untouched, run.files.labels.paths)):
         _refuse_lost_labels(run, reviews)
     return reviews
 
@@ -53,7 +53,7 @@ def keep_copy(run: Run) -> None:
         return
     copy = run.files.reviews_copy(_mark(run))
     if not copy.exists():
-        write_bytes(copy, run.files.reviews.read_bytes())
+        write_bytes(copy, run.reviews.content)
     for other in run.files.reviews_copies:
         if other != copy:
             other.unlink()
@@ -70,7 +70,7 @@ def note_rows_that_differ(run: Run, reviews: Sequence[Review]) -> None:
     ]
     more = f"; and {len(pairs) - LISTED:,} more" if len(pairs) > LISTED else ""
     run.console.note(
-        f"{run.files.project.relative(run.files.reviews)} holds rows of one reviewer, round and image that differ, as"
+        f"{run.files.project.relative(run.reviews.place)} holds rows of one reviewer, round and image that differ, as"
         f" merges leave them; the later one counts. {'; '.join(said)}{more}. Ask the reviewer, and remove the wrong row"
     )
 
@@ -83,15 +83,15 @@ def _refuse_rounds(run: Run, reviews: Iterable[Review]) -> None:
     for review in reviews:
         if not 1 <= review.round <= MAX_ROUND:
             raise StorageError(
-                f"{run.files.reviews}: {review.reviewer} has a row of round {review.round} about {review.item_id}",
+                f"{run.reviews.holding(review.item_id)}: {review.reviewer} has a row of round {review.round} about"
+                f" {review.item_id}",
                 f"mend it: rounds count from 1 to {MAX_ROUND:,}",
             )
 
 
 def _mark(run: Run) -> str:
     """The first 12 hex digits of the SHA-256 of the reviews; empty if there is no file."""
-    path = run.files.reviews
-    return sha256_file(path)[:12] if path.exists() else ""
+    return run.reviews.mark[:12]
 
 
 def _newest_copy(run: Run) -> Path | None:
@@ -100,8 +100,13 @@ def _newest_copy(run: Run) -> Path | None:
     return max(copies, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
-def _restore(run: Run, copy: Path) -> str:
-    return f"cp {shlex.quote(str(copy))} {shlex.quote(str(run.files.reviews))}"
+def _restore(run: Run, copy: Path, *, damaged: bool = False) -> str:
+    """What to type to have the rows of the copy again; `damaged`: in place of files that cannot be read.
+
+    Rows of the copy and of files of categories count together, so that nothing has to go before.
+    """
+    back = f"cp {shlex.quote(str(copy))} {shlex.quote(str(run.reviews.file))}"
+    return f"{_move(run.reviews.folder)} && {back}" if damaged and run.reviews.parts else back
 
 
 def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
@@ -116,9 +121,11 @@ def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
     known = {(review.item_id, review.reviewer, review.round) for review in reviews}
     lost = [row for row in tables.read(copy, Review) if (row.item_id, row.reviewer, row.round) not in known]
     if lost:
-        gone = [copy, *([run.files.labels] if _unexplained(run, reviews) else [])]
-        name = run.files.project.relative(run.files.reviews)
-        there = f"{run.files.reviews} has {len(reviews):,} rows" if run.files.reviews.exists() else f"{name} is gone"
+        gone = [copy, *(run.files.labels.paths if _unexplained(run, reviews) else [])]
+        place = run.reviews.place
+        there = (
+            f"{place} has {len(reviews):,} rows" if place.exists() else f"{run.files.project.relative(place)} is gone"
+        )
         raise ReviewError(
             f"{there}, and {_decisions(len(lost))} that the last run found in it:\n{_listed(lost)}",
             f"get them back: {_restore(run, copy)}\n    if they are to go, as on another branch, {_set_aside(*gone)}",
@@ -127,30 +134,34 @@ def _refuse_lost_rows(run: Run, reviews: Sequence[Review], copy: Path) -> None:
 
 def _refuse_lost_labels(run: Run, reviews: Iterable[Review]) -> None:
     """Raise ReviewError for labels that people decided and that no review explains."""
-    path, lost = run.files.labels, _unexplained(run, reviews)
+    labels, lost = run.files.labels, _unexplained(run, reviews)
     if lost:
-        reviews_file = shlex.quote(str(run.files.reviews))
+        reviews_file = shlex.quote(str(run.reviews.place))
         raise ReviewError(
-            f"{path} says that people decided {len(lost):,} labels of which {run.files.reviews} knows nothing:\n"
+            f"{labels.place} says that people decided {len(lost):,} labels of which {run.reviews.place} knows"
+            " nothing:\n"
             + _lines([f"{label.image}: {JOIN.join(label.labels) or label.status}, {label.reason}" for label in lost]),
             f"get the reviews back from git: git log -- {reviews_file}, then: git checkout COMMIT -- {reviews_file}\n"
-            f"    if they are to go, as on another branch, {_set_aside(path)}",
+            f"    if they are to go, as on another branch, {_set_aside(*labels.paths)}",
         )
 
 
 def _set_aside(*paths: Path) -> str:
     """What to type so that files are no longer read, and still there."""
-    moves = (f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}" for path in paths)
-    return f"set aside what tells of them: {' && '.join(moves)}"
+    return f"set aside what tells of them: {' && '.join(map(_move, paths))}"
+
+
+def _move(path: Path) -> str:
+    return f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}"
 
 
 def _unexplained(run: Run, reviews: Iterable[Review]) -> list[Label]:
     """The labels that people decided and about whose images no review says anything."""
-    path = run.files.labels
-    if not path.exists() or f'"{PEOPLE}"'.encode() not in path.read_bytes():  # most labels are machines' alone
-        return []
-    known = {review.item_id for review in reviews}
-    return [row for row in tables.read(path, Label) if row.decided_by == PEOPLE and row.item_id not in known]
+    labels, known = run.files.labels, {review.item_id for review in reviews}
+    said = f'"{PEOPLE}"'.encode()
+    paths = [path for path in labels.paths if said in path.read_bytes()]  # most labels are machines' alone
+    rows = (row for path in paths for row in labels.read_file(path))
+    return [row for row in rows if row.decided_by == PEOPLE and row.item_id not in known]
 
 
 def _decisions(count: int) -> str:

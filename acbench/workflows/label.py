@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from acbench.review.resolve import POLICY, resolve
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import records_key, write_json
 from acbench.storage.digests import digest
-from acbench.storage.kept_table import KeptTable
+from acbench.storage.git_table import GitTable
 from acbench.workflows.ingest import ingest
 from acbench.workflows.kept_reviews import keep_copy, kept_reviews, note_rows_that_differ
 from acbench.workflows.labels_meta import labels_meta
@@ -34,7 +34,7 @@ class Labelled:
     proposed: Proposed
     said: Sequence[Review]
     """What people decided, as they said it."""
-    table: KeptTable[Label]
+    table: GitTable[Label]
     """The labels of the benchmark, also those of images that the dataset does not hold now."""
     reviews_key: str
     """A hash of the reviews as they are kept."""
@@ -80,16 +80,23 @@ def label(run: Run, proposed: Proposed) -> Labelled:
     labelled = Labelled(
         proposed=proposed,
         said=reviews,
-        table=KeptTable(run.files.labels, Label, key=lambda label: label.image),
+        table=run.files.labels,
         reviews_key=reviews_key,
         key=digest(VERSION, POLICY, REASONS, proposed.keys, proposed.dataset.key, reviews_key, run.schema.digest),
     )
-    run.build.ensure(run.files.labels, labelled.key, lambda _: _write_labels(run, labelled))
+    labelled.table.ensure(run.build, labelled.key, lambda: _write_labels(run, labelled))
     run.build.ensure(
         run.files.labels_meta, labelled.key + run.origin_key, lambda path: _write_meta(run, labelled, path)
     )
-    if not run.files.reviews.exists():
+    if not run.reviews.exists():
         write_reviews(run, [])
+    elif run.reviews.is_mixed:
+        write_reviews(run, reviews)
+        where = run.files.project.relative(run.reviews.place)
+        run.console.note(
+            "decisions lay in one file and in files of categories, as merges leave them: all"
+            f" {len(reviews):,} are kept, and are in {where}"
+        )
     keep_copy(run)
     if told := _lost_classes(run, labelled):
         run.console.note(f"{told}; they stand as they were said, and their images are first in the queue")
@@ -98,11 +105,11 @@ def label(run: Run, proposed: Proposed) -> Labelled:
 
 def write_reviews(run: Run, reviews: Iterable[Review]) -> None:
     """Write all reviews of the benchmark."""
-    run.reviews.write(reviews)
-    run.build.written.append(run.files.project.relative(run.reviews.path))
+    run.build.written += map(run.files.project.relative, run.reviews.write(reviews))
 
 
-def _write_labels(run: Run, labelled: Labelled) -> None:
+def _write_labels(run: Run, labelled: Labelled) -> list[Path]:
+    """Write the labels; gives the files that have changed."""
     proposed, table = labelled.proposed, labelled.table
     with run.console.stage("resolve") as progress:
         labels = resolve(
@@ -110,14 +117,15 @@ def _write_labels(run: Run, labelled: Labelled) -> None:
         )
         progress(1, 1)
     # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
-    before = table.rows
-    others = [label for label in before if label.item_id not in proposed.dataset.by_id]
+    others = [label for label in table.read_all() if label.item_id not in proposed.dataset.by_id]
+    table.refuse_two(others)
     if others:
         run.console.note(f"{len(others):,} labels of images that are not in this folder stay as they were")
-    after = sorted([*labels.values(), *others], key=lambda label: label.image)
-    if before not in ([], after):  # a run that was killed may have written them just before
-        _save_hand_edits(run, table.path)
-    table.write(after)
+    after = {label.item_id: label for label in (*labels.values(), *others)}
+    for path in table.paths:
+        if not run.build.is_untouched(path):
+            _save_hand_edits(run, path, table.read_file(path), after)
+    return table.write(after.values())
 
 
 def _lost_classes(run: Run, labelled: Labelled) -> str:
@@ -130,8 +138,8 @@ def _lost_classes(run: Run, labelled: Labelled) -> str:
     return run.files.lost_classes.read_text(encoding="utf-8")
 
 
-def _save_hand_edits(run: Run, path: Path) -> None:
-    if run.build.is_untouched(path):
+def _save_hand_edits(run: Run, path: Path, rows: Iterable[Label], after: Mapping[str, Label]) -> None:
+    if all(row == after.get(row.item_id) for row in rows):  # a run that was killed may have written them just before
         return
     name = run.files.project.relative(path)
     data = path.read_bytes()

@@ -69,7 +69,9 @@ def naming(source: Source, schema: Schema, files: BenchmarkFiles) -> Naming:
     when they began with the source keeps its ids, since labels and decisions are about them.
     """
     licence = origin(source, schema).licence
-    if not is_own(source) or any(_ids_begin(path, f"{source.name}-") for path in (files.labels, files.reviews)):
+    if not is_own(source) or any(
+        _ids_begin(path, f"{source.name}-") for path in (*files.labels.paths, *files.reviews.paths)
+    ):
         return Naming(prefix=source.name, licence=licence, key_of=schema.key_of, by_folder=True)
     return Naming(prefix=schema.benchmark, licence=licence, key_of=schema.key_of)
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from acbench.errors import AnnotationToolError
 from acbench.integrations.label_studio import server as servers
 from acbench.integrations.label_studio.tool import LabelStudio
-from acbench.records import Review
 from acbench.review.askable import SERVICE, deciders
 from acbench.review.history import by_item
-from acbench.storage import tables
 from acbench.storage.project import Project
 from acbench.workflows.label_studio import PASSWORD, connected
 
@@ -46,10 +44,10 @@ def people(project: Project, note: Callable[[str], None]) -> list[Person]:
     Accounts are known only while the server runs and lets us in; `note` is told where it does not, and why.
     """
     decided: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for path in sorted(project.annotations.glob("*/reviews.jsonl")):
-        for _, rows in by_item(tables.read(path, Review)).items():
+    for folder in sorted(path for path in project.annotations.glob("*") if path.is_dir()):
+        for _, rows in by_item(project.benchmark(folder.name).reviews.read()).items():
             for name in deciders(rows):
-                decided[name][path.parent.name] += 1
+                decided[name][folder.name] += 1
     addresses: dict[str, str] = {}
     try:
         with connected(project) as tool:

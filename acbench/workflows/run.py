@@ -22,7 +22,7 @@ from acbench.schema import Schema
 from acbench.storage.atomic import sweep
 from acbench.storage.build import Build
 from acbench.storage.digests import digest
-from acbench.storage.kept_table import KeptTable
+from acbench.storage.git_table import GitTable
 from acbench.storage.ledger import Ledger
 from acbench.storage.project import BenchmarkFiles, Project, existing_project
 from acbench.workflows import settings as kept_settings
@@ -97,9 +97,9 @@ class Run:
         return self.build.ledger
 
     @cached_property
-    def reviews(self) -> KeptTable[Review]:
+    def reviews(self) -> GitTable[Review]:
         """What people decided."""
-        return KeptTable(self.files.reviews, Review, key=lambda row: (row.item_id, row.reviewer, row.round))
+        return self.files.reviews
 
     @cached_property
     def source(self) -> sources.Source:

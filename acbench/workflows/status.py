@@ -10,9 +10,7 @@ from typing import Literal
 
 from acbench import schema as schemas
 from acbench.errors import AcbenchError
-from acbench.records import Review
 from acbench.review.pull import read_unread
-from acbench.storage import tables
 from acbench.storage.build import records_key
 from acbench.storage.ledger import Ledger
 from acbench.storage.ledger.artifacts import Artifact
@@ -159,10 +157,10 @@ def _notes(files: BenchmarkFiles, counts: _Counts, run_of: Mapping[str, int]) ->
         )
     argument = schemas.argument(files.benchmark, files.project.folder)
     again = f"the counts are older: acbench relabel {argument}"
-    if counts.reviews_key is not None and records_key(tables.read(files.reviews, Review)) != counts.reviews_key:
-        notes.append(f"{relative(files.reviews)} is not as the last relabel found it; {again}")
-    elif run_of.get(relative(files.labels), 0) > run_of.get(relative(files.report), 0):
-        notes.append(f"{relative(files.labels)} was made anew since the last relabel; {again}")
+    if counts.reviews_key is not None and records_key(files.reviews.read()) != counts.reviews_key:
+        notes.append(f"{relative(files.reviews.place)} is not as the last relabel found it; {again}")
+    elif any(run_of.get(relative(path), 0) > run_of.get(relative(files.report), 0) for path in files.labels.paths):
+        notes.append(f"{relative(files.labels.place)} was made anew since the last relabel; {again}")
     return notes
 
 

@@ -65,7 +65,7 @@ class LabelSource:
 
 def project_labels(bench: BenchmarkFiles, schema: Schema) -> LabelSource:
     """Load the project's own labels or, without any, the bundled edition's. Raises AcbenchError if there are none."""
-    labels, description = tables.read(bench.labels, Label), f"the labels in {bench.labels}"
+    labels, description = bench.labels.read(), f"the labels in {bench.labels.place}"
     edition = editions.edition_labels(bench.benchmark)
     if not labels:
         labels, edition = edition, []

@@ -6,8 +6,9 @@ Serves until its standard input ends. Each line of input is a command as JSON: `
 and `output`, a file for what it prints. The answer is its process id and, in another line, its exit status, which is
 negative for a signal. Commands are forked off, so that MODULEs are imported once for all of them.
 
-A step is what changes the project on disk: a file of it is opened to be written, or put in its place, or the ledger is
-changed. The signal comes right before the step. `when` is the step's number, from 1, or a part of its path or SQL.
+A step is what changes the project on disk: a file of it is opened to be written, put in its place or removed, or the
+ledger is changed. The signal comes right before the step. `when` is the step's number, from 1, or a part of its path or
+SQL.
 Steps are found by Python's audit events and SQLite's trace, so that no name of acbench has to stay as it is.
 """
 
@@ -25,6 +26,7 @@ from typing import Any
 from acbench.cli.main import main as acbench
 
 WRITING = os.O_WRONLY | os.O_RDWR
+REMOVING = ("os.remove", "os.rmdir")
 CHANGES = ("COMMIT", "DELETE", "INSERT", "REPLACE", "UPDATE")
 CONNECT = sqlite3.connect
 
@@ -47,7 +49,7 @@ class Steps:
         """Audit hook."""
         if event == "os.rename":
             self.touch(arguments[1])
-        elif event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING:
+        elif event in REMOVING or (event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING):
             self.touch(arguments[0])
 
     def touch(self, path: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -116,6 +117,67 @@ def test_killed_while_it_takes_reviews_in_each_decision_is_there_once(
     assert kills > 5
     finish(project, *take)
     assert_same(project, expected)
+
+
+@pytest.fixture(scope="module")
+def dying_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DyingCommands]:
+    """Commands that give each category a file of its own."""
+    with DyingCommands(tmp_path_factory.mktemp("small"), *PRELOADED, "tests.support.small_files") as commands:
+        yield commands
+
+
+@pytest.mark.parametrize("change", ["split", "join"])
+def test_killed_at_each_step_of_a_change_of_layout_nothing_is_lost(
+    dying: DyingCommands, dying_small: DyingCommands, sample_images: Path, tmp_path: Path, change: str
+) -> None:
+    """Decisions come in, and by that labels and reviews become files of categories, or one file again."""
+    start = project_with_images(tmp_path / "start", sample_images)
+    before, after = (dying, dying_small) if change == "split" else (dying_small, dying)
+    relabel = ("relabel", "sample", "--limit", "2", "--without", "neighbours", "--audit", "0.2")
+    assert not before.killed(start, 0, *relabel)
+    paths = sorted((start / "annotations/sample").rglob("labels*/*.jsonl")) or [
+        start / "annotations/sample/labels.jsonl"
+    ]
+    rows = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+    for number, who in enumerate(("ada", "bob"), start=1):
+        said = [f"{row['item_id']},unsure" for row in rows[number::2]]
+        (tmp_path / f"{who}.csv").write_text("\n".join(["item_id,label", *said]) + "\n", encoding="utf-8")
+    take = ("review", "take", "sample", tmp_path / "ada.csv", "--reviewer", "ada")
+    assert not before.killed(start, 0, *take)
+    take = ("review", "take", "sample", tmp_path / "bob.csv", "--reviewer", "bob")
+    whole = copied(start, tmp_path / "whole")
+    assert not after.killed(whole, 0, *take)
+    expected = annotations(whole)
+    assert [name for name in expected if "/" in name] == (
+        [f"{table}/{category}.jsonl" for table in ("labels", "reviews") for category in ("fabric", "washer")]
+        if change == "split"
+        else []
+    )
+    for step in count(1):
+        project = copied(start, tmp_path / f"{step}")
+        if not after.killed(project, step, *take):
+            break
+        said = {(row["item_id"], row["reviewer"]) for row in decisions(annotations(project))}
+        assert {(row["item_id"], row["reviewer"]) for row in decisions(annotations(start))} <= said
+        assert not after.killed(project, 0, *take)
+        assert "is not as the last run here left it" not in after.output
+        assert annotations(project) == expected
+        shutil.rmtree(project)
+    assert step > 20, "steps are not seen"
+
+
+def annotations(project: Path) -> dict[str, bytes]:
+    """Name → content of what is kept in git, without when it was said."""
+    folder = project / "annotations/sample"
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: re.sub(rb'"when": "[^"]*"', b'"when": ""', data) for name, data in sorted(found.items())
+            if not name.endswith(".part")}  # fmt: skip
+
+
+def decisions(files: dict[str, bytes]) -> list[dict[str, str]]:
+    return [
+        json.loads(line) for name, data in files.items() if name.startswith("reviews") for line in data.splitlines()
+    ]
 
 
 @pytest.mark.parametrize("step", ["/images", "/.neighbours"], ids=["rendering", "proposing"])

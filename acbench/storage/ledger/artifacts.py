@@ -46,6 +46,10 @@ class ArtifactTable:
             (name, key, sha256 or sha256_file(path), stamp(path.stat()), run_id, seconds),
         )
 
+    def forget(self, name: str) -> None:
+        """Keep no longer that a run wrote a file."""
+        self._database.execute("DELETE FROM artifacts WHERE path = ?", (name,))
+
     def sha256(self, name: str) -> str:
         """The SHA-256 of what a run wrote last, 64 hex digits; empty if no run wrote it."""
         row = self._database.execute("SELECT sha256 FROM artifacts WHERE path = ?", (name,)).fetchone()

@@ -94,8 +94,9 @@ def test_a_first_run_computes_each_thing_once(project: Path) -> None:
     assert calls["resolve_item"] == images
     assert calls["Category.map"] == 2 * images, "once by the proposer source_label, once by the policy"
     assert set(reads(calls).values()) == {1}
-    assert {"source_label.parquet", "labels.jsonl", "reviews.jsonl"} <= reads(calls).keys()
-    assert "triage.parquet" not in reads(calls), "it was just written"
+    assert "source_label.parquet" in reads(calls)
+    written = {"labels.jsonl", "reviews.jsonl", "triage.parquet"}
+    assert not written & reads(calls).keys(), "they were just written"
 
 
 def test_a_second_run_computes_nothing_and_reads_only_what_people_decided(project: Path) -> None:
