@@ -38,8 +38,19 @@ class Stretch(NamedTuple):
 
 def stretch(pictures: Sequence[Pixels]) -> Stretch:
     """The stretch that suits all pictures together, each uint8[H, W, 3]; it changes nothing unless all are dark."""
-    brightest = [np.percentile(pixels.max(axis=2), 99) for pixels in pictures]
-    if not brightest or max(brightest) >= DARK:
+    largest = [_over_channels(np.maximum, pixels) for pixels in pictures]
+    # Most pictures are bright, and to count tells that more quickly than a percentile.
+    if not largest or any(np.count_nonzero(each >= DARK) > each.size / 100 + 1 for each in largest):
         return Stretch()
-    low = min(float(np.percentile(pixels.min(axis=2), 1)) for pixels in pictures)
-    return Stretch(low, min(255 / max(float(max(brightest)) - low, 1), MOST))
+    brightest = max(float(np.percentile(each, 99)) for each in largest)
+    if brightest >= DARK:
+        return Stretch()
+    low = min(float(np.percentile(_over_channels(np.minimum, pixels), 1)) for pixels in pictures)
+    return Stretch(low, min(255 / max(brightest - low, 1), MOST))
+
+
+def _over_channels(least_or_most: np.ufunc, pixels: Pixels) -> NDArray[np.uint8]:
+    """The least or the most of each pixel's channels, uint8[H, W]. An axis of three reduces twenty times as slowly."""
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    over: NDArray[np.uint8] = least_or_most(least_or_most(red, green), blue)
+    return over

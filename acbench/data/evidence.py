@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw
 
 from acbench.data.contrast import Stretch, stretch
 from acbench.data.marking import Pixels, draw_corners, draw_frame, draw_outline
-from acbench.data.regions import MAX_COMPONENTS, Box, Mask, bounds, components, square
-from acbench.data.text import first_row, font, wrap_lines
+from acbench.data.regions import MAX_COMPONENTS, Box, Mask, bounds, components, square_around
+from acbench.data.text import drawn, first_row, font, wrap_lines
 
 PANEL = 448
 """Height of a panel, in pixels: three panels fit on a screen."""
@@ -31,6 +31,8 @@ _ROW = 26
 _LINE = 2
 """Width of the red line on a panel, in pixels."""
 _MAX_TILES = 4
+_IN_BYTES = 100
+"""A mask that is made so many times smaller, or less, is in bytes: a pixel of it then is worth more than two of 255."""
 _FRAMED = 0.7
 """A close-up that shows less than this share of the image's width or height gets a frame in the whole image."""
 
@@ -145,7 +147,9 @@ def close_up(image: Image.Image, mask: Mask, *, edge: int = PANEL) -> tuple[Imag
 
 def shrunk(image: Image.Image) -> Image.Image:
     """The image in RGB at the size that it has on a panel: a picture that shows it is the same."""
-    return Image.fromarray(_resized(image.convert("RGB"), _panel_size(image.size)))
+    size = _panel_size(image.size)
+    colours = image.convert("RGB")
+    return colours if image.size == size else _lanczos(colours, size)
 
 
 def notice(*rows: str) -> Image.Image:
@@ -210,10 +214,13 @@ def _tiles(mask: Mask, places: Sequence[Mask], edge: int = PANEL) -> list[_Tile]
     """
     if not places:
         return []
-    everything, half = square(mask), (edge - _SEAM) // 2
-    tiles = [_Tile(square(place), (half, half), _bounds(place)) for place in places[:_MAX_TILES]]
-    if len(tiles) == 1 or 2 * max(tile.box.width for tile in tiles) > everything.width:
-        return [_Tile(everything, (edge, edge), _bounds(mask))]
+    half, (height, width) = (edge - _SEAM) // 2, mask.shape
+    everything, *tiles = (
+        _Tile(square_around(anomaly, (width, height)), (half, half), anomaly)
+        for anomaly in map(_bounds, (mask, *places[:_MAX_TILES]))
+    )
+    if len(tiles) == 1 or 2 * max(tile.box.width for tile in tiles) > everything.box.width:
+        return [everything._replace(size=(edge, edge))]
     if len(tiles) > 2:
         return tiles
     wide = (edge, half)
@@ -317,15 +324,21 @@ def _scaled_box(box: Box, scale: float, x: int = 0, y: int = 0) -> Box:
 
 def _resized(image: Image.Image, size: Size) -> Pixels:
     """A copy of an RGB image's pixels at that size, uint8[H, W, 3]."""
-    return np.array(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+    return np.array(_lanczos(image, size))
+
+
+def _lanczos(image: Image.Image, size: Size) -> Image.Image:
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def _resized_mask(mask: Mask, size: Size) -> Mask:
     """The mask at that size. A pixel is marked if any part of it is."""
     if size == (mask.shape[1], mask.shape[0]):
         return np.asarray(mask, dtype=np.bool_)
-    share = Image.fromarray(mask.astype(np.float32)).resize(size, Image.Resampling.BOX)
-    return np.asarray(share) > 0
+    # In whole numbers it is quicker; where a pixel becomes less than one of them, they would lose it.
+    exact = mask.size > _IN_BYTES * size[0] * size[1]
+    levels = mask.astype(np.float32) if exact else mask.astype(np.uint8) * np.uint8(255)
+    return np.asarray(Image.fromarray(levels).resize(size, Image.Resampling.BOX)) > 0
 
 
 # The page
@@ -339,15 +352,18 @@ def _page(panels: Sequence[Panel], title: str, lines: Sequence[str]) -> Image.Im
     top = _MARGIN + 72
     below = _MARGIN + (_ROW * len(rows) + 12 if rows else 0)
     page = Image.new("RGB", (width + 2 * _MARGIN, top + PANEL + below), _PAPER)
-    draw = ImageDraw.Draw(page)
-    # The anchor "ls" sets text on its baseline, so that words with and without descenders stand level.
-    draw.text((_MARGIN, _MARGIN + 17), first_row(title, _TEXT, width), _FADED, font(_TEXT), anchor="ls")
+    _write(page, _MARGIN, _MARGIN + 17, first_row(title, _TEXT, width), _TEXT, _FADED)
     x = _MARGIN
     for panel in panels:
-        caption = first_row(panel.caption, _CAPTION, panel.image.width)
-        draw.text((x, top - 10), caption, _FADED, font(_CAPTION), anchor="ls")
+        _write(page, x, top - 10, first_row(panel.caption, _CAPTION, panel.image.width), _CAPTION, _FADED)
         page.paste(panel.image, (x, top))
         x += panel.image.width + _BETWEEN
     for number, row in enumerate(rows):
-        draw.text((_MARGIN, top + PANEL + 34 + _ROW * number), row, _INK, font(_TEXT), anchor="ls")
+        _write(page, _MARGIN, top + PANEL + 34 + _ROW * number, row, _TEXT, _INK)
     return page
+
+
+def _write(page: Image.Image, x: int, y: int, row: str, size: int, colour: tuple[int, int, int]) -> None:
+    """Write a row of text on its baseline, so that words with and without descenders stand level."""
+    mask, (left, top) = drawn(row, size)
+    page.paste(colour, (x + left, y + top), mask)

@@ -5,6 +5,8 @@ Pixels are uint8[H, W, 3] and are changed in place; masks are bool[H, W], True w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage  # type: ignore[import-untyped, unused-ignore]
@@ -35,17 +37,19 @@ def draw_outline(pixels: Pixels, mask: Mask, width: int, gap: int = 0) -> None:
 
 def draw_frame(pixels: Pixels, mask: Mask, box: Box) -> None:
     """Draw a thin white frame with a grey edge just inside a box, but not over the anomaly."""
-    pixels[_ring(mask.shape, box, 0, -1) & ~mask] = _WHITE
-    pixels[_ring(mask.shape, box, -1, -2) & ~mask] = _GREY
+    for (outer, inner), colour in (((0, -1), _WHITE), ((-1, -2), _GREY)):
+        for side in _sides(box, outer, inner):
+            pixels[side][~mask[side]] = colour
 
 
 def draw_corners(pixels: Pixels, box: Box) -> None:
     """Draw four corners, white with dark edges, a little outside a box."""
-    corners = np.ones(pixels.shape[:2], dtype=np.bool_)
-    corners[_gap(box.top, box.bottom), :] = False
-    corners[:, _gap(box.left, box.right)] = False
-    pixels[_ring(corners.shape, box, 11, 8) & corners] = _BLACK
-    pixels[_ring(corners.shape, box, 10, 9) & corners] = _WHITE
+    rows, columns = (np.ones(length, dtype=np.bool_) for length in pixels.shape[:2])
+    rows[_gap(box.top, box.bottom)] = False
+    columns[_gap(box.left, box.right)] = False
+    for (outer, inner), colour in (((11, 8), _BLACK), ((10, 9), _WHITE)):
+        for side in _sides(box, outer, inner):
+            pixels[side][np.outer(rows[side[0]], columns[side[1]])] = colour
 
 
 def _grown(mask: Mask, reach: int) -> Mask:
@@ -59,11 +63,22 @@ def _gap(start: int, end: int) -> slice:
     return slice(max(start + arm, 0), max(end - arm, 0))
 
 
-def _ring(shape: tuple[int, ...], box: Box, outer: int, inner: int) -> Mask:
-    """The pixels, bool[H, W], between the box grown by `outer` and the box grown by `inner` pixels."""
-    ring = np.zeros(shape, dtype=np.bool_)
-    for grow, value in ((outer, True), (inner, False)):
-        rows = np.s_[max(box.top - grow, 0) : max(box.bottom + grow, 0)]
-        columns = np.s_[max(box.left - grow, 0) : max(box.right + grow, 0)]
-        ring[rows, columns] = value
-    return ring
+def _sides(box: Box, outer: int, inner: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the four sides of what lies between the box grown by `outer` and that by `inner` pixels."""
+    rows, columns = (box.top - outer, box.bottom + outer), (box.left - outer, box.right + outer)
+    for start, end in _ends(rows, outer - inner):
+        yield _part(start, end), _part(*columns)
+    for start, end in _ends(columns, outer - inner):
+        yield _part(*rows), _part(start, end)
+
+
+def _ends(stretch: tuple[int, int], width: int) -> Iterator[tuple[int, int]]:
+    """The first and the last `width` pixels of a stretch, or all of it if it is shorter."""
+    start, end = stretch
+    yield start, min(start + width, end)
+    yield max(end - width, start), end
+
+
+def _part(start: int, end: int) -> slice:
+    """The part of a stretch that lies on an image."""
+    return slice(max(start, 0), max(end, 0))

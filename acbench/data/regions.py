@@ -50,10 +50,12 @@ class Box(NamedTuple):
 
 def bounds(mask: Mask) -> Box | None:
     """The smallest box around the marked pixels, or None if none is marked."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return None
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
+    return Box(int(columns[0]), top, int(columns[-1]) + 1, bottom)
 
 
 def square(mask: Mask, *, margin: float = 1.5, least: float = 0.15) -> Box:

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 MAX_ROWS = 6
 """How many rows of text stand below the panels of a picture."""
@@ -74,9 +74,23 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return built_in
 
 
+@lru_cache(maxsize=256)
+def drawn(text: str, size: int) -> tuple[Image.Image, tuple[int, int]]:
+    """A row of text as a mask (mode L) through which to paste a colour, and its place beside the start of the baseline.
+
+    Rows are kept: many pictures say the same, and to draw one takes long.
+    """
+    left, top, right, bottom = (round(edge) for edge in font(size).getbbox(text, anchor="ls"))
+    mask = Image.new("L", (max(right - left, 1), max(bottom - top, 1)))
+    ImageDraw.Draw(mask).text((-left, -top), text, 255, font(size), anchor="ls")
+    return mask, (left, top)
+
+
 def _fitting(text: str, size: int, width: float) -> int:
     """How many characters of a text fit into `width` pixels."""
     measured = font(size).getlength
+    if measured(text) <= width:  # as most do, and each measuring takes long
+        return len(text)
     return max(0, bisect_right(range(len(text) + 1), width, key=lambda end: measured(text[:end])) - 1)
 
 

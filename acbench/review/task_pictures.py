@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from acbench._util.console import Progress
+from acbench._util.prefetch import prefetch
 from acbench.data import evidence
 from acbench.data import images as imaging
 from acbench.data.images import ImageReader
@@ -17,6 +18,7 @@ from acbench.records import Item
 from acbench.review.queue_pictures import EMPTY_COLOUR, References, empty
 from acbench.schema.form import ALONE, PLACES, UNMARKED
 from acbench.storage.atomic import write_bytes
+from acbench.storage.build import THREADS
 from acbench.storage.digests import digest
 
 LONGEST = 1280
@@ -44,15 +46,16 @@ def draw(
     *,
     progress: Progress = lambda done, total: None,
 ) -> dict[str, Pictures]:
-    """item_id → its pictures; those that are not in the folder are drawn.
+    """item_id → its pictures; those that are not in the folder are drawn, in threads.
 
     The reference is a grey field if there is no other normal image, and so is each picture of an image that cannot be
     read. Where no place is marked, all pictures but the reference are one and the same file: `marks` tells.
     """
     album = _Album(references, images, folder)
     pictures: dict[str, Pictures] = {}
-    for done, item in enumerate(items, start=1):
-        pictures[item.item_id] = {**album.own(item), "reference": album.reference(item)}
+    drawn = prefetch(album.own, items, workers=THREADS, most=4 * THREADS)
+    for done, (item, own) in enumerate(zip(items, drawn, strict=True), start=1):
+        pictures[item.item_id] = {**own, "reference": album.reference(item)}
         progress(done, len(items))
     return pictures
 

@@ -21,6 +21,7 @@ from acbench.storage.project import Project
 from acbench.storage.typed_json import to_json
 
 THREADS = min(16, cores())
+"""Threads that draw, here and elsewhere."""
 _AHEAD = 4
 """Files for each thread that are on the way at once, which bounds memory."""
 

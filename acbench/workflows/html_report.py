@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from acbench._util import templates
+from acbench._util.prefetch import prefetch
 from acbench.errors import AcbenchError
 from acbench.evaluation import agreement_tables, proposer_tables
 from acbench.evaluation.agreement import AgreementReport, agreement
@@ -24,6 +25,7 @@ from acbench.records import GOOD, JOIN, PEOPLE, LabelStatus, Proposal, Review, s
 from acbench.review.queue import RankedItem
 from acbench.review.queue_pictures import EvidencePicture, References
 from acbench.storage.atomic import write_bytes
+from acbench.storage.build import THREADS
 from acbench.storage.digests import digest
 from acbench.workflows import report_images, report_pictures
 from acbench.workflows.compare import compare, labelled_dataset
@@ -242,18 +244,20 @@ class _Painter:
         self.proposed = queue.labelled.proposed
         self.dataset = self.proposed.dataset
         self.waiting = {row.item_id for row in queue.waiting}
-        self.ranked = {row.item_id: row for row in queue.ranked}
+        self.rows = {row.item_id: row for row in [*queue.ranked, *queue.waiting]}
         self.references = References(self.dataset.items)
         self.normal_image = self.references.image(self.dataset.images)
 
     def thumbnails(self, item_ids: Sequence[str]) -> None:
-        """Draw the small pictures that are not kept yet."""
+        """Draw the small pictures that are not kept yet, in threads."""
         with self.run.console.stage("draw thumbnails") as progress:
-            for done, item_id in enumerate(item_ids, start=1):
-                path, item = self._kept(item_id), self.dataset.by_id[item_id]
-                if not path.exists() and (made := report_pictures.thumbnail(item, self.dataset.images)) is not None:
-                    write_bytes(path, made)
+            for done, _ in enumerate(prefetch(self._keep, item_ids, workers=THREADS, most=4 * THREADS), start=1):
                 progress(done, len(item_ids))
+
+    def _keep(self, item_id: str) -> None:
+        path, item = self._kept(item_id), self.dataset.by_id[item_id]
+        if not path.exists() and (made := report_pictures.thumbnail(item, self.dataset.images)) is not None:
+            write_bytes(path, made)
 
     def thumbnail(self, item_id: str) -> bytes | None:
         """A small picture; None if the image cannot be read."""
@@ -261,12 +265,12 @@ class _Painter:
         return path.read_bytes() if path.exists() else None
 
     def large(self, item_id: str) -> bytes | None:
-        """The evidence picture; that of an image in the queue is drawn already."""
-        if item_id in self.waiting:
-            drawn = self.run.files.evidence / f"{item_id}.jpg"
-            return report_pictures.large(drawn.read_bytes()) if drawn.exists() else None
+        """The evidence picture; those of the first images of the queue are drawn already."""
+        drawn = self.run.files.evidence / f"{item_id}.jpg"
+        if item_id in self.waiting and drawn.exists():
+            return report_pictures.large(drawn.read_bytes())
         item = self.dataset.by_id[item_id]
-        row = self.ranked.get(item_id) or RankedItem(
+        row = self.rows.get(item_id) or RankedItem(
             item_id=item_id, rank=0, why="settled", label_issue_score=0.0, detail=""
         )  # an excluded image has no rank
         answers = self.proposed.by_item.get(item_id, ())
