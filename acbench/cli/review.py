@@ -77,7 +77,7 @@ def queue(benchmark: str, project: Path, as_json: bool) -> int:
 
     with opened(project, benchmark) as run:
         queue = rank(run, label(run, prepare(run)))
-        write_queue(run, queue)
+        write_queue(run, queue, every_picture=True)
         waiting, path = queue.waiting, run.files.queue
     if as_json:
         click.echo(json.dumps([to_json(row) for row in waiting], indent=1))

@@ -35,8 +35,8 @@ class SampleBuilder:
     predictions: Mapping[str, Sequence[Prediction]]
     """Scored system → its answers."""
     schema: Schema
-    evidence: Path | None = None
-    """Folder of the evidence pictures of the queue."""
+    evidence: Mapping[str, Path] = field(default_factory=dict)
+    """item_id → its evidence picture, of those that are drawn; shown of images in the queue."""
     copies: Mapping[str, Path] = field(default_factory=dict)
     """Path of an image or mask → the copy of it that is shown instead."""
 
@@ -97,7 +97,7 @@ class SampleBuilder:
             "category": item.category,
             "split": item.split,
             "problem": item.problem or None,
-            "evidence": str(self.evidence / f"{key}.jpg") if self.evidence and key in self._queue else None,
+            "evidence": str(self.evidence[key]) if key in self._queue and key in self.evidence else None,
             **label_fields(item, self.labels[key], reviews, self.schema.category(item.category)),
             **queue_fields(self._places.get(key), self._queue.get(key)),
             **{self._proposal_fields[answer.proposer]: _proposal(answer) for answer in proposals},

@@ -45,8 +45,12 @@ def queue_csv(
     proposals: Mapping[str, Sequence[Proposal]],
     labels: Mapping[str, Label],
     schema: Schema,
+    undrawn: Mapping[str, str],
 ) -> bytes:
-    """The queue as UTF-8 CSV. `items`, `proposals` and `labels` are keyed by item_id."""
+    """The queue as UTF-8 CSV. `items`, `proposals` and `labels` are keyed by item_id.
+
+    `undrawn`: item_id → what stands in place of its evidence picture, for images that have none yet.
+    """
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()
@@ -62,7 +66,7 @@ def queue_csv(
             "proposals": "; ".join(map(in_words, proposals.get(row.item_id, ()))),
             "current": JOIN.join(labels[row.item_id].labels),
             "classes": ", ".join(choices(schema.category(item.category))),
-            "evidence": f"{EVIDENCE}/{row.item_id}.jpg",
+            "evidence": undrawn.get(row.item_id, f"{EVIDENCE}/{row.item_id}.jpg"),
         }
         writer.writerow({name: inert(value) for name, value in cells.items()})
     return out.getvalue().encode("utf-8-sig")

@@ -193,7 +193,7 @@ def _samples(run: Run, queue: Queue, systems: Sequence[str]) -> list[AppSample]:
         waiting=queue.waiting,
         predictions={name: tables.read(_predictions(run.files, name), Prediction) for name in sorted(set(systems))},
         schema=run.schema,
-        evidence=run.files.evidence,
+        evidence={path.stem: path for path in run.files.evidence.glob("*.jpg")},
         copies=copies(proposed.dataset.items, proposed.dataset.images, root, run.files.workspace / "app"),
     )
     return builder.samples()

@@ -20,7 +20,7 @@ from acbench.review.decisions import Decision, DecisionError, read_chosen, revie
 from acbench.review.history import Statement, by_item, current_reviews
 from acbench.workflows.app_standing import standing
 from acbench.workflows.app_view import Known
-from acbench.workflows.queue import draw_evidence
+from acbench.workflows.evidence import draw_evidence
 from acbench.workflows.reviews import keep_added, review_log, shown_proposers
 from acbench.workflows.run import Options, Run, open_run
 

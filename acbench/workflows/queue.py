@@ -1,12 +1,11 @@
-"""Ranks what people should look at, and writes the queue with an evidence picture for each image in it."""
+"""Ranks what people should look at, and writes the queue with evidence pictures of the images in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from acbench.records import PEOPLE, one_defect
 from acbench.review import csv_queue, former, rechecks
@@ -17,17 +16,14 @@ from acbench.review.history import current_reviews
 from acbench.review.plan import Commitment, Outlook, Standing, commit
 from acbench.review.queue import RankedItem
 from acbench.storage.atomic import write_bytes
-from acbench.storage.build import Wanted
 from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
 from acbench.storage.typed_json import read_file, to_json
+from acbench.workflows.evidence import csv_key, draw_queue, drawn, picture_name, soon, undrawn
 from acbench.workflows.label import Labelled
 from acbench.workflows.plan_report import PlanReport, PlanState, plan_report
-from acbench.workflows.propose import VERSION, Proposed, proposer_setup
+from acbench.workflows.propose import VERSION, proposer_setup
 from acbench.workflows.run import Run
-
-if TYPE_CHECKING:
-    from acbench.review.queue_pictures import References
 
 ERROR = 0.01
 """Share of the accepted labels that may be wrong, unless a plan says otherwise."""
@@ -173,20 +169,31 @@ def rank(run: Run, labelled: Labelled) -> Queue:
     return queue
 
 
-def write_queue(run: Run, queue: Queue) -> None:
-    """Write the queue and its pictures, unless they are there.
+def write_queue(run: Run, queue: Queue, *, every_picture: bool = False) -> None:
+    """Write the queue and the pictures of what is looked at next, or every picture, unless they are there.
 
     A file that holds answers which are not taken in stays as it is.
     """
     note_stale_plan(run, queue)
-    _draw(run, queue)
+    draw_queue(run, queue.labelled.proposed, queue.waiting, every=every_picture)
     if unsaved := _unsaved_answers(run, queue):
         run.console.note(
             f"{run.files.queue} holds {unsaved:,} answers that are not taken in, so it stays as it is."
             f" Take them in: acbench relabel {run.schema.argument} --reviews {run.files.queue}"
         )
         return
-    run.build.ensure(run.files.queue, queue.key, lambda path: _write_csv(run, queue, path))
+    there = drawn(run.files)
+    key = csv_key(queue.key, [picture_name(row.item_id) for row in queue.waiting], there)
+    run.build.ensure(run.files.queue, key, lambda path: _write_csv(run, queue, path, there))
+
+
+def is_queue_complete(run: Run, key: str, pictures: Sequence[str]) -> bool:
+    """Whether the queue with that key stands as a run left it, with the pictures of what is looked at next.
+
+    `pictures`: the file names of those of all its images.
+    """
+    there = drawn(run.files)
+    return run.build.is_fresh(run.files.queue, csv_key(key, pictures, there)) and there.issuperset(soon(pictures))
 
 
 def note_stale_plan(run: Run, queue: Queue) -> None:
@@ -228,9 +235,12 @@ def _learned(run: Run, labelled: Labelled) -> dict[str, dict[str, float]]:
     return neighbours.build(proposer_setup(run, proposed.dataset)).learned(proposed.dataset.items, decided)
 
 
-def _write_csv(run: Run, queue: Queue, path: Path) -> None:
+def _write_csv(run: Run, queue: Queue, path: Path, there: set[str]) -> None:
     labelled, proposed = queue.labelled, queue.labelled.proposed
-    table = csv_queue.queue_csv(queue.waiting, proposed.dataset.by_id, proposed.by_item, labelled.labels, run.schema)
+    missing = undrawn(run.files.benchmark, queue.waiting, there)
+    table = csv_queue.queue_csv(
+        queue.waiting, proposed.dataset.by_id, proposed.by_item, labelled.labels, run.schema, missing
+    )
     write_bytes(path, table)
 
 
@@ -239,34 +249,3 @@ def _unsaved_answers(run: Run, queue: Queue) -> int:
     if not path.exists() or run.build.is_untouched(path):
         return 0
     return csv_queue.unsaved(path, queue.labelled.proposed.dataset.by_id, run.schema, queue.labelled.reviews)
-
-
-def _draw(run: Run, queue: Queue) -> None:
-    from acbench.review import queue_pictures  # needs scipy, which a run with nothing to draw does without
-
-    proposed = queue.labelled.proposed
-    references = queue_pictures.References(proposed.dataset.items)
-    with run.console.stage("draw evidence") as progress:
-        run.build.ensure_all(_pictures(proposed, queue.waiting, references), len(queue.waiting), progress)
-
-
-def draw_evidence(run: Run, proposed: Proposed, row: RankedItem, references: References) -> Path:
-    """The evidence picture of one image, drawn unless it is there."""
-    (picture,) = _pictures(proposed, [row], references)
-    run.build.ensure(picture.path, picture.key, picture.write)
-    return picture.path
-
-
-def _pictures(proposed: Proposed, rows: Iterable[RankedItem], references: References) -> Iterator[Wanted]:
-    """The evidence pictures of some images, as files that are wanted."""
-    from acbench.review import queue_pictures
-
-    images = proposed.dataset.images
-    normal_image = references.image(images)
-    for row in rows:
-        item = proposed.dataset.by_id[row.item_id]
-        proposals = proposed.by_item.get(item.item_id, ())
-        picture = queue_pictures.EvidencePicture(item, references.beside(item), proposals, row)
-        key = digest(VERSION, picture.inputs(), *images.key)
-        path = proposed.files.evidence / f"{item.item_id}.jpg"
-        yield Wanted(path, key, partial(picture.write, images, normal_image))

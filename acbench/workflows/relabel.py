@@ -13,7 +13,7 @@ from acbench.storage.build import write_json
 from acbench.workflows.export import export, label_files, proposal_files
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import Proposed
-from acbench.workflows.queue import Queue, rank, write_queue
+from acbench.workflows.queue import Queue, is_queue_complete, rank, write_queue
 from acbench.workflows.reviews import take_reviews
 from acbench.workflows.run import Run
 from acbench.workflows.summary import RelabelOutcome, RelabelReport, relabel_report
@@ -71,7 +71,7 @@ def relabel(run: Run, proposed: Proposed | None = None) -> tuple[RelabelReport, 
     """Do all that can be done now; gives what there is to say about it, and the queue."""
     queue = rank(run, label(run, proposed or prepare(run)))
     kept = _kept_report(run, queue.key)
-    if kept is None or not _is_queue_complete(run, queue.key, kept):
+    if kept is None or not is_queue_complete(run, queue.key, kept.pictures):
         write_queue(run, queue)
     if kept is not None:
         return kept, queue
@@ -96,14 +96,6 @@ def _kept_report(run: Run, key: str) -> RelabelReport | None:
     if not run.build.is_fresh(run.files.report, key):
         return None
     return RelabelReport.from_json(json.loads(run.files.report.read_bytes()))
-
-
-def _is_queue_complete(run: Run, key: str, kept: RelabelReport) -> bool:
-    """Whether the queue stands as the last run left it, from the same inputs, with all its pictures."""
-    if not run.build.is_fresh(run.files.queue, key):
-        return False
-    drawn = {path.name for path in run.files.evidence.glob("*.jpg")}
-    return drawn.issuperset(kept.pictures)
 
 
 def _report(run: Run, queue: Queue) -> RelabelReport:

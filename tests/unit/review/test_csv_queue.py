@@ -28,7 +28,7 @@ def queue(items: dict[str, Item] = ITEMS, why: str = "cannot tell") -> bytes:
     proposals = {each: [says(items[each], "source_label", reason=why)] for each in items}
     labels = machine_labels(list(items.values()), proposals, MVTEC_AC)
     ranked = ranked_by(list(items.values()), proposals, MVTEC_AC)
-    return queue_csv(ranked, items, proposals, labels, MVTEC_AC)
+    return queue_csv(ranked, items, proposals, labels, MVTEC_AC, {SECOND: "not drawn yet: acbench …"})
 
 
 def rows_of(data: bytes) -> list[Row]:
@@ -88,6 +88,7 @@ class TestQueue:
         assert tuple(rows[0]) == COLUMNS
         assert rows[0]["classes"] == "good, broken_large, broken_small, contamination"
         assert rows[0]["evidence"] == f"evidence/{FIRST}.jpg"
+        assert rows[1]["evidence"] == "not drawn yet: acbench …"
         assert rows[0]["proposals"] == "source_label: – (cannot tell)"
         assert (rows[0]["label"], rows[0]["note"], rows[0]["reviewer"]) == ("", "", "")
 
