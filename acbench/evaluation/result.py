@@ -89,7 +89,7 @@ class UnusableAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Scored:
-    """The score of one system. `facts` is what `acbench score --json` prints; see README.md for its keys.
+    """The score of one system. `facts` is what `acbench score --json` prints; docs/reference/scores.md has its keys.
 
     `str()` gives what `acbench score` prints.
     """

@@ -1,13 +1,13 @@
 """Toy datasets, and a fake of each foreign program: for tests, notebooks and people who extend acbench.
 
-| name | stands in for |
-|---|---|
-| `toy_mvtec_ad`, `toy_visa`, `toy_layout`, `full_tree` | a dataset on disk |
-| `toy_table`, `toy_coco`, `toy_yolo`, `toy_voc` | a dataset on disk that a table or annotation files describe |
-| `FakeModels`, `MemoryVectors` | the models and the vector cache of a `Setup` |
-| `FakeEndpoint` | an OpenAI-compatible endpoint, on loopback |
-| `FakeAnnotationTool` | an annotation tool such as Label Studio, in memory |
-| `FakeHub` | a repository on the Hugging Face Hub, in memory |
+===================================================== ===========================================================
+`toy_mvtec_ad`, `toy_visa`, `toy_layout`, `full_tree` a dataset on disk
+`toy_table`, `toy_coco`, `toy_yolo`, `toy_voc`        a dataset on disk that a table or annotation files describe
+`FakeModels`, `MemoryVectors`                         the models and the vector cache of a `Setup`
+`FakeEndpoint`                                        an OpenAI-compatible endpoint, on loopback
+`FakeAnnotationTool`                                  an annotation tool such as Label Studio, in memory
+`FakeHub`                                             a repository on the Hugging Face Hub, in memory
+===================================================== ===========================================================
 
 `TOY_LAYOUTS` has a toy dataset in each layout that people's data comes in, and `dropped` tells which images a source
 loses without a word. `BEHAVIOURS` says how real endpoints behave, and `behave` has a `FakeEndpoint` do so. The fakes

@@ -108,15 +108,15 @@ def test_labels_alone_and_ones_own_images(hub: LoopbackHub, tmp_path: Path) -> N
     acbench(tmp_path, "relabel", "mvtec_ac", "--root", images, "--without", "neighbours")
     assert "labels only" in online(hub, tmp_path, "publish", "mvtec_ac", "--repo", "my-org/mvtec-ac").out
     card = hub.repos["my-org/mvtec-ac"].head.files["README.md"].data.decode()
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    for text in (card, readme):
+    guide = (Path(__file__).parents[2] / "docs/guides/publish_and_load.md").read_text(encoding="utf-8")
+    for text in (card, guide):
         program = text.partition("```python\n")[2].partition("```")[0]
         assert "attach_images" in program
         program = program.replace("path/to/mvtec_ad", str(images))
         program += "print(data[0]['image'].size, data.features['label'].int2str(data[0]['label']))"
         *scored, _, _, _ = said = python(program, **machine(hub)).out.split()
         assert said[-3:] == ["(48,", "48)", "broken_large"]
-        assert len(scored) == (text is readme)
+        assert len(scored) == (text is guide)
         assert all(0 < float(share) < 1 for share in scored)
 
 

@@ -175,7 +175,7 @@ def test_the_examples_are_clean(package: Path) -> None:
            "--strict", "--ignore-missing-imports", *(package / f"{name}.py" for name in examples()))  # fmt: skip
 
 
-@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_the_files_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:[\w.-]+/)+(?:[\w-]+\.(?:py|yaml|txt))?)`", text))

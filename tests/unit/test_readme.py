@@ -1,4 +1,4 @@
-"""What README.md and acbench/cli/README.md say is so. `python -m tests.unit.test_readme` renews what is generated."""
+"""What README.md and the pages of docs/ say is so. `python -m tests.unit.test_readme` renews what is generated."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from acbench.cli.main import COMMANDS, cli
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-REFERENCE = ROOT / "acbench" / "cli" / "README.md"
-PAGES = tuple(sorted((ROOT / "docs").glob("*.md")))
-TABLE = re.compile(r"(<!-- commands -->\n).*?(<!-- /commands -->)", re.DOTALL)
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference" / "commands.md"
+PAGES = (README, *sorted(DOCS.rglob("*.md")))
+WIDTH = 88
+"""Characters of a line of help, as many as a page of the site has room for beside its columns."""
 HEAD = """# Commands
 
-What each command does, its options, and examples. This page is generated: `python -m tests.unit.test_readme`.
+In the order of use. Each links to its options and examples, which `acbench COMMAND -h` prints too.
 
-Variables set options too, and a benchmark keeps the options that concern its dataset and models: see the
-[README](../../README.md#commands).
+{table}
+[Settings](settings.md) says which options are remembered, how variables set options, and what the exit status means.
+
+This page is generated: `python -m tests.unit.test_readme`.
 """
 FORMS = {"$SLURM_ARRAY_TASK_ID": "1", "…": ""}
 """What stands in examples for something that a shell or a person fills in."""
@@ -31,13 +35,13 @@ FORMS = {"$SLURM_ARRAY_TASK_ID": "1", "…": ""}
 
 def reference() -> str:
     """The help of every command, as a page of Markdown."""
-    parts = [HEAD]
+    parts = [HEAD.format(table=table())]
     for names, command in leaves(cli, ()):
         context = click.Context(
             command,
             info_name=" ".join(("acbench", *names)),
-            max_content_width=100,
-            terminal_width=100,
+            max_content_width=WIDTH,
+            terminal_width=WIDTH,
             help_option_names=cli.context_settings["help_option_names"],
         )
         parts.append(f"## acbench {' '.join(names)}\n\n```text\n{command.get_help(context)}\n```\n")
@@ -72,24 +76,24 @@ def table() -> str:
 
 def link(text: str, *names: str) -> str:
     """A link to the help of a command."""
-    return f"[`{text}`]({REFERENCE.relative_to(ROOT).as_posix()}#acbench-{'-'.join(names)})"
-
-
-def updated() -> str:
-    """The README with the table as it should be."""
-    return TABLE.sub(lambda match: f"{match[1]}{table()}{match[2]}", README.read_text(encoding="utf-8"))
+    return f"[`{text}`](#acbench-{'-'.join(names)})"
 
 
 def anchors(page: Path) -> set[str]:
     """What a link can name on a page, as GitHub makes it of headings."""
-    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    heads = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
 def examples() -> list[str]:
-    """Every call of acbench in a block of shell commands of the README or another page, and every one in a sentence
-    that gives more than the command's name."""
-    pages = "\n".join(page.read_text(encoding="utf-8") for page in (README, *PAGES))
+    """Every call of acbench in a block of shell commands, and every one in a sentence that gives more than the
+    command's name."""
+    pages = text()
     blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", pages, re.DOTALL)
     lines = (re.split(r"\s+#\s", line)[0] for block in blocks for line in block.splitlines())
     calls = (line[line.index("acbench ") :].strip() for line in lines if re.search(r"(^|&& )acbench ", line))
@@ -99,6 +103,11 @@ def examples() -> list[str]:
     return sorted({*calls, *told})
 
 
+def text() -> str:
+    """All pages."""
+    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
 def named() -> set[str]:
     """The names of all commands and groups."""
     every = {" ".join(names) for names, _ in leaves(cli, ())}
@@ -106,14 +115,12 @@ def named() -> set[str]:
 
 
 def test_what_is_generated_is_current() -> None:
-    assert README.read_text(encoding="utf-8") == updated(), "run: python -m tests.unit.test_readme"
     assert REFERENCE.read_text(encoding="utf-8") == reference(), "run: python -m tests.unit.test_readme"
 
 
-@pytest.mark.parametrize("page", [README, REFERENCE, *PAGES], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_and_headings_that_it_links_to_exist(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
-    assert links or page in PAGES
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", prose(page))
     for path, anchor in links:
         target = page.parent / path if path else page
         assert target.exists(), path
@@ -121,10 +128,10 @@ def test_files_and_headings_that_it_links_to_exist(page: Path) -> None:
 
 
 def test_files_and_folders_that_it_names_exist() -> None:
-    text = README.read_text(encoding="utf-8")
-    named = re.findall(r"`((?:acbench|tests|annotations|label_schemas)/[\w./-]+)`", text)
-    modules = re.findall(r"python -m (tests[\w.]+)", text)
-    scripts = re.findall(r"python (?:-m pytest )?([\w/]+\.py)", text)
+    pages = text()
+    named = re.findall(r"`((?:acbench|tests|annotations|label_schemas)/[\w./-]+)`", pages)
+    modules = re.findall(r"python -m (tests[\w.]+)", pages)
+    scripts = re.findall(r"python (?:-m pytest )?([\w/]+\.py)", pages)
     for path in (*named, *scripts, *(f"{module.replace('.', '/')}.py" for module in modules)):
         kept = ("labels.jsonl", "reviews.jsonl", "labels.meta.json", "plan.json")
         made = path.startswith("annotations/") and path.endswith(kept)
@@ -147,7 +154,7 @@ def test_an_example_is_a_command_with_its_options(example: str, monkeypatch: pyt
 
 
 def test_variables_that_it_names_are_read() -> None:
-    named = set(re.findall(r"\bACBENCH_[A-Z_]+\b", README.read_text(encoding="utf-8")))
+    named = set(re.findall(r"\bACBENCH_[A-Z_]+\b", text()))
     assert named
     read = "".join(
         path.read_text(encoding="utf-8") for path in (*ROOT.glob("acbench/**/*.py"), *ROOT.glob("tests/**/*.py"))
@@ -162,5 +169,4 @@ def test_variables_that_it_names_are_read() -> None:
 
 
 if __name__ == "__main__":
-    README.write_text(updated(), encoding="utf-8")
     REFERENCE.write_text(reference(), encoding="utf-8")
