@@ -18,15 +18,16 @@ from typing import NamedTuple, Protocol
 
 from acbench._util.console import Progress
 from acbench._util.execution import Engine, Home, WorkerTask
-from acbench.data.images import brightest, decode, probe
+from acbench.data.images import brightest, decode, decode_probed, probe
 from acbench.data.mask_content import MaskContent, content
 from acbench.errors import ImageError
 from acbench.storage.files import FileRefused, FileTree, LocatedFile
 
 VERSION = 3
 """Raise it when the same bytes give other facts, so that cached ones are computed again."""
-_CHUNK = 8
-"""Files of one task of a thread: enough to make its overhead small, few enough to show progress on a slow disk."""
+_CHUNK, _CHUNK_BYTES = 16, 1 << 22
+"""Files of one task of a thread, and about how many bytes: enough to make its overhead small, few enough to show
+progress on a slow disk."""
 _PART = 64
 """Files of one task of an engine's worker."""
 _FLUSH = 0.5
@@ -62,8 +63,8 @@ class FileFactsCache(Protocol):
     Facts are kept under the file's absolute path or URL. They hold as long as the stamp is the same.
     """
 
-    def load(self) -> Mapping[str, tuple[str, str]]:
-        """Path → (stamp, facts) of every known file."""
+    def load(self, folder: str) -> Mapping[str, tuple[str, str]]:
+        """Path → (stamp, facts) of every known file in a folder; others do no harm."""
 
     def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Keep (path, stamp, facts) of some files."""
@@ -75,7 +76,7 @@ class MemoryFileFactsCache:
     def __init__(self) -> None:
         self.facts: dict[str, tuple[str, str]] = {}
 
-    def load(self) -> Mapping[str, tuple[str, str]]:
+    def load(self, folder: str) -> Mapping[str, tuple[str, str]]:
         return self.facts
 
     def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
@@ -91,9 +92,12 @@ class _File:
     """Its absolute path, or its URL."""
     size: int | None
     stamp: str
-    cache_stamp: str
-    """The stamp that its facts are kept with; empty if they are not kept."""
     is_mask: bool
+
+    @property
+    def cache_stamp(self) -> str:
+        """The stamp that its facts are kept with; empty if they are not kept."""
+        return f"{VERSION}:{'mask:' if self.is_mask else ''}{self.stamp}" if self.stamp else ""
 
     @property
     def located(self) -> LocatedFile:
@@ -120,28 +124,37 @@ class FileHasher:
     """An engine whose workers read the files; None for threads of this process."""
 
     def facts_of(
-        self, tree: FileTree, paths: Sequence[str], masks: Collection[str] = frozenset()
+        self,
+        tree: FileTree,
+        paths: Sequence[str],
+        masks: Collection[str] = frozenset(),
+        *,
+        before: int = 0,
+        total: int | None = None,
     ) -> dict[str, FileFacts]:
         """Path → facts of every file. A file that cannot be read has a `problem`; none raises.
 
-        `masks` are those of `paths` that are masks: their pixels are looked at.
+        `masks` are those of `paths` that are masks: their pixels are looked at. `before` of `total` files were read
+        before these, for the progress.
 
         If it is interrupted, the facts of the files that were read until then are in the cache.
         """
         facts, unread = self._known(tree, paths, masks)
-        self.progress(len(facts), len(paths))
+        total = len(paths) if total is None else total
+        self.progress(before + len(facts), total)
         parts = self._by_threads(tree, unread) if self.engine is None else self._by_workers(self.engine, tree, unread)
         with closing(parts):
             for part in parts:
                 facts.update((file.path, file_facts) for file, file_facts in part)
-                self.progress(len(facts), len(paths))
+                self.progress(before + len(facts), total)
         return facts
 
     def _known(
         self, tree: FileTree, paths: Iterable[str], masks: Collection[str]
     ) -> tuple[dict[str, FileFacts], list[_File]]:
         """The facts that need no reading, and the files to read."""
-        kept = self.cache.load()
+        kept: Mapping[str, tuple[str, str]] = {}
+        looked: str | None = None
         facts: dict[str, FileFacts] = {}
         unread: list[_File] = []
         for path in paths:
@@ -150,9 +163,9 @@ class FileHasher:
             except FileRefused as why:
                 facts[path] = FileFacts(problem=why.message, hint=why.hint)
                 continue
-            is_mask = path in masks
-            kept_as = f"{VERSION}:{'mask:' if is_mask else ''}{stamp}" if stamp else ""
-            file = _File(path, address, size, stamp, kept_as, is_mask)
+            file = _File(path, address, size, stamp, path in masks)
+            if (folder := address.rpartition("/")[0]) != looked:  # one folder after the other, which bounds memory
+                looked, kept = folder, self.cache.load(folder)
             kept_stamp, kept_facts = kept.get(address, ("", ""))
             known = _parsed(kept_facts) if stamp and kept_stamp == file.cache_stamp else None
             if known is None:
@@ -165,7 +178,7 @@ class FileHasher:
         """Read files in threads. Only this thread writes to the cache, every `_FLUSH` seconds and at the end."""
         stop = Event()
         pool = ThreadPoolExecutor(self.threads or tree.readers, thread_name_prefix="ingest")
-        running = {pool.submit(_read_all, tree, chunk, stop) for chunk in _chunks(files, _CHUNK)}
+        running = {pool.submit(_read_all, tree, chunk, stop) for chunk in _by_size(files)}
         rows: list[tuple[str, str, str]] = []
         written = time.monotonic()
         try:
@@ -205,6 +218,17 @@ def _chunks(files: Sequence[_File], size: int) -> Iterator[Sequence[_File]]:
     return (files[start : start + size] for start in range(0, len(files), size))
 
 
+def _by_size(files: Sequence[_File]) -> Iterator[Sequence[_File]]:
+    """Files in parts for threads."""
+    begin = size = 0
+    for number, file in enumerate(files):
+        size += file.size or _CHUNK_BYTES
+        if size >= _CHUNK_BYTES or number - begin >= _CHUNK - 1:
+            yield files[begin : number + 1]
+            begin, size = number + 1, 0
+    yield files[begin:]
+
+
 def _read_all(tree: FileTree, files: Iterable[_File], stop: Event) -> _Read:
     """The facts of some files, or of those that were read until `stop` was set."""
     part: _Read = []
@@ -233,11 +257,13 @@ def _read(tree: FileTree, file: _File) -> FileFacts:
 
 def _looked_at(sha256: str, data: bytes, *, is_mask: bool) -> FileFacts:
     """The facts of a file that holds `data`. Raises ImageError."""
-    header = probe(data)
-    facts = FileFacts(sha256, header.width, header.height, header.mode, header.format, more=header.more)
     if is_mask:
-        return facts if header.format == "JPEG" else facts._replace(mask=content(decode(data)))
-    return facts._replace(peak=brightest(decode(data))) if header.deep else facts
+        header, mask = decode_probed(data)
+        facts = FileFacts(sha256, header.width, header.height, header.mode, header.format, more=header.more)
+        return facts if mask is None else facts._replace(mask=content(mask))
+    header = probe(data)
+    peak = brightest(decode(data)) if header.deep else None
+    return FileFacts(sha256, header.width, header.height, header.mode, header.format, peak=peak, more=header.more)
 
 
 def _cache_rows(part: _Read) -> list[tuple[str, str, str]]:

@@ -10,7 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acbench.data.image_formats import CONVERT, COPY_AGAIN, decode_scaled_map, has_more, is_deep, open_image, reason
+from acbench.data.image_formats import (
+    CONVERT,
+    COPY_AGAIN,
+    decode_scaled_map,
+    has_more,
+    is_deep,
+    open_image,
+    plain_png,
+    reason,
+)
 from acbench.data.mask_content import marked_pixels
 from acbench.errors import ImageError
 from acbench.records import Box, Item, mask_files
@@ -21,7 +30,7 @@ from acbench.storage.roots import Root, open_tree
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 JPEG_MASK = "a JPEG cannot be a mask: its compression blurs the edge"
 """Why a JPEG file is refused as a mask."""
@@ -50,14 +59,31 @@ def probe(data: bytes) -> Header:
 
     `data` is the whole file. Pixels are not decoded, so damaged ones are found only by `decode`.
     """
+    if (plain := plain_png(data)) is not None:
+        return Header(*plain, format="PNG")
+    return _header(open_image(data), data)
+
+
+def decode_probed(data: bytes) -> tuple[Header, Image.Image | None]:
+    """`probe` and `decode` of a mask, `data`, that is opened once for both; not decoded if it is a JPEG."""
     image = open_image(data)
-    deep, more = is_deep(image, data), has_more(image)
-    return Header(image.width, image.height, image.mode, str(image.format), deep, more)
+    header = _header(image, data)
+    if header.format == "PNG":
+        return header, _decoded(image, data)
+    return header, None if header.format == "JPEG" else decode(data)
 
 
 def decode(data: bytes) -> Image.Image:
     """Decode an image file, `data`, in its own pixel format. Raises ImageError."""
-    image = open_image(data)
+    return _decoded(open_image(data), data)
+
+
+def _header(image: ImageFile.ImageFile, data: bytes) -> Header:
+    deep, more = is_deep(image, data), has_more(image)
+    return Header(image.width, image.height, image.mode, str(image.format), deep, more)
+
+
+def _decoded(image: ImageFile.ImageFile, data: bytes) -> Image.Image:
     try:
         if image.format == "PPM" and (scaled := decode_scaled_map(data)) is not None:
             return scaled

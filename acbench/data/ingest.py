@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from acbench._util.plural import counted
@@ -21,6 +21,9 @@ from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.folder_state import settled_state
 from acbench.storage.roots import Root
+
+TOGETHER = 20_000
+"""Images whose files are read together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +87,12 @@ class Dataset:
     @cached_property
     def key(self) -> str:
         """A hash of all items, and of how their images are read, 16 hex."""
-        items_key = self.items_key or records_key(self.items)
-        return digest(items_key, *self.images.key) if self.bits else items_key
+        return digest(self.key_of_items, *self.images.key) if self.bits else self.key_of_items
+
+    @cached_property
+    def key_of_items(self) -> str:
+        """`records_key` of the items."""
+        return self.items_key or records_key(self.items)
 
     @cached_property
     def image_counts(self) -> Mapping[str, int]:
@@ -110,16 +117,28 @@ def ingest(
     naming = naming or Naming(prefix=source.name, licence=source.licence)
     listing = list_images(source, root, categories=categories, limit=limit)
     seen = _seen(listing)  # before files are read: whatever is written from now on shows later
-    facts = (hasher or FileHasher()).facts_of(listing.location.tree, listing.files, listing.masks)
-    items = []
+    hasher = hasher or FileHasher()
+    items: list[Item] = []
     findings = list(listing.findings)
-    for image in sorted(listing.images, key=lambda image: image.image):
-        item, faults = _item(source, image, facts, naming)
-        items.append(item)
-        findings += faults
+    peaks: dict[str, tuple[Item, int | None]] = {}
+    is_read = True  # what could not be read may be next time
+    done, total = 0, len(listing.files)
+    images = sorted(listing.images, key=lambda image: image.image)
+    for begin in range(0, len(images), TOGETHER):  # the facts of all files at once would fill memory
+        part = replace(listing, images=images[begin : begin + TOGETHER])
+        masks = part.masks
+        facts = hasher.facts_of(listing.location.tree, part.files, masks, before=done, total=total)
+        done += len(facts)
+        is_read = is_read and all(each.sha256 for each in facts.values())
+        for image in part.images:
+            item, faults = _item(source, image, facts, naming)
+            items.append(item)
+            findings += faults
+            if image.image in facts and facts[image.image].peak is not None:
+                peaks[image.image] = item, facts[image.image].peak
     findings += duplicates(items)
     findings += mixed(items)
-    bits, faults = used_bits({item.image: (item, facts[item.image].peak) for item in items if item.image in facts})
+    bits, faults = used_bits(peaks)
     findings += faults
     return Dataset(
         root=listing.location.root,
@@ -129,7 +148,7 @@ def ingest(
         limit=limit,
         bits=bits,
         boxed=any(item.marking == "boxes" for item in items),
-        seen=seen if all(each.sha256 for each in facts.values()) else None,  # what could not be read may be next time
+        seen=seen if is_read else None,
     )
 
 

@@ -127,11 +127,14 @@ class Build:
         return self.ledger.artifacts.is_untouched(path, self.project.relative(path))
 
 
+_TEXT = json.JSONEncoder(ensure_ascii=False)
+
+
 def records_key(rows: Sequence[object]) -> str:
     """A hash of records, 16 hex digits."""
     hasher = hashlib.blake2b(digest_size=8)
     for row in rows:
-        hasher.update(json.dumps(to_json(row), ensure_ascii=False).encode())
+        hasher.update(_TEXT.encode(to_json(row)).encode())
     return hasher.hexdigest()
 
 

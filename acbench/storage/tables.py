@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from acbench.errors import StorageError
 from acbench.storage.atomic import replacing, write_bytes
-from acbench.storage.typed_json import convert, decode, merge_mark, sparse_fields, to_json
+from acbench.storage.typed_json import convert_all, decode, decode_lines, merge_mark, sparse_fields, to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,26 +79,48 @@ def read_part(path: Path, begin: int, end: int, kind: type[R]) -> list[R]:
         return [decode(line, kind, str(path)) for line in file.read(end - begin).splitlines()]
 
 
+_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+
+
 def _line(row: object) -> bytes:
-    return json.dumps(to_json(row), ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode() + b"\n"
+    return _LINE.encode(to_json(row)).encode() + b"\n"
 
 
 def _read_jsonl(path: Path, kind: type[R]) -> list[R]:
-    rows, hint = [], _mend(path)
+    rows: list[R] = []
+    number = 0
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), start=1):
-                if len(line) > MAX_LINE:
-                    raise StorageError(f"{path}, line {number}: longer than {MAX_LINE} bytes", hint)
-                if merge_mark(line):
-                    raise StorageError(
-                        f"{path}, line {number}: a merge of two branches was left half done here ({merge_mark(line)})",
-                        _merge_hint(path, kind),
-                    )
-                if line.strip():
-                    rows.append(decode(line, kind, f"{path}, line {number}", hint=hint))
+            while lines := list(_block(file)):
+                found = decode_lines(lines, kind)
+                rows += found if found is not None else _read_lines(path, kind, lines, number)
+                number += len(lines)
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}", hint) from None
+        raise StorageError(f"{path} cannot be read: {error.strerror}", _mend(path)) from None
+    return rows
+
+
+def _block(file: BinaryIO) -> Iterator[bytes]:
+    """The next lines of a file, the last of which may be the beginning of one that is too long."""
+    size = 0
+    while size < MAX_LINE and (line := file.readline(MAX_LINE + 1)):
+        size += len(line)
+        yield line
+
+
+def _read_lines(path: Path, kind: type[R], lines: Sequence[bytes], before: int) -> list[R]:
+    """The records of some lines, of which one may be wrong; `before`: how many lines stand before them."""
+    rows, hint = [], _mend(path)
+    for number, line in enumerate(lines, start=before + 1):
+        if len(line) > MAX_LINE:
+            raise StorageError(f"{path}, line {number}: longer than {MAX_LINE} bytes", hint)
+        if merge_mark(line):
+            raise StorageError(
+                f"{path}, line {number}: a merge of two branches was left half done here ({merge_mark(line)})",
+                _merge_hint(path, kind),
+            )
+        if line.strip():
+            rows.append(decode(line, kind, f"{path}, line {number}", hint=hint))
     return rows
 
 
@@ -114,8 +138,11 @@ def _parquet_bytes(rows: list[Any], kind: type[Any]) -> bytes:
 def _arrow_table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
-    columns = [pa.array([_arrow_value(getattr(row, field.name)) for row in rows], type=field.type) for field in schema]
-    return pa.Table.from_arrays(columns, schema=schema)
+    def column(field: pa.Field) -> pa.Array:
+        values = map(attrgetter(field.name), rows)
+        return pa.array(map(_pairs, values) if pa.types.is_map(field.type) else list(values), type=field.type)
+
+    return pa.Table.from_arrays([column(field) for field in schema], schema=schema)
 
 
 def _read_parquet(path: Path, kind: type[R]) -> list[R]:
@@ -128,11 +155,11 @@ def _read_parquet(path: Path, kind: type[R]) -> list[R]:
         raise StorageError(f"{path} is not a readable table: {error}", _mend(path)) from None
     if table.schema.metadata is None or table.schema.metadata.get(b"acbench.record") != kind.__name__.encode():
         raise StorageError(f"{path} does not hold {kind.__name__} records", _mend(path))
-    fields, hint = typing.get_type_hints(kind), _mend(path)
+    fields = typing.get_type_hints(kind)
     names = [name for name in table.column_names if name in fields]
-    values = zip(*(_from_arrow(table.column(name)) for name in names), strict=True)
-    rows = (dict(zip(names, row, strict=True)) for row in values)
-    return [convert(row, kind, f"{path}, row {number}", hint=hint) for number, row in enumerate(rows, start=1)]
+    values = zip(*(_from_arrow(pa.concat_arrays(table.column(name).chunks)) for name in names), strict=True)
+    rows = [dict(zip(names, row, strict=True)) for row in values]
+    return convert_all(rows, kind, lambda number: f"{path}, row {number}", hint=_mend(path))
 
 
 def _arrow_schema(kind: type[Any], without: Collection[str] = ()) -> pa.Schema:
@@ -153,15 +180,31 @@ def _arrow_schema(kind: type[Any], without: Collection[str] = ()) -> pa.Schema:
     return pa.schema(fields, metadata={"acbench.record": kind.__name__})
 
 
-def _arrow_value(value: Any) -> Any:
-    return sorted(value.items()) if isinstance(value, Mapping) else value
+def _pairs(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(value.items())
 
 
-def _from_arrow(column: pa.ChunkedArray) -> list[Any]:
+def _from_arrow(column: pa.Array) -> list[Any]:
+    """The values of a column. Arrow's own way is many times slower; equal texts are one object here."""
     import pyarrow as pa
 
-    values: list[Any] = column.to_pylist()
-    return [pairs if pairs is None else dict(pairs) for pairs in values] if pa.types.is_map(column.type) else values
+    if pa.types.is_string(column.type):
+        coded = column.dictionary_encode()
+        texts: list[Any] = [*coded.dictionary.to_numpy(zero_copy_only=False).tolist(), None]
+        return list(map(texts.__getitem__, coded.indices.fill_null(-1).to_numpy().tolist()))
+    if not (pa.types.is_map(column.type) or pa.types.is_list(column.type)):
+        values = column.to_pylist() if column.null_count else column.to_numpy(zero_copy_only=False).tolist()
+        return list(values)
+    if pa.types.is_map(column.type):
+        inside = list(zip(_from_arrow(column.keys), _from_arrow(column.items), strict=True))
+    else:
+        inside = _from_arrow(column.values)
+    made = dict if pa.types.is_map(column.type) else tuple
+    offsets = column.offsets.to_numpy().tolist()
+    found = [made(inside[begin:end]) for begin, end in pairwise(offsets)]
+    if column.null_count:
+        return [value if known else None for value, known in zip(found, column.is_valid().to_pylist(), strict=True)]
+    return found
 
 
 def _merge_hint(path: Path, kind: type[Any]) -> str:

@@ -7,9 +7,10 @@ import functools
 import itertools
 import json
 import math
+import operator
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,12 +28,16 @@ MAX_FAULT = 300
 
 _LONG_NUMBER = re.compile(rb"(^|[\s:,\[-])[0-9]{19}")
 """Begins like a number that may not fit into 64 bits."""
+_LONG_NUMBER_INSIDE = re.compile(rb"[\s:,\[-][0-9]{19}")
+"""The same within a text, which is found sooner."""
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<field>.*)`)?", re.DOTALL)
 """A message of msgspec."""
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _MERGE_MARK = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( .*)?\r?$", re.MULTILINE)
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
+
+_ANY = msgspec.json.Decoder()
 
 Upgrade = Callable[[object], object]
 """Turns JSON values that an older version wrote into what this one reads."""
@@ -77,6 +82,25 @@ def decode(
     return convert(upgrade(value), kind, where, hint=hint, allow_unknown=allow_unknown)
 
 
+def decode_lines(lines: Sequence[bytes], kind: type[T]) -> list[T] | None:
+    """As `decode` for many lines at once, which is quick; None if one is empty, or wrong in any way."""
+    record: Any = kind
+    data, known = b"".join(lines), _known_fields(record)
+    if any(known.values()) or _LONG_NUMBER_INSIDE.search(data) or merge_mark(data):
+        return None
+    if not all(line[:1] == b"{" and line.rstrip().endswith(b"}") for line in lines):  # a record may not span lines
+        return None
+    try:
+        values = _ANY.decode_lines(data)
+        if len(values) != len(lines) or not all(
+            type(value) is dict and value.keys() <= known.keys() for value in values
+        ):
+            return None
+        return msgspec.convert(values, list[kind])  # type: ignore[valid-type]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def convert(value: object, kind: type[T], where: str, *, hint: str = "", allow_unknown: bool = False) -> T:
     """As `decode`, from JSON that is parsed already; whether its texts and numbers may be kept is not checked."""
     try:
@@ -96,25 +120,38 @@ def to_json(record: object) -> dict[str, Any]:
 
     A field whose metadata are `records.SPARSE` is left out where it is empty.
     """
-    assert dataclasses.is_dataclass(record) and not isinstance(record, type)
-    kind = type(record)
-    values = ((name, getattr(record, name)) for name in _field_names(kind))
-    sparse = sparse_fields(kind)
-    return {name: _plain(value) for name, value in values if value or name not in sparse}
+    kind: Any = type(record)
+    values = zip(_field_names(kind), _getter(kind)(record), strict=True)
+    sparse = _sparse_fields(kind)
+    return {
+        name: value if type(value) in _ATOMS else _plain(value) for name, value in values if value or name not in sparse
+    }
+
+
+def convert_all(values: Sequence[object], kind: type[T], where: Callable[[int], str], *, hint: str = "") -> list[T]:
+    """As `convert` for many values, with `allow_unknown`. `where`: number of a value, from 1 → its place."""
+    try:
+        return msgspec.convert(values, list[kind])  # type: ignore[valid-type]
+    except (msgspec.ValidationError, RecursionError):  # which one it is, and what is wrong with it
+        rows = enumerate(values, start=1)
+        return [convert(value, kind, where(number), hint=hint, allow_unknown=True) for number, value in rows]
 
 
 def _refusal(where: str, fault: str, hint: str) -> StorageError:
     return StorageError(f"{where}: {tidy(fault, MAX_FAULT)}", hint)  # a fault quotes what a stranger may have written
 
 
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+
+
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float):
+    if type(value) in _ATOMS:
         return value
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in sorted(value.items())}
-    return to_json(value) if dataclasses.is_dataclass(value) else value
+    return to_json(value) if dataclasses.is_dataclass(value) else value  # the last: of a subclass, as an enumeration
 
 
 def sparse_fields(kind: Any) -> frozenset[str]:
@@ -128,8 +165,31 @@ def _sparse_fields(kind: type[Any]) -> frozenset[str]:
 
 
 @functools.cache
+def _getter(kind: Any) -> Callable[[object], tuple[Any, ...]]:
+    """Gives the values of all fields of a record."""
+    names = _field_names(kind)
+    get = operator.attrgetter(*names)
+    return (lambda record: (get(record),)) if len(names) == 1 else get
+
+
+@functools.cache
 def _field_names(kind: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
+
+
+@functools.cache
+def _known_fields(kind: Any) -> Mapping[str, bool]:
+    """Each field of a dataclass → whether it may hold other dataclasses, which have fields of their own."""
+    hints = typing.get_type_hints(kind)
+    return {name: not _is_flat(hints[name]) for name in _field_names(kind)}
+
+
+def _is_flat(hint: Any) -> bool:
+    """Whether a value of this type is made of nothing but text, numbers, and tuples and mappings of them."""
+    args = typing.get_args(hint)
+    if typing.get_origin(hint) is typing.Literal:
+        return True
+    return all(map(_is_flat, args)) if args else hint in _ATOMS or hint is Ellipsis
 
 
 def _unknown_field(value: object, converted: object, path: str = "") -> str | None:
@@ -140,10 +200,10 @@ def _unknown_field(value: object, converted: object, path: str = "") -> str | No
     elif isinstance(value, dict) and isinstance(converted, Mapping):
         parts = ((key, part, converted[key]) for key, part in value.items())
     elif isinstance(value, dict) and dataclasses.is_dataclass(converted) and not isinstance(converted, type):
-        for key in value:
-            if key not in _field_names(type(converted)):
-                return f"{path}{key}"
-        parts = ((key, part, getattr(converted, key)) for key, part in value.items())
+        known = _known_fields(type(converted))
+        if not value.keys() <= known.keys():
+            return next(f"{path}{key}" for key in value if key not in known)
+        parts = ((key, value[key], getattr(converted, key)) for key, nested in known.items() if nested and key in value)
     for key, part, converted_part in parts:
         if isinstance(part, (dict, list)) and (unknown := _unknown_field(part, converted_part, f"{path}{key}.")):
             return unknown

@@ -101,7 +101,7 @@ def keep_dataset(run: Run, dataset: Dataset, given: str) -> None:
         root=str(dataset.root),
         folders=seen.folders,
         state=seen.state,
-        items_key=records_key(dataset.items),
+        items_key=dataset.key_of_items,
         findings_key=records_key(dataset.findings),
         finding_classes=tuple(dataset.finding_classes),
         bits=dataset.bits,

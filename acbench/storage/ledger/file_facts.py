@@ -13,12 +13,17 @@ class FileFactTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def load(self) -> dict[str, tuple[str, str]]:
-        """Absolute path or URL → (stamp, facts as JSON) of every file."""
+    def load(self, folder: str) -> dict[str, tuple[str, str]]:
+        """Absolute path or URL → (stamp, facts as JSON) of every file in a folder, without those in folders in it."""
+        begin, end = f"{folder}/", f"{folder}0"  # 0 is what comes after the slash
         return {
             path: (stamp, facts)
             for table in self._database.tables("files")
-            for path, stamp, facts in self._database.execute(f"SELECT path, stamp, facts FROM {table}")  # noqa: S608
+            for path, stamp, facts in self._database.execute(
+                f"SELECT path, stamp, facts FROM {table} WHERE path > ? AND path < ?"  # noqa: S608
+                " AND instr(substr(path, ?), '/') = 0",
+                (begin, end, len(begin) + 1),
+            )
         }
 
     def save(self, rows: Iterable[tuple[str, str, str]]) -> None:

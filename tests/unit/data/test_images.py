@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from acbench._util.text import printable
-from acbench.data.image_formats import MAX_PIXELS
+from acbench.data.image_formats import MAX_PIXELS, plain_png
 from acbench.data.images import Header, ImageReader, decode, probe
 from acbench.errors import ImageError
 from acbench.storage.files import MAX_BYTES, FileRefused, FileTree
@@ -38,6 +38,31 @@ def noise(mode: str, size: tuple[int, int] = (31, 17)) -> Image.Image:
     width, height = size
     values = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(values).convert(mode)
+
+
+class TestPlainPng:
+    """Most headers are read without Pillow, which has to say the same."""
+
+    @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
+    def test_what_it_says_is_what_pillow_says(self, mode: str) -> None:
+        picture = noise("L") if mode == "I;16" else noise("RGB" if mode == "LA" else mode)
+        data = encoded(picture.convert(mode) if picture.mode != mode else picture, "PNG")
+        with Image.open(io.BytesIO(data)) as opened:
+            assert plain_png(data) in (None, (*opened.size, opened.mode))
+        assert (plain_png(data) is not None) == (mode in ("L", "RGB", "RGBA", "LA"))
+
+    @given(st.integers(0, 60), st.integers(1, 255))
+    def test_damage_in_the_header_is_judged_by_pillow_too(self, place: int, change: int) -> None:
+        data = bytearray(encoded(noise("RGB", (3, 2)), "PNG"))
+        data[place] ^= change
+        if (plain := plain_png(bytes(data))) is not None:
+            with Image.open(io.BytesIO(bytes(data))) as opened:
+                assert plain == (*opened.size, opened.mode)
+
+    @given(st.integers(0, 70))
+    def test_one_that_is_cut_off_is_none(self, length: int) -> None:
+        whole = encoded(noise("L", (3, 2)), "PNG")
+        assert plain_png(whole[: min(length, len(whole) - 1)]) is None
 
 
 def png_claiming(width: int, height: int) -> bytes:

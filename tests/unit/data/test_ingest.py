@@ -485,6 +485,14 @@ class TestCache:
         assert seen[0] == (0, 26) and seen[-1] == (26, 26)
         assert seen == sorted(seen)
 
+    def test_files_that_are_read_in_parts_give_the_same(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        cut(toy / IMAGE)
+        whole, seen = ingest(MVTEC_AD, toy), []
+        monkeypatch.setattr("acbench.data.ingest.TOGETHER", 4)
+        hasher = FileHasher(progress=lambda done, total: seen.append((done, total)))
+        assert ingest(MVTEC_AD, toy, hasher=hasher) == whole
+        assert seen[-1] == (26, 26) and seen == sorted(seen)
+
     def test_ctrl_c_stops_at_once_and_keeps_what_is_done(self, full_mvtec_ad: Path, opened: Opened) -> None:
         cache = MemoryFileFactsCache()
         opened.before = lambda path: time.sleep(0.02)

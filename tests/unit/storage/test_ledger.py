@@ -121,7 +121,7 @@ class TestOlderVersions:
                 ("relabel", "done", 1)
             ]
             assert ledger.artifacts.sha256("labels.jsonl") == "sha"
-            assert ledger.file_facts.load() == {"/a": ("1", "{}")}
+            assert ledger.file_facts.load("") == {"/a": ("1", "{}")}
             assert ledger.vectors.load(["v"]) == {"v": b"\0"}
             assert ledger.calls.dollars(["c"]) == (0 if version == 1 else 0.25)
             assert ledger.calls.claim("c", "m", "1:a") is (version == 1)
@@ -225,7 +225,13 @@ class TestKept:
     def test_facts_about_a_file_replace_older_ones(self, ledger: Ledger) -> None:
         ledger.file_facts.save([("/a", "1", "{}")])
         ledger.file_facts.save([("/a", "2", "{}")])
-        assert ledger.file_facts.load() == {"/a": ("2", "{}")}
+        assert ledger.file_facts.load("") == {"/a": ("2", "{}")}
+
+    def test_facts_are_those_of_one_folder(self, ledger: Ledger) -> None:
+        inside, below, beside = "/a/b/1.png", "/a/b/c/1.png", "/a/b.png"
+        ledger.file_facts.save([(path, "1", "{}") for path in (inside, below, beside, "/a/b0", "/a/b-/1.png")])
+        assert list(ledger.file_facts.load("/a/b")) == [inside]
+        assert list(ledger.file_facts.load("/a/b/c")) == [below]
 
     def test_a_digest_depends_on_every_part_and_not_on_the_order_of_keys(self) -> None:
         assert digest("a", {"x": 1, "y": 2}) == digest("a", {"y": 2, "x": 1}) != digest("a", {"x": 1, "y": 3})

@@ -98,7 +98,7 @@ class TestBase:
         with Ledger(tmp_path / "shard.sqlite", tmp_path / "home.sqlite") as shard:
             shard.file_facts.save([("/a", "2", "new")])
             shard.vectors.save([("w", b"2")])
-            assert shard.file_facts.load() == {"/a": ("2", "new"), "/b": ("1", "b")}
+            assert shard.file_facts.load("") == {"/a": ("2", "new"), "/b": ("1", "b")}
             assert shard.vectors.load(["v", "w", "z"]) == {"v": b"1", "w": b"2"}
             assert not shard.calls.claim("x", "m", "1:a")
             known = shard.calls.call("y")

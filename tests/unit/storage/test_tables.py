@@ -222,6 +222,24 @@ class TestDamagedJsonl:
         with pytest.raises(StorageError, match=rf"reviews\.jsonl, line 3: .*{why}"):
             store.read(path, Review)
 
+    def test_lines_that_only_together_are_json_are_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "reviews.jsonl"
+        store.write(path, [decides("ann", item(1), "scratch")], Review, key=by_text)
+        first = path.read_bytes().rstrip()
+        path.write_bytes(first + first[:20] + b"\n" + first[20:] + b"\n")
+        with pytest.raises(StorageError, match="line 1"):
+            store.read(path, Review)
+
+    def test_many_lines_are_read_as_one_by_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "reviews.jsonl"
+        rows = [decides("ann", item(number), "scratch") for number in range(40)]
+        store.write(path, rows, Review, key=by_text)
+        monkeypatch.setattr(store, "MAX_LINE", 700)
+        assert store.read(path, Review) == sorted(rows, key=by_text)
+        path.write_bytes(path.read_bytes() + b'{"item_id": "x"}\n')
+        with pytest.raises(StorageError, match="line 41"):
+            store.read(path, Review)
+
     def test_bytes_that_are_not_utf8_are_refused_by_line(self, tmp_path: Path) -> None:
         path = tmp_path / "reviews.jsonl"
         path.write_bytes(f"{GOOD_LINE}\n".encode() * 500 + b"\xff\n")
