@@ -37,7 +37,8 @@ def card_scores(
         truth = truth_of_entries(manifest, entries, schema, TruthOptions())
     except NothingToScore:
         return []
-    majority = [_row(target.item_id, JOIN.join(most_common(truth, target.category))) for target in truth.targets]
+    most = {category: JOIN.join(most_common(truth, category)) for category in truth.categories}
+    majority = [_row(target.item_id, most[target.category]) for target in truth.targets]
     standings = [_standing(manifest, truth, majority, Provenance(system="majority", localisation="none"), MAJORITY)]
     for who in sorted({vote["who"] for row in rows for vote in row["votes"] if vote["kind"] == "model"}):
         answers = [_row(row["item_id"], _said(row, who)) for row in rows]
