@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from acbench.data.sources._layout import ImageFile
 from acbench.data.sources._pattern import MASK_FOLDERS, Pattern
@@ -75,7 +76,7 @@ class Placed:
     def key(self, places: Iterable[str]) -> tuple[str, ...] | None:
         """Its texts for some places, in the form in which they are compared; None if it lacks one of them."""
         try:
-            return tuple(unicodedata.normalize("NFC", self.says[place]).casefold() for place in places)
+            return tuple([_compared(self.says[place]) for place in places])
         except KeyError:
             return None
 
@@ -118,6 +119,11 @@ def arrange(files: Sequence[ImageFile], layout: Layout) -> Arranged:
     return arranged
 
 
+def _compared(text: str) -> str:
+    return text.casefold() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+
+
+@lru_cache(1024)
 def folded(name: str) -> str:
     """The form in which names of folders are compared: lower case, letters and digits only."""
     return "".join(char for char in unicodedata.normalize("NFC", name).casefold() if char.isalnum())

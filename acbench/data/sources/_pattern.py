@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 
 from acbench.errors import SourceError
 
@@ -42,7 +43,13 @@ class Pattern:
     def match(self, path: str) -> dict[str, str] | None:
         """What a path names: place → text. None if it does not match."""
         found = self.regex.fullmatch(path)
-        return None if found is None else {**self.fixed, **{_place(name): text for name, text in _groups(found)}}
+        if found is None:
+            return None
+        says = dict(self.fixed)
+        for place, text in zip(_places(self.regex), found.groups(), strict=True):
+            if text is not None:
+                says[place] = text
+        return says
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -94,5 +101,7 @@ def _place(group: str) -> str:
     return group.removesuffix("_")
 
 
-def _groups(found: re.Match[str]) -> list[tuple[str, str]]:
-    return [(name, text) for name, text in found.groupdict().items() if text is not None]
+@cache
+def _places(regex: re.Pattern[str]) -> tuple[str, ...]:
+    """What the groups of a pattern name; every group has a name."""
+    return tuple(map(_place, regex.groupindex))
