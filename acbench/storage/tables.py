@@ -9,7 +9,6 @@ import json
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -185,26 +184,15 @@ def _pairs(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _from_arrow(column: pa.Array) -> list[Any]:
-    """The values of a column. Arrow's own way is many times slower; equal texts are one object here."""
+    """The values of a column; equal texts are one object."""
     import pyarrow as pa
 
     if pa.types.is_string(column.type):
         coded = column.dictionary_encode()
-        texts: list[Any] = [*coded.dictionary.to_numpy(zero_copy_only=False).tolist(), None]
-        return list(map(texts.__getitem__, coded.indices.fill_null(-1).to_numpy().tolist()))
-    if not (pa.types.is_map(column.type) or pa.types.is_list(column.type)):
-        values = column.to_pylist() if column.null_count else column.to_numpy(zero_copy_only=False).tolist()
-        return list(values)
-    if pa.types.is_map(column.type):
-        inside = list(zip(_from_arrow(column.keys), _from_arrow(column.items), strict=True))
-    else:
-        inside = _from_arrow(column.values)
-    made = dict if pa.types.is_map(column.type) else tuple
-    offsets = column.offsets.to_numpy().tolist()
-    found = [made(inside[begin:end]) for begin, end in pairwise(offsets)]
-    if column.null_count:
-        return [value if known else None for value, known in zip(found, column.is_valid().to_pylist(), strict=True)]
-    return found
+        texts = coded.dictionary.to_pylist()
+        return [None if number is None else texts[number] for number in coded.indices.to_pylist()]
+    values: list[Any] = column.to_pylist()
+    return [pairs if pairs is None else dict(pairs) for pairs in values] if pa.types.is_map(column.type) else values
 
 
 def _merge_hint(path: Path, kind: type[Any]) -> str:
