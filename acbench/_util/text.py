@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from typing import Any
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -39,6 +41,21 @@ def printable(name: str) -> str:
     if name.isascii() and name.isprintable() and "\\" not in name:
         return name
     return "".join(map(_escaped, name))
+
+
+def json_text(value: Any) -> str:
+    """JSON to be shown: what would steer a screen is escaped as JSON escapes it, so that the same value is read.
+
+    Letters of every script stay.
+    """
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return text if text.isascii() and "\x7f" not in text else "".join(map(_escaped_in_json, text))
+
+
+def _escaped_in_json(character: str) -> str:
+    if character != "\n" and (character in _BIDI or unicodedata.category(character) in _UNSAFE):
+        return json.dumps(character)[1:-1] if ord(character) > 0x7F else f"\\u{ord(character):04x}"
+    return character
 
 
 def _plain(character: str) -> str:

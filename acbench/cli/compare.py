@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def compare(benchmark: str, project: Path, truth: str | None, as_json: bool) -> 
         compared = comparing.compare(run, people_only=None if truth is None else truth == "people")
         picture = comparing.draw_comparison(run, compared)
     if as_json:
-        click.echo(json.dumps(compared.to_json(), indent=1, ensure_ascii=False))
+        click.echo(json_text(compared.to_json()))
         return 0
     click.echo(_text(compared))
     click.echo(f"\npicture  {picture}")

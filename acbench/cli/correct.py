@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.options import Command, json_option, option
 
 EPILOG = """\b
@@ -66,7 +66,7 @@ def correct(
             "rows": done.rows,
             "known": done.known,
         }
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json_text(facts))
         return 0
     now = ", ".join(done.entry.labels) or done.entry.status
     what = "said so already" if done.known else f"has {done.rows:,} row{'s' * (done.rows != 1)}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
+
+from acbench._util.text import json_text
 
 if TYPE_CHECKING:
     from acbench.workflows.dry_run import DryRunReport
@@ -17,7 +18,7 @@ def print_dry_runs(reports: Mapping[str, DryRunReport], *, as_json: bool) -> int
     """Print the cost estimates of some proposers or systems, by name; gives the exit status."""
     if as_json:
         facts = {name: _facts(report) for name, report in reports.items()}
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json_text(facts))
         return 0
     for name, report in reports.items():
         if report.dry_run.example:

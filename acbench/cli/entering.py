@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
+
+from acbench._util.text import json_text
 
 if TYPE_CHECKING:
     from acbench.workflows.score import ScoreOptions
@@ -36,7 +37,7 @@ def enter(options: ScoreOptions, *, as_json: bool, dry_run: bool) -> int:
             "others": done.others,
             "score": entry.scored.facts,
         }
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json_text(facts))
         return 0
     click.echo(tables.text(entry.scored, f"Truth: {entry.manifest.title} {entry.manifest.version}, {entry.repo}"))
     for path, data in sorted(entry.files.items()):

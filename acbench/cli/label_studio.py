@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option
 from acbench.storage.project import existing_project
 
@@ -127,7 +128,7 @@ def _exposed(host: str, port: int, public_url: str) -> str:
     type=click.Choice(QUEUES),
     default="all",
     show_default=True,
-    help="Send the whole queue, only images on which people or witnesses differ, or only the audit sample.",
+    help="Send the whole queue, only images where people or proposers differ, or only the sample drawn at random.",
 )
 @option(
     "--blind",
@@ -184,7 +185,7 @@ def pull(benchmark: str, project: Path, claim: str | None, as_json: bool) -> int
         pulled = label_studio.pull(run, claim)
         where = run.files.reviews.place
     if as_json:
-        click.echo(json.dumps(pulled_facts(pulled), indent=1, ensure_ascii=False))
+        click.echo(json_text(pulled_facts(pulled)))
     else:
         click.echo(f"{pulled_words(pulled)} → {where}")
     return 0

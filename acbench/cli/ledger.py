@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.options import json_option, project_option
 
 
@@ -38,7 +38,7 @@ def recover(file: Path | None, project: Path, as_json: bool) -> int:
     done = recover_ledger(project, file)
     if as_json:
         facts = {**dataclasses.asdict(done), "damaged": str(done.damaged) if done.damaged else None}
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json_text(facts))
         return 3 if done.unread else 0
     if done.damaged is None:
         click.echo("The ledger is sound: nothing was changed.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.model_options import model_options, timeout_option
 from acbench.cli.options import Command, json_option, llm_changes, project_option
 
@@ -51,7 +52,7 @@ def add(name: str, project: Path, as_json: bool, **given: Any) -> int:
     if added.note:
         Screen().note(added.note)
     if as_json:
-        click.echo(json.dumps({name: _to_json(added.model)}, indent=1, ensure_ascii=False))
+        click.echo(json_text({name: _to_json(added.model)}))
         return 0
     click.echo(f"{'added' if added.is_new else 'kept'}: {name}, {_words(added.model)}")
     click.echo(f"Next: acbench llm test {shlex.quote(name)}")
@@ -68,7 +69,7 @@ def list_(project: Path, as_json: bool) -> int:
 
     models = dict(sorted(models_of(project).models.items()))
     if as_json:
-        click.echo(json.dumps({name: _to_json(model) for name, model in models.items()}, indent=1, ensure_ascii=False))
+        click.echo(json_text({name: _to_json(model) for name, model in models.items()}))
     elif models:
         click.echo(table([(f"llm:{name}", _words(model)) for name, model in models.items()]))
     else:
@@ -106,7 +107,7 @@ def test(name: str, project: Path, timeout: float, as_json: bool) -> int:
 
     tried = try_model(project, name, CallOptions(timeout=timeout, concurrency=1), Screen())
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(tried), indent=1, ensure_ascii=False))
+        click.echo(json_text(dataclasses.asdict(tried)))
     else:
         _print(tried, name)
     return 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.options import Command, benchmark_argument, json_option, named, project_option
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def merge(benchmark: str, project: Path, as_json: bool) -> int:
 def print_shard(shard: Shard, results: Sequence[ShardResult], benchmark: str, *, as_json: bool) -> int:
     """Print what one shard did; gives the exit status of its command."""
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(result) for result in results], indent=1, ensure_ascii=False))
+        click.echo(json_text([dataclasses.asdict(result) for result in results]))
     else:
         for result in results:
             of = "" if result.of is None else f" of {result.of:,}"

@@ -167,7 +167,8 @@ def model_options(prefix: str, *, required: bool = False) -> Callable[[Decorated
         of_llm(
             flag("family"),
             metavar="FAMILY",
-            help="Count it as a model of this family: models of one family are one witness.  [default: by its name]",
+            help="Count it as a model of this family: what models of one family agree on counts once."
+            "  [default: by its name]",
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.options import json_option, project_option
 from acbench.storage.project import existing_project
 
@@ -39,7 +40,7 @@ def listed(project: Path, as_json: bool) -> int:
 
     found = people.people(existing_project(project), lambda text: click.echo(f"! {text}", err=True))
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(person) for person in found], indent=1, ensure_ascii=False))
+        click.echo(json_text([dataclasses.asdict(person) for person in found]))
         return 0
     rows = [
         (

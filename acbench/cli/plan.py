@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.options import benchmark_argument, json_option, named, opened, option, project_option
 from acbench.cli.screen import facts_table
 
@@ -50,7 +50,7 @@ def plan(benchmark: str, project: Path, error: float | None, anew: bool, drop: b
     assert report.plan is not None
     if as_json:
         facts = {**report.plan.to_json(), "queue": queue, "picture": str(picture) if picture else None}
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json_text(facts))
     else:
         _print(
             report.plan,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.options import (
     Command,
     benchmark_argument,
@@ -23,6 +24,7 @@ from acbench.cli.screen import Screen
 
 if TYPE_CHECKING:
     from acbench.records import Finding
+    from acbench.workflows.finish_tag import Finished
     from acbench.workflows.publish import PublishedRelease
 
 SHOWN = 5
@@ -70,6 +72,7 @@ Examples:
     metavar="VERSION",
     help="Publish nothing; mark this version in the repository as not to be used any more. Needs --because.",
 )
+@option("--undeprecate", metavar="VERSION", help="Publish nothing; take the mark of --deprecate off this version.")
 @option("--because", metavar="TEXT", help="Why the version of --deprecate is not to be used.")
 @json_option
 @project_option
@@ -87,6 +90,7 @@ def publish(
     odd_version: bool,
     private: bool,
     deprecate: str | None,
+    undeprecate: str | None,
     because: str | None,
     as_json: bool,
 ) -> int:
@@ -95,24 +99,29 @@ def publish(
     The folder is `.acbench/<benchmark>/release/`. A run that was killed or refused can be run again: nothing is
     committed twice. HF_TOKEN holds the token; HF_ENDPOINT names another hub than huggingface.co.
     """
-    from acbench.workflows.publish import PublishOptions, UnsoundReleaseError
+    from acbench.workflows.publish import PublishOptions, UnsoundReleaseError, finish
     from acbench.workflows.publish import publish as run_publish
+    from acbench.workflows.publish_checks import EarlierVersionError
     from acbench.workflows.run import Options
     from acbench.workflows.settings import SettingChanges
 
     if labels_only and with_images:
         raise click.UsageError("--labels-only and --with-images exclude each other")
-    if deprecate is not None or because is not None:
+    if deprecate is not None or undeprecate is not None or because is not None:
         others = {
             "--root": root, "--labels-only": labels_only, "--with-images": with_images, "--version": version,
             "--replace": replace, "--withdraw-decisions": withdraw_decisions, "--odd-version": odd_version,
             "--private": private,
         }  # fmt: skip
-        if repo is None or not deprecate or because is None:
+        if undeprecate is not None and (deprecate is not None or because is not None or repo is None):
+            raise click.UsageError("a mark is taken off by --repo ORG/NAME --undeprecate VERSION, and nothing more")
+        if undeprecate is None and (repo is None or not deprecate or because is None):
             raise click.UsageError('a mark is set by --repo ORG/NAME --deprecate VERSION --because "what is wrong"')
         if unused := [name for name, value in others.items() if value]:
-            raise click.UsageError(f"{unused[0]} says nothing about a version that is deprecated: leave it out")
-        return _deprecate(benchmark, project, repo, deprecate, because, upload=not dry_run, as_json=as_json)
+            raise click.UsageError(f"{unused[0]} says nothing about a mark: leave it out")
+        assert repo is not None, "checked above"
+        version = undeprecate or deprecate or ""
+        return _mark(benchmark, project, repo, version, because, upload=not dry_run, as_json=as_json)
     if repo is None and not dry_run:
         raise click.UsageError("give --repo ORG/NAME, or --dry-run to see what would be published")
     options = PublishOptions(
@@ -128,8 +137,13 @@ def publish(
         except UnsoundReleaseError as error:
             _show(error.verified.findings)
             raise
+        except EarlierVersionError:
+            tagged = finish(run, repo, version, upload=not dry_run) if repo else None
+            if repo is None or tagged is None:
+                raise
+            return _print_finished(repo, tagged, upload=not dry_run, as_json=as_json)
     if as_json:
-        click.echo(json.dumps(published.to_json(), indent=1, ensure_ascii=False))
+        click.echo(json_text(published.to_json()))
         return 0
     built, uploaded = published.built, published.uploaded
     if dry_run:
@@ -148,19 +162,37 @@ def publish(
     return 0
 
 
-def _deprecate(
-    benchmark: str, project: Path, repo: str, version: str, reason: str, *, upload: bool, as_json: bool
+def _print_finished(repo: str, finished: Finished, *, upload: bool, as_json: bool) -> int:
+    if as_json:
+        click.echo(json_text({"repo": repo, "tagged": upload, **dataclasses.asdict(finished)}))
+        return 0
+    said = "is set now" if upload else "is missing, and would be set"
+    click.echo(
+        f"{repo} holds {finished.tag} already, below {finished.newest}: its tag {said}, commit {finished.commit}"
+    )
+    click.echo("Nothing else was uploaded." if upload else "Nothing was uploaded.")
+    return 0
+
+
+def _mark(
+    benchmark: str, project: Path, repo: str, version: str, reason: str | None, *, upload: bool, as_json: bool
 ) -> int:
+    """Set the mark of a version, or take it off; without a `reason`."""
     from acbench._util.text import printable
     from acbench.workflows.deprecate import deprecate_version
 
     done = deprecate_version(benchmark, project, repo, version, reason, note=Screen().note, upload=upload)
     if as_json:
-        click.echo(json.dumps(done.to_json(), indent=1, ensure_ascii=False))
+        click.echo(json_text(done.to_json()))
         return 0
-    click.echo(printable(done.told))
-    click.echo(f"Who loads v{done.version} gets what they always got: score, diff, verify and attach_images say so.")
-    if done.newest == done.version:
+    if done.told:
+        click.echo(printable(done.told))
+        click.echo(
+            f"Who loads v{done.version} gets what they always got: score, diff, verify and attach_images say so."
+        )
+    else:
+        click.echo(f"Version {done.version} may be used: it is not marked as deprecated.")
+    if done.told and done.newest == done.version:
         click.echo("It is the newest version: publish a corrected one, so that there is something to use instead.")
     if done.already_there:
         click.echo(f"{repo} says so already: commit {done.commit}")
@@ -197,7 +229,7 @@ def verify(release: str, revision: str | None, schema: str | None, as_json: bool
     verified = checked.verified
     status = 3 if verified.failed else 0
     if as_json:
-        click.echo(json.dumps(verified.to_json(), indent=1, ensure_ascii=False))
+        click.echo(json_text(verified.to_json()))
         return status
     manifest = verified.manifest
     labels = ", ".join(f"{number:,} {label}" for label, number in verified.statuses.items())
@@ -235,7 +267,7 @@ def diff(before: str, after: str, as_json: bool) -> int:
 
     compared = diff_releases(before, after, Screen().note)
     if as_json:
-        click.echo(json.dumps(compared.to_json(), indent=1, ensure_ascii=False))
+        click.echo(json_text(compared.to_json()))
         return 0
     old, new = compared.before.manifest, compared.after.manifest
     click.echo(f"{old.title} {old.version} → {new.title} {new.version}")

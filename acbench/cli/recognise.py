@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from acbench._util.plural import is_or_are
+from acbench._util.text import json_text
 from acbench.errors import AcbenchError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def print_recognised(folder: str, options: Options, *, out: str | None, as_json:
     if not found:
         raise nothing_recognised(root, told)
     if as_json:
-        click.echo(json.dumps([to_json(each) for each in found], indent=1, ensure_ascii=False))
+        click.echo(json_text([to_json(each) for each in found]))
         return 0
     best, *others = found
     click.echo(f"{folder}: {best.says}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.model_options import dry_run_option, proposer_options
 from acbench.cli.options import (
     Command,
@@ -26,7 +26,7 @@ from acbench.cli.options import (
     with_run_options,
 )
 from acbench.cli.plan import plan_facts
-from acbench.cli.screen import facts_table, finding_line, label_counts, review_counts
+from acbench.cli.screen import facts_table, finding_line, review_counts
 from acbench.errors import AcbenchError
 from acbench.records import short_name
 from acbench.review.audit import AuditSize
@@ -73,8 +73,9 @@ class AuditOption(click.ParamType[float | str]):
     section="Queue",
     type=AuditOption(),
     metavar="SIZE",
-    help="Add so many of the auto-accepted labels to the queue, to estimate their error: a share (5%), a count (300),"
-    " or the error to rule out (error=1%).  [default: 5%, and at most as many as rule out 1%]",
+    help="Add so many of the labels that would be accepted without a look to the queue, drawn at random, to learn how"
+    " many of them are wrong: a share (5%), a count (300), or the share of wrong ones to rule out (error=1%)."
+    "  [default: 5%, and at most as many as rule out 1%]",
 )
 @option("--seed", section="Queue", type=int, metavar="N", help="Draw the audit sample with this seed.  [default: 0]")
 @option(
@@ -128,7 +129,7 @@ def relabel(
             return print_dry_runs(dry_run_proposers(run, ingest(run)), as_json=as_json)
         done = run_relabel(run, task)
     if as_json:
-        click.echo(json.dumps(_to_json(done), indent=1, ensure_ascii=False))
+        click.echo(json_text(_to_json(done)))
     else:
         _print(done, benchmark, run.files)
         if not run.build.written and not done.label_studio:
@@ -149,6 +150,7 @@ def _to_json(done: Relabelled) -> dict[str, Any]:
 def _print(done: Relabelled, benchmark: str, files: BenchmarkFiles) -> None:
     from acbench._util.console import table
     from acbench.cli.label_studio import cycle_words
+    from acbench.review.wording import ASKED_BECAUSE
 
     report = done.report
     queue, labels = map(_relative, (files.queue, files.labels.place))
@@ -157,7 +159,10 @@ def _print(done: Relabelled, benchmark: str, files: BenchmarkFiles) -> None:
     click.echo(f"{report.title} (schema {report.schema.version}, {report.schema.digest})")
     click.echo(facts_table(_facts(report, benchmark)))
     if report.top:
-        rows = [(str(entry.rank), entry.why, entry.image, " · ".join(entry.proposals)) for entry in report.top]
+        rows = [
+            (str(entry.rank), entry.image, ASKED_BECAUSE.get(entry.why, entry.why), " · ".join(entry.proposals))
+            for entry in report.top
+        ]
         click.echo(f"\nThe first to look at\n{table(rows)}")
     click.echo("\n" + facts_table([("queue", queue), ("labels", labels)]))
     if done.label_studio:
@@ -168,23 +173,24 @@ def _print(done: Relabelled, benchmark: str, files: BenchmarkFiles) -> None:
 
 def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
     """What a report says, as names and sentences."""
-    from acbench.workflows.summary import one_witness
+    from acbench.review.wording import answers_counted, labels_counted, one_voice, reasons_counted
+    from acbench.workflows.summary import WRONG_UNSEEN, one_family
 
-    witnesses = [f"{_who(name, counts)} {_answers(counts)}" for name, counts in report.witnesses.items()]
-    queue = f"{report.queue.waiting:,} of {report.images.all:,} images need review"
-    reasons = ", ".join(f"{count} {why}" for why, count in report.queue.by_why.items() if count)
+    answers = [
+        f"{_who(name, counts)} {answers_counted(dataclasses.asdict(counts))}"
+        for name, counts in report.witnesses.items()
+    ]
+    queue = f"{report.queue.waiting:,} of {report.images.all:,} images wait for people"
+    reasons = reasons_counted(report.queue.by_why)
     by_people = f"{report.decided_by_people:,} decided by people"
     return [
         ("images", report.dataset),
         *(("", finding) for finding in _findings(report.finding_classes, benchmark)),
-        ("witnesses", "; ".join(witnesses)),
-        *(
-            ("", f"{' and '.join(names)} are models of one family, {family}: together one witness")
-            for family, names in one_witness(report.witnesses).items()
-        ),
+        ("proposers", "; ".join(answers)),
+        *(("", one_voice(names, family)) for family, names in one_family(report.witnesses).items()),
         ("queue", f"{queue}: {reasons}" if reasons else queue),
-        ("labels", f"{label_counts(dataclasses.asdict(report.labels))}; {by_people}"),
-        ("audit", f"error of the auto-accepted labels: {report.audit.in_words()}"),
+        ("labels", f"{labels_counted(dataclasses.asdict(report.labels))}; {by_people}"),
+        ("audit", f"{WRONG_UNSEEN}: {report.audit.in_words()}"),
         *(plan_facts(report.plan, benchmark) if report.plan else []),
         *([("", f"probably wrong: {_curve(report.plan)}")] if report.plan else []),
     ]
@@ -203,12 +209,6 @@ def _who(name: str, counts: AnswerCounts) -> str:
     return f"{short_name(name)} ({', '.join(counts.models)})" if counts.models else short_name(name)
 
 
-def _answers(counts: AnswerCounts) -> str:
-    others = [f"{counts.abstained:,} abstained"] if counts.abstained else []
-    others += [f"{counts.error:,} failed"] if counts.error else []
-    return f"answered {counts.ok:,}" + (f" ({', '.join(others)})" if others else "")
-
-
 def _curve(plan: PlanReport) -> str:
     """A few points of the curve of expected errors, in words."""
     points = [point for point in plan.curve if point.images <= plan.to_see]
@@ -222,7 +222,7 @@ def _next_step(report: RelabelReport, benchmark: str, queue: str) -> str:
     if not report.queue.waiting:
         if report.plan and report.plan.is_done:
             return f"{report.plan.why()}. The labels stand: acbench status {named(benchmark)}"
-        return f"no image needs review. The labels stand: acbench status {named(benchmark)}"
+        return f"no image waits for people. The labels stand: acbench status {named(benchmark)}"
     command = f"acbench relabel {named(benchmark)} --reviews {shlex.quote(queue)} --reviewer YOUR_NAME"
     return f"look at the pictures in the queue's column `evidence`, fill in `label`, then\n  {command}"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.label_studio import pull, push, serve
 from acbench.cli.options import benchmark_argument, json_option, opened, option, project_option
 from acbench.cli.people import people
@@ -29,7 +30,7 @@ def report(benchmark: str, project: Path, as_json: bool) -> int:
         measured = measure_agreement(run)
         picture = draw_agreement(run, measured)
     if as_json:
-        click.echo(json.dumps(measured.to_json(), indent=1, ensure_ascii=False))
+        click.echo(json_text(measured.to_json()))
         return 0
     click.echo(f"{_agreement_text(measured)}\n\npicture  {picture}")
     return 0

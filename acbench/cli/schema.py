@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from acbench._util.plural import counted
+from acbench._util.text import json_text
 from acbench.cli.model_options import canary_option, llm_option, model_options, timeout_option
 from acbench.cli.options import Command, json_option, llm_changes, named, option, project_option, reading_option
 from acbench.errors import SchemaError
@@ -138,7 +139,7 @@ def init(
     notes = [*sketch.notes, *(f"{path}:{each.line}: {each.where}: {each.message}" for each in problems)]
     notes += [f"nothing was drafted for {why}" for why in (drafted.problems if drafted else ())]
     if as_json:
-        click.echo(json.dumps(_init_facts(sketch, path, notes, drafted), indent=1, ensure_ascii=False))
+        click.echo(json_text(_init_facts(sketch, path, notes, drafted)))
         return 3 if drafted and drafted.problems else 0
     click.echo(f"{root}: {sketch.best.says}")
     for category in sketch.schema.categories:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli import score_usage
 from acbench.cli.detector_options import detector_options
 from acbench.cli.model_options import proposer_option
@@ -187,7 +187,7 @@ def score(shown_as: str, markdown: bool, as_json: bool, publish: bool, dry_run: 
             raise click.UsageError(f"--compare prints no {shown_as}: name the two as ANSWERS")
         compared = compare_pair(options, options.pair)
         if shown_as == "json":
-            click.echo(json.dumps(compared.to_json(), indent=1, ensure_ascii=False))
+            click.echo(json_text(compared.to_json()))
         else:
             click.echo(_comparison_text(compared))
         for note in compared.notes:
@@ -230,7 +230,7 @@ def _ranked(options: ScoreOptions, shown_as: str) -> int:
     report = rank_systems(options)
     ranking = report.ranking
     if shown_as == "json":
-        click.echo(json.dumps(ranking.to_json(), indent=1, ensure_ascii=False))
+        click.echo(json_text(ranking.to_json()))
     elif shown_as == "csv":
         click.echo(paper_tables.csv_text(ranking.scores, ranking.pairs), nl=False)
     elif shown_as == "latex":
@@ -241,7 +241,7 @@ def _ranked(options: ScoreOptions, shown_as: str) -> int:
         scored = ranking.scores[0]
         click.echo(f"{scored.benchmark}: {scored.items:,} images, {scored.view} view\nTruth: {report.truth}\n")
         click.echo(paper_tables.text(ranking))
-        click.echo(f"Comparable with what has the same: {tables.hashes(scored)}")
+        click.echo(f"Comparable with scores that have the same: {tables.hashes(scored)}")
         for path in report.files:
             click.echo(f"  {path}")
     for note in report.notes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -85,11 +85,6 @@ def facts_table(rows: Sequence[tuple[str, str]]) -> str:
         return table(rows)
     left = max(len(name) for name, _ in rows) + 2
     return "\n".join(f"  {name:{left}}{plain(sentence)}".rstrip() for name, sentence in rows)
-
-
-def label_counts(counts: Mapping[str, int]) -> str:
-    """Labels by status, in words."""
-    return f"{counts['accepted']:,} accepted, {counts['pending']:,} pending, {counts['excluded']:,} excluded"
 
 
 def review_counts(counts: TakeCounts) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.model_options import dry_run_option, proposer_option, proposer_options
 from acbench.cli.options import (
     Command,
@@ -70,7 +71,7 @@ def ingest(benchmark: str, project: Path, options: Options, out: str | None, as_
     if as_json:
         findings = [to_json(finding) for finding in dataset.findings]
         facts = {"dataset": description, "items": len(dataset.items), "findings": findings}
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json_text(facts))
     else:
         click.echo(description)
         for each in dataset.finding_classes:
@@ -109,6 +110,7 @@ def propose(
     from acbench._util.console import table
     from acbench.cli.dry_run import print_dry_runs
     from acbench.cli.merge import print_shard
+    from acbench.review.wording import NO_ANSWER
     from acbench.workflows import propose as workflow
     from acbench.workflows import shards
     from acbench.workflows.export import export, proposal_files
@@ -126,7 +128,7 @@ def propose(
     if as_json:
         click.echo(json.dumps(counts, indent=1))
     else:
-        rows = [("proposer", "answered", "abstained", "failed")]
+        rows = [("proposer", "named a class", *NO_ANSWER.values())]
         rows += [(name, f"{of['ok']}", f"{of['abstained']}", f"{of['error']}") for name, of in counts.items()]
         click.echo(table(rows))
     return 3 if any(of["error"] for of in counts.values()) else 0
@@ -141,12 +143,12 @@ def propose(
 @with_run_options
 def resolve(benchmark: str, project: Path, options: Options, as_json: bool) -> int:
     """Make labels from proposals and reviews, and write them to `annotations/`."""
-    from acbench.cli.screen import label_counts
+    from acbench.review.wording import labels_counted
     from acbench.workflows.label import label, prepare
     from acbench.workflows.summary import count_labels
 
     with opened(project, benchmark, options) as run:
         counts = dataclasses.asdict(count_labels(label(run, prepare(run)).labels.values()))
         path = run.files.labels.place
-    click.echo(json.dumps(counts) if as_json else f"{label_counts(counts)} → {path}")
+    click.echo(json.dumps(counts) if as_json else f"{labels_counted(counts)} → {path}")
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from acbench._util.text import json_text
 from acbench.cli.options import json_option, option, project_option
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
     by_name = read_status(project, benchmark)
     if as_json:
         facts = {name: dataclasses.asdict(one) for name, one in by_name.items()}
-        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        click.echo(json_text(facts))
         return 0
     if not by_name:
         click.echo("nothing yet; acbench relabel sample")
@@ -41,10 +41,11 @@ def status(benchmark: str | None, project: Path, as_json: bool) -> int:
 def _print_status(name: str, status: BenchmarkStatus) -> None:
     from acbench._util.console import table
     from acbench._util.text import plain
-    from acbench.cli.screen import facts_table, label_counts
+    from acbench.cli.screen import facts_table
+    from acbench.review.wording import labels_counted
 
     if status.labels:
-        click.echo(f"{name}: {label_counts(status.labels)}, {status.waiting:,} need review")
+        click.echo(f"{name}: {labels_counted(status.labels)}; {status.waiting:,} wait for people")
         if status.plan:
             click.echo(facts_table([("plan", status.plan)]))
     else:
@@ -69,7 +70,7 @@ def runs(limit: int, project: Path, as_json: bool) -> int:
 
     records = recent_runs(project, limit)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(record) for record in records], indent=1, ensure_ascii=False))
+        click.echo(json_text([dataclasses.asdict(record) for record in records]))
         return 0
     rows = [("run", "started", "outcome", "did", "command")]
     rows += [(str(record.run_id), record.started, record.outcome, record.summary, record.command) for record in records]

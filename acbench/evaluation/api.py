@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
@@ -51,7 +52,8 @@ def score(
 
     `labels`: `Label` records, rows (mappings), columns (a mapping of lists), a `datasets.Dataset` or a
     `pandas.DataFrame`. Every label that is accepted is scored, unless its `split` is `train`. Rows have `item_id` (or
-    `image` or `image_path`), `category`, and `label` or `labels`. A Dataset knows the names of its ClassLabels.
+    `image` or `image_path`), `category`, and `label` or `labels`. A Dataset knows the names of its ClassLabels; other
+    tables of a release hold numbers, which `label_name` and alike beside them name.
 
     `predictions`: `Prediction` records; any of these forms with `item_id` and an answer; or a mapping from item_id to
     answer. An answer is a class, a list of them, or a mapping from class to probability. `column` names the column of
@@ -106,6 +108,8 @@ def truth_from(labels: object, schema: Schema | str | None, options: TruthOption
     if isinstance(schema, str):
         schema = load_schema(schema)
     truth = _truth_without_schema(rows, options) if schema is None else _truth_with_schema(rows, schema, options)
+    if any(isinstance(row, table_forms.NamedRow) for row in rows):
+        truth = dataclasses.replace(truth, note="the labels hold class numbers; `label_name` beside them names these")
     if not trained:
         return truth
     return truth.without({_category_and_id(rows[number], number)[1] for number in trained}, "of the training split")
@@ -196,7 +200,7 @@ def _category_and_id(label: Row | Label, number: int) -> tuple[str, str]:
         if any(isinstance(value, Integral) for value in (values if isinstance(values, list | tuple) else (values,))):
             raise AcbenchError(
                 f"row {number} of the labels: `{name}` is the number {values}, and numbers are no names",
-                "give the Dataset itself, which knows their names, or its features[…].int2str(number)",
+                "give the Dataset itself, which knows their names, or a column `label_name` beside it",
             )
     image = reading.image_of(row)
     known_id = row.get("item_id")

@@ -76,7 +76,7 @@ MAX_ALONE = 0.1
 """Share of items that may be the only one of their right answer; resamples cannot vary them."""
 TOO_FEW = f"fewer than {MIN_ITEMS} images, or fewer than {MIN_EACH} of them right, or wrong"
 ALONE = "too many images are the only one of their class"
-NOTHING_VARIES = "resamples do not differ, or do not define it"
+NOTHING_VARIES = "drawn again from these images, it is always the same, or not defined"
 
 
 @dataclass(frozen=True, slots=True)

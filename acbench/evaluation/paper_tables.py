@@ -75,7 +75,7 @@ def text(ranking: Ranking) -> str:
     parts = [table(rows) for _, rows in of_ranking(ranking)]
     lines = [
         printable(
-            f"{score.system}: {score.answers_from}; {localisation(score)}; no usable answer:"
+            f"{score.system}: {score.answers_from}; {localisation(score)}; no class named:"
             f" {unusable(score.counts[POOLED])}"
         )
         for score in ranking.scores

@@ -23,7 +23,7 @@ def _cells(name: str, figures: ProposerFigures) -> Row:
         f"{accuracy.value:.3f} ({accuracy.low:.3f}–{accuracy.high:.3f})" if accuracy else "–",
         _kappa(overall.kappa, overall.missing),
         _number(figures.calibration["error"] if figures.calibration else None),
-        f"{cost.dollars:.2f}" if cost.calls else "–",
+        f"– ({cost.missing})" if cost.missing else _number(cost.dollars if cost.calls else None, 2),
         _number(cost.dollars_per_right, 4),
     )
 

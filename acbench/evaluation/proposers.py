@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, shown_names
+from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, short_name, shown_names
 from acbench.review.calibrated import ProposerCalibration, calibrate, likeliest
 from acbench.review.crowdlab import cross_validated
 from acbench.schema import Schema
@@ -66,9 +66,15 @@ class AnswerCost:
 
     calls: int
     """Calls of an LLM."""
-    dollars: float
+    dollars: float | None
+    """None if calls were made whose price is not known."""
     dollars_per_right: float | None
-    """Dollars for each right answer; None without calls or right answers."""
+    """Dollars for each right answer; None without calls, price or right answers."""
+
+    @property
+    def missing(self) -> str:
+        """Why the dollars are not known; empty if they are, or if there is nothing to pay."""
+        return "no price was given: --llm-price" if self.calls and self.dollars is None else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +168,18 @@ class ProposerComparison:
 
 
 def compare(
-    dataset: LabelledDataset, *, people_only: bool, cost: Callable[[Sequence[str]], float]
+    dataset: LabelledDataset,
+    *,
+    people_only: bool,
+    cost: Callable[[Sequence[str]], float],
+    is_free: Callable[[str], bool] = lambda proposer: False,
 ) -> ProposerComparison:
     """Compare all proposers on the anomalous images that have a label.
 
     `people_only`: count only labels that people decided. Otherwise pending labels count too, and a proposer that helped
     to make the labels is in part judged by itself.
-    `cost`: gives the dollars that calls took, by their ids.
+    `cost`: gives the dollars that calls took, by their ids. `is_free`: whether the calls of a proposer, by its short
+    name, cost nothing; of any other one that cost nothing, the price is not known.
     """
     truth = _true_answers(dataset, people_only)
     current = [proposal for proposals in dataset.proposals.values() for proposal in proposals]
@@ -201,7 +212,7 @@ def compare(
                 by_category=_by_category(own, truth, category_of),
                 calibration=calibration(_confidences(asked.get(name, {}), truth)),
                 reliability=reliability.get(name),
-                cost=_cost(asked.get(name, {}), _right(own, truth), cost),
+                cost=_cost(asked.get(name, {}), _right(own, truth), cost, is_free),
                 confusions=_confusions(own, truth, category_of),
                 models=tuple(sorted({answer.model for answer in asked.get(name, {}).values()} - {""})),
                 families=tuple(sorted({answer.family for answer in asked.get(name, {}).values()} - {""})),
@@ -272,10 +283,19 @@ def _confidences(proposals: Mapping[str, Proposal], truth: LabelTexts) -> list[t
     return confidences
 
 
-def _cost(proposals: Mapping[str, Proposal], right: int, cost: Callable[[Sequence[str]], float]) -> AnswerCost:
+def _cost(
+    proposals: Mapping[str, Proposal],
+    right: int,
+    cost: Callable[[Sequence[str]], float],
+    is_free: Callable[[str], bool],
+) -> AnswerCost:
     calls = sorted({call for proposal in proposals.values() for call in proposal.calls})
-    dollars = cost(calls) if calls else 0.0
-    return AnswerCost(calls=len(calls), dollars=dollars, dollars_per_right=dollars / right if calls and right else None)
+    if not calls:
+        return AnswerCost(calls=0, dollars=0.0, dollars_per_right=None)
+    dollars = cost(calls)
+    if not dollars and not all(is_free(short_name(proposal.proposer)) for proposal in proposals.values()):
+        return AnswerCost(calls=len(calls), dollars=None, dollars_per_right=None)
+    return AnswerCost(calls=len(calls), dollars=dollars, dollars_per_right=dollars / right if right else None)
 
 
 def _confusions(answers: LabelTexts, truth: LabelTexts, category_of: Mapping[str, str]) -> list[Confusion]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from acbench import __version__
+from acbench._util.text import json_text
 from acbench.evaluation.confidence import Confidence, Selective
 from acbench.evaluation.cost import Cost
 from acbench.evaluation.metrics import MEAN, POOLED, ClassFigures, Figures
@@ -218,7 +218,7 @@ class Scored:
 
     def json(self) -> str:
         """The whole score as JSON text. The same input gives the same bytes."""
-        return json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n"
+        return json_text(self.facts) + "\n"
 
 
 def _figure_json(estimate: Estimate | None, n: int, missing: str) -> dict[str, float | str | None]:

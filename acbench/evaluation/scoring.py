@@ -84,7 +84,7 @@ def score_answers(
         left_out=truth.left_out,
         answers_not_scored=answers.unscored,
         answers_from=answers.column,
-        note=answers.note,
+        note="; ".join(filter(None, (truth.note, answers.note))),
         bootstrap=bootstrap,
         counts={
             POOLED: _counts(counted.values()),

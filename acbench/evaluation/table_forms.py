@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any, Protocol, runtime_checkable
 
 from acbench.errors import AcbenchError
@@ -15,6 +16,8 @@ from acbench.evaluation.answer_files import Row
 from acbench.records import Label, Prediction
 from acbench.storage.answer_columns import IMAGE, known_columns
 
+NAMED_BESIDE = {"label": "label_name", "labels": "label_names", "category": "category_name"}
+"""Column of class numbers → the column beside it, in our releases, that names the same classes."""
 GIVE_TEST_SPLIT = 'give the test split: load_dataset(…, split="test")'
 
 
@@ -76,12 +79,32 @@ def rows(table: object, column: str | None = None) -> Iterator[Row | Label]:
         yield from _rows_of_frame(table, column)
     elif isinstance(table, Iterable):
         for row in table:
-            yield row if isinstance(row, Label) else as_row(row)
+            yield row if isinstance(row, Label) else _named(as_row(row))
     else:
         raise AcbenchError(f"a table is {type(table).__name__}", _FORMS)
 
 
 _FORMS = "give records, mappings, columns, a Dataset or a DataFrame"
+
+
+class NamedRow(dict[str, Any]):
+    """A row whose numbers have been replaced by the names that stand beside them."""
+
+
+def _named(row: Row) -> Row:
+    """The row with names in place of class numbers, where a column beside them holds these."""
+    taken = {
+        numbers: row[names]
+        for numbers, names in NAMED_BESIDE.items()
+        if row.get(names) is not None and numbers in row and _is_number(row[numbers])
+    }
+    return NamedRow({**row, **taken}) if taken else row
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number, or a list that begins with one."""
+    first = next(iter(value), None) if isinstance(value, list | tuple) else value
+    return isinstance(first, Real) and not isinstance(first, bool)
 
 
 def as_row(row: object) -> Row:
@@ -107,14 +130,14 @@ def is_splits(table: Mapping[str, object]) -> bool:
 def _read_names(names: Iterable[str], column: str | None) -> list[str]:
     """The columns that are read."""
     names = [name for name in names if isinstance(name, str)]
-    known = {*known_columns(names).values(), column}
+    known = {*known_columns(names).values(), *NAMED_BESIDE.values(), column}
     return [name for name in names if name in known]
 
 
 def _rows_of_columns(table: Mapping[str, Sequence[object]], column: str | None) -> Iterator[Row]:
     names = _read_names(table, column)
     for values in zip(*(table[name] for name in names), strict=True):
-        yield dict(zip(names, values, strict=True))
+        yield _named(dict(zip(names, values, strict=True)))
 
 
 def _rows_of_dataset(table: DatasetTable, column: str | None) -> Iterator[Row]:
@@ -141,4 +164,4 @@ def _with_names(value: Any, feature: object) -> object:
 def _rows_of_frame(table: DataFrameTable, column: str | None) -> Iterator[Row]:
     frame = table[_read_names(table.columns, column)].astype(object)
     for row in frame.where(frame.notna(), None).to_dict("records"):
-        yield {name: value.tolist() if isinstance(value, ArrayCell) else value for name, value in row.items()}
+        yield _named({name: value.tolist() if isinstance(value, ArrayCell) else value for name, value in row.items()})

@@ -11,6 +11,7 @@ from acbench._util.text import printable
 from acbench.evaluation.metrics import MEAN, POOLED
 from acbench.evaluation.severity import Severity
 from acbench.evaluation.significance import PairedComparison
+from acbench.review.wording import STATUS
 from acbench.stats import Estimate
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ SINGLE_CLASS_METRICS = tuple(name for name in TITLES if not name.startswith("jac
 """Where every item has one class, the Jaccard index is the accuracy."""
 MAIN = ("accuracy", "accuracy_anomalous", "macro_f1", "balanced_accuracy", "kappa", "mcc")
 """Figures that stand beside each other with their intervals."""
+UNUSABLE = {"unparsed": "names no class", "abstained": "empty or unsure", "failed": "failed", "missing": "no answer"}
+"""Why an answer cannot be used → how people read it."""
 SHOWN = 3
 """How many unusable answers, and how many images without an answer, the screen lists."""
 
@@ -62,7 +65,7 @@ def headline(score: Scored) -> str:
         what += f", {', '.join(score.categories)} alone"
     if score.part:
         what += f", a part: {score.part.items:,} of {score.part.of:,}"
-    left_out = "; ".join(f"{count:,} {why}" for why, count in score.left_out.items())
+    left_out = "; ".join(f"{count:,} {STATUS.get(why, why)}" for why, count in score.left_out.items())
     sentence = f"{score.system} on {score.benchmark}: {what}" + (f"; not scored: {left_out}" if left_out else "")
     return printable(sentence)
 
@@ -121,10 +124,8 @@ def classes(score: Scored) -> list[Row]:
 
 def unusable(counts: Counts) -> str:
     """How many items have no usable answer, and why."""
-    return (
-        f"{counts.unparsed:,} unparsed, {counts.abstained:,} abstained, {counts.failed:,} failed,"
-        f" {counts.missing:,} missing"
-    )
+    by_why = ((words, getattr(counts, why)) for why, words in UNUSABLE.items())
+    return ", ".join(f"{count:,} × {words}" for words, count in by_why if count) or "none"
 
 
 def text(score: Scored, *more: str) -> str:
@@ -135,17 +136,19 @@ def text(score: Scored, *more: str) -> str:
     if score.note:
         lines.append(printable(f"Note: {score.note}"))
     lines += ["", table(summary(score)), "", table(categories(score)), ""]
-    lines.append("In percent; kappa, MCC and F1 times 100; intervals of 95 %.")
+    lines.append(
+        "In percent; kappa, MCC and F1 times 100; intervals of 95 %. Floor: who always says the commonest class."
+    )
     lines += without_interval(score)
     lines += about_answers(score)
     if score.severity:
         lines += ["", table(severity(score.severity))]
-    lines.append(f"No usable answer, counted as wrong: {unusable(score.counts[POOLED])}")
+    lines.append(f"Counted as wrong, since no class was named: {unusable(score.counts[POOLED])}")
     lines += _first(answer for answer in score.unusable if answer.why != "missing")
     lines += _first(answer for answer in score.unusable if answer.why == "missing")
     if score.answers_not_scored:
         lines.append(f"{score.answers_not_scored:,} answers are about images that are not scored")
-    lines.append(f"Comparable with what has the same: {comparability(score)}")
+    lines.append(f"Comparable with scores that have the same: {comparability(score)}")
     return "\n".join(lines)
 
 
@@ -154,7 +157,7 @@ def _first(answers: Iterable[UnusableAnswer]) -> list[str]:
     lines = []
     for answer in listed[:SHOWN]:
         words = "" if answer.why == "missing" else f": {answer.answer[:80]!r}"
-        lines.append(f"  {printable(answer.image)}: {answer.why}{words}")
+        lines.append(f"  {printable(answer.image)}: {UNUSABLE[answer.why]}{words}")
     if len(listed) > SHOWN:
         lines.append(f"  and {len(listed) - SHOWN:,} more: --json")
     return lines
@@ -185,7 +188,7 @@ def markdown(score: Scored) -> str:
         md.escaped(headline(score)),
         _markdown_table([("figure", *head), *rows]),
         f"Intervals: 95 %; Wilson's of shares, else BCa of {score.bootstrap.resamples:,} resamples within each class. "
-        f"Without a usable answer, and counted as wrong: {unusable(score.counts[POOLED])}.",
+        f"Counted as wrong, since no class was named: {unusable(score.counts[POOLED])}.",
         *without_interval(score),
         *([f"Note: {md.escaped(score.note)}"] if score.note else []),
         "## Categories",
@@ -201,7 +204,7 @@ def markdown(score: Scored) -> str:
     for category, matrix in score.confusion.items():
         parts += [f"## Confusion: {md.escaped(category)}", _markdown_table(confusion(matrix))]
     if score.unusable:
-        answers = [(answer.image, answer.why, answer.answer) for answer in score.unusable]
+        answers = [(answer.image, UNUSABLE[answer.why], answer.answer) for answer in score.unusable]
         parts += ["## Without a usable answer", _markdown_table([("image", "why", "answer"), *answers])]
     return "\n\n".join([*parts, "## Comparable with", f"`{comparability(score)}`"]) + "\n"
 

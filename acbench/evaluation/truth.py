@@ -82,6 +82,8 @@ class Truth:
     """Where the truth comes from, for people."""
     negligible: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Category → the classes that the schema says are harmless."""
+    note: str = ""
+    """What is to be said of how it was read, or empty."""
 
     @property
     def categories(self) -> list[str]:

@@ -44,6 +44,15 @@ def deprecated(manifest: Manifest, version: str, reason: str) -> Manifest:
             f"the reason has to be a printable text of at most {MAX_REASON} characters",
             '--because "what is wrong with it"',
         )
+    return _with_mark(manifest, version, reason)
+
+
+def restored(manifest: Manifest, version: str) -> Manifest:
+    """Take the mark of a version back. Raises ReleaseError for one that is not in the list."""
+    return _with_mark(manifest, version, "")
+
+
+def _with_mark(manifest: Manifest, version: str, reason: str) -> Manifest:
     known = [listed.version for listed in manifest.versions]
     if version not in known:
         raise ReleaseError(

@@ -18,8 +18,7 @@ from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
 from acbench.records import Item, Proposal
 from acbench.review.queue import RankedItem
-from acbench.review.tasks import ASKED_BECAUSE
-from acbench.review.wording import in_words
+from acbench.review.wording import ASKED_BECAUSE, in_words
 from acbench.storage.atomic import write_bytes
 
 QUALITY = 88

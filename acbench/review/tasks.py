@@ -14,8 +14,8 @@ from acbench.review.annotation_tool import MAX_ROUND, Task, TaskKey, TaskPredict
 from acbench.review.askable import NOT_FOR, deciders
 from acbench.review.history import current_reviews
 from acbench.review.pull import last_round
-from acbench.review.queue import RankedItem, Why
-from acbench.review.wording import in_families, in_words
+from acbench.review.queue import RankedItem
+from acbench.review.wording import ASKED_BECAUSE, in_families, in_words
 from acbench.schema.form import ALONE, ASKED, CONTROL, EMPTY, OBJECT, PLACES, UNMARKED
 
 QueuePart = Literal["disputed", "all", "audit"]
@@ -23,16 +23,6 @@ QueuePart = Literal["disputed", "all", "audit"]
 Check = Callable[[TaskPrediction], Sequence[str]]
 """Gives what is wrong with a prediction, by the form that it is for."""
 
-ASKED_BECAUSE: Mapping[Why, str] = {
-    "flagged": "somebody wants it looked at again",
-    "disputed": "proposals differ",
-    "suspect": "its label in the dataset may be a mistake",
-    "doubtful": "its label in the dataset may be a mistake",
-    "unnamed": "nothing names a class for it",
-    "uncertain": "a proposer could not tell",
-    "audit": "it was drawn at random, as a check",
-}
-"""Why an image is in the queue, in words that tell no label, neither a proposed one nor the dataset's."""
 HIDDEN_FIELDS = (
     *("proposals", "shown", "proposed", "why", "blind"),  # would sway people before they have looked
     *("image", "reference", "round", "reviewed", "schema", "classes", UNMARKED, ALONE, PLACES, NOT_FOR),  # say nothing

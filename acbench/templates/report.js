@@ -6,7 +6,7 @@
   const images = taken("data-images");
   const pictures = taken("data-pictures");
   const STANDS = { same: "says the same as the label", other: "says something else", none: "gives no answer", open: "answers, and there is no label" };
-  const STATUS = { accepted: "accepted", pending: "not settled", excluded: "left out" };
+  const STATUS = taken("data-words");
   const NONE = "(none)", ANY = "(any)";
 
   function taken(id) {
@@ -36,7 +36,7 @@
     status: [(image) => [image.status], (value) => STATUS[value] ?? value],
     why: [
       (image) => (image.why ? [image.why, ANY] : [NONE]),
-      (value) => ({ [NONE]: "not in the queue", [ANY]: "in the queue, whyever" })[value] ?? (because[value] ? `${because[value]} (${value})` : value),
+      (value) => ({ [NONE]: "not in the queue", [ANY]: "in the queue, whyever" })[value] ?? because[value] ?? value,
     ],
     witness: [
       (image) => [...new Set(image.said.map((one) => `${one.who}|${one.stand}`))],
@@ -121,7 +121,7 @@
     if (image.changed) made.push(element("span", { class: "mark changed" }, "changed"));
     if (image.status !== "accepted") made.push(element("span", { class: `mark ${image.status}` }, STATUS[image.status]));
     if (image.by === "people") made.push(element("span", { class: "mark people" }, "decided by people"));
-    if (image.why) made.push(element("span", { class: "mark", title: image.because }, `${image.why}: ${image.because}`));
+    if (image.why) made.push(element("span", { class: "mark" }, image.because));
     return made;
   }
 
@@ -177,7 +177,7 @@
     else parts.push(element("p", { class: "faded" }, "There is no picture of it in this page."));
     parts.push(facts([
       ["label", image.likely ? `${image.label}; likeliest is ${image.likely}` : image.label], ["the dataset says", image.source], ["status", `${STATUS[image.status]}, decided by ${image.by}`], ["reason", image.reason],
-      ["asked because", image.why && `${image.because} (${image.why})`], ["", image.detail],
+      ["asked because", image.because], ["", image.detail],
       ["likely wrong", image.score >= 0.01 && `${image.score.toFixed(2)}, from 0 to 1, by all witnesses`], ["category, split", `${image.category}, ${image.split}`], ["id", element("code", {}, image.id)],
     ]));
     parts.push(element("h3", {}, "Who says what"));

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from acbench.review.app_desk import Standing
 from acbench.review.app_samples import queue_fields
+from acbench.review.wording import labels_counted, reasons_counted
 from acbench.workflows.compare import measure_agreement
 from acbench.workflows.relabel import relabel
 from acbench.workflows.run import Run
@@ -16,12 +19,12 @@ def standing(run: Run) -> Standing:
     waiting, labels = queue.waiting, report.labels
     places = {row.item_id: number for number, row in enumerate(waiting, start=1)}
     ranked = {row.item_id: row for row in [*queue.ranked, *waiting]}
-    kinds = ", ".join(f"{count:,} {why}" for why, count in report.queue.by_why.items() if count)
+    reasons = reasons_counted(report.queue.by_why)
     facts = [
         ("Decided by people", f"{report.decided_by_people:,} of {labels.all:,} images"),
-        ("Left to look at", f"{report.queue.waiting:,}" + (f" ({kinds})" if kinds else "")),
-        ("Disputed", f"{report.queue.by_why.get('disputed', 0):,}"),
-        ("Labels", f"{labels.accepted:,} accepted, {labels.pending:,} pending, {labels.excluded:,} excluded"),
+        ("Left to look at", f"{report.queue.waiting:,}" + (f": {reasons}" if reasons else "")),
+        ("Disputed", f"{report.queue.by_why.get('disputed', 0):,}, where proposals differ"),
+        ("Labels", labels_counted(asdict(labels))),
         ("Expected remaining error", _error(report)),
         ("People agree", _agreement(run)),
     ]

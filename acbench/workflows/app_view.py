@@ -17,8 +17,7 @@ from acbench.review.history import current_reviews
 from acbench.review.queue import RankedItem
 from acbench.review.queue_pictures import References
 from acbench.review.resolve import resolve_item
-from acbench.review.tasks import ASKED_BECAUSE
-from acbench.review.wording import in_families, in_words
+from acbench.review.wording import ASKED_BECAUSE, STATUS, in_families, in_words
 from acbench.schema import Category
 from acbench.storage import tables
 from acbench.workflows.label import prepare
@@ -77,7 +76,7 @@ class Known:
             category=category.name if category else item.category,
             asked=asked,
             detail=detail,
-            label=f"{JOIN.join(label.labels) or 'none'}, {label.status}",
+            label=f"{JOIN.join(label.labels) or 'none'}, {STATUS[label.status]}",
             reason=label.reason,
             guide=category.guide if category else "",
             choices=_choices(category) if category else (),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+from acbench.errors import AcbenchError
 from acbench.evaluation import plots, proposers
 from acbench.evaluation.agreement import AgreementReport, agreement
 from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
@@ -37,7 +40,15 @@ def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | N
     dataset = labelled_dataset(run, labelled or label(run, prepare(run)))
     if people_only is None:
         people_only = any(label.decided_by == PEOPLE for label in dataset.labels.values())
-    return proposers.compare(dataset, people_only=people_only, cost=run.ledger.calls.dollars)
+    cost = run.ledger.calls.dollars
+    return proposers.compare(dataset, people_only=people_only, cost=cost, is_free=partial(_is_free, run))
+
+
+def _is_free(run: Run, proposer: str) -> bool:
+    """Whether the model of a proposer, by its short name, costs nothing; false if the project knows it no more."""
+    with suppress(AcbenchError):
+        return run.models.llm(proposer.partition(":")[2]).is_free
+    return False
 
 
 def measure_agreement(run: Run) -> AgreementReport:

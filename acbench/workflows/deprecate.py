@@ -1,4 +1,5 @@
-"""Marks a version of a published benchmark as deprecated, in card and manifest at the head of its repository."""
+"""Marks a version of a published benchmark as deprecated, in card and manifest at the head of its repository, or takes
+such a mark back."""
 
 from __future__ import annotations
 
@@ -20,51 +21,54 @@ from acbench.release.hub import Busy, Conflict, Head, Hub, Unclear
 from acbench.release.manifest import Manifest, ReleaseFile
 from acbench.release.patience import Patience
 from acbench.release.verify.files import CARD_BYTES
-from acbench.release.version_list import advice, deprecated
+from acbench.release.version_list import advice, deprecated, restored
 from acbench.release.versions import bumped
 from acbench.storage.digests import sha256_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deprecation:
-    """A version that is marked, or would be."""
+    """A version that is marked or not any more, or would be."""
 
     repo: str
     version: str
     reason: str
+    """Empty if the mark is taken back."""
     told: str
-    """What readers of the version are told."""
+    """What readers of the version are told; empty if it may be used."""
     newest: str
     """The version at the head."""
     commit: str
-    """The commit that marks it; empty if nothing was committed."""
+    """The commit that says so; empty if nothing was committed."""
     already_there: bool
-    """Whether it was marked before, with the same reason."""
+    """Whether that was so before."""
 
     def to_json(self) -> dict[str, object]:
-        """What `acbench publish --deprecate --json` prints."""
+        """What `acbench publish --deprecate --json` and `--undeprecate` print."""
         return {
-            "repo": self.repo, "deprecated": self.version, "because": self.reason, "told": self.told,
+            "repo": self.repo, "deprecated" if self.reason else "undeprecated": self.version,
+            "because": self.reason or None, "told": self.told or None,
             "newest": self.newest, "commit": self.commit or None, "already_there": self.already_there,
         }  # fmt: skip
 
 
 def deprecate_version(
-    benchmark: str, project: Path, repo: str, version: str, reason: str, *, note: Callable[[str], None], upload: bool
-) -> Deprecation:
+    benchmark: str, project: Path, repo: str, version: str, reason: str | None, *, note: Callable[[str], None],
+    upload: bool,
+) -> Deprecation:  # fmt: skip
     """Mark a version of a benchmark, by its name or schema, in a repository of the Hub: see `deprecate`."""
     name = schemas.load(benchmark, project).benchmark
     return deprecate(Repository(repo), name, version, reason, note=note, upload=upload)
 
 
 def deprecate(
-    hub: Hub, benchmark: str, version: str, reason: str, *, note: Callable[[str], None], upload: bool,
+    hub: Hub, benchmark: str, version: str, reason: str | None, *, note: Callable[[str], None], upload: bool,
     wait: Callable[[float], None] = time.sleep,
 ) -> Deprecation:  # fmt: skip
     """Mark a version, in one commit of card and manifest on top of the head; its tag and its files stay as they are.
 
-    `version`: with or without `v`. `upload`: False to find out what would be done. Raises ReleaseError or HubError; it
-    is safe to run again at any moment.
+    `version`: with or without `v`. `reason`: None to take the mark back. `upload`: False to find out what would be
+    done. Raises ReleaseError or HubError; it is safe to run again at any moment.
     """
     version = version.removeprefix("v")
     hub.check_writing()
@@ -76,15 +80,15 @@ def deprecate(
             done = new.versions == manifest.versions
             commit = "" if head is None else head.commit
             if upload and not done:
-                tried = True
-                commit = _commit(hub, new, card, commit, f"{new.title} {version} is deprecated")
+                tried, said = True, "may be used again" if reason is None else "is deprecated"
+                commit = _commit(hub, new, card, commit, f"{new.title} {version} {said}")
         except (Conflict, Unclear, Busy) as error:
             patience.spend(error)
             continue
         return Deprecation(
             repo=hub.repo,
             version=version,
-            reason=" ".join(reason.split()),
+            reason=" ".join((reason or "").split()),
             told=advice(version, new),
             newest=new.version,
             commit=commit if upload or done else "",
@@ -92,7 +96,9 @@ def deprecate(
         )
 
 
-def _marked(hub: Hub, head: Head | None, benchmark: str, version: str, reason: str) -> tuple[Manifest, Manifest, str]:
+def _marked(
+    hub: Hub, head: Head | None, benchmark: str, version: str, reason: str | None
+) -> tuple[Manifest, Manifest, str]:
     """The manifest at the head, the same with the mark, and the card with it. Raises ReleaseError or HubError."""
     refuse_foreign(hub.repo, head, benchmark)
     if head is None or head.manifest is None:
@@ -110,7 +116,7 @@ def _marked(hub: Hub, head: Head | None, benchmark: str, version: str, reason: s
             f"publish the next version first: acbench publish {shlex.quote(benchmark)} --repo {hub.repo}"
             f" --version {better}",
         )
-    new = deprecated(manifest, version, reason)
+    new = restored(manifest, version) if reason is None else deprecated(manifest, version, reason)
     text = hub.release(head.commit).read(manifests.CARD, CARD_BYTES).decode("utf-8", "replace")
     card = marked(text, manifest, new)
     if card is None:

@@ -10,6 +10,7 @@ import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from acbench._util.text import tidy
@@ -103,7 +104,8 @@ def enter(
 ) -> Entered:
     """Score answers against a release, and propose score and answers to its repository.
 
-    Whatever was interrupted can be run again: an entry that is there or proposed is found. `dry_run`: propose nothing.
+    Whatever was interrupted can be run again: an entry that is there or proposed is found. Of two that are proposed at
+    the same moment, the second is closed. `dry_run`: propose nothing.
     Raises AcbenchError, also for answers that are no fair entry.
     """
     options = _with_release(options)
@@ -125,12 +127,19 @@ def enter(
             others = _others(entry, head)
             if _is_in(entry, head):
                 return Entered(entry=entry, url="", there=True, others=others)
-            if url := pulls.find(entry.title, f"{entry.path}/{ANSWERS}"):
-                return Entered(entry=entry, url=url, there=True, others=others)
+            answers = f"{entry.path}/{ANSWERS}"
+            same = partial(pulls.find, entry.title, answers, _content_ids(entry.files[answers]))
+            if known := same():
+                return Entered(entry=entry, url=known.url, there=True, others=others)
             if dry_run:
                 return Entered(entry=entry, url="", there=False, others=others)
-            url = pulls.propose(entry.files, head.commit, entry.title, entry.description)
-            return Entered(entry=entry, url=url, there=False, others=others)
+            made = pulls.propose(entry.files, head.commit, entry.title, entry.description)
+            first = same()
+            if first is None or first.number >= made.number:
+                return Entered(entry=entry, url=made.url, there=False, others=others)
+            if refused := pulls.close(made, f"The same entry was proposed a moment earlier: {first.url}"):
+                note(f"{made.url} proposes the same entry once more, and could not be closed: {refused}")
+            return Entered(entry=entry, url=first.url, there=True, others=others)
         except (Conflict, Unclear, Busy) as error:
             patience.spend(error)
 

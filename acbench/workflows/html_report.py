@@ -24,6 +24,7 @@ from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
 from acbench.records import GOOD, JOIN, PEOPLE, LabelStatus, Proposal, Review, shown_names
 from acbench.review.queue import RankedItem
 from acbench.review.queue_pictures import EvidencePicture, References
+from acbench.review.wording import STATUS, no_answer
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import THREADS
 from acbench.storage.digests import digest
@@ -38,7 +39,7 @@ from acbench.workflows.report_images import Matrix, Progress
 from acbench.workflows.report_names import Told, with_pseudonyms
 from acbench.workflows.report_pictures import Album, Draw
 from acbench.workflows.run import Run
-from acbench.workflows.summary import RelabelReport
+from acbench.workflows.summary import WRONG_UNSEEN, RelabelReport
 
 MAX_BYTES = 20_000_000
 """Bytes of the page, unless the command line says otherwise."""
@@ -121,6 +122,8 @@ class ReportPage:
             script=script,
             style=style,
             policy=policy(script, style),
+            wrong_unseen=WRONG_UNSEEN,
+            words=templates.embedded_json(STATUS),
             images=templates.embedded_json(self.images),
             pictures=templates.embedded_json(self.album.to_json()),
             plan_chart=plan_chart(self.relabel.plan),
@@ -341,8 +344,8 @@ def _confusion_table(category: str, cells: Counter[tuple[str, str]]) -> Confusio
 
 
 def _answer_text(proposal: Proposal) -> str:
-    """What a proposer said; `(abstained)` or `(error)` if it gave no labels."""
-    return JOIN.join(proposal.labels) if proposal.status == "ok" else f"({proposal.status})"
+    """What a proposer said; words in brackets if it named no class."""
+    return JOIN.join(proposal.labels) if proposal.status == "ok" else no_answer(proposal.status)
 
 
 def _reasons(dataset: LabelledDataset, status: LabelStatus) -> list[tuple[str, str, int]]:

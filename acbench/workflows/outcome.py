@@ -11,12 +11,14 @@ from acbench._util.execution import SharedBudget
 from acbench._util.text import tidy
 from acbench.errors import AcbenchError
 from acbench.records import Prediction, Proposal
+from acbench.review.wording import NO_ANSWER
 from acbench.workflows.models import Models
 
 MOST = 120
 """Characters of a reason that are shown."""
+_SILENT = NO_ANSWER["abstained"]
 _ASK_LLM = {"llm", "velm"}
-_ANSWERS = {"ok": "answered", "abstained": "abstained", "empty": "abstained", "unknown": "named no class"}
+_ANSWERS = {"ok": "answered", "abstained": _SILENT, "empty": _SILENT, "unknown": "named no class"}
 """Status of a proposal or a prediction → how it is called."""
 
 

@@ -38,6 +38,7 @@ from acbench.storage.digests import digest
 from acbench.storage.roots import open_tree
 from acbench.workflows import propose as asking
 from acbench.workflows.card_scores import card_scores
+from acbench.workflows.finish_tag import Finished, finish_tag
 from acbench.workflows.label import Labelled, label, prepare
 from acbench.workflows.leaderboard import entries_at_head
 from acbench.workflows.origin import is_own
@@ -116,6 +117,11 @@ class PublishedRelease:
             "commit": self.uploaded.commit if self.uploaded else None,
             "already_there": self.uploaded.already_there if self.uploaded else False,
         }
+
+
+def finish(run: Run, repo: str, version: str | None, *, upload: bool) -> Finished | None:
+    """Set the missing tag of a version upon which others have published: see `finish_tag`."""
+    return finish_tag(Repository(repo), run.schema.benchmark, version, note=run.console.note, upload=upload)
 
 
 def publish(run: Run, repo: str | None, options: PublishOptions, *, upload: bool, private: bool) -> PublishedRelease:

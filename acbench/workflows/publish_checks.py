@@ -27,6 +27,10 @@ ROW_BYTES = 4_000
 """Bytes that a row takes without its images, at most in all but odd cases."""
 
 
+class EarlierVersionError(ReleaseError):
+    """A later version than the one that was asked for is published: see also `finish_tag`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """What is known before a release is built."""
@@ -148,7 +152,7 @@ def _version(head: Head | None, published: Manifest | None, chosen: str | None) 
     if published.version == version:
         return version, published.previous
     if number(version) < number(published.version):
-        raise ReleaseError(
+        raise EarlierVersionError(
             f"version {published.version} is published already",
             f"give a later one than that: --version {versions.bumped(published.version, 'minor')}",
         )

@@ -17,13 +17,13 @@ from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, Review, shown_n
 from acbench.review.history import current_reviews
 from acbench.review.queue import UNKNOWN_SCORE, RankedItem
 from acbench.review.sight import WORDS, sight_of
-from acbench.review.tasks import ASKED_BECAUSE
 from acbench.review.witnesses import in_order
+from acbench.review.wording import ASKED_BECAUSE, STATUS
 from acbench.schema import same_names
 
 NO_LABEL = "(no label)"
 """Stands for the dataset's own label where it gives none."""
-NOT_SETTLED, LEFT_OUT = "(not settled)", "(left out)"
+NOT_SETTLED, LEFT_OUT = f"({STATUS['pending']})", f"({STATUS['excluded']})"
 """Stand for the label of an image that is pending, or excluded."""
 
 Reviews = Mapping[str, Sequence[Review]]

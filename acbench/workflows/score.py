@@ -135,11 +135,13 @@ def read_systems(
             made.append((Path(name), Provenance(system=Path(name).stem, localisation=localisation)))
             costs.append({})
         truth = truth.without(made[-1][1].references, REFERENCES)
-    answers = [
-        with_costs(reading.match(answer_files.read(path, options.column), truth, options.column), own)
-        for (path, _), own in zip(made, costs, strict=True)
-    ]
-    return truth, [(made_by, own) for (_, made_by), own in zip(made, answers, strict=True)]
+    systems = []
+    for name, (path, made_by), own in zip(names, made, costs, strict=True):
+        answers = with_costs(reading.match(answer_files.read(path, options.column), truth, options.column), own)
+        if path != Path(name):  # a table of ours: which of its columns was read tells nobody anything
+            answers = dataclasses.replace(answers, column=f"the baseline {name}, kept in {path}", note="")
+        systems.append((made_by, answers))
+    return truth, systems
 
 
 def scoring_options(options: ScoreOptions) -> ScoringOptions:

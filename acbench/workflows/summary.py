@@ -26,6 +26,8 @@ from acbench.workflows.propose import Proposals
 
 TOP = 8
 """How many items of the queue a report lists."""
+WRONG_UNSEEN = "wrong labels among those accepted without a look"
+"""What an audit tells, in words."""
 
 
 # What is counted
@@ -127,7 +129,7 @@ def count_answers(proposals: Proposals) -> dict[str, AnswerCounts]:
     }
 
 
-def one_witness(counts: Mapping[str, AnswerCounts]) -> dict[str, list[str]]:
+def one_family(counts: Mapping[str, AnswerCounts]) -> dict[str, list[str]]:
     """Family → the short names of its proposers, for families of which several were asked."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for name, own in counts.items():
@@ -185,9 +187,12 @@ class Audit:
                 f"; people are unsure or differ about {self.unsettled:,} more, with which it is {low:.1%} to {high:.1%}"
             )
         if self.error is None:
-            return f"unknown until some of the {self.asked:,} audited ones are settled{open_ones or self._promise()}"
+            rest = open_ones or self._promise()
+            return f"not known until people have settled some of the {self.asked:,} drawn at random{rest}"
         interval = f"95 % interval {self.error.low:.1%} to {self.error.high:.1%}"
-        return f"{self.error.value:.1%} ({interval}, from {self.answered:,} of {self.asked:,} audited{open_ones})"
+        return (
+            f"{self.error.value:.1%} ({interval}, from {self.answered:,} of {self.asked:,} drawn at random{open_ones})"
+        )
 
     def _promise(self) -> str:
         """What it would show if no label of the sample were wrong."""

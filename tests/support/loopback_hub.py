@@ -325,6 +325,10 @@ class LoopbackHub:
                 return self._take(there, repo, body, proposed="create_pr" in request.query_params)
             case ["GET", "discussions"]:
                 return self._pulls(there, repo, request.query_params.get("status"))
+            case ["POST", "discussions", number, "status"]:
+                there.pulls[int(number) - 1].status = json.loads(body)["status"]
+                told = {"id": "1", "type": "status-change", "author": {"name": "tester"}, "data": json.loads(body)}
+                return JSONResponse({"newStatus": {**told, "createdAt": "2026-01-01T00:00:00.000Z"}})
             case ["POST", "tag", revision]:
                 name = json.loads(body)["tag"]
                 if name in there.tags:

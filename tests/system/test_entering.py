@@ -128,6 +128,30 @@ def test_twice_is_one_pull_request_and_other_answers_are_another_row(hub: Loopba
     assert all(hub.repos[REPO].head.files[path].data == data for path, data in first.items())
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_of_two_alike_at_the_same_moment_the_second_is_closed(hub: LoopbackHub, answers: Path, refused: bool) -> None:
+    repo = hub.repos[REPO]
+    enter(hub, answers)
+    twin = repo.pulls.pop()
+    hub.fault("POST", PROPOSED, before=lambda: repo.pulls.append(twin))
+    if refused:
+        hub.fault("POST", "/discussions/2/status", status=403)
+    done = enter(hub, answers)
+    assert f"It is proposed already: {hub.url}/datasets/{REPO}/discussions/1" in done.out
+    assert [pull.status for pull in repo.pulls] == ["open", "open" if refused else "closed"]
+    assert ("discussions/2 proposes the same entry once more, and could not be closed" in done.err) is refused
+
+
+def test_a_title_alone_makes_no_entry_the_same(hub: LoopbackHub, answers: Path) -> None:
+    repo = hub.repos[REPO]
+    enter(hub, answers)
+    (pull,) = repo.pulls
+    path = next(path for path in pull.commit.files if path.endswith("answers.csv"))
+    pull.commit.files[path] = Blob(b"item_id,prediction\n", False)
+    assert "Proposed: " in enter(hub, answers).out
+    assert [each.status for each in repo.pulls] == ["open", "open"]
+
+
 @pytest.mark.parametrize("moment", ["/preupload/main", PROPOSED, "/discussions"])
 def test_killed_at_a_moment_a_rerun_proposes_once(hub: LoopbackHub, answers: Path, moment: str) -> None:
     running: list[subprocess.Popen[str]] = []

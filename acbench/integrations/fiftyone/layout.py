@@ -28,7 +28,7 @@ BOXES = "anomaly_boxes"
 MARKED = range(1, 256)
 """Every pixel value but 0 marks the anomaly: VisA's masks hold the number of the kind of defect."""
 LOW_MARGIN = 0.2
-"""A witness whose best class leads the second by less could hardly tell."""
+"""A proposer whose best class leads the second by less could hardly tell."""
 MISTAKEN = 0.75
 """Mistakenness above which a label is shown as likely wrong: the other class has a probability of more than a half."""
 
@@ -38,8 +38,8 @@ _DESCRIPTIONS = {
     "label": "The current label. Another class put here is a decision once it is collected",
     "source": "What the dataset says",
     "queue": "Place in the review queue",
-    "label_issue_score": "0 to 1: how likely the label is wrong, by all witnesses",
-    "margin": "By how much the best class leads the second, of the least sure witness",
+    "label_issue_score": "0 to 1: how likely the label is wrong, by all that proposers and people say",
+    "margin": "By how much the best class leads the second, of the least sure proposer",
     "kinds": "Classes in the label",
     "evidence": "The picture that a person decides by, of images in the queue",
     "same_as": "Another image with the same bytes",
@@ -252,7 +252,7 @@ def _views(data: fo.Dataset) -> list[_SavedView]:
         _SavedView(
             "Disputed",
             "#e8710a",
-            "Independent witnesses differ and nobody has decided",
+            "Proposals differ and nobody has decided",
             disputed.sort_by("label_issue_score", reverse=True),
         ),
         _SavedView(
@@ -267,14 +267,14 @@ def _views(data: fo.Dataset) -> list[_SavedView]:
         _SavedView(
             "Low margin",
             "#f9ab00",
-            f"A witness's best class leads the second by less than {LOW_MARGIN}",
+            f"A proposer's best class leads the second by less than {LOW_MARGIN}",
             data.match(field("margin") < LOW_MARGIN).sort_by("margin"),
         ),
         _SavedView("Several defects", "#12b5cb", "More than one class in the label", data.match(field("kinds") > 1)),
         _SavedView(
             "Excluded", "#5f6368", "Not part of the benchmark; `reason` says why", data.match(status == "excluded")
         ),
-        _SavedView("Asked again", "#c5221f", "Somebody tagged it recheck", data.match(why == "flagged")),
+        _SavedView("Asked again", "#c5221f", "Somebody wants it looked at again", data.match(why == "flagged")),
         _SavedView("By category", "#1a73e8", "One group a category", data.group_by("category", order_by="image")),
     ]
 

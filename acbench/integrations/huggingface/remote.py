@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from acbench.errors import AcbenchError, ReleaseError
 from acbench.integrations.huggingface import cached
@@ -15,6 +15,9 @@ from acbench.release import manifest as manifests
 from acbench.release.entries import ReleaseReader
 from acbench.release.hub import Busy, Unclear
 from acbench.release.version_list import advice
+
+if TYPE_CHECKING:
+    from huggingface_hub import RepoFile, RepoFolder
 
 MAX_FILES = 20_000
 """Files in a repository, at most; one with more is no release."""
@@ -41,11 +44,17 @@ def list_files(repo: str, commit: str) -> dict[str, StoredFile]:
     files = {}
     for entry in api.list_repo_tree(repo, recursive=True, revision=commit, repo_type="dataset"):
         if isinstance(entry, RepoFile):
-            content = f"sha256:{entry.lfs.sha256}" if entry.lfs else f"git:{entry.blob_id}"
-            files[entry.path] = StoredFile(content, int(entry.size))
+            files[entry.path] = StoredFile(content_of(entry), int(entry.size))
         if len(files) > MAX_FILES:
             raise ReleaseError(f"{repo} has more than {MAX_FILES:,} files", "that is no release of acbench")
     return files
+
+
+def content_of(entry: RepoFile | RepoFolder) -> str:
+    """What the hub says of a file's content: see `StoredFile.content`; empty for a folder."""
+    if lfs := getattr(entry, "lfs", None):
+        return f"sha256:{lfs.sha256}"
+    return f"git:{entry.blob_id}" if hasattr(entry, "blob_id") else ""
 
 
 class Remote:

@@ -86,8 +86,8 @@ class TestTwoModels:
         done = here_in(project, *ASK, "--with", "llm:a", "--with", "llm:b", "--budget", "5")
         assert one.requests and other.requests
         assert {body["model"] for body in one.requests} == {"a"} and {body["model"] for body in other.requests} == {"b"}
-        assert "llm:a (a-2026-01-01) answered" in done.out and "llm:b (b-2026-01-01) answered" in done.out
-        assert "one witness" not in done.out
+        assert "llm:a (a-2026-01-01) named a class" in done.out and "llm:b (b-2026-01-01) named a class" in done.out
+        assert "one family" not in done.out
         with (project / WORK / "queue.csv").open(encoding="utf-8-sig", newline="") as file:
             (first, *_) = csv.DictReader(file)
         assert "llm:a (a-2026-01-01): " in first["proposals"] and "llm:b (b-2026-01-01): " in first["proposals"]
@@ -124,7 +124,7 @@ class TestTwoModels:
                 proposals=proposed.by_item[first.item_id], schema_version="1", names={},
             )  # fmt: skip
             task = content.task()
-        assert "llm:a (a-2026-01-01)" in str(task.data["proposals"]) and "one witness" not in str(task.data)
+        assert "llm:a (a-2026-01-01)" in str(task.data["proposals"]) and "one family" not in str(task.data)
         assert {str(each["model_version"]).partition("@")[0] for each in task.predictions} >= {"llm:a", "llm:b"}
 
     def test_models_of_one_family_are_one_witness(self, project: Path, one: FakeEndpoint, other: FakeEndpoint) -> None:
@@ -132,7 +132,7 @@ class TestTwoModels:
         add(project, "a", one, model="gpt-4o")
         add(project, "b", other, model="gpt-4o-mini")
         done = here_in(project, *ASK, "--with", "llm:a", "--without", "source_label", "--with", "llm:b")
-        assert "llm:a and llm:b are models of one family, openai: together one witness" in done.out
+        assert "llm:a and llm:b are models of one family, openai: what they agree on counts once" in done.out
         single = {row.agreement for row in labels(project).values() if "/test/scratch/" in row.image}
         assert single == {None}
         here_in(project, "llm", "add", "b", "--family", "mine")
@@ -380,7 +380,7 @@ class TestExport:
         here_in(project, "relabel", "sample", "--with", f"file:{out}")
         assert accepted(project) == before
         done = here_in(project, "relabel", "sample", "--with", f"file:{out}", "--with", "llm:a")
-        assert "one witness" in done.out and accepted(project) == before, "the same model, not a second witness"
+        assert "counts once" in done.out and accepted(project) == before, "the same model, not a second witness"
         scored = here_in(project, "score", "sample", "--predictions", out, "--json", status=3).facts
         assert scored["system"] == "a"
 

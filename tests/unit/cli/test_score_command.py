@@ -46,8 +46,8 @@ def test_the_published_answers_print_the_published_figure(gpt4o: Path, tmp_path:
     assert done.status == 3, "images without an answer"
     (row,) = [line for line in done.out.splitlines() if line.startswith("  anomalies only")]
     assert row.split()[2] == "57.1" and " 55.7 (" in row and row.split()[-1] == "929"
-    assert "962 missing" in done.out and "271 pending" in done.out and "a part" not in done.out
-    assert ".JPG: missing\n" in done.out and "  and 959 more: --json" in done.out
+    assert "962 × no answer" in done.out and "271 not settled" in done.out and "a part" not in done.out
+    assert ".JPG: no answer\n" in done.out and "  and 959 more: --json" in done.out
     (compared,) = [line for line in done.out.splitlines() if line.startswith("Comparable")]
     assert "  split " in compared and "predictions" not in compared
     folder = tmp_path / ".acbench/visa_ac/scores/gpt4o"
@@ -262,7 +262,7 @@ class TestBadInput:
             writer = csv.writer(file)
             writer.writerows([("image", "answer"), *said.items()])
         done = here("score", "--truth", truth, "--predictions", tmp_path / "a.csv")
-        assert done.status == 3 and "3 unparsed, 1 abstained" in done.out
+        assert done.status == 3 and "3 × names no class, 1 × empty or unsure" in done.out
         assert "\x1b" not in done.out and "\u202e" not in done.out and len(done.out) < 6_000
         facts = here("score", "--truth", truth, "--predictions", tmp_path / "a.csv", "--json").facts
         assert [row["image"] for row in facts["unusable"]] == sorted(said.keys() - {"cup/d.png"})

@@ -734,7 +734,7 @@ def test_printed_it_is_what_the_command_prints() -> None:
     found = score(["chip", "chip", "good"], ["chip", "?", None])
     text = str(found)
     assert text.startswith("unnamed on labels: 3 images (2 anomalous)") and "macro-F1" in text
-    assert "  i1: unparsed: '?'" in text and "  i2: missing" in text
+    assert "  i1: names no class: '?'" in text and "  i2: no answer" in text
     assert repr(found).startswith("<Scored unnamed on labels: 3 images") and "\n" not in repr(found)
     assert f"predictions {found.facts['hashes']['predictions']}" not in text + show.markdown(found)
 
@@ -772,8 +772,33 @@ class TestCompare:
 def test_markdown_shows_a_stranger_s_words_as_words() -> None:
     said = ["| <script>alert(1)</script> [x](http://e.vil) `a` |", "chip"]
     text = show.markdown(score(["chip", "chip"], said))
-    (row,) = [line for line in text.splitlines() if "unparsed" in line and "script" in line]
+    (row,) = [line for line in text.splitlines() if "names no class" in line and "script" in line]
     assert "<" not in row and "[x](" not in row.replace("\\[x\\]\\(", "") and row.replace("\\|", "").count("|") == 4
+
+
+def test_numbers_of_a_release_are_read_by_the_names_beside_them() -> None:
+    """Other libraries than `datasets` read ClassLabels as numbers."""
+    from pandas import DataFrame
+
+    names = ["good", "chip", None, "dent"]
+    columns: dict[str, list[Any]] = {
+        "item_id": [f"i{n}" for n in range(4)],
+        "category": [0] * 4,
+        "category_name": ["cup"] * 4,
+        "label": [0, 7, None, 9],
+        "label_name": names,
+        "labels": [[0], [7], [], [9]],
+        "label_names": [["good"], ["chip"], [], ["dent"]],
+        "status": ["accepted", "accepted", "pending", "accepted"],
+    }
+    said = {"i0": "good", "i1": "chip", "i3": "chip"}
+    frame = DataFrame(columns)
+    for table in (frame, columns, frame.astype(object).to_dict("records")):
+        found = acbench.score(table, said, resamples=0)
+        assert found.value("accuracy") == pytest.approx(2 / 3) and found.items == 3
+        assert "`label_name` beside them names these" in found.note and found.note in str(found)
+    with pytest.raises(AcbenchError, match="is the number"):
+        acbench.score(frame.drop(columns=["label_name", "label_names", "category_name"]), said)
 
 
 def test_files_and_functions_give_the_same(tmp_path: Path) -> None:

@@ -352,7 +352,7 @@ class TestNames:
         done = here("relabel", "mvtec_ac", "--root", toy, "--without", "neighbours", *asked, "--project", project)
         assert done.status == 0, done.err
         assert "clip:tiny/w.pt (tiny:w:" in done.out and "clip:tiny/other.pt (tiny:other:" in done.out
-        assert "one family, clip: together one witness" in done.out
+        assert "one family, clip: what they agree on counts once" in done.out
         assert str(tmp_path) not in (project / "annotations/mvtec_ac/labels.jsonl").read_text()
 
 

@@ -185,7 +185,7 @@ class TestFamilies:
             for name, family in zip(names, families, strict=True)
         ]
         found = str(made(said, blind=False).data["proposals"])
-        assert ("llm:a, llm:b are models of one family, x: one witness" in found) is told
+        assert ("llm:a and llm:b are models of one family, x: what they agree on counts once" in found) is told
         assert "llm:a (&lt;llm:a&gt;): Contamination" in found
 
 

@@ -68,7 +68,7 @@ def hub(two: FakeHub) -> FakeHub:
     return copy
 
 
-def mark(hub: FakeHub, version: str = "v1.0.0", why: str = WHY, *, upload: bool = True,
+def mark(hub: FakeHub, version: str = "v1.0.0", why: str | None = WHY, *, upload: bool = True,
          benchmark: str = "visa_ac") -> Deprecation:  # fmt: skip
     return deprecate(hub, benchmark, version, why, note=lambda _: None, upload=upload, wait=lambda _: None)
 
@@ -156,6 +156,19 @@ def test_what_is_published_stays_so_and_the_next_release_keeps_the_mark(
     ]  # fmt: skip
     assert f"**deprecated**: {WHY}" in card(hub)
     assert not checked(hub, tmp_path).failed
+
+
+def test_a_mark_can_be_taken_off_again(hub: FakeHub, tmp_path: Path) -> None:
+    before = {path: data for path, data in hub.commits[-1].files.items() if path != "release.json"}
+    for version in ("1.0.0", "1.1.0"):
+        mark(hub, version)
+        assert WHY in card(hub)
+        done, again = mark(hub, f"v{version}", None), mark(hub, version, None)
+        assert (done.told, done.reason, done.already_there, again.already_there) == ("", "", False, True)
+        assert {path: data for path, data in hub.commits[-1].files.items() if path != "release.json"} == before
+        assert not any(listed.deprecated for listed in head(hub).versions)
+    assert not checked(hub, tmp_path).failed
+    assert "may be used again" in hub.commits[-1].title and hub.tags.keys() == {"v1.0.0", "v1.1.0"}
 
 
 @pytest.mark.parametrize("kind", [Unclear, Busy, Conflict])
@@ -249,6 +262,9 @@ def test_a_rehearsal_says_the_same_and_changes_nothing(hub: FakeHub) -> None:
         (("--because", "x"), "--deprecate VERSION"),
         (("--deprecate", "1.0.0", "--because", "x", "--version", "1.2.0"), "--version says nothing about"),
         (("--deprecate", "1.0.0", "--because", "x", "--labels-only"), "--labels-only says nothing about"),
+        (("--undeprecate", "1.0.0", "--version", "1.2.0"), "--version says nothing about"),
+        (("--undeprecate", "1.0.0", "--because", "x"), "and nothing more"),
+        (("--undeprecate", "1.0.0", "--deprecate", "1.0.0"), "and nothing more"),
     ],
 )
 def test_what_says_nothing_about_a_mark_is_refused(tmp_path: Path, options: tuple[str, ...], told: str) -> None:

@@ -121,7 +121,7 @@ class TestPage:
         page = Page(content(*disputed(5), root).html())
         assert [load for load in page.loads if not load.startswith("#")] == []
         assert page.handlers == []
-        assert sorted(page.inline) == ["data-images", "data-pictures", "script", "style"]
+        assert sorted(page.inline) == ["data-images", "data-pictures", "data-words", "script", "style"]
         assert (page.inline["script"], page.inline["style"]) == (SCRIPT, STYLE)
         assert page.policy == (
             f"default-src 'none'; img-src data:; script-src {templates.content_hash(SCRIPT)};"
@@ -141,7 +141,9 @@ class TestPage:
         html = content([of], {of.item_id: [loud, silent]}, root, said).html()
         page = Page(html)
         assert "\u202e" not in html.decode() and "\x00" not in html.decode()
-        assert sorted(page.inline) == ["data-images", "data-pictures", "script", "style"], "no element more"
+        assert sorted(page.inline) == ["data-images", "data-pictures", "data-words", "script", "style"], (
+            "no element more"
+        )
         assert (page.inline["script"], page.handlers) == (SCRIPT, [])
         (image,) = page.images
         assert image["image"] == of.image and HOSTILE in {one.get("note") for one in image["said"]}

@@ -28,7 +28,8 @@ def test_answers_failures_by_reason_and_dollars() -> None:
     ]
     line = outcome("llm:a", rows, 3, Spending(budget(5.0, 1.25), 0.25, priced=True))
     assert line == (
-        "llm:a: 1,200 answered, 1 abstained, 4 without an answer (3 × account: m says 402: no credit; 1 × filtered),"
+        "llm:a: 1,200 answered, 1 could not tell, 4 without an answer (3 × account: m says 402: no credit;"
+        " 1 × filtered),"
         " $1.0000 spent, $3.7500 of $5.00 left; 3 questions were not asked; run again to go on"
     )
 
@@ -44,4 +45,4 @@ def test_the_answers_of_a_system() -> None:
         Prediction(item_id="a", system="velm@0", raw="x", labels=(), parse="unknown"),
         Prediction(item_id="b", system="velm@0", raw="", labels=(), parse="empty"),
     ]
-    assert outcome("velm", rows, 0, Spending(None, 0.0, priced=False)) == "velm: 1 abstained, 1 named no class"
+    assert outcome("velm", rows, 0, Spending(None, 0.0, priced=False)) == "velm: 1 could not tell, 1 named no class"
