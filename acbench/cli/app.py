@@ -147,6 +147,8 @@ def _print_shown(shown: Shown, benchmark: str, as_json: bool) -> None:
     data, updated, screen = shown.dataset.data, shown.updated, Screen()
     if updated.older:
         screen.note("the FiftyOne dataset was of an older acbench: everything was written anew, tags were kept")
+    for view in updated.views:
+        screen.note(f"your saved view {view} looks for class ids, and labels show names now: make it again")
     if updated.left:
         screen.note(
             f"{updated.left:,} images with marks that nobody has collected stay as they were;"

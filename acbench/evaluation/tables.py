@@ -11,7 +11,7 @@ from acbench._util.text import printable
 from acbench.evaluation.metrics import MEAN, POOLED
 from acbench.evaluation.severity import Severity
 from acbench.evaluation.significance import PairedComparison
-from acbench.review.wording import STATUS
+from acbench.review.wording import STATUS, UNPARSED
 from acbench.stats import Estimate
 
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ SINGLE_CLASS_METRICS = tuple(name for name in TITLES if not name.startswith("jac
 """Where every item has one class, the Jaccard index is the accuracy."""
 MAIN = ("accuracy", "accuracy_anomalous", "macro_f1", "balanced_accuracy", "kappa", "mcc")
 """Figures that stand beside each other with their intervals."""
-UNUSABLE = {"unparsed": "names no class", "abstained": "empty or unsure", "failed": "failed", "missing": "no answer"}
+UNUSABLE = {
+    "unparsed": UNPARSED["unknown"],
+    "abstained": UNPARSED["empty"],
+    "failed": UNPARSED["error"],
+    "missing": "no answer",
+}
 """Why an answer cannot be used → how people read it."""
 SHOWN = 3
 """How many unusable answers, and how many images without an answer, the screen lists."""

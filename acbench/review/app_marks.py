@@ -189,7 +189,8 @@ def _decision(mark: AppMark, category: Category | None) -> Decision:
     if rechecks:
         return Decision(verdict="unsure", note=_recheck_note(rechecks, labels))
     verdicts = [verdict for tag in mark.tags if (verdict := verdict_named(tag))]
-    note = f"was {mark.label_before}" if labels and mark.label_before not in ("", JOIN.join(labels)) else ""
+    before = _ids(mark.label_before, category)
+    note = f"was {before}" if labels and before not in ("", JOIN.join(labels)) else ""
     return decide(verdicts, labels, note)
 
 
@@ -207,6 +208,14 @@ def _labels(mark: AppMark, category: Category | None) -> tuple[str, ...]:
         text = f"its label says {mark.new_label[:100]}, its tags say {', '.join(class_tags)}"
         raise DecisionError("contradictory", text)
     return labels
+
+
+def _ids(shown: str, category: Category | None) -> str:
+    """The class ids of a label that the App showed by name; the label itself if it names none."""
+    try:
+        return JOIN.join(classes_named(shown, category)) if shown else ""
+    except DecisionError:
+        return shown
 
 
 def _recheck_note(rechecks: Sequence[str], labels: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from acbench.records import Box
 
-FORMAT = 2
+FORMAT = 3
 """Version of the fields. Raise it when one changes its name or meaning: every sample in an older App is replaced."""
 RETIRED_FIELDS: Mapping[int, tuple[str, ...]] = {1: ("suspicion",)}
 """Format → the fields that it had as the last one. They are removed from an App that shows that format or an older one.
@@ -46,7 +46,7 @@ FIELDS: Mapping[str, tuple[str, FieldKind]] = {
 `changed`: the label is not what the dataset's own label maps to. `queue`: place in the queue, from 1. `margin`: lead of
 the best class over the second, for the least sure witness. `kinds`: number of classes in the label, 0 for a normal
 image. `same_as`: another image with the same bytes. `given`: the label as written, to notice when somebody puts another
-one in its place.
+one in its place. Labels call classes by name, and hold the ids beside it as `class_id`.
 `evidence`: path of the evidence picture. `content`: a hash of the sample. A sample also has a field `proposal_NAME` for
 each proposer and `prediction_NAME` for each scored system.
 """

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from acbench.records import GOOD, JOIN, Item, Label, Prediction, Proposal, Review, shown_names
 from acbench.review.app_records import FORMAT, AppLabel, AppSample, FieldValue
+from acbench.review.decisions import class_names
 from acbench.review.history import by_item
 from acbench.review.queue import RankedItem
+from acbench.review.wording import UNPARSED, called, no_answer
 from acbench.schema import Category, Schema
 from acbench.storage.digests import digest
 
@@ -89,7 +91,8 @@ class SampleBuilder:
         return self._queue.get(item.item_id, last), place.rank if place else last, item.image
 
     def _sample(self, item: Item) -> AppSample:
-        key = item.item_id
+        key, category = item.item_id, self.schema.category(item.category)
+        names = class_names(category)
         proposals, reviews = self.proposals.get(key, ()), self._reviews.get(key, ())
         fields: dict[str, FieldValue] = {
             "item_id": key,
@@ -98,11 +101,11 @@ class SampleBuilder:
             "split": item.split,
             "problem": item.problem or None,
             "evidence": str(self.evidence[key]) if key in self._queue and key in self.evidence else None,
-            **label_fields(item, self.labels[key], reviews, self.schema.category(item.category)),
+            **label_fields(item, self.labels[key], reviews, category),
             **queue_fields(self._places.get(key), self._queue.get(key)),
-            **{self._proposal_fields[answer.proposer]: _proposal(answer) for answer in proposals},
+            **{self._proposal_fields[answer.proposer]: _proposal(answer, names) for answer in proposals},
             **{
-                f"prediction_{_field_name(system)}": _prediction(answers[key])
+                f"prediction_{_field_name(system)}": _prediction(answers[key], names)
                 for system, answers in self._predictions.items()
                 if key in answers
             },
@@ -136,11 +139,11 @@ def label_fields(
     item: Item, label: Label, reviews: Sequence[Review], category: Category | None
 ) -> dict[str, FieldValue]:
     """The fields of a sample that tell of its label and of what people said."""
-    labels = JOIN.join(label.labels)
+    names = class_names(category)
     mapped = category.map(item.source_labels, item.image).labels if category else ()
     return {
-        "label": AppLabel(label=labels, confidence=label.confidence) if labels else None,
-        "given": labels,
+        "label": _named(label.labels, names, label.confidence, {}) if label.labels else None,
+        "given": called(label.labels, names),
         "status": label.status,
         "reason": label.reason,
         "decided_by": label.decided_by,
@@ -149,7 +152,8 @@ def label_fields(
         "source": AppLabel(label=", ".join(item.source_labels)) if item.source_labels else None,
         "changed": bool(label.labels and item.source_labels and label.labels != mapped),
         "reviews": tuple(
-            map(review_line, sorted(reviews, key=lambda review: (review.when, review.reviewer, review.round)))
+            review_line(review, names)
+            for review in sorted(reviews, key=lambda review: (review.when, review.reviewer, review.round))
         ),
     }
 
@@ -163,14 +167,22 @@ def queue_fields(place: RankedItem | None, queue: int | None) -> dict[str, Field
     }
 
 
-def review_line(review: Review) -> str:
-    """What one person decided, on one line."""
-    decision = JOIN.join(review.labels) if review.verdict == "label" else review.verdict
+def review_line(review: Review, names: Mapping[str, str]) -> str:
+    """What one person decided, on one line. `names`: see `decisions.class_names`."""
+    decision = called(review.labels, names) if review.verdict == "label" else review.verdict.replace("_", " ")
     return f"{review.reviewer}: {decision}" + (f" ({review.note})" if review.note else "")
 
 
-def _proposal(answer: Proposal) -> AppLabel:
-    """What a proposer says; `(abstained)` or `(error)` where it names no class."""
+def _named(
+    labels: Sequence[str], names: Mapping[str, str], confidence: float | None, facts: Mapping[str, str]
+) -> AppLabel:
+    """Classes as a chip shows them: by name, with the ids beside it where these differ."""
+    text, ids = called(labels, names), JOIN.join(labels)
+    return AppLabel(label=text, confidence=confidence, facts={**facts, **({"class_id": ids} if ids != text else {})})
+
+
+def _proposal(answer: Proposal, names: Mapping[str, str]) -> AppLabel:
+    """What a proposer says; words in brackets where it names no class."""
     facts = {
         "rationale": answer.rationale,
         "reason": answer.reason,
@@ -178,19 +190,19 @@ def _proposal(answer: Proposal) -> AppLabel:
         "model": answer.model,
         "family": answer.family,
     }
-    return AppLabel(
-        label=JOIN.join(answer.labels) if answer.status == "ok" else f"({answer.status})",
-        confidence=answer.scores.get(answer.labels[0]) if len(answer.labels) == 1 else None,
-        facts={name: text for name, text in facts.items() if text},
-    )
+    told = {name: text for name, text in facts.items() if text}
+    if answer.status != "ok":
+        return AppLabel(label=no_answer(answer.status), facts=told)
+    confidence = answer.scores.get(answer.labels[0]) if len(answer.labels) == 1 else None
+    return _named(answer.labels, names, confidence, told)
 
 
-def _prediction(answer: Prediction) -> AppLabel:
+def _prediction(answer: Prediction, names: Mapping[str, str]) -> AppLabel:
     facts = {"raw": answer.raw[:MAX_RAW], "parse": answer.parse, "by": answer.system}
-    return AppLabel(
-        label=JOIN.join(answer.labels) if answer.labels else f"({answer.parse})",
-        facts={name: text for name, text in facts.items() if text},
-    )
+    told = {name: text for name, text in facts.items() if text}
+    if not answer.labels:
+        return AppLabel(label=f"({UNPARSED.get(answer.parse, answer.parse)})", facts=told)
+    return _named(answer.labels, names, None, told)
 
 
 def _margin(proposals: Sequence[Proposal]) -> float | None:

@@ -121,6 +121,19 @@ def classes_named(text: str, category: Category | None) -> tuple[str, ...]:
     return label_set(class_id for class_ids in parsed.values() for class_id in class_ids)
 
 
+def class_names(category: Category | None) -> dict[str, str]:
+    """Class id → the name that people read, and by which `classes_named` finds the same class; else its id."""
+    if category is None:
+        return {}
+    names = {defect.id: defect.name for defect in category.classes}
+    return {
+        class_id: name
+        if names_in(name, typed=True) == [name] and _named(name, category) == (class_id,) and not verdict_named(name)
+        else class_id
+        for class_id, name in names.items()
+    }
+
+
 def _named(name: str, category: Category) -> tuple[str, ...]:
     class_id = category.parse(name)
     return category.present(name) if class_id is None else (class_id,)

@@ -60,6 +60,15 @@ def answers_counted(counts: Mapping[str, int]) -> str:
     return ", ".join([f"named a class for {counts['ok']:,}", *others])
 
 
+UNPARSED: Mapping[str, str] = {"unknown": "names no class", "empty": "empty or unsure", "error": "failed"}
+"""Why an answer of a scored system cannot be used."""
+
+
+def called(labels: Iterable[str], names: Mapping[str, str]) -> str:
+    """Classes by name, joined. `names`: class id → name; a class without one is called by its id."""
+    return JOIN.join(names.get(label, label) for label in labels)
+
+
 def no_answer(status: str) -> str:
     """What stands in place of a class that a proposer does not name."""
     return f"({NO_ANSWER[status]})"
@@ -74,8 +83,8 @@ def in_words(proposal: Proposal, names: Mapping[str, str] | None = None) -> str:
     if proposal.status != "ok":
         return f"{name}: – ({proposal.reason})"
     share = proposal.scores.get(proposal.labels[0]) if len(proposal.labels) == 1 else None
-    called = JOIN.join((names or {}).get(label, label) for label in proposal.labels)
-    return f"{name}: {called}" + (f" {share:.2f}" if share is not None else "")
+    said = called(proposal.labels, names or {})
+    return f"{name}: {said}" + (f" {share:.2f}" if share is not None else "")
 
 
 def one_voice(names: Iterable[str], family: str) -> str:

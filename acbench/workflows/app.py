@@ -26,7 +26,7 @@ from acbench.review.app_desk import DeskAddress
 from acbench.review.app_marks import CollectCounts
 from acbench.review.app_records import FORMAT, AppSample
 from acbench.review.app_samples import SampleBuilder
-from acbench.review.decisions import choices
+from acbench.review.decisions import choices, class_names
 from acbench.storage import tables
 from acbench.storage.digests import digest, sha256_file
 from acbench.storage.project import BenchmarkFiles
@@ -167,7 +167,8 @@ def _classes(run: Run, items: Sequence[Item]) -> Sequence[str]:
     """What Annotate offers: the classes of the category, if all images are of one. It knows no list for each."""
     shown = {item.category for item in items}
     category = run.schema.category(shown.pop()) if len(shown) == 1 else None
-    return choices(category) if category else []
+    names = class_names(category)
+    return [names.get(class_id, class_id) for class_id in choices(category)] if category else []
 
 
 def _key(run: Run, queue: Queue, systems: Sequence[str]) -> str:

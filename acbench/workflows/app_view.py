@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acbench.errors import AcbenchError
-from acbench.records import GOOD, JOIN, PEOPLE, Item, Label, Review
+from acbench.records import GOOD, PEOPLE, Item, Label, Review
 from acbench.review import former, rechecks
 from acbench.review.app_desk import Answer, Card, Choice, Decided
 from acbench.review.app_records import FieldValue
 from acbench.review.app_samples import label_fields, review_line
-from acbench.review.decisions import Decision
+from acbench.review.decisions import Decision, class_names
 from acbench.review.history import current_reviews
 from acbench.review.queue import RankedItem
 from acbench.review.queue_pictures import References
 from acbench.review.resolve import resolve_item
-from acbench.review.wording import ASKED_BECAUSE, STATUS, in_families, in_words
+from acbench.review.wording import ASKED_BECAUSE, STATUS, called, in_families, in_words
 from acbench.schema import Category
 from acbench.storage import tables
 from acbench.workflows.label import prepare
@@ -69,6 +69,7 @@ class Known:
         label = self._label(item, history)
         asked, detail = self._asked(label, history)
         own = next((review for review in current_reviews(history) if review.reviewer == reviewer), None)
+        names = class_names(category)
         picture = files.evidence / f"{item_id}.jpg"
         return Card(
             item_id=item_id,
@@ -76,16 +77,16 @@ class Known:
             category=category.name if category else item.category,
             asked=asked,
             detail=detail,
-            label=f"{JOIN.join(label.labels) or 'none'}, {STATUS[label.status]}",
+            label=f"{called(label.labels, names) or 'none'}, {STATUS[label.status]}",
             reason=label.reason,
             guide=category.guide if category else "",
             choices=_choices(category) if category else (),
             answers=[
-                *(Answer(said=in_words(proposal), why=proposal.rationale) for proposal in proposals),
+                *(Answer(said=in_words(proposal, names), why=proposal.rationale) for proposal in proposals),
                 *(Answer(said=sentence) for sentence in in_families(proposals)),
             ],
             decisions=[
-                f"{review.when[:16].replace('T', ' ')}  {review_line(review)}"
+                f"{review.when[:16].replace('T', ' ')}  {review_line(review, names)}"
                 for review in sorted(history, key=lambda review: (review.when, review.round))
             ],
             picture=str(picture) if picture.exists() else "",
@@ -105,7 +106,8 @@ class Known:
             fields["queue"] = None
         elif decision.verdict == "withdrawn" and place is not None:
             fields["queue"] = place.rank  # it comes again about where it was; the next count of the queue knows exactly
-        return Decided(said=in_short(decision), recorded=recorded, fields=fields, waits=waits)
+        said = in_short(decision, class_names(self.category(item)))
+        return Decided(said=said, recorded=recorded, fields=fields, waits=waits)
 
     def _history(self, item: Item, reviews: Sequence[Review]) -> list[Review]:
         """What people decided about an image, with classes as the schema calls them now."""
@@ -138,11 +140,11 @@ def stamp(proposed: Proposed) -> object:
     return [(str(path), state.st_mtime_ns, state.st_size) for path, state in states]
 
 
-def in_short(decision: Decision) -> str:
-    """A decision in a few words."""
+def in_short(decision: Decision, names: Mapping[str, str]) -> str:
+    """A decision in a few words. `names`: see `decisions.class_names`."""
     if decision.verdict == "withdrawn":
         return "taken back"
-    said = JOIN.join(decision.labels) or decision.verdict.replace("_", " ")
+    said = called(decision.labels, names) or decision.verdict.replace("_", " ")
     return f"{said} ({decision.note})" if decision.note else said
 
 

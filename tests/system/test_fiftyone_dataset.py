@@ -270,6 +270,25 @@ def test_what_somebody_marked_in_an_earlier_format_is_collected_in_this_one(data
     assert mark.new_label == "contamination"
 
 
+def test_where_labels_are_called_otherwise_now_marks_stay_and_views_on_them_are_named(
+    dataset: AppDataset, fo: Any
+) -> None:
+    field = fo.ViewField
+    update(dataset, [card(number) for number in range(3)])
+    dataset.data.info["acbench"] = {**dataset.data.info["acbench"], "format": 2}
+    dataset.data.save_view("mine", dataset.data.match(field("label.label") == "broken_large"))
+    dataset.data.save_view("settled", dataset.data.match(field("why") == "settled"))
+    dataset.data.limit(1).tag_labels("contamination", label_fields="label")
+    label = AppLabel(label="Large breakage", facts={"class_id": "broken_large"})
+    named = [card(number, "Large breakage") for number in range(3)]
+    named = [replace(each, fields={**each.fields, "label": label}) for each in named]
+    done = update(dataset, named)
+    assert (done.older, done.changed, done.views) == (True, 3, ("mine",))
+    assert dataset.data.match(field("label.class_id") == "broken_large").count() == 3
+    assert dataset.data.count_label_tags() == {"contamination": 1}
+    assert update(dataset, named).views == ()
+
+
 def test_a_field_of_a_persons_own_with_a_retired_name_stays(dataset: AppDataset, fo: Any) -> None:
     update(dataset, [card(0), card(1)])
     dataset.data.add_sample_field("suspicion", fo.StringField)

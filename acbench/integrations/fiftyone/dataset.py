@@ -42,7 +42,7 @@ class AppContents:
     outlined: Callable[[str], Mask | None] = lambda item_id: None
     """item_id → what is marked on its image, bool[H, W], to be outlined; None for nothing."""
     classes: Sequence[str]
-    """Class ids that Annotate offers for the label; none to offer nothing there."""
+    """Names of classes that Annotate offers for the label; none to offer nothing there."""
     vectors: Vectors
     """For FiftyOne Brain."""
     model: str
@@ -60,6 +60,8 @@ class Updated:
     """Not touched, as they hold what somebody marked and nobody has collected."""
     older: bool = False
     """The dataset was of an older format: everything was written anew."""
+    views: tuple[str, ...] = ()
+    """Views that somebody saved, and that look for labels which are called otherwise now."""
 
     def __str__(self) -> str:
         parts = {"added": self.added, "changed": self.changed, "removed": self.removed}
@@ -175,6 +177,7 @@ class AppDataset:
         layout.add_fields(self.data, layout.extra_fields(samples), boxed=any(sample.boxes for sample in samples))
         stored.name_again(self.data, {sample.image: sample.item_id for sample in samples})
         changes = Changes.between(self._stored(), samples, anew=anew)
+        called = stored.label_texts(self.data) if before is not None and before != FORMAT else set()
         self.data.delete_samples(changes.removed)
         self._rewrite(changes.rewritten, contents, progress)
         self._add(changes.new, contents, progress)
@@ -188,6 +191,7 @@ class AppDataset:
             removed=len(changes.removed),
             left=changes.left,
             older=before is not None and before != FORMAT,
+            views=layout.views_on(self.data, called - stored.label_texts(self.data)) if called else (),
         )
 
     def marks(self) -> list[AppMark]:
@@ -231,7 +235,7 @@ class AppDataset:
         self._keep({"key": ""})
         for sample in self.data.match({"item_id": item_id}).iter_samples(autosave=True):
             for name, value in fields.items():
-                sample[name] = _document(value)
+                stored.put(sample, name, _document(value))
             sample["content"] = ""
 
     def show_places(self, places: Mapping[str, Mapping[str, FieldValue]]) -> None:
@@ -258,13 +262,13 @@ class AppDataset:
         return stored.read(self.data)
 
     def _rewrite(self, by_id: Mapping[str, AppSample], contents: AppContents, progress: Progress) -> None:
-        stored = self.data.select(list(by_id)).iter_samples(autosave=True, batch_size=BATCH)
-        for done, document in enumerate(stored, start=1):
+        documents = self.data.select(list(by_id)).iter_samples(autosave=True, batch_size=BATCH)
+        for done, document in enumerate(documents, start=1):
             progress(done, len(by_id))
             sample = by_id[document.id]
             document.filepath = sample.image
             for name, value in self._values(sample, contents).items():
-                document[name] = value
+                stored.put(document, name, value)
 
     def _add(self, samples: Sequence[AppSample], contents: AppContents, progress: Progress) -> None:
         import fiftyone as fo

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from acbench.review.app_records import FIELDS, AppLabel, AppSample
 if TYPE_CHECKING:
     import fiftyone as fo
 
-VERSION = "3"
+VERSION = "4"
 """Raise it when the layout changes: existing datasets then get it."""
 QUEUE = "To look at"
 """Name of the saved view of the queue."""
@@ -70,6 +72,22 @@ class _SavedView:
 def is_ours(name: str) -> bool:
     """Whether acbench writes a field of this name."""
     return name in FIELDS or name in {"mask", OUTLINE, BOXES} or name.startswith(_ANSWERS)
+
+
+def labelled(data: fo.Dataset) -> list[str]:
+    """The fields that hold a class as somebody gave it."""
+    return [name for name in data.get_field_schema() if name in ("label", "source") or name.startswith(_ANSWERS)]
+
+
+def views_on(data: fo.Dataset, texts: Collection[str]) -> tuple[str, ...]:
+    """The saved views of other people whose stages name one of these texts."""
+    found = []
+    for name in sorted({*data.list_saved_views()} - {view.name for view in _views(data)}):
+        with suppress(ValueError):  # FiftyOne's way to say that it names a field that is gone
+            stages = json.dumps(data.load_saved_view(name)._serialize())
+            if any(json.dumps(text) in stages for text in texts):
+                found.append(name)
+    return tuple(found)
 
 
 def tagged(data: fo.Dataset) -> list[str]:

@@ -104,15 +104,35 @@ def name_again(data: fo.Dataset, by_path: Mapping[str, str]) -> None:
         data.set_values("item_id", lost, key_field="id")
 
 
+def label_texts(data: fo.Dataset) -> set[str]:
+    """Every text that a label of ours shows."""
+    fields = [name for name in layout.labelled(data) if data.get_field(name) is not None]
+    return {text for name in fields for text in data.distinct(f"{name}.label")}
+
+
+def put(sample: fo.Sample, name: str, value: Any) -> None:
+    """Give a sample another value in a field. Tags on the label there stay: on the new one, or else on the sample."""
+    tags = dict.fromkeys(tag for label in _tagged(sample[name]) for tag in label.tags)
+    sample[name] = value
+    if tags and hasattr(value, "tags"):
+        value.tags = [*tags]
+    elif tags:
+        sample.tags = [*dict.fromkeys((*sample.tags, *tags))]
+
+
 def labels(sample: fo.Sample) -> Iterator[Any]:
     """Every label of a sample that can have tags."""
+    for name in sample.field_names:
+        yield from _tagged(sample[name])
+
+
+def _tagged(value: Any) -> Iterator[Any]:
+    """The labels in the value of a field that can have tags."""
     import fiftyone as fo
 
-    for name in sample.field_names:
-        value = sample[name]
-        if isinstance(value, fo.Label):
-            holds = getattr(value, "_LABEL_LIST_FIELD", None)
-            yield from (getattr(value, holds) or ()) if holds else ((value,) if hasattr(value, "tags") else ())
+    if isinstance(value, fo.Label):
+        holds = getattr(value, "_LABEL_LIST_FIELD", None)
+        yield from (getattr(value, holds) or ()) if holds else ((value,) if hasattr(value, "tags") else ())
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -47,8 +47,8 @@ def test_a_card_has_every_field_and_says_what_is_known() -> None:
     assert set(card.fields) == set(FIELDS) | {"proposal_source_label"}
     assert card.image == f"/data/{TWO.image}"
     assert card.mask == "/data/bottle/m.png"
-    assert card.fields["label"] == AppLabel(label="contamination")
-    assert card.fields["given"] == "contamination"
+    assert card.fields["label"] == AppLabel(label="Contamination", facts={"class_id": "contamination"})
+    assert card.fields["given"] == "Contamination"
     assert card.fields["source"] == AppLabel(label="contamination")
     assert (card.fields["status"], card.fields["changed"], card.fields["kinds"]) == ("accepted", False, 1)
     assert shown()[NORMAL.item_id].fields["kinds"] == 0
@@ -60,7 +60,7 @@ def test_the_hash_changes_with_anything_shown_and_with_nothing_else() -> None:
     reviewed = shown(reviews=[decides("ada", ONE, "contamination", note="seen close up")])
     assert reviewed[ONE.item_id].content != before[ONE.item_id].content
     assert reviewed[TWO.item_id].content == before[TWO.item_id].content
-    assert reviewed[ONE.item_id].fields["reviews"] == ("ada: contamination (seen close up)",)
+    assert reviewed[ONE.item_id].fields["reviews"] == ("ada: Contamination (seen close up)",)
     assert reviewed[ONE.item_id].fields["changed"] is True
     redrawn = shown([replace(ONE, sha256="f" * 64), TWO, NORMAL])
     assert redrawn[ONE.item_id].content != before[ONE.item_id].content
@@ -74,8 +74,8 @@ def test_who_gave_no_class_is_shown_as_such() -> None:
     ]
     abstained, error = card.fields["proposal_neighbours"], card.fields["proposal_llm"]
     assert isinstance(abstained, AppLabel) and isinstance(error, AppLabel)
-    assert abstained.label == "(abstained)" and abstained.facts["reason"] == "too close to call"
-    assert error.label == "(error)" and error.confidence is None
+    assert abstained.label == "(could not tell)" and abstained.facts["reason"] == "too close to call"
+    assert error.label == "(failed)" and error.confidence is None
     assert card.fields["margin"] == pytest.approx(0.05)
 
 
@@ -92,10 +92,10 @@ def test_predictions_stand_beside_the_label() -> None:
     ]
     found = shown(predictions={"velm-x": answers})
     assert found[ONE.item_id].fields["prediction_velm_x"] == AppLabel(
-        label="broken_large", facts={"raw": "It is broken", "parse": "ok", "by": "velm@1"}
+        label="Large breakage", facts={"raw": "It is broken", "parse": "ok", "by": "velm@1", "class_id": "broken_large"}
     )
     unparsed = found[TWO.item_id].fields["prediction_velm_x"]
-    assert isinstance(unparsed, AppLabel) and unparsed.label == "(unknown)"
+    assert isinstance(unparsed, AppLabel) and unparsed.label == "(names no class)"
 
 
 def test_the_queue_comes_first_in_its_order() -> None:

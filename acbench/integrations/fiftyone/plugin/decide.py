@@ -240,6 +240,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
     def _buttons(self, panel: Any, state: Any) -> None:
         card: Mapping[str, Any] = state.card
         several, params = state.several, {"item": card["item_id"]}
+        names = {choice["class_id"]: choice["name"] for choice in card["choices"]}
         row = panel.grid("classes", orientation="2d", gap=1)
         for number, choice in enumerate(card["choices"], start=1):
             chosen = choice["class_id"] in (card["own"] if several is None else several)
@@ -267,7 +268,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
         else:
             more.btn(
                 "save",
-                label=f"Record {' + '.join(several) or '…'}",
+                label=f"Record {' + '.join(names[one] for one in several) or '…'}",
                 on_click=self.save_several,
                 params=params,
                 disabled=not several,
