@@ -128,7 +128,8 @@ class Known:
             return "Asked because people have not settled it yet.", ""
         if place is None or place.why not in ASKED_BECAUSE:
             return "", ""
-        return f"Asked because {ASKED_BECAUSE[place.why]}.", place.detail
+        detail = "" if place.why == "audit" else place.detail  # that says the same once more
+        return f"Asked because {ASKED_BECAUSE[place.why]}.", detail
 
 
 def stamp(proposed: Proposed) -> object:

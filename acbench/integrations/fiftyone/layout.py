@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 VERSION = "4"
 """Raise it when the layout changes: existing datasets then get it."""
+FIFTYONE_ZOOM, ZOOM = 7, 9
+"""How large images are in the grid, 0 to 10: as FiftyOne would have it, and as it takes to see a small defect beside
+half a screen of panels."""
 QUEUE = "To look at"
 """Name of the saved view of the queue."""
 GOOD_COLOUR, SILENT_COLOUR, ANOMALY_COLOUR = "#9aa0a6", "#5f6368", "#ff2d2d"
@@ -164,7 +167,10 @@ def apply(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]
     import fiftyone as fo
 
     answers = sorted(name for name in data.get_field_schema() if name.startswith(_ANSWERS))
-    asked = [name for name in answers if name != "proposal_source_label"]  # it says what `source` says
+    telling = {name for sample in samples for name, value in sample.fields.items() if _names_class(value)}
+    asked = [
+        name for name in answers if name in telling and name != "proposal_source_label"
+    ]  # it says what `source` says
     marks = [name for name in ("mask", OUTLINE, BOXES) if name in data.get_field_schema()]
     data.app_config.sidebar_groups = _sidebar(answers, marks)
     data.app_config.active_fields = fo.ActiveFields(
@@ -185,6 +191,11 @@ def apply(data: fo.Dataset, samples: Sequence[AppSample], classes: Sequence[str]
         data.activate_label_schemas("label")
     elif "label" in data.label_schemas:
         data.delete_label_schemas("label")  # classes of one category would be offered for images of another
+
+
+def _names_class(value: object) -> bool:
+    """Whether a chip would name a class: of one that never does, each image would show that."""
+    return isinstance(value, AppLabel) and not value.label.startswith("(")
 
 
 def _sidebar(answers: Sequence[str], marks: Sequence[str]) -> list[fo.SidebarGroupDocument]:
@@ -301,6 +312,8 @@ def opening(data: fo.Dataset) -> tuple[fo.DatasetView, fo.Space]:
     """The view that the App opens on, which is the queue if anything is in it, and the panels beside the images."""
     import fiftyone as fo
 
+    if fo.app_config.grid_zoom == FIFTYONE_ZOOM:  # else somebody has chosen it
+        fo.app_config.grid_zoom = ZOOM
     queue = data.exists("queue")
     view = data.load_saved_view(QUEUE) if len(queue) and data.has_saved_view(QUEUE) else data.view()
     images, decide, benchmark = (
