@@ -11,7 +11,6 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +30,10 @@ from acbench.storage.digests import digest
 from acbench.workflows import report_images, report_pictures
 from acbench.workflows.compare import compare, labelled_dataset
 from acbench.workflows.origin import in_sentences
-from acbench.workflows.plan_report import PlanReport
 from acbench.workflows.queue import Queue
 from acbench.workflows.relabel import relabel
-from acbench.workflows.report_charts import Axis, Curve, chart
+from acbench.workflows.report_curves import error_chart, plan_chart, progress_chart
+from acbench.workflows.report_error import ErrorOnDay, errors_by_day
 from acbench.workflows.report_images import Matrix, Progress
 from acbench.workflows.report_names import Told, with_pseudonyms
 from acbench.workflows.report_pictures import Album, Draw
@@ -45,8 +44,6 @@ MAX_BYTES = 20_000_000
 """Bytes of the page, unless the command line says otherwise."""
 MAX_ROWS = 300
 """How many reasons are listed for one status."""
-HEADROOM = 8
-"""The curve of a plan shows errors up to so many times those that are promised: without data all may be wrong."""
 _SPARE = 64
 """Bytes for the digits of what is counted after pictures are chosen."""
 
@@ -96,6 +93,8 @@ class ReportPage:
     excluded: list[tuple[str, str, int]]
     images: list[dict[str, Any]]
     """The listed images, as JSON values: see `report_images.records`."""
+    errors: list[ErrorOnDay] = field(default_factory=list)
+    """The expected remaining error by day."""
     album: Album = field(default_factory=Album)
     origin: list[str] = field(default_factory=list)
     """Whose the images are, and what is allowed with them and with the labels, in sentences."""
@@ -128,6 +127,7 @@ class ReportPage:
             pictures=templates.embedded_json(self.album.to_json()),
             plan_chart=plan_chart(self.relabel.plan),
             progress_chart=progress_chart(self.progress),
+            error_chart=error_chart(self.errors),
         ).encode()
 
 
@@ -182,6 +182,7 @@ def write_page(
         told.waiting,
         told.reviews,
     )
+    page = dataclasses.replace(page, errors=errors_by_day(labelled, queue.ranked))
     page = dataclasses.replace(page, origin=in_sentences(run.origin, run.schema), max_bytes=max_bytes)
     painter = _Painter(run, queue)
     painter.thumbnails([str(image["id"]) for image in page.images])
@@ -355,37 +356,3 @@ def _reasons(dataset: LabelledDataset, status: LabelStatus) -> list[tuple[str, s
     )
     most_frequent = sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:MAX_ROWS]
     return [(category, reason, images) for (category, reason), images in most_frequent]
-
-
-# Curves
-
-
-def plan_chart(plan: PlanReport | None) -> str:
-    """How many labels are wrong, probably and at most, while people look at more images; empty without a curve."""
-    if plan is None or len(plan.curve) < 2:
-        return ""
-    ends = plan.curve[0].images, plan.curve[-1].images
-    return chart(
-        "Share of wrong labels against images that people look at from now on",
-        [
-            Curve(name="at most", kind="second", points=[(point.images, point.bound) for point in plan.curve]),
-            Curve(name="probably", kind="main", points=[(point.images, point.expected) for point in plan.curve]),
-            Curve(name=f"promised: {plan.error:.1%}", kind="limit", points=[(end, plan.error) for end in ends]),
-        ],
-        Axis(title="images that people look at from now on", text=lambda value: f"{value:,.0f}", whole=True),
-        Axis(title="wrong labels", text=lambda value: f"{value:.1%}"),
-        top=max(HEADROOM * plan.error, 1.2 * max(point.expected for point in plan.curve)),
-    )
-
-
-def progress_chart(progress: Progress) -> str:
-    """How many images were decided by each day; empty before the second day with a decision."""
-    days = [(date.fromisoformat(day).toordinal(), images) for day, images in progress.days]
-    if len(days) < 2:
-        return ""
-    return chart(
-        "Images that people had decided by each day",
-        [Curve(name="decided", kind="main", points=days, steps=True)],
-        Axis(title="day", text=lambda value: date.fromordinal(round(value)).isoformat(), whole=True),
-        Axis(title="images decided", text=lambda value: f"{value:,.0f}", whole=True),
-    )

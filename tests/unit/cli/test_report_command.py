@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,27 @@ def test_a_size_that_is_none_is_refused(project: Path, size: str) -> None:
 @pytest.mark.parametrize("size", ["20MB", "20 mb", "19.5MiB", "20000000"])
 def test_a_size_has_any_common_unit(project: Path, size: str) -> None:
     assert here_in(project, "report", "mvtec_ac", "--max-size", size, "--json").facts["bytes"] < 20_500_000
+
+
+def test_the_error_by_day_falls_and_ends_with_what_the_plan_says_now(project: Path, tmp_path: Path) -> None:
+    """Replayed from the dates of the decisions: the last day is today's figure, the first is that without decisions."""
+
+    from acbench.workflows.relabel import relabel
+    from acbench.workflows.report_error import errors_by_day
+    from tests.support.releases import at_work
+
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy)
+    (reviews,) = (copy / "annotations").glob("*/reviews.jsonl")
+    rows = [json.loads(line) for line in reviews.read_text(encoding="utf-8").splitlines()]
+    for number, row in enumerate(rows):
+        row["when"] = f"2026-01-{1 + number % 3:02}T10:00:00+00:00"
+    reviews.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with at_work(copy, reviews.parent.name) as run:
+        report, queue = relabel(run)
+        found = errors_by_day(queue.labelled, queue.ranked)
+    days = sorted({row["when"][:10] for row in rows})
+    assert [each.day for each in found] == ["2025-12-31", *days]
+    assert report.plan is not None and found[-1].expected == pytest.approx(report.plan.curve[0].expected)
+    assert found[0].decided == 0 and [each.decided for each in found] == sorted(each.decided for each in found)
+    assert found[-1].decided == report.plan.decided > 0

@@ -25,7 +25,7 @@ from acbench.review.resolve import machine_labels, resolve
 from acbench.stats import rate
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows import html_report as reporting
-from acbench.workflows import report_images, summary
+from acbench.workflows import report_curves, report_images, summary
 from tests.support.records import MVTEC_AC, decides, item, ranked_by, says
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)><!--'
@@ -304,7 +304,7 @@ class TestFigures:
         ]
         one_day, days = (content(items, answers, root, part).progress for part in (said[:1], said))
         assert days.days == [("2026-01-01", 1), ("2026-01-02", 2), ("2026-01-03", 3)]
-        assert reporting.progress_chart(one_day) == "" and "2026-01-03" in reporting.progress_chart(days)
+        assert report_curves.progress_chart(one_day) == "" and "2026-01-03" in report_curves.progress_chart(days)
         undated = content(items, answers, root, [decides("ada", items[0], "broken_large")]).progress
         assert (undated.days, undated.undated) == ([], 1)
 
