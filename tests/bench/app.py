@@ -20,15 +20,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from acbench.review.app_records import AppLabel, AppSample
 from acbench.storage.digests import digest
-from tests.bench.timing import seconds
+from tests.bench.timing import Figure, figure, report, seconds
 from tests.support.mongo import mongod, variables
 
+MINUTES = 5
 TAKES = 5
 NAME = "acbench-bench"
 OURS = """
@@ -49,39 +50,43 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--changed", type=int, default=100)
     given = parser.parse_args()
+    report(figures(given.images, given.changed))
+
+
+def lacks() -> str:
+    """What is missing."""
+    return "" if find_spec("fiftyone") else "fiftyone"
+
+
+def figures(images: int = 10_000, changed: int = 100) -> list[Figure]:
+    """Of so many images, of which so many labels change."""
     with tempfile.TemporaryDirectory() as folder, mongod(Path(folder)) as uri:
         os.environ.update(variables(uri, Path(folder)))
         from acbench.integrations.fiftyone.database import connect
         from acbench.integrations.fiftyone.dataset import open_dataset
 
         connect()  # so that nobody's figure holds the import
-        before = [card(number, "dent") for number in range(given.images)]
+        before = [card(number, "dent") for number in range(images)]
         plain = seconds(lambda: bare(before))
         dataset = open_dataset(NAME)
         with laid_out() as apart:
             built = seconds(lambda: update(dataset, before, "one")) - sum(apart)
         takes = []
         for take in range(TAKES):
-            start = take * given.changed
+            start = take * changed
             after = [*before]
-            after[start : start + given.changed] = [
-                card(number, f"chip {take}") for number in range(start, start + given.changed)
-            ]
-            takes.append(seconds(partial(update_labels, dataset, after, given.changed)))
+            after[start : start + changed] = [card(number, f"chip {take}") for number in range(start, start + changed)]
+            takes.append(seconds(partial(update_labels, dataset, after, changed)))
             before = after
-        updated = median(takes)
-        same = median(seconds(lambda: update(dataset, before, "two")) for _ in range(TAKES))
+        same = [seconds(lambda: update(dataset, before, "two")) for _ in range(TAKES)]
         pairs = [(process(OURS), process(BARE)) for _ in range(TAKES + 1)][1:]
-        ours, alone = median(own for own, _ in pairs), median(other for _, other in pairs)
-    rows = [
-        (f"build {given.images:,} images", built, f"{built / plain:.2f}x FiftyOne alone ({plain:.2f} s)"),
-        ("views and layout", sum(apart), "counted apart"),
-        (f"update after {given.changed:,} changed labels", updated, f"{updated / built:.1%} of building"),
-        ("update after none, every card compared", same, f"{same / built:.1%} of building"),
-        ("open, nothing changed", ours, f"{ours / alone:.2f}x FiftyOne alone ({alone:.2f} s)"),
+    return [
+        Figure(f"build {images:,} images, against FiftyOne alone", built, plain),
+        Figure("views and layout, counted apart, against building", sum(apart), built),
+        figure(f"update after {changed:,} changed labels, against building", [(took, built) for took in takes]),
+        figure("update after none, every card compared, against building", [(took, built) for took in same]),
+        figure("open, nothing changed, against FiftyOne alone", pairs),
     ]
-    for name, took, ratio in rows:
-        print(f"{name:40} {took:7.2f} s   {ratio}")
 
 
 def card(number: int, label: str) -> AppSample:

@@ -17,7 +17,6 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from PIL import Image
@@ -25,12 +24,13 @@ from PIL import Image
 from acbench.data import sources
 from acbench.data.ingest import ingest
 from acbench.testing import full_tree
-from tests.bench.timing import HEAD, TAKES, Row, alternate, seconds, table
+from tests.bench.timing import TAKES, Figure, alternate, figure, report, seconds
 
 WORKERS = min(16, (os.cpu_count() or 1) + 2)
 """Threads of `ingest`."""
 CLASSES = ("good", "broken_large", "broken_small", "contamination")
 
+MINUTES = 5
 LARGE = 120
 """Images of 1 MB that `ingest` is measured with."""
 FEW, MANY = 1_000, 10_000
@@ -41,41 +41,39 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="leave the first runs with the image model out")
-    quick = parser.parse_args().quick
+    report(figures(quick=parser.parse_args().quick))
+
+
+def figures(*, quick: bool = False) -> list[Figure]:
+    """Of starting, ingesting and having nothing to do; if `quick`, not of what needs a first run with a model."""
     named = os.environ.get("ACBENCH_MVTEC_AD_ROOT")
     real = Path(named) if named else None
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        rows = [help_cost()]
+        found = [help_cost()]
         if not quick:
-            rows.append(nothing_to_do(place / "sample", "sample"))
+            found.append(nothing_to_do(place / "sample", "sample"))
             if real:
-                rows.append(nothing_to_do(place / "real", "mvtec_ac", "--root", str(real)))
-        rows += ingest_rates(place, real)
-        rows += memory(place)
-    print(table([HEAD, *rows]))
+                found.append(nothing_to_do(place / "real", "mvtec_ac", "--root", str(real)))
+        return [*found, *ingest_rates(place, real), *memory(place)]
 
 
-def help_cost() -> Row:
+def help_cost() -> Figure:
     """`acbench --help` beside the bare import of its command-line library."""
-    ours, bare = alternate(
-        lambda: run("-m", "acbench", "--help"),
-        lambda: run("-c", "import click"),
-    )
-    return "--help, against `import click`", f"{ours * 1e3:.0f} ms", f"{bare * 1e3:.0f} ms", f"{ours / bare:.1f}x (3x)"
+    takes = alternate(lambda: run("-m", "acbench", "--help"), lambda: run("-c", "import click"))
+    return figure("--help, against `import click`", takes, goal=3)
 
 
-def nothing_to_do(project: Path, *arguments: str) -> Row:
+def nothing_to_do(project: Path, *arguments: str) -> Figure:
     """A second `relabel` beside the first."""
     project.mkdir()
     command = ("-m", "acbench", "relabel", *arguments, "--project", str(project))
     first = seconds(lambda: run(*command))
-    again = median(seconds(lambda: run(*command)) for _ in range(TAKES))
-    name = f"relabel {arguments[0]} again, against the first time"
-    return name, f"{again:.2f} s", f"{first:.1f} s", f"{again / first:.1%} (2 %)"
+    takes = [(seconds(lambda: run(*command)), first) for _ in range(TAKES)]
+    return figure(f"relabel {arguments[0]} again, against the first time", takes, goal=0.02)
 
 
-def ingest_rates(place: Path, real: Path | None) -> list[Row]:
+def ingest_rates(place: Path, real: Path | None) -> list[Figure]:
     """`ingest` beside a bare pool of threads that hash the same files."""
     rows = [ingest_rate("ingest, 1 MB images", large_images(place / "large"))]
     if real:
@@ -83,7 +81,7 @@ def ingest_rates(place: Path, real: Path | None) -> list[Row]:
     return rows
 
 
-def ingest_rate(name: str, root: Path) -> Row:
+def ingest_rate(name: str, root: Path) -> Figure:
     """The rate for a folder in the layout of MVTec-AD."""
     source = sources.get("mvtec_ad")
     items = ingest(source, root).items
@@ -94,13 +92,12 @@ def ingest_rate(name: str, root: Path) -> Row:
             for _ in pool.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest(), files):
                 pass
 
-    ours, theirs = alternate(lambda: ingest(source, root), bare)
+    takes = alternate(lambda: ingest(source, root), bare)
     size = sum(path.stat().st_size for path in files) / 1e6
-    against = f"{name} ({len(files)} files), against bare sha256"
-    return against, f"{size / ours:.0f} MB/s", f"{size / theirs:.0f} MB/s", f"{theirs / ours:.0%} (80 %)"
+    return figure(f"{name}, against bare sha256", takes, unit="MB/s", amount=size, goal=0.8)
 
 
-def memory(place: Path) -> list[Row]:
+def memory(place: Path) -> list[Figure]:
     """Peak memory with many images beside that with few."""
     few, many = (tiny_images(place / str(count), count) for count in (FEW, MANY))
     rows = []
@@ -109,14 +106,7 @@ def memory(place: Path) -> list[Row]:
         ("relabel without neighbours", "relabel", "mvtec_ac", "--without", "neighbours"),
     ):
         low, high = (peak(*arguments, "--root", str(root), "--project", str(root)) for root in (few, many))
-        rows.append(
-            (
-                f"peak memory of {name}, {MANY:,} against {FEW:,} images",
-                f"{high:.0f} MB",
-                f"{low:.0f} MB",
-                f"{high / low:.2f}x, {(high - low) * 1e3 / (MANY - FEW):.1f} KB an image (flat)",
-            )
-        )
+        rows.append(Figure(f"peak memory of {name}, {MANY:,} against {FEW:,} images", high, low, "MB"))
     return rows
 
 

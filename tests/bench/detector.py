@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ from PIL import Image
 from acbench.integrations.torch.patch_features import BATCH, patch_model
 from acbench.integrations.torch.runtime import import_torch
 from acbench.predictors.detection.patchcore_maps import SIZE
-from tests.bench.timing import table
+from tests.bench.timing import Figure, table
 
 LAYERS = ("blocks.2", "blocks.4")
 """What timm calls the levels of strides 8 and 16."""
+MINUTES = 10
 EDGE = 256
 """Edge of the maps that are compared with masks, pixels."""
 MAX_FPR = 0.3
@@ -73,6 +75,24 @@ def main() -> None:
             times = (f"{facts['fit']:.1f}", f"{1e3 * facts['predict']:.0f}", f"{facts['kept']:,}", f"{peak:.0f}")
             rows.append((category, name, *shares, *gate, *times))
     print(table(rows))
+
+
+def lacks() -> str:
+    """What is missing."""
+    if not os.environ.get("ACBENCH_MVTEC_AD_ROOT"):
+        return "MVTec-AD in the folder ACBENCH_MVTEC_AD_ROOT"
+    return "" if find_spec("anomalib") else "anomalib"
+
+
+def figures(categories: Sequence[str] = ("bottle", "screw")) -> Iterator[Figure]:
+    """Ours beside anomalib's."""
+    for category in categories:
+        (ours, _), (theirs, _) = (apart(name, category, SIZE, 0.025) for name in NAMES)
+        assert ours is not None and theirs is not None, "both ran before"
+        for key, shown in (("image", "image AUROC"), ("pixel", "pixel AUROC"), ("pro", "AUPRO")):
+            yield Figure(f"{category}: {shown}, against anomalib", ours[key], theirs[key], "", None, True)
+        yield Figure(f"{category}: processor time of fitting, against anomalib", ours["fit"], theirs["fit"])
+        yield Figure(f"{category}: processor time of an image, against anomalib", ours["predict"], theirs["predict"])
 
 
 def apart(name: str, category: str, size: int, ratio: float) -> tuple[dict[str, Any] | None, float]:

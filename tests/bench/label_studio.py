@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import httpx
 
@@ -31,12 +31,13 @@ from acbench.review.queue import RankedItem
 from acbench.review.tasks import DueTask, TaskContent, refuse_unfit
 from acbench.schema import people
 from acbench.schema.form import label_studio_form
-from tests.bench.timing import HEAD, Row, seconds, table
+from tests.bench.timing import Figure, figure, report, seconds
 from tests.support.label_studio import wanted
 from tests.support.ports import free_port
 from tests.support.records import BOTTLE, MVTEC_AC
 from tests.support.records import item as bottle
 
+MINUTES = 12
 TAKES = 3
 PICTURES = {
     name: f"/data/local-files/?d=mvtec_ac/bottle/x.{name}.jpg" for name in ("image", "contour", "crop", "reference")
@@ -47,7 +48,16 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=10_000)
-    count = parser.parse_args().tasks
+    report(figures(parser.parse_args().tasks))
+
+
+def lacks() -> str:
+    """What is missing."""
+    return "" if shutil.which("label-studio") else "label-studio on the PATH"
+
+
+def figures(count: int = 10_000) -> list[Figure]:
+    """Of so many tasks, on a server of its own."""
     items = [
         bottle(number, image=f"bottle/test/contamination/{number:05}.png", width=900, height=900)
         for number in range(count)
@@ -60,14 +70,13 @@ def main() -> None:
             with httpx.Client(
                 base_url=server.url, headers={"Authorization": f"Token {server.key}"}, timeout=600
             ) as bare:
-                rows = measured(tool, bare, items, folder)
+                return measured(tool, bare, items, folder)
         finally:
             tool.close()
             servers.stop(process, folder)
-    print(table([HEAD, *rows]))
 
 
-def measured(tool: LabelStudio, client: httpx.Client, items: list[Item], folder: Path) -> list[Row]:
+def measured(tool: LabelStudio, client: httpx.Client, items: list[Item], folder: Path) -> list[Figure]:
     """The rows of both comparisons."""
     pushes, pulls = [], []
     bare = [task.payload() for task in questions(items)]
@@ -94,15 +103,9 @@ def measured(tool: LabelStudio, client: httpx.Client, items: list[Item], folder:
         pulls.append((seconds(partial(pull_all, ours)), seconds(partial(bare_export, ours))))
         print(f"take {take + 1}: push {pushes[-1]}, pull {pulls[-1]}", file=sys.stderr)
     return [
-        row(f"push {len(items):,} tasks with predictions ({size:.0f} MB), against one import", pushes),
-        row(f"pull {len(items):,} tasks, against one export", pulls),
+        figure(f"push {len(items):,} tasks with predictions ({size:.0f} MB), against one import", pushes, goal=1.3),
+        figure(f"pull {len(items):,} tasks, against one export", pulls, goal=1.3),
     ]
-
-
-def row(what: str, takes: list[tuple[float, float]]) -> Row:
-    """The medians of both, and their ratio."""
-    ours, theirs = median(own for own, _ in takes), median(other for _, other in takes)
-    return what, f"{ours:.1f} s", f"{theirs:.1f} s", f"{ours / theirs:.2f}x (1.3x)"
 
 
 def questions(items: list[Item]) -> list[Task]:

@@ -37,8 +37,9 @@ from acbench.review.queue import rank
 from acbench.review.resolve import machine_labels
 from acbench.stats import FaultPrior, fit_scaling, is_bounded
 from tests.bench.flips import sample_trial
-from tests.bench.timing import table
+from tests.bench.timing import Figure, table
 
+MINUTES = 6
 CLASSES = 5
 SCORES = ("true", "overconfident", "useless")
 SETTINGS = (
@@ -118,13 +119,7 @@ def main() -> None:
 
 def row(title: str, cases: list[Case], random: np.random.Generator, patience: int | None = None) -> tuple[str, ...]:
     """One line of the table. `patience`: as of `audited`."""
-    plans = [planned(case, random, patience) for case in cases]
-    queues = [queued(case, random) for case in cases]
-    kept = float(np.mean([outcome.kept for outcome in plans]))
-    seen, without = (
-        float(np.mean([outcome.seen / case.images for outcome, case in zip(outcomes, cases, strict=True)]))
-        for outcomes in (plans, queues)
-    )
+    kept, seen, without = shares(cases, random, patience)
     spread = (kept * (1 - kept) / len(cases)) ** 0.5
     return (
         title,
@@ -135,6 +130,31 @@ def row(title: str, cases: list[Case], random: np.random.Generator, patience: in
         f"{without:.0%}",
         f"{1 - seen:.0%}",
     )
+
+
+def figures(runs: int = 60) -> Iterator[Figure]:
+    """What plans save and keep, of made-up benchmarks whose scores mean what they say."""
+    for images, planted, scores, error in SETTINGS:
+        if scores != "true":
+            continue
+        random = np.random.default_rng(0)
+        kept, seen, without = shares([made(random, images, planted, scores, error) for _ in range(runs)], random)
+        title = f"{images:,} images, {planted:.1%} wrong"
+        spread = (kept * (1 - kept) / runs) ** 0.5
+        yield Figure(f"promises that a plan kept, {title}", kept, 0.95, "", 1, True, spread)
+        yield Figure(f"images seen with a plan, {title}, against the queue without one", seen, without, "", 1)
+
+
+def shares(cases: list[Case], random: np.random.Generator, patience: int | None = None) -> tuple[float, float, float]:
+    """Shares of promises kept, and of images seen with a plan and without one. `patience`: as of `audited`."""
+    plans = [planned(case, random, patience) for case in cases]
+    queues = [queued(case, random) for case in cases]
+    kept = float(np.mean([outcome.kept for outcome in plans]))
+    seen, without = (
+        float(np.mean([outcome.seen / case.images for outcome, case in zip(outcomes, cases, strict=True)]))
+        for outcomes in (plans, queues)
+    )
+    return kept, seen, without
 
 
 def planned(case: Case, random: np.random.Generator, patience: int | None = None) -> Outcome:

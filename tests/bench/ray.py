@@ -31,8 +31,9 @@ from acbench.integrations.ray.engine import RayEngine
 from acbench.records import Item, Proposal, item_id
 from acbench.storage.ledger import Ledger
 from acbench.workflows.distributed import MAX_PART
-from tests.bench.timing import HEAD, Row, table
+from tests.bench.timing import Figure, report
 
+MINUTES = 12
 LATENCY = 0.05
 """Seconds an item; a small model on a processor."""
 EACH = 1_000
@@ -52,8 +53,14 @@ def main() -> None:
     if given.peak:
         print(json.dumps(peaks(given.peak)))
         return
-    rows = [*scaling(), overhead(), *memory([int(count) for count in given.items.split(",")])]
-    print(table([HEAD, *rows]))
+    report(figures([int(count) for count in given.items.split(",")]))
+
+
+def figures(counts: Sequence[int] = (10_000, 100_000)) -> Iterator[Figure]:
+    """Scaling, overhead, and memory with so many items."""
+    yield from scaling()
+    yield overhead()
+    yield from memory(counts)
 
 
 def items(count: int) -> Iterator[Item]:
@@ -113,7 +120,7 @@ def run(place: Path, workers: int, count: int, latency: float) -> tuple[float, i
         return last - first, max(seen.values())
 
 
-def scaling() -> Iterator[Row]:
+def scaling() -> Iterator[Figure]:
     """Efficiency of more workers."""
     with tempfile.TemporaryDirectory() as folder:
         single = 0.0
@@ -121,11 +128,13 @@ def scaling() -> Iterator[Row]:
             seconds, _ = run(Path(folder), workers, EACH * workers, LATENCY)
             single = single or seconds
             rate, alone = EACH * workers / seconds, EACH / single
-            what = f"{workers} workers, {LATENCY * 1e3:.0f} ms an item, {EACH} items each: items a second"
-            yield what, f"{rate:.1f}", f"{alone:.1f} × {workers}", f"{rate / alone / workers:.0%} (90 %)"
+            what = (
+                f"{workers} workers, {LATENCY * 1e3:.0f} ms an item, {EACH} items each, against one worker's times that"
+            )
+            yield Figure(what, rate, alone * workers, "/s", 0.9, more_is_better=True)
 
 
-def overhead() -> Row:
+def overhead() -> Figure:
     """What an item costs beside the same work done here."""
     with tempfile.TemporaryDirectory() as folder:
         theirs, _ = run(Path(folder), 1, PLAIN, 0)
@@ -136,15 +145,11 @@ def overhead() -> Row:
             for part in parts(items(PLAIN), MAX_PART):
                 work(part)
             ours = time.perf_counter() - began
-    return (
-        f"an item of no latency, of {PLAIN:,}",
-        f"{theirs / PLAIN * 1e6:.0f} µs",
-        f"{ours / PLAIN * 1e6:.0f} µs",
-        f"{(theirs - ours) / PLAIN * 1e6:+.0f} µs",
-    )
+    what = f"an item of no latency, of {PLAIN:,}, against the same work in this process"
+    return Figure(what, theirs / PLAIN * 1e6, ours / PLAIN * 1e6, "µs")
 
 
-def memory(counts: Sequence[int]) -> Iterator[Row]:
+def memory(counts: Sequence[int]) -> Iterator[Figure]:
     """Peaks with more and more items."""
     first: dict[str, int] = {}
     for count in counts:
@@ -154,8 +159,9 @@ def memory(counts: Sequence[int]) -> Iterator[Row]:
         peak = json.loads(out.stdout.splitlines()[-1])
         first = first or peak
         for who in ("driver", "worker"):
-            what = f"peak memory of the {who}, {count:,} items ({peak['seconds']:.0f} s)"
-            yield what, f"{peak[who]} MB", f"{first[who]} MB", f"{peak[who] / first[who]:.2f} (flat)"
+            if peak is not first:
+                what = f"peak memory of the {who}, {count:,} items, against {counts[0]:,}"
+                yield Figure(what, peak[who], first[who], "MB", 1.1)
 
 
 def peaks(count: int) -> dict[str, float]:

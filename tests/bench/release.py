@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.bench.timing import seconds
+from tests.bench.timing import Figure, figure, report, seconds
 
 if TYPE_CHECKING:
     from acbench.release.rows import Row, Vote
 
+MINUTES = 4
 TAKES = 5
 GOAL = 3.0
 IMAGES, ROWS = "images", "rows.json"
@@ -45,19 +46,22 @@ def main() -> None:
     if given.only:
         print(json.dumps(measured(given.only, given.folder)))
         return
-    count = given.images
+    report(figures(given.images))
+
+
+def figures(count: int = 1_000) -> list[Figure]:
+    """Of so many images."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         rows = images(place / IMAGES, count)
         takes = [(take("bare", place, rows), take("acbench", place, rows)) for _ in range(TAKES)]
         _, few = take("acbench", place, rows[: count // 10])
-    bare, ours = median(reference for (reference, _), _ in takes), median(own for _, (own, _) in takes)
     peak = median(memory for _, (_, memory) in takes)
-    ratio = median(own / reference for (reference, _), (own, _) in takes)
-    print(f"{count:,} images of 1 MB, median of {TAKES} takes in turns")
-    print(f"bare pyarrow write   {bare:6.2f} s")
-    print(f"tables of a release  {ours:6.2f} s   {ratio:.2f}x (goal {GOAL:.0f}x)")
-    print(f"peak memory          {peak:6.0f} MB; with a tenth of the images {few:.0f} MB: {peak / few:.2f}x (flat)")
+    times = [(own, reference) for (reference, _), (own, _) in takes]
+    return [
+        figure(f"tables of a release of {count:,} images of 1 MB, against a bare pyarrow write", times, goal=GOAL),
+        Figure(f"peak memory with {count:,} images of 1 MB, against a tenth of them", peak, few, "MB", 1.3),
+    ]
 
 
 def images(root: Path, count: int) -> list[Row]:

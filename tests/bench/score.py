@@ -16,6 +16,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -26,15 +27,22 @@ import acbench
 from acbench import schema
 from acbench.records import GOOD, Label
 from acbench.schema import Schema
-from tests.bench.timing import HEAD, alternate, table
+from tests.bench.timing import Figure, alternate, figure, report
 
+MINUTES = 1
 ITEMS, RESAMPLES, MANY = 10_000, 1_000, 100_000
 
 
 def main() -> None:
     """Measure and print."""
+    report(figures())
+    print(f"acbench score of {MANY:,} answers: {cost_of_command(schema.load('visa_ac'))}")
+
+
+def figures(items: int = ITEMS) -> Iterator[Figure]:
+    """Beside bare bootstraps."""
     visa = schema.load("visa_ac")
-    labels, answers = made(visa)
+    labels, answers = made(visa, items)
     right = [
         np.array([answers[label.item_id] == label.labels[0] for label in labels if label.image.startswith(f"{key}/")])
         for key in visa.categories
@@ -46,15 +54,13 @@ def main() -> None:
             draws = generator.integers(0, len(scope), (RESAMPLES, len(scope)))
             np.quantile(scope[draws].mean(axis=1), (0.025, 0.975))
 
-    rows = [HEAD]
     for what, scopes in (("pooled and of each category", [np.concatenate(right), *right]), ("of each category", right)):
-        ours, theirs = alternate(
+        takes = alternate(
             lambda: acbench.score(labels, answers, schema=visa, resamples=RESAMPLES), partial(bare, scopes)
         )
-        name = f"score of {ITEMS:,} predictions, {RESAMPLES:,} resamples, against bare accuracies {what}"
-        rows.append((name, f"{ours * 1e3:.0f} ms", f"{theirs * 1e3:.0f} ms", f"{ours / theirs:.2f}x (2x)"))
-    print(table(rows))
-    print(f"acbench score of {MANY:,} answers: {cost_of_command(visa)}")
+        yield figure(
+            f"score of {items:,} predictions, {RESAMPLES:,} resamples, against bare accuracies {what}", takes, goal=2
+        )
 
 
 def cost_of_command(visa: Schema) -> str:

@@ -25,8 +25,9 @@ from acbench.predictors.defect_views import Views
 from acbench.predictors.out_of_fold import OutOfFoldClassifier, leads
 from acbench.predictors.proposers import neighbours
 from tests.bench.flips import Trial, one_class, real_trials, sample_trial
-from tests.bench.timing import table
+from tests.bench.timing import Figure, table
 
+MINUTES = 10
 MIDPOINTS = 200
 Likely = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -49,6 +50,18 @@ def main() -> None:
                     figures = measured(examples, labels, chosen.seeds, unusual)
                     rows.append((category, rule, *(f"{share:.0%}" for share in figures)))
     print(table(rows))
+
+
+def figures(seeds: int = 2) -> Iterator[Figure]:
+    """Of the sample: what is named with the rule, beside what is named without it."""
+    kinds = {"right answers": True, "wrong answers": False, "of a class left out": False, "midpoints": False}
+    with tempfile.TemporaryDirectory() as folder:
+        for category, examples, labels in sets(sample_trial(Path(folder) / "sample")):
+            plain, ruled = (measured(examples, labels, seeds, unusual) for unusual in (np.inf, out_of_fold.UNUSUAL))
+            for (kind, better), without, with_rule in zip(kinds.items(), plain, ruled, strict=True):
+                if without:
+                    name = f"{category}: {kind} that are named with the rule, against without it"
+                    yield Figure(name, with_rule, without, "", None, better)
 
 
 def sets(trial: Trial) -> Iterator[tuple[str, Sequence[Views], Numbers]]:
