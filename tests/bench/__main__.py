@@ -120,8 +120,8 @@ def missed_words(figure: Figure) -> str:
 
 def left_out(chosen: Sequence[Bench], known: Sequence[Bench]) -> list[str]:
     """What was not run, and why."""
-    lines = [f"not run: {each.name}, which lacks {each.missing}" for each in chosen if each.missing]
-    others = [each for each in known if each not in chosen]
+    lines = [f"not run: {each.name}, which lacks {each.missing}" for each in known if each.missing]
+    others = [each for each in known if each not in chosen and not each.missing]
     return lines + [
         f"not run: {each.name}, about {each.minutes:g} min: python -m tests.bench {each.name}" for each in others
     ]

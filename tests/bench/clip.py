@@ -51,12 +51,11 @@ def figures() -> list[Figure]:
 
 def measure(name: str, count: int, place: Path) -> Iterator[Figure]:
     """The figures of one model of the real size."""
-    yield from measured(name, random_model(name, place / f"{name}.safetensors"), count, place)
+    yield from measured(name, random_model(name, place / f"{name}.safetensors"), *images(place, count))
 
 
-def measured(name: str, model: OpenClipModel, count: int, place: Path) -> Iterator[Figure]:
-    """The figures of a model."""
-    setup, items = images(place, count)
+def measured(name: str, model: OpenClipModel, setup: Setup, items: Sequence[Item]) -> Iterator[Figure]:
+    """The figures of a model, asked about some items."""
     vectors = MemoryVectors()
     proposer = clip.Clip(replace(setup, vectors=vectors), model)
     views = cut_views(setup, items, model)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import acbench
+from acbench.integrations.torch.runtime import device
 from tests.bench import __main__ as suite
-from tests.bench import kept
+from tests.bench import accelerator, kept
 from tests.bench.evidence import figures as evidence_figures
 from tests.bench.score import figures as score_figures
 from tests.bench.timing import Figure, figure
@@ -151,6 +152,14 @@ def test_real_benches_measure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ACBENCH_MVTEC_AD_ROOT", raising=False)
     found = [*score_figures(items=60), *evidence_figures(pictures=2, takes=1)]
     assert len(found) == 8 and len({each.name for each in found}) == 8
+    assert all(each.measured > 0 and each.reference > 0 for each in found)
+
+
+def test_the_script_for_an_accelerator_runs_on_a_cpu_and_says_so() -> None:
+    assert accelerator.where().startswith(device())
+    found = list(accelerator.figures(small=True, ray=False))
+    shown = {each.name.partition(":")[0].split(",")[0] for each in found}
+    assert {"clip tiny", "neighbours", "patchcore"} == shown
     assert all(each.measured > 0 and each.reference > 0 for each in found)
 
 
