@@ -18,6 +18,8 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference" / "commands.md"
 PAGES = (README, *sorted(DOCS.rglob("*.md")))
+LONGEST = 160
+"""Lines of the README. What is more belongs on a page of docs/."""
 WIDTH = 88
 """Characters of a line of help, as many as a page of the site has room for beside its columns."""
 HEAD = """# Commands
@@ -119,7 +121,7 @@ def test_what_is_generated_is_current() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_files_and_headings_that_it_links_to_exist(page: Path) -> None:
+def test_files_and_headings_that_they_link_to_exist(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", prose(page))
     for path, anchor in links:
         target = page.parent / path if path else page
@@ -127,7 +129,13 @@ def test_files_and_headings_that_it_links_to_exist(page: Path) -> None:
         assert not anchor or anchor in anchors(target), anchor
 
 
-def test_files_and_folders_that_it_names_exist() -> None:
+def test_the_readme_is_short_and_every_notebook_is_told_of() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST
+    told = (DOCS / "notebooks.md").read_text(encoding="utf-8")
+    assert [path.name for path in ROOT.glob("notebooks/*.ipynb") if f"notebooks/{path.name})" not in told] == []
+
+
+def test_files_and_folders_that_they_name_exist() -> None:
     pages = text()
     named = re.findall(r"`((?:acbench|tests|annotations|label_schemas)/[\w./-]+)`", pages)
     modules = re.findall(r"python -m (tests[\w.]+)", pages)
@@ -153,7 +161,7 @@ def test_an_example_is_a_command_with_its_options(example: str, monkeypatch: pyt
     command.make_context(example, words)
 
 
-def test_variables_that_it_names_are_read() -> None:
+def test_variables_that_they_name_are_read() -> None:
     named = set(re.findall(r"\bACBENCH_[A-Z_]+\b", text()))
     assert named
     read = "".join(
