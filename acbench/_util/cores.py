@@ -16,8 +16,20 @@ _SELF = Path("/proc/self/cgroup")
 def cores() -> int:
     """Count the cores that this process may use at once: those of its affinity (`taskset`, Slurm), and no more than
     the share of time that its control groups have (`docker --cpus`, Kubernetes)."""
-    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([given, *_shares(_SELF, _MOUNT)]))
+    return max(1, min([_affinity(), *_shares(_SELF, _MOUNT)]))
+
+
+def hold_libraries() -> None:
+    """Have BLAS, OpenMP and Arrow start no more threads than `cores`, unless the environment says how many.
+
+    They know the affinity of this process and not the limit of its control group. To be called before they are loaded.
+    """
+    if cores() < _affinity():
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
+
+
+def _affinity() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shares(groups: Path, mount: Path) -> Iterator[int]:

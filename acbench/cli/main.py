@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from acbench import __version__
+from acbench._util.cores import hold_libraries
 from acbench._util.text import plain
 from acbench.errors import HintedError
 
@@ -89,6 +90,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line, and turn every failure into a message and an exit status."""
+    hold_libraries()
     try:
         status = cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

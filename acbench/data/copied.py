@@ -14,6 +14,7 @@ from acbench._util.console import Progress
 from acbench.data.images import probe
 from acbench.errors import ImageError, SourceError
 from acbench.storage.atomic import write_bytes
+from acbench.storage.typed_json import any_json
 
 MAX_IMAGES = 1_000_000
 MAX_BYTES = 200 << 30
@@ -103,8 +104,8 @@ def _key_file(folder: Path) -> Path:
 def _is_complete(folder: Path, key: str) -> bool:
     """Whether the folder holds the dataset of this key: the key is written last."""
     try:
-        return folder.is_dir() and bool(json.loads(_key_file(folder).read_bytes()) == key)
-    except (OSError, ValueError):
+        return folder.is_dir() and bool(any_json(_key_file(folder).read_bytes()) == key)
+    except OSError:
         return False
 
 

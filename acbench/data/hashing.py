@@ -22,6 +22,7 @@ from acbench.data.images import brightest, decode, decode_probed, probe
 from acbench.data.mask_content import MaskContent, content
 from acbench.errors import ImageError
 from acbench.storage.files import FileRefused, FileTree, LocatedFile
+from acbench.storage.typed_json import any_json
 
 VERSION = 3
 """Raise it when the same bytes give other facts, so that cached ones are computed again."""
@@ -274,7 +275,7 @@ def _cache_rows(part: _Read) -> list[tuple[str, str, str]]:
 def _parsed(text: str) -> FileFacts | None:
     """Facts as they were kept; None if the text is anything else."""
     with suppress(ValueError, TypeError):
-        match json.loads(text):
+        match any_json(text):
             case [
                 str(sha256),
                 int(width),

@@ -21,6 +21,7 @@ from acbench.errors import ImageError
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 from acbench.storage.files import FileRefused, FileTree
+from acbench.storage.typed_json import any_json
 
 _KEYS = ".masks.json"
 """Ends the name of the file, beside the copy, that says what each mask was drawn from."""
@@ -73,8 +74,8 @@ def _is_measured(drawing: Drawing) -> bool:
 def _known(folder: Path) -> Mapping[str, str]:
     """Path of a mask → what it was drawn from."""
     try:
-        keys = json.loads(folder.with_name(f"{folder.name}{_KEYS}").read_bytes())
-    except (OSError, ValueError):
+        keys = any_json(folder.with_name(f"{folder.name}{_KEYS}").read_bytes())
+    except OSError:
         return {}
     return keys if isinstance(keys, dict) else {}
 

@@ -24,7 +24,7 @@ from acbench.review.history import AnnotationName, ReviewLog, Statement
 from acbench.schema import Category
 from acbench.schema.form import CONTROL, NOTE
 from acbench.storage.atomic import write_bytes
-from acbench.storage.typed_json import read_file
+from acbench.storage.typed_json import read_if_there
 
 MAX_SECONDS = 86_400.0
 """One day; a decision that took longer was left open, and its time is not kept."""
@@ -112,9 +112,8 @@ def last_round(reviews: Iterable[Review]) -> int:
 
 def read_undecided(path: Path) -> set[TaskKey]:
     """The tasks that `write_undecided` kept. Raises StorageError if the file is damaged."""
-    if not path.exists():
-        return set()
-    return set(read_file(path, list[TaskKey], hint=f"rm {shlex.quote(str(path))}, then: acbench review pull"))
+    hint = f"rm {shlex.quote(str(path))}, then: acbench review pull"
+    return set(read_if_there(path, list[TaskKey], hint=hint) or ())
 
 
 def write_undecided(path: Path, keys: Iterable[TaskKey]) -> None:
@@ -124,9 +123,7 @@ def write_undecided(path: Path, keys: Iterable[TaskKey]) -> None:
 
 def read_unread(path: Path) -> dict[str, int]:
     """What `write_unread` kept: `PullResult.unread`. Raises StorageError if the file is damaged."""
-    if not path.exists():
-        return {}
-    return read_file(path, dict[str, int], hint=f"rm {path}, then: acbench review pull")
+    return read_if_there(path, dict[str, int], hint=f"rm {shlex.quote(str(path))}, then: acbench review pull") or {}
 
 
 def write_unread(path: Path, counts: Mapping[str, int]) -> None:

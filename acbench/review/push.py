@@ -21,7 +21,7 @@ from acbench._util.console import Progress
 from acbench.errors import LostConnection
 from acbench.review.annotation_tool import AnnotationTool, ExistingTask, Task, TaskKey, ToolProject
 from acbench.storage.atomic import write_bytes
-from acbench.storage.typed_json import read_file
+from acbench.storage.typed_json import read_if_there
 
 BATCH_TASKS = 1000
 """Tasks in one request, at most."""
@@ -79,9 +79,9 @@ class BatchNote:
 
     def pending(self, project: ToolProject) -> PendingBatch | None:
         """The batch of the project that is on its way; None for none. Raises StorageError for a damaged file."""
-        if not self.path.exists():
+        content = read_if_there(self.path, _Sent, hint=f"wait a minute, then: rm {shlex.quote(str(self.path))}")
+        if content is None:
             return None
-        content = read_file(self.path, _Sent, hint=f"wait a minute, then: rm {shlex.quote(str(self.path))}")
         batch = PendingBatch(frozenset(content.keys), content.sent, self.seconds)
         return batch if content.project == project.uid else None
 

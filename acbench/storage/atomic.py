@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from acbench.errors import StorageError
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
@@ -18,7 +21,10 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
 
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """Give a file to write into, which then replaces the file at `path`. If the block raises, the old file stays."""
+    """Give a file to write into, which then replaces the file at `path`. If the block raises, the old file stays.
+
+    Raises StorageError if a folder is at `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     partial = Path(name)
@@ -29,6 +35,10 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         partial.chmod(mode & ~_umask())
         partial.replace(path)
+    except IsADirectoryError:
+        partial.unlink(missing_ok=True)
+        aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}"
+        raise StorageError(f"{path} is a folder, where a file is to be written", f"move it away: {aside}") from None
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import shlex
 import time
@@ -69,7 +70,7 @@ class GitTable(Generic[G]):
     @property
     def paths(self) -> list[Path]:
         """All files that are there: the one file first, then those of categories."""
-        return [*([self.file] if self.file.exists() else []), *self.parts]
+        return [*([self.file] if os.path.lexists(self.file) else []), *self.parts]
 
     @property
     def place(self) -> Path:
@@ -101,13 +102,12 @@ class GitTable(Generic[G]):
         return self._rows
 
     def read(self) -> list[G]:
-        """All rows; none if there is no file. A row that both layouts have counts once.
+        """All rows; none if there is no file. A row that is there twice, as in both layouts, counts once.
 
         Raises StorageError for a damaged file, and for two rows of an item that can have but one.
         """
         rows = self.read_all()
-        self.refuse_two(rows)
-        return rows
+        return self.one_of_each(rows) if self._of_item == "one" else rows
 
     def read_all(self) -> list[G]:
         """All rows, also if they contradict each other. Raises StorageError for a damaged file."""
@@ -142,10 +142,13 @@ class GitTable(Generic[G]):
             )
         return rows
 
-    def refuse_two(self, rows: Iterable[G]) -> None:
-        """Raise StorageError for two rows of an item that can have but one, as a merge of two branches leaves them."""
+    def one_of_each(self, rows: Iterable[G]) -> list[G]:
+        """Rows of which each item can have but one, each once.
+
+        Raises StorageError for two that differ, as a merge of two branches leaves them.
+        """
         known: dict[str, G] = {}
-        for row in rows if self._of_item == "one" else ():
+        for row in rows:
             if (other := known.setdefault(row.item_id, row)) is not row and other != row:
                 where = " and ".join(map(str, self._naming(row.item_id)))
                 raise StorageError(
@@ -153,6 +156,7 @@ class GitTable(Generic[G]):
                     f"they are made anew: acbench relabel {self.file.parent.name}; of an image that is not at hand,"
                     " delete the wrong row",
                 )
+        return list(known.values())
 
     def _naming(self, item_id: str) -> list[Path]:
         """The files that hold a row of an item."""

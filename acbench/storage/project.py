@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -18,6 +17,7 @@ from acbench.records import Label, Review
 from acbench.storage.digests import digest
 from acbench.storage.git_table import GitTable
 from acbench.storage.shard import Shard
+from acbench.storage.typed_json import any_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,9 @@ def known_schemas(project: Project) -> dict[str, Path]:
     """Benchmark → the file of its schema, of the benchmarks at work in a project whose schema is not a bundled one."""
     known: dict[str, Path] = {}
     for kept in sorted(project.workspace.glob("*/settings.json")):
-        try:
-            schema = json.loads(kept.read_bytes()).get("schema")
-        except (OSError, ValueError, AttributeError):
-            continue  # the command that uses the settings says what is wrong with them
+        with suppress(OSError):  # the command that uses the settings says what is wrong with them
+            settings = any_json(kept.read_bytes())
+        schema = settings.get("schema") if isinstance(settings, dict) else None
         if isinstance(schema, str) and schema.endswith((".yaml", ".yml")):
             inside, here = project.folder / schema, Path(schema)  # older versions kept the path as it was typed
             known[kept.parent.name] = inside if inside.exists() or not here.exists() else here.resolve()

@@ -6,6 +6,7 @@ A table is `.parquet` if a machine can make it again, and `.jsonl` (one record a
 from __future__ import annotations
 
 import json
+import os
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -54,7 +55,7 @@ def read(path: Path, kind: type[R]) -> list[R]:
 
     Raises StorageError, naming line or row and field, for a file that is damaged or holds other records.
     """
-    if not path.exists():
+    if not os.path.lexists(path):  # a link to nowhere is something: what it led to is not known
         return []
     return _read_jsonl(path, kind) if path.suffix == ".jsonl" else _read_parquet(path, kind)
 

@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import operator
+import os
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,6 +53,23 @@ def read_file(
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}", hint) from None
     return decode(data, kind, str(path), hint=hint, allow_unknown=allow_unknown, upgrade=upgrade)
+
+
+def read_if_there(
+    path: Path, kind: type[T], *, hint: str, allow_unknown: bool = False, upgrade: Upgrade = lambda value: value
+) -> T | None:
+    """As `read_file`; None if nothing is there. A link to nowhere is something: what it led to is not known."""
+    if not os.path.lexists(path):
+        return None
+    return read_file(path, kind, hint=hint, allow_unknown=allow_unknown, upgrade=upgrade)
+
+
+def any_json(text: bytes | str) -> Any:
+    """The value of a text that may be anything; None for what is no JSON, or nested too deeply."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def decode(

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from acbench.errors import StorageError
+from acbench.storage.ledger.forgetting import KEEP, forgetting
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_HINT = "move .acbench/ledger.sqlite away and run again: vectors are computed again"
+_HINT = f"{KEEP}; forget its vectors, which are computed again, and run again: {forgetting('embeddings')}"
 
 
 def pack_vector(vector: NDArray[np.floating]) -> bytes:

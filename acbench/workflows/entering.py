@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import re
 import shlex
 import time
@@ -46,6 +45,7 @@ from acbench.release.standings import MAX_NAME
 from acbench.review.csv_queue import inert
 from acbench.schema import argument, load
 from acbench.storage.project import existing_project
+from acbench.storage.typed_json import any_json
 from acbench.workflows.releases import open_release
 from acbench.workflows.score import ScoreOptions, load_truth
 
@@ -185,7 +185,7 @@ def _with_release(options: ScoreOptions) -> ScoreOptions:
     try:
         release = ReleaseFolder(folder)
         manifest = read_manifest(release)
-        url = json.loads(release.read(manifests.CROISSANT, manifests.MAX_BYTES)).get("url")
+        url = any_json(release.read(manifests.CROISSANT, manifests.MAX_BYTES)).get("url")
     except (AcbenchError, ValueError, AttributeError):
         raise AcbenchError(f"which release of {options.benchmark}? This project has built none", hint) from None
     found = _URL.fullmatch(str(url))

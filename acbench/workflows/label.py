@@ -117,8 +117,7 @@ def _write_labels(run: Run, labelled: Labelled) -> list[Path]:
         )
         progress(1, 1)
     # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
-    others = [label for label in table.read_all() if label.item_id not in proposed.dataset.by_id]
-    table.refuse_two(others)
+    others = table.one_of_each(label for label in table.read_all() if label.item_id not in proposed.dataset.by_id)
     if others:
         run.console.note(f"{len(others):,} labels of images that are not in this folder stay as they were")
     after = {label.item_id: label for label in (*labels.values(), *others)}

@@ -20,7 +20,7 @@ from msgspec import Meta
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.messages import OWN_KEYS, QuestionOptions, RequestOptions
 from acbench.storage.atomic import write_bytes
-from acbench.storage.typed_json import read_file, to_json
+from acbench.storage.typed_json import read_if_there, to_json
 
 LOCAL = "local:"
 """The prefix of a model that runs on this machine."""
@@ -212,9 +212,9 @@ _NAME_RULE = "a name has up to 40 letters, digits, `-`, `_` and `.`, and begins 
 
 def read_table(path: Path) -> LlmTable:
     """The table at `path`; empty if there is none. Raises StorageError, naming the field, for what no command wrote."""
-    if not path.exists():
-        return LlmTable()
-    return read_file(path, LlmTable, hint=f"correct it in {path}; or remove the model: acbench llm remove NAME")
+    aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}"
+    hint = f"correct it in {path}; or set the file aside, and name the models again: {aside}"
+    return read_if_there(path, LlmTable, hint=hint) or LlmTable()
 
 
 def write_table(path: Path, table: LlmTable) -> None:

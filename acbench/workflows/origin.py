@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 from acbench import licences
@@ -12,6 +11,8 @@ from acbench.data.sources import Source
 from acbench.errors import SchemaError
 from acbench.schema import Schema
 from acbench.storage.project import BenchmarkFiles
+from acbench.storage.tables import MAX_LINE
+from acbench.storage.typed_json import any_json
 
 NOT_STATED = "not stated"
 """Where the images are to be had, if the schema does not say it."""
@@ -78,11 +79,9 @@ def naming(source: Source, schema: Schema, files: BenchmarkFiles) -> Naming:
 
 def _ids_begin(path: Path, prefix: str) -> bool:
     """Whether the ids in a table of labels or reviews begin so; they all do or none does."""
-    if not path.exists():
-        return False
-    with path.open("rb") as file:
-        try:
-            first = json.loads(file.readline())
-        except ValueError:
-            return False  # whoever reads the table says what is wrong with it
+    try:
+        with path.open("rb") as file:
+            first = any_json(file.readline(MAX_LINE))
+    except OSError:
+        return False  # whoever reads the table says what is wrong with it
     return isinstance(first, dict) and str(first.get("item_id", "")).startswith(prefix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from acbench.review.queue import RankedItem
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
-from acbench.storage.typed_json import read_file, to_json
+from acbench.storage.typed_json import read_if_there, to_json
 from acbench.workflows.evidence import csv_key, draw_queue, drawn, picture_name, soon, undrawn
 from acbench.workflows.label import Labelled
 from acbench.workflows.plan_report import PlanReport, PlanState, plan_report
@@ -148,9 +149,9 @@ class Queue:
 
 def read_plan(path: Path) -> Commitment | None:
     """The plan that is kept in a file; None if there is none. Raises StorageError for one that is damaged."""
-    if not path.exists():
-        return None
-    return read_file(path, Commitment, hint="take it from git again; a plan that is lost cannot be made again")
+    back = f"git checkout -- {shlex.quote(str(path))}"
+    hint = f"take it from git again: {back}; a plan that is lost cannot be made again"
+    return read_if_there(path, Commitment, hint=hint)
 
 
 def rank(run: Run, labelled: Labelled) -> Queue:

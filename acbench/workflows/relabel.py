@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from acbench.review import former
 from acbench.review.csv_queue import TakeCounts
 from acbench.storage.build import write_json
+from acbench.storage.typed_json import any_json
 from acbench.workflows.export import export, label_files, proposal_files
 from acbench.workflows.label import label, prepare
 from acbench.workflows.propose import Proposed
@@ -95,7 +96,9 @@ def _kept_report(run: Run, key: str) -> RelabelReport | None:
     """The report, if it stands as the last run left it, from the same inputs."""
     if not run.build.is_fresh(run.files.report, key):
         return None
-    return RelabelReport.from_json(json.loads(run.files.report.read_bytes()))
+    with suppress(ValueError):  # of another version
+        return RelabelReport.from_json(any_json(run.files.report.read_bytes()))
+    return None
 
 
 def _report(run: Run, queue: Queue) -> RelabelReport:

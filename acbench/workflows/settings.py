@@ -17,7 +17,7 @@ from acbench.predictors.clip_names import CLIP, join_clip_name, split_clip_name
 from acbench.review.audit import SETTING, USUAL
 from acbench.storage.atomic import write_bytes
 from acbench.storage.roots import root_text
-from acbench.storage.typed_json import read_file, to_json
+from acbench.storage.typed_json import read_if_there, to_json
 from acbench.workflows.llm_models import LOCAL, LlmModel, changed, flags
 
 ALL = "all"
@@ -115,10 +115,8 @@ class SettingChanges:
 def read(path: Path) -> Settings | None:
     """The settings kept at `path`; None if there are none. Those of a newer acbench that this one does not know are
     ignored. Raises StorageError, naming the field, for a value that no command wrote."""
-    if not path.exists():
-        return None
     hint = f"correct it in {path}; or remove the file and give --root again: rm {shlex.quote(str(path))}"
-    return read_file(path, Settings, hint=hint, allow_unknown=True, upgrade=_upgraded)
+    return read_if_there(path, Settings, hint=hint, allow_unknown=True, upgrade=_upgraded)
 
 
 def _upgraded(value: object) -> object:

@@ -16,7 +16,7 @@ from acbench.storage.ledger import Ledger
 from acbench.storage.ledger.artifacts import Artifact
 from acbench.storage.ledger.runs import RunRecord
 from acbench.storage.project import BenchmarkFiles, Project
-from acbench.storage.typed_json import read_file
+from acbench.storage.typed_json import read_if_there
 
 FileState = Literal["as made", "changed since", "missing"]
 
@@ -137,10 +137,10 @@ class _Counts:
 def _counts(files: BenchmarkFiles) -> _Counts:
     """What the last relabel reported. Raises StorageError if the report is damaged."""
     path = files.report
-    if not path.exists():
-        return _Counts()
     again = f"it is made anew: acbench relabel {schemas.argument(files.benchmark, files.project.folder)}"
-    report = read_file(path, _KeptReport, hint=again, allow_unknown=True)
+    report = read_if_there(path, _KeptReport, hint=again, allow_unknown=True)
+    if report is None:
+        return _Counts()
     why = report.plan.why if report.plan else ""
     return _Counts(report.labels, report.queue.waiting, why, report.lost_classes, report.reviews_key)
 

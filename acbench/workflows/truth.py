@@ -71,7 +71,8 @@ def project_labels(bench: BenchmarkFiles, schema: Schema) -> LabelSource:
         labels, edition = edition, []
         description = f"the edition of {schema.title} that comes with acbench"
     if not labels:
-        raise AcbenchError(f"there are no labels of {schema.benchmark}", f"acbench relabel {schema.argument}")
+        empty = f": {bench.labels.place} holds none" if bench.labels.exists() else ""
+        raise AcbenchError(f"there are no labels of {schema.benchmark}{empty}", f"acbench relabel {schema.argument}")
     return LabelSource(tuple(labels), description, _split_of(bench, schema), tuple(edition))
 
 

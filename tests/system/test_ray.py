@@ -236,6 +236,40 @@ class TestKilled:
         assert {each.status for each in store.read(tmp_path / "p" / LLM, Proposal)} == {"ok"}
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+class TestCores:
+    """A cluster of its own has a worker for each core that the command was given."""
+
+    def begin(self, cores: list[int], project: Path, asked: list[str]) -> subprocess.Popen[str]:
+        """The command, held to some cores as `taskset` does it."""
+        held = ("-c", f"import os, runpy; os.sched_setaffinity(0, {cores}); runpy.run_module('acbench')")
+        return start(project, *asked, "--engine", "ray", "--concurrency", "3", program=held, **NICE)
+
+    def test_one(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        endpoint.latency = 0.3
+        core = min(os.sched_getaffinity(0))
+        process = self.begin([core], tmp_path / "p", asks(wood, endpoint))
+        most, cores = 0, set()
+        while process.poll() is None:
+            most = max(most, len(workers_of(process)))
+            for each in psutil.Process(process.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    cores.add(tuple(each.cpu_affinity() or ()))
+            time.sleep(0.05)
+        finish(process)
+        assert most == 1 and cores == {(core,)}, "Ray's own processes too"
+
+    def test_two(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+        endpoint.latency = 3
+        given = sorted(os.sched_getaffinity(0))[:2]
+        process = self.begin(given, tmp_path / "p", asks(wood, endpoint))
+        while len(workers_of(process)) < len(given):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        finish(process, 130)
+
+
 class TestMoney:
     def test_a_budget_holds_for_all_workers_together(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         limit = 0.06

@@ -25,6 +25,7 @@ from acbench._util.console import Progress
 from acbench._util.cores import cores
 from acbench.errors import SourceError
 from acbench.records import GOOD
+from acbench.storage.typed_json import any_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,8 +179,8 @@ def _rng(key: str) -> np.random.Generator:
 def _version(root: Path) -> str | None:
     """The version in the marker; None without a readable marker."""
     try:
-        return str(json.loads((root / MARKER).read_text(encoding="utf-8"))["version"])
-    except (OSError, ValueError, TypeError, KeyError):
+        return str(any_json((root / MARKER).read_bytes())["version"])
+    except (OSError, TypeError, KeyError):
         return None
 
 

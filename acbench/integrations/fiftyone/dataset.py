@@ -24,6 +24,7 @@ from acbench.integrations.fiftyone.stored import Changes, StoredSample
 from acbench.records import Box
 from acbench.review.app_records import FORMAT, RETIRED_FIELDS, AppLabel, AppMark, AppSample, FieldValue
 from acbench.storage.atomic import write_bytes
+from acbench.storage.typed_json import any_json
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -102,7 +103,7 @@ def dataset_of(benchmark: str, project: Path, kept: Path) -> tuple[str, str]:
     """
     own = dataset_name(benchmark, project)
     try:
-        before = json.loads(kept.read_bytes())
+        before = any_json(kept.read_bytes())
         name, place = str(before["dataset"]), str(before["project"])
     except (OSError, ValueError, KeyError, TypeError):
         name, place = own, str(project)

@@ -23,6 +23,7 @@ from acbench._util.processes import is_running
 from acbench.errors import AnnotationToolError
 from acbench.integrations.label_studio.people import SERVICE_ADDRESS
 from acbench.storage.atomic import write_bytes
+from acbench.storage.typed_json import any_json
 
 PROGRAM = "label-studio"
 RELEASE = "1.23.2"
@@ -238,11 +239,11 @@ def _state(folder: Path) -> Path:
 def _last_started(folder: Path) -> tuple[str, int, str] | None:
     """Address, process and public address of the server that was started last, if it is alive."""
     try:
-        state = json.loads(_state(folder).read_bytes())
+        state = any_json(_state(folder).read_bytes())
         url, pid = str(state["url"]), int(state["pid"])
         return (url, pid, str(state.get("public", ""))) if is_running(pid) and _answers(url) else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, httpx.TransportError):
-        return None
+    except (OSError, ValueError, TypeError, KeyError, ArithmeticError, httpx.TransportError, httpx.InvalidURL):
+        return None  # it has ended, or the file is damaged: whoever needs a server starts one
 
 
 def _key(folder: Path) -> str | None:

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
+from acbench.errors import StorageError
 from acbench.predictors.llm.messages import Picture, Question, RequestOptions, schema_as_text
+from acbench.storage.typed_json import decode
 
 SEED = 0
 THINKING_LIMIT = 16_384
@@ -71,8 +73,8 @@ class Dialect:
     def from_json(cls, text: str) -> Self:
         """The dialect that `to_json` gave. One that cannot be read, as of another version, is forgotten."""
         try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError):
+            return decode(text.encode("utf-8", "replace"), cls, "the ledger")
+        except StorageError:
             return cls()
 
     def to_json(self) -> str:

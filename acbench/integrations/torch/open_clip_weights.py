@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections import Counter
@@ -18,6 +17,7 @@ from acbench.errors import AcbenchError
 from acbench.integrations.torch.runtime import device, first_line, import_torch, model_on_hub, normalisation
 from acbench.predictors.clip_names import FOLDER, HUB
 from acbench.storage.digests import sha256_file
+from acbench.storage.typed_json import any_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -207,7 +207,7 @@ class OpenClipSource:
 
         if self.model.startswith(FOLDER):
             try:
-                config = json.loads((Path(self.model.removeprefix(FOLDER)) / _CONFIG).read_bytes())["model_cfg"]
+                config = any_json((Path(self.model.removeprefix(FOLDER)) / _CONFIG).read_bytes())["model_cfg"]
                 return dict(config["text_cfg"])
             except (OSError, ValueError, KeyError, TypeError):
                 return {}  # open_clip says what is wrong with it

@@ -200,7 +200,7 @@ class LedgerClient:
     def _kept(self, key: str, known: Call | None) -> Reply | None:
         """The reply that an earlier run left, if this run sends nothing for the call."""
         if known and known.answer is not None:
-            return Reply(call_id=key, answer=Completion.from_json(known.answer), error="", cached=True)
+            return Reply(call_id=key, answer=Completion.from_json(known.answer, key), error="", cached=True)
         if known and known.error is not None and not self.retry_errors:
             return Reply(call_id=key, answer=None, error=known.error, cached=True)
         return None

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from acbench.errors import AcbenchError
+from acbench.errors import AcbenchError, StorageError
+from acbench.storage.ledger.forgetting import KEEP, forgetting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +116,17 @@ class Completion:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Completion:
-        """The completion that `to_json` gave, also in an earlier version."""
-        values = json.loads(text)
-        logprobs = tuple((token, number) for token, number in values.pop("token_logprobs", ()))
-        return cls(**values, token_logprobs=logprobs)
+    def from_json(cls, text: str, call_id: str = "") -> Completion:
+        """The completion that `to_json` gave, also in an earlier version. Raises StorageError for anything else."""
+        try:
+            values = json.loads(text)
+            logprobs = tuple((token, number) for token, number in values.pop("token_logprobs", ()))
+            return cls(**values, token_logprobs=logprobs)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise StorageError(
+                f"the ledger's answer to call {call_id} cannot be read: {error}",
+                f"{KEEP}; to have this one asked for again: {forgetting('calls', call_id)}",
+            ) from None
 
 
 LlmErrorKind = Literal[

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from acbench._util.processes import is_running
 from acbench.storage.ledger.database import Database
+from acbench.storage.typed_json import decode
 
 LEASE = 1800.0
 """Seconds after which a call is taken from an owner that gives no sign of life. The owner's process id may meanwhile
@@ -175,7 +176,7 @@ class BatchTable:
             (model,),
         )
         return [
-            Batch(name=name, batch_id=batch_id, call_ids=tuple(json.loads(call_ids)), since=since)
+            Batch(name=name, batch_id=batch_id, call_ids=_call_ids(name, call_ids), since=since)
             for name, batch_id, call_ids, since in rows.fetchall()
         ]
 
@@ -184,3 +185,9 @@ class BatchTable:
         with self._database.transaction():
             self._database.execute("UPDATE batches SET closed = 1 WHERE name = ?", (name,))
             self._database.execute("UPDATE calls SET owner = '' WHERE owner = ?", (f"batch:{name}",))
+
+
+def _call_ids(batch: str, text: str) -> tuple[str, ...]:
+    """The ids of the calls of a batch. Raises StorageError for what no version wrote."""
+    hint = "ask without --batch: what the batch had answered is asked once more"
+    return decode(text.encode("utf-8", "replace"), tuple[str, ...], f"the batch {batch} in the ledger", hint=hint)

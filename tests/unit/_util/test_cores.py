@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,18 +13,58 @@ import pytest
 
 from acbench._util import cores as counting
 
-COUNT = "from acbench._util.cores import cores; from acbench.storage.files import FileTree; "
-COUNT += "from acbench.storage.build import THREADS; print(cores(), THREADS, FileTree.readers)"
+COUNT = """
+from acbench._util.cores import cores, hold_libraries
+hold_libraries()
+from acbench.integrations.torch.runtime import threads
+from acbench.predictors.llm.questions import WORKERS as questions
+from acbench.predictors.proposers.clip import WORKERS as crops
+from acbench.storage.build import THREADS as files
+from acbench.storage.files import FileTree
+import numpy, pyarrow
+from threadpoolctl import threadpool_info
+blas = max(each["num_threads"] for each in threadpool_info())
+print(*(f"{name}={value}" for name, value in dict(
+    cores=cores(), torch=threads(), questions=questions, crops=crops, files=files, readers=FileTree.readers,
+    arrow=pyarrow.cpu_count(), blas=blas).items()))
+"""
+"""What each pool of threads of a process would start."""
+ONE = ["cores=1", "torch=1", "questions=3", "crops=1", "files=1", "readers=3", "arrow=1", "blas=1"]
+"""Threads that wait for an endpoint or a disk are two more than the cores."""
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def counted(before: str, *command: str) -> list[str]:
+    """What a process says whose program begins so."""
+    free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    whole = [*command, sys.executable, "-c", f"{before}\n{COUNT}"]
+    return subprocess.run(whole, capture_output=True, text=True, check=True, env=free).stdout.split()
+
+
+@pytest.mark.skipif(shutil.which("taskset") is None, reason="this system has no taskset")
 def test_a_process_that_is_held_to_one_core_takes_one() -> None:
     core = min(os.sched_getaffinity(0))
-    done = subprocess.run(
-        [sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{core}]); {COUNT}"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.split() == ["1", "1", "3"]
+    assert counted("", "taskset", "-c", str(core)) == ONE
+
+
+def test_a_process_whose_control_group_has_the_time_of_one_core_takes_one(tmp_path: Path) -> None:
+    """As in a container with `--cpus 1` on a machine with many."""
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job/cpu.max").write_text("100000 100000\n")
+    (tmp_path / "groups").write_text("0::/job\n")
+    fake = "from pathlib import Path; import os; from acbench._util import cores as counting;"
+    fake += f"counting._SELF, counting._MOUNT = Path({str(tmp_path / 'groups')!r}), Path({str(tmp_path)!r});"
+    assert counted(fake + "counting._affinity = lambda: 64") == ONE
+
+
+def test_who_says_how_many_threads_there_are_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setattr(counting, "cores", lambda: 1)
+    monkeypatch.setattr(counting, "_affinity", lambda: 64)
+    counting.hold_libraries()
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    counting.hold_libraries()
+    assert os.environ["OMP_NUM_THREADS"] == "1"
 
 
 def test_torch_takes_no_more_threads_than_the_control_group_has_time() -> None:

@@ -279,7 +279,9 @@ class TestTwoLayouts:
         assert table.file.exists(), "one of its rows would be gone"
         assert reviews_in(tmp_path).read() == rows
 
-    def test_labels_of_one_item_twice_in_one_file_are_refused(self, tmp_path: Path) -> None:
+    def test_labels_of_one_item_twice_in_one_file_are_one_or_refused(self, tmp_path: Path) -> None:
+        labels_in(tmp_path).write([label("bolt", 1), label("bolt", 1)])
+        assert labels_in(tmp_path).read() == [label("bolt", 1)]
         table = labels_in(tmp_path)
         table.write([label("bolt", 1), label("bolt", 1, "scratch")])
         with pytest.raises(StorageError, match=r"labels\.jsonl: there are two rows of toy-bolt"):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acbench.errors import StorageError
-from acbench.storage.typed_json import convert, decode, read_file, to_json
+from acbench.storage.typed_json import any_json, convert, decode, read_file, read_if_there, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +99,18 @@ def test_any_bytes_are_a_value_or_a_storage_error(data: bytes) -> None:
 def test_a_file_that_cannot_be_read_has_the_hint(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"No such file(?s:.)*do this"):
         read_file(tmp_path / "none", Part, hint="do this")
+
+
+def test_a_link_to_nowhere_is_not_nothing(tmp_path: Path) -> None:
+    """As to a disk that is not there now: what it led to would be overwritten."""
+    path = tmp_path / "f.json"
+    assert read_if_there(path, Whole, hint="mend it") is None
+    path.symlink_to(tmp_path / "gone")
+    with pytest.raises(StorageError, match=r"f\.json cannot be read: No such file"):
+        read_if_there(path, Whole, hint="mend it")
+
+
+@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe", "[" * 9999, "1e", b"\xef\xbb\xbf", "9" * 9999])
+def test_what_is_no_json_is_nothing(text: str | bytes) -> None:
+    assert any_json(text) is None
+    assert any_json('{"a": 1}') == {"a": 1}
