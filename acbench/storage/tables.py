@@ -28,6 +28,11 @@ R = TypeVar("R", bound="DataclassInstance")
 MAX_LINE = 1 << 20
 """Bytes of the longest line that is read."""
 
+TOGETHER = 20_000
+"""Records of a Parquet table that are written, and read, together: the others take no memory meanwhile."""
+_OFTEN = 10
+"""A text is one object in all records of a table if it comes so often in those that are read together."""
+
 MADE_ANEW = ("Label",)
 """Records that follow from others, though their files are kept in git."""
 
@@ -130,8 +135,10 @@ def _parquet_bytes(rows: list[Any], kind: type[Any]) -> bytes:
 
     sink = pa.BufferOutputStream()
     empty = {name for name in sparse_fields(kind) if not any(getattr(row, name) for row in rows)}
-    table = _arrow_table(rows, _arrow_schema(kind, empty))
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    schema = _arrow_schema(kind, empty)
+    with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
+        for begin in range(0, len(rows), TOGETHER):
+            writer.write_table(_arrow_table(rows[begin : begin + TOGETHER], schema))
     return bytes(sink.getvalue())
 
 
@@ -149,17 +156,28 @@ def _read_parquet(path: Path, kind: type[R]) -> list[R]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    fields, rows = typing.get_type_hints(kind), []
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        metadata = file.schema_arrow.metadata or {}
+        if metadata.get(b"acbench.record") != kind.__name__.encode():
+            raise StorageError(f"{path} does not hold {kind.__name__} records", _mend(path))
+        names = [name for name in file.schema_arrow.names if name in fields]
+        shared: dict[str, str] = {}
+        for group in range(file.num_row_groups):
+            part = file.read_row_group(group, columns=names)
+            values = zip(*(_from_arrow(part.column(name).combine_chunks(), shared) for name in names), strict=True)
+            found = [dict(zip(names, row, strict=True)) for row in values]
+            rows += convert_all(found, kind, _numbered(path, len(rows)), hint=_mend(path))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise StorageError(f"{path} is not a readable table: {error}", _mend(path)) from None
-    if table.schema.metadata is None or table.schema.metadata.get(b"acbench.record") != kind.__name__.encode():
-        raise StorageError(f"{path} does not hold {kind.__name__} records", _mend(path))
-    fields = typing.get_type_hints(kind)
-    names = [name for name in table.column_names if name in fields]
-    values = zip(*(_from_arrow(pa.concat_arrays(table.column(name).chunks)) for name in names), strict=True)
-    rows = [dict(zip(names, row, strict=True)) for row in values]
-    return convert_all(rows, kind, lambda number: f"{path}, row {number}", hint=_mend(path))
+    if len(rows) != file.metadata.num_rows:
+        raise StorageError(f"{path} is not a readable table: rows are missing", _mend(path))
+    return rows
+
+
+def _numbered(path: Path, before: int) -> Callable[[int], str]:
+    return lambda number: f"{path}, row {before + number}"
 
 
 def _arrow_schema(kind: type[Any], without: Collection[str] = ()) -> pa.Schema:
@@ -184,13 +202,15 @@ def _pairs(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return sorted(value.items())
 
 
-def _from_arrow(column: pa.Array) -> list[Any]:
-    """The values of a column; equal texts are one object."""
+def _from_arrow(column: pa.Array, shared: dict[str, str]) -> list[Any]:
+    """The values of a column. Equal texts are one object; those that come often are those in `shared`."""
     import pyarrow as pa
 
     if pa.types.is_string(column.type):
         coded = column.dictionary_encode()
         texts = coded.dictionary.to_pylist()
+        if len(texts) * _OFTEN < len(column):
+            texts = [shared.setdefault(text, text) for text in texts]
         return [None if number is None else texts[number] for number in coded.indices.to_pylist()]
     values: list[Any] = column.to_pylist()
     return [pairs if pairs is None else dict(pairs) for pairs in values] if pa.types.is_map(column.type) else values
