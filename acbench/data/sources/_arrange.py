@@ -120,7 +120,8 @@ def arrange(files: Sequence[ImageFile], layout: Layout) -> Arranged:
 
 
 def _compared(text: str) -> str:
-    return text.casefold() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+    compared = text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+    return text if compared == text else compared  # of a million equal texts, one is enough
 
 
 @lru_cache(1024)
@@ -175,9 +176,9 @@ def _pair(arranged: Arranged, layout: Layout) -> None:
     for mask in arranged.masks:
         # a mask `a_mask.png` is also called `a_mask`: it is known by all patterns that match it
         for pattern, places in patterns:
-            says = pattern.match(mask.file.path)
+            says = mask.says if pattern is mask.pattern else pattern.match(mask.file.path)
             if says is not None:
-                known = Placed(file=mask.file, pattern=pattern, says=says)
+                known = mask if pattern is mask.pattern else Placed(file=mask.file, pattern=pattern, says=says)
                 key = known.key(places)
                 if key is not None:
                     named[places][key].append(known)

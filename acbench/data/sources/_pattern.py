@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
+from sys import intern
 
 from acbench.errors import SourceError
 
@@ -26,6 +27,8 @@ MASK_FOLDERS = (
 )
 """Names of folders of masks."""
 
+_OWN = frozenset({"stem", "number"})
+"""Places whose text is another in nearly every path."""
 _ONE = r"[^/]+?"
 _TEXT = {"number": r"[0-9]+", "folder": r".+?", "masks": "|".join(MASK_FOLDERS)}
 _SPLIT_UP = re.compile(r"\{([^{}]*)\}|(\.\*$)|(\*\*)|(\*)|(\?)|([^{}*?.]+|.)")
@@ -48,7 +51,7 @@ class Pattern:
         says = dict(self.fixed)
         for place, text in zip(_places(self.regex), found.groups(), strict=True):
             if text is not None:
-                says[place] = text
+                says[place] = text if place in _OWN else intern(text)
         return says
 
     @property
