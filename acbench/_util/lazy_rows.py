@@ -10,10 +10,11 @@ T = TypeVar("T")
 
 
 class LazyRows(Sequence[T], Generic[T]):
-    """The rows that `read` gives, which is called once or never."""
+    """The rows that `read` gives, which is called once or never. `count`: how many there are, where that is known."""
 
-    def __init__(self, read: Callable[[], list[T]]) -> None:
+    def __init__(self, read: Callable[[], list[T]], count: int | None = None) -> None:
         self._read = read
+        self._count = count
 
     @cached_property
     def _rows(self) -> list[T]:
@@ -27,7 +28,7 @@ class LazyRows(Sequence[T], Generic[T]):
         return self._rows[index]
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) if self._count is None else self._count
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._rows)

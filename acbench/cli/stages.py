@@ -144,11 +144,10 @@ def propose(
 def resolve(benchmark: str, project: Path, options: Options, as_json: bool) -> int:
     """Make labels from proposals and reviews, and write them to `annotations/`."""
     from acbench.review.wording import labels_counted
-    from acbench.workflows.label import label, prepare
-    from acbench.workflows.summary import count_labels
+    from acbench.workflows.label import counts_of, label, prepare
 
     with opened(project, benchmark, options) as run:
-        counts = dataclasses.asdict(count_labels(label(run, prepare(run)).labels.values()))
+        counts = dataclasses.asdict(counts_of(run, label(run, prepare(run))))
         path = run.files.labels.place
     click.echo(json.dumps(counts) if as_json else f"{labels_counted(counts)} → {path}")
     return 0

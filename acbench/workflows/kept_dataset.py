@@ -25,7 +25,7 @@ from acbench.storage.roots import Root
 from acbench.storage.typed_json import decode, to_json
 from acbench.workflows.run import Run
 
-VERSION = f"{__version__}, {hashing.VERSION}, 1"
+VERSION = f"{__version__}, {hashing.VERSION}, 2"
 """Raise the last number whenever the same files give other items or findings."""
 
 
@@ -39,6 +39,7 @@ class KeptDataset:
     folders: tuple[str, ...]
     state: str
     """These two are those of `Seen`."""
+    images: int
     items_key: str
     findings_key: str
     finding_classes: tuple[FindingClass, ...]
@@ -77,7 +78,7 @@ def kept_dataset(run: Run, given: str) -> Dataset | None:
         return None
     dataset = Dataset(
         root=Path(kept.root),
-        items=LazyRows(lambda: tables.read(files.items, Item)),
+        items=LazyRows(lambda: tables.read(files.items, Item), kept.images),
         findings=LazyRows(lambda: tables.read(files.findings, Finding)),
         finding_classes=list(kept.finding_classes),
         limit=run.settings.limit,
@@ -101,6 +102,7 @@ def keep_dataset(run: Run, dataset: Dataset, given: str) -> None:
         root=str(dataset.root),
         folders=seen.folders,
         state=seen.state,
+        images=len(dataset.items),
         items_key=dataset.key_of_items,
         findings_key=records_key(dataset.findings),
         finding_classes=tuple(dataset.finding_classes),

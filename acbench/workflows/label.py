@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,11 +18,13 @@ from acbench.storage.atomic import write_bytes
 from acbench.storage.build import records_key, write_json
 from acbench.storage.digests import digest
 from acbench.storage.git_table import GitTable
+from acbench.storage.typed_json import convert
 from acbench.workflows.ingest import ingest
 from acbench.workflows.kept_reviews import keep_copy, kept_reviews, note_rows_that_differ
 from acbench.workflows.labels_meta import labels_meta
 from acbench.workflows.propose import VERSION, Proposed, propose
 from acbench.workflows.run import Run
+from acbench.workflows.summary import LabelCounts, count_labels
 
 REASONS = "in plain words"
 """Part of the key of the labels, whose reasons have had other words."""
@@ -101,6 +104,14 @@ def label(run: Run, proposed: Proposed) -> Labelled:
     if told := _lost_classes(run, labelled):
         run.console.note(f"{told}; they stand as they were said, and their images are first in the queue")
     return labelled
+
+
+def counts_of(run: Run, labelled: Labelled) -> LabelCounts:
+    """How many labels there are of each status, of images that the dataset holds."""
+    kept = convert(json.loads(run.files.labels_meta.read_bytes())["labels"], LabelCounts, str(run.files.labels_meta))
+    if kept.all == len(labelled.proposed.dataset.items):  # then there are no labels of other images
+        return kept
+    return count_labels(labelled.labels.values())
 
 
 def write_reviews(run: Run, reviews: Iterable[Review]) -> None:

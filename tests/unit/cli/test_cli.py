@@ -581,6 +581,12 @@ def test_labels_of_images_that_are_not_in_the_folder_stay(rendered: Path) -> Non
     both = labels(rendered)
     assert len(both) == 2 * len(first)
     assert {image: both[image] for image in first} == first
+    # resolve counts those that are; relabel says the same
+    counts = here_in(rendered, "resolve", "sample", "--json").facts
+    assert counts == here_in(rendered, "relabel", "sample", "--json").facts["labels"]
+    assert counts["all"] == len(first)
+    here_in(rendered, "resolve", "sample", "--category", "fabric", "--category", "washer")
+    assert here_in(rendered, "resolve", "sample", "--json").facts["all"] == len(both)
 
 
 def test_settings_are_remembered(tmp_path: Path) -> None:

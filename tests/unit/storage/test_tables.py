@@ -126,6 +126,23 @@ class TestDamagedParquet:
         store.write(path, [item(number) for number in range(10, 30)], Item, key=lambda row: row.item_id)
         return path
 
+    def test_rows_in_many_groups_are_as_in_one(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        rows = store.read(path, Item)
+        monkeypatch.setattr(store, "TOGETHER", 7)
+        store.write(path, rows, Item, key=lambda row: row.item_id)
+        assert store.read(path, Item) == rows
+
+    def test_rows_are_counted_across_groups(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path)
+        place = table.column_names.index("split")
+        values = pa.array([*["test"] * 19, "val"])
+        pq.write_table(table.set_column(place, "split", values), path, row_group_size=7)
+        with pytest.raises(StorageError, match=r"items\.parquet, row 20: field split: 'val'"):
+            store.read(path, Item)
+
     def test_however_much_of_it_is_cut_off_it_is_refused(self, path: Path) -> None:
         data = path.read_bytes()
         for length in range(0, len(data), 97):
