@@ -156,7 +156,8 @@ def _read_parquet(path: Path, kind: type[R]) -> list[R]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    fields, rows = typing.get_type_hints(kind), []
+    fields = typing.get_type_hints(kind)
+    rows: list[R] = []
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
         metadata = file.schema_arrow.metadata or {}
