@@ -132,12 +132,17 @@ def tiny_images(root: Path, count: int) -> Path:
 
 def peak(*arguments: str) -> float:
     """Peak resident memory of one command, MB."""
+    return used(*arguments)[1]
+
+
+def used(*arguments: str) -> tuple[float, float]:
+    """Processor time of one command, seconds, and its peak resident memory, MB."""
     process = subprocess.Popen([sys.executable, "-m", "acbench", *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"acbench {' '.join(arguments)} ended with {process.returncode}")
-    return usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def run(*arguments: str) -> None:
