@@ -153,7 +153,7 @@ class GitTable(Generic[G]):
                 where = " and ".join(map(str, self._naming(row.item_id)))
                 raise StorageError(
                     f"{where}: there are two rows of {row.item_id}, which differ",
-                    f"they are made anew: acbench relabel {self.file.parent.name}; of an image that is not at hand,"
+                    f"they are made anew: acbench relabel {shlex.quote(self.file.parent.name)}; of an image that is not at hand,"
                     " delete the wrong row",
                 )
         return list(known.values())
