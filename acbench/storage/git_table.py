@@ -151,10 +151,10 @@ class GitTable(Generic[G]):
         for row in rows:
             if (other := known.setdefault(row.item_id, row)) is not row and other != row:
                 where = " and ".join(map(str, self._naming(row.item_id)))
+                again = f"acbench relabel {shlex.quote(self.file.parent.name)}"
                 raise StorageError(
                     f"{where}: there are two rows of {row.item_id}, which differ",
-                    f"they are made anew: acbench relabel {shlex.quote(self.file.parent.name)}; of an image that is not at hand,"
-                    " delete the wrong row",
+                    f"they are made anew: {again}; of an image that is not at hand, delete the wrong row",
                 )
         return list(known.values())
 
