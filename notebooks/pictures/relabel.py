@@ -23,7 +23,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "acbench", "relabel", "sample", "--project", folder]
         printed = subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=folder, env={**os.environ, "COLUMNS": "104"}
+            command, capture_output=True, text=True, check=True, cwd=folder, env={**os.environ, "COLUMNS": "110"}
         ).stdout
         work = Path(folder) / ".acbench" / "sample"
         with (work / "queue.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -42,7 +42,7 @@ def main() -> None:
     sheet.paste(Image.new("RGB", (width, evidence.height), evidence.getpixel((0, 0))), (0, text))
     sheet.paste(evidence, ((width - evidence.width) // 2, text))
     sheet = sheet.resize((sheet.width * 3 // 4, sheet.height * 3 // 4), Image.Resampling.LANCZOS)
-    few = sheet.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few = sheet.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
     few.save(Path(__file__).with_suffix(".png"), optimize=True)
 
 
