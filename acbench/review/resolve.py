@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 
 from acbench.records import (
     GOOD,
@@ -118,11 +119,11 @@ def resolve_item(
         image=item.image,
         labels=outcome.labels,
         status=outcome.status,
-        decided_by=outcome.decided_by,
+        decided_by=intern(outcome.decided_by),
         policy=POLICY,
         agreement=None if outcome.agreement is None else round(outcome.agreement, 4),
         confidence=outcome.confidence,
-        reason=outcome.reason,
+        reason=intern(outcome.reason),  # a million labels have a few dozen
         licence=schema.licence,
         schema_version=schema.version,
     )

@@ -114,6 +114,9 @@ def decode_lines(lines: Sequence[bytes], kind: type[T]) -> list[T] | None:
             type(value) is dict and value.keys() <= known.keys() for value in values
         ):
             return None
+        shared: dict[str, str] = {}
+        for value in values:  # of equal texts, such as reasons, one is enough for all records
+            value.update((name, shared.setdefault(text, text)) for name, text in value.items() if type(text) is str)
         return msgspec.convert(values, list[kind])  # type: ignore[valid-type]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
