@@ -140,7 +140,9 @@ def test_files_and_folders_that_they_name_exist() -> None:
     named = re.findall(r"`((?:acbench|tests|annotations|label_schemas)/[\w./-]+)`", pages)
     modules = re.findall(r"python -m (tests[\w.]+)", pages)
     scripts = re.findall(r"python (?:-m pytest )?([\w/]+\.py)", pages)
-    for path in (*named, *scripts, *(f"{module.replace('.', '/')}.py" for module in modules)):
+    places = [module.replace(".", "/") for module in modules]
+    runnable = [f"{place}/__main__.py" if (ROOT / place).is_dir() else f"{place}.py" for place in places]
+    for path in (*named, *scripts, *runnable):
         kept = ("labels.jsonl", "reviews.jsonl", "labels.meta.json", "plan.json")
         made = path.startswith("annotations/") and path.endswith(kept)
         assert made or (ROOT / path).exists(), path
