@@ -18,14 +18,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from acbench.testing import full_tree
 from tests.bench.commands import used
-from tests.bench.timing import table
+from tests.bench.timing import Figure, table
 
 CATEGORIES = tuple(f"part{number}" for number in range(10))
 CLASSES = ("chip", "crack", "dent")
 SIZES = (10_000, 100_000)
+MINUTES = 3
 HEAD = ("", "seconds", "of processors", "MB at most", "against", "in processor time")
 
 
@@ -39,8 +41,42 @@ def main() -> None:
             print(table([HEAD, *measured(Path(folder), count)]), flush=True)
 
 
+def figures(count: int = 10_000) -> Iterator[Figure]:
+    """Processor time of each step, and how memory grows, with so many images."""
+    with tempfile.TemporaryDirectory() as few, tempfile.TemporaryDirectory() as many:
+        small = {step.name: step for step in steps(Path(few), max(count // 10, 1))}
+        for step in steps(Path(many), count):
+            if not step.against:
+                continue
+            name = f"{step.name}, {count:,} images"
+            yield Figure(f"{name}: processor time, against bare {step.against}", step.busy, step.reference.busy)
+            yield Figure(f"{name}: memory, against a tenth of them", step.memory, small[step.name].memory, "MB")
+
+
+class Step(NamedTuple):
+    """One command, or a reference, which has nothing that it is measured against."""
+
+    name: str
+    spent: float
+    busy: float
+    memory: float
+    against: str
+    reference: Any
+
+
 def measured(place: Path, count: int) -> Iterator[tuple[str, ...]]:
     """A row for each step."""
+    for step in steps(place, count):
+        row = step.name, f"{step.spent:.1f}", f"{step.busy:.1f}"
+        if not step.against:
+            yield *row, "", "", ""
+            continue
+        ratios = (step.spent / step.reference.spent, step.busy / step.reference.busy)
+        yield *row, f"{step.memory:.0f}", *(f"{ratio:.1f} x {step.against}" for ratio in ratios)
+
+
+def steps(place: Path, count: int) -> Iterator[Step]:
+    """The references, then each command of the way."""
     root = full_tree(place / "images", paths(count))
     schema, answers = place / "parts.yaml", place / "answers.csv"
     schema.write_text(schema_text(), encoding="utf-8")
@@ -48,9 +84,9 @@ def measured(place: Path, count: int) -> Iterator[tuple[str, ...]]:
         "".join(["image,label\n", *(f"{path},chip\n" for path in paths(count) if "ground_truth" not in path)]),
         encoding="utf-8",
     )
-    read, look = timed(lambda: bare_read(root)), timed(lambda: bare_stat(root))
-    for name, (spent, busy) in (("bare read + sha256", read), ("bare stat", look)):
-        yield name, f"{spent:.1f}", f"{busy:.1f}", "", "", ""
+    read = Step("bare read + sha256", *timed(lambda: bare_read(root)), 0, "", None)
+    look = Step("bare stat", *timed(lambda: bare_stat(root)), 0, "", None)
+    yield from (read, look)
     relabel = ("relabel", str(schema), "--root", str(root), "--without", "neighbours")
     first = root / next(iter(paths(count)))
 
@@ -72,8 +108,7 @@ def measured(place: Path, count: int) -> Iterator[tuple[str, ...]]:
         started = time.perf_counter()
         busy, memory = used(*arguments, "--project", str(place))
         spent = time.perf_counter() - started
-        ratios = f"{spent / reference[0]:.1f} x {against}", f"{busy / reference[1]:.1f} x {against}"
-        yield name, f"{spent:.1f}", f"{busy:.1f}", f"{memory:.0f}", *ratios
+        yield Step(name, spent, busy, memory, against, reference)
 
 
 def timed(action: Callable[[], None]) -> tuple[float, float]:
