@@ -27,7 +27,7 @@ import acbench
 from acbench import schema
 from acbench.records import GOOD, Label
 from acbench.schema import Schema
-from tests.bench.timing import Figure, alternate, figure, report
+from tests.bench.timing import TAKES, Figure, alternate, figure, report
 
 MINUTES = 1
 ITEMS, RESAMPLES, MANY = 10_000, 1_000, 100_000
@@ -39,7 +39,7 @@ def main() -> None:
     print(f"acbench score of {MANY:,} answers: {cost_of_command(schema.load('visa_ac'))}")
 
 
-def figures(items: int = ITEMS) -> Iterator[Figure]:
+def figures(items: int = ITEMS, resamples: int = RESAMPLES, takes: int = TAKES) -> Iterator[Figure]:
     """Beside bare bootstraps."""
     visa = schema.load("visa_ac")
     labels, answers = made(visa, items)
@@ -51,15 +51,15 @@ def figures(items: int = ITEMS) -> Iterator[Figure]:
     def bare(scopes: list[NDArray[np.bool_]]) -> None:
         generator = np.random.default_rng(0)
         for scope in scopes:
-            draws = generator.integers(0, len(scope), (RESAMPLES, len(scope)))
+            draws = generator.integers(0, len(scope), (resamples, len(scope)))
             np.quantile(scope[draws].mean(axis=1), (0.025, 0.975))
 
     for what, scopes in (("pooled and of each category", [np.concatenate(right), *right]), ("of each category", right)):
-        takes = alternate(
-            lambda: acbench.score(labels, answers, schema=visa, resamples=RESAMPLES), partial(bare, scopes)
+        found = alternate(
+            lambda: acbench.score(labels, answers, schema=visa, resamples=resamples), partial(bare, scopes), takes=takes
         )
         yield figure(
-            f"score of {items:,} predictions, {RESAMPLES:,} resamples, against bare accuracies {what}", takes, goal=2
+            f"score of {items:,} predictions, {resamples:,} resamples, against bare accuracies {what}", found, goal=2
         )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import acbench
 from acbench.integrations.torch.runtime import device
+from acbench.testing import toy_mvtec_ad
 from tests.bench import __main__ as suite
 from tests.bench import accelerator, kept
 from tests.bench.evidence import figures as evidence_figures
@@ -148,9 +149,9 @@ def test_a_figure_is_of_medians_and_knows_how_far_its_takes_were_apart() -> None
     assert (rates.measured, rates.reference, rates.ratio, rates.more_is_better) == (5.0, 10.0, 0.5, True)
 
 
-def test_real_benches_measure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ACBENCH_MVTEC_AD_ROOT", raising=False)
-    found = [*score_figures(items=60), *evidence_figures(pictures=2, takes=1)]
+def test_real_benches_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACBENCH_MVTEC_AD_ROOT", str(toy_mvtec_ad(tmp_path / "images")))
+    found = [*score_figures(items=60, resamples=50, takes=1), *evidence_figures(pictures=2, takes=1)]
     assert len(found) == 8 and len({each.name for each in found}) == 8
     assert all(each.measured > 0 and each.reference > 0 for each in found)
 
