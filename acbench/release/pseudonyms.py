@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from acbench.errors import StorageError
 from acbench.records import Review
 from acbench.storage.atomic import write_bytes
 
@@ -23,10 +26,27 @@ KEY_BYTES = 32
 
 
 def load_key(path: Path) -> bytes:
-    """Read the project's key, which only its owner may read; make it on the first call."""
-    if not path.is_file() or path.stat().st_size != KEY_BYTES:
+    """Read the project's key, which only its owner may read; make it on the first call.
+
+    Raises StorageError for a damaged one: with another key, people of a version that is public would have other names.
+    """
+    if not os.path.lexists(path):
         write_bytes(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
-    return path.read_bytes()
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise _damaged(path, error.strerror or str(error)) from None
+    if len(key) != KEY_BYTES:
+        raise _damaged(path, f"it has {len(key)} bytes instead of {KEY_BYTES}")
+    return key
+
+
+def _damaged(path: Path, why: str) -> StorageError:
+    aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}"
+    return StorageError(
+        f"{path}, the key of the names that people have in releases, cannot be used: {why}",
+        f"put back a copy of it; or, if no release with such names is public, have a new one made: {aside}",
+    )
 
 
 def pseudonyms(names: Iterable[str], key: bytes, version: str) -> dict[str, str]:

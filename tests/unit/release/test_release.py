@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 
 from acbench._util.markdown import escaped
-from acbench.errors import AcbenchError, ReleaseError
+from acbench.errors import AcbenchError, ReleaseError, StorageError
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.records import Review, item_id, mask_hash, united
 from acbench.release import manifest as manifests
@@ -165,6 +165,22 @@ def test_pseudonyms_hold_within_a_version_and_not_between_versions(tmp_path: Pat
     assert not set(one.values()) & set(other.values())
     assert not set(one.values()) & set(pseudonyms(["ada", "bob"], load_key(tmp_path / "another"), "1.0.0").values())
     assert len(set(pseudonyms(map(str, range(5_000)), secret, "1.0.0").values())) == 5_000
+
+
+@pytest.mark.parametrize("damage", ["cut", "folder", "link"])
+def test_a_damaged_key_is_not_replaced(tmp_path: Path, damage: str) -> None:
+    """With another key people would have other names in a version that is public already."""
+    path = tmp_path / "pseudonyms.key"
+    if damage == "cut":
+        path.write_bytes(b"0123")
+    elif damage == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(tmp_path / "gone")
+    with pytest.raises(StorageError, match=r"pseudonyms\.key, the key of the names .* cannot be used") as caught:
+        load_key(path)
+    assert caught.value.hint.endswith(f"mv {path} {path}.aside")
+    assert path.is_symlink() or path.is_dir() or path.read_bytes() == b"0123"
 
 
 def test_names_in_notes_become_pseudonyms_whatever_their_case() -> None:
