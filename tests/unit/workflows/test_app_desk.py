@@ -64,9 +64,9 @@ def test_a_press_is_a_review_at_once(project: Path, desk: Desk) -> None:
         "seen",
         1,
     )
-    assert decided.said == "contamination" and decided.recorded and not decided.waits
+    assert decided.said == "Contamination" and decided.recorded and not decided.waits
     assert (decided.fields["queue"], decided.fields["decided_by"], decided.fields["given"]) == (
-        None, "people", "contamination",
+        None, "people", "Contamination",
     )  # fmt: skip
     assert desk.card(one).own == ("contamination",)
 
@@ -76,7 +76,7 @@ def test_the_same_press_again_adds_no_row(project: Path, desk: Desk) -> None:
     assert press(desk, one, "contamination").recorded
     assert not press(desk, one, "contamination").recorded
     assert len(reviews(project)) == 1
-    assert press(desk, one, "broken_small", "contamination").said == "broken_small + contamination"
+    assert press(desk, one, "broken_small", "contamination").said == "Small breakage + Contamination"
     assert [row["round"] for row in reviews(project)] == [1, 2]
 
 
@@ -125,7 +125,7 @@ def test_a_card_has_all_that_decides(project: Path, desk: Desk) -> None:
     assert [choice.class_id for choice in card.choices] == ["good", "broken_large", "broken_small", "contamination"]
     assert all(choice.definition for choice in card.choices)
     assert Path(card.picture).read_bytes()[:3] == b"\xff\xd8\xff"
-    assert any(answer.said.startswith("source_label: broken_large") for answer in card.answers)
+    assert any(answer.said.startswith("source_label: Large breakage") for answer in card.answers)
 
 
 def test_what_a_command_has_written_meanwhile_counts(project: Path, desk: Desk) -> None:
