@@ -19,6 +19,7 @@ from acbench.review.queue_pictures import References
 from acbench.review.resolve import resolve_item
 from acbench.review.wording import ASKED_BECAUSE, STATUS, called, in_families, in_words
 from acbench.schema import Category
+from acbench.schema.people import by_name
 from acbench.storage import tables
 from acbench.workflows.label import prepare
 from acbench.workflows.propose import Proposed
@@ -79,7 +80,7 @@ class Known:
             detail=detail,
             label=f"{called(label.labels, names) or 'none'}, {STATUS[label.status]}",
             reason=label.reason,
-            guide=category.guide if category else "",
+            guide=by_name(category.guide, category) if category else "",
             choices=_choices(category) if category else (),
             answers=[
                 *(Answer(said=in_words(proposal, names), why=proposal.rationale) for proposal in proposals),
@@ -151,9 +152,14 @@ def in_short(decision: Decision, names: Mapping[str, str]) -> str:
 
 def _choices(category: Category) -> list[Choice]:
     return [
-        Choice(class_id=GOOD, name=GOOD, definition=category.normal),
+        Choice(class_id=GOOD, name=GOOD, definition=by_name(category.normal, category)),
         *(
-            Choice(class_id=each.id, name=each.name, definition=each.definition, not_this=each.not_this)
+            Choice(
+                class_id=each.id,
+                name=each.name,
+                definition=by_name(each.definition, category),
+                not_this=by_name(each.not_this, category),
+            )
             for each in category.classes
         ),
     ]

@@ -124,6 +124,8 @@ def test_a_card_has_all_that_decides(project: Path, desk: Desk) -> None:
     card = desk.card(bottle(project))
     assert [choice.class_id for choice in card.choices] == ["good", "broken_large", "broken_small", "contamination"]
     assert all(choice.definition for choice in card.choices)
+    told = " ".join([card.guide, *(f"{choice.definition} {choice.not_this}" for choice in card.choices)])
+    assert "`" not in told and "broken_" not in told and '"Small breakage"' in told, "people read names"
     assert Path(card.picture).read_bytes()[:3] == b"\xff\xd8\xff"
     assert any(answer.said.startswith("source_label: Large breakage") for answer in card.answers)
 
