@@ -114,7 +114,7 @@ def test_images_and_labels_are_there(browser: Page) -> None:
     expect(shown.nth(9)).to_be_visible()
     labels = browser.locator("[data-cy=tag-label]")
     expect(
-        labels.filter(has_text=re.compile("broken_large|contamination|scratch_head|thread_top")).first
+        labels.filter(has_text=re.compile("Large breakage|Contamination|Scratched head|[Tt]hread")).first
     ).to_be_visible()
     browser.wait_for_function(  # a real picture has many colours; a missing one is of one colour
         "() => { const canvas = document.querySelector('[data-cy=looker] canvas');"
