@@ -114,7 +114,7 @@ def test_images_and_labels_are_there(browser: Page) -> None:
     expect(shown.nth(9)).to_be_visible()
     labels = browser.locator("[data-cy=tag-label]")
     expect(
-        labels.filter(has_text=re.compile("Large breakage|Contamination|Scratched head|[Tt]hread")).first
+        labels.filter(has_text=re.compile("Large breakage|Contamination|Scratch on the head")).first
     ).to_be_visible()
     browser.wait_for_function(  # a real picture has many colours; a missing one is of one colour
         "() => { const canvas = document.querySelector('[data-cy=looker] canvas');"
@@ -232,7 +232,7 @@ def test_a_class_given_under_annotate_decides(own: Shown) -> None:
         tab.locator("input[role=combobox]").last.click()
         tab.get_by_role("option", name="good", exact=True).wait_for()
         assert (
-            tab.get_by_role("option", name="Scratched head", exact=True).count() == 0
+            tab.get_by_role("option", name="Scratch on the head", exact=True).count() == 0
         )  # a class of the other category
         tab.get_by_role("option", name=after, exact=True).click()
         own_app.wait_for_sample({"given": before, "label.label": after})
