@@ -113,9 +113,7 @@ def test_images_and_labels_are_there(browser: Page) -> None:
     shown = browser.locator("[data-cy=looker]").filter(has=browser.locator("canvas[canvas-loaded=true]"))
     expect(shown.nth(9)).to_be_visible()
     labels = browser.locator("[data-cy=tag-label]")
-    expect(
-        labels.filter(has_text=re.compile("Large breakage|Contamination|Scratch on the head")).first
-    ).to_be_visible()
+    expect(labels.filter(has_text=re.compile("Large breakage|Contamination|Scratch on the head")).first).to_be_visible()
     browser.wait_for_function(  # a real picture has many colours; a missing one is of one colour
         "() => { const canvas = document.querySelector('[data-cy=looker] canvas');"
         " const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;"
