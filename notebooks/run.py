@@ -1,19 +1,38 @@
-"""Runs the notebooks from top to bottom, in a folder that goes away unless one is named, and keeps their outputs.
+"""Runs the notebooks from top to bottom and in order, in one folder that goes away, and keeps their outputs.
 
-python notebooks/run.py [FOLDER]
+    python notebooks/run.py [FOLDER]
+
+FOLDER is a new one, and stays. All notebooks are run: what one of them shows may rest on those before it. They need
+`label-studio` on the PATH, and the packages of the extra `test`. The hub that they publish to is one on this machine.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # for the helpers of the tests
+
+from tests.support.commands import environment  # noqa: E402
+
 SECONDS = 600
 """For one cell."""
+SHELL = "errexit:pipefail"
+"""What `%%bash` is started with: a command that fails ends its cell, also inside a pipe, and so the run."""
+OF_ONE_RUN = (
+    (re.compile(r"\b127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
+    (re.compile(r"\bcommit [0-9a-f]{40}\b"), "commit …"),
+    (re.compile(r"@[0-9a-f]{8}: "), "@…: "),
+    (re.compile(r"\b(acbench-\w+)-[0-9a-f]{6}\b"), r"\1-…"),
+)
+"""Ports of loopback, commits of the hub, and how names of FiftyOne's datasets end; and what is kept in their place."""
 
 
 def notebooks() -> list[Path]:
@@ -22,29 +41,53 @@ def notebooks() -> list[Path]:
 
 
 def execute(path: Path, folder: Path) -> Any:
-    """The notebook as it is after a run in `folder`, without times and machine names. Raises what a cell raises."""
+    """The notebook as it is after a run in `folder`, without what is of one machine. Raises what a cell raises."""
     import nbformat
     from nbclient import NotebookClient
 
     book = nbformat.read(path, as_version=4)
-    binaries = str(Path(sys.executable).parent)
-    before = dict(os.environ)
-    os.environ.update(PATH=binaries + os.pathsep + before["PATH"], COLUMNS="100", PYTHONWARNINGS="ignore")
-    try:
+    with surroundings(folder):
         resources = {"metadata": {"path": str(folder)}}
         NotebookClient(book, timeout=SECONDS, record_timing=False, resources=resources).execute()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
     for cell in book.cells:
         cell.metadata = {}
         if cell.cell_type == "code":
-            cell.outputs = tidied(cell.outputs)
+            cell.outputs = tidied(cell.outputs, folder)
     book.metadata = {"kernelspec": dict(book.metadata["kernelspec"]), "language_info": {"name": "python"}}
     return book
 
 
-def tidied(outputs: list[Any]) -> list[Any]:
+@contextmanager
+def surroundings(folder: Path) -> Iterator[None]:
+    """A home of its own beside `folder`, an empty hub, and no settings: whoever runs a notebook gets the same."""
+    from tests.support.loopback_hub import TOKEN, LoopbackHub  # its libraries take long to import
+
+    before = dict(os.environ)
+    home = folder.parent / f"{folder.name}-home"
+    home.mkdir(exist_ok=True)
+    with LoopbackHub() as hub:
+        own = {
+            "PATH": str(Path(sys.executable).parent) + os.pathsep + before["PATH"],
+            "HOME": str(home),
+            "COLUMNS": "110",
+            "PYTHONWARNINGS": "ignore",
+            "SHELLOPTS": SHELL,
+            "HF_ENDPOINT": hub.url,
+            "HF_TOKEN": TOKEN,
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_XET": "1",
+        }
+        whole = environment(**own)
+        os.environ.clear()
+        os.environ.update(whole)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def tidied(outputs: list[Any], folder: Path) -> list[Any]:
     """Without stderr, where progress goes (what goes wrong is raised); text in one piece, a picture in one form."""
     kept: list[Any] = []
     for each in outputs:
@@ -54,7 +97,22 @@ def tidied(outputs: list[Any]) -> list[Any]:
             kept[-1]["text"] += each["text"]
         elif each.get("name") != "stderr":
             kept.append(each)
+    for each in kept:
+        if "text" in each:
+            each["text"] = without_machine(each["text"], folder)
+        for kind, content in each.get("data", {}).items():
+            if kind.startswith("text/"):
+                each["data"][kind] = without_machine(content, folder)
     return kept
+
+
+def without_machine(text: str, folder: Path) -> str:
+    """The text with `…` for the folder of the run, and without what else is OF_ONE_RUN."""
+    for name in {str(folder), str(folder.resolve())}:
+        text = text.replace(name, "…")
+    for pattern, kept in OF_ONE_RUN:
+        text = pattern.sub(kept, text)
+    return text
 
 
 def main() -> None:
@@ -62,11 +120,12 @@ def main() -> None:
     import nbformat
 
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(sys.argv[1]) if sys.argv[1:] else Path(scratch)
+        folder = Path(sys.argv[1] if sys.argv[1:] else scratch).resolve() / "notebooks"
+        folder.mkdir(parents=True)  # what another run has left there would be shown
         for path in notebooks():
             book = execute(path, folder)
             nbformat.write(book, path)
-            print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+            print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 
 if __name__ == "__main__":

