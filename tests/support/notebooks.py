@@ -52,7 +52,7 @@ def differences(committed: list[Cell], found: list[Cell]) -> list[str]:
 
 
 def _outputs(committed: list[Cell], found: list[Cell]) -> Iterator[str]:
-    kinds = [[(each["output_type"], *_contents(each)) for each in outputs] for outputs in (committed, found)]
+    kinds = [[(each["output_type"], *sorted(_contents(each))) for each in outputs] for outputs in (committed, found)]
     if kinds[0] != kinds[1]:
         yield f"its outputs are {kinds[0]} in the notebook and {kinds[1]} in this run"
         return

@@ -125,7 +125,14 @@ def test_pictures_are_compared() -> None:
     (said,) = differences(shown(picture=grey), shown(picture=png((99, 99, 99), (8, 7))))
     assert said == "cell 1-01: its picture has 8 × 6 pixels in the notebook and 8 × 7 in this run"
     (said,) = differences(shown(picture=grey), shown("grey"))
-    assert said.startswith("cell 1-01: its outputs are [('display_data', 'text/plain', 'image/png')] in the notebook")
+    assert said.startswith("cell 1-01: its outputs are [('display_data', 'image/png', 'text/plain')] in the notebook")
+
+
+def test_forms_of_an_output_have_no_order() -> None:
+    """They are sorted in a file."""
+    found = shown(picture=png((9, 9, 9)))
+    found[1].outputs[0].data = dict(reversed(found[1].outputs[0].data.items()))
+    assert differences(shown(picture=png((9, 9, 9))), found) == []
 
 
 def test_other_cells_are_told() -> None:
