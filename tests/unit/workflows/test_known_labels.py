@@ -14,6 +14,7 @@ from acbench.data.images import ImageReader
 from acbench.errors import AcbenchError
 from acbench.predictors.base import KnownLabel
 from acbench.records import GOOD, Item, Proposal, Review
+from acbench.storage.project import labels_in, reviews_in
 from acbench.storage.shard import Shard
 from acbench.testing import MemoryVectors
 from acbench.workflows.distributed import Recipe
@@ -81,7 +82,10 @@ class TestRead:
         (tmp_path / "source_label").touch()
         run: Any = SimpleNamespace(
             files=SimpleNamespace(
-                proposals=lambda name: tmp_path / name, reviews_copies=[], reviews=tmp_path / "r", labels=tmp_path / "l"
+                proposals=lambda name: tmp_path / name,
+                reviews_copies=[],
+                reviews=reviews_in(tmp_path),
+                labels=labels_in(tmp_path),
             ),
             build=SimpleNamespace(is_untouched=lambda _: True),
             shard=shard,
