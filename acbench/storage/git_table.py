@@ -65,7 +65,11 @@ class GitTable(Generic[G]):
     @property
     def parts(self) -> list[Path]:
         """The files of categories that are there, by name."""
-        return sorted(path for path in self.folder.glob("*.jsonl") if not path.name.startswith("."))
+        try:
+            files = sorted(self.folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):  # also where another process takes it away meanwhile
+            return []
+        return [path for path in files if path.suffix == ".jsonl" and not path.name.startswith(".")]
 
     @property
     def paths(self) -> list[Path]:
