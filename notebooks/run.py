@@ -8,6 +8,7 @@ FOLDER is a new one, and stays. All notebooks are run: what one of them shows ma
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import sys
@@ -119,8 +120,11 @@ def main() -> None:
     """All of them, in one folder, as a reader would."""
     import nbformat
 
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", type=Path)
+    given = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(sys.argv[1] if sys.argv[1:] else scratch).resolve() / "notebooks"
+        folder = (given or Path(scratch)).resolve() / "notebooks"
         folder.mkdir(parents=True)  # what another run has left there would be shown
         for path in notebooks():
             book = execute(path, folder)

@@ -142,11 +142,16 @@ def test_the_map_shows_every_anomaly(browser: Page) -> None:
 def test_a_tag_set_by_a_click_comes_back_once(own_app: Shown, own_browser: Page) -> None:
     before = len(own_app.queue())
     sample = own_browser.locator("[data-cy=looker]").last  # from the end: nobody had asked for it
-    sample.scroll_into_view_if_needed()
-    sample.hover()
+    checkbox = sample.locator("[class*=lookerCheckbox]")
+    for _ in range(100):  # which image is the last changes as the grid loads more
+        sample.scroll_into_view_if_needed()
+        sample.hover()
+        if checkbox.is_visible():
+            break
+        own_browser.wait_for_timeout(200)
     picture = own_browser.get_by_alt_text(PICTURE)
     shown = str(picture.get_attribute("src"))
-    sample.locator("[class*=lookerCheckbox]").click()
+    checkbox.click()
     expect(picture).not_to_have_attribute("src", shown)  # Decide shows what is selected; menus are laid out anew then
     own_browser.locator("[data-cy=action-tag-sample-labels]").click()
     own_browser.get_by_placeholder("+ tag selected sample").fill("recheck: a scratch?")

@@ -506,7 +506,7 @@ def test_with_the_queue_filled_in_the_labels_are_the_truth(project: Path) -> Non
     assert {image for image, row in found.items() if row["decided_by"] == "people"} == reviewed
     assert re.search(r"wrong labels among those accepted without a look: 0\.0% \(95 % interval 0\.0% to \d", done.out)
     assert rows(project) == []
-    assert "no image needs review" in done.out
+    assert "no image waits for people" in done.out
     again = here_in(project, "relabel", "sample", "--reviews", queue, "--reviewer", "ada")
     assert "Reviews: 0 new, 0 changed, 0 known already" in again.out
 
