@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal
 
 GOOD = "good"
@@ -235,6 +236,14 @@ class Review:
     """Whether the image was put to the reviewer because people had decided about it without a clear outcome."""
     schema_version: str = ""
     """Version of the label schema under which the classes were chosen."""
+
+    @property
+    def day(self) -> str:
+        """The day of `when`, as `2026-01-31`; empty where it names none: rows written by hand may hold anything."""
+        try:
+            return date.fromisoformat(self.when[:10]).isoformat()
+        except ValueError:
+            return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
@@ -15,8 +14,6 @@ from acbench.review.resolve import resolve_item
 from acbench.review.sight import sight_of
 from acbench.schema import Schema
 
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)")
-"""Begins the time of a decision. Rows that somebody wrote by hand may hold anything there."""
 VoteKind = Literal["dataset", "table", "file", "model", "person"]
 
 
@@ -211,7 +208,7 @@ def history_of(reviews: Sequence[Review]) -> list[Decided]:
             {
                 "who": review.reviewer,
                 "round": review.round,
-                "date": review.when[:10] if DAY.match(review.when) else None,
+                "date": review.day or None,
                 "said": review.verdict,
                 "labels": list(review.labels),
                 "sight": sight_of(review, reviews),

@@ -38,6 +38,8 @@ STATUS: Mapping[str, str] = {"accepted": "accepted", "pending": "not settled", "
 """Status of a label → what people read."""
 NO_ANSWER: Mapping[str, str] = {"abstained": "could not tell", "error": "failed"}
 """What a proposer did that names no class."""
+UNPARSED: Mapping[str, str] = {"unknown": "names no class", "empty": "empty or unsure", "error": "failed"}
+"""Why an answer of a scored system cannot be used."""
 
 
 def reasons_counted(by_why: Mapping[str, int]) -> str:
@@ -58,10 +60,6 @@ def answers_counted(counts: Mapping[str, int]) -> str:
     """A proposer's answers by status, such as `named a class for 102, could not tell 2`."""
     others = [f"{words} {counts[status]:,}" for status, words in NO_ANSWER.items() if counts[status]]
     return ", ".join([f"named a class for {counts['ok']:,}", *others])
-
-
-UNPARSED: Mapping[str, str] = {"unknown": "names no class", "empty": "empty or unsure", "error": "failed"}
-"""Why an answer of a scored system cannot be used."""
 
 
 def called(labels: Iterable[str], names: Mapping[str, str]) -> str:

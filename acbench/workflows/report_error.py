@@ -38,12 +38,12 @@ def errors_by_day(labelled: Labelled, ranked: Sequence[RankedItem]) -> list[Erro
 
     What has no date counts from the start.
     """
-    days = _chosen(sorted({review.when[:10] for review in labelled.reviews if review.when}))
+    days = _chosen(sorted({review.day for review in labelled.reviews if review.day}))
     if not days:
         return []
     before = (date.fromisoformat(days[0]) - timedelta(days=1)).isoformat()
     return [
-        _on_day(labelled, ranked, day, [review for review in labelled.reviews if review.when[:10] <= day])
+        _on_day(labelled, ranked, day, [review for review in labelled.reviews if review.day <= day])
         for day in (before, *days)
     ]
 

@@ -231,7 +231,7 @@ def progress(labels: Mapping[str, Label], reviews: Reviews) -> Progress:
     first: Counter[str] = Counter()
     for item_id, label in labels.items():
         if label.decided_by == PEOPLE:
-            days = [review.when[:10] for review in reviews.get(item_id, ()) if review.verdict not in _NO_DECISION]
+            days = [review.day for review in reviews.get(item_id, ()) if review.verdict not in _NO_DECISION]
             first[min(filter(None, days), default="")] += 1
     undated = first.pop("", 0)
     days_, sum_ = [], 0

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from acbench.records import category_of, item_id, mask_files, mask_hash, united
+from acbench.records import Review, category_of, item_id, mask_files, mask_hash, united
 from tests.support.records import item
 
 
@@ -42,3 +42,18 @@ def test_a_label_is_at_stake_unless_it_is_a_normal_image_for_training() -> None:
         return dataclasses.replace(item(), split=split, anomalous=anomalous).is_at_stake  # type: ignore[arg-type]
 
     assert [at_stake("train", False), at_stake("train", True), at_stake("test", False)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("when", "day"),
+    [
+        ("2026-01-31T10:00:00+00:00", "2026-01-31"),
+        ("2026-01-31", "2026-01-31"),
+        ("", ""),
+        ("2026-99-99", ""),
+        ("soon", ""),
+    ],
+)
+def test_the_day_of_a_review_is_a_day_or_nothing(when: str, day: str) -> None:
+    review = Review(item_id="a", reviewer="ada", round=1, verdict="unsure", labels=(), when=when)
+    assert review.day == day
