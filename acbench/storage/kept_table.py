@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 from acbench.storage import tables
-from acbench.storage.tables import R
+from acbench.storage.parquet import R
 
 
 class KeptTable(Generic[R]):

@@ -22,6 +22,7 @@ from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.folder_state import folder_state
 from acbench.storage.roots import Root
+from acbench.storage.stored_rows import StoredRows
 from acbench.storage.typed_json import decode, to_json
 from acbench.workflows.run import Run
 
@@ -78,7 +79,7 @@ def kept_dataset(run: Run, given: str) -> Dataset | None:
         return None
     dataset = Dataset(
         root=Path(kept.root),
-        items=LazyRows(lambda: tables.read(files.items, Item), kept.images),
+        items=StoredRows(files.items, Item, kept.images),
         findings=LazyRows(lambda: tables.read(files.findings, Finding)),
         finding_classes=list(kept.finding_classes),
         limit=run.settings.limit,

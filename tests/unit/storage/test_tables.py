@@ -128,7 +128,7 @@ class TestDamagedParquet:
 
     def test_rows_in_many_groups_are_as_in_one(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         rows = store.read(path, Item)
-        monkeypatch.setattr(store, "TOGETHER", 7)
+        monkeypatch.setattr("acbench.storage.parquet.TOGETHER", 7)
         store.write(path, rows, Item, key=lambda row: row.item_id)
         assert store.read(path, Item) == rows
 

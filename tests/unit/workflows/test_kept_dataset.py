@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from acbench._util.lazy_rows import LazyRows
 from acbench.data.ingest import Dataset
 from acbench.storage.folder_state import folder_state
+from acbench.storage.stored_rows import StoredRows
 from acbench.testing import TOY_LAYOUTS, tiny_image, toy_layout, toy_mvtec_ad
 from acbench.testing.annotated import toy_coco, toy_table, toy_voc, toy_yolo
 from acbench.workflows import schema_init
@@ -60,7 +60,7 @@ def read(project: Path, name: str, root: Path) -> tuple[Dataset, bool]:
     """The dataset, and whether it was known without looking at its images; its tables are read."""
     with at_work(project, name, root=root) as run:
         dataset = ingest(run)
-        return dataset, isinstance(dataset.items, LazyRows) and bool(len(dataset.items) + len(dataset.findings))
+        return dataset, isinstance(dataset.items, StoredRows) and bool(len(dataset.items) + len(dataset.findings))
 
 
 def facts(dataset: Dataset) -> tuple[object, ...]:

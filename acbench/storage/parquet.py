@@ -1,0 +1,163 @@
+"""Parquet tables of records, in groups of rows: one group at a time is in memory."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
+
+from acbench.errors import StorageError
+from acbench.storage.typed_json import convert_all, sparse_fields
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R", bound="DataclassInstance")
+"""A record: a flat dataclass, such as those of `acbench.records`."""
+
+TOGETHER = 5_000
+"""Records of a group: the others take no memory while these are written, or read."""
+_OFTEN = 10
+"""A text is one object in all records of a table if it comes so often in those that are read together."""
+
+
+class ParquetFile(Generic[R]):
+    """A table that is open: it stays what it was, whatever becomes of the file.
+
+    Raises StorageError for a file that is damaged or holds other records; so do its methods.
+    """
+
+    def __init__(self, path: Path, kind: type[R]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.path, self.kind = path, kind
+        fields = typing.get_type_hints(kind)
+        try:
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._unreadable(error) from None
+        schema, metadata = self._file.schema_arrow, self._file.metadata
+        if (schema.metadata or {}).get(b"acbench.record") != kind.__name__.encode():
+            raise StorageError(f"{path} does not hold {kind.__name__} records", mend(path))
+        self.sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+        """Rows of each group."""
+        self._names = [name for name in schema.names if name in fields]
+        self._shared: dict[str, str] = {}
+        if sum(self.sizes) != metadata.num_rows:
+            raise self._unreadable("rows are missing")
+
+    def group(self, number: int) -> list[R]:
+        """The records of a group."""
+        part = self._read(number, self._names)
+        try:
+            columns = [_from_arrow(part.column(name).combine_chunks(), self._shared) for name in self._names]
+        except ValueError as error:  # ArrowException is one for texts that are none
+            raise self._unreadable(error) from None
+        found = [dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True)]
+        rows = convert_all(found, self.kind, _numbered(self.path, sum(self.sizes[:number])), hint=mend(self.path))
+        if len(rows) != self.sizes[number]:
+            raise self._unreadable("rows are missing")
+        return rows
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One field of all records; nulls, where the table lacks it."""
+        import pyarrow as pa
+
+        if name not in self._names:
+            return pa.chunked_array([pa.nulls(sum(self.sizes))])
+        parts = [self._read(number, [name]).column(name) for number in range(len(self.sizes))]
+        type_ = self._file.schema_arrow.field(name).type
+        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], type=type_)
+
+    def _read(self, group: int, names: Sequence[str]) -> pa.Table:
+        import pyarrow as pa
+
+        try:
+            return self._file.read_row_group(group, columns=list(names), use_threads=False)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, why: object) -> StorageError:
+        return StorageError(f"{self.path} is not a readable table: {why}", mend(self.path))
+
+
+def encoded(rows: Sequence[Any], kind: type[Any]) -> bytes:
+    """The bytes of a table of these rows."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    empty = {name for name in sparse_fields(kind) if not any(getattr(row, name) for row in rows)}
+    write(sink, (rows[begin : begin + TOGETHER] for begin in range(0, len(rows), TOGETHER)), kind, without=empty)
+    return bytes(sink.getvalue())
+
+
+def write(
+    file: BinaryIO | pa.NativeFile, parts: Iterable[Sequence[Any]], kind: type[Any], *, without: Collection[str] = ()
+) -> None:
+    """Write records into an open file, each part as groups of its own. `without`: fields that the table does not have."""
+    import pyarrow.parquet as pq
+
+    schema = _arrow_schema(kind, without)
+    with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
+        for rows in parts:
+            writer.write_table(_arrow_table(rows, schema), row_group_size=TOGETHER)
+
+
+def mend(path: Path) -> str:
+    """What to do about a table that cannot be read."""
+    return f"delete {path} and run the same command again: it is remade"
+
+
+def _arrow_table(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    def column(field: pa.Field) -> pa.Array:
+        values = map(attrgetter(field.name), rows)
+        return pa.array(map(_pairs, values) if pa.types.is_map(field.type) else list(values), type=field.type)
+
+    return pa.Table.from_arrays([column(field) for field in schema], schema=schema)
+
+
+def _numbered(path: Path, before: int) -> Callable[[int], str]:
+    return lambda number: f"{path}, row {before + number}"
+
+
+def _arrow_schema(kind: type[Any], without: Collection[str] = ()) -> pa.Schema:
+    import pyarrow as pa
+
+    def arrow_type(hint: Any) -> pa.DataType:
+        origin, args = typing.get_origin(hint), typing.get_args(hint)
+        if origin is types.UnionType:
+            return arrow_type(args[0])
+        if origin is tuple:
+            return pa.list_(arrow_type(args[0]))
+        if origin is Mapping:
+            return pa.map_(pa.string(), pa.float64())
+        return {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}.get(hint, pa.string())
+
+    hints = {name: hint for name, hint in typing.get_type_hints(kind).items() if name not in without}
+    fields = [pa.field(name, arrow_type(hint)) for name, hint in hints.items()]
+    return pa.schema(fields, metadata={"acbench.record": kind.__name__})
+
+
+def _pairs(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(value.items())
+
+
+def _from_arrow(column: pa.Array, shared: dict[str, str]) -> list[Any]:
+    """The values of a column. Equal texts are one object; those that come often are those in `shared`."""
+    import pyarrow as pa
+
+    if pa.types.is_string(column.type):
+        coded = column.dictionary_encode()
+        texts = coded.dictionary.to_pylist()
+        if len(texts) * _OFTEN < len(column):
+            texts = [shared.setdefault(text, text) for text in texts]
+        return [None if number is None else texts[number] for number in coded.indices.to_pylist()]
+    values: list[Any] = column.to_pylist()
+    return [pairs if pairs is None else dict(pairs) for pairs in values] if pa.types.is_map(column.type) else values

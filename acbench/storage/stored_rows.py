@@ -1,0 +1,191 @@
+"""Rows that stay in their table on disk: of a large one, only a few groups are in memory at once.
+
+Whoever goes through them, or through ids in the order of the table, reads each group once. A few rows out of many are
+had together, by `some`: each that is asked for alone has its group read.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from acbench.storage.parquet import ParquetFile, R
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+WHOLE = 20_000
+"""A table of no more rows is in memory as a whole, once it has been read."""
+GROUPS = 2
+"""Groups of a larger one that are."""
+
+V = TypeVar("V")
+
+
+class StoredRows(Sequence[R], Generic[R]):
+    """The records of a `.parquet` table, in its order; the file is opened when the first is asked for.
+
+    `count`: how many there are, where that is known. Raises StorageError for a damaged file.
+    """
+
+    def __init__(self, path: Path, kind: type[R], count: int | None = None) -> None:
+        self.path, self.kind = path, kind
+        self._count = count
+        self._groups: OrderedDict[int, list[R]] = OrderedDict()
+        self._group_of = 0
+
+    @cached_property
+    def _file(self) -> ParquetFile[R]:
+        return ParquetFile(self.path, self.kind)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """The number of the first row of each group, and of all rows."""
+        return [0, *itertools.accumulate(self._file.sizes)]
+
+    def __len__(self) -> int:
+        return self._starts[-1] if self._count is None else self._count
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows stay in memory."""
+        return len(self) <= WHOLE
+
+    def __iter__(self) -> Iterator[R]:
+        for number in range(len(self._file.sizes)):
+            yield from self._group(number)
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[R]: ...
+    def __getitem__(self, index: int | slice) -> R | Sequence[R]:
+        if isinstance(index, slice):
+            return list(map(self.__getitem__, range(len(self))[index]))
+        number = index + len(self) if index < 0 else index
+        if not 0 <= number < len(self):
+            raise IndexError(index)
+        if not self._starts[self._group_of] <= number < self._starts[self._group_of + 1]:
+            self._group_of = bisect_right(self._starts, number) - 1
+        return self._group(self._group_of)[number - self._starts[self._group_of]]
+
+    def column(self, name: str) -> Any:
+        """One field of all rows, a `pyarrow.ChunkedArray`."""
+        return self._file.column(name)
+
+    def places(self, name: str) -> dict[str, NDArray[np.int64]]:
+        """Each text of one field, in the order in which they come → the numbers of its rows, rising."""
+        import numpy as np
+
+        coded = self.column(name).combine_chunks().dictionary_encode()
+        codes = coded.indices.to_numpy(zero_copy_only=False)
+        order = np.argsort(codes, kind="stable")
+        parts = np.split(order, np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1])
+        return dict(zip(coded.dictionary.to_pylist(), parts, strict=True))
+
+    @cached_property
+    def by_id(self) -> Mapping[str, R]:
+        """item_id → its row."""
+        return {row.item_id: row for row in self} if self.is_whole else RowsById(self)  # type: ignore[attr-defined]
+
+    def _group(self, number: int) -> list[R]:
+        rows = self._groups.get(number)
+        if rows is None:
+            rows = self._groups[number] = self._file.group(number)
+            if len(self._groups) > GROUPS and not self.is_whole:
+                self._groups.popitem(last=False)
+        return rows
+
+
+class ChosenRows(Sequence[R], Generic[R]):
+    """Some rows of a table. `places`: their numbers in it, rising."""
+
+    def __init__(self, rows: StoredRows[R], places: NDArray[np.int64]) -> None:
+        self._rows = rows
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[R]:
+        return map(self._rows.__getitem__, map(int, self._places))
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[R]: ...
+    def __getitem__(self, index: int | slice) -> R | Sequence[R]:
+        if isinstance(index, slice):
+            return ChosenRows(self._rows, self._places[index])
+        return self._rows[int(self._places[index])]
+
+
+class RowsById(Mapping[str, R], Generic[R]):
+    """item_id → its row, of a table that has one for each id; in the order of the table."""
+
+    def __init__(self, rows: StoredRows[R]) -> None:
+        self.rows = rows
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[str]:
+        for chunk in self.rows.column("item_id").chunks:
+            yield from chunk.to_pylist()
+
+    def __contains__(self, item_id: object) -> bool:
+        return self.get(item_id) is not None  # type: ignore[call-overload]
+
+    def __getitem__(self, item_id: str) -> R:
+        if self._next < len(self.rows):  # whoever goes through the table asks for the next one
+            row = self.rows[self._next]
+            if row.item_id == item_id:  # type: ignore[attr-defined]
+                self._next += 1
+                return row
+        for place in self._places(item_id):
+            row = self.rows[place]
+            if row.item_id == item_id:  # type: ignore[attr-defined]
+                self._next = place + 1
+                return row
+        raise KeyError(item_id)
+
+    def some(self, item_ids: Iterable[str]) -> dict[str, R]:
+        """The rows of some ids, as far as there are any, in the order of the ids."""
+        wanted = list(item_ids)
+        places = sorted({place for item_id in wanted for place in self._places(item_id)})
+        found = {row.item_id: row for row in map(self.rows.__getitem__, places)}  # type: ignore[attr-defined]
+        return {item_id: found[item_id] for item_id in wanted if item_id in found}
+
+    def _places(self, item_id: str) -> list[int]:
+        """Where a row of the id may be; nearly always one place or none."""
+        hashes, places = self._index
+        wanted = hash(item_id)
+        begin = int(hashes.searchsorted(wanted))
+        found = []
+        while begin < len(hashes) and hashes[begin] == wanted:
+            found.append(int(places[begin]))
+            begin += 1
+        return found
+
+    @cached_property
+    def _index(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The hashes of all ids, sorted, and the place of each."""
+        import numpy as np
+
+        hashes = np.fromiter(map(hash, self), dtype=np.int64, count=len(self.rows))
+        order = np.argsort(hashes, kind="stable").astype(np.int32)
+        return hashes[order], order
+
+
+def some(rows: Mapping[str, V], item_ids: Collection[str]) -> Mapping[str, V]:
+    """The values of some ids, as far as there are any: of a mapping in memory, or of one whose values are on disk."""
+    if isinstance(rows, RowsById):
+        return rows.some(item_ids)
+    return {item_id: rows[item_id] for item_id in item_ids if item_id in rows}
