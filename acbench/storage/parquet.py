@@ -99,7 +99,7 @@ def encoded(rows: Sequence[Any], kind: type[Any]) -> bytes:
 def write(
     file: BinaryIO | pa.NativeFile, parts: Iterable[Sequence[Any]], kind: type[Any], *, without: Collection[str] = ()
 ) -> None:
-    """Write records into an open file, each part as groups of its own. `without`: fields that the table does not have."""
+    """Write records into an open file, each part as groups of its own. `without`: fields that it does not have."""
     import pyarrow.parquet as pq
 
     schema = _arrow_schema(kind, without)
