@@ -34,10 +34,11 @@ from acbench.review.audit import AuditSize
 if TYPE_CHECKING:
     from acbench.data.findings import FindingClass
     from acbench.storage.project import BenchmarkFiles
+    from acbench.workflows.answer_counts import AnswerCounts
     from acbench.workflows.plan_report import PlanReport
     from acbench.workflows.relabel import Relabelled
     from acbench.workflows.run import Options
-    from acbench.workflows.summary import AnswerCounts, RelabelReport
+    from acbench.workflows.summary import RelabelReport
 
 SHOWN = 3
 """How many kinds of findings are printed."""
@@ -174,7 +175,8 @@ def _print(done: Relabelled, benchmark: str, files: BenchmarkFiles) -> None:
 def _facts(report: RelabelReport, benchmark: str) -> list[tuple[str, str]]:
     """What a report says, as names and sentences."""
     from acbench.review.wording import answers_counted, labels_counted, one_voice, reasons_counted
-    from acbench.workflows.summary import WRONG_UNSEEN, one_family
+    from acbench.workflows.answer_counts import one_family
+    from acbench.workflows.summary import WRONG_UNSEEN
 
     answers = [
         f"{_who(name, counts)} {answers_counted(dataclasses.asdict(counts))}"

@@ -144,10 +144,10 @@ def propose(
 def resolve(benchmark: str, project: Path, options: Options, as_json: bool) -> int:
     """Make labels from proposals and reviews, and write them to `annotations/`."""
     from acbench.review.wording import labels_counted
-    from acbench.workflows.label import counts_of, label, prepare
+    from acbench.workflows.label import figures_of, label, prepare
 
     with opened(project, benchmark, options) as run:
-        counts = dataclasses.asdict(counts_of(run, label(run, prepare(run))))
+        counts = dataclasses.asdict(figures_of(run, label(run, prepare(run))).labels)
         path = run.files.labels.place
     click.echo(json.dumps(counts) if as_json else f"{labels_counted(counts)} → {path}")
     return 0

@@ -21,7 +21,7 @@ from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.folder_state import settled_state
 from acbench.storage.roots import Root
-from acbench.storage.stored_rows import ChosenRows, StoredRows
+from acbench.storage.stored_rows import by_item_id, grouped
 
 TOGETHER = 20_000
 """Images whose files are read together."""
@@ -83,18 +83,12 @@ class Dataset:
     @cached_property
     def by_id(self) -> Mapping[str, Item]:
         """item_id → item."""
-        return self.items.by_id if isinstance(self.items, StoredRows) else {item.item_id: item for item in self.items}
+        return by_item_id(self.items)
 
     @cached_property
     def by_category(self) -> Mapping[str, Sequence[Item]]:
         """Category → its items, sorted by path; the categories in the order in which they come."""
-        if isinstance(self.items, StoredRows) and not self.items.is_whole:
-            rows = self.items
-            return {category: ChosenRows(rows, places) for category, places in rows.places("category").items()}
-        found: dict[str, list[Item]] = {}
-        for item in self.items:
-            found.setdefault(item.category, []).append(item)
-        return found
+        return grouped(self.items, "category")
 
     @cached_property
     def key(self) -> str:

@@ -18,7 +18,7 @@ A plugin has to implement `Proposer` or `Baseline`, nothing more. The other prot
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -29,6 +29,7 @@ from acbench.errors import AcbenchError
 from acbench.predictors.models import Models
 from acbench.records import Item, Prediction, Proposal
 from acbench.schema import Schema
+from acbench.storage.stored_rows import places
 
 if TYPE_CHECKING:
     from acbench.predictors.llm.messages import CostEstimate
@@ -172,28 +173,29 @@ class ShowsLabels(Proposer, Protocol):
 
 def ask(proposer: Proposer, items: Sequence[Item], progress: Progress) -> Answers[Proposal]:
     """Every answer of a proposer. Raises AcbenchError as `checked` does."""
-    proposals = checked(proposer.name, items, proposer.propose(items, progress))
+    proposals = list(checked(proposer.name, items, proposer.propose(items, progress)))
     return Answers(proposals, proposer.unasked if isinstance(proposer, PaidProposer) else 0)
 
 
-def checked(name: str, items: Sequence[Item], proposals: Iterable[Proposal]) -> list[Proposal]:
-    """The proposals of the proposer `name`, in their order.
+def checked(name: str, items: Sequence[Item], proposals: Iterable[Proposal]) -> Iterator[Proposal]:
+    """The proposals of the proposer `name`, as they come.
 
     Raises AcbenchError if one is about an unknown item, is the second about its item, or has another proposer's name.
     """
-    known = {item.item_id for item in items}
-    by_item: dict[str, Proposal] = {}
+    place = places(items)
+    answered = bytearray(len(items))
     for proposal in proposals:
-        if proposal.item_id not in known or proposal.item_id in by_item or proposal.proposer != name:
+        number = place(proposal.item_id)
+        if number is None or answered[number] or proposal.proposer != name:
             raise AcbenchError(
                 f"{name} answers for {proposal.item_id!r} as {proposal.proposer!r}: unknown, or a second time",
                 "this is a fault of the proposer: leave it out with --without",
             )
-        by_item[proposal.item_id] = proposal
-    return list(by_item.values())
+        answered[number] = True
+        yield proposal
 
 
-def tally(proposals: Sequence[Proposal]) -> dict[str, int]:
+def tally(proposals: Iterable[Proposal]) -> dict[str, int]:
     """Status → how many proposals have it."""
     counts = Counter(proposal.status for proposal in proposals)
     return {status: counts[status] for status in ("ok", "abstained", "error")}

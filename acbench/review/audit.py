@@ -11,8 +11,9 @@ import hashlib
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Literal
 
 from acbench.errors import AcbenchError
@@ -99,12 +100,21 @@ class AuditSample:
         total = sum(map(len, of_category.values()))
         count = self.size.draws(total)
         if self.size.is_share(total):
-            return sorted((key for ids in of_category.values() for key in ids), key=self.number)[:count]
+            return nsmallest(count, (key for ids in of_category.values() for key in ids), key=self.number)
         taken = _in_proportion({category: len(ids) for category, ids in of_category.items()}, count)
         drawn = [
-            key for category, ids in of_category.items() for key in sorted(ids, key=self.number)[: taken[category]]
+            key for category, ids in of_category.items() for key in nsmallest(taken[category], ids, key=self.number)
         ]
         return sorted(drawn, key=self.number)
+
+    def in_turn(self, item_ids: Sequence[str]) -> list[str]:
+        """Labels in the order in which they are drawn."""
+        import numpy as np
+
+        begins = np.array([int(self.number(item_id)[:16], 16) for item_id in item_ids], dtype=np.uint64)
+        if len(np.unique(begins)) < len(begins):  # then all digits decide, which take a lot of memory
+            return sorted(item_ids, key=self.number)
+        return [item_ids[place] for place in np.argsort(begins).tolist()]
 
     def number(self, item_id: str) -> str:
         """A random number that depends on the item alone."""

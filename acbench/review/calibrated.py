@@ -26,8 +26,8 @@ ENOUGH = 20
 METHOD = "Platt scaling of the likeliest class, shrunk to what the proposer says itself; figures cross-validated"
 CAUTION = "People see the doubtful images first: figures by people are about these"
 
-Answer = tuple[float, bool]
-"""The probability of the likeliest class, and whether it was right."""
+Answer = tuple[str, float, bool]
+"""An item, the probability of the likeliest class, and whether it was right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +67,22 @@ def calibrate(
 ) -> dict[str, ProposerCalibration]:
     """Full name of each proposer → its calibration; without proposers whose scores cannot be judged by anything.
 
-    `proposals` and `labels`, the current ones, are keyed by item_id. Only anomalous images of one class take part.
+    `proposals` and `labels`, the current ones of at least those images that people decided, are keyed by item_id. Only
+    anomalous images of one class take part.
     """
     observed: defaultdict[str, _Answers] = defaultdict(_Answers)
-    for item in sorted(items, key=lambda item: item.item_id):
+    for item in items:
         if not item.anomalous:
             continue
-        own, label = proposals.get(item.item_id, ()), labels[item.item_id]
+        own = proposals.get(item.item_id, ())
+        if not any(proposal.scores for proposal in own):
+            continue
+        label = labels.get(item.item_id)
         for proposal in own:
             if not informative(proposal.scores):
                 continue
             answers = observed[proposal.proposer]
-            if label.decided_by == PEOPLE:
+            if label is not None and label.decided_by == PEOPLE:
                 answers.add(answers.people, proposal, label.labels)
             else:
                 answers.add(answers.shared, proposal, _shared_label(proposal, own, schema.category(item.category)))
@@ -112,33 +116,36 @@ class _Answers:
     def add(answers: list[Answer], proposal: Proposal, labels: Sequence[str]) -> None:
         if len(labels) == 1:
             best = likeliest(proposal.scores)
-            answers.append((proposal.scores[best], best == labels[0]))
+            answers.append((proposal.item_id, proposal.scores[best], best == labels[0]))
 
     def calibrated(self) -> ProposerCalibration:
         import numpy as np
 
-        prior = fit_scaling(*_columns(self.shared))
+        people, shared = _columns(self.people), _columns(self.shared)
+        prior = fit_scaling(*shared)
         by_people = bool(self.people) and (len(self.people) >= ENOUGH or not self.shared)
-        judged = self.people if by_people else self.shared
-        mapped = cross_validated(*_columns(judged), prior if by_people else IDENTITY)
-        before = calibration(judged)
-        after = calibration(list(zip(np.round(mapped, 6).tolist(), (right for _, right in judged), strict=True)))
+        said, right = people if by_people else shared
+        mapped = cross_validated(said, right, prior if by_people else IDENTITY)
+        before = calibration(list(zip(said.tolist(), right.tolist(), strict=True)))
+        after = calibration(list(zip(np.round(mapped, 6).tolist(), right.tolist(), strict=True)))
         assert before is not None and after is not None
         return ProposerCalibration(
             people=len(self.people),
             shared=len(self.shared),
             judged_by="people" if by_people else "shared labels",
             by_shared=prior,
-            scaling=fit_scaling(*_columns(self.people), prior),
+            scaling=fit_scaling(*people, prior),
             before=before,
             after=after,
         )
 
 
 def _columns(answers: Sequence[Answer]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Probabilities, and which were right; by item, so that sums are the same in whatever order the items came."""
     import numpy as np
 
-    return np.array([p for p, _ in answers], dtype=float), np.array([right for _, right in answers], dtype=bool)
+    ordered = sorted(answers)
+    return np.array([p for _, p, _ in ordered], dtype=float), np.array([right for *_, right in ordered], dtype=bool)
 
 
 def _shared_label(proposal: Proposal, own: Sequence[Proposal], category: Category | None) -> Sequence[str]:

@@ -41,7 +41,8 @@ class LikelyClass:
 def likely_classes(
     items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], labels: Mapping[str, Label], schema: Schema
 ) -> dict[str, LikelyClass]:
-    """item_id → the likeliest class, for items that people have not decided. `labels`: the current label of each."""
+    """item_id → the likeliest class, for items that people have not decided. `labels`: those that people decided, at
+    least."""
     return {
         item_id: LikelyClass(label=label, probability=probability, decisions=len(answers.people))
         for answers in _answers_by_category(items, proposals, labels, schema)
@@ -147,18 +148,21 @@ def _answers_by_category(
     items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], labels: Mapping[str, Label], schema: Schema
 ) -> Iterator[_Answers]:
     """The answers about the anomalous images of each category where people have decided enough."""
-    for key in sorted({item.category for item in items}):
-        members = [item.item_id for item in items if item.category == key and item.anomalous]
-        people = {
-            item: labels[item].labels[0]
-            for item in members
-            if labels[item].decided_by == PEOPLE and len(labels[item].labels) == 1
-        }
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    by_people: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for item in items:
+        if not item.anomalous:
+            continue
+        members[item.category].append(item.item_id)
+        label = labels.get(item.item_id)
+        if label is not None and label.decided_by == PEOPLE and len(label.labels) == 1:
+            by_people[item.category][item.item_id] = label.labels[0]
+    for key, people in sorted(by_people.items()):
         if len(people) < MIN_DECISIONS:
             continue
         answers = _Answers(people, {}, {})
-        for item in members:
-            _add(answers, item, proposals.get(item, ()), schema.category(key))
+        for member in members[key]:
+            _add(answers, member, proposals.get(member, ()), schema.category(key))
         if answers.plain and answers.scored:
             yield answers
 

@@ -59,28 +59,33 @@ def doubts(
 ) -> Doubts:
     """How likely the auto-accepted labels of some items are wrong.
 
-    `machine`: item_id → the label without reviews; `final`: the label with them, for items that people have decided.
+    `machine`: item_id → the label without reviews; `final`: the labels with them, of at least the items that people
+    decided.
     """
     import numpy as np
 
     scalings = {name: made.by_shared for name, made in calibrate(items, proposals, final, schema).items()}
-    own, others = {}, {}
-    for item_id in sorted(machine):
-        if label := one_defect(machine[item_id].labels):
-            likely = pooled(proposals.get(item_id, ()), scalings, LEAST)
+    told: list[tuple[str, float, float]] = []
+    for item in items:
+        answers = proposals.get(item.item_id, ())
+        if not any(proposal.scores for proposal in answers) or item.item_id not in machine:
+            continue
+        if label := one_defect(machine[item.item_id].labels):
+            likely = pooled(answers, scalings, LEAST)
             if label in likely:
-                own[item_id] = likely[label]
-                others[item_id] = (1 - likely[label]) / (len(likely) - 1)
+                told.append((item.item_id, likely[label], (1 - likely[label]) / (len(likely) - 1)))
+    told.sort()
+    own = {item_id: share for item_id, share, _ in told}
+    others = {item_id: share for item_id, _, share in told}
     fitted = label_doubts(np.array(list(own.values())), np.array(list(others.values())))
     by_scores = dict(zip(own, fitted.tolist(), strict=True))
-    decided = [key for key in by_scores if _is_decided(final[key])]
+    by_people = {key for key in final if _is_decided(final[key])}
+    decided = [key for key in by_scores if key in by_people]
     wrong = np.array([is_label_wrong(machine[key], final[key]) for key in decided], dtype=bool)
     scaling = fit_scaling(np.array([by_scores[key] for key in decided]), wrong)
     scaled = dict(zip(own, scaling(fitted).tolist(), strict=True))
     ids = sorted(item_ids)
-    found = [
-        bool(is_label_wrong(machine[key], final[key])) for key in ids if key not in scaled and _is_decided(final[key])
-    ]
+    found = [bool(is_label_wrong(machine[key], final[key])) for key in ids if key not in scaled and key in by_people]
     unscored = (sum(found) + 1) / (len(found) + 1 / UNSCORED_ERROR)
     return Doubts(
         of_label={item_id: scaled.get(item_id, unscored) for item_id in ids},

@@ -10,8 +10,8 @@ look and stop as they like. It needs that cut, draw and prior are fixed before t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ from acbench.records import PEOPLE, Item, Label
 from acbench.review.audit import AuditSample
 from acbench.review.queue import RankedItem, Why, is_label_wrong
 from acbench.stats import FaultPrior, draws_needed, most_left
-from acbench.storage.digests import digest
+from acbench.storage.digests import digest_of_all
+from acbench.storage.stored_rows import by_item_id, ids, some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +72,18 @@ def alpha_of(number: int) -> float:
     return (1 - CONFIDENCE) * FIRST_SHARE * (1 - FIRST_SHARE) ** (number - 1)
 
 
+@dataclass(slots=True)
+class _Passed:
+    """What there is to know of all labels together."""
+
+    auto: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The images at stake whose labels witnesses alone accept, in the order of the ranking → the labels."""
+    wrong: dict[str, bool] = field(default_factory=dict)
+    pending: list[str] = field(default_factory=list)
+    accepted: int = 0
+    decided: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Standing:
     """Where the labels of a benchmark stand. Mappings are keyed by item_id."""
@@ -80,22 +93,41 @@ class Standing:
     machine: Mapping[str, Label]
     """The labels without reviews."""
     final: Mapping[str, Label]
-    """The labels with them."""
+    """The labels with them, of at least the images that people looked at."""
+
+    @cached_property
+    def _passed(self) -> _Passed:
+        """What is counted on one way through all images, in the order of the dataset."""
+        numbers = {item_id: number for number, item_id in enumerate(ids(self.ranked))}
+        kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
+        labels: list[tuple[str, ...] | None] = [None] * len(numbers)
+        passed = _Passed()
+        for item_id, item in self.items.items():
+            machine = self.machine[item_id]
+            final = self.final.get(item_id, machine)
+            number = numbers.get(item_id)
+            if number is not None and final.status == "pending":
+                passed.pending.append(item_id)
+            if not item.is_at_stake:
+                continue
+            passed.accepted += final.status == "accepted"
+            passed.decided += final.decided_by == PEOPLE
+            if number is not None and machine.status == "accepted":
+                labels[number] = kinds.setdefault(machine.labels, machine.labels)
+                if (wrong := is_label_wrong(machine, final)) is not None:
+                    passed.wrong[item_id] = wrong
+        passed.auto = {item_id: own for item_id, own in zip(numbers, labels, strict=True) if own is not None}
+        return passed
 
     @cached_property
     def auto(self) -> list[str]:
         """The images at stake whose labels witnesses alone accept, in the order of the ranking."""
-        return [
-            row.item_id
-            for row in self.ranked
-            if self.items[row.item_id].is_at_stake and self.machine[row.item_id].status == "accepted"
-        ]
+        return list(self._passed.auto)
 
-    @cached_property
-    def wrong(self) -> dict[str, bool]:
+    @property
+    def wrong(self) -> Mapping[str, bool]:
         """The labels of `auto` that people have looked at → whether they were wrong."""
-        found = {item_id: is_label_wrong(self.machine[item_id], self.final[item_id]) for item_id in self.auto}
-        return {item_id: wrong for item_id, wrong in found.items() if wrong is not None}
+        return self._passed.wrong
 
     @cached_property
     def unseen(self) -> list[str]:
@@ -105,26 +137,30 @@ class Standing:
     @cached_property
     def pending(self) -> list[RankedItem]:
         """The images without a label, which only people can give one."""
-        return [row for row in self.ranked if self.final[row.item_id].status == "pending"]
+        return self.rows_of(self._passed.pending)
 
-    @cached_property
+    def rows_of(self, item_ids: Collection[str]) -> list[RankedItem]:
+        """The rows of some images, by rank."""
+        return sorted(some(by_item_id(self.ranked), item_ids).values(), key=lambda row: row.rank)
+
+    @property
     def accepted(self) -> int:
         """Accepted labels of the images that are at stake."""
-        return sum(label.status == "accepted" and self.items[key].is_at_stake for key, label in self.final.items())
+        return self._passed.accepted
 
     @property
     def decided(self) -> int:
         """Images at stake that people have decided."""
-        return sum(label.decided_by == PEOPLE and self.items[key].is_at_stake for key, label in self.final.items())
+        return self._passed.decided
 
     def rest(self, commitment: Commitment) -> list[str]:
         """The labels that a plan does not have people see, as far as they are not drawn; in the order of the draw."""
         seen = set(commitment.people)
-        return sorted((key for key in self.auto if key not in seen), key=AuditSample(seed=commitment.seed).number)
+        return AuditSample(seed=commitment.seed).in_turn([key for key in self.auto if key not in seen])
 
-    def rest_hash(self, item_ids: Sequence[str]) -> str:
-        """A hash of some ids and their labels."""
-        return digest(sorted((item_id, self.machine[item_id].labels) for item_id in item_ids))
+    def rest_hash(self, item_ids: Iterable[str]) -> str:
+        """A hash of some of these labels, by their ids."""
+        return digest_of_all((item_id, self._passed.auto[item_id]) for item_id in sorted(item_ids))
 
     def fits(self, commitment: Commitment) -> bool:
         """Whether a plan was made for these labels."""
@@ -175,7 +211,7 @@ def is_begun(standing: Standing, before: Commitment | None) -> bool:
     if before is not None:
         known = set(before.people)
         return any(item_id not in known for item_id in standing.wrong)
-    return any(row.why == "audit" and row.item_id in standing.wrong for row in standing.ranked)
+    return any(row.why == "audit" for row in standing.rows_of(standing.wrong))
 
 
 def commit(
@@ -245,6 +281,10 @@ class Outlook:
         return self.standing.rest(self.commitment)
 
     @cached_property
+    def _in_rest(self) -> frozenset[str]:
+        return frozenset(self.rest)
+
+    @cached_property
     def audited(self) -> list[str]:
         """The audit so far: what people have looked at without a gap in the draw."""
         wrong = self.standing.wrong
@@ -264,7 +304,7 @@ class Outlook:
     @cached_property
     def doubtful(self) -> list[str]:
         """The doubtful labels that people have not looked at, the most doubtful first."""
-        rest, wrong = set(self.rest), self.standing.wrong
+        rest, wrong = self._in_rest, self.standing.wrong
         left = [item_id for item_id in self.standing.auto if item_id not in rest and item_id not in wrong]
         return sorted(left, key=lambda item_id: (-self.doubt[item_id], item_id))
 
@@ -318,8 +358,8 @@ class Outlook:
     @cached_property
     def rows(self) -> list[RankedItem]:
         """The queue: images without a label, then doubtful labels, then the audit. Empty parts are done."""
-        place = {row.item_id: row for row in self.standing.ranked}
         doubtful = [] if self.holds else self.doubtful
+        place = {row.item_id: row for row in self.standing.rows_of([*doubtful, *self.audit])}
         marked = [
             *map(self._open, self.standing.pending),
             *(_marked(place[key], "doubtful", f"wrong with probability {self.doubt[key]:.2f}") for key in doubtful),
@@ -331,7 +371,7 @@ class Outlook:
         """The row of an image without a label: nobody could give it one yet, or people took the one that it had."""
         if row.item_id not in self.standing.wrong:
             return row
-        why: Why = "audit" if row.item_id in set(self.rest) else "doubtful"
+        why: Why = "audit" if row.item_id in self._in_rest else "doubtful"
         return _marked(row, why, self.standing.final[row.item_id].reason)
 
     @property

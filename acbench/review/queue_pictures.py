@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +19,7 @@ from acbench.records import Item, Proposal
 from acbench.review.queue import RankedItem
 from acbench.review.wording import ASKED_BECAUSE, in_words
 from acbench.storage.atomic import write_bytes
+from acbench.storage.stored_rows import grouped
 
 QUALITY = 88
 """JPEG quality. Chroma is not subsampled, which would blur the outline."""
@@ -92,13 +92,10 @@ class References:
     """
 
     def __init__(self, items: Sequence[Item]) -> None:
-        normal: defaultdict[str, list[Item]] = defaultdict(list)
-        for item in items:
-            if not item.anomalous and not item.problem:
-                normal[item.category].append(item)
         # Two of each category, since no image is shown beside itself.
         self._by_category: Mapping[str, Sequence[Item]] = {
-            category: nsmallest(2, members, key=_draw) for category, members in normal.items()
+            category: nsmallest(2, (item for item in own if not item.anomalous and not item.problem), key=_draw)
+            for category, own in grouped(items, "category").items()
         }
 
     @staticmethod

@@ -40,7 +40,9 @@ def flagged_first(
 
     `ranked`: all images that can be used. `flags`: item_id → why, in words.
     """
-    places = {row.item_id: row for row in ranked}
+    if not flags:
+        return list(queue)
+    places = {row.item_id: row for row in ranked if row.item_id in flags}
     flagged = []
     for item_id, why in flags.items():
         place = places.get(item_id)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
 
+from acbench._util.computed import Computed
 from acbench.records import (
     GOOD,
     JOIN,
@@ -26,6 +27,7 @@ from acbench.review.history import current_reviews
 from acbench.review.sight import WORDS, sight_of
 from acbench.review.witnesses import Witness, described, differ, in_order, witnesses
 from acbench.schema import Category, Schema
+from acbench.storage.stored_rows import by_item_id, some
 
 POLICY = "witnesses-3"
 
@@ -84,25 +86,30 @@ def resolve(
     reviews: Mapping[str, Sequence[Review]],
     schema: Schema,
     machine: Mapping[str, Label],
-) -> dict[str, Label]:
+) -> Mapping[str, Label]:
     """item_id → its label. `proposals`, `reviews` and `machine` are keyed by item_id too.
 
     `machine`: the labels without reviews, from `machine_labels`; they stand where no person has looked. Where witnesses
     differ and people have decided enough elsewhere, the label is the likeliest class: see `acbench.review.crowdlab`.
+    Where `machine` is computed as it is asked for, so are these.
     """
-    labels = {
-        item.item_id: resolve_item(item, proposals.get(item.item_id, ()), reviews[item.item_id], schema)
-        if item.item_id in reviews
-        else machine[item.item_id]
-        for item in items
-    }
-    if reviews:
-        likely = likely_classes(items, proposals, labels, schema)
-        for item in items:
-            key = item.item_id
-            if key in likely and labels[key].status == "pending":
-                labels[key] = resolve_item(item, proposals.get(key, ()), reviews.get(key, ()), schema, likely[key])
-    return labels
+    if not reviews:
+        return machine
+    by_id = by_item_id(items)
+    looked_at, answers = some(by_id, reviews.keys()), some(proposals, reviews.keys())
+    decided = {key: resolve_item(item, answers.get(key, ()), reviews[key], schema) for key, item in looked_at.items()}
+    likely = likely_classes(items, proposals, decided, schema)
+
+    def label(item: Item) -> Label:
+        key = item.item_id
+        plain = decided[key] if key in decided else machine[key]
+        if key in likely and plain.status == "pending":
+            return resolve_item(item, proposals.get(key, ()), reviews.get(key, ()), schema, likely[key])
+        return plain
+
+    if isinstance(machine, Computed):
+        return Computed(by_id, lambda key: label(by_id[key]))
+    return {item.item_id: label(item) for item in items}
 
 
 def resolve_item(

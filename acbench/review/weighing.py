@@ -20,6 +20,7 @@ from acbench.review.calibrated import calibrate, calibrated_scores, informative
 from acbench.review.witnesses import witnesses
 from acbench.schema import Category, Schema
 from acbench.stats import Scaling
+from acbench.storage.stored_rows import grouped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,35 @@ class _Evidence:
     """The class that people decided on; empty if they have not."""
 
 
+class CategoryEvidence:
+    """What is said about the images of one category. `scalings`: see `shared_scalings`."""
+
+    def __init__(self, category: Category | None, scalings: Mapping[str, Scaling]) -> None:
+        self._category = category
+        self._scalings = scalings
+        self._of_item: dict[str, _Evidence] = {}
+        self._same: dict[tuple[object, ...], Mapping[str, str]] = {}
+
+    def add(self, item: Item, proposals: Sequence[Proposal], machine: Label, final: Label | None) -> None:
+        """One more image; only one that is anomalous and has a label of one class counts."""
+        if item.anomalous and (label := one_defect(machine.labels)):
+            votes = _votes(proposals, self._category)
+            self._of_item[item.item_id] = _Evidence(
+                label=label,
+                pooled=pooled(proposals, self._scalings) or _NOTHING,
+                votes=self._same.setdefault(tuple(votes.items()), votes),  # most images have the votes of others
+                decided=_decided(final),
+            )
+
+    def issues(self) -> dict[str, float]:
+        """item_id → probability that its label is wrong."""
+        names = sorted(self._of_item)  # sums are the same in whatever order the items came
+        return dict(zip(names, _wrong([self._of_item[name] for name in names]), strict=True))
+
+
+_NOTHING: Mapping[str, float] = {}
+
+
 def label_issues(
     items: Sequence[Item],
     proposals: Mapping[str, Sequence[Proposal]],
@@ -56,24 +86,28 @@ def label_issues(
 ) -> dict[str, float]:
     """item_id → probability that its label is wrong, for anomalous items with a label of one class.
 
-    `machine`: item_id → the label without reviews, which is the one in question; `final`: with them. What people
-    decided about an item counts for the witnesses, not for the item itself.
+    `machine`: item_id → the label without reviews, which is the one in question; `final`: with them, of those that
+    people looked at. What people decided about an item counts for the witnesses, not for the item itself.
     """
-    scalings = {name: made.by_shared for name, made in calibrate(items, proposals, final, schema).items()}
-    by_category: defaultdict[str, dict[str, _Evidence]] = defaultdict(dict)
-    for item in sorted(items, key=lambda item: item.item_id):
-        own = proposals.get(item.item_id, ())
-        if item.anomalous and (label := one_defect(machine[item.item_id].labels)):
-            by_category[item.category][item.item_id] = _Evidence(
-                label=label,
-                pooled=pooled(own, scalings),
-                votes=_votes(own, schema.category(item.category)),
-                decided=_decided(final[item.item_id]),
-            )
+    scalings = shared_scalings(items, proposals, final, schema)
     issues: dict[str, float] = {}
-    for evidence in by_category.values():
-        issues |= zip(evidence, _wrong(list(evidence.values())), strict=True)
+    for category, own in grouped(items, "category").items():
+        evidence = CategoryEvidence(schema.category(category), scalings)
+        for item in own:
+            key = item.item_id
+            evidence.add(item, proposals.get(key, ()), machine[key], final.get(key))
+        issues |= evidence.issues()
     return issues
+
+
+def shared_scalings(
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    final: Mapping[str, Label],
+    schema: Schema,
+) -> dict[str, Scaling]:
+    """Full name of each proposer with scores → the map that calibrates them on labels which witnesses share."""
+    return {name: made.by_shared for name, made in calibrate(items, proposals, final, schema).items()}
 
 
 def pooled(proposals: Iterable[Proposal], scalings: Mapping[str, Scaling], least: float = LEAST) -> dict[str, float]:
@@ -103,8 +137,8 @@ def _votes(proposals: Sequence[Proposal], category: Category | None) -> dict[str
     }
 
 
-def _decided(label: Label) -> str:
-    return one_defect(label.labels) if label.decided_by == PEOPLE else ""
+def _decided(label: Label | None) -> str:
+    return one_defect(label.labels) if label is not None and label.decided_by == PEOPLE else ""
 
 
 def _wrong(evidence: Sequence[_Evidence]) -> list[float]:

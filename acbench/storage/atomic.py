@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +17,27 @@ def write_bytes(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """Replace the content of a file, or make it and its folder. `mode`: the permissions, less the umask."""
     with replacing(path, mode=mode) as file:
         file.write(data)
+
+
+def write_if_other(path: Path, pieces: Iterable[bytes]) -> bool:
+    """Replace the content of a file, unless it is the same; whether it was another. Pieces are written as they come."""
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(replacing(path))
+            before = stack.enter_context(path.open("rb")) if path.is_file() else None
+            same = before is not None
+            for piece in pieces:
+                file.write(piece)
+                same = same and before is not None and before.read(len(piece)) == piece
+            if same and before is not None and not before.read(1):
+                raise _Same
+    except _Same:
+        return False
+    return True
+
+
+class _Same(Exception):
+    """A file has the bytes that it is to have."""
 
 
 @contextmanager

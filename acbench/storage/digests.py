@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -12,6 +13,16 @@ def digest(*parts: object, length: int = 16) -> str:
     """A hash of JSON-able values, `length` hex digits: the key under which a result may be reused."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.blake2b(text.encode(), digest_size=length // 2).hexdigest()
+
+
+def digest_of_all(values: Iterable[object]) -> str:
+    """`digest` of a list of these values, of which one at a time is in memory."""
+    hasher = hashlib.blake2b(b"[[", digest_size=8)
+    for number, value in enumerate(values):
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+        hasher.update((f", {text}" if number else text).encode())
+    hasher.update(b"]]")
+    return hasher.hexdigest()
 
 
 def sha256_file(path: Path) -> str:

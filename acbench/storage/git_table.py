@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 import re
 import shlex
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from acbench.errors import StorageError
 from acbench.records import MADE_ID, Label, Review
 from acbench.storage import tables
-from acbench.storage.atomic import write_bytes
+from acbench.storage.atomic import write_if_other
 from acbench.storage.digests import digest
+from acbench.storage.parquet import in_groups
 
 if TYPE_CHECKING:
     from acbench.storage.build import Build
@@ -57,7 +59,8 @@ class GitTable(Generic[G]):
         self.folder = file.with_suffix("")
         """The folder of the files of categories, which need not be there."""
         self.kind: type[G] = kind
-        self._order: Callable[[G], Any] = order
+        self.order: Callable[[G], Any] = order
+        """What rows are sorted by."""
         self._of_item = of_item
         self._rows: list[G] | None = None
         self._is_mixed = False
@@ -92,7 +95,11 @@ class GitTable(Generic[G]):
 
     def part(self, item_id: str) -> Path:
         """The file that the rows of an item are in if each category has its own."""
-        return self.folder / f"{part_name(item_id)}.jsonl"
+        return self.part_called(part_name(item_id))
+
+    def part_called(self, name: str) -> Path:
+        """The file of the category of that name, as `part_name` gives it."""
+        return self.folder / f"{name}.jsonl"
 
     def holding(self, item_id: str) -> Path:
         """The file that the rows of an item are in now."""
@@ -132,19 +139,26 @@ class GitTable(Generic[G]):
             part_name(row.item_id) != path.stem for path, rows in named for row in rows
         )  # git takes the one file for one of a category that was renamed, and merges other rows into it
         every = [row for rows in tables_read for row in rows]
-        return sorted(dict.fromkeys(every) if self._is_mixed else every, key=self._order)
+        return sorted(dict.fromkeys(every) if self._is_mixed else every, key=self.order)
 
     def read_file(self, path: Path) -> list[G]:
         """The rows of one of its files. Raises StorageError if it is damaged, or holds nothing that belongs there."""
-        rows = tables.read(path, self.kind)
-        if path != self.file and rows and all(part_name(row.item_id) != path.stem for row in rows):
-            right = self.part(rows[0].item_id)
+        return list(self.each_of(path))
+
+    def each_of(self, path: Path) -> Iterator[G]:
+        """As `read_file`, one row after the other."""
+        first, is_right = None, path == self.file
+        for row in tables.each(path, self.kind):
+            first = first or row
+            is_right = is_right or part_name(row.item_id) == path.stem
+            yield row
+        if first is not None and not is_right:
+            right = self.part(first.item_id)
             aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}"
             raise StorageError(
-                f"{path} is no file of acbench: the row of {rows[0].item_id} belongs in {right.name}",
+                f"{path} is no file of acbench: the row of {first.item_id} belongs in {right.name}",
                 f"if it is a copy, set it aside: {aside}; if not, move its lines there",
             )
-        return rows
 
     def one_of_each(self, rows: Iterable[G]) -> list[G]:
         """Rows of which each item can have but one, each once.
@@ -184,7 +198,7 @@ class GitTable(Generic[G]):
 
         Whenever it is killed, each row is in a file: new files are there before the layout of before goes.
         """
-        ordered = sorted(rows, key=self._order)
+        ordered = sorted(rows, key=self.order)
         by_part: defaultdict[Path, list[G]] = defaultdict(list)
         for row in ordered:
             by_part[self.part(row.item_id)].append(row)
@@ -192,39 +206,44 @@ class GitTable(Generic[G]):
         self._rows = ordered
         return changed
 
-    def write_parts(self, parts: Iterable[tuple[Path, Sequence[G]]]) -> list[Path]:
-        """As `write`, for rows by the file of their category, of which no more than MAX_BYTES are held at once."""
+    def write_parts(self, parts: Iterable[tuple[Path, Iterable[G]]]) -> list[Path]:
+        """As `write`, for the sorted rows of each category by its file, of which no more than MAX_BYTES are held."""
         limit = MAX_BYTES * JOINED_BELOW if self.parts else MAX_BYTES
-        held: list[tuple[Path, Sequence[G], bytes]] = []
-        size, changed, written = 0, [], set()
+        held: dict[Path, list[G]] = {}
+        size, changed = 0, list[Path]()
+        written: set[Path] = set()
         for path, rows in parts:
-            data = tables.encoded(path, sorted(rows, key=self._order), self.kind)
-            held.append((path, rows, data))
-            size += len(data)
-            if size > limit:
-                changed += [each for each, _, held_data in held if _replaced(each, held_data)]
-                written |= {each for each, _, _ in held}
-                held = []
+            waiting, own = in_groups(rows), held.setdefault(path, []) if not written else []
+            while not written and (group := next(waiting, None)) is not None:
+                own += group
+                size += len(tables.encoded(path, group, self.kind))
+                if size > limit:  # from here on each file is written as its rows come
+                    written = set(held)
+                    changed += [each for each in held if each != path and self._replaced(each, [held[each]])]
+            if written:
+                written.add(path)
+                changed += [path] if self._replaced(path, itertools.chain([own], waiting)) else []
         if not written:
-            ordered = sorted((row for _, rows, _ in held for row in rows), key=self._order)
             written = {self.file}
-            changed += [self.file] if _replaced(self.file, tables.encoded(self.file, ordered, self.kind)) else []
-        else:
-            changed += [each for each, _, held_data in held if _replaced(each, held_data)]
-            written |= {each for each, _, _ in held}
+            ordered = sorted(itertools.chain(*held.values()), key=self.order)
+            changed += [self.file] if self._replaced(self.file, [ordered]) else []
         self._rows, self._is_mixed = None, False
         self._drop([path for path in self.paths if path not in written], written)
         return changed
 
+    def _replaced(self, path: Path, groups: Iterable[list[G]]) -> bool:
+        """Give a file these rows; whether it had other bytes."""
+        return write_if_other(path, (tables.encoded(path, rows, self.kind) for rows in groups))
+
     def _drop(self, old: Sequence[Path], written: Iterable[Path]) -> None:
         """Remove files of the other layout, each if all that it says has been written anew."""
-        if not old:
-            return
-        said = {self._said(row) for path in written for row in tables.read(path, self.kind)}
         for path in old:
-            if all(self._said(row) in said for row in self.read_file(path)):
+            missing = {self._said(row) for row in self.each_of(path)}
+            for other in written:
+                missing.difference_update(map(self._said, tables.each(other, self.kind)))
+            if not missing:
                 path.unlink()
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
+        if old and self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
     def _said(self, row: G) -> object:
@@ -250,14 +269,6 @@ class GitTable(Generic[G]):
             known.discard(relative(path))
         for gone in known:
             artifacts.forget(gone)
-
-
-def _replaced(path: Path, data: bytes) -> bool:
-    """Give a file these bytes; whether it had others."""
-    if path.is_file() and path.read_bytes() == data:
-        return False
-    write_bytes(path, data)
-    return True
 
 
 def part_name(item_id: str) -> str:

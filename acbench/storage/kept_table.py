@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 from acbench.storage import tables
-from acbench.storage.parquet import R
+from acbench.storage.parquet import R, in_groups
+from acbench.storage.stored_rows import StoredRows
 
 
 class KeptTable(Generic[R]):
-    """The records in one file, kept in memory once they are read or written. `key`: what rows are sorted by."""
+    """The records in one file; in memory once they are read or written, but for those of a large table."""
 
-    def __init__(self, path: Path, kind: type[R], key: Callable[[R], Any]) -> None:
+    def __init__(self, path: Path, kind: type[R]) -> None:
         self.path = path
         self._kind = kind
-        self._key = key
-        self._rows: list[R] | None = None
+        self._rows: Sequence[R] | None = None
 
     @property
-    def rows(self) -> list[R]:
+    def rows(self) -> Sequence[R]:
         """All records; none if there is no file. Raises StorageError for a damaged file."""
         if self._rows is None:
-            self._rows = tables.read(self.path, self._kind)
+            stored: Sequence[R] = StoredRows(self.path, self._kind) if self.path.exists() else []
+            self._rows = stored if isinstance(stored, StoredRows) and not stored.is_whole else list(stored)
         return self._rows
 
     def write(self, rows: Iterable[R]) -> None:
-        """Replace the file."""
-        self._rows = sorted(rows, key=self._key)
-        tables.write(self.path, self._rows, self._kind, key=self._key)
+        """Replace the file, in the order of the rows."""
+        self._rows = None
+        tables.write_in_order(self.path, in_groups(rows), self._kind)

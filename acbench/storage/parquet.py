@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
@@ -92,7 +93,7 @@ def encoded(rows: Sequence[Any], kind: type[Any]) -> bytes:
 
     sink = pa.BufferOutputStream()
     empty = {name for name in sparse_fields(kind) if not any(getattr(row, name) for row in rows)}
-    write(sink, (rows[begin : begin + TOGETHER] for begin in range(0, len(rows), TOGETHER)), kind, without=empty)
+    write(sink, in_groups(rows), kind, without=empty)
     return bytes(sink.getvalue())
 
 
@@ -106,6 +107,13 @@ def write(
     with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
         for rows in parts:
             writer.write_table(_arrow_table(rows, schema), row_group_size=TOGETHER)
+
+
+def in_groups(rows: Iterable[R]) -> Iterator[list[R]]:
+    """Rows in parts that make a group each."""
+    waiting = iter(rows)
+    while part := list(itertools.islice(waiting, TOGETHER)):
+        yield part
 
 
 def mend(path: Path) -> str:

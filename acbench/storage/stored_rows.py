@@ -7,13 +7,15 @@ had together, by `some`: each that is asked for alone has its group read.
 from __future__ import annotations
 
 import itertools
+from array import array
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from acbench._util.computed import Computed
 from acbench.storage.parquet import ParquetFile, R
 
 if TYPE_CHECKING:
@@ -79,15 +81,17 @@ class StoredRows(Sequence[R], Generic[R]):
         """One field of all rows, a `pyarrow.ChunkedArray`."""
         return self._file.column(name)
 
-    def places(self, name: str) -> dict[str, NDArray[np.int64]]:
-        """Each text of one field, in the order in which they come → the numbers of its rows, rising."""
+    def chosen(self, name: str, key: Callable[[str], str] = str) -> dict[str, ChosenRows[R]]:
+        """The rows by the `key` of a text that is one of their fields, in the order in which keys come."""
         import numpy as np
 
-        coded = self.column(name).combine_chunks().dictionary_encode()
-        codes = coded.indices.to_numpy(zero_copy_only=False)
+        numbers: dict[str, int] = {}
+        codes = array("i")
+        for chunk in self.column(name).chunks:
+            codes.extend(numbers.setdefault(key(text), len(numbers)) for text in chunk.to_pylist())
         order = np.argsort(codes, kind="stable")
-        parts = np.split(order, np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))[:-1])
-        return dict(zip(coded.dictionary.to_pylist(), parts, strict=True))
+        parts = np.split(order, np.cumsum(np.bincount(codes, minlength=len(numbers)))[:-1]) if numbers else []
+        return {own: ChosenRows(self, part) for own, part in zip(numbers, parts, strict=True)}
 
     @cached_property
     def by_id(self) -> Mapping[str, R]:
@@ -141,20 +145,29 @@ class RowsById(Mapping[str, R], Generic[R]):
             yield from chunk.to_pylist()
 
     def __contains__(self, item_id: object) -> bool:
-        return self.get(item_id) is not None  # type: ignore[call-overload]
+        return isinstance(item_id, str) and self.place(item_id) is not None
 
     def __getitem__(self, item_id: str) -> R:
-        if self._next < len(self.rows):  # whoever goes through the table asks for the next one
-            row = self.rows[self._next]
-            if row.item_id == item_id:  # type: ignore[attr-defined]
-                self._next += 1
-                return row
+        place = self.place(item_id)
+        if place is None:
+            raise KeyError(item_id)
+        return self.rows[place]
+
+    def get(self, item_id: str, default: Any = None) -> Any:
+        """The row of an id; `default` if there is none."""
+        place = self.place(item_id)
+        return default if place is None else self.rows[place]
+
+    def place(self, item_id: str) -> int | None:
+        """The number of the row of an id; None if there is none."""
+        if self._next < len(self.rows) and self.rows[self._next].item_id == item_id:  # type: ignore[attr-defined]
+            self._next += 1  # whoever goes through the table asks for the next one
+            return self._next - 1
         for place in self._places(item_id):
-            row = self.rows[place]
-            if row.item_id == item_id:  # type: ignore[attr-defined]
+            if self.rows[place].item_id == item_id:  # type: ignore[attr-defined]
                 self._next = place + 1
-                return row
-        raise KeyError(item_id)
+                return place
+        return None
 
     def some(self, item_ids: Iterable[str]) -> dict[str, R]:
         """The rows of some ids, as far as there are any, in the order of the ids."""
@@ -162,6 +175,10 @@ class RowsById(Mapping[str, R], Generic[R]):
         places = sorted({place for item_id in wanted for place in self._places(item_id)})
         found = {row.item_id: row for row in map(self.rows.__getitem__, places)}  # type: ignore[attr-defined]
         return {item_id: found[item_id] for item_id in wanted if item_id in found}
+
+    def in_order(self, item_ids: Iterable[str]) -> list[str]:
+        """Some ids in the order of the table, as far as it has them."""
+        return sorted(self.some(item_ids), key=self._places)
 
     def _places(self, item_id: str) -> list[int]:
         """Where a row of the id may be; nearly always one place or none."""
@@ -184,8 +201,76 @@ class RowsById(Mapping[str, R], Generic[R]):
         return hashes[order], order
 
 
+class RowsOfItems(Mapping[str, Sequence[R]], Generic[R]):
+    """item_id → its rows in several tables, each of which has one for each item that it covers."""
+
+    def __init__(self, tables: Iterable[StoredRows[R]]) -> None:
+        self.tables = [table.by_id for table in tables]
+
+    def __getitem__(self, item_id: str) -> Sequence[R]:
+        if rows := self._of(item_id):
+            return rows
+        raise KeyError(item_id)
+
+    def get(self, item_id: str, default: Any = ()) -> Any:
+        """The rows of an id; `default` if there are none."""
+        return self._of(item_id) or default
+
+    def _of(self, item_id: str) -> list[R]:
+        return [row for table in self.tables if (row := table.get(item_id)) is not None]
+
+    def __contains__(self, item_id: object) -> bool:
+        return any(item_id in table for table in self.tables)
+
+    def __iter__(self) -> Iterator[str]:
+        for number, table in enumerate(self.tables):
+            before = self.tables[:number]
+            yield from (item_id for item_id in table if not any(item_id in other for other in before))
+
+    def __len__(self) -> int:
+        return len(self.tables[0]) if len(self.tables) == 1 else sum(1 for _ in self)
+
+    def some(self, item_ids: Collection[str]) -> dict[str, Sequence[R]]:
+        """The rows of some ids, as far as there are any."""
+        found = [some(table, item_ids) for table in self.tables]
+        rows = {item_id: [own[item_id] for own in found if item_id in own] for item_id in item_ids}
+        return {item_id: own for item_id, own in rows.items() if own}
+
+
+def ids(rows: Sequence[R]) -> Iterable[str]:
+    """The ids of rows, in their order."""
+    if isinstance(rows, StoredRows):
+        return iter(rows.by_id)
+    return (row.item_id for row in rows)  # type: ignore[attr-defined]
+
+
+def by_item_id(rows: Sequence[R]) -> Mapping[str, R]:
+    """item_id → its row, of rows in memory or on disk."""
+    return rows.by_id if isinstance(rows, StoredRows) else {row.item_id: row for row in rows}  # type: ignore[attr-defined]
+
+
+def places(rows: Sequence[R]) -> Callable[[str], int | None]:
+    """Gives the number of a row by its id; None for an id that no row has."""
+    by_id = by_item_id(rows)
+    if isinstance(by_id, RowsById):
+        return by_id.place
+    return {row.item_id: number for number, row in enumerate(rows)}.get  # type: ignore[attr-defined]
+
+
+def grouped(rows: Sequence[R], name: str, key: Callable[[str], str] = str) -> Mapping[str, Sequence[R]]:
+    """Rows in memory or on disk by the `key` of one of their fields, in the order in which keys come."""
+    if isinstance(rows, StoredRows) and not rows.is_whole:
+        return rows.chosen(name, key)
+    found: defaultdict[str, list[R]] = defaultdict(list)
+    for row in rows:
+        found[key(getattr(row, name))].append(row)
+    return found
+
+
 def some(rows: Mapping[str, V], item_ids: Collection[str]) -> Mapping[str, V]:
     """The values of some ids, as far as there are any: of a mapping in memory, or of one whose values are on disk."""
-    if isinstance(rows, RowsById):
+    if isinstance(rows, RowsById | RowsOfItems):
         return rows.some(item_ids)
+    if isinstance(rows, Computed) and isinstance(rows.source, RowsById):
+        return {item_id: rows[item_id] for item_id in rows.source.in_order(item_ids)}
     return {item_id: rows[item_id] for item_id in item_ids if item_id in rows}

@@ -54,12 +54,19 @@ def read(path: Path, kind: type[R]) -> list[R]:
 
     Raises StorageError, naming line or row and field, for a file that is damaged or holds other records.
     """
+    return list(each(path, kind))
+
+
+def each(path: Path, kind: type[R]) -> Iterator[R]:
+    """As `read`, one record after the other, of which only a few are in memory."""
     if not os.path.lexists(path):  # a link to nowhere is something: what it led to is not known
-        return []
+        return
     if path.suffix == ".jsonl":
-        return _read_jsonl(path, kind)
+        yield from _read_jsonl(path, kind)
+        return
     file = ParquetFile(path, kind)
-    return [row for group in range(len(file.sizes)) for row in file.group(group)]
+    for group in range(len(file.sizes)):
+        yield from file.group(group)
 
 
 def write_in_order(path: Path, parts: Iterable[Sequence[R]], kind: type[R], *, without: Collection[str] = ()) -> None:
@@ -97,18 +104,16 @@ def _line(row: object) -> bytes:
     return _LINE.encode(to_json(row)).encode() + b"\n"
 
 
-def _read_jsonl(path: Path, kind: type[R]) -> list[R]:
-    rows: list[R] = []
+def _read_jsonl(path: Path, kind: type[R]) -> Iterator[R]:
     number = 0
     try:
         with path.open("rb") as file:
             while lines := list(_block(file)):
                 found = decode_lines(lines, kind)
-                rows += found if found is not None else _read_lines(path, kind, lines, number)
+                yield from found if found is not None else _read_lines(path, kind, lines, number)
                 number += len(lines)
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}", _mend(path)) from None
-    return rows
 
 
 def _block(file: BinaryIO) -> Iterator[bytes]:

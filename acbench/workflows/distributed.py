@@ -161,7 +161,7 @@ class Distributed:
             )
             budget = self._budget(llm) if isinstance(proposer, PaidProposer) else None
             answers = self._answers(task, proposer.covers(items), progress, budget)
-            return Answers(checked(proposer.name, items, answers.rows), answers.unasked)
+            return Answers(list(checked(proposer.name, items, answers.rows)), answers.unasked)
         if isinstance(proposer, EmbeddingProposer):
             embed = WorkerTask(start=partial(_start_embedding, self._recipe(images), name), kind=Item, uses_model=True)
             self._answers(embed, proposer.covers(items), progress, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from acbench.review.queue import RankedItem
 from acbench.storage.build import Wanted
 from acbench.storage.digests import digest
 from acbench.storage.project import BenchmarkFiles
+from acbench.storage.stored_rows import some
 from acbench.workflows.propose import VERSION, Proposed
 from acbench.workflows.run import Run
 
@@ -32,7 +33,7 @@ def draw_queue(run: Run, proposed: Proposed, waiting: Sequence[RankedItem], *, e
 
     there = drawn(run.files)
     rows = [row for place, row in enumerate(waiting) if every or place < SOON or picture_name(row.item_id) in there]
-    references = queue_pictures.References(proposed.dataset.items)
+    references = queue_pictures.References(proposed.dataset.items if rows else ())
     with run.console.stage("draw evidence") as progress:
         run.build.ensure_all(_pictures(proposed, rows, references), len(rows), progress)
     if len(rows) < len(waiting):
@@ -79,15 +80,16 @@ def csv_key(queue_key: str, pictures: Sequence[str], there: set[str]) -> str:
     return digest(queue_key, "undrawn", missing) if missing else queue_key
 
 
-def _pictures(proposed: Proposed, rows: Iterable[RankedItem], references: References) -> Iterator[Wanted]:
+def _pictures(proposed: Proposed, rows: Sequence[RankedItem], references: References) -> Iterator[Wanted]:
     """The evidence pictures of some images, as files that are wanted."""
     from acbench.review import queue_pictures
 
     images = proposed.dataset.images
     normal_image = references.image(images)
+    ids = [row.item_id for row in rows]
+    items, answers = some(proposed.dataset.by_id, ids), some(proposed.by_item, ids)
     for row in rows:
-        item = proposed.dataset.by_id[row.item_id]
-        proposals = proposed.by_item.get(item.item_id, ())
+        item, proposals = items[row.item_id], answers.get(row.item_id, ())
         picture = queue_pictures.EvidencePicture(item, references.beside(item), proposals, row)
         key = digest(VERSION, picture.inputs(), *images.key)
         path = proposed.files.evidence / picture_name(item.item_id)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from acbench.data.sources import Source
-from acbench.records import Label, Review
+from acbench.records import Review
 from acbench.review.resolve import POLICY
 from acbench.schema import Schema
-from acbench.workflows.propose import Proposals
-from acbench.workflows.summary import (
-    AnswerCounts,
-    LabelCounts,
-    PublishedCounts,
-    SchemaVersion,
-    count_answers,
-    count_labels,
-    count_published,
-)
+from acbench.workflows.answer_counts import AnswerCounts
+from acbench.workflows.label_counts import LabelCounts, LabelFigures, PublishedCounts
+from acbench.workflows.summary import SchemaVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +67,13 @@ class LabelsMeta:
 
 
 def labels_meta(
-    labels: Sequence[Label], proposals: Proposals, reviews: Sequence[Review], schema: Schema, source: Source
+    counts: LabelFigures,
+    answers: dict[str, AnswerCounts],
+    reviews: Sequence[Review],
+    schema: Schema,
+    source: Source,
 ) -> LabelsMeta:
-    """What there is to say about all labels of a benchmark."""
+    """What there is to say about all labels of a benchmark. `answers`: how each proposer answered."""
     return LabelsMeta(
         benchmark=schema.benchmark,
         title=schema.title,
@@ -92,13 +88,13 @@ def labels_meta(
             citation=schema.publisher.citation,
         ),
         licence=schema.licence,
-        witnesses=count_answers(proposals),
+        witnesses=answers,
         people=People(
             reviewers=len({review.reviewer for review in reviews}),
             reviews=len(reviews),
             note="" if reviews else "No person has reviewed these labels yet.",
         ),
-        labels=count_labels(labels),
-        decided_by=dict(sorted(Counter(label.decided_by for label in labels).items())),
-        published=count_published(labels, schema),
+        labels=counts.labels,
+        decided_by=dict(counts.decided_by),
+        published=counts.published,
     )

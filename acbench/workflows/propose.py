@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 from acbench import __version__
+from acbench._util.computed import Computed
+from acbench._util.console import Progress
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
-from acbench.predictors.base import Answers, KnownLabel, PaidProposer, Proposer, Setup, ask, tally
+from acbench.predictors.base import Answers, KnownLabel, PaidProposer, Proposer, Setup, ask, checked, tally
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import Label, Proposal
-from acbench.review.resolve import machine_labels
+from acbench.review.resolve import machine_labels, resolve_item
 from acbench.schema import Schema
 from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
 from acbench.storage.digests import digest, sha256_file
+from acbench.storage.parquet import in_groups
 from acbench.storage.project import BenchmarkFiles
+from acbench.storage.stored_rows import WHOLE, RowsById, RowsOfItems, StoredRows
 from acbench.storage.vector_part import part_of
+from acbench.workflows.answer_counts import AnswerCounts, count_answers
 from acbench.workflows.dry_run import DryRunReport, keep_examples
 from acbench.workflows.known_labels import is_shown_labels, read_known_labels
 from acbench.workflows.outcome import Spending, outcome
@@ -51,9 +56,17 @@ class Proposed:
         return read_proposals(self.files, self.keys)
 
     @cached_property
-    def machine_labels(self) -> dict[str, Label]:
+    def machine_labels(self) -> Mapping[str, Label]:
         """item_id → the label if no person had decided anything."""
-        return machine_labels(self.dataset.items, self.by_item, self.schema)
+        items, schema = self.dataset.by_id, self.schema
+        if isinstance(items, RowsById):
+            return Computed(items, lambda key: resolve_item(items[key], self.by_item.get(key, ()), (), schema))
+        return machine_labels(self.dataset.items, self.by_item, schema)
+
+    @cached_property
+    def answer_counts(self) -> dict[str, AnswerCounts]:
+        """Full name of each proposer → how it answered."""
+        return count_answers(row for name in self.keys for row in StoredRows(self.files.proposals(name), Proposal))
 
 
 def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
@@ -107,10 +120,13 @@ def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
 
 
 def read_proposals(files: BenchmarkFiles, names: Iterable[str]) -> Proposals:
-    """The kept answers of some proposers, by item."""
+    """The kept answers of some proposers, by item; of large tables they stay on disk."""
+    kept = [StoredRows(path, Proposal) for path in map(files.proposals, names) if path.exists()]
+    if not all(table.is_whole for table in kept):
+        return RowsOfItems(kept)
     by_item: defaultdict[str, list[Proposal]] = defaultdict(list)
-    for name in names:
-        for proposal in tables.read(files.proposals(name), Proposal):
+    for table in kept:
+        for proposal in table:
             by_item[proposal.item_id].append(proposal)
     return dict(by_item)
 
@@ -118,20 +134,19 @@ def read_proposals(files: BenchmarkFiles, names: Iterable[str]) -> Proposals:
 def former_proposals(files: BenchmarkFiles, asked: Iterable[str]) -> list[Proposal]:
     """The kept answers of proposers, and of models under their names, that are not asked now. `asked`: the others."""
     current = [files.proposals(name) for name in asked]
-    present = {row.proposer for path in current for row in tables.read(path, Proposal)[:1]}
-    found: dict[str, list[Proposal]] = {}
+    present = {rows[0].proposer for path in current if path.exists() and (rows := StoredRows(path, Proposal))}
+    found: dict[str, Sequence[Proposal]] = {}
     for path in files.all_proposals:
-        if path not in current and (rows := tables.read(path, Proposal)) and rows[0].proposer not in present:
+        if path not in current and (rows := StoredRows(path, Proposal)) and rows[0].proposer not in present:
             found.setdefault(rows[0].proposer, rows)  # the same answers may be kept twice: asked, then not, then asked
     return [row for _, rows in sorted(found.items()) for row in rows]
 
 
-def _keep_former(files: BenchmarkFiles, path: Path, answers: Sequence[Proposal]) -> None:
-    """Keep a copy of the table at `path`, which `answers` are about to replace, if another model gave those in it.
+def _keep_former(files: BenchmarkFiles, path: Path, models: set[str]) -> None:
+    """Keep a copy of the table at `path`, which answers of `models` are about to replace, if others gave those in it.
 
     The same model may have new answers, as under another schema: these replace the old ones.
     """
-    models = {row.model for row in answers} - {""}
     if not models or not path.exists():
         return
     before = tables.read(path, Proposal)
@@ -144,7 +159,7 @@ def tallies(run: Run, proposed: Proposed) -> dict[str, dict[str, int]]:
     """Proposer → how many answers of each status it gave."""
 
     def write(path: Path) -> None:
-        answers = {name: tables.read(run.files.proposals(name), Proposal) for name in proposed.keys}
+        answers = {name: StoredRows(run.files.proposals(name), Proposal) for name in proposed.keys}
         write_json(path, {name: tally(proposals) for name, proposals in answers.items()})
 
     run.build.ensure(run.files.proposal_tallies, digest(VERSION, proposed.keys), write)
@@ -180,11 +195,15 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str | Non
         if paid:
             run.console.note(f"{name}: {paid.estimate(dataset.items)}")
         spending = Spending.begin(run.models, name)
-        answers = _answers(run, dataset, proposer, name)
+        with run.console.stage(f"ask {name}") as progress:
+            if paid is None and run.distributed is None and len(dataset.items) > WHOLE:
+                rows = checked(proposer.name, dataset.items, proposer.propose(dataset.items, progress))
+                _write_answers(run.files, path, rows)
+                return
+            answers = _answers(run, dataset, proposer, name, progress)
         if paid:
             run.console.note(outcome(name, answers.rows, answers.unasked, spending))
-        _keep_former(run.files, path, answers.rows)
-        tables.write(path, answers.rows, Proposal, key=lambda proposal: proposal.item_id)
+        _write_answers(run.files, path, answers.rows)
         unasked = answers.unasked
 
     if paid and not run.asks and not run.build.is_fresh(path, key):
@@ -198,8 +217,24 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str | Non
     return digest(key, run.ledger.artifacts.sha256(run.files.project.relative(path)))
 
 
-def _answers(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> Answers[Proposal]:
-    with run.console.stage(f"ask {name}") as progress:
-        if run.distributed is not None:
-            return run.distributed.propose(proposer, name, dataset, progress)
-        return ask(proposer, dataset.items, progress)
+def _answers(run: Run, dataset: Dataset, proposer: Proposer, name: str, progress: Progress) -> Answers[Proposal]:
+    if run.distributed is not None:
+        return run.distributed.propose(proposer, name, dataset, progress)
+    return ask(proposer, dataset.items, progress)
+
+
+def _write_answers(files: BenchmarkFiles, path: Path, answers: Iterable[Proposal]) -> None:
+    """Replace a table of answers. Those of which there are very many are written as they come."""
+    models: set[str] = set()
+
+    def noted() -> Iterator[Proposal]:
+        for answer in answers:
+            if answer.model:
+                models.add(answer.model)
+            yield answer
+        _keep_former(files, path, models)
+
+    if isinstance(answers, Sequence):
+        tables.write(path, noted(), Proposal, key=lambda proposal: proposal.item_id)
+    else:
+        tables.write_in_order(path, in_groups(noted()), Proposal)

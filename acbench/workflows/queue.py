@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from acbench.review.queue import RankedItem
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
+from acbench.storage.stored_rows import grouped, some
 from acbench.storage.typed_json import read_if_there, to_json
 from acbench.workflows.evidence import csv_key, draw_queue, drawn, picture_name, soon, undrawn
 from acbench.workflows.label import Labelled
@@ -51,25 +53,27 @@ class Queue:
         return digest(VERSION, self.ranking_key, self.labelled.key, "plan", self.plan and to_json(self.plan))
 
     @property
-    def ranked(self) -> list[RankedItem]:
+    def ranked(self) -> Sequence[RankedItem]:
         """Every image that can be used, ranked."""
         return self.table.rows
 
     @cached_property
     def waiting(self) -> list[RankedItem]:
         """The images that people should look at and have not decided."""
-        labels = self.labelled.labels
+        decided = self.labelled.decided
         if self.plan_state == "followed":
             undecided = self.outlook.rows
         else:
             whole = (row for row in self.ranked if row.why != "settled")
-            undecided = [row for row in whole if labels[row.item_id].decided_by != PEOPLE]
+            undecided = [
+                row for row in whole if not (row.item_id in decided and decided[row.item_id].decided_by == PEOPLE)
+            ]
         requests = rechecks.recheck_requests(self.labelled.reviews)
-        flags = {item_id: rechecks.request_words(review) for item_id, review in requests.items() if item_id in labels}
+        flags = {item_id: rechecks.request_words(review) for item_id, review in requests.items() if item_id in decided}
         flags |= {lost.review.item_id: former.flag_words(lost) for lost in self.labelled.lost_classes}
         ranked_open = {row.item_id for row in undecided}
         for item_id, history in self.labelled.reviews_by_item.items():  # also of images that machines had settled
-            is_open = item_id in labels and labels[item_id].status == "pending" and bool(current_reviews(history))
+            is_open = item_id in decided and decided[item_id].status == "pending" and bool(current_reviews(history))
             if is_open and item_id not in ranked_open:
                 flags.setdefault(item_id, "people have looked at it and not settled it")
         return rechecks.flagged_first(undecided, self.ranked, flags)
@@ -79,7 +83,21 @@ class Queue:
         """The random sample of the auto-accepted labels: that of the plan, or else a share of those nobody doubts."""
         if self.plan_state == "followed":
             return self.outlook.rest[: self.outlook.draws]
-        return [row.item_id for row in self.ranked if row.why == "audit"]
+        return [row.item_id for row in self.by_why.get("audit", ())]
+
+    @cached_property
+    def by_why(self) -> Mapping[str, Sequence[RankedItem]]:
+        """The ranked images by why, each by rank."""
+        return grouped(self.ranked, "why")
+
+    @property
+    def drawn_from(self) -> int:
+        """How many labels would be accepted without a look: those that the audit is drawn from, if there is no plan."""
+        if self.plan_state == "followed":
+            return 0
+        auto = set(self.standing.auto)
+        seen = (rows for why, rows in self.by_why.items() if why not in ("audit", "settled"))
+        return len(auto) - sum(row.item_id in auto for row in itertools.chain(*seen))
 
     # What a plan has to say
 
@@ -91,7 +109,7 @@ class Queue:
             items=proposed.dataset.by_id,
             ranked=self.ranked,
             machine=proposed.machine_labels,
-            final=self.labelled.labels,
+            final=self.labelled.decided,
         )
 
     @cached_property
@@ -159,7 +177,7 @@ def rank(run: Run, labelled: Labelled) -> Queue:
     proposed, settings = labelled.proposed, run.settings
     queue = Queue(
         labelled=labelled,
-        table=KeptTable(run.files.ranked_items, RankedItem, key=lambda row: row.rank),
+        table=KeptTable(run.files.ranked_items, RankedItem),
         ranking_key=digest(
             RANKING, proposed.keys, proposed.dataset.key, settings.audit, settings.seed, run.schema.digest, labelled.key
         ),
@@ -208,17 +226,17 @@ def _write_ranking(run: Run, queue: Queue) -> None:
     proposed, settings = queue.labelled.proposed, run.settings
     audit = AuditSample(size=AuditSize.parse(settings.audit), seed=settings.seed)
     with run.console.stage("rank") as progress:
-        ranked = ranking.rank(
+        ranked = ranking.ranked_rows(
             proposed.dataset.items,
             proposed.by_item,
             proposed.machine_labels,
             run.schema,
             audit,
-            final=queue.labelled.labels,
+            final=queue.labelled.decided,
             learned=_learned(run, queue.labelled),
         )
+        queue.table.write(ranked)
         progress(1, 1)
-    queue.table.write(ranked)
 
 
 def _learned(run: Run, labelled: Labelled) -> dict[str, dict[str, float]]:
@@ -226,7 +244,7 @@ def _learned(run: Run, labelled: Labelled) -> dict[str, dict[str, float]]:
     proposed = labelled.proposed
     decided = {
         item_id: one_defect(label.labels) if label.status == "accepted" else ""
-        for item_id, label in labelled.labels.items()
+        for item_id, label in labelled.decided.items()
         if label.decided_by == PEOPLE
     }
     if not decided or ranking.TEACHABLE not in proposed.keys:
@@ -239,8 +257,14 @@ def _learned(run: Run, labelled: Labelled) -> dict[str, dict[str, float]]:
 def _write_csv(run: Run, queue: Queue, path: Path, there: set[str]) -> None:
     labelled, proposed = queue.labelled, queue.labelled.proposed
     missing = undrawn(run.files.benchmark, queue.waiting, there)
+    ids = [row.item_id for row in queue.waiting]
     table = csv_queue.queue_csv(
-        queue.waiting, proposed.dataset.by_id, proposed.by_item, labelled.labels, run.schema, missing
+        queue.waiting,
+        some(proposed.dataset.by_id, ids),
+        some(proposed.by_item, ids),
+        some(labelled.labels, ids),
+        run.schema,
+        missing,
     )
     write_bytes(path, table)
 

@@ -12,7 +12,7 @@ from acbench.review.csv_queue import TakeCounts
 from acbench.storage.build import write_json
 from acbench.storage.typed_json import any_json
 from acbench.workflows.export import export, label_files, proposal_files
-from acbench.workflows.label import label, prepare
+from acbench.workflows.label import figures_of, label, prepare
 from acbench.workflows.propose import Proposed
 from acbench.workflows.queue import Queue, is_queue_complete, rank, write_queue
 from acbench.workflows.reviews import take_reviews
@@ -106,11 +106,14 @@ def _report(run: Run, queue: Queue) -> RelabelReport:
     outcome = RelabelOutcome(
         dataset=proposed.dataset,
         proposals=proposed.by_item,
+        answers=proposed.answer_counts,
         machine=proposed.machine_labels,
         labels=queue.labelled.labels,
+        counts=figures_of(run, queue.labelled),
         ranked=queue.ranked,
         waiting=queue.waiting,
         audit=queue.audit,
+        drawn_from=queue.drawn_from,
         plan=queue.plan_report(),
         lost_classes=former.in_words(queue.labelled.lost_classes),
         reviews_key=queue.labelled.reviews_key,

@@ -16,6 +16,7 @@ from acbench.review.history import by_item
 from acbench.review.plan import Standing
 from acbench.review.queue import RankedItem
 from acbench.review.resolve import resolve_item
+from acbench.storage.stored_rows import some
 from acbench.workflows.label import Labelled
 
 MOST = 24
@@ -59,12 +60,13 @@ def _chosen(days: Sequence[str]) -> list[str]:
 def _on_day(labelled: Labelled, ranked: Sequence[RankedItem], day: str, reviews: Iterable[Review]) -> ErrorOnDay:
     proposed = labelled.proposed
     items, machine = proposed.dataset.by_id, proposed.machine_labels
+    histories = by_item(reviews)
+    answers = some(proposed.by_item, histories.keys())
     decided: dict[str, Label] = {
-        item_id: resolve_item(items[item_id], proposed.by_item.get(item_id, ()), history, proposed.schema)
-        for item_id, history in by_item(reviews).items()
-        if item_id in items
+        item_id: resolve_item(item, answers.get(item_id, ()), histories[item_id], proposed.schema)
+        for item_id, item in some(items, histories.keys()).items()
     }
-    standing = Standing(items=items, ranked=ranked, machine=machine, final={**machine, **decided})
+    standing = Standing(items=items, ranked=ranked, machine=machine, final=decided)
     known = doubts(
         standing.auto, proposed.dataset.items, proposed.by_item, machine, standing.final, proposed.schema
     ).of_label

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +11,17 @@ from acbench.data.findings import FindingClass
 from acbench.data.ingest import Dataset, describe
 from acbench.data.sources import Source
 from acbench.errors import StorageError
-from acbench.predictors.base import tally
-from acbench.records import GOOD, PEOPLE, Finding, Item, Label, Proposal, category_of, short_name
+from acbench.records import PEOPLE, Finding, Item, Label, Proposal
 from acbench.review.audit import CONFIDENCE
 from acbench.review.queue import ORDER, RankedItem, Why, auto_accept_error, unsettled
 from acbench.review.wording import in_words
 from acbench.schema import Schema
 from acbench.stats import Estimate, rate
 from acbench.stats.finite import most_without_fault
+from acbench.storage.stored_rows import grouped, some
 from acbench.storage.typed_json import convert
+from acbench.workflows.answer_counts import AnswerCounts
+from acbench.workflows.label_counts import LabelCounts, LabelFigures, PublishedCounts
 from acbench.workflows.plan_report import PlanReport
 from acbench.workflows.propose import Proposals
 
@@ -48,94 +49,6 @@ class ImageCounts:
     all: int
     anomalous: int
     unusable: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerCounts:
-    """How many answers of each status one proposer gave."""
-
-    ok: int
-    abstained: int
-    error: int
-    models: tuple[str, ...] = ()
-    """The models and versions that answered, sorted; empty for a proposer that is none."""
-    families: tuple[str, ...] = ()
-    """The families of these: proposers of one family are together one witness."""
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values; models and families only of a proposer that has them."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value != ()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelCounts:
-    """How many labels there are of each status."""
-
-    all: int
-    accepted: int
-    pending: int
-    excluded: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedCounts:
-    """Size of the published benchmark: the images whose accepted label set is one of its classes."""
-
-    categories: int
-    classes: int
-    """Classes of defects, counted by category."""
-    images: int
-    """Images with a class of defect."""
-
-
-def count_labels(labels: Iterable[Label]) -> LabelCounts:
-    """How many labels there are of each status."""
-    counts = Counter(label.status for label in labels)
-    return LabelCounts(
-        all=counts.total(),
-        accepted=counts["accepted"],
-        pending=counts["pending"],
-        excluded=counts["excluded"],
-    )
-
-
-def count_published(labels: Iterable[Label], schema: Schema) -> PublishedCounts:
-    """How much of these labels belongs to the published benchmark."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for label in labels:
-        category = schema.category(schema.key_of(category_of(label.item_id, label.image, schema.categories)))
-        if category is not None and label.status == "accepted" and label.labels != (GOOD,):
-            name = category.published_class(label.labels)
-            if name is not None:
-                counts[category.key, name] += 1
-    return PublishedCounts(
-        categories=len({category for category, _ in counts}), classes=len(counts), images=counts.total()
-    )
-
-
-def count_answers(proposals: Proposals) -> dict[str, AnswerCounts]:
-    """Full name of each proposer → how it answered."""
-    answers: defaultdict[str, list[Proposal]] = defaultdict(list)
-    for of_item in proposals.values():
-        for proposal in of_item:
-            answers[proposal.proposer].append(proposal)
-    return {
-        name: AnswerCounts(
-            **tally(answers[name]),
-            models=tuple(sorted({answer.model for answer in answers[name]} - {""})),
-            families=tuple(sorted({answer.family for answer in answers[name]} - {""})),
-        )
-        for name in sorted(answers)
-    }
-
-
-def one_family(counts: Mapping[str, AnswerCounts]) -> dict[str, list[str]]:
-    """Family → the short names of its proposers, for families of which several were asked."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for name, own in counts.items():
-        for family in own.families:
-            found[family].append(short_name(name))
-    return {family: names for family, names in sorted(found.items()) if len(names) > 1}
 
 
 # The report
@@ -309,14 +222,20 @@ class RelabelOutcome:
 
     dataset: Dataset
     proposals: Proposals
+    answers: Mapping[str, AnswerCounts]
+    """Full name of each proposer → how it answered."""
     machine: Mapping[str, Label]
     """The labels without reviews."""
     labels: Mapping[str, Label]
+    counts: LabelFigures
+    """What these labels come to."""
     ranked: Sequence[RankedItem]
     waiting: Sequence[RankedItem]
     """The queue: the part of `ranked` that people should see."""
     audit: Sequence[str]
     """Ids of the random sample of the auto-accepted labels."""
+    drawn_from: int
+    """How many labels that is drawn from; 0 where a plan says what it promises."""
     plan: PlanReport | None = None
     lost_classes: str = ""
     reviews_key: str = ""
@@ -324,7 +243,11 @@ class RelabelOutcome:
 
 def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> RelabelReport:
     """Sum up what a relabel has come to."""
-    dataset, labels, waiting = outcome.dataset, outcome.labels, outcome.waiting
+    dataset, waiting = outcome.dataset, outcome.waiting
+    shown = [row.item_id for row in waiting[:TOP]]
+    items, proposals = some(dataset.by_id, shown), some(outcome.proposals, shown)
+    audit = {*outcome.audit}
+    machine, labels = some(outcome.machine, audit), some(outcome.labels, audit)
     return RelabelReport(
         benchmark=schema.benchmark,
         title=schema.title,
@@ -333,34 +256,23 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
         images=_count_images(dataset.items),
         findings=tuple(dataset.findings),
         finding_classes=tuple(dataset.finding_classes),
-        witnesses=count_answers(outcome.proposals),
+        witnesses=dict(outcome.answers),
         queue=QueueCounts(waiting=len(waiting), by_why=_count_whys(waiting), ranked=_count_whys(outcome.ranked)),
-        labels=count_labels(labels.values()),
-        decided_by_people=sum(label.decided_by == PEOPLE for label in labels.values()),
-        published=count_published(labels.values(), schema),
+        labels=outcome.counts.labels,
+        decided_by_people=outcome.counts.decided_by.get(PEOPLE, 0),
+        published=outcome.counts.published,
         audit=Audit(
             asked=len(outcome.audit),
-            error=auto_accept_error(outcome.audit, outcome.machine, labels),
+            error=auto_accept_error(outcome.audit, machine, labels),
             unsettled=unsettled(outcome.audit, labels),
-            drawn_from=_unseen(outcome),
+            drawn_from=outcome.drawn_from,
         ),
-        top=tuple(
-            _queue_entry(row, dataset.by_id[row.item_id], outcome.proposals.get(row.item_id, ()))
-            for row in waiting[:TOP]
-        ),
+        top=tuple(_queue_entry(row, items[row.item_id], proposals.get(row.item_id, ())) for row in waiting[:TOP]),
         pictures=tuple(f"{row.item_id}.jpg" for row in waiting),
         plan=outcome.plan,
         lost_classes=outcome.lost_classes,
         reviews_key=outcome.reviews_key,
     )
-
-
-def _unseen(outcome: RelabelOutcome) -> int:
-    """How many labels would be accepted without a look: those that the audit is drawn from, if there is no plan."""
-    if outcome.plan is not None and outcome.plan.state == "followed":
-        return 0
-    items = outcome.dataset.by_id
-    return sum(row.why in ("audit", "settled") and items[row.item_id].is_at_stake for row in outcome.ranked)
 
 
 def _count_images(items: Sequence[Item]) -> ImageCounts:
@@ -371,9 +283,9 @@ def _count_images(items: Sequence[Item]) -> ImageCounts:
     )
 
 
-def _count_whys(ranked: Iterable[RankedItem]) -> dict[str, int]:
-    counts = Counter(row.why for row in ranked)
-    return {why: counts[why] for why in ORDER if why != "settled"}
+def _count_whys(ranked: Sequence[RankedItem]) -> dict[str, int]:
+    by_why = grouped(ranked, "why")
+    return {why: len(by_why.get(why, ())) for why in ORDER if why != "settled"}
 
 
 def _queue_entry(row: RankedItem, item: Item, proposals: Sequence[Proposal]) -> QueueEntry:

@@ -124,7 +124,7 @@ def decides(reviewer: str, of: Item, *labels: str, **other: Any) -> Review:
 
 def ask(proposer: Proposer, items: Sequence[Item]) -> list[Proposal]:
     """Every answer of a proposer, checked as a run checks them."""
-    return checked(proposer.name, items, proposer.propose(items, lambda done, total: None))
+    return list(checked(proposer.name, items, proposer.propose(items, lambda done, total: None)))
 
 
 def ranked_by(

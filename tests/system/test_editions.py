@@ -15,7 +15,7 @@ from acbench.records import GOOD, Label
 from acbench.storage import tables as store
 from acbench.storage.bundled import edition_folder
 from acbench.testing import full_tree
-from acbench.workflows.summary import PublishedCounts, count_published
+from acbench.workflows.label_counts import PublishedCounts, count_published
 from tests.support.commands import here_in
 from tests.support.listings import paths
 

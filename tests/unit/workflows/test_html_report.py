@@ -26,6 +26,8 @@ from acbench.stats import rate
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows import html_report as reporting
 from acbench.workflows import report_curves, report_images, summary
+from acbench.workflows.answer_counts import count_answers
+from acbench.workflows.label_counts import LabelTally
 from tests.support.records import MVTEC_AC, decides, item, ranked_by, says
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)><!--'
@@ -46,11 +48,14 @@ def content(
     outcome = summary.RelabelOutcome(
         dataset=dataset,
         proposals=proposals,
+        answers=count_answers(row for rows in proposals.values() for row in rows),
         machine=machine,
         labels=labels,
+        counts=LabelTally(MVTEC_AC).of(labels.values()).figures,
         ranked=ranked,
         waiting=waiting,
         audit=[each.item_id for each in ranked if each.why == "audit"],
+        drawn_from=sum(each.why in ("audit", "settled") for each in ranked),
     )
     facts = summary.relabel_report(outcome, MVTEC_AC, source)
     labelled = LabelledDataset(items=items, proposals=proposals, labels=labels, schema=MVTEC_AC)
