@@ -16,6 +16,7 @@ from acbench.records import PEOPLE, Item, Label, Proposal
 from acbench.review.witnesses import differ, voice_of, witnesses
 from acbench.schema import Category, Schema
 from acbench.stats import IDENTITY, Calibration, Scaling, calibration, cross_validated, fit_scaling
+from acbench.storage.stored_rows import having
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,13 +72,11 @@ def calibrate(
     anomalous images of one class take part.
     """
     observed: defaultdict[str, _Answers] = defaultdict(_Answers)
-    for item in items:
-        if not item.anomalous:
+    scored = having(proposals, "scores")
+    for item in items if scored else ():
+        if not item.anomalous or not any(proposal.scores for proposal in scored.get(item.item_id, ())):
             continue
-        own = proposals.get(item.item_id, ())
-        if not any(proposal.scores for proposal in own):
-            continue
-        label = labels.get(item.item_id)
+        own, label = proposals.get(item.item_id, ()), labels.get(item.item_id)
         for proposal in own:
             if not informative(proposal.scores):
                 continue

@@ -22,6 +22,7 @@ from acbench.review.queue import is_label_wrong
 from acbench.review.weighing import pooled
 from acbench.schema import Schema
 from acbench.stats import fit_scaling
+from acbench.storage.stored_rows import having
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,8 +67,9 @@ def doubts(
 
     scalings = {name: made.by_shared for name, made in calibrate(items, proposals, final, schema).items()}
     told: list[tuple[str, float, float]] = []
-    for item in items:
-        answers = proposals.get(item.item_id, ())
+    scored = having(proposals, "scores")
+    for item in items if scored else ():
+        answers = scored.get(item.item_id, ())
         if not any(proposal.scores for proposal in answers) or item.item_id not in machine:
             continue
         if label := one_defect(machine[item.item_id].labels):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from sys import intern
 
 from acbench._util.computed import Computed
@@ -27,7 +28,7 @@ from acbench.review.history import current_reviews
 from acbench.review.sight import WORDS, sight_of
 from acbench.review.witnesses import Witness, described, differ, in_order, witnesses
 from acbench.schema import Category, Schema
-from acbench.storage.stored_rows import by_item_id, some
+from acbench.storage.stored_rows import RowsById, by_item_id, some
 
 POLICY = "witnesses-3"
 
@@ -56,6 +57,9 @@ MAJORITY = 2 / 3
 
 NOBODY = "nobody"
 
+MAX_KINDS = 50_000
+"""Labels that differ in more than their image, of which each is kept in memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -75,9 +79,58 @@ def _pending(reason: str, labels: tuple[str, ...] = (), **more: float | None) ->
 
 def machine_labels(
     items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema
-) -> dict[str, Label]:
-    """item_id → the label that witnesses alone give, without any review."""
+) -> Mapping[str, Label]:
+    """item_id → the label that witnesses alone give, without any review. Of items on disk it is computed when it is
+    asked for."""
+    by_id = by_item_id(items)
+    if isinstance(by_id, RowsById):
+        return _computed_labels(by_id, proposals, schema)
     return {item.item_id: resolve_item(item, proposals.get(item.item_id, ()), (), schema) for item in items}
+
+
+def _computed_labels(
+    items: RowsById[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema
+) -> Computed[str, Label]:
+    """Labels of which each is resolved once: a million of them are of few kinds, and kept is only which kind."""
+    kinds: list[Label] = []
+    numbers: dict[Label, int] = {}
+    kind_of = array("i", [-1]) * len(items)
+
+    def label(item_id: str) -> Label:
+        item, place = items[item_id], items.place(item_id) or 0
+        if kind_of[place] >= 0:
+            return _named(kinds[kind_of[place]], item)
+        made = resolve_item(item, proposals.get(item_id, ()), (), schema)
+        kind = replace(made, item_id="", image="")
+        if len(kinds) < MAX_KINDS or kind in numbers:
+            kind_of[place] = numbers.setdefault(kind, len(kinds))
+            kinds.extend([kind] * (len(numbers) - len(kinds)))
+        return made
+
+    def some_labels(item_ids: Collection[str]) -> Mapping[str, Label]:
+        answers = some(proposals, item_ids)
+        return {
+            key: resolve_item(item, answers.get(key, ()), (), schema) for key, item in some(items, item_ids).items()
+        }
+
+    return Computed(items, label, some_labels)
+
+
+def _named(kind: Label, item: Item) -> Label:
+    """The label of an item, of a kind."""
+    return Label(
+        item_id=item.item_id,
+        image=item.image,
+        labels=kind.labels,
+        status=kind.status,
+        decided_by=kind.decided_by,
+        policy=kind.policy,
+        agreement=kind.agreement,
+        confidence=kind.confidence,
+        reason=kind.reason,
+        licence=kind.licence,
+        schema_version=kind.schema_version,
+    )
 
 
 def resolve(
@@ -100,16 +153,21 @@ def resolve(
     decided = {key: resolve_item(item, answers.get(key, ()), reviews[key], schema) for key, item in looked_at.items()}
     likely = likely_classes(items, proposals, decided, schema)
 
-    def label(item: Item) -> Label:
+    def label(item: Item, by_machine: Label, answers: Sequence[Proposal]) -> Label:
         key = item.item_id
-        plain = decided[key] if key in decided else machine[key]
+        plain = decided.get(key, by_machine)
         if key in likely and plain.status == "pending":
-            return resolve_item(item, proposals.get(key, ()), reviews.get(key, ()), schema, likely[key])
+            return resolve_item(item, answers, reviews.get(key, ()), schema, likely[key])
         return plain
 
-    if isinstance(machine, Computed):
-        return Computed(by_id, lambda key: label(by_id[key]))
-    return {item.item_id: label(item) for item in items}
+    def one(key: str) -> Label:
+        return label(by_id[key], machine[key], proposals.get(key, ()))
+
+    def several(keys: Collection[str]) -> Mapping[str, Label]:
+        by_machine, answers = some(machine, keys), some(proposals, keys)
+        return {key: label(item, by_machine[key], answers.get(key, ())) for key, item in some(by_id, keys).items()}
+
+    return Computed(by_id, one, several) if isinstance(machine, Computed) else {key: one(key) for key in by_id}
 
 
 def resolve_item(

@@ -54,14 +54,20 @@ class ParquetFile(Generic[R]):
 
     def group(self, number: int) -> list[R]:
         """The records of a group."""
-        part = self._read(number, self._names)
+        return self._records(number, self._read(number, self._names))
+
+    def rows(self, number: int, places: Sequence[int]) -> list[R]:
+        """Some records of a group, by their places in it."""
+        return self._records(number, self._read(number, self._names).take(list(places)))
+
+    def _records(self, group: int, part: pa.Table) -> list[R]:
         try:
             columns = [_from_arrow(part.column(name).combine_chunks(), self._shared) for name in self._names]
         except ValueError as error:  # ArrowException is one for texts that are none
             raise self._unreadable(error) from None
         found = [dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True)]
-        rows = convert_all(found, self.kind, _numbered(self.path, sum(self.sizes[:number])), hint=mend(self.path))
-        if len(rows) != self.sizes[number]:
+        rows = convert_all(found, self.kind, _numbered(self.path, sum(self.sizes[:group])), hint=mend(self.path))
+        if len(rows) != part.num_rows:
             raise self._unreadable("rows are missing")
         return rows
 
@@ -161,11 +167,26 @@ def _from_arrow(column: pa.Array, shared: dict[str, str]) -> list[Any]:
     """The values of a column. Equal texts are one object; those that come often are those in `shared`."""
     import pyarrow as pa
 
+    if pa.types.is_map(column.type) and not column.null_count:
+        keys, values = _from_arrow(column.keys, shared), _from_arrow(column.items, shared)
+        return [dict(zip(keys[begin:end], values[begin:end], strict=True)) for begin, end in _slices(column)]
+    if pa.types.is_list(column.type) and not column.null_count:
+        values = _from_arrow(column.values, shared)
+        return [values[begin:end] for begin, end in _slices(column)]
     if pa.types.is_string(column.type):
         coded = column.dictionary_encode()
         texts = coded.dictionary.to_pylist()
         if len(texts) * _OFTEN < len(column):
             texts = [shared.setdefault(text, text) for text in texts]
-        return [None if number is None else texts[number] for number in coded.indices.to_pylist()]
-    values: list[Any] = column.to_pylist()
-    return [pairs if pairs is None else dict(pairs) for pairs in values] if pa.types.is_map(column.type) else values
+        if coded.null_count:
+            return [None if number is None else texts[number] for number in coded.indices.to_pylist()]
+        return [texts[number] for number in coded.indices.to_numpy().tolist()]
+    if pa.types.is_boolean(column.type) or column.null_count:
+        return list(column.to_pylist())
+    return list(column.to_numpy().tolist()) if pa.types.is_primitive(column.type) else list(column.to_pylist())
+
+
+def _slices(column: pa.Array) -> Iterable[tuple[int, int]]:
+    """Where the values of each row of a column of lists, or of maps, begin and end."""
+    offsets = column.offsets.to_numpy().tolist()
+    return itertools.pairwise(offsets)

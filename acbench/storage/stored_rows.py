@@ -40,19 +40,18 @@ class StoredRows(Sequence[R], Generic[R]):
         self.path, self.kind = path, kind
         self._count = count
         self._groups: OrderedDict[int, list[R]] = OrderedDict()
-        self._group_of = 0
 
     @cached_property
     def _file(self) -> ParquetFile[R]:
         return ParquetFile(self.path, self.kind)
 
     @cached_property
-    def _starts(self) -> list[int]:
+    def starts(self) -> list[int]:
         """The number of the first row of each group, and of all rows."""
         return [0, *itertools.accumulate(self._file.sizes)]
 
     def __len__(self) -> int:
-        return self._starts[-1] if self._count is None else self._count
+        return self.starts[-1] if self._count is None else self._count
 
     @property
     def is_whole(self) -> bool:
@@ -61,7 +60,7 @@ class StoredRows(Sequence[R], Generic[R]):
 
     def __iter__(self) -> Iterator[R]:
         for number in range(len(self._file.sizes)):
-            yield from self._group(number)
+            yield from self.group(number)
 
     @overload
     def __getitem__(self, index: int) -> R: ...
@@ -69,13 +68,36 @@ class StoredRows(Sequence[R], Generic[R]):
     def __getitem__(self, index: slice) -> Sequence[R]: ...
     def __getitem__(self, index: int | slice) -> R | Sequence[R]:
         if isinstance(index, slice):
-            return list(map(self.__getitem__, range(len(self))[index]))
+            return self.at(range(len(self))[index])
         number = index + len(self) if index < 0 else index
         if not 0 <= number < len(self):
             raise IndexError(index)
-        if not self._starts[self._group_of] <= number < self._starts[self._group_of + 1]:
-            self._group_of = bisect_right(self._starts, number) - 1
-        return self._group(self._group_of)[number - self._starts[self._group_of]]
+        group = self.group_of(number)
+        return self.group(group)[number - self.starts[group]]
+
+    def at(self, places: Iterable[int]) -> list[R]:
+        """The rows with these numbers."""
+        rows: list[R] = []
+        for group, members in itertools.groupby(places, self.group_of):
+            own = [place - self.starts[group] for place in members]
+            if group in self._groups or self.is_whole or len(own) * GROUPS > self._file.sizes[group]:
+                rows += map(self.group(group).__getitem__, own)
+            else:
+                rows += self._file.rows(group, own)
+        return rows
+
+    def group_of(self, place: int) -> int:
+        """The group that a row is in."""
+        return bisect_right(self.starts, place) - 1
+
+    def group(self, number: int) -> list[R]:
+        """The rows of a group."""
+        rows = self._groups.get(number)
+        if rows is None:
+            rows = self._groups[number] = self._file.group(number)
+            if len(self._groups) > GROUPS and not self.is_whole:
+                self._groups.popitem(last=False)
+        return rows
 
     def column(self, name: str) -> Any:
         """One field of all rows, a `pyarrow.ChunkedArray`."""
@@ -93,18 +115,15 @@ class StoredRows(Sequence[R], Generic[R]):
         parts = np.split(order, np.cumsum(np.bincount(codes, minlength=len(numbers)))[:-1]) if numbers else []
         return {own: ChosenRows(self, part) for own, part in zip(numbers, parts, strict=True)}
 
+    def has_any(self, name: str) -> bool:
+        """Whether a field that holds lists or mappings is not empty in all rows."""
+        chunks = self.column(name).chunks
+        return any(chunk.type.num_fields and chunk.offsets[-1].as_py() > chunk.offsets[0].as_py() for chunk in chunks)
+
     @cached_property
     def by_id(self) -> Mapping[str, R]:
         """item_id → its row."""
         return {row.item_id: row for row in self} if self.is_whole else RowsById(self)  # type: ignore[attr-defined]
-
-    def _group(self, number: int) -> list[R]:
-        rows = self._groups.get(number)
-        if rows is None:
-            rows = self._groups[number] = self._file.group(number)
-            if len(self._groups) > GROUPS and not self.is_whole:
-                self._groups.popitem(last=False)
-        return rows
 
 
 class ChosenRows(Sequence[R], Generic[R]):
@@ -118,7 +137,11 @@ class ChosenRows(Sequence[R], Generic[R]):
         return len(self._places)
 
     def __iter__(self) -> Iterator[R]:
-        return map(self._rows.__getitem__, map(int, self._places))
+        starts = self._rows.starts
+        for group in range(len(starts) - 1):
+            begin, end = self._places.searchsorted([starts[group], starts[group + 1]])
+            if begin < end:
+                yield from map(self._rows.group(group).__getitem__, (self._places[begin:end] - starts[group]).tolist())
 
     @overload
     def __getitem__(self, index: int) -> R: ...
@@ -131,11 +154,18 @@ class ChosenRows(Sequence[R], Generic[R]):
 
 
 class RowsById(Mapping[str, R], Generic[R]):
-    """item_id → its row, of a table that has one for each id; in the order of the table."""
+    """item_id → its row, of a table that has one for each id; in the order of the table.
+
+    Whoever goes through the table asks for the row after the last one, which is found at once.
+    """
 
     def __init__(self, rows: StoredRows[R]) -> None:
         self.rows = rows
+        self._number = -1
+        """Number of the group at hand."""
+        self._group: list[R] = []
         self._next = 0
+        """Place in that group of the row after the last one that was asked for."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -145,40 +175,51 @@ class RowsById(Mapping[str, R], Generic[R]):
             yield from chunk.to_pylist()
 
     def __contains__(self, item_id: object) -> bool:
-        return isinstance(item_id, str) and self.place(item_id) is not None
+        return isinstance(item_id, str) and self._go(item_id) >= 0
 
     def __getitem__(self, item_id: str) -> R:
-        place = self.place(item_id)
-        if place is None:
+        place = self._go(item_id)
+        if place < 0:
             raise KeyError(item_id)
-        return self.rows[place]
+        return self._group[place]
 
     def get(self, item_id: str, default: Any = None) -> Any:
         """The row of an id; `default` if there is none."""
-        place = self.place(item_id)
-        return default if place is None else self.rows[place]
+        place = self._go(item_id)
+        return default if place < 0 else self._group[place]
 
     def place(self, item_id: str) -> int | None:
         """The number of the row of an id; None if there is none."""
-        if self._next < len(self.rows) and self.rows[self._next].item_id == item_id:  # type: ignore[attr-defined]
-            self._next += 1  # whoever goes through the table asks for the next one
-            return self._next - 1
-        for place in self._places(item_id):
-            if self.rows[place].item_id == item_id:  # type: ignore[attr-defined]
-                self._next = place + 1
+        place = self._go(item_id)
+        return None if place < 0 else self.rows.starts[self._number] + place
+
+    def _go(self, item_id: str) -> int:
+        """Take the group with the row of an id at hand; gives the row's place in it, or -1 if there is none."""
+        place, group = self._next, self._group
+        if place < len(group) and group[place].item_id == item_id:  # type: ignore[attr-defined]
+            self._next = place + 1
+            return place
+        if place and group[place - 1].item_id == item_id:  # type: ignore[attr-defined]
+            return place - 1
+        if place == len(group) and self._number + 2 < len(self.rows.starts):
+            following = self.rows.group(self._number + 1)
+            if following[0].item_id == item_id:  # type: ignore[attr-defined]
+                self._number, self._group, self._next = self._number + 1, following, 1
+                return 0
+        for number in self._places(item_id):
+            group_number = self.rows.group_of(number)
+            group, place = self.rows.group(group_number), number - self.rows.starts[group_number]
+            if group[place].item_id == item_id:  # type: ignore[attr-defined]
+                self._number, self._group, self._next = group_number, group, place + 1
                 return place
-        return None
+        return -1
 
     def some(self, item_ids: Iterable[str]) -> dict[str, R]:
         """The rows of some ids, as far as there are any, in the order of the ids."""
         wanted = list(item_ids)
         places = sorted({place for item_id in wanted for place in self._places(item_id)})
-        found = {row.item_id: row for row in map(self.rows.__getitem__, places)}  # type: ignore[attr-defined]
+        found = {row.item_id: row for row in self.rows.at(places)}  # type: ignore[attr-defined]
         return {item_id: found[item_id] for item_id in wanted if item_id in found}
-
-    def in_order(self, item_ids: Iterable[str]) -> list[str]:
-        """Some ids in the order of the table, as far as it has them."""
-        return sorted(self.some(item_ids), key=self._places)
 
     def _places(self, item_id: str) -> list[int]:
         """Where a row of the id may be; nearly always one place or none."""
@@ -205,7 +246,8 @@ class RowsOfItems(Mapping[str, Sequence[R]], Generic[R]):
     """item_id → its rows in several tables, each of which has one for each item that it covers."""
 
     def __init__(self, tables: Iterable[StoredRows[R]]) -> None:
-        self.tables = [table.by_id for table in tables]
+        self._tables = list(tables)
+        self.tables = [table.by_id for table in self._tables]
 
     def __getitem__(self, item_id: str) -> Sequence[R]:
         if rows := self._of(item_id):
@@ -229,6 +271,10 @@ class RowsOfItems(Mapping[str, Sequence[R]], Generic[R]):
 
     def __len__(self) -> int:
         return len(self.tables[0]) if len(self.tables) == 1 else sum(1 for _ in self)
+
+    def having(self, name: str) -> RowsOfItems[R]:
+        """The rows of those tables alone in which a field that holds mappings is not always empty."""
+        return RowsOfItems(table for table in self._tables if table.has_any(name))
 
     def some(self, item_ids: Collection[str]) -> dict[str, Sequence[R]]:
         """The rows of some ids, as far as there are any."""
@@ -267,10 +313,13 @@ def grouped(rows: Sequence[R], name: str, key: Callable[[str], str] = str) -> Ma
     return found
 
 
+def having(rows: Mapping[str, Sequence[R]], name: str) -> Mapping[str, Sequence[R]]:
+    """Rows by item, of tables on disk without those in which a field that holds mappings is always empty."""
+    return rows.having(name) if isinstance(rows, RowsOfItems) else rows
+
+
 def some(rows: Mapping[str, V], item_ids: Collection[str]) -> Mapping[str, V]:
     """The values of some ids, as far as there are any: of a mapping in memory, or of one whose values are on disk."""
-    if isinstance(rows, RowsById | RowsOfItems):
+    if isinstance(rows, RowsById | RowsOfItems | Computed):
         return rows.some(item_ids)
-    if isinstance(rows, Computed) and isinstance(rows.source, RowsById):
-        return {item_id: rows[item_id] for item_id in rows.source.in_order(item_ids)}
     return {item_id: rows[item_id] for item_id in item_ids if item_id in rows}

@@ -10,21 +10,20 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from acbench import __version__
-from acbench._util.computed import Computed
 from acbench._util.console import Progress
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Answers, KnownLabel, PaidProposer, Proposer, Setup, ask, checked, tally
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import Label, Proposal
-from acbench.review.resolve import machine_labels, resolve_item
+from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
 from acbench.storage.digests import digest, sha256_file
 from acbench.storage.parquet import in_groups
 from acbench.storage.project import BenchmarkFiles
-from acbench.storage.stored_rows import WHOLE, RowsById, RowsOfItems, StoredRows
+from acbench.storage.stored_rows import WHOLE, RowsOfItems, StoredRows
 from acbench.storage.vector_part import part_of
 from acbench.workflows.answer_counts import AnswerCounts, count_answers
 from acbench.workflows.dry_run import DryRunReport, keep_examples
@@ -58,10 +57,7 @@ class Proposed:
     @cached_property
     def machine_labels(self) -> Mapping[str, Label]:
         """item_id → the label if no person had decided anything."""
-        items, schema = self.dataset.by_id, self.schema
-        if isinstance(items, RowsById):
-            return Computed(items, lambda key: resolve_item(items[key], self.by_item.get(key, ()), (), schema))
-        return machine_labels(self.dataset.items, self.by_item, schema)
+        return machine_labels(self.dataset.items, self.by_item, self.schema)
 
     @cached_property
     def answer_counts(self) -> dict[str, AnswerCounts]:

@@ -251,7 +251,7 @@ class Trial:
             answers[answer.item_id].append(answer)
         machine = machine_labels(items, answers, self.setup.schema)
         right = {item_id: one_class(item, self.setup.schema) for item_id, item in decided.items()}
-        final = machine | {item_id: by_people(machine[item_id], label) for item_id, label in right.items()}
+        final = {**machine} | {item_id: by_people(machine[item_id], label) for item_id, label in right.items()}
         learned = judge.learned(items, right) if right else {}
         return rank(items, answers, machine, self.setup.schema, AuditSample(), final=final, learned=learned)
 
