@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Generic
 
-from acbench.storage import tables
+from acbench.storage import stored_rows, tables
 from acbench.storage.parquet import R, in_groups
 from acbench.storage.stored_rows import StoredRows
 
@@ -29,5 +29,13 @@ class KeptTable(Generic[R]):
 
     def write(self, rows: Iterable[R]) -> None:
         """Replace the file, in the order of the rows."""
-        self._rows = None
-        tables.write_in_order(self.path, in_groups(rows), self._kind)
+        few: list[R] = []
+
+        def passing() -> Iterator[R]:
+            for row in rows:
+                if len(few) <= stored_rows.WHOLE:
+                    few.append(row)
+                yield row
+
+        tables.write_in_order(self.path, in_groups(passing()), self._kind)
+        self._rows = few if len(few) <= stored_rows.WHOLE else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,9 +51,14 @@ class Proposed:
     """The proposer, as the settings name it → a hash of everything that decides its answers, and of the answers."""
 
     @cached_property
+    def answers(self) -> list[StoredRows[Proposal]]:
+        """The tables of the proposers."""
+        return _tables(self.files, self.keys)
+
+    @cached_property
     def by_item(self) -> Proposals:
         """The answers of all proposers."""
-        return read_proposals(self.files, self.keys)
+        return _by_item(self.answers)
 
     @cached_property
     def machine_labels(self) -> Mapping[str, Label]:
@@ -62,7 +68,7 @@ class Proposed:
     @cached_property
     def answer_counts(self) -> dict[str, AnswerCounts]:
         """Full name of each proposer → how it answered."""
-        return count_answers(row for name in self.keys for row in StoredRows(self.files.proposals(name), Proposal))
+        return count_answers(itertools.chain(*self.answers))
 
 
 def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
@@ -117,7 +123,14 @@ def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
 
 def read_proposals(files: BenchmarkFiles, names: Iterable[str]) -> Proposals:
     """The kept answers of some proposers, by item; of large tables they stay on disk."""
-    kept = [StoredRows(path, Proposal) for path in map(files.proposals, names) if path.exists()]
+    return _by_item(_tables(files, names))
+
+
+def _tables(files: BenchmarkFiles, names: Iterable[str]) -> list[StoredRows[Proposal]]:
+    return [StoredRows(path, Proposal) for path in map(files.proposals, names) if path.exists()]
+
+
+def _by_item(kept: Sequence[StoredRows[Proposal]]) -> Proposals:
     if not all(table.is_whole for table in kept):
         return RowsOfItems(kept)
     by_item: defaultdict[str, list[Proposal]] = defaultdict(list)

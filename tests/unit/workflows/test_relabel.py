@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from acbench.records import GOOD
-from acbench.review import queue as ranking
 from acbench.review import resolve as resolving
+from acbench.review import weighing
 from acbench.schema import Category
 from acbench.storage import tables
+from acbench.storage.git_table import GitTable
+from acbench.storage.parquet import ParquetFile
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows.label import prepare
 from acbench.workflows.queue import Queue
@@ -29,9 +31,11 @@ COUNTED: tuple[Callable[..., Any], ...] = (
     resolving.machine_labels,
     resolving.resolve,
     resolving.resolve_item,
-    ranking.rank,
+    weighing.shared_scalings,
     Category.map,
     tables.read,
+    GitTable.read_file,
+    ParquetFile.group,
 )
 
 
@@ -44,8 +48,10 @@ def counted() -> Iterator[Counter[str]]:
     def count(frame: FrameType, event: str, _: Any) -> None:
         if event == "call" and (name := names.get(frame.f_code)):
             calls[name] += 1
-            if name == tables.read.__qualname__:
+            if name in (tables.read.__qualname__, GitTable.read_file.__qualname__):
                 calls[f"read {frame.f_locals['path'].name}"] += 1
+            if name == ParquetFile.group.__qualname__:
+                calls[f"read {frame.f_locals['self'].path.name}"] += 1
 
     before = sys.getprofile()
     sys.setprofile(count)
@@ -90,7 +96,7 @@ def test_a_first_run_computes_each_thing_once(project: Path) -> None:
     queue, calls = run_once(project)
     images = len(queue.labelled.proposed.dataset.items)
     assert images and queue.waiting
-    assert (calls["machine_labels"], calls["resolve"], calls["rank"]) == (1, 1, 1)
+    assert (calls["machine_labels"], calls["resolve"], calls["shared_scalings"]) == (1, 1, 1)
     assert calls["resolve_item"] == images
     assert calls["Category.map"] == 2 * images, "once by the proposer source_label, once by the policy"
     assert set(reads(calls).values()) == {1}
@@ -102,7 +108,7 @@ def test_a_first_run_computes_each_thing_once(project: Path) -> None:
 def test_a_second_run_computes_nothing_and_reads_only_what_people_decided(project: Path) -> None:
     run_once(project)
     _, calls = run_once(project)
-    assert calls == {"read": 1, "read reviews.jsonl": 1}
+    assert calls == {"GitTable.read_file": 1, "read reviews.jsonl": 1}
 
 
 def test_a_run_with_new_reviews_resolves_what_was_reviewed_and_ranks_anew(project: Path) -> None:
@@ -110,7 +116,7 @@ def test_a_run_with_new_reviews_resolves_what_was_reviewed_and_ranks_anew(projec
     images, waiting = len(first.labelled.proposed.dataset.items), len(first.waiting)
     queue, calls = run_once(project, decide(project, first, GOOD))
     assert queue.waiting == []
-    assert (calls["machine_labels"], calls["resolve"], calls["rank"]) == (1, 1, 1)
+    assert (calls["machine_labels"], calls["resolve"], calls["shared_scalings"]) == (1, 1, 1)
     assert calls["resolve_item"] == images + waiting, "the label without reviews of all, the label with them of some"
     assert set(reads(calls).values()) == {1}
     _, calls = run_once(project, decide(project, first, GOOD))
