@@ -1,0 +1,93 @@
+"""Counts labels: by status, by who decided them, and those that the published benchmark holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from acbench.records import GOOD, Label, category_of
+from acbench.schema import Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCounts:
+    """How many labels there are of each status."""
+
+    all: int
+    accepted: int
+    pending: int
+    excluded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedCounts:
+    """Size of the published benchmark: the images whose accepted label set is one of its classes."""
+
+    categories: int
+    classes: int
+    """Classes of defects, counted by category."""
+    images: int
+    """Images with a class of defect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFigures:
+    """What some labels come to."""
+
+    labels: LabelCounts
+    decided_by: Mapping[str, int]
+    """`Label.decided_by` → how many labels."""
+    published: PublishedCounts
+
+
+class LabelTally:
+    """Counts labels as they pass."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._statuses: Counter[str] = Counter()
+        self._published: Counter[tuple[str, str]] = Counter()
+        self._decided_by: Counter[str] = Counter()
+
+    def add(self, label: Label) -> None:
+        """Count one more."""
+        self._statuses[label.status] += 1
+        self._decided_by[label.decided_by] += 1
+        if label.status != "accepted" or label.labels == (GOOD,):
+            return
+        schema = self._schema
+        category = schema.category(schema.key_of(category_of(label.item_id, label.image, schema.categories)))
+        name = category.published_class(label.labels) if category is not None else None
+        if category is not None and name is not None:
+            self._published[category.key, name] += 1
+
+    def of(self, labels: Iterable[Label]) -> LabelTally:
+        """The same, once these are counted too."""
+        for label in labels:
+            self.add(label)
+        return self
+
+    @property
+    def figures(self) -> LabelFigures:
+        """What was counted."""
+        counts, published = self._statuses, self._published
+        return LabelFigures(
+            labels=LabelCounts(
+                all=counts.total(),
+                accepted=counts["accepted"],
+                pending=counts["pending"],
+                excluded=counts["excluded"],
+            ),
+            decided_by=dict(sorted(self._decided_by.items())),
+            published=PublishedCounts(
+                categories=len({category for category, _ in published}),
+                classes=len(published),
+                images=published.total(),
+            ),
+        )
+
+
+def count_published(labels: Iterable[Label], schema: Schema) -> PublishedCounts:
+    """How much of these labels belongs to the published benchmark."""
+    return LabelTally(schema).of(labels).figures.published
