@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 MAX_ROWS = 5_000_000
 """Rows of the largest release that is read."""
 BATCH = 64
-"""Rows that are unpacked at a time."""
+"""Rows that are unpacked at a time, where images or long lists are among them."""
+SMALL_ROWS, SMALL_LIST, SMALL_TEXT = 1_000, 20, 4_000
+"""Rows that are unpacked at a time where no image is among them, no more elements of lists than so many a row, and no
+text of more bytes."""
 MAX_GROUP = (64 << 20) + MAX_IMAGE
 """Bytes of a row group: ours have at most 64 MiB of images and one image more."""
 MAX_TEXTS = 128 << 20
@@ -43,11 +46,13 @@ def batches(file: BinaryIO, columns: Sequence[str] | None, name: str) -> Iterato
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.path not in _IMAGES]
     table = pq.ParquetFile(file, metadata=metadata, read_dictionary=texts, pre_buffer=columns is not None)
     for number in range(metadata.num_row_groups):
-        _check_group(metadata.row_group(number), columns, f"{name}: row group {number}")
-        for batch in table.iter_batches(batch_size=BATCH, row_groups=[number], columns=columns):
-            for column in batch.columns:
-                _check_lengths(column, f"{name}: row group {number}")
-            yield batch
+        small = _check_group(metadata.row_group(number), columns, f"{name}: row group {number}")
+        for batch in table.iter_batches(
+            batch_size=SMALL_ROWS if small else BATCH, row_groups=[number], columns=columns
+        ):
+            longest = max(_check_lengths(column, f"{name}: row group {number}") for column in batch.columns)
+            rows = SMALL_ROWS if longest <= SMALL_TEXT else BATCH
+            yield from (batch.slice(begin, rows) for begin in range(0, batch.num_rows, rows))
 
 
 def checked_metadata(file: BinaryIO, name: str) -> Any:
@@ -67,9 +72,10 @@ def checked_metadata(file: BinaryIO, name: str) -> Any:
     return metadata
 
 
-def _check_group(group: Any, columns: Sequence[str] | None, name: str) -> None:
-    """Raise ReleaseError for a row group (`pyarrow.parquet.RowGroupMetaData`) that is too large by its own word."""
-    images = texts = 0
+def _check_group(group: Any, columns: Sequence[str] | None, name: str) -> bool:
+    """Raise ReleaseError for a row group (`pyarrow.parquet.RowGroupMetaData`) that is too large by its own word; gives
+    whether its rows are small."""
+    images = texts = longest = 0
     for number in range(group.num_columns):
         chunk = group.column(number)
         path = chunk.path_in_schema
@@ -81,29 +87,32 @@ def _check_group(group: Any, columns: Sequence[str] | None, name: str) -> None:
             images += chunk.total_uncompressed_size
         else:
             texts += chunk.total_uncompressed_size
+        longest = max(longest, chunk.num_values)
     if images > MAX_GROUP or texts > MAX_TEXTS:
         raise _too_large(f"{name} is larger than {(MAX_GROUP if images > MAX_GROUP else MAX_TEXTS) >> 20} MiB")
+    return not images and longest <= group.num_rows * SMALL_LIST
 
 
-def _check_lengths(column: pa.Array, name: str) -> None:
-    """Raise ReleaseError for texts and lists that are too long, at any depth."""
+def _check_lengths(column: pa.Array, name: str) -> int:
+    """Raise ReleaseError for texts and lists that are too long, at any depth; gives the bytes of the longest text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kind = column.type
     if pa.types.is_dictionary(kind):
         if pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type):
-            longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+            longest: int = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
             if longest > MAX_TEXT:
                 raise _too_large(f"{name} has a text of {longest:,} bytes")
+            return longest
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        longest = pc.max(pc.list_value_length(column)).as_py() or 0
-        if longest > MAX_LIST:
-            raise _too_large(f"{name} has a list of {longest:,} elements")
-        _check_lengths(column.flatten(), name)
+        elements = pc.max(pc.list_value_length(column)).as_py() or 0
+        if elements > MAX_LIST:
+            raise _too_large(f"{name} has a list of {elements:,} elements")
+        return _check_lengths(column.flatten(), name)
     elif pa.types.is_struct(kind):
-        for part in column.flatten():
-            _check_lengths(part, name)
+        return max((_check_lengths(part, name) for part in column.flatten()), default=0)
+    return 0
 
 
 def _too_large(what: str) -> ReleaseError:

@@ -18,7 +18,7 @@ from acbench.release import manifest as manifests
 from acbench.release.card_facts import CardFacts
 from acbench.release.card_front import front_matter
 from acbench.release.columns import Column
-from acbench.release.entries import ReleaseEntry
+from acbench.release.tally import RowKind
 
 FEW_IMAGES = 10
 """A class with fewer test images is named as a limit."""
@@ -42,13 +42,12 @@ Section = Callable[[CardFacts, Texts], Iterable[str]]
 def _head(facts: CardFacts, texts: Texts) -> Iterable[str]:
     manifest = facts.manifest
     licence = licences.get(manifest.licence)
-    categories = {entry.category for entry in facts.entries}
     single = facts.single()
     summary = " · ".join(
         (
             f"version {manifest.version}",
             counted(manifest.rows, "image"),
-            counted(len(categories), "category", "categories"),
+            counted(len(facts.tally.categories), "category", "categories"),
             f"{counted(len(single), 'class', 'classes')} of defect to predict in {counted(single.total(), 'image')}",
             "with the images" if manifest.images else "labels only",
             licence.name if licence else manifest.licence,
@@ -71,7 +70,7 @@ def _picture(facts: CardFacts, texts: Texts) -> Iterable[str]:
 
 def _use(facts: CardFacts, texts: Texts) -> Iterable[str]:
     manifest = facts.manifest
-    tested = [entry.category for entry in facts.entries if entry.split == "test"] or [facts.entries[0].category]
+    tested = [kind.category for kind in facts.kinds if kind.split == "test"] or [facts.tally.first.category]
     yield texts.fill(
         "load_images" if manifest.images else "load_labels",
         repo=facts.repo,
@@ -88,8 +87,8 @@ def _task(facts: CardFacts, texts: Texts) -> Iterable[str]:
     has_view = any(category.published for category in facts.schema.categories.values())
     yield texts.fill("task", single=texts.fill("single_view" if has_view else "single_plain"))
     states: dict[str, Counter[str]] = defaultdict(Counter)
-    for entry in facts.entries:
-        states[entry.category].update(_states(entry))
+    for kind, number in facts.kinds.items():
+        states[kind.category].update(dict.fromkeys(_states(kind), number))
     names = ("normal train", "normal test", "anomalous", "single", "pending", "excluded")
     rows = [[category, *(f"{states[category][name]:,}" for name in names)] for category in sorted(states)]
     total = [f"{sum(counts[name] for counts in states.values()):,}" for name in names]
@@ -97,11 +96,11 @@ def _task(facts: CardFacts, texts: Texts) -> Iterable[str]:
     yield sections.table(head, [*rows, ["**all**", *total]])
 
 
-def _states(entry: ReleaseEntry) -> list[str]:
-    """The columns of the table of categories in which an entry counts."""
-    accepted = "anomalous" if entry.anomalous else f"normal {entry.split}"
-    state = accepted if entry.status == "accepted" else entry.status
-    return [state, "single"] if entry.label is not None and entry.anomalous else [state]
+def _states(kind: RowKind) -> list[str]:
+    """The columns of the table of categories in which images count."""
+    accepted = "anomalous" if kind.anomalous else f"normal {kind.split}"
+    state = accepted if kind.status == "accepted" else kind.status
+    return [state, "single"] if kind.label is not None and kind.anomalous else [state]
 
 
 def _columns(facts: CardFacts, texts: Texts) -> Iterable[str]:
@@ -137,8 +136,7 @@ def _limits(facts: CardFacts, texts: Texts) -> Iterable[str]:
         "Anomalous images are all in the split `test`, as in the source: the benchmark is for methods that have not"
         " been trained on its defects."
     )
-    duplicates = Counter(entry.sha256 for entry in facts.entries if entry.sha256)
-    if repeated := sum(number - 1 for number in duplicates.values() if number > 1):
+    if repeated := facts.tally.files.further:
         limits.append(
             f"{counted(repeated, 'image')} {'repeats' if repeated == 1 else 'repeat'} another one byte for byte."
         )
@@ -164,7 +162,7 @@ def _licence(facts: CardFacts, texts: Texts) -> Iterable[str]:
         url=licences.url(facts.manifest.licence) or facts.schema.publisher.licence_link or "#licence",
         terms=terms,
     )
-    witnesses = sorted({short_name(vote["who"]) for row in facts.rows for vote in row["votes"]})
+    witnesses = sorted({short_name(vote.who) for kind in facts.kinds for vote in kind.votes})
     if credits := [texts.fill(f"credit_{name}") for name in witnesses if f"credit_{name}" in texts.sections]:
         yield "\n".join(f"- {credit}" for credit in credits)
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from acbench._util.plural import counted
 from acbench.data.sources import Source
 from acbench.records import GOOD, PEOPLE
 from acbench.release.diff import Change
-from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import Manifest
-from acbench.release.rows import Row, Vote
 from acbench.release.standings import Standing
+from acbench.release.tally import RowKind, Said, Tally
 from acbench.schema import Schema
 
 
@@ -38,9 +37,8 @@ class CardFacts:
     """Everything that a card speaks about."""
 
     manifest: Manifest
-    entries: Sequence[ReleaseEntry]
-    rows: Sequence[Row]
-    """One for each entry, in the same order: for their votes."""
+    tally: Tally
+    """What its tables hold."""
     schema: Schema
     source: Source
     dataset: str
@@ -62,43 +60,63 @@ class CardFacts:
         listed = (one.date for one in self.manifest.versions if one.version == self.manifest.version)
         return next(listed, "")
 
-    def votes_of_people(self) -> list[Vote]:
-        """Every vote of a person."""
-        return [vote for row in self.rows for vote in row["votes"] if vote["kind"] == "person"]
+    @property
+    def kinds(self) -> Mapping[RowKind, int]:
+        """Kind of row → images."""
+        return self.tally.kinds
+
+    def votes_of_people(self) -> Counter[Said]:
+        """Every vote of a person → how often it was given."""
+        votes: Counter[Said] = Counter()
+        for kind, number in self.kinds.items():
+            for vote in kind.votes:
+                votes[vote] += number * (vote.kind == "person")
+        return +votes
 
     def progress(self) -> ReviewProgress:
         """How many labels people have decided."""
-        decided_by = [entry.decided_by for entry in self.entries if entry.anomalous and entry.status == "accepted"]
-        return ReviewProgress(len(decided_by), decided_by.count(PEOPLE))
+        labels = {kind: number for kind, number in self.kinds.items() if kind.anomalous and kind.status == "accepted"}
+        by_people = sum(number for kind, number in labels.items() if kind.decided_by == PEOPLE)
+        return ReviewProgress(sum(labels.values()), by_people)
 
     def single(self) -> Counter[tuple[str, str]]:
         """(category, defect class) → anomalous images that have it in `label`."""
-        return Counter(
-            (entry.category, entry.label)
-            for entry in self.entries
-            if entry.anomalous and entry.label is not None and entry.label != GOOD
-        )
+        counts: Counter[tuple[str, str]] = Counter()
+        for kind, number in self.kinds.items():
+            if kind.anomalous and kind.label is not None and kind.label != GOOD:
+                counts[kind.category, kind.label] += number
+        return counts
 
     def several(self) -> Counter[tuple[str, str]]:
         """(category, defect class) → accepted test images that have it in `labels`."""
-        tested = (entry for entry in self.entries if entry.split == "test" and entry.status == "accepted")
-        return Counter((entry.category, label) for entry in tested for label in entry.labels if label != GOOD)
+        counts: Counter[tuple[str, str]] = Counter()
+        for kind, number in self.kinds.items():
+            for label in kind.labels if kind.tested else ():
+                counts[kind.category, label] += number * (label != GOOD)
+        return +counts
+
+
+def named_images(schema: Schema) -> set[str]:
+    """List the images that a schema settles one by one: a card says so of those that the release holds."""
+    changes = (change for category in schema.categories.values() for change in category.changes)
+    return {change.image for change in changes if change.image}
 
 
 def facts_of(
-    manifest: Manifest, entries: Sequence[ReleaseEntry], rows: Sequence[Row], schema: Schema, source: Source, *,
-    own: bool, repo: str, changes: Sequence[Change] | None, dataset: str = "", scores: Sequence[Standing] = (),
+    manifest: Manifest, tally: Tally, schema: Schema, source: Source, *, own: bool, repo: str,
+    changes: Sequence[Change] | None, dataset: str = "", scores: Sequence[Standing] = (),
 ) -> CardFacts:  # fmt: skip
     """Put together what a card speaks about: for whoever writes it, and for whoever makes it anew to compare.
 
     `dataset`: a line on the part of the source dataset; its name if that is not known.
     """
-    counts = Counter(entry.category for entry in entries)
+    counts: Counter[str] = Counter()
+    for kind, number in tally.kinds.items():
+        counts[kind.category] += number
     expected = {schema.key_of(name): number for name, number in source.image_counts.items()}
     return CardFacts(
         manifest=manifest,
-        entries=entries,
-        rows=rows,
+        tally=tally,
         schema=schema,
         source=source,
         dataset=dataset or source.name,

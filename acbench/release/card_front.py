@@ -43,12 +43,12 @@ def creators(facts: CardFacts) -> list[str]:
     others says; `machine-generated` where only models gave it. All that apply; `no-annotation` if nothing is labelled.
     """
     made: set[str] = set()
-    for row, entry in zip(facts.rows, facts.entries, strict=True):
-        if not entry.anomalous or entry.status != "accepted":
+    for kind in facts.kinds:
+        if not kind.anomalous or kind.status != "accepted":
             continue
-        votes = (vote for vote in row["votes"] if vote["said"] == "label" and set(vote["labels"]) == set(entry.labels))
-        kinds = {vote["kind"] for vote in votes}
-        if entry.decided_by == PEOPLE:
+        votes = (vote for vote in kind.votes if vote.said == "label" and set(vote.labels) == set(kind.labels))
+        kinds = {vote.kind for vote in votes}
+        if kind.decided_by == PEOPLE:
             made.add("expert-generated")
         elif kinds == {"model"}:
             made.add("machine-generated")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 from acbench._util import markdown as md
@@ -13,7 +13,7 @@ from acbench.records import GOOD, JOIN, PEOPLE, shown_names
 from acbench.release.card_facts import CardFacts
 from acbench.release.diff import label_text
 from acbench.release.diff import summary as summary_of
-from acbench.release.rows import Row
+from acbench.release.tally import RowKind
 from acbench.review.resolve import POLICY_SUMMARY
 from acbench.schema import Category, same_names
 from acbench.schema.people import NORMAL
@@ -33,12 +33,15 @@ def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
     """Who said what, by which rule the labels were decided, and how many labels people have decided."""
     answers: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     models: dict[str, set[str]] = defaultdict(set)
-    for row in facts.rows:
-        for vote in row["votes"]:
-            if vote["kind"] != "person":
-                answers[vote["who"], vote["kind"]][vote["said"]] += 1
-                if vote["model"]:
-                    models[vote["who"]].add(md.escaped(f"{vote['model']}, {vote['family'] or 'no family'}"))
+    decided_by: Counter[str] = Counter()
+    for row, number in facts.kinds.items():
+        for vote in row.votes:
+            if vote.kind != "person":
+                answers[vote.who, vote.kind][vote.said] += number
+                if vote.model:
+                    models[vote.who].add(md.escaped(f"{vote.model}, {vote.family or 'no family'}"))
+        if row.anomalous:
+            decided_by[row.decided_by] += number
     head = ["witness", "kind", "model, family", "answered", "abstained", "failed"]
     rows = [
         [
@@ -49,7 +52,6 @@ def origin(facts: CardFacts, texts: Texts) -> Iterable[str]:
         ]
         for (who, kind), counts in sorted(answers.items())
     ]
-    decided_by = Counter(entry.decided_by for entry in facts.entries if entry.anomalous)
     manifest = facts.manifest
     yield texts.fill(
         "made",
@@ -75,70 +77,73 @@ def _people(facts: CardFacts) -> str:
     votes = facts.votes_of_people()
     if not votes:
         return "People: none has looked yet."
-    reviewers = {vote["who"] for vote in votes}
-    blind = sum(vote["blind"] is True for vote in votes)
+    reviewers = {vote.who for vote in votes}
+    blind = sum(number for vote, number in votes.items() if vote.blind is True)
     return (
-        f"People: {counted(len(reviewers), 'reviewer')} gave {counted(len(votes), 'decision')},"
+        f"People: {counted(len(reviewers), 'reviewer')} gave {counted(votes.total(), 'decision')},"
         f" {blind:,} of them blind, that is with proposals hidden that had never been in reach. {facts.progress()}."
     )
 
 
 def agreement(facts: CardFacts, texts: Texts) -> Iterable[str]:
     """How many labels rest on more than one voice, and how far each pair of voices agrees."""
-    anomalous = [entry for entry in facts.entries if entry.anomalous]
-    alone = sum(entry.status == "accepted" and entry.agreement is None for entry in anomalous)
-    agreed = sum(entry.status == "accepted" and entry.agreement is not None for entry in anomalous)
-    pending = sum(entry.status == "pending" for entry in anomalous)
+    anomalous: Counter[str] = Counter()
+    for kind, number in facts.kinds.items():
+        if kind.anomalous:
+            anomalous[f"{kind.status}, {'alone' if kind.alone else 'agreed'}"] += number
+    pending = anomalous["pending, alone"] + anomalous["pending, agreed"]
     summary = (
-        f"Of {counted(len(anomalous), 'anomalous image')}, {agreed:,} have a label on which at least two independent"
-        f" witnesses or people agree, {alone:,} a label with one voice behind it, and {pending:,}"
-        f" {is_or_are(pending)} pending."
+        f"Of {counted(anomalous.total(), 'anomalous image')}, {anomalous['accepted, agreed']:,} have a label on which"
+        f" at least two independent witnesses or people agree, {anomalous['accepted, alone']:,} a label with one voice"
+        f" behind it, and {pending:,} {is_or_are(pending)} pending."
     )
-    voices = _voices(facts.rows)
     pairs = []
-    for one, other in combinations(sorted(voices), 2):
-        both = sorted(voices[one].keys() & voices[other].keys())
-        if both:
-            first, second = ([voices[name][item_id] for item_id in both] for name in (one, other))
-            same = sum(a == b for a, b in zip(first, second, strict=True)) / len(both)
-            value = kappa(first, second)
-            shown = f"– ({why_no_coefficient(len(both))})" if value is None else f"{value:.3f}"
-            pairs.append([md.escaped(one), md.escaped(other), f"{len(both):,}", f"{same:.1%}", shown])
+    for (one, other), said in sorted(_said_by_pairs(facts.kinds).items()):
+        both = said.total()
+        same = sum(number for (a, b), number in said.items() if a == b) / both
+        first, second = zip(*said, strict=True)
+        value = kappa(first, second, list(said.values()))
+        shown = f"– ({why_no_coefficient(both)})" if value is None else f"{value:.3f}"
+        pairs.append([md.escaped(one), md.escaped(other), f"{both:,}", f"{same:.1%}", shown])
     head = ["", "and", "images", "same", "kappa"]
     yield texts.fill(
         "agreement", summary=summary, pairs=table(head, pairs) if pairs else "No two named the same images."
     )
 
 
-def _voices(rows: Iterable[Row]) -> dict[str, dict[str, str]]:
-    """What each witness, and all people together where they agree, said of anomalous images: name → item_id → label."""
-    voices: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    rows = list(rows)
-    names = shown_names(vote["who"] for row in rows for vote in row["votes"] if vote["kind"] != "person")
-    for row in rows:
-        if not row["anomalous"]:
-            continue
-        labelled = [vote for vote in row["votes"] if vote["said"] == "label"]
-        people = {JOIN.join(sorted(vote["labels"])) for vote in labelled if vote["kind"] == "person"}
-        if len(people) == 1:
-            voices[PEOPLE][row["item_id"]] = people.pop()
-        for vote in labelled:
-            if vote["kind"] != "person":
-                voices[names[vote["who"]]][row["item_id"]] = JOIN.join(sorted(vote["labels"]))
-    return voices
+def _said_by_pairs(kinds: Mapping[RowKind, int]) -> dict[tuple[str, str], Counter[tuple[str, str]]]:
+    """What each pair of voices said of the same anomalous images: their names → their labels → images.
+
+    A voice is a witness, or all people together where they agree.
+    """
+    pairs: defaultdict[tuple[str, str], Counter[tuple[str, str]]] = defaultdict(Counter)
+    names = shown_names(vote.who for kind in kinds for vote in kind.votes if vote.kind != "person")
+    for kind, number in kinds.items():
+        voices = _voices(kind, names) if kind.anomalous else {}
+        for one, other in combinations(sorted(voices), 2):
+            pairs[one, other][voices[one], voices[other]] += number
+    return pairs
+
+
+def _voices(kind: RowKind, names: Mapping[str, str]) -> dict[str, str]:
+    """What each voice said of an image: name → label."""
+    labelled = [vote for vote in kind.votes if vote.said == "label"]
+    people = {JOIN.join(sorted(vote.labels)) for vote in labelled if vote.kind == "person"}
+    of_people = {PEOPLE: people.pop()} if len(people) == 1 else {}
+    return of_people | {names[vote.who]: JOIN.join(sorted(vote.labels)) for vote in labelled if vote.kind != "person"}
 
 
 def source_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
     """Which labels are not what the source says, and why."""
     moves: Counter[tuple[str, str, str]] = Counter()
     changed_anomalous = changed_normal = 0
-    for entry in facts.entries:
-        if entry.status == "excluded" or not same_names(entry.source_labels, entry.labels):
-            changed_anomalous += entry.anomalous
-            changed_normal += not entry.anomalous
-            now = entry.status if entry.status == "excluded" else label_text(entry)
-            moves[entry.category, ", ".join(entry.source_labels) or "none", now] += 1
-    unchanged = sum(entry.anomalous for entry in facts.entries) - changed_anomalous
+    for kind, number in facts.kinds.items():
+        if kind.status == "excluded" or not same_names(kind.source_labels, kind.labels):
+            changed_anomalous += number * kind.anomalous
+            changed_normal += number * (not kind.anomalous)
+            now = kind.status if kind.status == "excluded" else label_text(kind)
+            moves[kind.category, ", ".join(kind.source_labels) or "none", now] += number
+    unchanged = sum(number for kind, number in facts.kinds.items() if kind.anomalous) - changed_anomalous
     summary = (
         f"{unchanged:,} anomalous images keep the name that the source gives them; {changed_anomalous:,} do not."
         if changed_anomalous
@@ -164,7 +169,7 @@ def source_changes(facts: CardFacts, texts: Texts) -> Iterable[str]:
 
 def _schema_reasons(facts: CardFacts) -> list[str]:
     """What the schema settles and why, for the categories and images of the release."""
-    categories, images = {entry.category for entry in facts.entries}, {entry.image for entry in facts.entries}
+    categories, images = facts.tally.categories, facts.tally.images
     return [
         f"- {key}: {reason}"
         for key, category in facts.schema.categories.items()
@@ -203,12 +208,13 @@ def classes(facts: CardFacts, texts: Texts) -> Iterable[str]:
     numbers = {name: number for number, name in enumerate(facts.manifest.classes)}
     in_labels: Counter[tuple[str, str]] = Counter()
     in_label: Counter[tuple[str, str]] = Counter()
-    for entry in facts.entries:
-        if entry.split == "test":
-            in_labels.update((entry.category, label) for label in entry.labels if entry.status == "accepted")
-            in_label.update([(entry.category, entry.label)] if entry.label else [])
+    for kind, number in facts.kinds.items():
+        for label in kind.labels if kind.tested else ():
+            in_labels[kind.category, label] += number
+        if kind.split == "test" and kind.label:
+            in_label[kind.category, kind.label] += number
     parts = []
-    for key in sorted({entry.category for entry in facts.entries}):
+    for key in facts.tally.categories:
         category = facts.schema.categories[key]
         rows = [
             [

@@ -57,7 +57,7 @@ def standings(shown: Sequence[Standing], *, linked: bool = False) -> str:
 
 def reporting(facts: CardFacts, texts: Texts) -> Iterable[str]:
     """How to report a wrong label."""
-    example = next((entry for entry in facts.entries if entry.anomalous and entry.labels), facts.entries[0])
+    example = next((each for each in facts.tally.samples if each.anomalous and each.labels), facts.tally.first)
     other = next((name for category, name in sorted(facts.several()) if category == example.category
                   and name not in example.labels), "unsure")  # fmt: skip
     yield texts.fill(

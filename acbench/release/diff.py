@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from acbench._util.plural import counted
 from acbench.records import JOIN, PEOPLE
 from acbench.release.entries import ReleaseEntry
+from acbench.release.tally import RowKind
 
 ChangeKind = Literal["added", "removed", "image", "split", "labels", "single", "status"]
 
@@ -52,8 +53,7 @@ class Change:
 def diff(before: Mapping[str, ReleaseEntry], after: Mapping[str, ReleaseEntry]) -> list[Change]:
     """List every image whose label changed, by path. Both are keyed by item_id; a new reason alone is no change."""
     changes = []
-    for item_id in before.keys() | after.keys():
-        old, new = before.get(item_id), after.get(item_id)
+    for old, new in _pairs(before, after):
         kind = _kind(old, new)
         present = new or old
         if present is None or (kind is None and not _loses_decision(old, new)):
@@ -61,7 +61,7 @@ def diff(before: Mapping[str, ReleaseEntry], after: Mapping[str, ReleaseEntry]) 
         kind = kind or "status"  # the label stands, and no longer by what people said
         changes.append(
             Change(
-                item_id=item_id,
+                item_id=present.item_id,
                 image=present.image,
                 category=present.category,
                 kind=kind,
@@ -73,6 +73,17 @@ def diff(before: Mapping[str, ReleaseEntry], after: Mapping[str, ReleaseEntry]) 
             )
         )
     return sorted(changes, key=lambda change: (change.image, change.item_id))
+
+
+def _pairs(
+    before: Mapping[str, ReleaseEntry], after: Mapping[str, ReleaseEntry]
+) -> Iterator[tuple[ReleaseEntry | None, ReleaseEntry | None]]:
+    """Each image as it was and as it is, in the order of the tables: either may be on disk."""
+    for item_id, new in after.items():
+        yield before.get(item_id), new
+    for item_id, old in before.items():
+        if item_id not in after:
+            yield old, None
 
 
 def counts(changes: Sequence[Change]) -> dict[ChangeKind, int]:
@@ -104,8 +115,8 @@ def lost_decisions(changes: Sequence[Change]) -> str:
     return f"{counted(len(lost), 'image')}: {', '.join(lost[:5])}{more}" if lost else ""
 
 
-def label_text(entry: ReleaseEntry) -> str:
-    """The labels of an entry, or its status if it has none."""
+def label_text(entry: ReleaseEntry | RowKind) -> str:
+    """The labels of an image, or its status if it has none."""
     return JOIN.join(entry.labels) or entry.status
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Protocol
 
+from acbench._util.chunks import chunks
 from acbench.errors import ReleaseError
 from acbench.release.bounds import MAX_ROWS, batches
 from acbench.release.manifest import MAX_BYTES, NAME, Manifest, parse
+from acbench.release.repeats import Repeats
+from acbench.release.sink import whole
+from acbench.storage import parquet, stored_rows
+from acbench.storage.stored_rows import StoredRows
 
 
 class ReleaseReader(Protocol):
@@ -64,14 +72,40 @@ def read_manifest(release: ReleaseReader) -> Manifest:
     return parse(release.read(NAME, MAX_BYTES))
 
 
-def read_entries(release: ReleaseReader, manifest: Manifest) -> dict[str, ReleaseEntry]:
-    """Read every label of a release by item_id; only the columns with labels are fetched.
+def read_entries(release: ReleaseReader, manifest: Manifest) -> Mapping[str, ReleaseEntry]:
+    """Read every label of a release by item_id; only the columns with labels are fetched, and of a large release only
+    a part of them stays in memory.
 
     Raises ReleaseError or HubError.
     """
+    ids = Repeats()
+    entries = _kept(_counted(_every_entry(release, manifest), ids))
+    if ids.any:
+        seen: set[str] = set()
+        for entry in entries:
+            if ids.may_repeat(entry.item_id):
+                if entry.item_id in seen:
+                    raise ReleaseError(f"{release.name}: {entry.item_id!a:.80} has two rows", "acbench verify")
+                seen.add(entry.item_id)
+    return entries.by_id if isinstance(entries, StoredRows) else {entry.item_id: entry for entry in entries}
+
+
+def shard_entries(release: ReleaseReader, path: str, manifest: Manifest) -> Iterator[ReleaseEntry]:
+    """Read the labels of one table. Raises ReleaseError or HubError."""
     import pyarrow as pa
 
-    entries: dict[str, ReleaseEntry] = {}
+    try:
+        with release.open(path) as file:
+            for batch in batches(file, _COLUMNS, f"{release.name}: {path}"):
+                for row in batch.to_pylist():
+                    yield decode_row(row, manifest)
+    except (pa.ArrowException, KeyError, IndexError, TypeError, ValueError) as error:
+        raise ReleaseError(f"{release.name}: {path} is not a table of a release: {error}", "acbench verify") from None
+
+
+def _every_entry(release: ReleaseReader, manifest: Manifest) -> Iterator[ReleaseEntry]:
+    """The labels of all tables, each compared with its hash before it is read."""
+    count = 0
     for path, facts in sorted(manifest.shards().items()):
         if (sha256 := release.sha256(path)) != facts.sha256:
             raise ReleaseError(
@@ -79,27 +113,31 @@ def read_entries(release: ReleaseReader, manifest: Manifest) -> dict[str, Releas
                 f" that of the release {facts.sha256[:12]}…",
                 "download it again; acbench verify tells more",
             )
-        try:
-            with release.open(path) as file:
-                for batch in batches(file, _COLUMNS, f"{release.name}: {path}"):
-                    if len(entries) + batch.num_rows > MAX_ROWS:
-                        raise ReleaseError(
-                            f"{release.name} has more than {MAX_ROWS:,} rows", "that is no release of acbench"
-                        )
-                    for entry in decode_rows(batch.to_pylist(), manifest):
-                        if entry.item_id in entries:
-                            raise ReleaseError(f"{release.name}: {entry.item_id!a:.80} has two rows", "acbench verify")
-                        entries[entry.item_id] = entry
-        except (pa.ArrowException, KeyError, IndexError, TypeError, ValueError) as error:
-            raise ReleaseError(
-                f"{release.name}: {path} is not a table of a release: {error}", "acbench verify"
-            ) from None
-    return entries
+        for entry in shard_entries(release, path, manifest):
+            count += 1
+            if count > MAX_ROWS:
+                raise ReleaseError(f"{release.name} has more than {MAX_ROWS:,} rows", "that is no release of acbench")
+            yield entry
 
 
-def decode_rows(rows: Iterable[Mapping[str, Any]], manifest: Manifest) -> Iterator[ReleaseEntry]:
-    """Decode rows of parquet shards: see `decode_row`."""
-    return (decode_row(row, manifest) for row in rows)
+def _counted(entries: Iterator[ReleaseEntry], ids: Repeats) -> Iterator[ReleaseEntry]:
+    for entry in entries:
+        ids.add(entry.item_id)
+        yield entry
+
+
+def _kept(entries: Iterator[ReleaseEntry]) -> StoredRows[ReleaseEntry] | list[ReleaseEntry]:
+    """The entries in memory, or in a file that nobody else sees, if they are more than a table in memory has."""
+    begun = list(islice(entries, stored_rows.WHOLE + 1))
+    if len(begun) <= stored_rows.WHOLE:
+        return begun
+    with TemporaryDirectory(prefix="acbench-") as folder:
+        path = Path(folder) / "entries.parquet"
+        with path.open("wb") as file, whole(file) as sink:
+            parquet.write(sink, chunks(chain(begun, entries), parquet.TOGETHER), ReleaseEntry)
+        rows = StoredRows(path, ReleaseEntry)
+        len(rows)  # opens it: it can be read from then on, although it has no name any more
+    return rows
 
 
 def decode_row(row: Mapping[str, Any], manifest: Manifest) -> ReleaseEntry:

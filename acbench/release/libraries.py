@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import FORMAT, Manifest
 
 if TYPE_CHECKING:
@@ -25,8 +24,8 @@ class DatasetsLibrary(Protocol):
     def card_data(self, manifest: Manifest) -> Mapping[str, object]:
         """`configs` and `dataset_info` of the card's YAML."""
 
-    def round_trip(self, folder: Path, manifest: Manifest, entries: Mapping[str, ReleaseEntry]) -> list[str]:
-        """Load a release, whole and streamed, without network, and list what differs from its entries.
+    def round_trip(self, folder: Path, manifest: Manifest) -> list[str]:
+        """Load a release, whole and streamed, without network, and list what differs from its tables.
 
         Raises OSError if this machine cannot do it: that says nothing of the release.
         """

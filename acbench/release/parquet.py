@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acbench._util.chunks import chunks
 from acbench._util.prefetch import prefetch
 from acbench.data.images import united_png
 from acbench.errors import ReleaseError
 from acbench.records import Item, mask_files, mask_hash
+from acbench.release.columns import IMAGES
 from acbench.release.manifest import ReleaseFile, ShardKey, shard_path
 from acbench.release.rows import Row
 from acbench.release.sink import whole
@@ -33,59 +35,68 @@ GROUP_ROWS = {True: 100, False: 5_000}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetShard:
-    """A part of the rows, for one file."""
+    """A part of the images, for one file."""
 
     path: str
     """Relative to the release."""
-    rows: list[Row]
+    places: Sequence[int]
+    """The numbers of its images among all, rising."""
     size: int = 0
     """Bytes of its images."""
 
 
 def plan_shards(
-    rows: Iterable[Row], categories: Sequence[str], images: FileTree | None, *, most: int = SHARD_BYTES
+    items: Iterable[Item], categories: Sequence[str], images: FileTree | None, *, most: int = SHARD_BYTES
 ) -> list[ParquetShard]:
-    """Divide rows into shards, each of one category and split, in the order of the rows.
+    """Divide images into shards, each of one category and split, in the order of the images.
 
     `categories`: their names in the order of their numbers. `images`: where the images are that the shards will hold,
     at most `most` bytes each; None for no images.
     """
-    parts: defaultdict[tuple[int, str], list[list[Row]]] = defaultdict(lambda: [[]])
+    numbers = {name: number for number, name in enumerate(categories)}
+    parts: defaultdict[tuple[int, str], list[array[int]]] = defaultdict(lambda: [array("q")])
     filled: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0])
-    for row in rows:
-        key = (row["category"], row["split"])
-        size = sum(_size(images, file) for picture in _pictures(row) for file in picture.files) if images else 0
+    for place, item in enumerate(items):
+        key = (numbers[item.category], item.split)
+        size = sum(_size(images, file) for file in _files(item)) if images else 0
         if filled[key][-1] + size > most and parts[key][-1]:
-            parts[key].append([])
+            parts[key].append(array("q"))
             filled[key].append(0)
         filled[key][-1] += size
-        parts[key][-1].append(row)
+        parts[key][-1].append(place)
     return [
-        ParquetShard(path=shard_path(ShardKey(categories[category], split), number, len(own)), rows=part, size=size)
+        ParquetShard(path=shard_path(ShardKey(categories[category], split), number, len(own)), places=part, size=size)
         for (category, split), own in sorted(parts.items())
         for number, (part, size) in enumerate(zip(own, filled[category, split], strict=True))
     ]
 
 
-def file_sizes(items: Iterable[Item], images: FileTree) -> dict[str, int]:
-    """Give the bytes of the files of images and masks by path; of those alone that the place tells without reading."""
-    sizes = {}
-    paths = [path for item in items for path in (item.image, *mask_files(item.mask or "")) if path and item.sha256]
-    for path in dict.fromkeys(paths):
-        with suppress(FileRefused):  # whoever needs its bytes says so
-            if (size := images.locate(path).size) is not None:
-                sizes[path] = size
-    return sizes
+def known_size(images: FileTree) -> Callable[[str], int | None]:
+    """Give a function: path of a file → its bytes; None where the place does not tell without reading it."""
+
+    def size_of(path: str) -> int | None:
+        try:
+            return images.locate(path).size
+        except FileRefused:  # whoever needs its bytes says so
+            return None
+
+    return size_of
 
 
 def write_shard(
-    path: Path, shard: ParquetShard, schema: pa.Schema, images: FileTree | None, *, most: int = GROUP_BYTES
+    path: Path,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    images: FileTree | None,
+    *,
+    most: int = GROUP_BYTES,
 ) -> None:
     """Write one shard atomically, with at most `most` bytes of images in a row group.
 
+    `batches`: its rows without images, each a row group of its own where the shard holds none: see `batches_of`.
+
     Raises ReleaseError if an image is not the one that was hashed.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     small = [name for name in _leaf_columns(schema) if not name.endswith(".bytes")]
@@ -102,11 +113,25 @@ def write_shard(
             use_content_defined_chunking=True,  # a small change leaves most pages as they are, which a hub stores once
         ) as writer,
     ):
-        for group in _row_groups(shard.rows, images, most):
-            batch = pa.RecordBatch.from_pylist(group, schema=schema)
-            group.clear()
+        for batch in _row_groups(batches, schema, images, most) if images else batches:
             writer.write_batch(batch, row_group_size=batch.num_rows)
             sink.check()
+
+
+def batches_of(rows: Iterable[Row], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Give rows as Arrow, GROUP_ROWS at a time and without the columns of images."""
+    import pyarrow as pa
+
+    form = without_images(schema)
+    for part in chunks(rows, GROUP_ROWS[False]):
+        yield pa.RecordBatch.from_pylist(part, schema=form)
+
+
+def without_images(schema: pa.Schema) -> pa.Schema:
+    """Give the schema of the rows of a shard without its images."""
+    import pyarrow as pa
+
+    return pa.schema([field for field in schema if field.name not in IMAGES], metadata=schema.metadata)
 
 
 def describe_shard(path: Path, sha256: str) -> ReleaseFile:
@@ -140,34 +165,44 @@ class _Picture:
 
 
 def _pictures(row: Row) -> list[_Picture]:
-    pictures = []
-    for column, path, sha256, mark in (
-        ("image", row["image_path"], row["image_sha256"], ""),
-        ("mask", row["mask_path"], row["mask_sha256"], "_mask"),
-    ):
-        if path and sha256:
-            pictures.append(_Picture(column, path, sha256, f"{row['item_id']}{mark}{Path(path).suffix.lower()}"))
-    return pictures
+    return [
+        _Picture(column, path, sha256, f"{row['item_id']}{mark}{Path(path).suffix.lower()}")
+        for column, path, sha256, mark in (
+            ("image", row["image_path"], row["image_sha256"], ""),
+            ("mask", row["mask_path"], row["mask_sha256"], "_mask"),
+        )
+        if path and sha256
+    ]
 
 
-def _row_groups(rows: Sequence[Row], images: FileTree | None, most: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Give rows with their images, one row group at a time."""
+def _files(item: Item) -> tuple[str, ...]:
+    """The paths of the files of an image and of its mask that a release holds."""
+    image = (item.image,) if item.image and item.sha256 else ()
+    return (*image, *mask_files(item.mask)) if item.mask and item.mask_sha256 else image
+
+
+def _row_groups(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, images: FileTree, most: int
+) -> Iterator[pa.RecordBatch]:
+    """Rows with their images, one row group at a time."""
+    import pyarrow as pa
+
     group: list[Mapping[str, Any]] = []
     size = 0
-    complete: Iterable[tuple[Mapping[str, Any], int]]
-    if images is None:
-        complete = ((row, 0) for row in rows)
-    else:
-        tree = images
-        complete = prefetch(lambda row: with_images(row, tree), rows, most=4)
-    for row, added in complete:
-        if group and (size + added > most or len(group) == GROUP_ROWS[images is not None]):
-            yield group
+    rows = (row for batch in batches for part in _slices(batch) for row in part.to_pylist())
+    for row, added in prefetch(lambda row: with_images(row, images), rows, most=4):
+        if group and (size + added > most or len(group) == GROUP_ROWS[True]):
+            yield pa.RecordBatch.from_pylist(group, schema=schema)
             group, size = [], 0
         group.append(row)
         size += added
     if group:
-        yield group
+        yield pa.RecordBatch.from_pylist(group, schema=schema)
+
+
+def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    size = GROUP_ROWS[True]
+    return (batch.slice(begin, size) for begin in range(0, batch.num_rows, size))
 
 
 def with_images(row: Row, images: FileTree) -> tuple[Mapping[str, Any], int]:

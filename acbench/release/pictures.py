@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,7 @@ from acbench.errors import ImageError
 from acbench.records import GOOD
 from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import Manifest
+from acbench.release.tally import Tally
 from acbench.schema import Schema
 
 if TYPE_CHECKING:
@@ -80,10 +81,15 @@ class Examples:
     tiles: dict[ClassKey, Image.Image] = field(default_factory=dict)
     _images: dict[ClassKey, str] = field(default_factory=dict)
 
+    def wants(self, entry: ReleaseEntry) -> bool:
+        """Whether an image may be one of them, by all that has been seen so far."""
+        key = example_of(entry)
+        return key is not None and self._images.get(key, entry.image) >= entry.image
+
     def take(self, entry: ReleaseEntry, image: bytes | None, mask: bytes | None) -> None:
         """Look at an image of the release and the file of its mask. What cannot be decoded shows nothing."""
         key = example_of(entry)
-        if key is None or image is None or self._images.get(key, entry.image) < entry.image:
+        if key is None or image is None or not self.wants(entry):
             return
         if (tile := _close_up(image, mask)) is not None:
             self.tiles[key], self._images[key] = tile, entry.image
@@ -95,23 +101,11 @@ def example_of(entry: ReleaseEntry) -> ClassKey | None:
     return (entry.category, entry.labels[0]) if plain and entry.labels != (GOOD,) else None
 
 
-def wanted(entries: Iterable[ReleaseEntry]) -> set[str]:
-    """List the item_ids of the images that `Examples` shows, if all of them can be decoded."""
-    first: dict[ClassKey, ReleaseEntry] = {}
-    for entry in entries:
-        key = example_of(entry)
-        if key is not None and (key not in first or entry.image < first[key].image):
-            first[key] = entry
-    return {entry.item_id for entry in first.values()}
-
-
-def draw(
-    manifest: Manifest, entries: Collection[ReleaseEntry], schema: Schema, tiles: Mapping[ClassKey, Image.Image]
-) -> bytes:
+def draw(manifest: Manifest, tally: Tally, schema: Schema, tiles: Mapping[ClassKey, Image.Image]) -> bytes:
     """Draw the picture, as PNG. `tiles`: the close-ups; empty for a release without images."""
     from PIL import PngImagePlugin
 
-    drawn = pixels(manifest, entries, schema, tiles)
+    drawn = pixels(manifest, tally, schema, tiles)
     told = PngImagePlugin.PngInfo()
     told.add_text("Software", made_with())
     file = io.BytesIO()
@@ -149,13 +143,11 @@ def problem(data: bytes, expected: bytes) -> tuple[str, str]:
     return ("" if same else "it does not show what the tables say"), ""
 
 
-def pixels(
-    manifest: Manifest, entries: Collection[ReleaseEntry], schema: Schema, tiles: Mapping[ClassKey, Image.Image]
-) -> Image.Image:
+def pixels(manifest: Manifest, tally: Tally, schema: Schema, tiles: Mapping[ClassKey, Image.Image]) -> Image.Image:
     """Draw the picture, as an RGB image."""
     from PIL import Image, ImageDraw
 
-    parts = _parts(manifest, entries, schema, tiles)
+    parts = _parts(manifest, tally, schema, tiles)
     most = max((line.several for part in parts for line in part.lines), default=1) or 1
     columns = _columns(parts)
     foot = 24
@@ -173,21 +165,19 @@ def pixels(
     return framed
 
 
-def _parts(
-    manifest: Manifest, entries: Collection[ReleaseEntry], schema: Schema, tiles: Collection[ClassKey]
-) -> list[_Part]:
+def _parts(manifest: Manifest, tally: Tally, schema: Schema, tiles: Collection[ClassKey]) -> list[_Part]:
     numbers = {name: number for number, name in enumerate(manifest.classes)}
     single: Counter[ClassKey] = Counter()
     several: Counter[ClassKey] = Counter()
     states: Counter[ClassKey] = Counter()
-    for entry in entries:
-        if entry.split == "test" and entry.status == "accepted":
-            named = {*entry.labels, *([entry.label] if entry.label else [])}
-            several.update((entry.category, name) for name in named)
-            single.update([(entry.category, entry.label)] if entry.label else [])
-            states[entry.category, "normal" if entry.labels == (GOOD,) else "defective"] += 1
+    for kind, number in tally.kinds.items():
+        if kind.tested:
+            own = [kind.label] if kind.label else []
+            several.update(dict.fromkeys([(kind.category, name) for name in (*kind.labels, *own)], number))
+            single.update(dict.fromkeys([(kind.category, name) for name in own], number))
+            states[kind.category, "normal" if kind.labels == (GOOD,) else "defective"] += number
     parts = []
-    for key in sorted({entry.category for entry in entries}):
+    for key in tally.categories:
         category = schema.categories[key]
         ids = [defect.id for defect in category.classes]
         ids += [published.id for published in category.published if published.id not in ids]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
 
@@ -95,43 +95,32 @@ def numbering_of(schema: Schema) -> Numbering:
 
 
 def make_rows(
-    items: Sequence[Item],
+    items: Iterable[Item],
     labels: Mapping[str, Label],
     proposals: Mapping[str, Sequence[Proposal]],
     reviews: Mapping[str, Sequence[Review]],
     schema: Schema,
-    sizes: Mapping[str, int] | None = None,
-) -> list[Row]:
+    size_of: Callable[[str], int | None] = lambda _: None,
+) -> Iterator[Row]:
     """Make a row for each item, in their order. Mappings are keyed by item_id; reviews have pseudonyms.
 
-    `sizes`: path of an image or of one mask file → its bytes; those of other files are not known.
+    `size_of`: path of an image or of one mask file → its bytes, or None if they are not known.
 
     Raises ReleaseError if a label was not made from these reviews, or names a class that the schema does not have.
     """
-    numbering = numbering_of(schema)
-    if unknown := sorted({item.category for item in items} - set(numbering.categories)):
-        raise ReleaseError(
-            f"the schema has no category {unknown[0]}, but the dataset does",
-            f"leave it out: acbench relabel {schema.argument} --category …   or add it to the schema",
-        )
-    encoder = _Encoder(schema, numbering, sizes or {})
-    return [
-        encoder.row(
-            item,
-            labels[item.item_id],
-            proposals.get(item.item_id, ()),
-            reviews.get(item.item_id, ()),
-        )
-        for item in items
-    ]
+    encoder = _Encoder(schema, size_of)
+    for item in items:
+        key = item.item_id
+        yield encoder.row(item, labels[key], proposals.get(key, ()), reviews.get(key, ()))
 
 
 class _Encoder:
     """Makes rows with the numbers of one schema."""
 
-    def __init__(self, schema: Schema, numbering: Numbering, sizes: Mapping[str, int]) -> None:
+    def __init__(self, schema: Schema, size_of: Callable[[str], int | None]) -> None:
         self.schema = schema
-        self.sizes = sizes
+        self.size_of = size_of
+        numbering = numbering_of(schema)
         self.categories = {name: number for number, name in enumerate(numbering.categories)}
         self.classes = {name: number for number, name in enumerate(numbering.classes)}
         self.single_class = single_class(schema)
@@ -141,7 +130,7 @@ class _Encoder:
         category = self.schema.category(item.category)
         votes = [_vote_of_review(as_read(review, category), history) for review in current_reviews(history)]
         decided = label.labels if label.status != "pending" else ()
-        unknown = sorted(set(decided) - set(self.classes))
+        unknown = sorted(set(decided) - self.classes.keys())
         if unknown:
             raise ReleaseError(f"{item.image} is labelled {unknown[0]}, no class of the schema", "acbench relabel")
         single = self.single_class(item.category, decided) if label.status == "accepted" else None
@@ -167,7 +156,7 @@ class _Encoder:
             "history": history_of(history),
             "image_sha256": item.sha256,
             "mask_sha256": item.mask_sha256,
-            "image_size": self.sizes.get(item.image) if item.sha256 else None,
+            "image_size": self.size_of(item.image) if item.sha256 else None,
             "mask_size": self._mask_size(item),
             "width": item.width,
             "height": item.height,
@@ -178,7 +167,7 @@ class _Encoder:
         return row
 
     def _mask_size(self, item: Item) -> int | None:
-        sizes = [self.sizes.get(path) for path in mask_files(item.mask or "")] if item.mask else []
+        sizes = list(map(self.size_of, mask_files(item.mask))) if item.mask and item.sha256 else []
         known = [size for size in sizes if size is not None]
         return sum(known) if known and len(known) == len(sizes) else None
 

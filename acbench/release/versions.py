@@ -39,7 +39,7 @@ def needed_step(
         for each in dataclasses.fields(Manifest)
         if each.name not in _OF_EACH_VERSION
     )
-    return "nothing" if same and all(_same(before[key], after[key]) for key in after) else "patch"
+    return "nothing" if same and all(_same(before[key], new) for key, new in after.items()) else "patch"
 
 
 def step(old: str, new: str) -> Step:

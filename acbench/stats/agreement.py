@@ -123,14 +123,14 @@ def fleiss_kappa(rows: Sequence[Sequence[ClassSet]]) -> Estimate | None:
     return _bootstrapped(counts, lambda sample: float(kappa_of(sample)))
 
 
-def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
+def kappa(first: Sequence[str], second: Sequence[str], times: Sequence[int] | None = None) -> float | None:
     """Cohen's kappa (1960) of two raters of the same things, without an interval; None where it is not defined, and of
-    fewer than MIN_COMPARED things."""
-    if len(first) < MIN_COMPARED or len({*first, *second}) < 2:
+    fewer than MIN_COMPARED things. `times`: how many things each pair of answers is about; one, if not given."""
+    if (len(first) if times is None else sum(times)) < MIN_COMPARED or len({*first, *second}) < 2:
         return None
     from sklearn.metrics import cohen_kappa_score
 
-    return float(cohen_kappa_score(list(first), list(second)))
+    return float(cohen_kappa_score(list(first), list(second), sample_weight=times))
 
 
 def cohen_kappa(

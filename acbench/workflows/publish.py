@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from acbench import __version__, licences
@@ -16,41 +15,36 @@ from acbench.integrations.huggingface.croissant import Croissant, page_of
 from acbench.integrations.huggingface.datasets import DatasetsFormat
 from acbench.integrations.huggingface.hub import Repository
 from acbench.release import manifest as manifests
+from acbench.release import pictures
 from acbench.release.card import card
 from acbench.release.card_facts import CardFacts, facts_of
 from acbench.release.diff import Change, diff
-from acbench.release.entries import ReleaseEntry, decode_rows, read_entries, read_manifest
+from acbench.release.entries import ReleaseReader, read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.hub import Hub
 from acbench.release.manifest import Manifest, Previous, ReleaseFile
-from acbench.release.parquet import describe_shard, file_sizes, plan_shards, write_shard
-from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
-from acbench.release.rows import Row, make_rows, numbering_of
+from acbench.release.rows import numbering_of
 from acbench.release.schema_file import released_text
 from acbench.release.upload import Upload, UploadResult
 from acbench.release.verify.verify import Verified
 from acbench.release.version_list import with_release
-from acbench.review.history import by_item
 from acbench.review.resolve import POLICY
 from acbench.schema import Schema
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import digest
-from acbench.storage.roots import open_tree
-from acbench.workflows import propose as asking
+from acbench.storage.stored_rows import StoredRows
 from acbench.workflows.card_scores import card_scores
 from acbench.workflows.finish_tag import Finished, finish_tag
 from acbench.workflows.label import Labelled, label, prepare
 from acbench.workflows.leaderboard import entries_at_head
 from acbench.workflows.origin import is_own
-from acbench.workflows.pictures import class_picture
-from acbench.workflows.publish_checks import Ground, Losses, against_head, check_first, check_space, refuse_losses
+from acbench.workflows.publish_checks import Ground, Losses, against_head, check_first, refuse_losses
+from acbench.workflows.release_tables import VERSION, ReleaseTables, release_folder, sha256_of
 from acbench.workflows.releases import check_folder, known_of
 from acbench.workflows.run import Run
 
 NO_REPO = "ORG/NAME"
 """Stands in a card for a repository that nobody has named."""
-VERSION = f"{asking.VERSION}, 1"
-"""Part of every key: see `propose.VERSION`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,22 +161,18 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
     """
     ground = check_first(run, hub, options.version, replace=options.replace)
     plan = _plan(run, hub, options, ground)
-    rows = _rows(run, plan.labelled, plan.version)
     before = len(run.build.written)
-    manifest = _manifest(run, plan, _write_shards(run, plan, rows))
+    tables = ReleaseTables(run, plan.labelled, _manifest(run, plan))
+    manifest = tables.write()
     manifest = dataclasses.replace(manifest, leaderboard=entries_at_head(run, hub, ground))
-    after = {entry.item_id: entry for entry in decode_rows(rows, manifest)}
-    losses = against_head(hub, ground, after, manifest) if hub else None
-    changes = _changes(hub, ground, losses, after) if hub else None
+    losses, changes = _changes(hub, ground, manifest, ReleaseFolder(release_folder(run)))
     versions = with_release(ground.earlier, ground.version, ground.date, changes)
     manifest = dataclasses.replace(manifest, versions=versions)
-    entries = list(after.values())
-    root = plan.labelled.proposed.dataset.root if plan.images else None
-    picture = class_picture(manifest, rows, entries, run.schema, root)
+    picture = pictures.draw(manifest, tables.tally, run.schema, tables.examples.tiles)
     facts = facts_of(
-        manifest, entries, rows, run.schema, run.origin, own=is_own(run.source), repo=plan.repo,
+        manifest, tables.tally, run.schema, run.origin, own=is_own(run.source), repo=plan.repo,
         changes=changes, dataset=describe(run.origin, plan.labelled.proposed.dataset),
-        scores=card_scores(manifest, entries, rows, run.schema),
+        scores=card_scores(manifest, tables.tally, run.schema),
     )  # fmt: skip
     manifest = _write_texts(run, picture, facts)
     _remove_others(release_folder(run), {*manifest.files, manifests.NAME})
@@ -194,11 +184,6 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
         changes=changes,
         written=len(run.build.written) - before,
     )
-
-
-def release_folder(run: Run) -> Path:
-    """Where the release of a benchmark is built."""
-    return run.files.workspace / "release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,11 +209,14 @@ def _plan(run: Run, hub: Hub | None, options: PublishOptions, ground: Ground) ->
     """Decide what is released. Raises ReleaseError if licences or images forbid it."""
     labelled = _labelled(run)
     items = labelled.proposed.dataset.items
-    licences.check_labels_licence(run.schema.licence, (item.licence for item in items))
-    images = _with_images(items[0].licence, options.images, run.schema)
+    stored = items.column("licence").unique().to_pylist() if isinstance(items, StoredRows) else []
+    known = stored or [item.licence for item in items]
+    licences.check_labels_licence(run.schema.licence, known)
+    _check_categories(run.schema, labelled.proposed.dataset.by_category)
+    images = _with_images(known[0], options.images, run.schema)
     return _Plan(
         labelled=labelled,
-        source_licence=items[0].licence,
+        source_licence=known[0],
         images=images,
         version=ground.version,
         previous=ground.previous,
@@ -268,38 +256,16 @@ def _with_images(licence: str, chosen: bool | None, schema: Schema) -> bool:
     return chosen
 
 
-def _rows(run: Run, labelled: Labelled, version: str) -> list[Row]:
-    names = {review.reviewer for review in labelled.reviews}
-    key = load_key(run.files.workspace / "pseudonyms.key") if names else b""
-    reviews = anonymous(labelled.reviews, pseudonyms(names, key, version))
-    proposed = labelled.proposed
-    items = proposed.dataset.items
-    sizes = file_sizes(items, open_tree(proposed.dataset.root))
-    return make_rows(items, labelled.labels, proposed.by_item, by_item(reviews), run.schema, sizes)
+def _check_categories(schema: Schema, categories: Collection[str]) -> None:
+    if unknown := sorted(set(categories) - set(schema.categories)):
+        raise ReleaseError(
+            f"the schema has no category {unknown[0]}, but the dataset does",
+            f"leave it out: acbench relabel {schema.argument} --category …   or add it to the schema",
+        )
 
 
-def _write_shards(run: Run, plan: _Plan, rows: list[Row]) -> dict[str, ReleaseFile]:
-    """Write every parquet shard that is not there yet, and describe all of them."""
-    numbering = numbering_of(run.schema)
-    schema = DatasetsFormat().arrow_schema(
-        numbering.categories, numbering.classes, images=plan.images, boxes=plan.boxes
-    )
-    images = open_tree(plan.labelled.proposed.dataset.root) if plan.images else None
-    shards = plan_shards(rows, numbering.categories, images)
-    check_space(release_folder(run), shards)
-    described = {}
-    with run.console.stage("write tables") as progress:
-        for done, shard in enumerate(shards, start=1):
-            path = release_folder(run) / shard.path
-            key = digest(VERSION, schema.to_string(), str(schema.metadata), shard.rows, plan.images)
-            run.build.ensure(path, key, partial(write_shard, shard=shard, schema=schema, images=images))
-            described[shard.path] = describe_shard(path, _sha256(run, path))
-            progress(done, len(shards))
-    return described
-
-
-def _manifest(run: Run, plan: _Plan, shards: Mapping[str, ReleaseFile]) -> Manifest:
-    """What the release says of itself, as long as it holds nothing but its shards."""
+def _manifest(run: Run, plan: _Plan) -> Manifest:
+    """What the release says of itself, as long as it holds no file."""
     schema, numbering = run.schema, numbering_of(run.schema)
     return Manifest(
         benchmark=schema.benchmark,
@@ -315,20 +281,27 @@ def _manifest(run: Run, plan: _Plan, shards: Mapping[str, ReleaseFile]) -> Manif
         categories=numbering.categories,
         classes=numbering.classes,
         previous=plan.previous,
-        files=shards,
+        files={},
         boxes=plan.boxes,
         acbench=__version__,
     )
 
 
-def _changes(hub: Hub, ground: Ground, losses: Losses | None, after: Mapping[str, ReleaseEntry]) -> list[Change] | None:
-    """What changed against the previous release; None if there is none. It is usually the one at the head."""
+def _changes(
+    hub: Hub | None, ground: Ground, manifest: Manifest, built: ReleaseReader
+) -> tuple[Losses | None, list[Change] | None]:
+    """What the tables that were built do to the release at the hub's head, and what changed against the previous one;
+    None where there is none. The two are usually one release."""
+    if hub is None or (ground.base is None and ground.previous is None):
+        return None, None
+    after = read_entries(built, manifest)
+    losses = against_head(hub, ground, after, manifest)
     if ground.previous is None:
-        return None
+        return losses, None
     if losses is not None and ground.previous.commit == ground.commit:
-        return losses.changes
+        return losses, losses.changes
     previous = hub.release(ground.previous.commit)
-    return diff(read_entries(previous, read_manifest(previous)), after)
+    return losses, diff(read_entries(previous, read_manifest(previous)), after)
 
 
 def _write_texts(run: Run, picture: bytes, facts: CardFacts) -> Manifest:
@@ -365,12 +338,7 @@ def _write_text(run: Run, name: str, content: bytes) -> str:
     run.build.ensure(
         path, digest(VERSION, hashlib.sha256(content).hexdigest()), lambda target: write_bytes(target, content)
     )
-    return _sha256(run, path)
-
-
-def _sha256(run: Run, path: Path) -> str:
-    """The sha256 of a file that the ledger knows."""
-    return run.ledger.artifacts.sha256(run.files.project.relative(path))
+    return sha256_of(run, path)
 
 
 def _remove_others(folder: Path, wanted: Collection[str]) -> None:

@@ -94,7 +94,7 @@ def check_first(run: Run, hub: Hub | None, version: str | None, *, replace: bool
 
 def check_space(folder: Path, shards: Sequence[ParquetShard]) -> None:
     """Raise ReleaseError unless the tables fit on the disk, and a second time for the loading that checks them."""
-    sizes = {shard.path: shard.size + ROW_BYTES * len(shard.rows) for shard in shards}
+    sizes = {shard.path: shard.size + ROW_BYTES * len(shard.places) for shard in shards}
     needed = sum(sizes.values()) + sum(number for path, number in sizes.items() if not (folder / path).exists())
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if needed > (free := shutil.disk_usage(there).free):

@@ -1,30 +1,19 @@
-"""Describes a release to Hugging Face `datasets`, and compares what the library loads with what was written."""
+"""Describes a release to Hugging Face `datasets`."""
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acbench._util.machine import fault_of_machine
-from acbench.records import mask_files
 from acbench.release.columns import HISTORY, VOTE, Column, columns
-from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import ALL, FORMAT, Manifest, configurations
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from datasets import Dataset, Features, IterableDataset
+    from datasets import Features
     from datasets.features.features import FeatureType
-
-
-MOST = 20
-"""How many differences are named."""
-
-_COMPARED = ("item_id", "category", "label", "labels", "status", "image_sha256")
 
 
 def features(
@@ -97,72 +86,12 @@ class DatasetsFormat:
         described = data["dataset_info"]
         return {"configs": configs, "dataset_info": described if isinstance(described, list) else [described]}
 
-    def round_trip(self, folder: Path, manifest: Manifest, entries: Mapping[str, ReleaseEntry]) -> list[str]:
-        """What differs between a release and what `datasets` loads: the whole, and streamed by category.
+    def round_trip(self, folder: Path, manifest: Manifest) -> list[str]:
+        """What differs between a release's tables and what `datasets` loads: see `loading`."""
+        from acbench.integrations.huggingface import loading
 
-        The release's files have been checked before. A temporary folder holds a copy of the release meanwhile.
-        Raises OSError if this machine cannot do it.
-        """
-        import datasets
-
-        with quiet(), tempfile.TemporaryDirectory(prefix="acbench-", dir=self._scratch) as cache:
-            try:
-                loaded = datasets.load_dataset(str(folder), ALL, cache_dir=cache)
-                differences = [text for split in loaded.values() for text in _differences(split, entries, ALL)]
-                rows_loaded = sum(len(split) for split in loaded.values())
-                if rows_loaded != len(entries):
-                    differences.append(f"{ALL}: {rows_loaded:,} rows instead of {len(entries):,}")
-                for config, splits in configurations(manifest).items():
-                    for split, (rows, _) in splits.items():
-                        stream = datasets.load_dataset(
-                            str(folder), config, split=split, streaming=True, cache_dir=cache
-                        )
-                        differences += _streamed(stream, entries, f"{config}, {split}, streamed", rows)
-            except Exception as error:  # whatever it raises, everybody who loads the release would get
-                if why := fault_of_machine(error):
-                    raise OSError(f"{why} ({cache})") from None
-                return [f"datasets {datasets.__version__} cannot load it: {type(error).__name__}: {error}"[:500]]
-        return differences[:MOST]
-
-
-def _differences(loaded: Dataset, entries: Mapping[str, ReleaseEntry], name: str) -> Iterator[str]:
-    """What differs between rows as they were loaded and as they were written. Images are compared by their bytes."""
-    from datasets import Image
-
-    form = loaded.features
-    images = [column for column in ("image", "mask") if column in form]
-    for column in images:
-        loaded = loaded.cast_column(column, Image(decode=False))
-    for row in loaded.select_columns([*_COMPARED, *images, "mask_sha256", "mask_path"]):
-        yield from _compare(row, form, entries, name)
-        for column in images:
-            cell, sha256 = row[column], row[f"{column}_sha256"] or ""
-            if column == "mask" and len(mask_files(row["mask_path"] or "")) > 1:
-                continue  # its bytes are those of several files together
-            if (hashlib.sha256(cell["bytes"]).hexdigest() if cell else "") != sha256:
-                yield f"{name}: the {column} of {row['item_id']} has other bytes"
-
-
-def _streamed(stream: IterableDataset, entries: Mapping[str, ReleaseEntry], name: str, rows: int) -> Iterator[str]:
-    """What differs in rows that are streamed, of which there should be `rows`."""
-    count, form = 0, stream.features  # which is copied whenever it is asked for
-    for row in stream.select_columns(list(_COMPARED)):
-        count += 1
-        yield from _compare(row, form, entries, name)
-    if count != rows:
-        yield f"{name}: {count:,} rows instead of {rows:,}"
-
-
-def _compare(row: Mapping[str, Any], form: Features, entries: Mapping[str, ReleaseEntry], name: str) -> Iterator[str]:
-    entry = entries.get(row["item_id"])
-    if entry is None:
-        yield f"{name}: {row['item_id']} is no row of the release"
-        return
-    label = None if row["label"] is None else form["label"].int2str(row["label"])
-    labels = tuple(form["labels"].feature.names[number] for number in row["labels"])
-    category = form["category"].int2str(row["category"])
-    if (category, label, labels, row["status"]) != (entry.category, entry.label, entry.labels, entry.status):
-        yield f"{name}: {row['item_id']} is loaded as {category}, {label}, not as {entry.category}, {entry.label}"
+        with quiet():
+            return loading.differences(folder, manifest, self._scratch)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ It counts the labels that it is scored by, so it is no method, but the accuracy 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -45,7 +45,11 @@ class Majority:
 def most_common(truth: Truth, category: str) -> ClassSet:
     """The most common answer of a category; of equally common ones the first in the order of the schema."""
     counts = Counter(target.wanted for target in truth.targets if target.category == category)
-    axis = truth.axis(category)
+    return first_of(counts, truth.axis(category))
+
+
+def first_of(counts: Mapping[ClassSet, int], axis: Sequence[ClassSet]) -> ClassSet:
+    """The most common of counted answers; of equally common ones the first in the order of the schema."""
     rank = {answer: number for number, answer in enumerate(axis)}
     return min(counts, key=lambda answer: (-counts[answer], rank.get(answer, len(axis)), answer))
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import Any, get_args
 
 from acbench.records import GOOD, PEOPLE, Item, Label, Proposal, Review, Sight, Verdict
+from acbench.release.card_facts import named_images
 from acbench.release.entries import ReleaseEntry
 from acbench.release.manifest import Manifest
 from acbench.release.rows import single_class
+from acbench.release.tally import RowKind
 from acbench.release.verify import history
 from acbench.review.resolve import NOBODY, POLICY, resolve_item
 from acbench.schema import Schema
@@ -34,8 +36,10 @@ class Derivation:
     schema: Schema | None
     undecided: int = 0
     """Rows whose votes could not be resolved anew."""
+    _right: set[object] = field(default_factory=set)
+    """What was right of a row, and so is of all others that say the same."""
 
-    def problems(self, row: Mapping[str, Any], entry: ReleaseEntry) -> Iterator[tuple[str, str]]:
+    def problems(self, row: Mapping[str, Any], entry: ReleaseEntry, kind: RowKind) -> Iterator[tuple[str, str]]:
         """Give what a row says and cannot be, by kind and in words."""
         if why := _wrong_hash(row, entry):
             yield "hash", why
@@ -65,13 +69,23 @@ class Derivation:
             wanted = self._single_class(entry.category, entry.labels)
             if wanted != entry.label:
                 yield "label", f"`label` is {entry.label}, by `labels` it is {wanted}"
-        if self.manifest.policy == POLICY:
-            yield from self._by_policy(row, entry, votes)
+        alike = (kind, entry.agreement, entry.reason, entry.image if entry.image in self._named else "")
+        if self.manifest.policy != POLICY or alike in self._right:
+            return
+        before, found = self.undecided, list(self._by_policy(row, entry, votes))
+        yield from found
+        if not found and self.undecided == before:
+            self._right.add(alike)
 
     @cached_property
     def _single_class(self) -> Callable[[str, tuple[str, ...]], str | None]:
         assert self.schema is not None
         return single_class(self.schema)
+
+    @cached_property
+    def _named(self) -> set[str]:
+        """Images that the schema settles one by one."""
+        return named_images(self.schema) if self.schema else set()
 
     def _by_policy(
         self, row: Mapping[str, Any], entry: ReleaseEntry, votes: Sequence[Mapping[str, Any]]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from acbench.records import Finding
 from acbench.release.entries import ReleaseEntry
+from acbench.release.repeats import Repeats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,47 +25,56 @@ BLOCK = 512
 """Thumbnails that are compared with all others at a time, which bounds memory."""
 MAX_PAIRS = 50
 """How many pairs are reported."""
+SHOWN = 4
+"""How many of the images of one file are named."""
 MIN_IMAGES = 3
 """A category with fewer images has no mean to subtract."""
 
 
-class SimilarPair(NamedTuple):
-    """Two images that look the same."""
+class LookAlikes:
+    """Finds images of one category that look the same, while the images of a release go by, category by category."""
 
-    one: str
-    other: str
-    """Their item ids."""
-    correlation: float
-
-
-@dataclass(slots=True)
-class Thumbnails:
-    """Thumbnails of the images of a release, by category."""
-
-    items: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    pixels: dict[str, list[NDArray[np.float32]]] = field(default_factory=lambda: defaultdict(list))
+    def __init__(self) -> None:
+        self._entries: list[ReleaseEntry] = []
+        self._pixels: list[NDArray[np.float32]] = []
+        self._found: list[Finding] = []
 
     def add(self, entry: ReleaseEntry, data: bytes) -> None:
-        """Remember one image by its file's bytes; one that cannot be decoded is left out."""
+        """Look at one image by its file's bytes; one that cannot be decoded is left out."""
+        if self._entries and self._entries[0].category != entry.category:
+            self._compare()
         if (small := thumbnail(data)) is not None:
-            self.items[entry.category].append(entry.item_id)
-            self.pixels[entry.category].append(small)
+            self._entries.append(entry)
+            self._pixels.append(small)
 
-    def similar(self) -> Iterator[SimilarPair]:
-        """Find pairs of images of one category that look the same."""
-        import numpy as np
+    def findings(self) -> list[Finding]:
+        """Report pairs that look the same and are not the same file."""
+        self._compare()
+        return self._found
 
-        for category, items in sorted(self.items.items()):
-            table = np.stack(self.pixels[category])
-            if len(table) < MIN_IMAGES:
-                continue
-            table = table - table.mean(axis=0)
-            table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-6)
-            for start in range(0, len(table), BLOCK):
-                correlations = table[start : start + BLOCK] @ table.T
-                for row, column in zip(*np.nonzero(correlations >= ALIKE), strict=True):
-                    if start + row < column:
-                        yield SimilarPair(items[start + row], items[column], float(correlations[row, column]))
+    def _compare(self) -> None:
+        for one, other, correlation in similar(self._pixels):
+            pair = [self._entries[one], self._entries[other]]
+            if len(self._found) < MAX_PAIRS and pair[0].sha256 != pair[1].sha256:
+                what = f"look the same (correlation {correlation:.4f})"
+                self._found.append(_finding(_Group.of(pair), "look_alike", what))
+        self._entries, self._pixels = [], []
+
+
+def similar(pixels: Sequence[NDArray[np.float32]]) -> Iterator[tuple[int, int, float]]:
+    """Find pairs of thumbnails that look the same: their numbers, and how far they correlate."""
+    import numpy as np
+
+    if len(pixels) < MIN_IMAGES:
+        return
+    table = np.stack(pixels)
+    table = table - table.mean(axis=0)
+    table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-6)
+    for start in range(0, len(table), BLOCK):
+        correlations = table[start : start + BLOCK] @ table.T
+        for row, column in zip(*np.nonzero(correlations >= ALIKE), strict=True):
+            if start + row < column:
+                yield int(start + row), int(column), float(correlations[row, column])
 
 
 def thumbnail(data: bytes) -> NDArray[np.float32] | None:
@@ -85,40 +93,57 @@ def thumbnail(data: bytes) -> NDArray[np.float32] | None:
     return np.asarray(small, dtype=np.float32).ravel()
 
 
-def identical_files(entries: Mapping[str, ReleaseEntry]) -> Iterator[Finding]:
-    """Report images with the same bytes; it is worse where they are in both splits or differ in their labels."""
-    by_hash: defaultdict[str, list[ReleaseEntry]] = defaultdict(list)
-    for entry in entries.values():
-        if entry.sha256:
-            by_hash[entry.sha256].append(entry)
+def identical_files(entries: Iterable[ReleaseEntry], files: Repeats) -> Iterator[Finding]:
+    """Report images with the same bytes; it is worse where they are in both splits or differ in their labels.
+
+    `files`: their hashes.
+    """
+    by_hash: dict[str, _Group] = {}
+    for entry in entries:
+        if entry.sha256 and files.may_repeat(entry.sha256):
+            by_hash.setdefault(entry.sha256, _Group()).add(entry)
     for group in by_hash.values():
-        if len(group) > 1:
+        if group.size > 1:
             yield _finding(group, "duplicate", "the same file, byte for byte")
 
 
-def look_alikes(pairs: Iterable[SimilarPair], entries: Mapping[str, ReleaseEntry]) -> Iterator[Finding]:
-    """Report pairs that look the same and are not the same file."""
-    reported = 0
-    for pair in pairs:
-        one, other = entries[pair.one], entries[pair.other]
-        if one.sha256 != other.sha256 and reported < MAX_PAIRS:
-            reported += 1
-            yield _finding([one, other], "look_alike", f"look the same (correlation {pair.correlation:.4f})")
+class _Group:
+    """Images that are the same: what is said of them."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.images: list[str] = []
+        """The first by path."""
+        self.splits: set[str] = set()
+        self.labels: set[tuple[str, ...]] = set()
+
+    @classmethod
+    def of(cls, entries: Iterable[ReleaseEntry]) -> _Group:
+        group = cls()
+        for entry in entries:
+            group.add(entry)
+        return group
+
+    def add(self, entry: ReleaseEntry) -> None:
+        self.size += 1
+        self.images = sorted([*self.images, entry.image])[:SHOWN]
+        self.splits.add(entry.split)
+        self.labels.add(entry.labels)
 
 
-def _finding(group: list[ReleaseEntry], kind: str, what: str) -> Finding:
-    group = sorted(group, key=lambda entry: entry.image)
-    others = ", ".join(entry.image for entry in group[1:4]) + (" …" if len(group) > 4 else "")
-    detail = f"{what} as {others}" if kind == "duplicate" else f"{what}: {others}"
+def _finding(group: _Group, kind: str, what: str) -> Finding:
+    first, *others = group.images
+    named = ", ".join(others) + (" …" if group.size > SHOWN else "")
+    detail = f"{what} as {named}" if kind == "duplicate" else f"{what}: {named}"
     notes = []
-    if len({entry.split for entry in group}) > 1:
+    if len(group.splits) > 1:
         notes.append("across train and test")
         kind += "_across_splits"
-    if len({entry.labels for entry in group}) > 1:
+    if len(group.labels) > 1:
         notes.append("with different labels")
         kind += "_other_label"
     return Finding(
-        path=group[0].image,
+        path=first,
         kind=kind,
         detail=f"{detail}: {', '.join(notes)}" if notes else detail,
         hint="look at them, and decide them alike" if notes else "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from acbench import licences
@@ -14,14 +14,14 @@ from acbench.release import manifest as manifests
 from acbench.release import pictures
 from acbench.release.card import card
 from acbench.release.card_facts import facts_of
-from acbench.release.entries import ReleaseEntry
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import Manifest
 from acbench.release.pictures import Examples
-from acbench.release.rows import Row, numbering_of
+from acbench.release.rows import numbering_of
 from acbench.release.schema_file import released_schema
 from acbench.release.standings import Standing
+from acbench.release.tally import Tally
 from acbench.release.verify.files import CARD_BYTES
 from acbench.release.verify.findings import fault, unchecked
 from acbench.release.version_list import advice, problems
@@ -32,7 +32,7 @@ PUBLISH_AGAIN = "do not use it; whoever made it can publish it again"
 SCHEMA_MAY_DIFFER = "give the schema as it was: its attribution, home and citation are in the card; else do not use it"
 _PART = "> **A part of the source dataset.**"
 """Begins the line about what is not in the tables: which images of the source are missing."""
-ScoresOf = Callable[[Manifest, Collection[ReleaseEntry], Sequence[Row], Schema], Sequence[Standing]]
+ScoresOf = Callable[[Manifest, Tally, Schema], Sequence[Standing]]
 """Scores the baselines whose answers a release holds."""
 
 
@@ -111,8 +111,7 @@ def check_schema(folder: ReleaseFolder, manifest: Manifest, known: Known) -> Ite
 def check_texts(
     folder: ReleaseFolder,
     manifest: Manifest,
-    entries: Mapping[str, ReleaseEntry],
-    rows: Sequence[Row],
+    tally: Tally,
     known: Known,
     libraries: tuple[DatasetsLibrary, CroissantLibrary],
 ) -> Iterator[Finding]:
@@ -130,21 +129,20 @@ def check_texts(
             yield fault(manifests.CROISSANT, "croissant", what, PUBLISH_AGAIN)
     if f"version {manifest.version} ·" not in text:
         yield fault(manifests.CARD, "card", f"it does not say that this is version {manifest.version}", PUBLISH_AGAIN)
-    if known.schema is None or known.source is None or not entries:
+    if known.schema is None or known.source is None or not len(tally):
         return
-    if len(rows) != len(entries) or manifest.acbench != known.acbench or manifest.format != manifests.FORMAT:
-        made = f"acbench {manifest.acbench or 'of an earlier version'} wrote it, this is {known.acbench}"
-        why = made if len(rows) == len(entries) else f"more than {len(rows):,} rows"
+    if manifest.acbench != known.acbench or manifest.format != manifests.FORMAT:
+        why = f"acbench {manifest.acbench or 'of an earlier version'} wrote it, this is {known.acbench}"
         yield unchecked(manifests.CARD, f"card and Croissant metadata against the tables: {why}", "use that version")
         return
     page, repo = libraries[1].page(said)
     facts = facts_of(
-        manifest, list(entries.values()), rows, known.schema, known.source, own=known.own, repo=repo or "ORG/NAME",
+        manifest, tally, known.schema, known.source, own=known.own, repo=repo or "ORG/NAME",
         changes=[] if manifest.previous else None,
     )  # fmt: skip
     try:
         if known.scores is not None:
-            facts = replace(facts, scores=known.scores(manifest, list(entries.values()), rows, known.schema))
+            facts = replace(facts, scores=known.scores(manifest, tally, known.schema))
         true_card = card(facts, libraries[0].card_data(manifest))
     except (LookupError, ValueError, AcbenchError) as error:
         yield fault(manifests.CARD, "card", f"none can be made of these tables: {error}"[:300], PUBLISH_AGAIN)
@@ -166,13 +164,13 @@ def check_texts(
 
 
 def check_picture(
-    folder: ReleaseFolder, manifest: Manifest, entries: Sequence[ReleaseEntry], examples: Examples, known: Known
+    folder: ReleaseFolder, manifest: Manifest, tally: Tally, examples: Examples, known: Known
 ) -> Iterator[Finding]:
     """Draw the picture of all classes anew, and report one that shows something else."""
     if manifests.PICTURE not in manifest.files or known.schema is None or manifest.acbench != known.acbench:
         return  # why it is not checked is said of the card
     try:
-        expected = pictures.draw(manifest, entries, known.schema, examples.tiles)
+        expected = pictures.draw(manifest, tally, known.schema, examples.tiles)
         wrong, why_not = pictures.problem(folder.read(manifests.PICTURE, pictures.MAX_BYTES), expected)
     except (LookupError, ReleaseError) as error:
         wrong, why_not = f"none can be drawn of these tables: {error}"[:300], ""

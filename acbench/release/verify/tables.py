@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from acbench._util.console import Progress
 from acbench.data import images as imaging
@@ -18,7 +19,8 @@ from acbench.release.entries import ReleaseEntry, decode_row
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import DatasetsLibrary
 from acbench.release.manifest import Manifest, shard_key
-from acbench.release.rows import Row
+from acbench.release.repeats import Repeats
+from acbench.release.tally import RowKind, Tally, kind_of
 from acbench.release.verify.findings import fault
 
 if TYPE_CHECKING:
@@ -29,20 +31,16 @@ MAX_FINDINGS = 20
 
 TakeImage = Callable[[ReleaseEntry, bytes], None]
 """Takes an image file whose hash is right."""
-Derive = Callable[[Mapping[str, Any], ReleaseEntry], Iterable[tuple[str, str]]]
+Derive = Callable[[Mapping[str, Any], ReleaseEntry, RowKind], Iterable[tuple[str, str]]]
 """Gives for a row what it says and cannot be: kind and detail."""
-KEPT_ROWS = 200_000
-"""Rows of a release that are kept to make the card anew; of a larger one none are."""
 
 
 @dataclass(slots=True)
 class TableContents:
     """What the tables of a release hold."""
 
-    entries: dict[str, ReleaseEntry] = field(default_factory=dict)
-    """By item_id."""
-    rows: list[Row] = field(default_factory=list)
-    """The rows without images, in the order of the entries; none if they are more than `KEPT_ROWS`."""
+    tally: Tally
+    """All rows that are rows of a release."""
     united: int = 0
     """Masks that several files were united to: their bytes have no hash, only the files have."""
     findings: list[Finding] = field(default_factory=list)
@@ -55,13 +53,15 @@ def read_tables(
     progress: Progress,
     take_image: TakeImage,
     derive: Derive,
+    tally: Tally,
 ) -> TableContents:
     """Read and check every row; `take_image` gets every image file whose hash is right, `derive` every row."""
     schema = library.arrow_schema(
         manifest.categories, manifest.classes, images=manifest.images, boxes=manifest.boxes, format=manifest.format
     )
-    reader = _Reader(folder, manifest, schema, take_image, derive, TableContents())
     shards = sorted(manifest.shards().items())
+    ids = _ids(folder, [path for path, _ in shards])
+    reader = _Reader(folder, manifest, schema, take_image, derive, TableContents(tally), ids)
     for done, (path, file) in enumerate(shards, start=1):
         reported: Counter[str] = Counter()
         for finding in reader.check(path, file.rows):
@@ -80,6 +80,10 @@ class _Reader:
     take_image: TakeImage
     derive: Derive
     contents: TableContents
+    ids: Repeats
+    """Those of all rows."""
+    again: set[str] = field(default_factory=set)
+    """Ids that have been seen, of those that may come more than once."""
 
     def check(self, path: str, rows: int) -> Iterator[Finding]:
         """Check one table; `rows`: how many rows it has according to the manifest."""
@@ -106,32 +110,32 @@ class _Reader:
         schema = table.schema_arrow
         if not schema.equals(self.schema) or schema.metadata != self.schema.metadata:
             return fault(path, "schema", "its columns or class names are not those of the release")
-        if table.metadata.num_rows != rows or len(self.contents.entries) + rows > MAX_ROWS:
+        if table.metadata.num_rows != rows or len(self.contents.tally) + rows > MAX_ROWS:
             return fault(path, "rows", f"it has {table.metadata.num_rows:,} rows; the release says {rows:,}")
         return None
 
     def _check_row(self, path: str, row: dict[str, Any]) -> Iterator[Finding]:
         try:
             entry = decode_row(row, self.manifest)
+            kind = kind_of(entry, row["votes"])
         except (IndexError, TypeError, KeyError):
             yield fault(path, "row", f"the row of {str(row.get('item_id'))[:80]!a} names no class or category")
             return
-        if entry.item_id in self.contents.entries:
-            yield fault(path, "twice", f"{entry.item_id} has two rows")
-            return
-        self.contents.entries[entry.item_id] = entry
+        if self.ids.may_repeat(entry.item_id):
+            if entry.item_id in self.again:
+                yield fault(path, "twice", f"{entry.item_id} has two rows")
+                return
+            self.again.add(entry.item_id)
+        self.contents.tally.add(entry, kind)
         if (entry.category, entry.split) != shard_key(path):
             yield fault(path, "misplaced", f"{entry.item_id} is of {entry.category}, {entry.split}")
         if why := _label_problem(entry):
             yield fault(path, "label", f"{entry.item_id}: {why}")
         try:
-            for kind, detail in self.derive(row, entry):
-                yield fault(path, kind, f"{entry.item_id}: {detail}")
+            for what, detail in self.derive(row, entry, kind):
+                yield fault(path, what, f"{entry.item_id}: {detail}")
         except (TypeError, KeyError, AttributeError):
             yield fault(path, "row", f"{entry.item_id}: something is missing in its votes or its history")
-        if self.manifest.rows <= KEPT_ROWS:
-            kept = {key: value for key, value in row.items() if key not in IMAGES}
-            self.contents.rows.append(cast("Row", kept))
         if self.manifest.images:
             yield from self._check_images(path, row, entry)
 
@@ -162,6 +166,19 @@ class _Reader:
                     self.contents.united += 1
                 else:
                     self.take_image(entry, data)
+
+
+def _ids(folder: ReleaseFolder, paths: Iterable[str]) -> Repeats:
+    """The ids of all rows, as far as the tables can be read."""
+    import pyarrow as pa
+
+    ids = Repeats()
+    for path in paths:
+        with suppress(pa.ArrowException, OSError, ReleaseError, ValueError, OverflowError), folder.open(path) as file:
+            for batch in batches(file, ("item_id",), path):
+                for item_id in batch.column(0).to_pylist():
+                    ids.add(item_id)
+    return ids
 
 
 def _label_problem(entry: ReleaseEntry) -> str:

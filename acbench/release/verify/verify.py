@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from acbench._util.console import Progress
 from acbench._util.machine import size
 from acbench._util.plural import counted
+from acbench.errors import ReleaseError
 from acbench.records import GOOD, Finding
+from acbench.release.card_facts import named_images
 from acbench.release.columns import IMAGES
-from acbench.release.entries import ReleaseEntry, read_manifest
+from acbench.release.entries import ReleaseEntry, read_manifest, shard_entries
 from acbench.release.folder import ReleaseFolder
 from acbench.release.libraries import CroissantLibrary, DatasetsLibrary
 from acbench.release.manifest import CARD, CROISSANT, MAX_BYTES, Manifest
 from acbench.release.pictures import Examples
+from acbench.release.tally import RowKind, Tally
 from acbench.release.verify import duplicates
 from acbench.release.verify.derive import Derivation
 from acbench.release.verify.files import check_card, check_files, check_licence
@@ -105,16 +108,16 @@ def verify(
     if not any(finding.path == CROISSANT for finding in findings):
         findings += [fault(CROISSANT, "croissant", what, _UNEXPLAINED)
                      for what in croissant.problems(folder.path, manifest)]  # fmt: skip
-    thumbnails, examples = duplicates.Thumbnails(), Examples()
+    alike, examples = duplicates.LookAlikes(), Examples()
+    tally = Tally(named_images(known.schema) if known.schema else ())
 
-    def derive(row: Mapping[str, Any], entry: ReleaseEntry) -> Iterator[tuple[str, str]]:
+    def derive(row: Mapping[str, Any], entry: ReleaseEntry, kind: RowKind) -> Iterator[tuple[str, str]]:
         if manifest.images:
             examples.take(entry, *((row[column] or {}).get("bytes") for column in IMAGES))
-        yield from derivation.problems(row, entry)
+        yield from derivation.problems(row, entry, kind)
 
     with show_stage("read tables") as progress:
-        contents = read_tables(folder, manifest, datasets, progress, thumbnails.add, derive)
-    entries = contents.entries
+        contents = read_tables(folder, manifest, datasets, progress, alike.add, derive, tally)
     findings += contents.findings
     if number := derivation.undecided:
         what = f"status and reason of {counted(number, 'image')}, which the votes do not tell"
@@ -123,16 +126,17 @@ def verify(
         what = f"what {counted(number, 'mask')} of several files mark: hashes are of the files, not of what they become"
         findings.append(unchecked(TABLES, what, "attach_images makes them anew from a copy of the dataset"))
     if not any(finding.failed for finding in findings):  # else the card cannot but differ
-        findings += check_texts(folder, manifest, entries, contents.rows, known, (datasets, croissant))
-        findings += check_picture(folder, manifest, list(entries.values()), examples, known)
-    findings += duplicates.identical_files(entries)
-    findings += duplicates.look_alikes(thumbnails.similar(), entries)
-    findings += _check_balance(entries)
+        findings += check_texts(folder, manifest, tally, known, (datasets, croissant))
+        findings += check_picture(folder, manifest, tally, examples, known)
+    if tally.files.any:
+        findings += duplicates.identical_files(_entries(folder, manifest), tally.files)
+    findings += alike.findings()
+    findings += _check_balance(tally)
     if not any(finding.failed for finding in findings):  # a damaged file is not given to a library to load
         with show_stage("load with datasets") as progress:
             differences: list[str] = []
             try:
-                differences = datasets.round_trip(folder.path, manifest, entries)
+                differences = datasets.round_trip(folder.path, manifest)
             except OSError as error:
                 room = size(sum(file.size for file in manifest.shards().values()))
                 what = f"that `datasets` loads it: {error.strerror or error}; it needs about {room} of room"
@@ -142,21 +146,35 @@ def verify(
     return Verified(
         manifest=manifest,
         findings=findings,
-        classes=_count_classes(entries),
-        statuses=dict(sorted(Counter(entry.status for entry in entries.values()).items())),
+        classes=_count_classes(tally),
+        statuses=_count_statuses(tally),
     )
 
 
-def _count_classes(entries: Mapping[str, ReleaseEntry]) -> dict[str, dict[str, int]]:
+def _entries(folder: ReleaseFolder, manifest: Manifest) -> Iterator[ReleaseEntry]:
+    """What can be read of all tables: what cannot has been reported."""
+    for path in sorted(manifest.shards()):
+        with suppress(ReleaseError):
+            yield from shard_entries(folder, path, manifest)
+
+
+def _count_statuses(tally: Tally) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for kind, number in tally.kinds.items():
+        counts[kind.status] += number
+    return dict(sorted(counts.items()))
+
+
+def _count_classes(tally: Tally) -> dict[str, dict[str, int]]:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for entry in entries.values():
-        if entry.split == "test" and entry.status == "accepted":
-            counts[entry.category].update(entry.labels)
+    for kind, number in tally.kinds.items():
+        if kind.tested:
+            counts[kind.category].update(dict.fromkeys(kind.labels, number))
     return {category: dict(sorted(count.items())) for category, count in sorted(counts.items())}
 
 
-def _check_balance(entries: Mapping[str, ReleaseEntry]) -> Iterator[Finding]:
-    for category, counts in _count_classes(entries).items():
+def _check_balance(tally: Tally) -> Iterator[Finding]:
+    for category, counts in _count_classes(tally).items():
         few = [f"{name} {number}" for name, number in counts.items() if number < FEW_IMAGES]
         if few:
             what = f"fewer than {FEW_IMAGES} test images: {', '.join(few)}"
