@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,17 +143,22 @@ def bare_table(place: Path, rows: list[Row]) -> Callable[[], None]:
 def release_tables(place: Path, rows: list[Row]) -> Callable[[], None]:
     """A function that writes the tables of a release."""
     from acbench.integrations.huggingface.datasets import DatasetsFormat
-    from acbench.release.parquet import describe_shard, plan_shards, write_shard
+    from acbench.release.parquet import batches_of, describe_shard, plan_shards, write_shard
     from acbench.storage.digests import sha256_file
     from acbench.storage.roots import open_tree
 
     categories, images = ("bottle",), open_tree(place / IMAGES)
+    items: Any = [
+        SimpleNamespace(category="bottle", split=row["split"], image=row["image_path"], sha256=row["image_sha256"],
+                        mask=None)
+        for row in rows
+    ]  # fmt: skip
     form = DatasetsFormat().arrow_schema(categories, ("good", "chip"), images=True)
 
     def write() -> None:
-        for shard in plan_shards(rows, categories, images):
+        for shard in plan_shards(items, categories, images):
             path = place / "release" / shard.path
-            write_shard(path, shard, form, images)
+            write_shard(path, batches_of(map(rows.__getitem__, shard.places), form), form, images)
             describe_shard(path, sha256_file(path))
 
     return write

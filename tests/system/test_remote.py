@@ -366,13 +366,12 @@ class TestElsewhere:
     def test_tables_of_a_release_with_images(self, url: Url, toy: Path) -> None:
         from acbench.release import parquet
 
-        rows = [{name: getattr(item, name) for name in ("item_id", "split")} | {"category": 0}
-                | {f"{name}_path": getattr(item, name) for name in ("image", "mask")}
-                | {"image_sha256": item.sha256, "mask_sha256": item.mask_sha256}
-                for item in ingest(MVTEC_AD, toy).items]  # fmt: skip
-        one, other = (parquet.plan_shards(rows, ("bottle",), open_tree(root), most=2000) for root in (toy, url))
+        items = ingest(MVTEC_AD, toy).items
+        one, other = (parquet.plan_shards(items, ("bottle",), open_tree(root), most=2000) for root in (toy, url))
         assert one == other and len(one) > 2
-        for row in rows[:3]:
+        for item in items[:3]:
+            row: Any = {"item_id": item.item_id, "image_path": item.image, "image_sha256": item.sha256,
+                        "mask_path": item.mask, "mask_sha256": item.mask_sha256}  # fmt: skip
             assert parquet.with_images(row, open_tree(toy)) == parquet.with_images(row, open_tree(url))
 
     def test_pictures_of_the_desk(self, url: Url, toy: Path, tmp_path: Path) -> None:

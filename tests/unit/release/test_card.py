@@ -35,13 +35,14 @@ def test_any_number_of_rows_has_its_word(rows: int, word: str) -> None:
 
 def facts(*labels: tuple[str, str, list[tuple[str, str]]], **more: Any) -> CardFacts:
     """Facts of anomalous images: status, who decided, and what kind of witness said what."""
-    entries = [
-        SimpleNamespace(anomalous=True, status=status, decided_by=decided_by, labels=("chip",))
-        for status, decided_by, _ in labels
-    ]
-    rows = [{"votes": [{"kind": kind, "said": "label", "labels": [said]} for kind, said in votes]}
-            for _, _, votes in labels]  # fmt: skip
-    return cast(CardFacts, SimpleNamespace(entries=entries, rows=rows, **more))
+    kinds = [
+        SimpleNamespace(
+            anomalous=True, status=status, decided_by=decided_by, labels=("chip",),
+            votes=[SimpleNamespace(kind=kind, said="label", labels=(said,)) for kind, said in votes],
+        )
+        for status, decided_by, votes in labels
+    ]  # fmt: skip
+    return cast(CardFacts, SimpleNamespace(kinds=kinds, **more))
 
 
 @pytest.mark.parametrize(

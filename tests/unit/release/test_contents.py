@@ -111,7 +111,7 @@ def test_a_size_of_several_masks_is_that_of_all_of_them() -> None:
     of = replace(item(), mask="a.png|b.png", mask_sha256="0" * 64)
     made = labels_of([of], {}, [], MVTEC_AC)
     for sizes, expected in (({"a.png": 3, "b.png": 4}, 7), ({"a.png": 3}, None), ({}, None)):
-        (row,) = make_rows([of], made, {}, {}, MVTEC_AC, {**sizes, of.image: 9})
+        (row,) = make_rows([of], made, {}, {}, MVTEC_AC, {**sizes, of.image: 9}.get)
         assert (row["image_size"], row["mask_size"]) == (9, expected)
 
 

@@ -78,7 +78,7 @@ def test_no_room_to_load_a_release_leaves_it_sound_and_said_so(project: Path, mo
 
 def test_what_datasets_makes_of_a_release_lies_where_it_is_told_to(tmp_path: Path, project: Path) -> None:
     with pytest.raises(OSError, match="nosuch"):
-        DatasetsFormat(tmp_path / "nosuch").round_trip(project, None, {})  # type: ignore[arg-type]
+        DatasetsFormat(tmp_path / "nosuch").round_trip(project, None)  # type: ignore[arg-type]
 
 
 def test_tables_that_will_not_fit_are_refused_before_one_is_written(
@@ -86,7 +86,7 @@ def test_tables_that_will_not_fit_are_refused_before_one_is_written(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 0, 2_500_000))
-    shard = ParquetShard(path="data/a/test-00000-of-00001.parquet", rows=[], size=1_000_000)
+    shard = ParquetShard(path="data/a/test-00000-of-00001.parquet", places=[], size=1_000_000)
     check_space(tmp_path / "release", [shard])
     with pytest.raises(ReleaseError, match=r"need about 4 MB in .*, and 2 MB are free"):
-        check_space(tmp_path / "release", [shard, shard.__class__(path="data/b/x.parquet", rows=[], size=1_000_000)])
+        check_space(tmp_path / "release", [shard, shard.__class__(path="data/b/x.parquet", places=[], size=1_000_000)])

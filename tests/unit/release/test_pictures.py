@@ -108,10 +108,15 @@ def test_a_picture_that_claims_to_be_huge_is_not_unpacked(release: Path) -> None
 
 def test_the_example_of_a_class_is_the_first_that_shows_it_alone(visa: Path) -> None:
     folder = ReleaseFolder(visa)
-    entries = read_entries(folder, read_manifest(folder)).values()
+    entries = list(read_entries(folder, read_manifest(folder)).values())
+    examples = pictures.Examples()
+    shown = {}
+    for one in reversed(entries):
+        if examples.wants(one):
+            examples.take(one, (visa.parents[2] / "images" / one.image).read_bytes(), None)
+            shown[one.category, one.labels] = one.image
     alone = [each for each in entries if each.status == "accepted" and each.anomalous and len(each.labels) == 1]
-    shown = [each for each in entries if each.item_id in pictures.wanted(entries)]
-    assert {each.labels for each in shown} == {each.labels for each in alone}
-    for one in shown:
-        same = [each.image for each in alone if (each.category, each.labels) == (one.category, one.labels)]
-        assert one.image == min(same)
+    assert shown.keys() == {(each.category, each.labels) for each in alone}
+    for (category, labels), image in shown.items():
+        assert image == min(each.image for each in alone if (each.category, each.labels) == (category, labels))
+    assert len(examples.tiles) == len(shown)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -20,10 +19,10 @@ from PIL import Image
 from acbench._util.markdown import escaped
 from acbench.errors import AcbenchError, ReleaseError, StorageError
 from acbench.integrations.huggingface.datasets import DatasetsFormat
-from acbench.records import Review, item_id, mask_hash, united
+from acbench.records import Item, Review, item_id, mask_hash, united
 from acbench.release import manifest as manifests
 from acbench.release import parquet
-from acbench.release.parquet import plan_shards, write_shard
+from acbench.release.parquet import batches_of, plan_shards, write_shard
 from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
 from acbench.release.rows import Row, make_rows, numbering_of
 from acbench.review.history import by_item
@@ -68,11 +67,12 @@ def review(project: Path, reviewer: str, **answers: str) -> None:
         take_reviews(run, prepare(run), path, reviewer)
 
 
-def rows_of(run: Run) -> list[Row]:
-    """The rows of a release of what is there, without reviews."""
+def rows_of(run: Run) -> tuple[list[Item], list[Row]]:
+    """The images of what is there, and the rows of a release of it, without reviews."""
     labelled = label(run, prepare(run))
     proposed = labelled.proposed
-    return make_rows(proposed.dataset.items, labelled.labels, proposed.by_item, {}, run.schema)
+    items = list(proposed.dataset.items)
+    return items, list(make_rows(items, labelled.labels, proposed.by_item, {}, run.schema))
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -90,7 +90,8 @@ def labelled(reviews: list[Review]) -> list[dict[str, Any]]:
     """Rows of one bottle that these people decided."""
     of = item()
     names = {each.reviewer: f"reviewer-{number}" for number, each in enumerate(reviews)}
-    return make_rows([of], labels_of([of], {}, reviews, MVTEC_AC), {}, by_item(anonymous(reviews, names)), MVTEC_AC)
+    made = labels_of([of], {}, reviews, MVTEC_AC)
+    return [*make_rows([of], made, {}, by_item(anonymous(reviews, names)), MVTEC_AC)]
 
 
 # Rows
@@ -142,13 +143,13 @@ def test_labels_that_were_not_made_from_the_reviews_are_refused() -> None:
     labels = machine_labels([of], {of.item_id: [says(of, "source_label", "contamination")]}, MVTEC_AC)
     reviews = by_item([decides("ada", of, "broken_large")])
     with pytest.raises(ReleaseError, match="not what its reviews say"):
-        make_rows([of], labels, {}, reviews, MVTEC_AC)
+        list(make_rows([of], labels, {}, reviews, MVTEC_AC))
 
 
 def test_a_file_of_answers_is_not_named_after_its_owner() -> None:
     of = item()
     proposals = {of.item_id: [says(of, "source_label"), says(of, "file:ada_lovelace", "contamination")]}
-    made = make_rows([of], machine_labels([of], proposals, MVTEC_AC), proposals, {}, MVTEC_AC)
+    made = list(make_rows([of], machine_labels([of], proposals, MVTEC_AC), proposals, {}, MVTEC_AC))
     assert "lovelace" not in json.dumps(made)
 
 
@@ -222,22 +223,23 @@ def test_the_images_are_the_source_files_byte_for_byte(visa: Path) -> None:
 
 def test_tables_and_their_row_groups_have_a_size_and_a_page_index(visa: Path, tmp_path: Path) -> None:
     with at_work(visa, "visa_ac") as run:
-        made = rows_of(run)
+        items, made = rows_of(run)
         names = numbering_of(run.schema)
     images = open_tree(visa / "images")
-    planned = plan_shards(made, names.categories, images, most=6_000)
-    assert sum(len(shard.rows) for shard in planned) == len(made)
+    planned = plan_shards(items, names.categories, images, most=6_000)
+    assert sum(len(shard.places) for shard in planned) == len(made)
     tests = [shard for shard in planned if shard.path.startswith("data/candle/test-")]
     assert [shard.path for shard in tests] == [
         f"data/candle/test-{number:05}-of-{len(tests):05}.parquet" for number in range(len(tests))
     ]
     assert len(tests) > 1
-    (whole, *_) = plan_shards(made, names.categories, images)
+    (whole, *_) = plan_shards(items, names.categories, images)
     form = DatasetsFormat().arrow_schema(names.categories, names.classes, images=True)
-    write_shard(tmp_path / "x.parquet", whole, form, images, most=4_000)
+    batches = batches_of([made[place] for place in whole.places], form)
+    write_shard(tmp_path / "x.parquet", batches, form, images, most=4_000)
     metadata = pq.read_metadata(tmp_path / "x.parquet")
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    assert metadata.num_rows == len(whole.rows)
+    assert metadata.num_rows == len(whole.places)
     assert len(groups) > 1
     assert all(group.total_byte_size < 12_000 for group in groups)
     assert all(group.column(0).has_offset_index and group.column(0).has_column_index for group in groups)
@@ -264,14 +266,12 @@ def test_what_an_earlier_release_left_is_taken_away(visa: Path, tmp_path: Path) 
 
 def test_an_image_that_changes_meanwhile_stops_the_release(mvtec: Path) -> None:
     with at_work(mvtec, "mvtec_ac", root=mvtec / "images") as run:
-        made = rows_of(run)
+        _, made = rows_of(run)
     (mvtec / "images" / IMAGE).write_bytes(b"other")
-    form = pa.schema([])
     names = numbering_of(MVTEC_AC)
-    images = open_tree(mvtec / "images")
-    (shard, *_) = plan_shards(made, names.categories, images)
+    form = DatasetsFormat().arrow_schema(names.categories, names.classes, images=True)
     with pytest.raises(ReleaseError, match="has changed while the release was made"):
-        write_shard(mvtec / "x.parquet", shard, form, images)
+        write_shard(mvtec / "x.parquet", batches_of(made, form), form, open_tree(mvtec / "images"))
     assert not (mvtec / "x.parquet").exists()
 
 

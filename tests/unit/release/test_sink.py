@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from acbench.release.parquet import ParquetShard, write_shard
+from acbench.release.parquet import write_shard
 from acbench.release.sink import whole
 
 
@@ -50,7 +50,7 @@ def test_a_table_that_did_not_fit_leaves_nothing(tmp_path: Path, monkeypatch: py
         return Full(10)
 
     monkeypatch.setattr("acbench.storage.atomic.os.fdopen", full)
-    shard = ParquetShard(path="x", rows=[{"text": "a" * 99} for _ in range(9)])  # type: ignore[typeddict-item]
+    batches = pa.table({"text": ["a" * 99] * 9}).to_batches()
     with pytest.raises(OSError, match="No space left"):
-        write_shard(tmp_path / "table.parquet", shard, pa.schema([("text", pa.string())]), None)
+        write_shard(tmp_path / "table.parquet", batches, batches[0].schema, None)
     assert list(tmp_path.iterdir()) == []
