@@ -17,7 +17,6 @@ A plugin has to implement `Proposer` or `Baseline`, nothing more. The other prot
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -193,12 +192,6 @@ def checked(name: str, items: Sequence[Item], proposals: Iterable[Proposal]) -> 
             )
         answered[number] = True
         yield proposal
-
-
-def tally(proposals: Iterable[Proposal]) -> dict[str, int]:
-    """Status → how many proposals have it."""
-    counts = Counter(proposal.status for proposal in proposals)
-    return {status: counts[status] for status in ("ok", "abstained", "error")}
 
 
 # Baselines

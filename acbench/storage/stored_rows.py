@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from bisect import bisect_right
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -114,6 +114,14 @@ class StoredRows(Sequence[R], Generic[R]):
         order = np.argsort(codes, kind="stable")
         parts = np.split(order, np.cumsum(np.bincount(codes, minlength=len(numbers)))[:-1]) if numbers else []
         return {own: ChosenRows(self, part) for own, part in zip(numbers, parts, strict=True)}
+
+    def counted(self, *names: str) -> Counter[tuple[str, ...]]:
+        """The texts in some fields, together → how many rows have them."""
+        import pyarrow as pa
+
+        table = pa.table([self.column(name) for name in names], names=list(names))
+        found = table.group_by(list(names), use_threads=False).aggregate([([], "count_all")]).to_pylist()
+        return Counter({tuple(row[name] or "" for name in names): row["count_all"] for row in found})
 
     def has_any(self, name: str) -> bool:
         """Whether a field that holds lists or mappings is not empty in all rows."""

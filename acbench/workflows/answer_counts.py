@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from acbench.records import Proposal, short_name
+from acbench.storage.stored_rows import StoredRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,24 +29,23 @@ class AnswerCounts:
         return {name: value for name, value in dataclasses.asdict(self).items() if value != ()}
 
 
-def count_answers(answers: Iterable[Proposal]) -> dict[str, AnswerCounts]:
-    """Full name of each proposer → how it answered."""
+def count_answers(tables: Iterable[StoredRows[Proposal]]) -> dict[str, AnswerCounts]:
+    """Full name of each proposer → how it answered, of the tables of proposers."""
     statuses: defaultdict[str, Counter[str]] = defaultdict(Counter)
     models: defaultdict[str, set[str]] = defaultdict(set)
     families: defaultdict[str, set[str]] = defaultdict(set)
-    for answer in answers:
-        statuses[answer.proposer][answer.status] += 1
-        if answer.model:
-            models[answer.proposer].add(answer.model)
-        if answer.family:
-            families[answer.proposer].add(answer.family)
+    for table in tables:
+        for (name, status, model, family), count in table.counted("proposer", "status", "model", "family").items():
+            statuses[name][status] += count
+            models[name].add(model)
+            families[name].add(family)
     return {
         name: AnswerCounts(
             ok=counts["ok"],
             abstained=counts["abstained"],
             error=counts["error"],
-            models=tuple(sorted(models[name])),
-            families=tuple(sorted(families[name])),
+            models=tuple(sorted(models[name] - {""})),
+            families=tuple(sorted(families[name] - {""})),
         )
         for name, counts in sorted(statuses.items())
     }

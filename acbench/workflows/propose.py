@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import get_args
 
 from acbench import __version__
 from acbench._util.console import Progress
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
-from acbench.predictors.base import Answers, KnownLabel, PaidProposer, Proposer, Setup, ask, checked, tally
+from acbench.predictors.base import Answers, KnownLabel, PaidProposer, Proposer, Setup, ask, checked
 from acbench.predictors.registry import build_proposer, proposer_names
-from acbench.records import Label, Proposal
+from acbench.records import Label, Proposal, ProposalStatus
 from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage import bundled, tables
@@ -68,7 +68,7 @@ class Proposed:
     @cached_property
     def answer_counts(self) -> dict[str, AnswerCounts]:
         """Full name of each proposer → how it answered."""
-        return count_answers(itertools.chain(*self.answers))
+        return count_answers(self.answers)
 
 
 def usual_proposers(files: BenchmarkFiles, settings: Settings) -> list[str]:
@@ -168,8 +168,9 @@ def tallies(run: Run, proposed: Proposed) -> dict[str, dict[str, int]]:
     """Proposer → how many answers of each status it gave."""
 
     def write(path: Path) -> None:
-        answers = {name: StoredRows(run.files.proposals(name), Proposal) for name in proposed.keys}
-        write_json(path, {name: tally(proposals) for name, proposals in answers.items()})
+        kept = {name: StoredRows(run.files.proposals(name), Proposal).counted("status") for name in proposed.keys}
+        statuses = get_args(ProposalStatus)
+        write_json(path, {name: {status: counts[status,] for status in statuses} for name, counts in kept.items()})
 
     run.build.ensure(run.files.proposal_tallies, digest(VERSION, proposed.keys), write)
     counts: dict[str, dict[str, int]] = json.loads(run.files.proposal_tallies.read_text(encoding="utf-8"))

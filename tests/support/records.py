@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from acbench import schema
@@ -145,3 +146,9 @@ def labels_of(
 ) -> dict[str, Label]:
     """The labels of items, as a run resolves them."""
     return resolve(items, proposals, by_item(reviews), schema, machine_labels(items, proposals, schema))
+
+
+def tally(proposals: Iterable[Proposal]) -> dict[str, int]:
+    """Status → how many proposals have it."""
+    counts = Counter(proposal.status for proposal in proposals)
+    return {status: counts[status] for status in ("ok", "abstained", "error")}

@@ -18,7 +18,7 @@ from acbench.data import sources
 from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
-from acbench.predictors.base import Proposer, Setup, tally
+from acbench.predictors.base import Proposer, Setup
 from acbench.predictors.proposers.edition import Edition
 from acbench.predictors.proposers.neighbours import LEAST, Neighbours
 from acbench.predictors.proposers.table import Table
@@ -27,7 +27,7 @@ from acbench.records import GOOD, Item, Label, Proposal
 from acbench.review.resolve import resolve_item
 from acbench.storage import bundled as editions
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
-from tests.support.records import MVTEC_AC, ask, item, says
+from tests.support.records import MVTEC_AC, ask, item, says, tally
 
 COLOURS = {"hole": (220, 30, 30), "scratch": (30, 220, 30), "liquid": (30, 30, 220), "neither": (125, 125, 30)}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ from acbench.stats import rate
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows import html_report as reporting
 from acbench.workflows import report_curves, report_images, summary
-from acbench.workflows.answer_counts import count_answers
+from acbench.workflows.answer_counts import AnswerCounts
 from acbench.workflows.label_counts import LabelTally
-from tests.support.records import MVTEC_AC, decides, item, ranked_by, says
+from tests.support.records import MVTEC_AC, decides, item, ranked_by, says, tally
 
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)><!--'
 SCRIPT, STYLE = templates.source("report.js"), templates.source("report.css")
@@ -48,7 +49,7 @@ def content(
     outcome = summary.RelabelOutcome(
         dataset=dataset,
         proposals=proposals,
-        answers=count_answers(row for rows in proposals.values() for row in rows),
+        answers=answer_counts(row for rows in proposals.values() for row in rows),
         machine=machine,
         labels=labels,
         counts=LabelTally(MVTEC_AC).of(labels.values()).figures,
@@ -62,6 +63,14 @@ def content(
     comparison = compare(labelled, people_only=False, cost=lambda calls: 0.0)
     agreed = agreement(items, proposals, histories, "mvtec_ac")
     return reporting.build_page(labelled, facts, comparison, agreed, waiting, histories)
+
+
+def answer_counts(answers: Iterable[Proposal]) -> dict[str, AnswerCounts]:
+    """Full name of each proposer → how it answered."""
+    by_proposer: defaultdict[str, list[Proposal]] = defaultdict(list)
+    for answer in answers:
+        by_proposer[answer.proposer].append(answer)
+    return {name: AnswerCounts(**tally(own)) for name, own in sorted(by_proposer.items())}
 
 
 class Page(HTMLParser):
