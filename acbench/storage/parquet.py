@@ -56,7 +56,7 @@ class ParquetFile(Generic[R]):
         """The records of a group."""
         return self._records(number, self._read(number, self._names))
 
-    def rows(self, number: int, places: Sequence[int]) -> list[R]:
+    def some(self, number: int, places: Sequence[int]) -> list[R]:
         """Some records of a group, by their places in it."""
         return self._records(number, self._read(number, self._names).take(list(places)))
 

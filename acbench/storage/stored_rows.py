@@ -83,7 +83,7 @@ class StoredRows(Sequence[R], Generic[R]):
             if group in self._groups or self.is_whole or len(own) * GROUPS > self._file.sizes[group]:
                 rows += map(self.group(group).__getitem__, own)
             else:
-                rows += self._file.rows(group, own)
+                rows += self._file.some(group, own)
         return rows
 
     def group_of(self, place: int) -> int:
