@@ -2,32 +2,94 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from acbench.data.mask_content import MaskContent
 from acbench.records import Finding, Item
+from acbench.storage.stored_rows import ChosenRows, StoredRows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _SHOWN = 3
 """How many names or values a finding lists."""
+_LOADED = 10_000
+"""Items, or paths, that are looked at together."""
 _DEEP = 16
 """Bits of a channel of which some may be unused."""
 _DIM = 64
 """An upper byte below this hints at data of fewer than 16 bits."""
 
 
-def duplicates(items: Iterable[Item]) -> Iterator[Finding]:
-    """Images with the same bytes: one finding for each set of folders that share some."""
-    by_hash: defaultdict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        if item.sha256:
-            by_hash[item.sha256].append(item)
-    shared: defaultdict[tuple[str, ...], list[list[Item]]] = defaultdict(list)
-    for same in by_hash.values():
-        if len(same) > 1:
-            shared[tuple(sorted({_folder(item.image) for item in same}))].append(same)
-    for groups in shared.values():
-        yield _duplicate(groups[0], sum(map(len, groups)))
+def duplicates(items: Sequence[Item]) -> Iterator[Finding]:
+    """Images with the same bytes: one finding for each set of folders that share some.
+
+    Of each image only a part of its hash is in memory. Of those that are not alone, the path is looked at, and all of
+    an item where a finding is about it.
+    """
+    shared: dict[tuple[int, ...], list[Any]] = {}
+    places, begins = _with_equal_hashes(items)
+    folders = _folders(items, places)
+    for begin, end in itertools.pairwise(begins):
+        known = shared.setdefault(tuple(sorted(set(folders[begin:end].tolist()))), [places[begin:end], 0])
+        if places[begin] < known[0][0]:
+            known[0] = places[begin:end]
+        known[1] += end - begin
+    for same, count in shared.values():
+        some = ChosenRows(items, same) if isinstance(items, StoredRows) else [items[place] for place in same]
+        yield _duplicate(some if len(same) > _LOADED else list(some), int(count))
+
+
+def _with_equal_hashes(items: Sequence[Item]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The numbers of the items with bytes that others have too, by hash; and where each hash begins and ends."""
+    import numpy as np
+
+    hashes, places = _hashes(items)
+    order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # equal ones stay in the order of their items
+    hashes, places = hashes[order], places[order]
+    as_before = (hashes[1:] == hashes[:-1]).all(axis=1)
+    alike = np.r_[as_before, False] | np.r_[False, as_before] if len(places) else np.empty(0, dtype=np.bool_)
+    begins = np.flatnonzero(alike & ~np.r_[False, as_before][: len(places)])
+    numbers = np.cumsum(alike) - 1
+    return places[alike], np.r_[numbers[begins], alike.sum()]
+
+
+def _folders(items: Sequence[Item], places: NDArray[np.intp]) -> NDArray[np.int32]:
+    """A number for the folder of each of some items, [N]."""
+    import numpy as np
+
+    paths = items.column("image") if isinstance(items, StoredRows) else None
+    codes: dict[str, int] = {}
+    found = np.empty(len(places), dtype=np.int32)
+    for begin in range(0, len(places), _LOADED):
+        some = places[begin : begin + _LOADED]
+        images = [items[place].image for place in some] if paths is None else paths.take(some).to_pylist()
+        found[begin : begin + len(some)] = [codes.setdefault(_folder(image), len(codes)) for image in images]
+    return found
+
+
+def _hashes(items: Sequence[Item]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+    """The first half of the hash of each image that was read, uint64[N, 2], and the numbers of these items, [N]."""
+    import numpy as np
+
+    groups: Iterable[Sequence[str]]
+    if isinstance(items, StoredRows):
+        groups = (chunk.to_pylist() for chunk in items.column("sha256").chunks)
+    else:
+        groups = [[item.sha256 for item in items]]
+    parts: list[NDArray[np.uint64]] = [np.empty((0, 2), dtype=np.uint64)]
+    places: list[NDArray[np.intp]] = [np.empty(0, dtype=np.intp)]
+    before = 0
+    for texts in groups:
+        read = np.fromiter(map(bool, texts), dtype=np.bool_, count=len(texts))
+        parts.append(np.frombuffer(bytes.fromhex("".join(texts)), dtype=np.uint64).reshape(-1, 4)[:, :2])
+        places.append(np.flatnonzero(read) + before)
+        before += len(texts)
+    return np.concatenate(parts), np.concatenate(places)
 
 
 def _duplicate(same: Sequence[Item], count: int) -> Finding:
@@ -39,7 +101,7 @@ def _duplicate(same: Sequence[Item], count: int) -> Finding:
     return Finding(path=same[0].image, kind=kind, detail=f"it has the same bytes as {names}{more}", hint=hint)
 
 
-def _kind(same: Collection[Item]) -> tuple[str, str]:
+def _kind(same: Sequence[Item]) -> tuple[str, str]:
     """The kind of a duplicate, and what to do about it."""
     if len({item.split for item in same}) > 1:
         return "duplicate_across_splits", "a model has seen the test image in training: count it in one split only"
@@ -48,57 +110,60 @@ def _kind(same: Collection[Item]) -> tuple[str, str]:
     return "duplicate", "it counts twice in every figure"
 
 
-def mixed(items: Iterable[Item]) -> Iterator[Finding]:
-    """Categories whose images differ in pixel format or size, which can give a class away."""
-    by_category: defaultdict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        if not item.problem:
-            by_category[item.category].append(item)
-    for category, members in by_category.items():
-        modes = [item.mode for item in members]
-        sizes = [f"{item.width}×{item.height}" for item in members]
-        for kind, noun, values in (("mixed_modes", "pixel formats", modes), ("mixed_sizes", "sizes", sizes)):
-            counts = Counter(values)
-            if len(counts) > 1:
+class SeenImages:
+    """What was seen of the images of a category, one after the other in the order of their paths."""
+
+    def __init__(self) -> None:
+        self._modes: dict[str, list[Any]] = {}
+        self._sizes: dict[tuple[int, int], list[Any]] = {}
+        self._grey = (0, 0)
+        self._coloured = (0, 0)
+
+    def add(self, item: Item, peak: int | None) -> None:
+        """Take in an image that can be used. `peak`: see `FileFacts.peak`."""
+        self._modes.setdefault(item.mode, [0, item.image])[0] += 1
+        self._sizes.setdefault((item.width, item.height), [0, item.image])[0] += 1
+        if peak is not None and item.mode.startswith("I"):
+            self._grey = self._grey[0] + 1, max(self._grey[1], peak)
+        elif peak is not None:
+            self._coloured = self._coloured[0] + 1, max(self._coloured[1], peak)
+
+    @property
+    def bits(self) -> int | None:
+        """Bits that its 16-bit grey images use; None where it has none, or they use all."""
+        count, brightest = self._grey
+        used = max(8, brightest.bit_length())
+        return used if count and used < _DEEP else None
+
+    def findings(self, category: str) -> Iterator[Finding]:
+        """Whether images differ in pixel format or size, which can give a class away, and how deep they are."""
+        sizes = {f"{width}×{height}": seen for (width, height), seen in self._sizes.items()}
+        for kind, noun, seen in (("mixed_modes", "pixel formats", self._modes), ("mixed_sizes", "sizes", sizes)):
+            if len(seen) > 1:
+                counts = Counter({value: count for value, (count, _) in seen.items()})
                 rarest = min(counts, key=lambda value: (counts[value], value))
-                example = members[values.index(rarest)].image
                 yield Finding(
                     path=category,
                     kind=kind,
-                    detail=f"its images have {len(counts)} {noun}: {_most_frequent(counts)}; {example} is {rarest}",
+                    detail=f"its images have {len(counts)} {noun}: {_most_frequent(counts)};"
+                    f" {seen[rarest][1]} is {rarest}",
                     hint="see that it does not go with the class",
                 )
-
-
-def used_bits(peaks: Mapping[str, tuple[Item, int | None]]) -> tuple[dict[str, int], list[Finding]]:
-    """Category → bits that its 16-bit grey images use, where these are fewer than 16; and findings that say so.
-
-    `peaks`: path of an image → its item, and `FileFacts.peak`.
-    """
-    grey: defaultdict[str, list[int]] = defaultdict(list)
-    coloured: defaultdict[str, list[int]] = defaultdict(list)
-    for item, peak in peaks.values():
-        if peak is not None and not item.problem:
-            (grey if item.mode.startswith("I") else coloured)[item.category].append(peak)
-    bits = {category: max(8, max(values).bit_length()) for category, values in grey.items()}
-    bits = {category: used for category, used in bits.items() if used < _DEEP}
-    findings = [
-        Finding(
-            path=category,
-            kind="used_range",
-            detail=f"its {len(grey[category]):,} images of 16 bits use {used} of them (up to {max(grey[category]):,}):"
-            f" they are shown and compared in the range 0 to {2**used - 1:,}",
-            hint="images that use more bits, if they are added, make all of the category darker",
-        )
-        for category, used in bits.items()
-    ]
-    for category, values in coloured.items():
-        detail = f"{len(values):,} of its images have 16 bits a colour, of which the upper eight are read"
-        detail += f"; the brightest of them is {max(values)} of 255" if max(values) < _DIM else ""
-        findings.append(
-            Finding(path=category, kind="deep_colours", detail=detail, hint="8 bits a colour would choose the range")
-        )
-    return bits, findings
+        count, brightest = self._grey
+        if self.bits is not None:
+            yield Finding(
+                path=category,
+                kind="used_range",
+                detail=f"its {count:,} images of 16 bits use {self.bits} of them (up to {brightest:,}):"
+                f" they are shown and compared in the range 0 to {2**self.bits - 1:,}",
+                hint="images that use more bits, if they are added, make all of the category darker",
+            )
+        count, brightest = self._coloured
+        if count:
+            detail = f"{count:,} of its images have 16 bits a colour, of which the upper eight are read"
+            detail += f"; the brightest of them is {brightest} of 255" if brightest < _DIM else ""
+            hint = "8 bits a colour would choose the range"
+            yield Finding(path=category, kind="deep_colours", detail=detail, hint=hint)
 
 
 def marked_normal(path: str, mask: MaskContent, pixels: int) -> Finding:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from acbench._util.plural import counted
-from acbench.data import mask_content
-from acbench.data.boxes import checked_boxes
-from acbench.data.checks import duplicates, marked_normal, mixed, used_bits
+from acbench.data.checks import SeenImages, duplicates
 from acbench.data.findings import FindingClass, by_weight, condense
-from acbench.data.hashing import FileFacts, FileHasher
-from acbench.data.images import JPEG_MASK, ImageReader
-from acbench.data.listing import Listing, list_images
-from acbench.data.sources import FoundImage, Source
-from acbench.records import GOOD, Finding, Item, item_id, mask_files, mask_hash, united
-from acbench.storage.build import records_key
+from acbench.data.hashing import FileHasher
+from acbench.data.images import ImageReader
+from acbench.data.items import item_of
+from acbench.data.listing import Listing, Part, files_of, list_images, masks_of
+from acbench.data.sources import Source
+from acbench.records import Finding, Item
+from acbench.storage.build import RecordsKey
 from acbench.storage.digests import digest
-from acbench.storage.folder_state import settled_state
+from acbench.storage.folder_state import settled_states
 from acbench.storage.roots import Root
 from acbench.storage.stored_rows import by_item_id, grouped
-
-TOGETHER = 20_000
-"""Images whose files are read together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +40,69 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of a dataset's folders just before its files were read."""
+    """What was seen of the folders of a part of a dataset just before its files were read."""
 
     folders: tuple[str, ...]
     """Paths of all folders that were looked into."""
     state: str
-    """As long as `folder_state` of these gives this digest, the dataset is what it was."""
+    """As long as `folder_state` of these gives this digest, the part is what it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPart:
+    """What was found of a part of a dataset, besides its items."""
+
+    category: str
+    """As the source calls it; empty if this is all of the dataset."""
+    items: int
+    """How many."""
+    images: Mapping[str, int]
+    """Category → number of its images."""
+    keys: Mapping[str, str]
+    """As in `Dataset`."""
+    bits: Mapping[str, int]
+    """As in `Dataset`."""
+    anomalous: int
+    masked: int
+    """Anomalous images with masks."""
+    boxed: int
+    """Anomalous images with boxes."""
+    unusable: int
+    findings: tuple[Finding, ...]
+    """What is wrong with it, by itself."""
+    is_read: bool
+    """Whether the bytes of all files could be read: what could not be may be next time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Former:
+    """What is known of a dataset from before."""
+
+    common: str
+    """As in `Listing`."""
+    parts: Sequence[ReadPart]
+    """In the order in which their items are in the table."""
+    unchanged: Collection[str]
+    """The categories whose files are what they were."""
+    seen: Mapping[str, Seen]
+    """As in `Dataset`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormerRows:
+    """Items that are as before: rows of the table of before."""
+
+    begin: int
+    end: int
+
+
+Write = Callable[[Iterable[Sequence[Item] | FormerRows], bool], Sequence[Item]]
+"""Puts the items of a dataset away, as they come, and gives all of them back; whether any of them may have boxes."""
+
+
+def in_memory(groups: Iterable[Sequence[Item] | FormerRows], _boxed: bool) -> list[Item]:
+    """Keep items as a list."""
+    return [item for group in groups if not isinstance(group, FormerRows) for item in group]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,20 +119,29 @@ class Dataset:
     """All findings by kind, the weightiest first."""
     limit: int | None = None
     """At most this many images of a category were taken; None if all were."""
-    bits: Mapping[str, int] = field(default_factory=dict)
-    """Category → how many of 16 bits its grey images use, where these are fewer than 16."""
-    boxed: bool = False
-    """Whether boxes mark places of some images."""
-    seen: Seen | None = None
-    """What tells that nothing has changed; None where only reading again would tell."""
-    items_key: str = ""
-    """`records_key` of the items, if that is known without them."""
+    parts: Sequence[ReadPart] = ()
+    """What was read together: a category each, where they can be read one by one."""
+    common: str | None = None
+    """As in `Listing`."""
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """The first folder of paths → what tells that nothing below it has changed; without a name, that of all else. A
+    folder of which only reading again would tell is not there."""
+
+    @cached_property
+    def keys(self) -> Mapping[str, str]:
+        """Category → a hash of its items, and of how their images are read, 16 hex."""
+        return {category: key for part in self.parts for category, key in part.keys.items()}
+
+    @cached_property
+    def bits(self) -> Mapping[str, int]:
+        """Category → how many of 16 bits its grey images use, where these are fewer than 16."""
+        return {category: bits for part in self.parts for category, bits in part.bits.items()}
 
     @cached_property
     def images(self) -> ImageReader:
         """Reads the images and masks."""
         bits = self.bits and {item.image: self.bits[item.category] for item in self.items if item.category in self.bits}
-        return ImageReader(self.root, bits, boxed=self.boxed)
+        return ImageReader(self.root, bits, boxed=any(part.boxed for part in self.parts))
 
     @cached_property
     def by_id(self) -> Mapping[str, Item]:
@@ -93,17 +156,12 @@ class Dataset:
     @cached_property
     def key(self) -> str:
         """A hash of all items, and of how their images are read, 16 hex."""
-        return digest(self.key_of_items, *self.images.key) if self.bits else self.key_of_items
-
-    @cached_property
-    def key_of_items(self) -> str:
-        """`records_key` of the items."""
-        return self.items_key or records_key(self.items)
+        return digest(self.keys)
 
     @cached_property
     def image_counts(self) -> Mapping[str, int]:
         """Category → number of its images."""
-        return Counter({category: len(items) for category, items in self.by_category.items()})
+        return {category: count for part in self.parts for category, count in part.images.items()}
 
 
 def ingest(
@@ -114,54 +172,147 @@ def ingest(
     limit: int | None = None,
     hasher: FileHasher | None = None,
     naming: Naming | None = None,
+    write: Write = in_memory,
+    former: Former | None = None,
 ) -> Dataset:
     """Read a dataset: hash every image, read its header, pair it with its mask. Raises SourceError for a wrong root.
 
     `root`, `categories` and `limit` choose a part of the dataset: see `acbench.data.listing.list_images`.
-    `naming`: None for the source's own names and licence.
+    `naming`: None for the source's own names and licence. `write` takes the items as they are read. Categories that are
+    unchanged since `former` are not read again.
     """
     naming = naming or Naming(prefix=source.name, licence=source.licence)
-    listing = list_images(source, root, categories=categories, limit=limit)
-    seen = _seen(listing)  # before files are read: whatever is written from now on shows later
-    hasher = hasher or FileHasher()
-    items: list[Item] = []
-    findings = list(listing.findings)
-    peaks: dict[str, tuple[Item, int | None]] = {}
-    is_read = True  # what could not be read may be next time
-    done, total = 0, len(listing.files)
-    images = sorted(listing.images, key=lambda image: image.image)
-    for begin in range(0, len(images), TOGETHER):  # the facts of all files at once would fill memory
-        part = replace(listing, images=images[begin : begin + TOGETHER])
-        masks = part.masks
-        facts = hasher.facts_of(listing.location.tree, part.files, masks, before=done, total=total)
-        done += len(facts)
-        is_read = is_read and all(each.sha256 for each in facts.values())
-        for image in part.images:
-            item, faults = _item(source, image, facts, naming)
-            items.append(item)
-            findings += faults
-            if image.image in facts and facts[image.image].peak is not None:
-                peaks[image.image] = item, facts[image.image].peak
-    findings += duplicates(items)
-    findings += mixed(items)
-    bits, faults = used_bits(peaks)
-    findings += faults
+
+    def known(common: str) -> Collection[str]:
+        return former.unchanged if former and former.common == common else ()
+
+    listing = list_images(source, root, categories=categories, limit=limit, without=known)
+    boxed = any(part.boxed for part in listing.parts.values())
+    is_mixed = boxed and len(listing.parts) < len(listing.categories)  # the table of before may have no boxes
+    if is_mixed or len(set(map(naming.key_of, listing.categories))) < len(listing.categories):  # two folders of one
+        listing = list_images(source, root, categories=categories, limit=limit, as_one=True)
+    seen = _seen(listing, former)  # before files are read: whatever is written from now on shows later
+    reader = _Reader(source, listing, hasher or FileHasher(), naming, former)
+    items = write(reader.items(), boxed)
+    findings = [*listing.others, *(finding for part in reader.parts for finding in part.findings), *duplicates(items)]
     return Dataset(
         root=listing.location.root,
         items=items,
         findings=condense(findings),
         finding_classes=by_weight(findings),
         limit=limit,
-        bits=bits,
-        boxed=any(item.marking == "boxes" for item in items),
-        seen=seen if is_read else None,
+        parts=reader.parts,
+        common=listing.common,
+        seen=seen,
     )
 
 
-def _seen(listing: Listing) -> Seen | None:
-    folders = listing.location.tree.looked_into(listing.files)
-    state = settled_state(folders) if folders else None
-    return Seen(tuple(folders or ()), state.digest) if state else None
+class _Reader:
+    """Makes the items of a dataset, a group at a time."""
+
+    def __init__(
+        self, source: Source, listing: Listing, hasher: FileHasher, naming: Naming, former: Former | None
+    ) -> None:
+        self.parts: list[ReadPart] = []
+        """What was found, once all items were given."""
+        self._source = source
+        self._listing = listing
+        self._hasher = hasher
+        self._naming = naming
+        self._former = former
+        self._done = 0
+        self._total = sum(part.count for part in listing.parts.values())
+
+    def items(self) -> Iterator[list[Item] | FormerRows]:
+        """The items, sorted by path."""
+        before = self._former.parts if self._former else ()
+        begins = itertools.accumulate((part.items for part in before), initial=0)
+        known = {part.category: (part, begin) for part, begin in zip(before, begins, strict=False)}
+        for category in self._listing.categories:
+            if category in self._listing.parts:
+                yield from self._read(self._listing.parts[category])
+            else:
+                part, begin = known[category]
+                self.parts.append(part)
+                yield FormerRows(begin, begin + part.items)
+
+    def _read(self, part: Part) -> Iterator[list[Item]]:
+        sums = _Sums()
+        for images in part:
+            files, masks = files_of(images), masks_of(images)
+            facts = self._hasher.facts_of(
+                self._listing.location.tree, files, masks, before=self._done, total=self._total
+            )
+            self._done += len(facts)
+            sums.is_read = sums.is_read and all(each.sha256 for each in facts.values())
+            items = []
+            for image in images:
+                item, faults = item_of(self._source, image, facts, self._naming)
+                sums.add(item, faults, facts[image.image].peak if image.image in facts else None)
+                items.append(item)
+            yield items
+        self.parts.append(sums.part(part))
+
+
+class _Sums:
+    """What the items of a part are together."""
+
+    def __init__(self) -> None:
+        self.is_read = True
+        self._counts: Counter[str] = Counter()
+        self._images: Counter[str] = Counter()
+        self._keys: defaultdict[str, RecordsKey] = defaultdict(RecordsKey)
+        self._usable: defaultdict[str, SeenImages] = defaultdict(SeenImages)
+        self._findings: list[Finding] = []
+
+    def add(self, item: Item, faults: Iterable[Finding], peak: int | None) -> None:
+        """Take in the next item, what is wrong with it, and `FileFacts.peak`."""
+        self._images[item.category] += 1
+        self._keys[item.category].add(item)
+        self._findings += faults
+        if item.problem:
+            self._counts["unusable"] += 1
+        else:
+            self._usable[item.category].add(item, peak)
+        if item.anomalous:
+            self._counts["anomalous"] += 1
+            self._counts[item.marking] += 1
+
+    def part(self, listed: Part) -> ReadPart:
+        """All of it."""
+        bits = {category: seen.bits for category, seen in self._usable.items() if seen.bits is not None}
+        keys = {category: key.value for category, key in self._keys.items()}
+        together = (finding for category, seen in self._usable.items() for finding in seen.findings(category))
+        return ReadPart(
+            category=listed.category,
+            items=self._images.total(),
+            images=dict(self._images),
+            keys={category: digest(key, bits[category]) if category in bits else key for category, key in keys.items()},
+            bits=bits,
+            anomalous=self._counts["anomalous"],
+            masked=self._counts["mask"],
+            boxed=self._counts["boxes"],
+            unusable=self._counts["unusable"],
+            findings=(*listed.findings, *self._findings, *together),
+            is_read=self.is_read,
+        )
+
+
+def _seen(listing: Listing, former: Former | None) -> dict[str, Seen]:
+    """What was seen of the folders below each folder of the root, or of all together."""
+    tree = listing.location.tree
+    folders = tree.looked_into(f"{folder}/" for part in listing.parts.values() for folder in part.folders)
+    if not folders:
+        return {}
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for path in folders:
+        first = "" if listing.common is None else path.removeprefix(tree.root).strip("/").partition("/")[0]
+        if first in listing.parts or first not in listing.categories:
+            places[first].append(path)
+    states = settled_states(places)
+    as_before = former.seen if former else {}
+    known = {name: as_before[name] for name in listing.categories if name not in listing.parts}
+    return known | {name: Seen(tuple(places[name]), state) for name, state in states.items()}
 
 
 def is_complete(source: Source, dataset: Dataset) -> bool:
@@ -185,16 +336,17 @@ def describe(source: Source, dataset: Dataset) -> str:
         line = f"{source.title}: {images}, {masks}"
     if dataset.limit is not None:
         line += f"; at most {dataset.limit:,} images of a category were asked for"
-    if unusable := sum(bool(item.problem) for item in dataset.items):
+    if unusable := sum(part.unusable for part in dataset.parts):
         line += f"; {counted(unusable, 'image')} cannot be used"
     return line
 
 
 def _marked(dataset: Dataset) -> str:
     """How many anomalous images have masks, and how many boxes."""
-    anomalous = [item for item in dataset.items if item.anomalous]
-    masked, boxed = (sum(item.marking == kind for item in anomalous) for kind in ("mask", "boxes"))
-    total = f"of {len(anomalous):,} anomalous images"
+    anomalous, masked, boxed = (
+        sum(getattr(part, name) for part in dataset.parts) for name in ("anomalous", "masked", "boxed")
+    )
+    total = f"of {anomalous:,} anomalous images"
     if not boxed:
         return f"masks for {masked:,} {total}"
     return f"boxes for {boxed:,} {total}" + (f", masks for {masked:,}" if masked else "")
@@ -203,82 +355,3 @@ def _marked(dataset: Dataset) -> str:
 def _known_counts(source: Source, dataset: Dataset) -> dict[str, int]:
     """Category → number of its images, of the categories that the complete dataset has."""
     return {category: count for category, count in dataset.image_counts.items() if category in source.image_counts}
-
-
-def _item(
-    source: Source, found: FoundImage, facts: Mapping[str, FileFacts], naming: Naming
-) -> tuple[Item, list[Finding]]:
-    """The record of one image, without a mask that cannot be used, and what is wrong with the image and its mask."""
-    image = facts.get(found.image, FileFacts())
-    image_fault = found.problem or _image_fault(found.image, image)
-    files = mask_files(found.mask) if found.mask is not None else ()
-    is_anomalous = found.anomalous
-    if is_anomalous is None:
-        is_anomalous = any(_marks(facts[path]) for path in files)
-    faults = {path: _mask_fault(path, facts[path], image, is_anomalous=is_anomalous) for path in files}
-    used = [path for path in files if is_anomalous and not ((fault := faults[path]) and fault.failed)]
-    if used:  # of several masks, some may mark nothing: what the others mark is what counts
-        faults = {path: fault for path, fault in faults.items() if not (fault and fault.kind == "empty_mask")}
-    boxes, box_faults = checked_boxes(found, (image.width, image.height))
-    category = naming.key_of(found.category)
-    item = Item(
-        item_id=item_id(naming.prefix, found.category if naming.by_folder else category, found.image),
-        dataset=source.name,
-        category=category,
-        split=found.split,
-        image=found.image,
-        sha256=image.sha256,
-        width=image.width,
-        height=image.height,
-        mode=image.mode,
-        mask=united(used) or None,
-        mask_sha256=mask_hash([facts[path].sha256 for path in used]) if used else None,
-        anomalous=is_anomalous,
-        source_labels=(GOOD,) if found.anomalous is None and not is_anomalous else found.source_labels,
-        licence=naming.licence,
-        problem=image_fault.detail if image_fault else "",
-        boxes=boxes,
-    )
-    more = _first_frame(found.image, image)
-    return item, [fault for fault in (image_fault, *more, *faults.values(), *box_faults) if fault]
-
-
-def _marks(mask: FileFacts) -> bool:
-    """Whether a mask marks anything, or cannot tell because it cannot be read."""
-    return mask.mask is None or mask.mask.marked > 0
-
-
-def _first_frame(path: str, image: FileFacts) -> list[Finding]:
-    if not image.more:
-        return []
-    detail = "it holds several pictures: the first is read"
-    return [Finding(path=path, kind="first_frame", detail=detail, hint="save others as files of their own to use them")]
-
-
-def _image_fault(path: str, image: FileFacts) -> Finding | None:
-    return _fault(path, "unreadable_image", image.problem, image.hint) if image.problem else None
-
-
-def _mask_fault(path: str, mask: FileFacts, image: FileFacts, *, is_anomalous: bool) -> Finding | None:
-    """What is wrong with the mask of an image; one that `failed` is not used."""
-    if mask.problem:
-        return _fault(path, "unreadable_mask", f"the mask: {mask.problem}", mask.hint)
-    if mask.format == "JPEG":
-        return _fault(path, "unreadable_mask", JPEG_MASK, "a mask that was never a JPEG, as PNG, would do")
-    if image.width and (mask.width, mask.height) != (image.width, image.height):
-        detail = f"the mask is {mask.width}×{mask.height}, its image {image.width}×{image.height}"
-        return _fault(
-            path, "mask_size", detail, "one of them was resized, or they are of two versions: see where they came from"
-        )
-    assert mask.mask is not None, "whatever can be decoded was looked at"
-    pixels = mask.width * mask.height
-    if not is_anomalous:
-        return marked_normal(path, mask.mask, pixels)
-    fault = mask_content.fault(mask.mask, pixels)
-    if fault is None:
-        return None
-    return Finding(path=path, kind=fault.kind, detail=fault.detail, hint=fault.hint, failed=not fault.usable)
-
-
-def _fault(path: str, kind: str, detail: str, hint: str) -> Finding:
-    return Finding(path=path, kind=kind, detail=detail, hint=hint, failed=True)

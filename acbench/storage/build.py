@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,12 +130,28 @@ class Build:
 _TEXT = json.JSONEncoder(ensure_ascii=False)
 
 
-def records_key(rows: Sequence[object]) -> str:
+class RecordsKey:
+    """A hash of records, as they come."""
+
+    def __init__(self) -> None:
+        self._hasher = hashlib.blake2b(digest_size=8)
+
+    def add(self, row: object) -> None:
+        """Take in the next record."""
+        self._hasher.update(_TEXT.encode(to_json(row)).encode())
+
+    @property
+    def value(self) -> str:
+        """The hash of all records so far, 16 hex digits."""
+        return self._hasher.hexdigest()
+
+
+def records_key(rows: Iterable[object]) -> str:
     """A hash of records, 16 hex digits."""
-    hasher = hashlib.blake2b(digest_size=8)
+    key = RecordsKey()
     for row in rows:
-        hasher.update(_TEXT.encode(to_json(row)).encode())
-    return hasher.hexdigest()
+        key.add(row)
+    return key.value
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

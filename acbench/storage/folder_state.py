@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _COARSE, _FINE = 2_000_000_000, 50_000_000
@@ -26,13 +26,16 @@ class FolderState:
     be the same again."""
 
 
-def settled_state(folders: Sequence[str]) -> FolderState | None:
-    """The state of some folders, so that every later write shows; None if that would take longer than a moment."""
-    state = folder_state(folders)
-    if not state.settled:
+def settled_states(places: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The digest of the state of some folders of each place, so that every later write shows.
+
+    A place is left out where that would take longer than a moment.
+    """
+    states = {name: folder_state(folders) for name, folders in places.items()}
+    if not all(state.settled for state in states.values()):
         time.sleep(_FINE / 1e9)
-        state = folder_state(folders)
-    return state if state.settled else None
+        states = {name: state if state.settled else folder_state(places[name]) for name, state in states.items()}
+    return {name: state.digest for name, state in states.items() if state.settled}
 
 
 def folder_state(folders: Iterable[str]) -> FolderState:

@@ -71,6 +71,15 @@ class ParquetFile(Generic[R]):
             raise self._unreadable("rows are missing")
         return rows
 
+    def rows(self, begin: int, end: int) -> Iterator[pa.Table]:
+        """Some rows as they are, for `write`, a group at a time."""
+        before = 0
+        for number, size in enumerate(self.sizes):
+            first, last = max(begin - before, 0), min(end - before, size)
+            if first < last:
+                yield self._read(number, self._names).slice(first, last - first)
+            before += size
+
     def column(self, name: str) -> pa.ChunkedArray:
         """One field of all records; nulls, where the table lacks it."""
         import pyarrow as pa
@@ -104,15 +113,31 @@ def encoded(rows: Sequence[Any], kind: type[Any]) -> bytes:
 
 
 def write(
-    file: BinaryIO | pa.NativeFile, parts: Iterable[Sequence[Any]], kind: type[Any], *, without: Collection[str] = ()
+    file: BinaryIO | pa.NativeFile,
+    parts: Iterable[Sequence[Any] | pa.Table],
+    kind: type[Any],
+    *,
+    without: Collection[str] = (),
 ) -> None:
-    """Write records into an open file, each part as groups of its own. `without`: fields that it does not have."""
+    """Write records into an open file, each part as groups of its own. `without`: fields that it does not have.
+
+    A part may also be a table with these fields, as `ParquetFile.rows` gives it.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = _arrow_schema(kind, without)
     with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
         for rows in parts:
-            writer.write_table(_arrow_table(rows, schema), row_group_size=TOGETHER)
+            table = rows if isinstance(rows, pa.Table) else _arrow_table(rows, schema)
+            writer.write_table(table, row_group_size=TOGETHER)
+
+
+def joined(parts: Sequence[pa.Table]) -> pa.Table:
+    """Tables that `ParquetFile.rows` gave, as one."""
+    import pyarrow as pa
+
+    return pa.concat_tables(parts)
 
 
 def in_groups(rows: Iterable[R]) -> Iterator[list[R]]:

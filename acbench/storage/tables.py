@@ -10,13 +10,16 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from acbench.errors import StorageError
 from acbench.storage import parquet
 from acbench.storage.atomic import replacing, write_bytes
 from acbench.storage.parquet import ParquetFile, R
 from acbench.storage.typed_json import decode, decode_lines, merge_mark, to_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_LINE = 1 << 20
 """Bytes of the longest line that is read."""
@@ -69,10 +72,13 @@ def each(path: Path, kind: type[R]) -> Iterator[R]:
         yield from file.group(group)
 
 
-def write_in_order(path: Path, parts: Iterable[Sequence[R]], kind: type[R], *, without: Collection[str] = ()) -> None:
+def write_in_order(
+    path: Path, parts: Iterable[Sequence[R] | pa.Table], kind: type[R], *, without: Collection[str] = ()
+) -> None:
     """Write a `.parquet` table part by part, in the order that is given: one part is in memory at a time.
 
-    `without`: fields that the table does not have. Raises StorageError for a value that no table can hold.
+    A part may be records, or a table: see `parquet.write`, also for `without`. Raises StorageError for a value that no
+    table can hold.
     """
     with replacing(path) as file, _fitting(path, kind):
         parquet.write(file, parts, kind, without=without)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from acbench.data import ingest as reading
 from acbench.data import sources
 from acbench.data.hashing import FileHasher
-from acbench.data.ingest import Dataset
+from acbench.data.ingest import Dataset, Former, Naming, Write
+from acbench.data.item_table import ItemTable
 from acbench.data.linked import copy_with_masks
 from acbench.errors import AcbenchError, SourceError
 from acbench.records import Finding, Item
@@ -18,6 +20,7 @@ from acbench.storage import tables
 from acbench.storage.build import records_key
 from acbench.storage.files import FileTree
 from acbench.storage.roots import Root, parse_root
+from acbench.storage.stored_rows import StoredRows
 from acbench.storage.urls import Url
 from acbench.workflows.copied import copy_folder, readable_root
 from acbench.workflows.kept_dataset import given, keep_dataset, kept_dataset
@@ -33,8 +36,22 @@ def ingest(run: Run) -> Dataset:
     root = dataset_root(run)
     names = naming(run.source, run.schema, run.files)
     asked = given(run, root, names)
-    if (kept := kept_dataset(run, asked)) is not None:
+    kept = kept_dataset(run, asked)
+    if isinstance(kept, Dataset):
         return kept
+    if run.shard is not None:
+        return _read(run, root, names)
+    with ItemTable(run.files.items) as table:
+        dataset = _read(run, root, names, table.write, kept)
+        run.build.ensure(run.files.items, dataset.key, table.move)
+    run.build.ensure(run.files.findings, records_key(dataset.findings), lambda path: _write_findings(path, dataset))
+    keep_dataset(run, dataset, asked)
+    return replace(dataset, items=StoredRows(run.files.items, Item, len(dataset.items)))
+
+
+def _read(
+    run: Run, root: Root, names: Naming, write: Write = reading.in_memory, former: Former | None = None
+) -> Dataset:
     engine = run.distributed.engine if run.distributed else None
     with run.console.stage("read images") as progress:
         dataset = reading.ingest(
@@ -44,11 +61,10 @@ def ingest(run: Run) -> Dataset:
             limit=run.settings.limit,
             naming=names,
             hasher=FileHasher(cache=run.ledger.file_facts, progress=progress, engine=engine),
+            write=write,
+            former=former,
         )
     check_categories(dataset, run.schema, run.source.title)
-    if run.shard is None:
-        _write_tables(run, dataset)
-        keep_dataset(run, dataset, asked)
     return dataset
 
 
@@ -111,13 +127,5 @@ def _with_masks(run: Run, root: Root) -> Root:
         return copy_with_masks(tree, drawings, folder, progress=progress)
 
 
-def _write_tables(run: Run, dataset: Dataset) -> None:
-    def write_items(path: Path) -> None:
-        tables.write(path, dataset.items, Item, key=lambda item: item.image)
-
-    def write_findings(path: Path) -> None:
-        rows = dataset.findings
-        tables.write(path, rows, Finding, key=lambda finding: (finding.path, finding.kind, finding.detail))
-
-    run.build.ensure(run.files.items, dataset.key, write_items)
-    run.build.ensure(run.files.findings, records_key(dataset.findings), write_findings)
+def _write_findings(path: Path, dataset: Dataset) -> None:
+    tables.write(path, dataset.findings, Finding, key=lambda finding: (finding.path, finding.kind, finding.detail))

@@ -3,12 +3,13 @@
 Other packages add sources under the entry-point group `acbench.sources`.
 """
 
-from acbench.data.sources._contract import FoundImage, Recognised, Source
+from acbench.data.sources._contract import ByCategory, FoundImage, Recognised, Source
 from acbench.data.sources._locate import DatasetLocation, locate
 from acbench.data.sources._originals import Comparison, Folder, Originals, compare, names_digest, originals
 from acbench.data.sources._registry import get, is_bundled, names
 
 __all__ = [
+    "ByCategory",
     "Comparison",
     "DatasetLocation",
     "Folder",

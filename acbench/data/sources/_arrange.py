@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -76,7 +76,7 @@ class Placed:
     def key(self, places: Iterable[str]) -> tuple[str, ...] | None:
         """Its texts for some places, in the form in which they are compared; None if it lacks one of them."""
         try:
-            return tuple([_compared(self.says[place]) for place in places])
+            return tuple([compared(self.says[place]) for place in places])
         except KeyError:
             return None
 
@@ -106,10 +106,11 @@ class Arranged:
 def arrange(files: Sequence[ImageFile], layout: Layout) -> Arranged:
     """Match every file against the patterns of masks, then of images, and pair masks with images."""
     arranged = Arranged()
+    masks, images = _Patterns(layout.masks), _Patterns(layout.images)
     for file in files:
-        if (mask := _placed(file, layout.masks)) is not None:
+        if (mask := masks.placed(file)) is not None:
             arranged.masks.append(mask)
-        elif (image := _placed(file, layout.images)) is not None:
+        elif (image := images.placed(file)) is not None:
             arranged.images.append(image)
         else:
             arranged.rest.append(file)
@@ -119,9 +120,10 @@ def arrange(files: Sequence[ImageFile], layout: Layout) -> Arranged:
     return arranged
 
 
-def _compared(text: str) -> str:
-    compared = text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
-    return text if compared == text else compared  # of a million equal texts, one is enough
+def compared(text: str) -> str:
+    """The form in which what paths say is compared: case does not count."""
+    form = text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+    return text if form == text else form  # of a million equal texts, one is enough
 
 
 @lru_cache(1024)
@@ -140,21 +142,39 @@ def hashed_split(image: str) -> Split:
     return "test" if int.from_bytes(hashlib.blake2b(image.encode(), digest_size=4).digest()) % TESTED == 0 else "train"
 
 
-def _placed(file: ImageFile, patterns: Iterable[Pattern]) -> Placed | None:
-    for pattern in patterns:
-        says = pattern.match(file.path)
-        if says is not None:
-            return Placed(file=file, pattern=pattern, says=says)
-    return None
+class _Patterns:
+    """Some patterns, of which only those are tried that fit the folder of a file."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = patterns
+        self._fitting: dict[str, tuple[Pattern, ...]] = {}
+
+    def fitting(self, file: ImageFile) -> tuple[Pattern, ...]:
+        """The patterns that the path of a file may match."""
+        folder = _folder(file.path)
+        found = self._fitting.get(folder)
+        if found is None:
+            found = tuple(each for each in self._patterns if each.folder is None or each.folder.fullmatch(folder))
+            self._fitting[folder] = found
+        return found
+
+    def placed(self, file: ImageFile) -> Placed | None:
+        """What the first pattern that a path matches says of it."""
+        for pattern in self.fitting(file):
+            says = pattern.match(file.path)
+            if says is not None:
+                return Placed(file=file, pattern=pattern, says=says)
+        return None
 
 
 def _take_back(arranged: Arranged, layout: Layout) -> bool:
     """Take for images what lies among images and is only named as a mask: its image is not there. Whether any does."""
     folders = {_folder(image.file.path) for image in arranged.images}
+    images = _Patterns(layout.images)
     taken: dict[str, Placed] = {}
     for mask in arranged.masks:
         if mask.file.path not in arranged.owner and _folder(mask.file.path) in folders:
-            image = _placed(mask.file, layout.images)
+            image = images.placed(mask.file)
             if image is not None:
                 taken[mask.file.path] = image
     arranged.masks = [mask for mask in arranged.masks if mask.file.path not in taken]
@@ -167,15 +187,24 @@ def _folder(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def has_image(files: Iterable[ImageFile], layout: Layout, wanted: Callable[[Placed], bool]) -> bool:
+    """Whether an image among some files is a wanted one; those that `arrange` takes back do not count."""
+    masks, images = _Patterns(layout.masks), _Patterns(layout.images)
+    return any(
+        masks.placed(file) is None and (image := images.placed(file)) is not None and wanted(image) for file in files
+    )
+
+
 def _pair(arranged: Arranged, layout: Layout) -> None:
     """Give each image its masks: those that share everything with it that their pattern names."""
     arranged.masks_of, arranged.owner, arranged.shared = {}, {}, []
     named: defaultdict[tuple[str, ...], defaultdict[tuple[str, ...], list[Placed]]]
     named = defaultdict(lambda: defaultdict(list))
-    patterns = [(pattern, pattern.key) for pattern in layout.masks]
+    patterns, key_of = _Patterns(layout.masks), {id(pattern): pattern.key for pattern in layout.masks}
     for mask in arranged.masks:
         # a mask `a_mask.png` is also called `a_mask`: it is known by all patterns that match it
-        for pattern, places in patterns:
+        for pattern in patterns.fitting(mask.file):
+            places = key_of[id(pattern)]
             says = mask.says if pattern is mask.pattern else pattern.match(mask.file.path)
             if says is not None:
                 known = mask if pattern is mask.pattern else Placed(file=mask.file, pattern=pattern, says=says)

@@ -63,6 +63,21 @@ class Render(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ByCategory:
+    """A dataset that is read one category at a time: what lies below a folder of the root is one category, or none.
+
+    Images come in the order of their paths if categories are taken in the order of theirs.
+    """
+
+    common: str
+    """What decides how a category is read, besides what lies in its own folder."""
+    scan: Callable[[str], Iterator[FoundImage | Finding]]
+    """Every image of a category, and everything out of place in its folder."""
+    others: Callable[[], Iterator[Finding]]
+    """Everything out of place that lies in no category."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A reader of one dataset.
 
@@ -109,6 +124,9 @@ class Source:
     categories: Callable[[FileTree], Sequence[str]] | None = None
     """`categories(tree)`: the categories in a root, where they are not simply those of its folders that `is_category`
     knows: paths of images need not begin with them. Everything that is in the root is then `scan`'s to tell."""
+    by_category: Callable[[FileTree], ByCategory | None] | None = None
+    """`by_category(tree)`: how the categories that `categories` gives are read one by one; None where they cannot be.
+    Without `categories`, `scan` reads them so."""
     recognise: Callable[[FileTree], Recognised | None] | None = None
     """`recognise(tree)`: what is in a root, by names alone; None if the source would not read it."""
     scheme: str = ""

@@ -203,6 +203,12 @@ def image_file(entry: FolderEntry) -> ImageFile | None:
     return ImageFile(entry.path, stem, extension, None if why is None else why.finding(entry.path))
 
 
+def file_at(path: str, problem: Finding | None) -> ImageFile:
+    """The image or mask that `image_file` found at a path."""
+    stem, _, extension = path.rpartition("/")[2].rpartition(".")
+    return ImageFile(path, stem, f".{extension.lower()}", problem)
+
+
 def collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
     """Findings about files whose names are one on some disks."""
     alike: defaultdict[str, list[str]] = defaultdict(list)

@@ -42,6 +42,8 @@ class Pattern:
     regex: re.Pattern[str]
     fixed: Mapping[str, str] = field(default_factory=dict)
     """What a path that matches is, where the path itself does not name it."""
+    folder: re.Pattern[str] | None = None
+    """What the folder of a path that matches does itself match; None if a name of a file may hold folders here."""
 
     def match(self, path: str) -> dict[str, str] | None:
         """What a path names: place → text. None if it does not match."""
@@ -69,8 +71,13 @@ def compile_pattern(text: str, splits: tuple[str, ...], fixed: Mapping[str, str]
             f"{text!r} is no pattern of paths in the dataset's folder", "such as {category}/{class}/{stem}.*"
         )
     parts: list[str] = []
+    folder: str | None = None
     known: set[str] = set()
     for place, extension, anything, some, one, literal in _SPLIT_UP.findall(written):
+        if anything or place == "folder" or (place == "split" and "/" in "".join(splits)):
+            folder = None  # whatever stands here may be folders
+        elif "/" in literal:
+            folder = "".join([*parts, re.escape(literal.rpartition("/")[0])])
         if extension:
             parts.append(r"\.[^./]+")
         elif anything:
@@ -83,7 +90,9 @@ def compile_pattern(text: str, splits: tuple[str, ...], fixed: Mapping[str, str]
             parts.append(re.escape(literal))
         else:
             parts.append(_place_regex(literal or place, text, splits, known))
-    return Pattern(written, re.compile("".join(parts), re.IGNORECASE | re.DOTALL), dict(fixed or {}))
+    flags = re.IGNORECASE | re.DOTALL
+    regex = re.compile("".join(parts), flags)
+    return Pattern(written, regex, dict(fixed or {}), None if folder is None else re.compile(folder, flags))
 
 
 def _place_regex(place: str, text: str, splits: tuple[str, ...], known: set[str]) -> str:

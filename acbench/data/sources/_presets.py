@@ -15,7 +15,7 @@ ENOUGH = 0.5
 """The share of the files that a layout has to explain, if it is to be taken by looking."""
 _PAIRED = 0.9
 """The share of files beside images that have to be masks of one, if they are to be taken for masks."""
-_SEEN, _MOST = 40, 20_000
+SEEN, _MOST = 40, 20_000
 """How many files of a folder are looked at, and about how many in all, when a layout is looked for."""
 _SUFFIXES = ("_mask", "_gt", "_label", "-mask")
 """What follows an image's name in that of a mask which lies beside it."""
@@ -252,10 +252,10 @@ def _sampled(files: Sequence[ImageFile]) -> list[ImageFile]:
     folders: defaultdict[str, list[ImageFile]] = defaultdict(list)
     for file in files:
         folders[file.path.rpartition("/")[0]].append(file)
-    every = [file for members in folders.values() for file in members[:_SEEN]]
+    every = [file for members in folders.values() for file in members[:SEEN]]
     step = 1 + len(every) // _MOST
     kept = list(folders.values())[::step]
-    return [file for members in kept for file in members[:_SEEN]]
+    return [file for members in kept for file in members[:SEEN]]
 
 
 def inside(files: Sequence[ImageFile], base: Layout) -> list[str]:
@@ -265,7 +265,7 @@ def inside(files: Sequence[ImageFile], base: Layout) -> list[str]:
         first, _, rest = file.path.partition("/")
         if rest:
             folders[first].append(dataclasses.replace(file, path=rest))
-    fitting = {name: look(members, base) for name, members in list(folders.items())[:_SEEN]}
+    fitting = {name: look(members, base) for name, members in list(folders.items())[:SEEN]}
     return [name for name, found in fitting.items() if found and found[0][1].explained > _PAIRED]
 
 

@@ -55,6 +55,7 @@ def get(name: str, reading: Reading | None = None) -> Source:
         options=options,
         reading=dict(reading or {}),
         categories=module.optional_function("categories"),
+        by_category=module.optional_function("by_category"),
         recognise=module.optional_function("recognise"),
         scheme=module.constant("SCHEME", str) if module.offers("SCHEME") else "",
         masks=module.optional_function("masks"),

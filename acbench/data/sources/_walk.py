@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from acbench._util.text import printable
@@ -37,6 +37,18 @@ def walk(tree: FileTree, folders: Sequence[str] = (".",)) -> Walked:
     return walked
 
 
+def walk_apart(tree: FileTree) -> Iterator[tuple[str, Walked]]:
+    """As `walk` of the root: what lies below each of its folders, and last, without a name, all else that is there."""
+    rest, folders = Walked(), list[str]()
+    _walk(tree, ".", rest, (), folders)
+    for folder in folders:
+        walked = Walked()
+        _walk(tree, folder, walked, (tree.real("."),))
+        walked.images.sort(key=lambda file: file.path)
+        yield folder, walked
+    yield "", rest
+
+
 def root_name(tree: FileTree) -> str:
     """The name of a root's folder or archive: that of the category where nothing else names one."""
     return printable(tree.root.rstrip("/").rpartition("/")[2].removesuffix(".zip")) or "images"
@@ -47,8 +59,8 @@ def is_fenced(tree: FileTree) -> bool:
     return bool(tree.fence) and tree.fence != tree.root
 
 
-def _walk(tree: FileTree, folder: str, walked: Walked, above: tuple[str, ...]) -> None:
-    """Walk a folder; `above` are the real folders in which it lies."""
+def _walk(tree: FileTree, folder: str, walked: Walked, above: tuple[str, ...], apart: list[str] | None = None) -> None:
+    """Walk a folder; `above` are the real folders in which it lies. Folders in it go to `apart`, if that is given."""
     try:
         real = tree.real(folder)
         if real in above:
@@ -73,5 +85,7 @@ def _walk(tree: FileTree, folder: str, walked: Walked, above: tuple[str, ...]) -
                 "too_deep", f"more than {DEEPEST} folders lie in each other", "point --root further in"
             )
             walked.findings.append(refused.finding(entry.path))
+        elif apart is not None:
+            apart.append(entry.path)
         else:
             _walk(tree, entry.path, walked, (*above, real))

@@ -14,8 +14,9 @@ from weakref import WeakKeyDictionary
 from acbench._util.plural import counted
 from acbench.data.sources import mvtec_ad
 from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, Placed, arrange, folded, hashed_split
-from acbench.data.sources._contract import FoundImage, Recognised
-from acbench.data.sources._layout import collisions, image_file, stray
+from acbench.data.sources._contract import ByCategory, FoundImage, Recognised
+from acbench.data.sources._first_folders import FirstFolders
+from acbench.data.sources._layout import ImageFile, collisions, image_file, stray
 from acbench.data.sources._layout_options import OPTIONS, PATTERNS, read_layout
 from acbench.data.sources._own import OwnDataset
 from acbench.data.sources._presets import ENOUGH, inside, look
@@ -42,6 +43,7 @@ class FolderReader(OwnDataset):
         self.reading = reading
         self.layout, self.is_told = read_layout(reading)
         self._seen: WeakKeyDictionary[FileTree, tuple[Walked, Layout, Arranged]] = WeakKeyDictionary()
+        self._apart: WeakKeyDictionary[FileTree, ByCategory] = WeakKeyDictionary()
 
     def configured(self, reading: Reading) -> FolderReader:
         """The reader with these options. Raises SourceError, naming the option."""
@@ -53,23 +55,40 @@ class FolderReader(OwnDataset):
 
     def categories(self, tree: FileTree) -> Sequence[str]:
         """The categories of a root. Raises SourceError if no layout fits."""
-        walked = walk(tree)
-        layout, arranged = self._arranged(tree, walked)
+        folders = FirstFolders(tree)
+        layout = self._layout(tree, folders.sample, folders.count, lambda: folders.whole().images)
+        if folders.are_categories(layout):
+            names = [name for name in folders.names if folders.any_image(name, layout)]
+            if names:
+                self._apart[tree] = _by_folder(folders, layout, names, self.EXTRAS)
+                return sorted(names)
+        walked = folders.whole()
+        arranged = _arranged(tree, walked, layout)
         self._seen[tree] = walked, layout, arranged  # to walk and arrange takes long, and `scan` is next
         return sorted({_category(image, layout) for image in arranged.images})
 
+    def by_category(self, tree: FileTree) -> ByCategory | None:
+        """How the categories are read one by one, if `categories` found each in a folder of its own."""
+        return self._apart.get(tree)
+
     def scan(self, tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Finding]:
         """Every image of these categories, and everything out of place."""
+        if (apart := self._apart.get(tree)) is not None:
+            for category in categories:
+                yield from apart.scan(category)
+            yield from apart.others()
+            return
         if seen := self._seen.pop(tree, None):
             walked, layout, arranged = seen
         else:
             walked = walk(tree, categories if is_fenced(tree) else (".",))
             layout, arranged = self._arranged(tree, walked)
+        example = arranged.rest[0] if arranged.rest else None
         every = {_category(image, layout) for image in arranged.images}
         chosen = set(categories)
-        yield from _found(arranged, layout, chosen)
+        yield from _found(arranged, layout, chosen, has_test=_has_test(arranged, layout))
         others = tuple(every - chosen) if layout.has_categories else ()
-        for finding in _out_of_place(walked, arranged, layout, self.EXTRAS):
+        for finding in _out_of_place(walked, arranged, layout, self.EXTRAS, example):
             if finding.path.partition("/")[0] not in others:
                 yield finding
 
@@ -112,19 +131,26 @@ class FolderReader(OwnDataset):
 
     def _arranged(self, tree: FileTree, walked: Walked) -> tuple[Layout, Arranged]:
         """The layout, told or found by looking, and the files in it. Raises SourceError if none fits."""
-        if not walked.images:
+        layout = self._layout(tree, walked.images, len(walked.images), lambda: walked.images)
+        return layout, _arranged(tree, walked, layout)
+
+    def _layout(
+        self, tree: FileTree, sample: Sequence[ImageFile], count: int, every: Callable[[], Sequence[ImageFile]]
+    ) -> Layout:
+        """The layout, told or found by looking at some of `count` files. Raises SourceError if none fits."""
+        if not sample:
             raise SourceError(f"there is no image in {tree.root}", "give the folder that holds the images: --root")
         layout = self.layout
         if not self.is_told:
-            fitting = look(walked.images, layout)
+            fitting = look(sample, layout)
             if not fitting or fitting[0][1].explained < ENOUGH:
-                example = walked.images[0].path
-                near = inside(walked.images, layout)[:3]
+                example = sample[0].path
+                near = inside(every(), layout)[:3]
                 meant = (
                     f"did you mean {' or '.join(f'{tree.root}/{name}' for name in near)}? Else say it" if near else ""
                 )
                 raise SourceError(
-                    f"how the {len(walked.images):,} images in {tree.root} lie is not known, such as {example}",
+                    f"how the {count:,} images in {tree.root} lie is not known, such as {example}",
                     f"{meant or 'say it'}: {how_to_say(example)}",
                 )
             told = layout.masks
@@ -132,17 +158,43 @@ class FolderReader(OwnDataset):
             layout = dataclasses.replace(layout, masks=(*told, *layout.masks))
         if not layout.category:
             layout = dataclasses.replace(layout, category=root_name(tree))
-        arranged = arrange(walked.images, layout)
-        if not arranged.images:
-            patterns = " or ".join(pattern.text for pattern in layout.images)
-            raise SourceError(
-                f"no image in {tree.root} matches {patterns}",
-                f"there is {walked.images[0].path}, for example: {how_to_say(walked.images[0].path)}",
-            )
-        return layout, arranged
+        return layout
 
 
 SOURCE = FolderReader({})
+
+
+def _arranged(tree: FileTree, walked: Walked, layout: Layout) -> Arranged:
+    """The files of a root in a layout. Raises SourceError if no image matches it."""
+    arranged = arrange(walked.images, layout)
+    if not arranged.images:
+        patterns = " or ".join(pattern.text for pattern in layout.images)
+        raise SourceError(
+            f"no image in {tree.root} matches {patterns}",
+            f"there is {walked.images[0].path}, for example: {how_to_say(walked.images[0].path)}",
+        )
+    return arranged
+
+
+def _by_folder(folders: FirstFolders, layout: Layout, names: Sequence[str], extras: frozenset[str]) -> ByCategory:
+    """How categories are read that are folders of the root, these."""
+    has_test = folders.any_test(layout)
+
+    def out_of_place(walked: Walked, arranged: Arranged) -> Iterator[Finding]:
+        example = folders.first_left_over(layout) if arranged.rest else None
+        return _out_of_place(walked, arranged, layout, extras, example)
+
+    def scan(category: str) -> Iterator[FoundImage | Finding]:
+        walked = folders.walked(category)
+        arranged = arrange(walked.images, layout)
+        yield from _found(arranged, layout, {category}, has_test=has_test)
+        yield from out_of_place(walked, arranged)
+
+    def others() -> Iterator[Finding]:
+        for walked in (folders.root, *(folders.walked(name) for name in folders.names if name not in set(names))):
+            yield from out_of_place(walked, arrange(walked.images, layout))
+
+    return ByCategory(common=f"{layout.name}, {layout.category}, {has_test}", scan=scan, others=others)
 
 
 def how_to_say(path: str) -> str:
@@ -152,9 +204,9 @@ def how_to_say(path: str) -> str:
     return f"--reading 'image={pattern}'"
 
 
-def _found(arranged: Arranged, layout: Layout, chosen: set[str]) -> Iterator[FoundImage | Finding]:
-    """Every image, and what is wrong with its mask."""
-    split_of = _splits(arranged, layout)
+def _found(arranged: Arranged, layout: Layout, chosen: set[str], *, has_test: bool) -> Iterator[FoundImage | Finding]:
+    """Every image, and what is wrong with its mask. `has_test`: whether any image of the dataset is for testing."""
+    split_of = _splits(layout, has_test=has_test)
     shared = dict(arranged.shared)
     missing = _lack_masks(arranged, layout)
     for image in arranged.images:
@@ -191,10 +243,14 @@ def _found(arranged: Arranged, layout: Layout, chosen: set[str]) -> Iterator[Fou
         )
 
 
-def _splits(arranged: Arranged, layout: Layout) -> Callable[[Placed, bool], Split]:
-    """The split of an image, and of whether it is normal."""
+def _has_test(arranged: Arranged, layout: Layout) -> bool:
     names = {folded(image.says["split"]) for image in arranged.images if "split" in image.says}
-    test = layout.test if names & layout.test else layout.test | (frozenset(VALIDATION) - layout.train)
+    return bool(names & layout.test)
+
+
+def _splits(layout: Layout, *, has_test: bool) -> Callable[[Placed, bool], Split]:
+    """The split of an image, and of whether it is normal."""
+    test = layout.test if has_test else layout.test | (frozenset(VALIDATION) - layout.train)
 
     def split_of(image: Placed, is_normal: bool) -> Split:
         name = image.says.get("split")
@@ -212,8 +268,13 @@ def _lack_masks(arranged: Arranged, layout: Layout) -> set[str]:
     return {_category(image, layout) for image in arranged.images if image.file.path in arranged.masks_of}
 
 
-def _out_of_place(walked: Walked, arranged: Arranged, layout: Layout, extras: frozenset[str]) -> Iterator[Finding]:
-    """Everything that is neither an image nor the mask of one, and what a person should know of the layout."""
+def _out_of_place(
+    walked: Walked, arranged: Arranged, layout: Layout, extras: frozenset[str], example: ImageFile | None
+) -> Iterator[Finding]:
+    """Everything that is neither an image nor the mask of one, and what a person should know of the layout.
+
+    `example`: the first file of the dataset that no pattern matches.
+    """
     yield from walked.findings
     for mask in arranged.masks:
         if mask.file.path not in arranged.owner:
@@ -223,7 +284,7 @@ def _out_of_place(walked: Walked, arranged: Arranged, layout: Layout, extras: fr
                 detail="it lies where masks do, and no image has its name: it is not used",
                 hint="if it is an image, or its image has another name, `image` and `mask` say so",
             )
-    hint = how_to_say(arranged.rest[0].path) if arranged.rest else ""
+    hint = how_to_say(example.path) if example else ""
     for file in arranged.rest:
         if file.problem is not None:
             yield file.problem

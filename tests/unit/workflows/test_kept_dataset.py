@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from acbench.data import ingest as reading
 from acbench.data.ingest import Dataset
 from acbench.storage.folder_state import folder_state
-from acbench.storage.stored_rows import StoredRows
 from acbench.testing import TOY_LAYOUTS, tiny_image, toy_layout, toy_mvtec_ad
 from acbench.testing.annotated import toy_coco, toy_table, toy_voc, toy_yolo
 from acbench.workflows import schema_init
@@ -58,9 +58,13 @@ def settled(folder: Path) -> None:
 
 def read(project: Path, name: str, root: Path) -> tuple[Dataset, bool]:
     """The dataset, and whether it was known without looking at its images; its tables are read."""
-    with at_work(project, name, root=root) as run:
+    with at_work(project, name, root=root) as run, pytest.MonkeyPatch.context() as patch:
+        looked: list[object] = []
+        whole = reading.ingest
+        patch.setattr(reading, "ingest", lambda *given, **options: (looked.append(given), whole(*given, **options))[1])
         dataset = ingest(run)
-        return dataset, isinstance(dataset.items, StoredRows) and bool(len(dataset.items) + len(dataset.findings))
+        assert len(dataset.items) == len(list(dataset.items)) and list(dataset.findings) is not None
+        return dataset, not looked
 
 
 def facts(dataset: Dataset) -> tuple[object, ...]:
@@ -69,6 +73,8 @@ def facts(dataset: Dataset) -> tuple[object, ...]:
         list(dataset.findings),
         dataset.finding_classes,
         dataset.key,
+        dict(dataset.keys),
+        dict(dataset.image_counts),
         dataset.root,
         dict(dataset.bits),
         dataset.images.key,
