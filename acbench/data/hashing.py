@@ -10,11 +10,12 @@ import json
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from threading import Event
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from acbench._util.console import Progress
 from acbench._util.execution import Engine, Home, WorkerTask
@@ -29,6 +30,8 @@ VERSION = 3
 _CHUNK, _CHUNK_BYTES = 16, 1 << 22
 """Files of one task of a thread, and about how many bytes: enough to make its overhead small, few enough to show
 progress on a slow disk."""
+_QUICK, _SLACK = 0.0005, 0.02
+"""Seconds that a file may take, and seconds that all may take longer together, before threads read the next ones."""
 _PART = 64
 """Files of one task of an engine's worker."""
 _FLUSH = 0.5
@@ -64,8 +67,8 @@ class FileFactsCache(Protocol):
     Facts are kept under the file's absolute path or URL. They hold as long as the stamp is the same.
     """
 
-    def load(self, folder: str) -> Mapping[str, tuple[str, str]]:
-        """Path → (stamp, facts) of every known file in a folder; others do no harm."""
+    def load(self, folder: str, first: str = "", last: str = "") -> Mapping[str, tuple[str, str]]:
+        """Path → (stamp, facts) of every known file in a folder, from a first path to a last; others do no harm."""
 
     def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Keep (path, stamp, facts) of some files."""
@@ -77,7 +80,7 @@ class MemoryFileFactsCache:
     def __init__(self) -> None:
         self.facts: dict[str, tuple[str, str]] = {}
 
-    def load(self, folder: str) -> Mapping[str, tuple[str, str]]:
+    def load(self, folder: str, first: str = "", last: str = "") -> Mapping[str, tuple[str, str]]:
         return self.facts
 
     def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
@@ -143,7 +146,7 @@ class FileHasher:
         facts, unread = self._known(tree, paths, masks)
         total = len(paths) if total is None else total
         self.progress(before + len(facts), total)
-        parts = self._by_threads(tree, unread) if self.engine is None else self._by_workers(self.engine, tree, unread)
+        parts = self._here(tree, unread) if self.engine is None else self._by_workers(self.engine, tree, unread)
         with closing(parts):
             for part in parts:
                 facts.update((file.path, file_facts) for file, file_facts in part)
@@ -154,52 +157,57 @@ class FileHasher:
         self, tree: FileTree, paths: Iterable[str], masks: Collection[str]
     ) -> tuple[dict[str, FileFacts], list[_File]]:
         """The facts that need no reading, and the files to read."""
-        kept: Mapping[str, tuple[str, str]] = {}
-        looked: str | None = None
         facts: dict[str, FileFacts] = {}
+        located: list[_File] = []
         unread: list[_File] = []
         for path in paths:
             try:
                 address, size, stamp = tree.locate(path)
             except FileRefused as why:
                 facts[path] = FileFacts(problem=why.message, hint=why.hint)
-                continue
-            file = _File(path, address, size, stamp, path in masks)
-            if (folder := address.rpartition("/")[0]) != looked:  # one folder after the other, which bounds memory
-                looked, kept = folder, self.cache.load(folder)
-            kept_stamp, kept_facts = kept.get(address, ("", ""))
-            known = _parsed(kept_facts) if stamp and kept_stamp == file.cache_stamp else None
-            if known is None:
-                unread.append(file)
             else:
-                facts[path] = known
+                located.append(_File(path, address, size, stamp, path in masks))
+        for folder, together in groupby(located, lambda file: file.address.rpartition("/")[0]):
+            files = list(together)
+            addresses = [file.address for file in files]
+            kept = self.cache.load(folder, min(addresses), max(addresses))
+            for file in files:
+                kept_stamp, kept_facts = kept.get(file.address, ("", ""))
+                known = _parsed(kept_facts) if file.stamp and kept_stamp == file.cache_stamp else None
+                if known is None:
+                    unread.append(file)
+                else:
+                    facts[file.path] = known
         return facts, unread
 
-    def _by_threads(self, tree: FileTree, files: Sequence[_File]) -> Generator[_Read, None, None]:
-        """Read files in threads. Only this thread writes to the cache, every `_FLUSH` seconds and at the end."""
+    def _here(self, tree: FileTree, files: Sequence[_File]) -> Generator[_Read, None, None]:
+        """Read files in this process."""
+        with _Keeping(self.cache) as keeping:
+            done = 0
+            for part in () if self.threads else _in_turn(tree, files):
+                done += len(part)
+                keeping.add(part)
+                yield part
+            with closing(self._by_threads(tree, files[done:], keeping)) as parts:
+                for part in parts:
+                    keeping.add(part)
+                    yield part
+
+    def _by_threads(self, tree: FileTree, files: Sequence[_File], keeping: _Keeping) -> Generator[_Read, None, None]:
+        """Read files in threads. What they have read when this is closed is kept too."""
         stop = Event()
         pool = ThreadPoolExecutor(self.threads or tree.readers, thread_name_prefix="ingest")
         running = {pool.submit(_read_all, tree, chunk, stop) for chunk in _by_size(files)}
-        rows: list[tuple[str, str, str]] = []
-        written = time.monotonic()
         try:
             for future in as_completed(set(running)):
-                part = future.result()
-                rows += _cache_rows(part)
                 running.discard(future)
-                if time.monotonic() - written > _FLUSH:
-                    self.cache.save(rows)
-                    rows, written = [], time.monotonic()
-                yield part
-            self.cache.save(rows)
-        except BaseException:  # Ctrl-C, or an error of the caller: keep what was read, then let it pass
+                yield future.result()
+        except BaseException:  # Ctrl-C, or an error of the caller
             stop.set()
             pool.shutdown(cancel_futures=True)
             for future in running:
                 if not future.cancelled() and future.exception() is None:
-                    rows += _cache_rows(future.result())
-            with suppress(Exception):
-                self.cache.save(rows)
+                    keeping.rows += _cache_rows(future.result())
             raise
         pool.shutdown()
 
@@ -209,6 +217,29 @@ class FileHasher:
         for part in engine.map(WorkerTask(start=partial(_worker, tree), kind=_File), _chunks(files, _PART)):
             self.cache.save(_cache_rows(part))
             yield part
+
+
+class _Keeping:
+    """Keeps facts in a cache, every `_FLUSH` seconds and at the end, to be used as a context."""
+
+    def __init__(self, cache: FileFactsCache) -> None:
+        self.rows: list[tuple[str, str, str]] = []
+        self._cache = cache
+        self._saved = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
+        with suppress(Exception) if kind else nullcontext():  # why it ends is what counts
+            self._cache.save(self.rows)
+
+    def add(self, part: _Read) -> None:
+        """Keep what was read."""
+        self.rows += _cache_rows(part)
+        if time.monotonic() - self._saved > _FLUSH:
+            self._cache.save(self.rows)
+            self.rows, self._saved = [], time.monotonic()
 
 
 def _worker(tree: FileTree, _home: Home) -> Callable[[Sequence[_File]], _Read]:
@@ -228,6 +259,15 @@ def _by_size(files: Sequence[_File]) -> Iterator[Sequence[_File]]:
             yield files[begin : number + 1]
             begin, size = number + 1, 0
     yield files[begin:]
+
+
+def _in_turn(tree: FileTree, files: Sequence[_File]) -> Iterator[_Read]:
+    """Read the first of some files, as long as each takes but a moment: several threads would wait for each other."""
+    begun, never = time.monotonic(), Event()
+    for begin in range(0, len(files), _CHUNK):
+        if time.monotonic() - begun > _QUICK * begin + _SLACK:
+            return
+        yield _read_all(tree, files[begin : begin + _CHUNK], never)
 
 
 def _read_all(tree: FileTree, files: Iterable[_File], stop: Event) -> _Read:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import attrgetter
 
+from acbench._util.garbage import uncollected
 from acbench.data.sources import ByCategory, DatasetLocation, FoundImage, Source, locate
 from acbench.records import Finding, mask_files
 from acbench.storage.roots import Root
@@ -114,7 +115,18 @@ def list_images(
     training images are represented, and a larger limit only adds images. `without`: the categories that are known
     already, if they are read one by one, and what `Listing.common` says decides it. `as_one`: they are not.
     """
-    location = locate(source, root, categories)
+    with uncollected():
+        return _listed(source, locate(source, root, categories), limit, without, as_one=as_one)
+
+
+def _listed(
+    source: Source,
+    location: DatasetLocation,
+    limit: int | None,
+    without: Callable[[str], Collection[str]],
+    *,
+    as_one: bool,
+) -> Listing:
     if (way := None if as_one else _by_category(source, location)) is not None:
         names = sorted(location.categories, key=lambda name: f"{name}/")  # so their images come in the order of paths
         known = without(way.common)

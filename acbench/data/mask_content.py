@@ -72,8 +72,9 @@ def content(mask: Image.Image) -> MaskContent:
     if mask.mode in _ALPHA and count in (0, marked.size):
         opaque = int(np.count_nonzero(np.asarray(mask)[..., -1]))
         alpha = opaque if opaque < marked.size else 0
-    around = np.concatenate([marked[0], marked[-1], marked[1:-1, 0], marked[1:-1, -1]])
-    return MaskContent(count, round(float(around.mean()), 4), noise, alpha)
+    around = (marked[0], marked[-1], marked[1:-1, 0], marked[1:-1, -1])
+    border = sum(map(np.count_nonzero, around)) / sum(map(len, around))
+    return MaskContent(count, round(float(border), 4), noise, alpha)
 
 
 def fault(mask: MaskContent, pixels: int) -> MaskFault | None:

@@ -13,16 +13,20 @@ class FileFactTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def load(self, folder: str) -> dict[str, tuple[str, str]]:
-        """Absolute path or URL → (stamp, facts as JSON) of every file in a folder, without those in folders in it."""
-        begin, end = f"{folder}/", f"{folder}0"  # 0 is what comes after the slash
+    def load(self, folder: str, first: str = "", last: str = "") -> dict[str, tuple[str, str]]:
+        """Absolute path or URL → (stamp, facts as JSON) of every file in a folder, without those in folders in it.
+
+        `first`, `last`: only of these two and those between them.
+        """
+        begin = f"{folder}/"
+        first, last = first or begin, last or f"{begin}{chr(0x10FFFF)}"
         return {
             path: (stamp, facts)
             for table in self._database.tables("files")
             for path, stamp, facts in self._database.execute(
-                f"SELECT path, stamp, facts FROM {table} WHERE path > ? AND path < ?"  # noqa: S608
+                f"SELECT path, stamp, facts FROM {table} WHERE path >= ? AND path <= ?"  # noqa: S608
                 " AND instr(substr(path, ?), '/') = 0",
-                (begin, end, len(begin) + 1),
+                (first, last, len(begin) + 1),
             )
         }
 

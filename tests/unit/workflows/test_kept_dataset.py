@@ -13,6 +13,7 @@ import pytest
 
 from acbench.data import ingest as reading
 from acbench.data.ingest import Dataset
+from acbench.storage.files import FileTree
 from acbench.storage.folder_state import folder_state
 from acbench.testing import TOY_LAYOUTS, tiny_image, toy_layout, toy_mvtec_ad
 from acbench.testing.annotated import toy_coco, toy_table, toy_voc, toy_yolo
@@ -175,3 +176,85 @@ def made(place: Path, name: str) -> tuple[Path, str]:
         toy_layout(root, name)
     schema_init.write(schema_init.sketch(str(root)).schema, place / "own.yaml")
     return root, str(place / "own.yaml")
+
+
+SMALL = {
+    "acbench.data.listing.TOGETHER": 5,
+    "acbench.storage.parquet.TOGETHER": 7,
+    "acbench.storage.stored_rows.WHOLE": 10,
+}
+"""Sizes at which a toy is as a large dataset."""
+OF_CATEGORIES: dict[str, Change] = {
+    "a file of its own is written": lambda root: any_image(root).write_bytes(tiny_image("another.png")),
+    "a file has the bytes of another category's": lambda root: any_image(root).write_bytes(
+        any_image(root, last=True).read_bytes()
+    ),
+    "a class appears": lambda root: shutil.copytree(
+        any_image(root).parent, any_image(root).parent.with_name("another_class")
+    ),
+    "a class goes": lambda root: shutil.rmtree(any_image(root).parent),
+    "a class is renamed": lambda root: any_image(root).parent.rename(any_image(root).parent.with_name("other")),
+    "a category appears": lambda root: shutil.copytree(folders(root)[0], root / "another"),
+    "a category goes": lambda root: shutil.rmtree(folders(root)[0]),
+    "a category is renamed": lambda root: folders(root)[0].rename(root / "zz"),
+    "a category comes first": lambda root: folders(root)[-1].rename(root / "00"),
+    "a split goes": lambda root: shutil.rmtree(folders(root)[0] / "test"),
+    "a file lies beside the categories": lambda root: (root / "note.png").write_bytes(tiny_image("note.png")),
+    "a file lies where none is read": lambda root: (folders(root)[0] / "note.png").write_bytes(tiny_image("n.png")),
+    "a stray file appears in a category": lambda root: (any_image(root).parent / "note.txt").write_text("a"),
+    "names differ in case": lambda root: [
+        shutil.copytree(folders(root)[-1], root / name) for name in ("plate", "PLATE")
+    ],
+}
+
+
+@pytest.mark.parametrize("change", OF_CATEGORIES)
+@pytest.mark.parametrize("name", ["mvtec_ad", "btad"])
+def test_what_has_changed_in_a_category_is_read_and_the_rest_is_as_before(
+    tmp_path: Path, name: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for constant, value in SMALL.items():
+        monkeypatch.setattr(constant, value)
+    root, benchmark = made(tmp_path, name)
+    assert is_kept(tmp_path, benchmark, root)
+    OF_CATEGORIES[change](root)
+    expect_as_anew(tmp_path, benchmark, root)
+    assert is_kept(tmp_path, benchmark, root), "it is kept once more"
+    OF_CATEGORIES["a stray file appears in a category"](root)
+    expect_as_anew(tmp_path, benchmark, root)
+
+
+@pytest.mark.parametrize("name", ["mvtec_ad", "btad"])
+def test_only_the_category_that_has_changed_is_looked_at(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, benchmark = made(tmp_path, name)
+    assert is_kept(tmp_path, benchmark, root)
+    before, _ = read(tmp_path, benchmark, root)
+    any_image(root).write_bytes(tiny_image("another.png"))
+    looked: set[str] = set()
+    locate = FileTree.locate
+    monkeypatch.setattr(FileTree, "locate", lambda tree, path: (looked.add(path), locate(tree, path))[1])
+    after, _ = read(tmp_path, benchmark, root)
+    changed = folders(root)[0].name
+    assert {path.partition("/")[0] for path in looked} == {changed}
+    assert {key for key in before.keys if before.keys[key] != after.keys[key]} == {changed}
+    assert before.key != after.key
+
+
+def test_a_file_that_could_not_be_read_is_tried_again_with_its_category(tmp_path: Path) -> None:
+    root, benchmark = made(tmp_path, "mvtec_ad")
+    any_image(root).write_bytes(b"")
+    assert not is_kept(tmp_path, benchmark, root)
+    expect_as_anew(tmp_path, benchmark, root)
+
+
+def folders(root: Path) -> list[Path]:
+    """The folders of categories."""
+    return sorted(path for path in root.iterdir() if path.is_dir())
+
+
+def any_image(root: Path, *, last: bool = False) -> Path:
+    """An image of the first category, or of the last: one for testing, if there is any."""
+    files = [path for path in folders(root)[-1 if last else 0].rglob("*.*") if path.is_file()]
+    return min(files, key=lambda path: ("test" not in path.parts, path))
