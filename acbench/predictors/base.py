@@ -9,6 +9,7 @@ A plugin has to implement `Proposer` or `Baseline`, nothing more. The other prot
 ==================== ==========================================================================================
 `EmbeddingProposer`  adds `covers` and `embed`: its vectors can be computed by several workers or shards
 `PerItemProposer`    adds `covers` and `context`: its answers can be given by several workers or shards
+`CategoryProposer`   adds `by_category`: where one category has changed, it is asked about that one alone
 `PaidProposer`       adds `unasked`, `estimate` and `dry_run`: its cost is shown first, and a budget can stop it
 `ShowsLabels`        adds `shown_labels`: it shows labels of other images, which its workers need too
 `PerItemBaseline`    adds `paid`, `context`, `fit_parts` and `fit`: its answers can be given by several workers
@@ -92,6 +93,15 @@ class Proposer(Protocol):
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         """One proposal for each item that it covers, in any order. A failure is a proposal with the status `error`."""
+
+
+@runtime_checkable
+class CategoryProposer(Proposer, Protocol):
+    """A proposer that costs nothing, and whose answers about a category depend on no item of another."""
+
+    @property
+    def by_category(self) -> Literal[True]:
+        """Says so."""
 
 
 @runtime_checkable

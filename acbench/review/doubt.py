@@ -83,11 +83,13 @@ def doubts(
     by_scores = dict(zip(own, fitted.tolist(), strict=True))
     by_people = {key for key in final if _is_decided(final[key])}
     decided = [key for key in by_scores if key in by_people]
-    wrong = np.array([is_label_wrong(machine[key], final[key]) for key in decided], dtype=bool)
+    wrong = np.array([is_label_wrong(machine[key].labels, final[key]) for key in decided], dtype=bool)
     scaling = fit_scaling(np.array([by_scores[key] for key in decided]), wrong)
     scaled = dict(zip(own, scaling(fitted).tolist(), strict=True))
     ids = sorted(item_ids)
-    found = [bool(is_label_wrong(machine[key], final[key])) for key in ids if key not in scaled and key in by_people]
+    found = [
+        bool(is_label_wrong(machine[key].labels, final[key])) for key in ids if key not in scaled and key in by_people
+    ]
     unscored = (sum(found) + 1) / (len(found) + 1 / UNSCORED_ERROR)
     return Doubts(
         of_label={item_id: scaled.get(item_id, unscored) for item_id in ids},

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from acbench.records import PEOPLE, Item, Label
 from acbench.review.audit import AuditSample
 from acbench.review.queue import RankedItem, Why, is_label_wrong
+from acbench.review.weighed import WeighedItem
 from acbench.stats import FaultPrior, draws_needed, most_left
 from acbench.storage.digests import digest_of_all
-from acbench.storage.stored_rows import by_item_id, ids, some
+from acbench.storage.stored_rows import by_item_id, fields, some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +78,7 @@ class _Passed:
     """What there is to know of all labels together."""
 
     auto: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The images at stake whose labels witnesses alone accept, in the order of the ranking → the labels."""
+    """The images at stake whose labels witnesses alone accept → the labels."""
     wrong: dict[str, bool] = field(default_factory=dict)
     pending: list[str] = field(default_factory=list)
     accepted: int = 0
@@ -88,40 +89,38 @@ class _Passed:
 class Standing:
     """Where the labels of a benchmark stand. Mappings are keyed by item_id."""
 
-    items: Mapping[str, Item]
+    weighed: Sequence[WeighedItem]
+    """The images that can be used, as witnesses leave them."""
     ranked: Sequence[RankedItem]
-    machine: Mapping[str, Label]
-    """The labels without reviews."""
+    items: Mapping[str, Item]
+    """The images that people looked at, at least."""
     final: Mapping[str, Label]
-    """The labels with them, of at least the images that people looked at."""
+    """The labels of these."""
 
     @cached_property
     def _passed(self) -> _Passed:
-        """What is counted on one way through all images, in the order of the dataset."""
-        numbers = {item_id: number for number, item_id in enumerate(ids(self.ranked))}
-        kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
-        labels: list[tuple[str, ...] | None] = [None] * len(numbers)
+        """What is counted on one way through all images."""
         passed = _Passed()
-        for item_id, item in self.items.items():
-            machine = self.machine[item_id]
-            final = self.final.get(item_id, machine)
-            number = numbers.get(item_id)
-            if number is not None and final.status == "pending":
+        final, same = self.final, dict[tuple[str, ...], tuple[str, ...]]()
+        for item_id, at_stake, accepted, named in fields(self.weighed, "item_id", "at_stake", "accepted", "labels"):
+            label = final.get(item_id)
+            if label.status == "pending" if label else not accepted:
                 passed.pending.append(item_id)
-            if not item.is_at_stake:
+            if not at_stake or not accepted:
                 continue
-            passed.accepted += final.status == "accepted"
-            passed.decided += final.decided_by == PEOPLE
-            if number is not None and machine.status == "accepted":
-                labels[number] = kinds.setdefault(machine.labels, machine.labels)
-                if (wrong := is_label_wrong(machine, final)) is not None:
-                    passed.wrong[item_id] = wrong
-        passed.auto = {item_id: own for item_id, own in zip(numbers, labels, strict=True) if own is not None}
+            labels = tuple(named)
+            passed.auto[item_id] = same.setdefault(labels, labels)
+            passed.accepted += item_id not in final
+            if label is not None and (wrong := is_label_wrong(labels, label)) is not None:
+                passed.wrong[item_id] = wrong
+        looked_at = [label for item_id, label in final.items() if self.items[item_id].is_at_stake]
+        passed.accepted += sum(label.status == "accepted" for label in looked_at)
+        passed.decided = sum(label.decided_by == PEOPLE for label in looked_at)
         return passed
 
     @cached_property
     def auto(self) -> list[str]:
-        """The images at stake whose labels witnesses alone accept, in the order of the ranking."""
+        """The images at stake whose labels witnesses alone accept."""
         return list(self._passed.auto)
 
     @property

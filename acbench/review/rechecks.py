@@ -8,7 +8,8 @@ from acbench.records import Review
 from acbench.review.app_marks import DESK
 from acbench.review.decisions import clean_note
 from acbench.review.history import by_item, current_reviews
-from acbench.review.queue import UNKNOWN_SCORE, RankedItem
+from acbench.review.queue import RankedItem
+from acbench.review.weighed import UNKNOWN_SCORE
 
 
 def recheck_requests(reviews: Iterable[Review]) -> dict[str, Review]:

@@ -22,6 +22,7 @@ R = TypeVar("R", bound="DataclassInstance")
 
 TOGETHER = 5_000
 """Records of a group: the others take no memory while these are written, or read."""
+_NOTE = b"acbench.note."
 _OFTEN = 10
 """A text is one object in all records of a table if it comes so often in those that are read together."""
 
@@ -80,6 +81,13 @@ class ParquetFile(Generic[R]):
                 yield self._read(number, self._names).slice(first, last - first)
             before += size
 
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """What `write` noted in the file."""
+        kept = self._file.metadata.metadata or {}
+        begins = {key.decode(): value.decode() for key, value in kept.items() if key.startswith(_NOTE)}
+        return {key.removeprefix(_NOTE.decode()): value for key, value in begins.items()}
+
     def column(self, name: str) -> pa.ChunkedArray:
         """One field of all records; nulls, where the table lacks it."""
         import pyarrow as pa
@@ -89,6 +97,11 @@ class ParquetFile(Generic[R]):
         parts = [self._read(number, [name]).column(name) for number in range(len(self.sizes))]
         type_ = self._file.schema_arrow.field(name).type
         return pa.chunked_array([chunk for part in parts for chunk in part.chunks], type=type_)
+
+    def columns(self, number: int, names: Sequence[str]) -> list[list[Any]]:
+        """Some fields of the records of a group."""
+        part = self._read(number, names)
+        return [_from_arrow(part.column(name).combine_chunks(), self._shared) for name in names]
 
     def _read(self, group: int, names: Sequence[str]) -> pa.Table:
         import pyarrow as pa
@@ -118,10 +131,12 @@ def write(
     kind: type[Any],
     *,
     without: Collection[str] = (),
+    notes: Callable[[], Mapping[str, str]] = dict,
 ) -> None:
     """Write records into an open file, each part as groups of its own. `without`: fields that it does not have.
 
-    A part may also be a table with these fields, as `ParquetFile.rows` gives it.
+    A part may also be a table with these fields, as `ParquetFile.rows` gives it. `notes` is asked at the end for what
+    the file is to hold besides.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -131,6 +146,7 @@ def write(
         for rows in parts:
             table = rows if isinstance(rows, pa.Table) else _arrow_table(rows, schema)
             writer.write_table(table, row_group_size=TOGETHER)
+        writer.add_key_value_metadata({_NOTE.decode() + key: value for key, value in notes().items()})
 
 
 def joined(parts: Sequence[pa.Table]) -> pa.Table:

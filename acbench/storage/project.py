@@ -176,6 +176,11 @@ class BenchmarkFiles:
         return self.workspace / "triage.parquet"
 
     @property
+    def weighed_items(self) -> Path:
+        """The table of what witnesses leave to people."""
+        return self.workspace / "weighed.parquet"
+
+    @property
     def queue(self) -> Path:
         return self.workspace / "queue.csv"
 

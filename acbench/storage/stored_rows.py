@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -102,6 +103,11 @@ class StoredRows(Sequence[R], Generic[R]):
     def column(self, name: str) -> Any:
         """One field of all rows, a `pyarrow.ChunkedArray`."""
         return self._file.column(name)
+
+    def fields(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Several fields of each row."""
+        for number in range(len(self._file.sizes)):
+            yield from zip(*self._file.columns(number, names), strict=True)
 
     def chosen(self, name: str, key: Callable[[str], str] = str) -> dict[str, ChosenRows[R]]:
         """The rows by the `key` of a text that is one of their fields, in the order in which keys come."""
@@ -291,11 +297,14 @@ class RowsOfItems(Mapping[str, Sequence[R]], Generic[R]):
         return {item_id: own for item_id, own in rows.items() if own}
 
 
-def ids(rows: Sequence[R]) -> Iterable[str]:
-    """The ids of rows, in their order."""
-    if isinstance(rows, StoredRows):
-        return iter(rows.by_id)
-    return (row.item_id for row in rows)  # type: ignore[attr-defined]
+def is_large(rows: Sequence[Any]) -> bool:
+    """Whether rows are on disk, and too many to be in memory together."""
+    return isinstance(rows, StoredRows) and not rows.is_whole
+
+
+def fields(rows: Sequence[R], *names: str) -> Iterator[tuple[Any, ...]]:
+    """Several fields of each row, in memory or on disk; of a text that comes often there is one object."""
+    return rows.fields(*names) if isinstance(rows, StoredRows) else map(attrgetter(*names), rows)
 
 
 def by_item_id(rows: Sequence[R]) -> Mapping[str, R]:
@@ -313,7 +322,7 @@ def places(rows: Sequence[R]) -> Callable[[str], int | None]:
 
 def grouped(rows: Sequence[R], name: str, key: Callable[[str], str] = str) -> Mapping[str, Sequence[R]]:
     """Rows in memory or on disk by the `key` of one of their fields, in the order in which keys come."""
-    if isinstance(rows, StoredRows) and not rows.is_whole:
+    if isinstance(rows, StoredRows) and is_large(rows):
         return rows.chosen(name, key)
     found: defaultdict[str, list[R]] = defaultdict(list)
     for row in rows:

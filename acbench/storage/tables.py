@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -73,15 +73,20 @@ def each(path: Path, kind: type[R]) -> Iterator[R]:
 
 
 def write_in_order(
-    path: Path, parts: Iterable[Sequence[R] | pa.Table], kind: type[R], *, without: Collection[str] = ()
+    path: Path,
+    parts: Iterable[Sequence[R] | pa.Table],
+    kind: type[R],
+    *,
+    without: Collection[str] = (),
+    notes: Callable[[], Mapping[str, str]] = dict,
 ) -> None:
     """Write a `.parquet` table part by part, in the order that is given: one part is in memory at a time.
 
-    A part may be records, or a table: see `parquet.write`, also for `without`. Raises StorageError for a value that no
-    table can hold.
+    A part may be records, or a table: see `parquet.write`, also for `without` and `notes`. Raises StorageError for a
+    value that no table can hold.
     """
     with replacing(path) as file, _fitting(path, kind):
-        parquet.write(file, parts, kind, without=without)
+        parquet.write(file, parts, kind, without=without, notes=notes)
 
 
 def write_parts(path: Path, parts: Iterable[Sequence[Any]]) -> list[int]:

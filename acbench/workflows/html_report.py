@@ -182,7 +182,7 @@ def write_page(
         told.waiting,
         told.reviews,
     )
-    page = dataclasses.replace(page, errors=errors_by_day(labelled, queue.ranked))
+    page = dataclasses.replace(page, errors=errors_by_day(queue))
     page = dataclasses.replace(page, origin=in_sentences(run.origin, run.schema), max_bytes=max_bytes)
     painter = _Painter(run, queue)
     painter.thumbnails([str(image["id"]) for image in page.images])

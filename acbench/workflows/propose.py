@@ -14,7 +14,7 @@ from acbench import __version__
 from acbench._util.console import Progress
 from acbench.data.ingest import Dataset
 from acbench.errors import AcbenchError
-from acbench.predictors.base import Answers, KnownLabel, PaidProposer, Proposer, Setup, ask, checked
+from acbench.predictors.base import Answers, CategoryProposer, KnownLabel, PaidProposer, Proposer, Setup, ask, checked
 from acbench.predictors.registry import build_proposer, proposer_names
 from acbench.records import Label, Proposal, ProposalStatus
 from acbench.review.resolve import machine_labels
@@ -23,8 +23,9 @@ from acbench.storage import bundled, tables
 from acbench.storage.build import write_json
 from acbench.storage.digests import digest, sha256_file
 from acbench.storage.parquet import in_groups
+from acbench.storage.part_table import PartTable
 from acbench.storage.project import BenchmarkFiles
-from acbench.storage.stored_rows import WHOLE, RowsOfItems, StoredRows
+from acbench.storage.stored_rows import RowsOfItems, StoredRows, is_large
 from acbench.storage.vector_part import part_of
 from acbench.workflows.answer_counts import AnswerCounts, count_answers
 from acbench.workflows.dry_run import DryRunReport, keep_examples
@@ -49,6 +50,12 @@ class Proposed:
     files: BenchmarkFiles
     keys: Mapping[str, str]
     """The proposer, as the settings name it → a hash of everything that decides its answers, and of the answers."""
+    part_keys: Mapping[str, Mapping[str, str]]
+    """The same of those that answer by category: proposer → category → a hash of what decides the answers about it."""
+
+    def key_of(self, category: str) -> str:
+        """A hash of everything that decides the answers about one category; it may change more often than they do."""
+        return digest({name: self.part_keys.get(name, {}).get(category, key) for name, key in self.keys.items()})
 
     @cached_property
     def answers(self) -> list[StoredRows[Proposal]]:
@@ -118,7 +125,8 @@ def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
         key = _ask(run, dataset, proposers[name], name)
         if key is not None:
             keys[name] = key
-    return Proposed(dataset=dataset, schema=run.schema, files=run.files, keys=keys)
+    parts = {name: _part_keys(dataset, proposer) for name, proposer in proposers.items() if name in keys}
+    return Proposed(dataset=dataset, schema=run.schema, files=run.files, keys=keys, part_keys=parts)
 
 
 def read_proposals(files: BenchmarkFiles, names: Iterable[str]) -> Proposals:
@@ -206,7 +214,7 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str | Non
             run.console.note(f"{name}: {paid.estimate(dataset.items)}")
         spending = Spending.begin(run.models, name)
         with run.console.stage(f"ask {name}") as progress:
-            if paid is None and run.distributed is None and len(dataset.items) > WHOLE:
+            if paid is None and run.distributed is None and is_large(dataset.items):
                 rows = checked(proposer.name, dataset.items, proposer.propose(dataset.items, progress))
                 _write_answers(run.files, path, rows)
                 return
@@ -216,15 +224,30 @@ def _ask(run: Run, dataset: Dataset, proposer: Proposer, name: str) -> str | Non
         _write_answers(run.files, path, answers.rows)
         unasked = answers.unasked
 
+    def about(category: str) -> Iterator[Proposal]:
+        items = dataset.by_category[category]
+        with run.console.stage(f"ask {name} about {category}") as progress:
+            yield from checked(proposer.name, items, proposer.propose(items, progress))
+
     if paid and not run.asks and not run.build.is_fresh(path, key):
         what = "some answers are missing or out of date" if path.exists() else "it has not been asked"
         run.console.note(f"{name}: {what}, and this command asks nobody: acbench propose {run.schema.argument}")
         return digest(key, "kept", sha256_file(path)) if path.exists() else None
     if paid and run.retry_errors and any(answer.status == "error" for answer in tables.read(path, Proposal)):
         path.unlink()  # the ledger has all good answers
-    run.build.ensure(path, key, write, unfinished=lambda: bool(unasked))
+    if is_large(dataset.items) and (parts := _part_keys(dataset, proposer)):
+        PartTable(path, Proposal).ensure(run.build, parts, about)
+    else:
+        run.build.ensure(path, key, write, unfinished=lambda: bool(unasked))
     # A paid proposer may answer otherwise although its key is the same, so the answers are part of the hash.
     return digest(key, run.ledger.artifacts.sha256(run.files.project.relative(path)))
+
+
+def _part_keys(dataset: Dataset, proposer: Proposer) -> dict[str, str]:
+    """Category → a hash of what decides the answers about it; empty for a proposer that does not answer by category."""
+    if not isinstance(proposer, CategoryProposer):
+        return {}
+    return {category: digest(VERSION, proposer.name, key) for category, key in dataset.keys.items()}
 
 
 def _answers(run: Run, dataset: Dataset, proposer: Proposer, name: str, progress: Progress) -> Answers[Proposal]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from acbench.records import PEOPLE, one_defect
+from acbench.records import PEOPLE, Review, one_defect
 from acbench.review import csv_queue, former, rechecks
 from acbench.review import queue as ranking
 from acbench.review.audit import AuditSample, AuditSize
@@ -17,10 +18,15 @@ from acbench.review.doubt import Doubts, doubts
 from acbench.review.history import current_reviews
 from acbench.review.plan import Commitment, Outlook, Standing, commit
 from acbench.review.queue import RankedItem
+from acbench.review.resolve import POLICY
+from acbench.review.weighed import TEACHABLE, WeighedItem, taught, weighed_items
+from acbench.review.weighing import shared_scalings
 from acbench.storage.atomic import write_bytes
+from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
-from acbench.storage.stored_rows import grouped, some
+from acbench.storage.part_table import PartTable
+from acbench.storage.stored_rows import StoredRows, grouped, some
 from acbench.storage.typed_json import read_if_there, to_json
 from acbench.workflows.evidence import csv_key, draw_queue, drawn, picture_name, soon, undrawn
 from acbench.workflows.label import Labelled
@@ -106,9 +112,9 @@ class Queue:
         """Where the labels stand."""
         proposed = self.labelled.proposed
         return Standing(
-            items=proposed.dataset.by_id,
+            weighed=StoredRows(proposed.files.weighed_items, WeighedItem),
             ranked=self.ranked,
-            machine=proposed.machine_labels,
+            items=self.labelled.looked_at,
             final=self.labelled.decided,
         )
 
@@ -120,7 +126,7 @@ class Queue:
             standing.auto,
             proposed.dataset.items,
             proposed.by_item,
-            standing.machine,
+            proposed.machine_labels,
             standing.final,
             proposed.schema,
         )
@@ -184,6 +190,9 @@ def rank(run: Run, labelled: Labelled) -> Queue:
         plan=read_plan(run.files.plan),
         seed=settings.seed,
     )
+    is_ranked = run.build.is_fresh(run.files.ranked_items, queue.ranking_key)
+    if not is_ranked or not run.build.is_untouched(run.files.weighed_items):
+        _weigh(run, labelled)
     run.build.ensure(run.files.ranked_items, queue.ranking_key, lambda _: _write_ranking(run, queue))
     return queue
 
@@ -223,19 +232,45 @@ def note_stale_plan(run: Run, queue: Queue) -> None:
 
 
 def _write_ranking(run: Run, queue: Queue) -> None:
-    proposed, settings = queue.labelled.proposed, run.settings
+    labelled, settings = queue.labelled, run.settings
+    weighed = StoredRows(run.files.weighed_items, WeighedItem)
     audit = AuditSample(size=AuditSize.parse(settings.audit), seed=settings.seed)
+    queue.table.write(ranking.ranked_rows(weighed, labelled.proposed.dataset.by_id, audit))
+
+
+def _weigh(run: Run, labelled: Labelled) -> None:
+    """Write what witnesses leave to people, of each category of which anything has changed."""
+    proposed, decided = labelled.proposed, labelled.decided
+    dataset, schema = proposed.dataset, run.schema
     with run.console.stage("rank") as progress:
-        ranked = ranking.ranked_rows(
-            proposed.dataset.items,
-            proposed.by_item,
-            proposed.machine_labels,
-            run.schema,
-            audit,
-            final=queue.labelled.decided,
-            learned=_learned(run, queue.labelled),
-        )
-        queue.table.write(ranked)
+        learned = _learned(run, labelled)
+        scalings = shared_scalings(dataset.items, taught(proposed.by_item, learned), decided, schema)
+        taught_here, said_here = defaultdict[str, list[object]](list), defaultdict[str, list[Review]](list)
+        for item_id, scores in learned.items():
+            taught_here[dataset.by_id[item_id].category].append((item_id, scores))
+        for review in labelled.reviews:
+            if (item := labelled.looked_at.get(review.item_id)) is not None:
+                said_here[item.category].append(review)
+        common = digest(RANKING, POLICY, schema.digest, {name: to_json(own) for name, own in scalings.items()})
+        keys = {
+            category: digest(
+                common, key, proposed.key_of(category), records_key(said_here[category]), taught_here[category]
+            )
+            for category, key in dataset.keys.items()
+        }
+
+        def weigh(category: str) -> Iterator[WeighedItem]:
+            return weighed_items(
+                dataset.by_category[category],
+                schema.category(category),
+                proposed.by_item,
+                proposed.machine_labels,
+                scalings,
+                final=decided,
+                learned=learned,
+            )
+
+        PartTable(run.files.weighed_items, WeighedItem).ensure(run.build, keys, weigh)
         progress(1, 1)
 
 
@@ -247,7 +282,7 @@ def _learned(run: Run, labelled: Labelled) -> dict[str, dict[str, float]]:
         for item_id, label in labelled.decided.items()
         if label.decided_by == PEOPLE
     }
-    if not decided or ranking.TEACHABLE not in proposed.keys:
+    if not decided or TEACHABLE not in proposed.keys:
         return {}
     from acbench.predictors.proposers import neighbours
 

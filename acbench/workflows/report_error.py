@@ -6,18 +6,17 @@ its end, with the images, proposals and label schema of now: it is no record of 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from acbench.records import Label, Review
+from acbench.records import Review
 from acbench.review.doubt import doubts
 from acbench.review.history import by_item
-from acbench.review.plan import Standing
-from acbench.review.queue import RankedItem
 from acbench.review.resolve import resolve_item
 from acbench.storage.stored_rows import some
-from acbench.workflows.label import Labelled
+from acbench.workflows.queue import Queue
 
 MOST = 24
 """Days that are computed, at most: the first, the last, and others between them."""
@@ -34,19 +33,17 @@ class ErrorOnDay:
     """Test images that people had decided."""
 
 
-def errors_by_day(labelled: Labelled, ranked: Sequence[RankedItem]) -> list[ErrorOnDay]:
+def errors_by_day(queue: Queue) -> list[ErrorOnDay]:
     """The error at the end of each day with a decision, and before the first; empty without a dated decision.
 
     What has no date counts from the start.
     """
-    days = _chosen(sorted({review.day for review in labelled.reviews if review.day}))
+    said = queue.labelled.reviews
+    days = _chosen(sorted({review.day for review in said if review.day}))
     if not days:
         return []
     before = (date.fromisoformat(days[0]) - timedelta(days=1)).isoformat()
-    return [
-        _on_day(labelled, ranked, day, [review for review in labelled.reviews if review.day <= day])
-        for day in (before, *days)
-    ]
+    return [_on_day(queue, day, [review for review in said if review.day <= day]) for day in (before, *days)]
 
 
 def _chosen(days: Sequence[str]) -> list[str]:
@@ -57,18 +54,17 @@ def _chosen(days: Sequence[str]) -> list[str]:
     return [days[round(step * number)] for number in range(MOST)]
 
 
-def _on_day(labelled: Labelled, ranked: Sequence[RankedItem], day: str, reviews: Iterable[Review]) -> ErrorOnDay:
-    proposed = labelled.proposed
-    items, machine = proposed.dataset.by_id, proposed.machine_labels
+def _on_day(queue: Queue, day: str, reviews: Iterable[Review]) -> ErrorOnDay:
+    proposed, now = queue.labelled.proposed, queue.standing
     histories = by_item(reviews)
     answers = some(proposed.by_item, histories.keys())
-    decided: dict[str, Label] = {
+    decided = {
         item_id: resolve_item(item, answers.get(item_id, ()), histories[item_id], proposed.schema)
-        for item_id, item in some(items, histories.keys()).items()
+        for item_id, item in some(now.items, histories.keys()).items()
     }
-    standing = Standing(items=items, ranked=ranked, machine=machine, final=decided)
+    then = dataclasses.replace(now, final=decided)
     known = doubts(
-        standing.auto, proposed.dataset.items, proposed.by_item, machine, standing.final, proposed.schema
+        then.auto, proposed.dataset.items, proposed.by_item, proposed.machine_labels, decided, proposed.schema
     ).of_label
-    wrong = sum(known[item_id] for item_id in standing.unseen)
-    return ErrorOnDay(day=day, expected=wrong / max(standing.accepted, 1), decided=standing.decided)
+    wrong = sum(known[item_id] for item_id in then.unseen)
+    return ErrorOnDay(day=day, expected=wrong / max(then.accepted, 1), decided=then.decided)

@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 from acbench.evaluation.proposers import LabelledDataset
 from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, Review, shown_names
 from acbench.review.history import current_reviews
-from acbench.review.queue import UNKNOWN_SCORE, RankedItem
+from acbench.review.queue import RankedItem
 from acbench.review.sight import WORDS, sight_of
+from acbench.review.weighed import UNKNOWN_SCORE
 from acbench.review.witnesses import in_order
 from acbench.review.wording import ASKED_BECAUSE, STATUS
 from acbench.schema import same_names

@@ -253,7 +253,7 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
         title=schema.title,
         schema=SchemaVersion(version=schema.version, digest=schema.digest),
         dataset=describe(source, dataset),
-        images=_count_images(dataset.items),
+        images=_count_images(dataset),
         findings=tuple(dataset.findings),
         finding_classes=tuple(dataset.finding_classes),
         witnesses=dict(outcome.answers),
@@ -275,11 +275,12 @@ def relabel_report(outcome: RelabelOutcome, schema: Schema, source: Source) -> R
     )
 
 
-def _count_images(items: Sequence[Item]) -> ImageCounts:
+def _count_images(dataset: Dataset) -> ImageCounts:
+    parts = dataset.parts
     return ImageCounts(
-        all=len(items),
-        anomalous=sum(item.anomalous for item in items),
-        unusable=sum(bool(item.problem) for item in items),
+        all=len(dataset.items),
+        anomalous=sum(part.anomalous for part in parts),
+        unusable=sum(part.unusable for part in parts),
     )
 
 

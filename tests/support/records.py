@@ -13,7 +13,10 @@ from acbench.review.audit import AuditSample, AuditSize
 from acbench.review.history import by_item
 from acbench.review.queue import RankedItem, rank
 from acbench.review.resolve import machine_labels, resolve
+from acbench.review.weighed import WeighedItem, weighed_items
+from acbench.review.weighing import shared_scalings
 from acbench.schema import Schema
+from acbench.storage.stored_rows import grouped
 
 MVTEC_AC = schema.load("mvtec_ac")
 BOTTLE = MVTEC_AC.categories["bottle"]
@@ -146,6 +149,19 @@ def labels_of(
 ) -> dict[str, Label]:
     """The labels of items, as a run resolves them."""
     return resolve(items, proposals, by_item(reviews), schema, machine_labels(items, proposals, schema))
+
+
+def weighed_by(items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema) -> list[WeighedItem]:
+    """What witnesses leave to people, before anybody has decided anything."""
+    machine = machine_labels(items, proposals, schema)
+    scalings = shared_scalings(items, proposals, machine, schema)
+    return [
+        row
+        for category, own in grouped(items, "category").items()
+        for row in weighed_items(
+            own, schema.category(category), proposals, machine, scalings, final=machine, learned={}
+        )
+    ]
 
 
 def tally(proposals: Iterable[Proposal]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from acbench._util.console import Progress
 from acbench.predictors.base import Proposer, Setup
@@ -20,6 +21,10 @@ class SourceLabel:
     @property
     def name(self) -> str:
         return f"source_label@{self.schema.digest}"
+
+    @property
+    def by_category(self) -> Literal[True]:
+        return True
 
     def propose(self, items: Sequence[Item], progress: Progress) -> Iterable[Proposal]:
         for done, item in enumerate(items, start=1):

@@ -91,7 +91,7 @@ def test_the_error_by_day_falls_and_ends_with_what_the_plan_says_now(project: Pa
     reviews.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     with at_work(copy, reviews.parent.name) as run:
         report, queue = relabel(run)
-        found = errors_by_day(queue.labelled, queue.ranked)
+        found = errors_by_day(queue)
     days = sorted({row["when"][:10] for row in rows})
     assert [each.day for each in found] == ["2025-12-31", *days]
     assert report.plan is not None and found[-1].expected == pytest.approx(report.plan.curve[0].expected)

@@ -10,9 +10,8 @@ import pytest
 
 from acbench.records import Item, Label, Proposal, Review
 from acbench.review.plan import Commitment, Outlook, Standing, alpha_of, choose_cut, commit, is_begun
-from acbench.review.resolve import machine_labels
 from tests.support.lazy import lazy
-from tests.support.records import MVTEC_AC, decides, item, labels_of, ranked_by, says
+from tests.support.records import MVTEC_AC, decides, item, labels_of, ranked_by, says, weighed_by
 
 np = lazy("numpy")
 
@@ -32,9 +31,9 @@ def standing(
 ) -> Standing:
     """Where the labels stand after some reviews."""
     return Standing(
-        items={of.item_id: of for of in items},
+        weighed=weighed_by(items, said, MVTEC_AC),
         ranked=ranked_by(items, said, MVTEC_AC),
-        machine=machine_labels(items, said, MVTEC_AC),
+        items={of.item_id: of for of in items},
         final=labels_of(items, said, list(reviews), MVTEC_AC),
     )
 
@@ -205,7 +204,7 @@ def test_images_without_a_label_come_first_and_stay_when_the_promise_holds() -> 
 
 
 def test_no_label_at_all_is_no_error() -> None:
-    none = Standing(items={}, ranked=[], machine={}, final=dict[str, Label]())
+    none = Standing(weighed=[], ranked=[], items={}, final=dict[str, Label]())
     view = outlook(commit(none, {}, error=0.01, seed=0), doubt={}, now=none)
     assert view.holds and view.rows == []
     assert [point.images for point in view.curve] == [0]

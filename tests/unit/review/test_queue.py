@@ -199,5 +199,5 @@ class TestUnseenError:
         review = decides("ann", self.ITEMS[0], verdict=verdict)
         machine, final = (labels_of(self.ITEMS, self.SAID, made, MVTEC_AC) for made in ([], [review]))
         first, second = (item.item_id for item in self.ITEMS[:2])
-        assert is_label_wrong(machine[first], final[first]) is wrong
-        assert is_label_wrong(machine[second], final[second]) is None
+        assert is_label_wrong(machine[first].labels, final[first]) is wrong
+        assert is_label_wrong(machine[second].labels, final[second]) is None
