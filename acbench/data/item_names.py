@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ntpath
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 from acbench._util.text import tidy
@@ -22,9 +22,9 @@ _SAME_EXTENSION = {"jpeg": "jpg", "tiff": "tif"}
 class ItemNames:
     """The names of all items that rows may be about."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        """`names`: ids of items, and paths of their images relative to the dataset's root."""
-        self._names = frozenset(names)
+    def __init__(self, names: Collection[str]) -> None:
+        """`names`: ids of items, and paths of their images relative to the dataset's root, each once."""
+        self._names = names
 
     def find(self, where: str, name: str, category: str = "") -> str | None:
         """The id or image that a name means; None if it means none.

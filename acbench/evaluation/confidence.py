@@ -16,7 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from acbench.evaluation.predictions import Answers, ParsedAnswer
+import numpy as np
+
+from acbench.evaluation.answer_table import ParsedAnswer
+from acbench.evaluation.predictions import Answers
 from acbench.evaluation.truth import Truth
 from acbench.schema.views import ClassSet
 from acbench.stats import Calibration, Estimate, calibration, rate
@@ -61,27 +64,29 @@ class Confidence:
 
 def selective(truth: Truth, answers: Answers) -> Selective | None:
     """Coverage and risk; None if every item has a usable answer."""
-    outcomes = [(answers.outcome(target.item_id), target.wanted) for target in truth.targets]
-    usable = [outcome.labels == wanted for outcome, wanted in outcomes if outcome.usable]
-    coverage = rate(len(usable), len(outcomes))
-    if coverage is None or len(usable) == len(outcomes):
+    table = answers.table(truth)
+    usable, right = len(table.having("ok")), int(np.count_nonzero(table.right))
+    coverage = rate(usable, len(truth.targets))
+    if coverage is None or usable == len(truth.targets):
         return None
-    return Selective(coverage=coverage, risk=rate(len(usable) - sum(usable), len(usable)))
+    return Selective(coverage=coverage, risk=rate(usable - right, usable))
 
 
 def confidence(truth: Truth, answers: Answers) -> Confidence | None:
     """The figures of answers that say how sure they are; None if none does."""
     taken: list[tuple[float, bool]] = []
     places: list[int] = []
-    for target in truth.targets:
-        given = answers.by_item.get(target.item_id)
-        if given is None:
-            continue
+    table = answers.table(truth)
+    right = table.right
+    says = ~np.isnan(table.confidence)
+    says[list(table.probabilities)] = True
+    for place in np.flatnonzero(says).tolist():
+        given = table.at(place)
         if given.probabilities:
-            places.append(_place(given.probabilities, target.wanted))
+            places.append(_place(given.probabilities, truth.targets[place].wanted))
         sure = _how_sure(given)
         if sure is not None:
-            taken.append((sure, given.outcome.labels == target.wanted))
+            taken.append((sure, bool(right[place])))
     calibrated = calibration(taken)
     if calibrated is None:
         return None

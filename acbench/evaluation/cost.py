@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from acbench.evaluation.predictions import Answers
 from acbench.evaluation.truth import Truth
 
@@ -26,20 +28,24 @@ class Cost:
 
 def cost(truth: Truth, answers: Answers) -> Cost | None:
     """The cost of the answers; None if it is known of none."""
-    known = [
-        (given.dollars, given.outcome.labels == target.wanted)
-        for target in truth.targets
-        if (given := answers.by_item.get(target.item_id)) is not None and given.dollars is not None
-    ]
-    if not known:
+    table = answers.table(truth)
+    known = ~np.isnan(table.dollars)
+    if not known.any():
         return None
-    dollars = round(sum(each for each, _ in known if each is not None), 12)
-    right = sum(is_right for _, is_right in known)
-    return Cost(answers=len(known), right=right, dollars=dollars, dollars_per_right=dollars / right if right else None)
+    dollars = round(sum(table.dollars[known].tolist()), 12)
+    right = int(np.count_nonzero(table.right & known))
+    return Cost(
+        answers=int(np.count_nonzero(known)),
+        right=right,
+        dollars=dollars,
+        dollars_per_right=dollars / right if right else None,
+    )
 
 
 def with_costs(answers: Answers, dollars: Mapping[str, float]) -> Answers:
     """The answers with the cost of each item; what an item costs that is not named stays as it is."""
+    if not dollars:
+        return answers
     by_item = {
         item_id: given._replace(dollars=dollars[item_id]) if item_id in dollars else given
         for item_id, given in answers.by_item.items()

@@ -107,10 +107,13 @@ class ClassFigures:
 
 def cells(truth: Truth, answers: Answers) -> dict[str, Cells]:
     """Count each (right answer, outcome) by category."""
-    counts = Counter((target.category, target.wanted, answers.outcome(target.item_id)) for target in truth.targets)
-    by_category: dict[str, Cells] = {category: Counter() for category in sorted({key for key, _, _ in counts})}
-    for (category, wanted, outcome), count in counts.items():
-        by_category[category][wanted, outcome] = count
+    table, targets = answers.table(truth), truth.targets
+    counts = np.zeros((len(targets.kinds), len(table.outcomes)), dtype=np.int64)
+    np.add.at(counts, (targets.kind, table.outcome), 1)
+    by_category: dict[str, Cells] = {category: Counter() for category in truth.categories}
+    for kind, code in np.argwhere(counts).tolist():
+        category, wanted = targets.kinds[kind]
+        by_category[category][wanted, table.outcomes[code]] = int(counts[kind, code])
     return by_category
 
 

@@ -55,13 +55,12 @@ def open_set(truth: Truth, answers: Answers) -> OpenSet | None:
     """The share and the names of such answers; None if every answer names a class of its category, or none."""
     counts: Counter[tuple[str, str]] = Counter()
     shown: dict[tuple[str, str], str] = {}
-    for target in truth.targets:
-        given = answers.by_item.get(target.item_id)
-        if given is not None and given.outcome.status == "unknown":
-            text = _said(given.raw)
-            key = target.category, fold(text) or text
-            counts[key] += 1
-            shown.setdefault(key, text)
+    table = answers.table(truth)
+    for place in table.having("unknown").tolist():
+        text = _said(table.raw(place))
+        key = truth.targets.category(place), fold(text) or text
+        counts[key] += 1
+        shown.setdefault(key, text)
     if not counts:
         return None
     class_of = {(category, name): _class_of(truth, category, shown[category, name]) for category, name in counts}

@@ -13,15 +13,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from acbench._util.text import tidy
 from acbench.data.item_names import ItemNames
 from acbench.errors import TableError
 from acbench.evaluation.answer_files import LocatedRow, Row
 from acbench.evaluation.answer_numbers import Numbers
-from acbench.evaluation.answer_parsing import EMPTY, ERROR, MAX_LENGTH, MISSING, Outcome
-from acbench.evaluation.truth import Target, Truth, hash_of
+from acbench.evaluation.answer_parsing import EMPTY, ERROR, MAX_LENGTH, Outcome
+from acbench.evaluation.answer_table import AnswerTable, ParsedAnswer
+from acbench.evaluation.places import Places
+from acbench.evaluation.truth import Truth, hash_of
 from acbench.records import JOIN
-from acbench.schema.views import ClassSet
 from acbench.storage.answer_columns import (
     IMAGE,
     AnswerColumn,
@@ -38,19 +41,6 @@ TOO_RIGHT, ENOUGH = 0.99, 20
 """A column that may be the truth, and is right more often than this about so many images or more, is said to be so."""
 
 
-class ParsedAnswer(NamedTuple):
-    """The answer of a system about one item."""
-
-    raw: str
-    outcome: Outcome
-    probabilities: Mapping[ClassSet, float] | None = None
-    """Class → probability, where the answer gives them."""
-    confidence: float | None = None
-    """How sure the answer is, 0…1, where a column says so."""
-    dollars: float | None = None
-    """What the answer cost; None if it is not known."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answers:
     """The answers of one system about the items of a truth."""
@@ -64,26 +54,33 @@ class Answers:
     note: str = ""
     """What is suspicious about that column, or empty."""
 
-    def outcome(self, item_id: str) -> Outcome:
-        """What became of an item."""
-        answer = self.by_item.get(item_id)
-        return MISSING if answer is None else answer.outcome
+    def table(self, truth: Truth) -> AnswerTable:
+        """The answers about the items of a truth."""
+        if isinstance(self.by_item, AnswerTable) and self.by_item.targets is truth.targets:
+            return self.by_item
+        placed = ((truth.targets.place(item_id), answer) for item_id, answer in self.by_item.items())
+        return AnswerTable(truth.targets, ((place, answer) for place, answer in placed if place is not None))
 
     @property
     def failed(self) -> int:
         """How many name no class or say that the system failed. To abstain is no failure."""
+        if isinstance(self.by_item, AnswerTable):
+            return len(self.by_item.having("unknown", "error"))
         return sum(answer.outcome.status in ("unknown", "error") for answer in self.by_item.values())
 
     def missing(self, truth: Truth) -> int:
         """How many scored items have no answer."""
         return len(truth.targets) - len(self.by_item)
 
-    @property
-    def hash(self) -> str:
+    def hash(self, truth: Truth) -> str:
         """16 hex digits of all answers about scored items, in whatever order they came."""
+        table = self.table(truth)
+        said = [f"{outcome.status}\t{JOIN.join(outcome.labels)}" for outcome in table.outcomes]
+        ids = truth.targets.ids
         return hash_of(
-            f"{item_id}\t{answer.outcome.status}\t{JOIN.join(answer.outcome.labels)}\t{answer.raw!r}"
-            for item_id, answer in sorted(self.by_item.items())
+            f"{item_id}\t{said[code]}\t{table.raw(place)!r}"
+            for place, (item_id, code) in enumerate(zip(ids, table.outcome.data, strict=True))
+            if code
         )
 
 
@@ -93,29 +90,33 @@ def match(rows: Iterable[LocatedRow], truth: Truth, column: str | None = None) -
     Raises TableError for an unknown item, a second row about an item, or a missing column. Also raises it if no row is
     an answer about a scored item: then the file was made or read wrongly, and a score would hide that.
     """
-    targets = {target.item_id: target for target in truth.targets}
-    by_image = {target.image: target for target in truth.targets}
-    answers: dict[str, ParsedAnswer] = {}
-    seen: dict[str, str] = {}
+    targets = truth.targets
+    answers = AnswerTable(targets)
+    unscored = 0
+    seen = Places()
     reader, parser = _RowReader(column), _RowParser(truth)
-    names = ItemNames(truth.known)
+    names = ItemNames(targets.items)
     for where, row in rows:
         columns = reader.columns(where, row)
         said, category = columns.item(where, row)
-        name = names.find(where, said, category)
-        if name is None:
+        name = said
+        found = targets.find(name)
+        if found is None:
+            name = names.find(where, said, category) or ""
+            found = targets.find(name)
+        if found is None:
             raise _no_item(where, said, truth, names)
-        target = targets.get(name) or by_image.get(name)
-        item_id = target.item_id if target else name
-        if item_id in seen:
-            raise TableError(
-                f"{where}: {tidy(item_id, MAX_SHOWN)} has an answer already, {seen[item_id]}", "keep one of them"
-            )
-        seen[item_id] = where
-        if target is not None:
-            answers[item_id] = parser.parse(where, row, columns, target)
-    matched = Answers(answers, len(seen) - len(answers), reader.described, _suspicion(reader, answers, targets))
-    _check_usable(matched, truth)
+        slot, place = found
+        if known := seen[slot]:
+            item_id = name if place < 0 else targets[place].item_id
+            raise TableError(f"{where}: {tidy(item_id, MAX_SHOWN)} has an answer already, {known}", "keep one of them")
+        seen[slot] = where
+        if place < 0:
+            unscored += 1
+        else:
+            answers.add(place, parser.parse(where, row, columns, targets.category(place)))
+    matched = Answers(answers, unscored, reader.described, _suspicion(reader, answers))
+    _check_usable(answers, unscored, truth)
     return matched
 
 
@@ -128,11 +129,11 @@ def _no_item(where: str, said: str, truth: Truth, names: ItemNames) -> TableErro
     return TableError(f"{where}: {tidy(said, MAX_SHOWN)} is no item of {truth.benchmark}", hint)
 
 
-def _suspicion(reader: _RowReader, answers: Mapping[str, ParsedAnswer], targets: Mapping[str, Target]) -> str:
+def _suspicion(reader: _RowReader, answers: AnswerTable) -> str:
     """What to say of a column that may be the truth, if it is right about nearly all images."""
     if reader.answer is None or not reader.answer.may_be_truth or len(answers) < ENOUGH:
         return ""
-    right = sum(answer.outcome.labels == targets[item_id].wanted for item_id, answer in answers.items())
+    right = int(np.count_nonzero(answers.right))
     if right <= TOO_RIGHT * len(answers):
         return ""
     others = f"; not read: {', '.join(f'`{name}`' for name in reader.unread[:MAX_NAMES])}" if reader.unread else ""
@@ -142,16 +143,15 @@ def _suspicion(reader: _RowReader, answers: Mapping[str, ParsedAnswer], targets:
     )
 
 
-def _check_usable(answers: Answers, truth: Truth) -> None:
-    if not answers.by_item:
-        unscored = answers.unscored
+def _check_usable(answers: AnswerTable, unscored: int, truth: Truth) -> None:
+    answered = answers.answered.tolist()
+    if not answered:
         what = f"none of the {unscored:,} answers is about a scored image" if unscored else "no answers"
         raise TableError(f"{truth.benchmark}: {what}", f"answer for images such as {truth.targets[0].image}")
-    if any(answer.outcome.usable for answer in answers.by_item.values()):
+    if len(answers.having("ok")):
         return
-    answered = [target for target in truth.targets if target.item_id in answers.by_item]
-    example = next((target for target in answered if answers.by_item[target.item_id].raw.strip()), answered[0])
-    raw = answers.by_item[example.item_id].raw
+    place = next((place for place in answered if answers.raw(place).strip()), answered[0])
+    example, raw = truth.targets[place], answers.raw(place)
     names = [JOIN.join(answer) for answer in truth.axis(example.category)]
     numbers = "; of a ClassLabel the name, features[…].int2str(number)" if raw.strip().isdigit() else ""
     raise TableError(
@@ -235,7 +235,7 @@ class _RowParser:
     truth: Truth
     _known: dict[tuple[str, str], Outcome] = field(default_factory=dict)
 
-    def parse(self, where: str, row: Row, columns: _Columns, target: Target) -> ParsedAnswer:
+    def parse(self, where: str, row: Row, columns: _Columns, category: str) -> ParsedAnswer:
         answer = row[columns.answer]
         if isinstance(answer, bytes | bytearray | memoryview):
             raise TableError(f"{where}: the answer is bytes, and not text", "decode it first")
@@ -245,8 +245,8 @@ class _RowParser:
             answer = raw
         # A table of Prediction records says what became of the question; the text tells nothing more in these cases.
         recorded = {"error": ERROR, "empty": EMPTY}.get(str(columns.value(row, "parse")))
-        outcome = recorded or self._outcome(target.category, answer)
-        probabilities = {} if recorded else self.truth.vocabularies[target.category].probabilities(answer)
+        outcome = recorded or self._outcome(category, answer)
+        probabilities = {} if recorded else self.truth.vocabularies[category].probabilities(answer)
         sure, dollars = columns.numbers.read(where, row)
         return ParsedAnswer(_raw(answer, outcome), outcome, probabilities or None, sure, dollars)
 

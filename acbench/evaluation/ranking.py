@@ -17,7 +17,7 @@ from typing import Any
 from acbench.evaluation.metrics import MEAN
 from acbench.evaluation.predictions import Answers
 from acbench.evaluation.result import Scored
-from acbench.evaluation.significance import McNemarTest, compare_answers
+from acbench.evaluation.significance import McNemarTest, both_right, compare_answers
 from acbench.evaluation.truth import Truth
 from acbench.stats import Estimate, holm, sign_flips
 
@@ -117,11 +117,10 @@ def rank(truth: Truth, scored: Sequence[tuple[Scored, Answers]], *, resamples: i
 
 def _p(truth: Truth, first: Answers, second: Answers) -> float:
     strata: dict[str, list[int]] = {}
-    for target in truth.targets:
-        stratum = strata.setdefault(target.category, [0, 0, 0])
-        first_right = first.outcome(target.item_id).labels == target.wanted
-        second_right = second.outcome(target.item_id).labels == target.wanted
-        stratum[0] += first_right and not second_right
-        stratum[1] += second_right and not first_right
-        stratum[2] += 1
-    return sign_flips([(wins, losses, size) for _, (wins, losses, size) in sorted(strata.items())])
+    for (category, _), counts in zip(truth.targets.kinds, both_right(truth, first, second).tolist(), strict=True):
+        (neither, only_second), (only_first, both) = counts
+        stratum = strata.setdefault(category, [0, 0, 0])
+        stratum[0] += only_first
+        stratum[1] += only_second
+        stratum[2] += neither + only_second + only_first + both
+    return sign_flips([(wins, losses, size) for _, (wins, losses, size) in sorted(strata.items()) if size])

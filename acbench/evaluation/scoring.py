@@ -63,7 +63,7 @@ def score_answers(
     a leaderboard entry was asked for and this is none.
     """
     options = options or ScoringOptions()
-    if shown := {target.item_id for target in truth.targets} & set(provenance.references):
+    if shown := {each for each in provenance.references if truth.targets.place(each) is not None}:
         raise AcbenchError(
             f"{provenance.system} was shown {len(shown)} of the scored items, such as {min(shown)}, as references",
             "references never come from what is scored: leave them out of the truth",
@@ -78,7 +78,7 @@ def score_answers(
         categories=truth.chosen,
         provenance=provenance,
         leaderboard=options.leaderboard,
-        hashes={**truth.hashes, "predictions": answers.hash},
+        hashes={**truth.hashes, "predictions": answers.hash(truth)},
         items=len(truth.targets),
         part=truth.part,
         left_out=truth.left_out,
@@ -163,16 +163,15 @@ def _confusion(counted: Cells, axis: Sequence[ClassSet]) -> ConfusionMatrix:
 
 def _unusable(truth: Truth, answers: Answers) -> list[UnusableAnswer]:
     unusable = []
-    for target in truth.targets:
-        outcome = answers.outcome(target.item_id)
-        if not outcome.usable:
-            raw = answers.by_item[target.item_id].raw if target.item_id in answers.by_item else ""
-            unusable.append(
-                UnusableAnswer(
-                    item_id=target.item_id,
-                    image=target.image,
-                    why=_WORDS[outcome.status],
-                    answer=tidy(raw, MAX_SHOWN),
-                )
+    table = answers.table(truth)
+    for place in table.having(*UNUSABLE).tolist():
+        target = truth.targets[place]
+        unusable.append(
+            UnusableAnswer(
+                item_id=target.item_id,
+                image=target.image,
+                why=_WORDS[table.outcomes[table.outcome[place]].status],
+                answer=tidy(table.raw(place), MAX_SHOWN),
             )
+        )
     return unusable

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acbench.evaluation.metrics import MIN_ITEMS, estimate
 from acbench.evaluation.predictions import Answers
@@ -146,11 +147,20 @@ def _differences(cells: Cells, resamples: int, seed: tuple[int, ...]) -> _Differ
 
 def _cells(truth: Truth, first: Answers, second: Answers) -> dict[str, Cells]:
     counted: dict[str, Cells] = {}
-    for target in truth.targets:
-        first_right = first.outcome(target.item_id).labels == target.wanted
-        second_right = second.outcome(target.item_id).labels == target.wanted
-        counted.setdefault(target.category, Counter())[target.wanted, first_right, second_right] += 1
+    counts = both_right(truth, first, second)
+    for kind, first_right, second_right in np.argwhere(counts).tolist():
+        category, wanted = truth.targets.kinds[kind]
+        count = int(counts[kind, first_right, second_right])
+        counted.setdefault(category, Counter())[wanted, bool(first_right), bool(second_right)] = count
     return counted
+
+
+def both_right(truth: Truth, first: Answers, second: Answers) -> NDArray[np.int64]:
+    """How many items of each kind of a truth two systems have right, (kinds, first is right, second is right)."""
+    counts = np.zeros((len(truth.targets.kinds), 2, 2), dtype=np.int64)
+    one, other = (answers.table(truth).right.astype(np.int8) for answers in (first, second))
+    np.add.at(counts, (truth.targets.kind, one, other), 1)
+    return counts
 
 
 def _mcnemar(counted: Mapping[str, Cells]) -> McNemarTest:

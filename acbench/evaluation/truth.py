@@ -6,14 +6,19 @@ import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from acbench._util.text import tidy
 from acbench.errors import AcbenchError, TableError
 from acbench.evaluation.answer_parsing import AnswerVocabulary, schema_vocabularies, table_vocabularies
-from acbench.records import GOOD, JOIN, Label, category_of
+from acbench.evaluation.places import Places
+from acbench.evaluation.targets import NamedItems, TargetMaker, Targets
+from acbench.records import GOOD, JOIN, MADE_ID, Label, category_of
 from acbench.schema import Category, Schema, is_normal
 from acbench.schema.views import ClassSet, View, answer_of, in_view
 from acbench.storage.answer_columns import IMAGE, known_columns
@@ -38,17 +43,6 @@ class NothingToScore(AcbenchError):
     """No item of the split that is scored has an accepted label."""
 
 
-class Target(NamedTuple):
-    """One item that is scored."""
-
-    item_id: str
-    image: str
-    """Path relative to the dataset's root."""
-    category: str
-    wanted: ClassSet
-    """The right answer."""
-
-
 class Part(NamedTuple):
     """How much of a benchmark is scored."""
 
@@ -64,14 +58,11 @@ class Truth:
     benchmark: str
     view: str
     """`published`, `sets`, or `table`: the classes of somebody's own table."""
-    targets: tuple[Target, ...]
-    """By item_id."""
+    targets: Targets
     vocabularies: Mapping[str, AnswerVocabulary]
     """By category."""
     left_out: Mapping[str, int]
     """Why items of the split are not scored → how many they are."""
-    known: frozenset[str]
-    """Ids and images of all items that answers may be about, scored or not."""
     schema: str
     """Version and digest of the label schema; for a table, a hash of its classes."""
     chosen: tuple[str, ...] = ()
@@ -88,7 +79,7 @@ class Truth:
     @property
     def categories(self) -> list[str]:
         """The categories that have an item, sorted."""
-        return sorted({target.category for target in self.targets})
+        return sorted({self.targets.kinds[code][0] for code in np.unique(self.targets.kind)})
 
     def axis(self, category: str) -> tuple[ClassSet, ...]:
         """Every answer of one class in a category, in the order of the schema."""
@@ -99,14 +90,16 @@ class Truth:
         """16 hex digits each: which items are scored, what is true of them, and what can be answered."""
         axes = [f"{category}\t{vocabulary.axis}" for category, vocabulary in sorted(self.vocabularies.items())]
         return {
-            "labels": hash_of(f"{target.item_id}\t{JOIN.join(target.wanted)}" for target in self.targets),
-            "split": hash_of(target.item_id for target in self.targets),
+            "labels": hash_of(map("{}\t{}".format, self.targets.ids, map(JOIN.join, self.targets.wanted))),
+            "split": hash_of(self.targets.ids),
             "schema": hash_of([self.schema, self.view, *axes]),
         }
 
     def without(self, item_ids: Collection[str], why: str) -> Truth:
         """Leave items out and count them. Raises AcbenchError if none is left."""
-        targets = tuple(target for target in self.targets if target.item_id not in item_ids)
+        kept = np.full(len(self.targets), True)
+        kept[[place for each in item_ids if (place := self.targets.place(each)) is not None]] = False
+        targets = self.targets.chosen(kept)
         if not targets:
             raise AcbenchError(f"no item is left to be scored: all are {why}", "score images that it has not seen")
         left_out = Counter(self.left_out)
@@ -129,39 +122,37 @@ def truth_of_labels(
     options = options or TruthOptions()
     view, categories = options.view, options.categories
     check_categories(categories, schema.categories)
-    targets: dict[str, Target] = {}
+    made = TargetMaker()
     left_out: Counter[str] = Counter()
-    known: set[str] = set()
     answers: dict[tuple[str, ClassSet], ClassSet | None] = {}
-    for label in labels:
-        if label.item_id in known:
-            raise AcbenchError(f"{label.item_id} ({label.image}) has two labels", "keep one of them")
-        known |= {label.item_id, label.image}
-        key = schema.key_of(category_of(label.item_id, label.image, schema.categories))
-        if not scored(label) or (categories and key not in categories):
-            continue
-        if label.status != "accepted":
-            left_out[label.status] += 1
-            continue
-        if (key, label.labels) not in answers:
-            category = _checked_category(label, schema.category(key), schema)
-            answers[key, label.labels] = answer_of(label.labels, category, view)
-        wanted = answers[key, label.labels]
-        if wanted is None:
-            left_out[f"outside the {view} view"] += 1
-            continue
-        targets[label.item_id] = Target(label.item_id, label.image, key, wanted)
-    if not targets:
+    keys = _Keys(schema)
+    with _refusing(lambda: _refuse_two_labels(made.items)):
+        for label in labels:
+            number = made.items.add(label.item_id, label.image)
+            key = keys.of(label)
+            if not scored(label) or (categories and key not in categories):
+                continue
+            if label.status != "accepted":
+                left_out[label.status] += 1
+                continue
+            if (key, label.labels) not in answers:
+                category = _checked_category(label, schema.category(key), schema)
+                answers[key, label.labels] = answer_of(label.labels, category, view)
+            wanted = answers[key, label.labels]
+            if wanted is None:
+                left_out[f"outside the {view} view"] += 1
+                continue
+            made.add(number, key, wanted)
+    if not made:
         raise NothingToScore(
             f"no item of {schema.benchmark} has an accepted label", f"acbench relabel {schema.argument}"
         )
     return Truth(
         benchmark=schema.benchmark,
         view=view,
-        targets=tuple(target for _, target in sorted(targets.items())),
+        targets=made.made(),
         vocabularies=schema_vocabularies(schema, view, options.aliases),
         left_out=dict(sorted(left_out.items())),
-        known=frozenset(known),
         schema=f"{schema.benchmark} {schema.version} {schema.digest}",
         chosen=tuple(sorted(categories)),
         negligible={
@@ -169,6 +160,38 @@ def truth_of_labels(
             for key, category in in_view(schema, view).categories.items()
         },
     )
+
+
+class _Keys:
+    """Finds the category of labels, once for all labels of which it is the same."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._known: dict[tuple[str, str], str] = {}
+
+    def of(self, label: Label) -> str:
+        made = MADE_ID.fullmatch(label.item_id)
+        kind = made[1] if made else "", label.image.partition("/")[0]
+        if kind not in self._known:
+            self._known[kind] = self._schema.key_of(category_of(label.item_id, label.image, self._schema.categories))
+        return self._known[kind]
+
+
+@contextmanager
+def _refusing(check: Callable[[], None]) -> Iterator[None]:
+    """Check rows that have been read; a fault in them goes before one that ends the reading."""
+    try:
+        yield
+    except AcbenchError:
+        check()
+        raise
+    check()
+
+
+def _refuse_two_labels(items: NamedItems) -> None:
+    number = items.first_repeated(among_images=True)
+    if number is not None:
+        raise AcbenchError(f"{items.ids[number]} ({items.images[number]}) has two labels", "keep one of them")
 
 
 def _checked_category(label: Label, category: Category | None, schema: Schema) -> Category:
@@ -247,29 +270,36 @@ def truth_of_rows(
 ) -> Truth:
     """Make the truth from rows of a table. Raises TableError for a second row about an item."""
     others, categories = others or OtherItems(), options.categories
-    targets: dict[str, Target] = {}
+    made = TargetMaker()
+    where = Places()
     classes: dict[str, set[str]] = {}
-    for row in rows:
-        if row.item_id in targets:
-            raise TableError(f"{row.where}: {tidy(row.item_id, 200)} has a row already", "keep one of them")
-        label = GOOD if is_normal(row.label) else row.label.strip()
-        classes.setdefault(row.category, set()).add(label)
-        image = others.images.get(row.item_id, row.item_id)
-        targets[row.item_id] = Target(row.item_id, image, row.category, (label,))
+    with _refusing(lambda: _refuse_second_row(made.items, where)):
+        for row in rows:
+            label = GOOD if is_normal(row.label) else row.label.strip()
+            classes.setdefault(row.category, set()).add(label)
+            number = made.items.add(row.item_id, others.images.get(row.item_id, row.item_id))
+            where[number] = row.where
+            if not categories or row.category in categories:
+                made.add(number, row.category, (label,))
+    for item_id in {**others.why_not, **others.images}:
+        made.items.add(item_id, others.images.get(item_id, item_id))
     vocabularies = table_vocabularies(classes, options.aliases)
     answers = ((category, answer) for category, own in sorted(vocabularies.items()) for answer in own.axis)
     return Truth(
         benchmark=name,
         view="table",
-        targets=tuple(
-            target for _, target in sorted(targets.items()) if not categories or target.category in categories
-        ),
+        targets=made.made(),
         vocabularies=vocabularies,
         left_out=dict(sorted(Counter(others.why_not.values()).items())),
-        known=frozenset(targets).union(others.why_not, others.images, others.images.values()),
         schema=hash_of(f"{category}\t{JOIN.join(answer)}" for category, answer in answers),
         chosen=tuple(sorted(categories)),
     )
+
+
+def _refuse_second_row(items: NamedItems, where: Places) -> None:
+    number = items.first_repeated(among_images=False)
+    if number is not None:
+        raise TableError(f"{where[number]}: {tidy(items.ids[number], 200)} has a row already", "keep one of them")
 
 
 def table_item_id(category: str, image: str) -> str:
@@ -279,7 +309,10 @@ def table_item_id(category: str, image: str) -> str:
 
 def hash_of(lines: Iterable[str]) -> str:
     """Hash lines of text to 16 hex digits."""
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    hasher = hashlib.sha256()
+    for line in lines:
+        hasher.update(f"{line}\n".encode("utf-8", "backslashreplace"))
+    return hasher.hexdigest()[:16]
 
 
 def read_aliases(path: Path) -> dict[str, dict[str, str]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from acbench.errors import TableError
 
@@ -16,6 +17,8 @@ MAX_BYTES = 64 << 20
 """A larger file is not read."""
 MAX_CELL = 10_000
 """Characters that a cell may have."""
+PART = 1 << 20
+"""Characters that are looked at together."""
 
 _SAID = re.compile(r"sep=([,;\t])", re.IGNORECASE)
 """The line by which spreadsheet programs say which delimiter follows."""
@@ -54,40 +57,45 @@ def csv_rows(
     A first line such as `sep=;` names the delimiter. The file needs all columns in `needed`, and one of `any_of` if
     that is given. A cell has at most `max_cell` characters. Raises TableError: file, line, and what to do.
     """
-    text = _text(path)
-    head, _, rest = text.partition("\n")
-    said = _SAID.fullmatch(head.strip())
-    above = 1 if said else 0
-    delimiter = said[1] if said else max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(rest if said else text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        names = list(reader.fieldnames or ())
-        _check_header(path, names, needed, any_of)
-        for row in reader:
-            line = above + reader.line_num
-            if None in row or None in row.values():
-                raise TableError(f"{path}, line {line}: not as many cells as the header", "mend the line")
-            if any(len(value) > max_cell for value in row.values()):
-                raise TableError(f"{path}, line {line}: a cell is over {max_cell} characters", "shorten it")
-            yield CsvRow(line, row)
-    except csv.Error as error:
-        raise TableError(f"{path}, line {above + reader.line_num + 1}: not CSV: {error}", "mend the line") from None
+    with _opened(path) as file:
+        head = file.readline()
+        said = _SAID.fullmatch(head.strip())
+        delimiter = said[1] if said else max(",;\t", key=head.count)
+        line = above = 1 if said else 0
+        reader = csv.reader(file if said else itertools.chain([head], file), delimiter=delimiter, strict=True)
+        try:
+            names = next(reader, [])
+            _check_header(path, names, needed, any_of)
+            for cells in reader:
+                line = above + reader.line_num
+                if not cells:
+                    continue
+                if len(cells) != len(names):
+                    raise TableError(f"{path}, line {line}: not as many cells as the header", "mend the line")
+                if len(max(cells, key=len)) > max_cell:
+                    raise TableError(f"{path}, line {line}: a cell is over {max_cell} characters", "shorten it")
+                yield CsvRow(line, dict(zip(names, cells, strict=True)))
+        except csv.Error as error:
+            raise TableError(f"{path}, line {line + 1}: not CSV: {error}", "mend the line") from None
 
 
-def _text(path: Path) -> str:
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """The text of a file, all of which has been looked at before."""
     try:
         if not path.is_file():
             raise TableError(f"{path} does not exist, or is not a file", "check the path")
         if path.stat().st_size > MAX_BYTES:
             raise TableError(f"{path} is larger than {MAX_BYTES >> 20} MiB", "give a smaller table")
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            if any("\0" in part for part in iter(lambda: file.read(PART), "")):
+                raise TableError(f"{path} is not a text file", "save it as CSV UTF-8")
+            file.seek(0)
+            yield file
     except OSError as error:
         raise TableError(f"cannot read {path}: {error.strerror}", "check the path") from None
     except UnicodeDecodeError:
         raise TableError(f"{path} is not UTF-8", "save it as CSV UTF-8") from None
-    if "\0" in text:
-        raise TableError(f"{path} is not a text file", "save it as CSV UTF-8")
-    return text
 
 
 def _check_header(path: Path, names: list[str], needed: Collection[str], any_of: Collection[str]) -> None:

@@ -47,6 +47,10 @@ ATTEMPTS = 20
 G = TypeVar("G", Label, Review)
 
 
+class Moved(StorageError):
+    """Rows are not where they belong, or were moved while they were read one file at a time."""
+
+
 class GitTable(Generic[G]):
     """The labels or the reviews of one benchmark.
 
@@ -140,6 +144,23 @@ class GitTable(Generic[G]):
         )  # git takes the one file for one of a category that was renamed, and merges other rows into it
         every = [row for rows in tables_read for row in rows]
         return sorted(dict.fromkeys(every) if self._is_mixed else every, key=self.order)
+
+    def each(self) -> Iterator[G]:
+        """The rows that `read` gives, a file after the other, of which one is in memory.
+
+        Raises Moved where only `read` can tell which rows count, and StorageError as `read`.
+        """
+        paths = self.paths
+        for path in paths:
+            try:
+                rows = self.read_file(path)
+            finally:
+                if self.paths != paths:
+                    raise Moved(f"{self.place} is being moved by another process", "run it again")
+            is_one = path == self.file
+            if len(paths) > 1 if is_one else any(part_name(row.item_id) != path.stem for row in rows):
+                raise Moved(f"{path} holds rows that belong in other files", "run acbench relabel")
+            yield from self.one_of_each(rows) if self._of_item == "one" else rows
 
     def read_file(self, path: Path) -> list[G]:
         """The rows of one of its files. Raises StorageError if it is damaged, or holds nothing that belongs there."""

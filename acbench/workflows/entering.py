@@ -159,13 +159,13 @@ def new_entry(options: ScoreOptions, repo: str, note: Callable[[str], None]) -> 
     given = reading.match(rows, truth, options.column)
     if given.unscored:
         note(f"{given.unscored:,} answers are about images that are not scored: they are no part of the entry")
-    if any(answer.probabilities for answer in given.by_item.values()):
+    if given.table(truth).probabilities:
         note("an entry holds classes, and no probabilities")
     if given.note:
         note(given.note)
     answers = answers_csv(_plain(given, truth))
     kept = reading.match(parse_answers(answers, ANSWERS), truth)
-    if any(given.outcome(target.item_id).labels != kept.outcome(target.item_id).labels for target in truth.targets):
+    if given.table(truth).labels != kept.table(truth).labels:
         raise AcbenchError("the answers cannot be written so that they read the same", "this is a fault of acbench")
     made_by = Provenance(system=name, localisation=options.localisation or "not_stated")
     scored = score_answers(truth, kept, made_by, ScoringOptions(leaderboard=True))
@@ -197,12 +197,13 @@ def _with_release(options: ScoreOptions) -> ScoreOptions:
 def _plain(answers: Answers, truth: Truth) -> list[tuple[str, str]]:
     """Answers as item_id and class ids; an answer that names no class as it was, shortened."""
     rows = []
-    for target in truth.targets:
-        if (answer := answers.by_item.get(target.item_id)) is not None:
-            said = JOIN.join(answer.outcome.labels) if answer.outcome.usable else ""
-            if answer.outcome.status == "unknown":
-                said = inert(tidy(answer.raw, MAX_SHOWN))
-            rows.append((target.item_id, said))
+    table = answers.table(truth)
+    for place, item_id in zip(table.answered.tolist(), table, strict=True):
+        answer = table.at(place)
+        said = JOIN.join(answer.outcome.labels) if answer.outcome.usable else ""
+        if answer.outcome.status == "unknown":
+            said = inert(tidy(answer.raw, MAX_SHOWN))
+        rows.append((item_id, said))
     return rows
 
 

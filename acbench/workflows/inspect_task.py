@@ -15,7 +15,8 @@ from pathlib import Path
 
 from acbench._util.console import Progress
 from acbench._util.text import plain
-from acbench.evaluation.truth import Target, TruthOptions
+from acbench.evaluation.targets import Target
+from acbench.evaluation.truth import TruthOptions
 from acbench.integrations.inspect.task import NAME, AskedBenchmark, AskedImage, TaskOptions, registered
 from acbench.predictors.base import BaselineOptions
 from acbench.predictors.detection.localise import Localiser

@@ -101,7 +101,7 @@ def compare_pair(options: ScoreOptions, pair: tuple[str, str]) -> PairReport:
         view=truth.view,
         first=names[0],
         second=names[1],
-        hashes={**truth.hashes, "first": first.hash, "second": second.hash},
+        hashes={**truth.hashes, "first": first.hash(truth), "second": second.hash(truth)},
         comparison=compare_answers(truth, first, second, resamples=options.resamples, seed=options.seed),
         failed=sum(own.failed + own.missing(truth) for _, own in systems),
         truth=truth.description,

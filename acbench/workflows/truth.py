@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import os
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast, get_args
 
 from acbench import schema as schemas
 from acbench.data import sources
 from acbench.errors import AcbenchError, ReleaseError
+from acbench.evaluation.texts import Texts
 from acbench.evaluation.truth import (
     NothingToScore,
     OtherItems,
@@ -23,14 +26,15 @@ from acbench.evaluation.truth import (
     truth_of_rows,
 )
 from acbench.integrations.huggingface.remote import deprecation
-from acbench.records import Item, Label, LabelStatus, Split
+from acbench.records import Item, Label, LabelStatus
 from acbench.release.entries import ReleaseEntry, ReleaseReader, read_entries, read_manifest
 from acbench.release.manifest import Manifest
 from acbench.release.schema_file import released_schema
 from acbench.schema import Schema
 from acbench.storage import bundled as editions
-from acbench.storage import tables
-from acbench.storage.project import BenchmarkFiles
+from acbench.storage.git_table import GitTable, Moved
+from acbench.storage.project import BenchmarkFiles, labels_in
+from acbench.storage.stored_rows import StoredRows
 from acbench.workflows import settings as kept_settings
 
 TEST = "test"
@@ -41,12 +45,12 @@ TEST = "test"
 class LabelSource:
     """Labels of a benchmark."""
 
-    labels: tuple[Label, ...]
+    labels: GitTable[Label]
     description: str
     """Where they come from, for people."""
-    split_of: Callable[[str], Split]
-    """Image → split."""
-    edition: tuple[Label, ...] = ()
+    is_tested: Callable[[str], bool]
+    """Whether an image, by its path, is in the split that is scored."""
+    edition: GitTable[Label] | None = None
     """The labels of the bundled edition, if these are not the same: if it has more images, these are a part."""
 
     def truth(self, schema: Schema, options: TruthOptions) -> Truth:
@@ -56,38 +60,54 @@ class LabelSource:
         everything = TruthOptions(view=options.view)
         size = len(self._truth(self.labels, schema, everything).targets) if options.categories else len(truth.targets)
         with suppress(AcbenchError):  # a schema of one's own, of the same name, may not know the edition's classes
-            size = max(size, len(self._truth(self.edition, schema, everything).targets))
+            size = max(size, len(self._truth(self.edition, schema, everything).targets) if self.edition else 0)
         return truth if size == len(truth.targets) else replace(truth, part=Part(len(truth.targets), size))
 
-    def _truth(self, labels: Iterable[Label], schema: Schema, options: TruthOptions) -> Truth:
-        return truth_of_labels(labels, schema, options, scored=lambda label: self.split_of(label.image) == TEST)
+    def _truth(self, labels: GitTable[Label], schema: Schema, options: TruthOptions) -> Truth:
+        def scored(label: Label) -> bool:
+            return self.is_tested(label.image)
+
+        if labels.parts:
+            with suppress(Moved):
+                return truth_of_labels(labels.each(), schema, options, scored=scored)
+        return truth_of_labels(labels.rows, schema, options, scored=scored)
 
 
 def project_labels(bench: BenchmarkFiles, schema: Schema) -> LabelSource:
-    """Load the project's own labels or, without any, the bundled edition's. Raises AcbenchError if there are none."""
-    labels, description = bench.labels.read(), f"the labels in {bench.labels.place}"
-    edition = editions.edition_labels(bench.benchmark)
-    if not labels:
-        labels, edition = edition, []
-        description = f"the edition of {schema.title} that comes with acbench"
-    if not labels:
+    """Find the project's own labels or, without any, the bundled edition's. Raises AcbenchError if there are none."""
+    edition = labels_in(Path(str(editions.edition_folder(bench.benchmark))))
+    if _holds_any(bench.labels):
+        return LabelSource(bench.labels, f"the labels in {bench.labels.place}", _is_tested(bench, schema), edition)
+    if not _holds_any(edition):
         empty = f": {bench.labels.place} holds none" if bench.labels.exists() else ""
         raise AcbenchError(f"there are no labels of {schema.benchmark}{empty}", f"acbench relabel {schema.argument}")
-    return LabelSource(tuple(labels), description, _split_of(bench, schema), tuple(edition))
+    description = f"the edition of {schema.title} that comes with acbench"
+    return LabelSource(edition, description, _is_tested(bench, schema))
 
 
-def _split_of(bench: BenchmarkFiles, schema: Schema) -> Callable[[str], Split]:
+def _holds_any(labels: GitTable[Label]) -> bool:
+    return any(path.stat().st_size > 0 for path in labels.parts) or bool(labels.rows)
+
+
+def _is_tested(bench: BenchmarkFiles, schema: Schema) -> Callable[[str], bool]:
     by_path = _source(bench, schema).split_of
     if by_path is not None:
-        return by_path
-    items: Mapping[str, Item] = {item.image: item for item in tables.read(bench.items, Item)}
+        return lambda image: by_path(image) == TEST
+    images, tested = Texts(), bytearray()
+    if os.path.lexists(bench.items):
+        items = StoredRows(bench.items, Item)
+        for chunk in items.column("image").chunks:
+            images.extend(chunk.to_pylist())
+        for chunk in items.column("split").chunks:
+            tested += bytes(split == TEST for split in chunk.to_pylist())
 
-    def split_of(image: str) -> Split:
-        if image not in items:
+    def is_tested(image: str) -> bool:
+        number = next(images.find(image), None)
+        if number is None:
             raise AcbenchError(f"which split is {image} in?", f"acbench ingest {schema.argument} --root FOLDER")
-        return items[image].split
+        return bool(tested[number])
 
-    return split_of
+    return is_tested
 
 
 def _source(bench: BenchmarkFiles, schema: Schema) -> sources.Source:

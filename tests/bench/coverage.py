@@ -22,9 +22,10 @@ import numpy as np
 
 from acbench import schema
 from acbench.evaluation.answer_parsing import Outcome
-from acbench.evaluation.metrics import MEAN, METRICS, POOLED
+from acbench.evaluation.answer_table import ParsedAnswer
+from acbench.evaluation.metrics import MEAN, METRICS, POOLED, cells
 from acbench.evaluation.metrics import figures as metric_figures
-from acbench.evaluation.predictions import Answers, ParsedAnswer
+from acbench.evaluation.predictions import Answers
 from acbench.evaluation.significance import compare_answers
 from acbench.evaluation.tallies import Cells
 from acbench.evaluation.truth import Truth, TruthOptions, TruthRow, truth_of_labels, truth_of_rows
@@ -111,7 +112,7 @@ def held_by_figure(shape: str, right: float, given: argparse.Namespace) -> Mappi
                 for system, chances in (("first", first), ("second", second))
             }
         one, other = (answers(truth, chances, generator) for chances in (first, second))
-        found = metric_figures(cells_of(truth, one), resamples=given.resamples, seed=seed).estimates
+        found = metric_figures(cells(truth, one), resamples=given.resamples, seed=seed).estimates
         difference = compare_answers(truth, one, other, resamples=given.resamples, seed=seed).difference
         for scope in scopes:
             for name in METRICS:
@@ -146,11 +147,11 @@ def chances_of(sizes: Mapping[tuple[str, ClassSet], int], right: float, generato
 
 def counted(sizes: Mapping[tuple[str, ClassSet], int], chances: Chances) -> dict[str, Cells]:
     """The expected number of each answer, in units so small that it is a whole number."""
-    cells: dict[str, Cells] = {}
+    expected: dict[str, Cells] = {}
     for (category, wanted), size in sizes.items():
         for answer, chance in zip(*chances[category, wanted], strict=True):
-            cells.setdefault(category, Counter())[wanted, Outcome("ok", answer)] = round(size * chance * 1e9)
-    return cells
+            expected.setdefault(category, Counter())[wanted, Outcome("ok", answer)] = round(size * chance * 1e9)
+    return expected
 
 
 def answers(truth: Truth, chances: Chances, generator: np.random.Generator) -> Answers:
@@ -160,14 +161,6 @@ def answers(truth: Truth, chances: Chances, generator: np.random.Generator) -> A
         choices, shares = chances[target.category, target.wanted]
         said[target.item_id] = ParsedAnswer("", Outcome("ok", choices[generator.choice(len(choices), p=shares)]))
     return Answers(said, 0)
-
-
-def cells_of(truth: Truth, said: Answers) -> dict[str, Cells]:
-    """Category → (right answer, outcome) → items."""
-    cells: dict[str, Cells] = {}
-    for target in truth.targets:
-        cells.setdefault(target.category, Counter())[target.wanted, said.outcome(target.item_id)] += 1
-    return cells
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import pytest
 
 from acbench.evaluation import paper_tables, plots
 from acbench.evaluation.answer_parsing import Outcome
-from acbench.evaluation.predictions import Answers, ParsedAnswer
+from acbench.evaluation.answer_table import ParsedAnswer
+from acbench.evaluation.predictions import Answers
 from acbench.evaluation.ranking import Pair, Ranking, rank
 from acbench.evaluation.result import Bootstrap, Provenance
 from acbench.evaluation.scoring import ScoringOptions, score_answers

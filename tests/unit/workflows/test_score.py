@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from acbench.evaluation.answer_parsing import Outcome
+from acbench.evaluation.answer_table import ParsedAnswer
 from acbench.evaluation.cost import with_costs
-from acbench.evaluation.predictions import Answers, ParsedAnswer
+from acbench.evaluation.predictions import Answers
 from acbench.records import Prediction
 from acbench.storage import tables
 from acbench.storage.ledger import Ledger
