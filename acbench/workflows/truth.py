@@ -76,17 +76,13 @@ class LabelSource:
 def project_labels(bench: BenchmarkFiles, schema: Schema) -> LabelSource:
     """Find the project's own labels or, without any, the bundled edition's. Raises AcbenchError if there are none."""
     edition = labels_in(Path(str(editions.edition_folder(bench.benchmark))))
-    if _holds_any(bench.labels):
+    if bench.labels.parts or bench.labels.rows:
         return LabelSource(bench.labels, f"the labels in {bench.labels.place}", _is_tested(bench, schema), edition)
-    if not _holds_any(edition):
+    if not edition.rows:
         empty = f": {bench.labels.place} holds none" if bench.labels.exists() else ""
         raise AcbenchError(f"there are no labels of {schema.benchmark}{empty}", f"acbench relabel {schema.argument}")
     description = f"the edition of {schema.title} that comes with acbench"
     return LabelSource(edition, description, _is_tested(bench, schema))
-
-
-def _holds_any(labels: GitTable[Label]) -> bool:
-    return any(path.stat().st_size > 0 for path in labels.parts) or bool(labels.rows)
 
 
 def _is_tested(bench: BenchmarkFiles, schema: Schema) -> Callable[[str], bool]:

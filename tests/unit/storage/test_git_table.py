@@ -15,7 +15,7 @@ import pytest
 from acbench.errors import StorageError
 from acbench.records import Label, Review, item_id
 from acbench.storage import git_table, tables
-from acbench.storage.git_table import GitTable, part_name
+from acbench.storage.git_table import GitTable, Moved, part_name
 from acbench.storage.project import labels_in, reviews_in
 
 CATEGORIES = ("bottle", "cable", "pill")
@@ -286,6 +286,48 @@ class TestTwoLayouts:
         table.write([label("bolt", 1), label("bolt", 1, "scratch")])
         with pytest.raises(StorageError, match=r"labels\.jsonl: there are two rows of toy-bolt"):
             labels_in(tmp_path).read()
+
+
+class TestOneFileAtATime:
+    def test_the_rows_are_those_that_are_read(self, tmp_path: Path, small: Callable[[int], None]) -> None:
+        rows = reviews(3)
+        reviews_in(tmp_path / "one").write(rows)
+        assert list(reviews_in(tmp_path / "one").each()) == rows
+        small(10)
+        reviews_in(tmp_path / "parts").write(rows)
+        assert list(reviews_in(tmp_path / "parts").each()) == rows
+        assert list(reviews_in(tmp_path / "none").each()) == []
+
+    def test_what_only_all_files_together_tell_is_left_to_read(
+        self, tmp_path: Path, small: Callable[[int], None]
+    ) -> None:
+        table, rows = reviews_in(tmp_path), reviews(2)
+        small(10)
+        table.write(rows)
+        file = table.folder / "cable.jsonl"
+        before = file.read_bytes()
+        file.write_bytes(tables.encoded(file, rows[-1:], Review) + before)
+        with pytest.raises(Moved, match="cable"):
+            list(table.each())
+        file.write_bytes(before)
+        table.file.write_bytes(before)
+        with pytest.raises(Moved):
+            list(table.each())
+        table.file.unlink()
+        each = table.each()
+        next(each)
+        (table.folder / "pill.jsonl").unlink()
+        with pytest.raises(Moved, match="another process"):
+            list(each)
+
+    def test_labels_that_differ_are_refused(self, tmp_path: Path, small: Callable[[int], None]) -> None:
+        table = labels_in(tmp_path)
+        small(10)
+        table.write([label("bolt", 1), label("bolt", 1), label("nut", 1)])
+        assert list(table.each()) == [label("bolt", 1), label("nut", 1)]
+        table.write([label("bolt", 1), label("bolt", 1, "scratch")])
+        with pytest.raises(StorageError, match=r"bolt\.jsonl: there are two rows of toy-bolt"):
+            list(table.each())
 
 
 class TestKilled:

@@ -13,14 +13,21 @@ from acbench.evaluation.answer_table import ParsedAnswer
 from acbench.evaluation.cost import with_costs
 from acbench.evaluation.predictions import Answers
 from acbench.records import Prediction
-from acbench.storage import tables
+from acbench.storage import git_table, stored_rows, tables
 from acbench.storage.ledger import Ledger
+from acbench.storage.project import labels_in
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows.baselines import kept_costs
 from tests.support.commands import here
 
 TRUTH = "category,image,label\n" + "".join(
     f"cup,{n}.png,{name}\n" for n, name in enumerate(("good", "chip", "crack") * 20)
+)
+
+TOYS = {"cup": ("chip", "crack"), "jar": ("dent",)}
+TOY_SCHEMA = "title: Toy\nattribution: Nobody.\nlicence: CC0-1.0\nimage_licence: CC0-1.0\ncategories:\n" + "".join(
+    f"  {key}:\n    classes:\n" + "".join(f"      - {{id: {name}, definition: A {name}.}}\n" for name in names)
+    for key, names in TOYS.items()
 )
 
 
@@ -71,6 +78,41 @@ class TestSeveralSystems:
         done = here("score", "mvtec_ac", "majority", "a.csv")
         assert done.status == 0, done.said
         assert (tmp_path / ".acbench/mvtec_ac/ranking/ranks.png").exists()
+
+
+class TestLargeTables:
+    """Labels in a file for each category, and items that stay on disk."""
+
+    @pytest.fixture
+    def answers(self, tmp_path: Path) -> Path:
+        """Of a benchmark whose paths do not tell the split: nearly all answers are right, one item has none."""
+        toy_mvtec_ad(tmp_path / "toy", TOYS)
+        Path("toy.yaml").write_text(TOY_SCHEMA)
+        assert here("relabel", "toy.yaml", "--root", "toy", "--without", "neighbours").status == 0
+        labels = labels_in(tmp_path / "annotations/toy").read()
+        path = tmp_path / "a.csv"
+        path.write_text("image,answer\n" + "".join(f"{each.image},{each.labels[0]}\n" for each in labels[1:]))
+        return path
+
+    def test_they_give_the_same_score(self, answers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        given = ("score", "toy.yaml", "--predictions", answers, "--json")
+        one = here(*given)
+        assert one.status in (0, 3) and one.facts["items"] > 5 and one.facts["answers_not_scored"] > 2, one.said
+        monkeypatch.setattr(git_table, "MAX_BYTES", 10)
+        monkeypatch.setattr(stored_rows, "WHOLE", 5)
+        table = labels_in(tmp_path / "annotations/toy")
+        before = table.file.read_bytes()
+        table.write(table.read())
+        assert len(table.parts) > 1 and not table.file.exists()
+        assert here(*given).out == one.out
+        assert "annotations/toy/labels\n" in here(*given[:-1]).out
+        table.file.write_bytes(before)
+        assert here(*given).out == one.out, "also where both are there"
+
+    def test_an_image_that_was_never_read_is_named(self, answers: Path, tmp_path: Path) -> None:
+        (tmp_path / ".acbench/toy/items.parquet").unlink()
+        done = here("score", "toy.yaml", "--predictions", answers)
+        assert done.status == 1 and "which split is " in done.err and "acbench ingest toy" in done.err, done.said
 
 
 class TestWhatIsJudgedFirst:
