@@ -9,9 +9,9 @@ Prediction records have `item_id`, `labels`, `raw` and `parse`. `answer_files` r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -173,18 +173,34 @@ class _Columns(NamedTuple):
     """Our name → the table's."""
     answer: str
     numbers: Numbers
+    item_id: str
+    images: Sequence[str]
+    category: str
+    raw: str
+    parse: str
+    holds_sets: bool
+    """Whether a list in the column of answers is a set of classes."""
+    holds_records: bool
+    """Whether a text in it is one, too: that of a Prediction record."""
 
-    def value(self, row: Row, ours: str) -> Any:
-        return row.get(self.known.get(ours, ours))
+    @classmethod
+    def of(cls, known: Mapping[str, str], answer: str, where: str) -> _Columns:
+        """Find them. Raises TableError, naming `where`, for two columns that may be one number."""
+        item_id, category, raw, parse, *images = (
+            known.get(ours, ours) for ours in ("item_id", "category", "raw", "parse", *IMAGE)
+        )
+        sets = folded(answer) == "labels"
+        numbers = Numbers.of(known, where)
+        return cls(known, answer, numbers, item_id, images, category, raw, parse, sets, sets and "parse" in known)
 
     def item(self, where: str, row: Row) -> tuple[str, str]:
         """How a row names its item, and its category if it names one. Raises TableError if it names no item."""
-        item_id = self.value(row, "item_id")
-        image = next((path for name in IMAGE if isinstance(path := self.value(row, name), str)), "")
+        item_id = row.get(self.item_id)
         if isinstance(item_id, str) and item_id.strip():
             return item_id, ""
+        image = next((path for name in self.images if isinstance(path := row.get(name), str)), "")
         if image.strip():
-            return image, str(self.value(row, "category") or "").strip()
+            return image, str(row.get(self.category) or "").strip()
         if {"item_id", *IMAGE} & self.known.keys():
             raise TableError(f"{where}: it does not say which item it is about", "fill in `item_id` or `image`")
         raise TableError(f"{where}: there is no column item_id or image", "name the item in one of them")
@@ -224,7 +240,7 @@ class _RowReader:
                     f"{where}: there is no `{self.answer.name}`, which earlier rows have",
                     "give every row one; an empty one is an abstention",
                 )
-            self._columns[key] = _Columns(known, self.answer.name, Numbers.of(known, where))
+            self._columns[key] = _Columns.of(known, self.answer.name, where)
         return self._columns[key]
 
 
@@ -237,16 +253,16 @@ class _RowParser:
 
     def parse(self, where: str, row: Row, columns: _Columns, category: str) -> ParsedAnswer:
         answer = row[columns.answer]
-        if isinstance(answer, bytes | bytearray | memoryview):
+        if isinstance(answer, (bytes, bytearray, memoryview)):
             raise TableError(f"{where}: the answer is bytes, and not text", "decode it first")
         # What Prediction records could not read is read once more, since words may name a class. A list holds sets.
-        is_set = folded(columns.answer) == "labels" and (not isinstance(answer, str) or "parse" in columns.known)
-        if is_set and not answer and (raw := columns.value(row, "raw")):
-            answer = raw
+        if (columns.holds_records if isinstance(answer, str) else columns.holds_sets) and not answer:
+            answer = row.get(columns.raw) or answer
         # A table of Prediction records says what became of the question; the text tells nothing more in these cases.
-        recorded = {"error": ERROR, "empty": EMPTY}.get(str(columns.value(row, "parse")))
+        recorded = {"error": ERROR, "empty": EMPTY}.get(str(row.get(columns.parse)))
         outcome = recorded or self._outcome(category, answer)
-        probabilities = {} if recorded else self.truth.vocabularies[category].probabilities(answer)
+        likely = isinstance(answer, Mapping) and not recorded
+        probabilities = self.truth.vocabularies[category].probabilities(answer) if likely else None
         sure, dollars = columns.numbers.read(where, row)
         return ParsedAnswer(_raw(answer, outcome), outcome, probabilities or None, sure, dollars)
 

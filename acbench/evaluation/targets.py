@@ -120,7 +120,7 @@ class Targets(Sequence[Target]):
 
     def category(self, place: int) -> str:
         """The category of one of these."""
-        category, _ = self.kinds[int(self.kind[place])]
+        category, _ = self.kinds[self._codes[place]]
         return category
 
     def chosen(self, which: NDArray[np.bool_]) -> Targets:
@@ -138,18 +138,25 @@ class Targets(Sequence[Target]):
 
         An id goes before an image, and an item that is scored before others.
         """
-        numbers = list(self.items.ids.find(name))
-        for number in numbers:
-            if self._places[number] >= 0:
-                return number, int(self._places[number])
-        images = list(self.items.images.find(name))
-        for number in reversed(images):
-            if self._places[number] >= 0:
-                return number, int(self._places[number])
-        return (numbers[0], -1) if numbers else (len(self.items.ids) + images[0], -1) if images else None
+        places, first = self._places, None
+        for number in self.items.ids.find(name):
+            if places[number] >= 0:
+                return number, places[number]
+            first = number if first is None else first
+        for number in reversed(images := list(self.items.images.find(name))):
+            if places[number] >= 0:
+                return number, places[number]
+        if first is None and images:
+            first = len(self.items.ids) + images[0]
+        return None if first is None else (first, -1)
 
     @cached_property
-    def _places(self) -> memoryview:
+    def _codes(self) -> memoryview[int]:
+        """`kind` as Python's numbers, which it takes longer to make of NumPy's."""
+        return self.kind.data
+
+    @cached_property
+    def _places(self) -> memoryview[int]:
         """The place in these of each item, -1 if it is not scored."""
         places = np.full(len(self.items.ids), -1, dtype=np.int32)
         places[self.numbers] = np.arange(len(self), dtype=np.int32)

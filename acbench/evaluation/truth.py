@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -310,8 +311,9 @@ def table_item_id(category: str, image: str) -> str:
 def hash_of(lines: Iterable[str]) -> str:
     """Hash lines of text to 16 hex digits."""
     hasher = hashlib.sha256()
-    for line in lines:
-        hasher.update(f"{line}\n".encode("utf-8", "backslashreplace"))
+    lines = iter(lines)
+    while part := list(islice(lines, 10_000)):
+        hasher.update("\n".join([*part, ""]).encode("utf-8", "backslashreplace"))
     return hasher.hexdigest()[:16]
 
 
