@@ -65,6 +65,7 @@ def csv_rows(
         reader = csv.reader(file if said else itertools.chain([head], file), delimiter=delimiter, strict=True)
         try:
             names = next(reader, [])
+            line = above + reader.line_num
             _check_header(path, names, needed, any_of)
             for cells in reader:
                 line = above + reader.line_num
