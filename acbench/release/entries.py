@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from acbench._util.chunks import chunks
 from acbench.errors import ReleaseError
+from acbench.release import unpack
 from acbench.release.bounds import MAX_ROWS, batches
 from acbench.release.manifest import MAX_BYTES, NAME, Manifest, parse
 from acbench.release.repeats import Repeats
@@ -97,7 +98,7 @@ def shard_entries(release: ReleaseReader, path: str, manifest: Manifest) -> Iter
     try:
         with release.open(path) as file:
             for batch in batches(file, _COLUMNS, f"{release.name}: {path}"):
-                for row in batch.to_pylist():
+                for row in unpack.rows(batch):
                     yield decode_row(row, manifest)
     except (pa.ArrowException, KeyError, IndexError, TypeError, ValueError) as error:
         raise ReleaseError(f"{release.name}: {path} is not a table of a release: {error}", "acbench verify") from None

@@ -23,13 +23,12 @@ class Repeats:
 
     def may_repeat(self, text: str) -> bool:
         """Whether a text came more than once; true, if ever so rarely, of one that did not."""
-        at = int(self._repeated.searchsorted(hash(text)))
-        return at < len(self._repeated) and int(self._repeated[at]) == hash(text)
+        return hash(text) in self._repeated
 
     @property
     def any(self) -> bool:
         """Whether there is such a text."""
-        return len(self._repeated) > 0
+        return bool(self._repeated)
 
     @cached_property
     def further(self) -> int:
@@ -37,9 +36,9 @@ class Repeats:
         return len(self._hashes) - len(self._counted[0])
 
     @cached_property
-    def _repeated(self) -> NDArray[np.int64]:
+    def _repeated(self) -> frozenset[int]:
         hashes, counts = self._counted
-        return hashes[counts > 1]
+        return frozenset(hashes[counts > 1].tolist())
 
     @cached_property
     def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

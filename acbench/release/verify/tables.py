@@ -13,6 +13,7 @@ from acbench._util.console import Progress
 from acbench.data import images as imaging
 from acbench.errors import ImageError, ReleaseError
 from acbench.records import GOOD, Finding, is_contradictory, mask_files
+from acbench.release import unpack
 from acbench.release.bounds import MAX_ROWS, batches, checked_metadata
 from acbench.release.columns import IMAGES
 from acbench.release.entries import ReleaseEntry, decode_row
@@ -99,7 +100,7 @@ class _Reader:
                     return
                 file.seek(0)
                 for batch in batches(file, None, path):
-                    for row in batch.to_pylist():
+                    for row in unpack.rows(batch):
                         yield from self._check_row(path, row)
         except (pa.ArrowException, OSError, ReleaseError, ValueError, OverflowError) as error:
             what = error.message if isinstance(error, ReleaseError) else str(error)
@@ -176,7 +177,7 @@ def _ids(folder: ReleaseFolder, paths: Iterable[str]) -> Repeats:
     for path in paths:
         with suppress(pa.ArrowException, OSError, ReleaseError, ValueError, OverflowError), folder.open(path) as file:
             for batch in batches(file, ("item_id",), path):
-                for item_id in batch.column(0).to_pylist():
+                for item_id in unpack.values(batch.column(0)):
                     ids.add(item_id)
     return ids
 

@@ -6,11 +6,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from acbench.errors import ReleaseError
 from acbench.integrations.huggingface.loading import _Rows
+from acbench.release import unpack
+from acbench.release.bounds import batches
 from acbench.release.diff import diff
 from acbench.release.entries import read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
@@ -121,14 +124,31 @@ def test_kinds_are_counted_and_ids_are_sorted(visa: Path) -> None:
 
 
 def test_rows_are_compared_in_parts_of_any_size() -> None:
-    import pyarrow as pa
-
     table = pa.table({"number": range(10)})
-    batches = [batch for begin in range(0, 10, 4) for batch in table.slice(begin, 4).to_batches()]
-    rows = _Rows(iter(batches))
+    parts = [batch for begin in range(0, 10, 4) for batch in table.slice(begin, 4).to_batches()]
+    rows = _Rows(iter(parts))
     assert [rows.go_on_with(table.slice(begin, 3)) for begin in range(0, 10, 3)] == [True] * 4
-    rows = _Rows(iter(batches))
+    rows = _Rows(iter(parts))
     assert not rows.go_on_with(table.slice(1, 3))
     assert rows.go_on_with(table.slice(3, 3))
-    assert not _Rows(iter(batches)).go_on_with(pa.table({"other": range(10)}))
-    assert not _Rows(iter(batches)).go_on_with(pa.concat_tables([table, table]))
+    assert not _Rows(iter(parts)).go_on_with(pa.table({"other": range(10)}))
+    assert not _Rows(iter(parts)).go_on_with(pa.concat_tables([table, table]))
+
+
+def test_values_are_those_that_arrow_gives(visa: Path, mvtec: Path) -> None:
+    for path in [*visa.rglob("*.parquet"), *mvtec.rglob("release/**/*.parquet")]:
+        if "release" in path.parts:
+            with path.open("rb") as file:
+                for batch in batches(file, None, "x"):
+                    assert list(unpack.rows(batch)) == batch.to_pylist()
+                    part = batch.slice(1, 2)
+                    assert list(unpack.rows(part)) == part.to_pylist()
+    text = pa.dictionary(pa.int32(), pa.string())
+    form = pa.list_(pa.struct([("a", text), ("b", pa.list_(text)), ("c", pa.int64())]))
+    plain = [[{"a": "x", "b": ["y", None], "c": 1}, {"a": None, "b": None, "c": None}], [], None, [{"a": "x", "b": []}]]
+    for cells in (plain, plain[:2], plain[3:], []):
+        column = pa.array(cells, type=pa.list_(pa.struct([("a", pa.string()), ("b", pa.list_(pa.string())),
+                                                         ("c", pa.int64())])))  # fmt: skip
+        assert unpack.values(column) == column.to_pylist()
+        coded = pa.array(cells, type=form)
+        assert unpack.values(coded) == coded.to_pylist() == column.to_pylist()
