@@ -30,8 +30,10 @@ VERSION = 3
 _CHUNK, _CHUNK_BYTES = 16, 1 << 22
 """Files of one task of a thread, and about how many bytes: enough to make its overhead small, few enough to show
 progress on a slow disk."""
+_SMALL = 1 << 16
+"""Bytes from which on a file is read by a thread."""
 _QUICK, _SLACK = 0.0005, 0.02
-"""Seconds that a file may take, and seconds that all may take longer together, before threads read the next ones."""
+"""Seconds that a smaller one may take, and seconds that all may take longer together, before threads read them too."""
 _PART = 64
 """Files of one task of an engine's worker."""
 _FLUSH = 0.5
@@ -262,12 +264,16 @@ def _by_size(files: Sequence[_File]) -> Iterator[Sequence[_File]]:
 
 
 def _in_turn(tree: FileTree, files: Sequence[_File]) -> Iterator[_Read]:
-    """Read the first of some files, as long as each takes but a moment: several threads would wait for each other."""
+    """Read the first of some files, as long as they are small and each takes but a moment: threads would only wait for
+    each other."""
     begun, never = time.monotonic(), Event()
-    for begin in range(0, len(files), _CHUNK):
-        if time.monotonic() - begun > _QUICK * begin + _SLACK:
+    done, size = 0, 1
+    while done < len(files) and time.monotonic() - begun <= _QUICK * done + _SLACK:
+        part = files[done : done + size]
+        if any((file.size or _SMALL) >= _SMALL for file in part):
             return
-        yield _read_all(tree, files[begin : begin + _CHUNK], never)
+        yield _read_all(tree, part, never)
+        done, size = done + len(part), min(2 * size, _CHUNK)
 
 
 def _read_all(tree: FileTree, files: Iterable[_File], stop: Event) -> _Read:

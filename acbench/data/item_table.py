@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from acbench.data.ingest import FormerRows
 from acbench.records import Item
-from acbench.storage import parquet, tables
+from acbench.storage import atomic, parquet, tables
 from acbench.storage.parquet import ParquetFile
 from acbench.storage.stored_rows import StoredRows
 
@@ -34,7 +34,7 @@ class ItemTable:
 
     def move(self, path: Path) -> None:
         """Put the table in its place."""
-        self._new.replace(path)
+        atomic.move(self._new, path)
 
     def _parts(self, groups: Iterable[Sequence[Item] | FormerRows]) -> Iterator[Any]:
         """The same items in parts of some size, since each becomes a group of the table; those of before as tables."""

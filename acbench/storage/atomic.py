@@ -55,14 +55,19 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.chmod(mode & ~_umask())
-        partial.replace(path)
-    except IsADirectoryError:
-        partial.unlink(missing_ok=True)
-        aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}"
-        raise StorageError(f"{path} is a folder, where a file is to be written", f"move it away: {aside}") from None
+        move(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def move(partial: Path, path: Path) -> None:
+    """Give a file that is written another name, in place of what has it now. Raises StorageError for a folder."""
+    try:
+        partial.replace(path)
+    except IsADirectoryError:
+        aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.aside')}"
+        raise StorageError(f"{path} is a folder, where a file is to be written", f"move it away: {aside}") from None
 
 
 def sweep(folder: Path) -> None:

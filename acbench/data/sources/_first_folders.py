@@ -11,7 +11,6 @@ from acbench.data.sources._arrange import VALIDATION, Layout, Placed, arrange, c
 from acbench.data.sources._layout import ImageFile, file_at
 from acbench.data.sources._presets import SEEN
 from acbench.data.sources._walk import Walked, walk_apart
-from acbench.records import Finding
 from acbench.storage.files import FileTree
 
 _CATEGORY, _SPLIT = "{category}/", "/{split}/"
@@ -72,8 +71,9 @@ class FirstFolders:
 
     def any_image(self, name: str, layout: Layout) -> bool:
         """Whether a folder of the root holds an image."""
-        images = self.walked(name).images
-        return has_image(images, layout, lambda image: True) or bool(arrange(images, layout).images)
+        if has_image(self._below[name].files(), layout, lambda image: True):
+            return True
+        return bool(arrange(self.walked(name).images, layout).images)
 
     def any_test(self, layout: Layout) -> bool:
         """Whether any image is in a split for testing."""
@@ -83,7 +83,7 @@ class FirstFolders:
 
         if not any(folded(folder) in layout.test for folder in self.folders):
             return False
-        return any(has_image(self.walked(name).images, layout, is_test) for name in self._below) or any(
+        return any(has_image(packed.files(), layout, is_test) for packed in self._below.values()) or any(
             any(map(is_test, arrange(self.walked(name).images, layout).images)) for name in self._below
         )
 
@@ -118,7 +118,10 @@ class _Packed:
         self._refused = {file.path: file.problem for file in walked.images if file.problem is not None}
         self._rest = replace(walked, images=[])
 
-    def walked(self) -> Walked:
+    def files(self) -> Iterator[ImageFile]:
+        """The files with an image's extension, sorted by path."""
         paths = zlib.decompress(self._paths).decode()
-        refused: dict[str, Finding] = self._refused
-        return replace(self._rest, images=[file_at(path, refused.get(path)) for path in paths.split("\n") if path])
+        return (file_at(path, self._refused.get(path)) for path in paths.split("\n") if path)
+
+    def walked(self) -> Walked:
+        return replace(self._rest, images=list(self.files()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 import time
 import zlib
 from collections import Counter
@@ -22,6 +23,7 @@ from acbench.data.hashing import FileHasher, MemoryFileFactsCache
 from acbench.data.ingest import Dataset, describe, ingest, is_complete
 from acbench.records import Finding, Item, item_id
 from acbench.storage.files import MAX_BYTES
+from acbench.storage.ledger import Ledger
 from acbench.testing import full_tree, tiny_png, toy_mvtec_ad, toy_visa
 from tests.support.listings import listing, paths
 
@@ -467,7 +469,6 @@ class TestCache:
         assert ingest(MVTEC_AD, toy, hasher=FileHasher(cache=cache)) == first
 
     def test_the_ledger_is_a_cache(self, toy: Path, tmp_path: Path, opened: Opened) -> None:
-        from acbench.storage.ledger import Ledger
 
         ledger = Ledger(tmp_path / "ledger.sqlite")
         try:
@@ -492,6 +493,27 @@ class TestCache:
         hasher = FileHasher(progress=lambda done, total: seen.append((done, total)))
         assert ingest(MVTEC_AD, toy, hasher=hasher) == whole
         assert seen[-1] == (26, 26) and seen == sorted(seen)
+
+    @pytest.mark.parametrize(
+        ("constant", "value", "threads"), [("_SLACK", 60.0, False), ("_SLACK", -1.0, True), ("_SMALL", 1, True)]
+    )
+    def test_only_files_that_take_a_while_are_read_by_threads(
+        self, toy: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch, constant: str, value: float, threads: bool
+    ) -> None:
+        monkeypatch.setattr(f"acbench.data.hashing.{constant}", value)
+        by: set[bool] = set()
+        opened.before = lambda path: by.add(threading.current_thread() is not threading.main_thread())
+        assert len(ingest(MVTEC_AD, toy).items) == 18
+        assert by == {threads}
+
+    def test_facts_are_looked_up_for_the_files_that_are_asked_for(self, toy: Path, tmp_path: Path) -> None:
+        with Ledger(tmp_path / "ledger.sqlite") as ledger:
+            ingest(MVTEC_AD, toy, hasher=FileHasher(cache=ledger.file_facts))
+            folder = f"{toy.resolve()}/bottle/train/good"
+            every = sorted(ledger.file_facts.load(folder))
+            assert len(every) > 2
+            assert sorted(ledger.file_facts.load(folder, every[1], every[-1])) == every[1:]
+            assert sorted(ledger.file_facts.load(folder, every[0], every[0])) == every[:1]
 
     def test_ctrl_c_stops_at_once_and_keeps_what_is_done(self, full_mvtec_ad: Path, opened: Opened) -> None:
         cache = MemoryFileFactsCache()
