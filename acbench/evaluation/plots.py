@@ -13,7 +13,7 @@ from acbench.evaluation.proposers import ProposerComparison
 from acbench.evaluation.ranking import FIGURE, Ranking
 from acbench.evaluation.result import Scored
 from acbench.records import GOOD, short_name
-from acbench.review.plan import CurvePoint
+from acbench.review.outlook import CurvePoint
 from acbench.review.sight import WORDS
 from acbench.stats import Calibration, Estimate
 

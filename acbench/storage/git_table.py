@@ -15,7 +15,7 @@ import re
 import shlex
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -227,12 +227,15 @@ class GitTable(Generic[G]):
         self._rows = ordered
         return changed
 
-    def write_parts(self, parts: Iterable[tuple[Path, Iterable[G]]]) -> list[Path]:
-        """As `write`, for the sorted rows of each category by its file, of which no more than MAX_BYTES are held."""
+    def write_parts(self, parts: Iterable[tuple[Path, Iterable[G]]], kept: Collection[Path] = ()) -> list[Path]:
+        """As `write`, for the sorted rows of each category by its file, of which no more than MAX_BYTES are held.
+
+        `kept`: files of categories that stay as they are, as far as `may_keep` them.
+        """
         limit = MAX_BYTES * JOINED_BELOW if self.parts else MAX_BYTES
         held: dict[Path, list[G]] = {}
         size, changed = 0, list[Path]()
-        written: set[Path] = set()
+        written: set[Path] = {*kept}
         for path, rows in parts:
             waiting, own = in_groups(rows), held.setdefault(path, []) if not written else []
             while not written and (group := next(waiting, None)) is not None:
@@ -251,6 +254,10 @@ class GitTable(Generic[G]):
         self._rows, self._is_mixed = None, False
         self._drop([path for path in self.paths if path not in written], written)
         return changed
+
+    def may_keep(self, paths: Collection[Path]) -> bool:
+        """Whether so many files of categories stay files of categories, whatever becomes of the others."""
+        return not self.file.exists() and sum(path.stat().st_size for path in paths) > MAX_BYTES * JOINED_BELOW
 
     def _replaced(self, path: Path, groups: Iterable[list[G]]) -> bool:
         """Give a file these rows; whether it had other bytes."""

@@ -176,6 +176,11 @@ class BenchmarkFiles:
         return self.workspace / "triage.parquet"
 
     @property
+    def label_files(self) -> Path:
+        """What each file of labels was made from, and comes to."""
+        return self.workspace / "label_files.json"
+
+    @property
     def weighed_items(self) -> Path:
         """The table of what witnesses leave to people."""
         return self.workspace / "weighed.parquet"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,18 +17,16 @@ from acbench.review.resolve import POLICY, resolve
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import records_key, write_json
 from acbench.storage.digests import digest
-from acbench.storage.git_table import GitTable, part_name
-from acbench.storage.stored_rows import RowsById, grouped, some
+from acbench.storage.git_table import GitTable
+from acbench.storage.stored_rows import RowsById, some
 from acbench.storage.typed_json import convert
 from acbench.workflows.ingest import ingest
 from acbench.workflows.kept_reviews import keep_copy, kept_reviews, note_rows_that_differ
 from acbench.workflows.label_counts import LabelFigures, LabelTally
+from acbench.workflows.label_files import REASONS, write_labels
 from acbench.workflows.labels_meta import labels_meta
 from acbench.workflows.propose import VERSION, Proposed, propose
 from acbench.workflows.run import Run
-
-REASONS = "in plain words"
-"""Part of the key of the labels, whose reasons have had other words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +75,15 @@ class Labelled:
         return former.all_as_read(self.said, self.looked_at, self.proposed.schema)
 
     @cached_property
+    def reviews_keys(self) -> Mapping[str, str]:
+        """Category → a hash of what people decided about its images; without categories of which they decided none."""
+        said: defaultdict[str, list[Review]] = defaultdict(list)
+        for review in self.reviews:
+            if (item := self.looked_at.get(review.item_id)) is not None:
+                said[item.category].append(review)
+        return {category: records_key(own) for category, own in said.items()}
+
+    @cached_property
     def lost_classes(self) -> list[LostClass]:
         """The decisions that name classes which the schema no longer has."""
         return former.lost_classes(self.reviews, self.looked_at, self.proposed.schema)
@@ -111,7 +116,7 @@ def label(run: Run, proposed: Proposed) -> Labelled:
         key=digest(VERSION, POLICY, REASONS, proposed.keys, proposed.dataset.key, reviews_key, run.schema.digest),
     )
     tally = LabelTally(run.schema)
-    labelled.table.ensure(run.build, labelled.key, lambda: _write_labels(run, labelled, tally))
+    labelled.table.ensure(run.build, labelled.key, lambda: write_labels(run, labelled, tally))
     run.build.ensure(
         run.files.labels_meta, labelled.key + run.origin_key, lambda path: _write_meta(run, labelled, tally, path)
     )
@@ -145,43 +150,6 @@ def write_reviews(run: Run, reviews: Iterable[Review]) -> None:
     run.build.written += map(run.files.project.relative, run.reviews.write(reviews))
 
 
-def _write_labels(run: Run, labelled: Labelled, tally: LabelTally) -> list[Path]:
-    """Write the labels, and count them; gives the files that have changed."""
-    table, labels = labelled.table, labelled.resolved
-    with run.console.stage("resolve") as progress:
-        # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
-        others = table.one_of_each(
-            label for path in table.paths for label in table.each_of(path) if label.item_id not in labels
-        )
-        if others:
-            run.console.note(f"{len(others):,} labels of images that are not in this folder stay as they were")
-        for path in table.paths:
-            if not run.build.is_untouched(path):
-                _save_hand_edits(run, table, path, labels)
-        changed = table.write_parts(_by_file(labelled, others, tally))
-        progress(1, 1)
-    return changed
-
-
-def _by_file(labelled: Labelled, others: Iterable[Label], tally: LabelTally) -> Iterator[tuple[Path, Iterable[Label]]]:
-    """The labels, and `others`, by the file of their category, in the order of the file. Each is counted."""
-    table, labels = labelled.table, labelled.resolved
-    items = grouped(labelled.proposed.dataset.items, "item_id", part_name)
-    beside: defaultdict[str, list[Label]] = defaultdict(list)
-    for label in others:
-        beside[part_name(label.item_id)].append(label)
-    for name in sorted({*items, *beside}):
-        own = (labels[item.item_id] for item in items.get(name, ()))
-        rows = heapq.merge(own, sorted(beside[name], key=table.order), key=table.order)
-        yield table.part_called(name), _counted(rows, tally)
-
-
-def _counted(labels: Iterable[Label], tally: LabelTally) -> Iterator[Label]:
-    for label in labels:
-        tally.add(label)
-        yield label
-
-
 def _lost_classes(run: Run, labelled: Labelled) -> str:
     """What there is to tell of decisions whose classes are gone; kept, as finding it out takes all items."""
 
@@ -190,19 +158,6 @@ def _lost_classes(run: Run, labelled: Labelled) -> str:
 
     run.build.ensure(run.files.lost_classes, labelled.key, write)
     return run.files.lost_classes.read_text(encoding="utf-8")
-
-
-def _save_hand_edits(run: Run, table: GitTable[Label], path: Path, labels: Mapping[str, Label]) -> None:
-    if all(labels.get(row.item_id, row) == row for row in table.each_of(path)):
-        return  # a run that was killed may have written them just before
-    name = run.files.project.relative(path)
-    data = path.read_bytes()
-    copy = run.files.workspace / f"labels-before-{hashlib.sha256(data).hexdigest()[:8]}.jsonl"
-    write_bytes(copy, data)
-    run.console.note(
-        f"{name} is not as the last run here left it; a copy is in {run.files.project.relative(copy)}."
-        " To decide a label, give a review: edits of this file are not kept"
-    )
 
 
 def _write_meta(run: Run, labelled: Labelled, tally: LabelTally, path: Path) -> None:

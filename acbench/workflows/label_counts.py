@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from acbench.records import GOOD, Label, category_of
 from acbench.schema import Schema
@@ -67,6 +68,26 @@ class LabelTally:
         for label in labels:
             self.add(label)
         return self
+
+    def add_all(self, other: LabelTally) -> None:
+        """Count what another has counted."""
+        self._statuses += other._statuses
+        self._published += other._published
+        self._decided_by += other._decided_by
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        published = [(*place, count) for place, count in sorted(self._published.items())]
+        return {"statuses": self._statuses, "decided_by": self._decided_by, "published": published}
+
+    @classmethod
+    def from_json(cls, value: Any, schema: Schema) -> LabelTally:
+        """What `to_json` gave. Raises ValueError, TypeError or KeyError for anything else."""
+        tally = cls(schema)
+        tally._statuses.update({str(status): int(count) for status, count in value["statuses"].items()})
+        tally._decided_by.update({str(name): int(count) for name, count in value["decided_by"].items()})
+        tally._published.update({(str(key), str(name)): int(count) for key, name, count in value["published"]})
+        return tally
 
     @property
     def figures(self) -> LabelFigures:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from acbench.records import Review
 from acbench.review.history import by_item, current_reviews
-from acbench.review.plan import CONFIDENCE, CurvePoint, Outlook
+from acbench.review.outlook import CurvePoint, Outlook
+from acbench.review.plan import CONFIDENCE
 
 PlanState = Literal["draft", "followed", "stale", "dropped"]
 """`followed`: the queue follows the plan. `draft`: there is none yet. `stale`: images, proposals or schema have changed

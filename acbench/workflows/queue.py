@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from acbench.records import PEOPLE, Review, one_defect
+from acbench.records import PEOPLE, one_defect
 from acbench.review import csv_queue, former, rechecks
 from acbench.review import queue as ranking
 from acbench.review.audit import AuditSample, AuditSize
 from acbench.review.doubt import Doubts, doubts
 from acbench.review.history import current_reviews
-from acbench.review.plan import Commitment, Outlook, Standing, commit
+from acbench.review.outlook import Outlook
+from acbench.review.plan import Commitment, Standing, commit
 from acbench.review.queue import RankedItem
 from acbench.review.resolve import POLICY
 from acbench.review.weighed import TEACHABLE, WeighedItem, taught, weighed_items
 from acbench.review.weighing import shared_scalings
 from acbench.storage.atomic import write_bytes
-from acbench.storage.build import records_key
 from acbench.storage.digests import digest
 from acbench.storage.kept_table import KeptTable
 from acbench.storage.part_table import PartTable
@@ -245,16 +245,13 @@ def _weigh(run: Run, labelled: Labelled) -> None:
     with run.console.stage("rank") as progress:
         learned = _learned(run, labelled)
         scalings = shared_scalings(dataset.items, taught(proposed.by_item, learned), decided, schema)
-        taught_here, said_here = defaultdict[str, list[object]](list), defaultdict[str, list[Review]](list)
+        taught_here: defaultdict[str, list[object]] = defaultdict(list)
         for item_id, scores in learned.items():
             taught_here[dataset.by_id[item_id].category].append((item_id, scores))
-        for review in labelled.reviews:
-            if (item := labelled.looked_at.get(review.item_id)) is not None:
-                said_here[item.category].append(review)
         common = digest(RANKING, POLICY, schema.digest, {name: to_json(own) for name, own in scalings.items()})
         keys = {
             category: digest(
-                common, key, proposed.key_of(category), records_key(said_here[category]), taught_here[category]
+                common, key, proposed.key_of(category), labelled.reviews_keys.get(category, ""), taught_here[category]
             )
             for category, key in dataset.keys.items()
         }

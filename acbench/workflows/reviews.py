@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from acbench._util.computed import Computed
 from acbench.data.ingest import Dataset
 from acbench.records import Proposal
 from acbench.review import app_marks, csv_queue
@@ -13,6 +14,7 @@ from acbench.review.app_marks import CollectResult
 from acbench.review.app_records import AppMark
 from acbench.review.csv_queue import TakeCounts
 from acbench.review.history import ReviewLog
+from acbench.storage.stored_rows import some
 from acbench.workflows.kept_reviews import kept_reviews
 from acbench.workflows.label import write_reviews
 from acbench.workflows.propose import Proposed
@@ -59,6 +61,11 @@ def shown_proposers(proposals: Iterable[Proposal]) -> tuple[str, ...]:
     return tuple(sorted(proposal.proposer for proposal in proposals if proposal.status == "ok"))
 
 
-def _shown(proposed: Proposed) -> dict[str, tuple[str, ...]]:
+def _shown(proposed: Proposed) -> Mapping[str, tuple[str, ...]]:
     """item_id → the proposers whose answers a reviewer of the queue sees."""
-    return {item_id: shown_proposers(proposals) for item_id, proposals in proposed.by_item.items()}
+    answers = proposed.by_item
+
+    def of_some(item_ids: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        return {item_id: shown_proposers(own) for item_id, own in some(answers, item_ids).items()}
+
+    return Computed(answers, lambda item_id: shown_proposers(answers[item_id]), of_some)

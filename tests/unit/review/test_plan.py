@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from acbench.records import Item, Label, Proposal, Review
-from acbench.review.plan import Commitment, Outlook, Standing, alpha_of, choose_cut, commit, is_begun
+from acbench.review.outlook import Outlook
+from acbench.review.plan import Commitment, Standing, alpha_of, choose_cut, commit, is_begun
 from tests.support.lazy import lazy
 from tests.support.records import MVTEC_AC, decides, item, labels_of, ranked_by, says, weighed_by
 

@@ -1,0 +1,179 @@
+"""Tells what a plan still takes: which images people see next, when its promise holds, and how the error falls."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from acbench.review.plan import Commitment, Standing, expected_rate, in_order
+from acbench.review.queue import RankedItem, Why
+from acbench.stats import draws_needed, most_left
+
+POINTS = 40
+"""Points of the curve, at most about as many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """Shares of the accepted labels after some more images."""
+
+    images: int
+    """Images that people have seen from now on."""
+    expected: float
+    """Share that is probably wrong."""
+    bound: float
+    """Share that is at most wrong, with the confidence of the plan, if what is found is as expected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a plan still takes."""
+
+    standing: Standing
+    commitment: Commitment
+    doubt: Mapping[str, float]
+    """item_id → how likely the label is wrong, for all labels that witnesses accept."""
+
+    @cached_property
+    def rest(self) -> list[str]:
+        """The labels that are not among the doubtful ones, in the order of the draw."""
+        return self.standing.rest(self.commitment)
+
+    @cached_property
+    def _in_rest(self) -> frozenset[str]:
+        return frozenset(self.rest)
+
+    @cached_property
+    def audited(self) -> list[str]:
+        """The audit so far: what people have looked at without a gap in the draw."""
+        wrong = self.standing.wrong
+        gap = next((place for place, item_id in enumerate(self.rest) if item_id not in wrong), len(self.rest))
+        return self.rest[:gap]
+
+    @property
+    def found(self) -> int:
+        """Wrong labels in the audit so far."""
+        return sum(self.standing.wrong[item_id] for item_id in self.audited)
+
+    @cached_property
+    def beyond(self) -> list[str]:
+        """What people have looked at in the rest behind a gap in the draw: it is no part of the audit yet."""
+        return [item_id for item_id in self.rest[len(self.audited) :] if item_id in self.standing.wrong]
+
+    @cached_property
+    def doubtful(self) -> list[str]:
+        """The doubtful labels that people have not looked at, the most doubtful first."""
+        rest, wrong = self._in_rest, self.standing.wrong
+        left = [item_id for item_id in self.standing.auto if item_id not in rest and item_id not in wrong]
+        return sorted(left, key=lambda item_id: (-self.doubt[item_id], item_id))
+
+    @property
+    def allowed(self) -> float:
+        """How many of the accepted labels may be wrong."""
+        return self.commitment.error * self.standing.accepted
+
+    @cached_property
+    def at_most(self) -> int:
+        """How many of the accepted labels are wrong at most, with the plan's confidence; doubtful ones count all."""
+        plan, drawn = self.commitment, len(self.audited)
+        left = most_left(len(self.rest), drawn, self.found, plan.prior, plan.alpha)
+        corrected = sum(self.standing.wrong[item_id] for item_id in self.beyond)
+        return len(self.doubtful) + min(max(left - corrected, 0), len(self.rest) - drawn - len(self.beyond))
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promise holds now."""
+        return self.at_most <= self.allowed + 1e-9
+
+    @cached_property
+    def draws(self) -> int:
+        """How large the audit probably becomes."""
+        plan, drawn, found = self.commitment, len(self.audited), self.found
+        if self.holds:
+            return drawn
+        return draws_needed(len(self.rest), drawn, found, self.allowed, self._rate, plan.prior, plan.alpha)
+
+    @cached_property
+    def _rate(self) -> float:
+        """The share of the audit to come that is probably wrong, by doubt and by what was found."""
+        unseen = [self.doubt[item_id] for item_id in self.rest if item_id not in self.standing.wrong]
+        return expected_rate(sum(unseen), len(unseen)).rate(len(self.audited), self.found)
+
+    @cached_property
+    def audit(self) -> list[str]:
+        """The images of the audit that people have not looked at, in the order of the draw."""
+        return [item_id for item_id in self.rest[: self.draws] if item_id not in self.standing.wrong]
+
+    @property
+    def cut(self) -> float | None:
+        """How likely the least doubtful one of the doubtful labels is wrong; None if there is none to look at."""
+        return self.doubt[self.doubtful[-1]] if self.doubtful else None
+
+    @property
+    def everything(self) -> int:
+        """Images that people would see if they looked at all."""
+        return len(self.standing.pending) + len(self.standing.unseen)
+
+    @cached_property
+    def rows(self) -> list[RankedItem]:
+        """The queue: images without a label, then doubtful labels, then the audit. Empty parts are done."""
+        doubtful = [] if self.holds else self.doubtful
+        place = {row.item_id: row for row in self.standing.rows_of([*doubtful, *self.audit])}
+        marked = [
+            *map(self._open, self.standing.pending),
+            *(_marked(place[key], "doubtful", f"wrong with probability {self.doubt[key]:.2f}") for key in doubtful),
+            *(_marked(place[key], "audit", "drawn at random from the labels that nobody doubts") for key in self.audit),
+        ]
+        return [dataclasses.replace(row, rank=number) for number, row in enumerate(marked, start=1)]
+
+    def _open(self, row: RankedItem) -> RankedItem:
+        """The row of an image without a label: nobody could give it one yet, or people took the one that it had."""
+        if row.item_id not in self.standing.wrong:
+            return row
+        why: Why = "audit" if row.item_id in self._in_rest else "doubtful"
+        return _marked(row, why, self.standing.final[row.item_id].reason)
+
+    @property
+    def expected_errors(self) -> float:
+        """How many wrong labels people will probably find among those that they still see."""
+        seen = self.audit if self.holds else [*self.doubtful, *self.audit]
+        return sum(self.doubt[item_id] for item_id in seen)
+
+    @cached_property
+    def curve(self) -> list[CurvePoint]:
+        """Expected and possible errors while people go on, beyond the end of the plan until everything is seen."""
+        import numpy as np
+
+        pending = len(self.standing.pending)
+        later = [item_id for item_id in self.rest if item_id not in self.standing.wrong]
+        order = [*self.doubtful, *later]
+        gains = np.concatenate([[0.0], np.cumsum(in_order(self.doubt, order))])
+        end = len(self.doubtful) + len(self.audit)
+        places = np.unique(np.concatenate([
+            np.linspace(0, len(self.doubtful), POINTS // 3), np.linspace(len(self.doubtful), end, POINTS // 3),
+            np.linspace(end, len(order), POINTS // 3),
+        ]).round().astype(int)).tolist()  # fmt: skip
+        accepted = max(self.standing.accepted, 1)
+        points = [
+            CurvePoint(
+                images=pending + place,
+                expected=max(float(gains[-1] - gains[place]), 0.0) / accepted,
+                bound=self._bound_after(place) / accepted,
+            )
+            for place in places
+        ]
+        return [dataclasses.replace(points[0], images=0), *points] if pending else points
+
+    def _bound_after(self, place: int) -> int:
+        """How many accepted labels are wrong at most after so many more images, if what is found is as expected."""
+        plan = self.commitment
+        doubtful = max(len(self.doubtful) - place, 0)
+        more = max(place - len(self.doubtful), 0)
+        found = self.found + more * self._rate
+        return doubtful + most_left(len(self.rest), len(self.audited) + more, found, plan.prior, plan.alpha)
+
+
+def _marked(row: RankedItem, why: Why, detail: str) -> RankedItem:
+    return dataclasses.replace(row, why=why, detail=detail)
