@@ -29,7 +29,8 @@ WORKING = (
     *("/.labels.jsonl", "/labels.jsonl", "/.triage.parquet", "/evidence/", "queue.csv", "report.json", "settings.json"),
 )
 """Parts of the steps at which a run is killed that has its images, in their order."""
-PRELOADED = ("numpy", "PIL.Image", "pyarrow.parquet", "scipy.ndimage", "acbench.workflows.relabel")
+PRELOADED = ("tests.support.preloaded",)
+"""What the runs import, imported once for all of them."""
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_killed_while_it_takes_reviews_in_each_decision_is_there_once(
 @pytest.fixture(scope="module")
 def dying_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DyingCommands]:
     """Commands that give each category a file of its own."""
-    with DyingCommands(tmp_path_factory.mktemp("small"), *PRELOADED, "tests.support.small_files") as commands:
+    with DyingCommands(tmp_path_factory.mktemp("small"), "tests.support.preloaded", "tests.support.small_files") as commands:
         yield commands
 
 
