@@ -1,4 +1,4 @@
-"""Imports what commands import while they work, so that commands that are forked off do not: see `tests.support.dying`."""
+"""Imports what commands import while they work, once for all that are forked off: see `tests.support.dying`."""
 
 from __future__ import annotations
 

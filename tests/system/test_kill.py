@@ -123,7 +123,7 @@ def test_killed_while_it_takes_reviews_in_each_decision_is_there_once(
 @pytest.fixture(scope="module")
 def dying_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DyingCommands]:
     """Commands that give each category a file of its own."""
-    with DyingCommands(tmp_path_factory.mktemp("small"), "tests.support.preloaded", "tests.support.small_files") as commands:
+    with DyingCommands(tmp_path_factory.mktemp("small"), *PRELOADED, "tests.support.small_files") as commands:
         yield commands
 
 
