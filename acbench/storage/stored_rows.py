@@ -297,6 +297,15 @@ class RowsOfItems(Mapping[str, Sequence[R]], Generic[R]):
         return {item_id: own for item_id, own in rows.items() if own}
 
 
+def at_places(rows: Sequence[R], places: Sequence[int]) -> Iterable[R]:
+    """The rows with some numbers, rising; of rows on disk each group is read once, and few are in memory."""
+    import numpy as np
+
+    if isinstance(rows, StoredRows):
+        return ChosenRows(rows, np.asarray(places, dtype=np.int64))
+    return map(rows.__getitem__, places)
+
+
 def is_large(rows: Sequence[Any]) -> bool:
     """Whether rows are on disk, and too many to be in memory together."""
     return isinstance(rows, StoredRows) and not rows.is_whole

@@ -30,7 +30,7 @@ from acbench.release.tally import Tally, kind_of
 from acbench.review.history import by_item
 from acbench.storage.digests import digest
 from acbench.storage.roots import open_tree
-from acbench.storage.stored_rows import ChosenRows, StoredRows
+from acbench.storage.stored_rows import at_places
 from acbench.workflows import propose as asking
 from acbench.workflows.label import Labelled
 from acbench.workflows.publish_checks import check_space
@@ -75,7 +75,7 @@ class ReleaseTables:
         with run.console.stage("write tables") as progress:
             for done, shard in enumerate(sorted(shards, key=lambda shard: shard.path), start=1):
                 path = folder / shard.path
-                batches = batches_of(self._rows(_chosen(items, shard.places)), self._schema)
+                batches = batches_of(self._rows(at_places(items, shard.places)), self._schema)
                 with set_aside(batches, without_images(self._schema), folder.parent) as rows:
                     key = digest(VERSION, self._schema.to_string(), str(self._schema.metadata), rows.digest)
                     run.build.ensure(path, key, partial(self._write, rows))
@@ -105,11 +105,3 @@ class ReleaseTables:
         names = {review.reviewer for review in reviews}
         key = load_key(self._run.files.workspace / "pseudonyms.key") if names else b""
         return by_item(anonymous(reviews, pseudonyms(names, key, self._manifest.version)))
-
-
-def _chosen(items: Sequence[Item], places: Sequence[int]) -> Iterable[Item]:
-    import numpy as np
-
-    if isinstance(items, StoredRows):
-        return ChosenRows(items, np.asarray(places, dtype=np.int64))
-    return map(items.__getitem__, places)
