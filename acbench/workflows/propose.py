@@ -20,7 +20,7 @@ from acbench.records import Label, Proposal, ProposalStatus
 from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage import bundled, tables
-from acbench.storage.build import write_json
+from acbench.storage.build import RecordsKey, write_json
 from acbench.storage.digests import digest, sha256_file
 from acbench.storage.parquet import in_groups
 from acbench.storage.part_table import PartTable
@@ -51,16 +51,31 @@ class Proposed:
     keys: Mapping[str, str]
     """The proposer, as the settings name it → a hash of everything that decides its answers, and of the answers."""
     part_keys: Mapping[str, Mapping[str, str]]
-    """The same of those that answer by category: proposer → category → a hash of what decides the answers about it."""
+    """Proposer, if it answers by category → category → a hash of everything that decides the answers about it."""
 
     def key_of(self, category: str) -> str:
-        """A hash of everything that decides the answers about one category; it may change more often than they do."""
-        return digest({name: self.part_keys.get(name, {}).get(category, key) for name, key in self.keys.items()})
+        """A hash of the answers about one category, or of everything that decides them."""
+        return digest([(name, keys.get(category, "")) for name, keys in self._category_keys.items()])
+
+    @cached_property
+    def _category_keys(self) -> dict[str, Mapping[str, str]]:
+        """Proposer → category → a hash of its answers about it, or of everything that decides them."""
+        items, found = self.dataset.by_id, dict[str, Mapping[str, str]]()
+        for name, table in zip(self.keys, self.answers, strict=True):
+            if self.part_keys.get(name):
+                found[name] = self.part_keys[name]
+                continue
+            keys: defaultdict[str, RecordsKey] = defaultdict(RecordsKey)
+            for answer in table:
+                if (item := items.get(answer.item_id)) is not None:
+                    keys[item.category].add(answer)
+            found[name] = {category: key.value for category, key in keys.items()}
+        return found
 
     @cached_property
     def answers(self) -> list[StoredRows[Proposal]]:
-        """The tables of the proposers."""
-        return _tables(self.files, self.keys)
+        """The tables of the proposers, in the order of `keys`."""
+        return [StoredRows(self.files.proposals(name), Proposal) for name in self.keys]
 
     @cached_property
     def by_item(self) -> Proposals:
@@ -131,11 +146,7 @@ def propose(run: Run, dataset: Dataset, names: Sequence[str] = ()) -> Proposed:
 
 def read_proposals(files: BenchmarkFiles, names: Iterable[str]) -> Proposals:
     """The kept answers of some proposers, by item; of large tables they stay on disk."""
-    return _by_item(_tables(files, names))
-
-
-def _tables(files: BenchmarkFiles, names: Iterable[str]) -> list[StoredRows[Proposal]]:
-    return [StoredRows(path, Proposal) for path in map(files.proposals, names) if path.exists()]
+    return _by_item([StoredRows(path, Proposal) for path in map(files.proposals, names) if path.exists()])
 
 
 def _by_item(kept: Sequence[StoredRows[Proposal]]) -> Proposals:

@@ -1,16 +1,18 @@
 """How time and memory grow with a benchmark: each command of the way, at 10⁴ and 10⁵ images.
 
-    python -m tests.bench.scale [--images 10000 100000]
+    python -m tests.bench.scale [--images 10000 100000] [--kilobytes 1000]
 
-A million take long, and 8 GB of disk: `--images 1000000`. The images have 8×8 pixels and lie in ten categories, the
-anomalous ones with masks; no model is asked. Each command is a process of its own. Of the references, `read` opens,
-reads and hashes each file, in one thread, and `stat` walks the folders and looks at each file's size and times. The
-files have just been written, so that the disk plays no part. Where others use the machine, processor time tells more.
+A million take half an hour, and 8 GB of disk: `--images 1000000`. The images have 8×8 pixels, or as many as it takes
+for a size, and lie in ten categories, the anomalous ones with masks; no model is asked. Each command is a process of
+its own. Of the references, `read` opens, reads and hashes each file, in one thread, and `stat` walks the folders and
+looks at each file's size and times. The files have just been written, so that the disk plays no part. Where others use
+the machine, processor time tells more.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import os
 import shutil
@@ -19,6 +21,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
 
 from acbench.testing import full_tree
 from tests.bench.commands import used
@@ -35,10 +40,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=SIZES, metavar="N")
-    for count in parser.parse_args().images:
+    parser.add_argument("--kilobytes", type=int, default=0, metavar="N", help="size of an image; as small as can be")
+    asked = parser.parse_args()
+    for count in asked.images:
         with tempfile.TemporaryDirectory() as folder:
             print(f"{count:,} images, {os.cpu_count()} cores", flush=True)
-            print(table([HEAD, *measured(Path(folder), count)]), flush=True)
+            print(table([HEAD, *measured(Path(folder), count, asked.kilobytes)]), flush=True)
 
 
 def figures(count: int = 10_000) -> Iterator[Figure]:
@@ -64,9 +71,9 @@ class Step(NamedTuple):
     reference: Any
 
 
-def measured(place: Path, count: int) -> Iterator[tuple[str, ...]]:
+def measured(place: Path, count: int, kilobytes: int = 0) -> Iterator[tuple[str, ...]]:
     """A row for each step."""
-    for step in steps(place, count):
+    for step in steps(place, count, kilobytes):
         row = step.name, f"{step.spent:.1f}", f"{step.busy:.1f}"
         if not step.against:
             yield *row, "", "", ""
@@ -75,9 +82,11 @@ def measured(place: Path, count: int) -> Iterator[tuple[str, ...]]:
         yield *row, f"{step.memory:.0f}", *(f"{ratio:.1f} x {step.against}" for ratio in ratios)
 
 
-def steps(place: Path, count: int) -> Iterator[Step]:
+def steps(place: Path, count: int, kilobytes: int = 0) -> Iterator[Step]:
     """The references, then each command of the way."""
     root = full_tree(place / "images", paths(count))
+    if kilobytes:
+        enlarge(root, kilobytes)
     schema, answers = place / "parts.yaml", place / "answers.csv"
     schema.write_text(schema_text(), encoding="utf-8")
     answers.write_text(
@@ -94,21 +103,44 @@ def steps(place: Path, count: int) -> Iterator[Step]:
         full_tree(root, [f"{first.relative_to(root)}.png"])
         shutil.move(f"{first}.png", first)
 
+    decided = place / "decided.csv"
     for name, reference, against, arguments in (
         ("ingest", read, "read", ("ingest", str(schema), "--root", str(root))),
         ("relabel, all but reading", read, "read", relabel),
         ("nothing to do", look, "stat", relabel),
         ("one image changed", look, "stat", relabel),
+        ("one decision taken", look, "stat", (*relabel, "--reviews", str(decided), "--reviewer", "ann")),
         ("resolve", look, "stat", ("resolve", "parts")),
         ("publish --dry-run", read, "read", ("publish", "parts", "--dry-run")),
         ("score", read, "read", ("score", "parts", "--predictions", str(answers))),
     ):
         if name == "one image changed":
             change_one()
+        if name == "one decision taken":
+            decide_one(place / ".acbench/parts/queue.csv", decided)
         started = time.perf_counter()
         busy, memory = used(*arguments, "--project", str(place))
         spent = time.perf_counter() - started
         yield Step(name, spent, busy, memory, against, reference)
+
+
+def enlarge(root: Path, kilobytes: int) -> None:
+    """Give images, not masks, about a size: noise does not compress."""
+    random = np.random.default_rng(0)
+    edge = round((kilobytes * 1000 / 3) ** 0.5)
+    for path in sorted(root.rglob("*.png")):
+        mask = path.name.endswith("_mask.png")
+        pixels = np.zeros((edge, edge), dtype=np.uint8) if mask else random.integers(0, 256, (edge, edge, 3), np.uint8)
+        if mask:
+            pixels[: edge // 4, : edge // 4] = 255
+        Image.fromarray(pixels).save(path, compress_level=1 if mask else 0)
+
+
+def decide_one(queue: Path, path: Path) -> None:
+    """Write a decision about the first image of the queue."""
+    with queue.open(encoding="utf-8-sig", newline="") as file:
+        first = next(csv.DictReader(file))
+    path.write_text(f"item_id,label\n{first['item_id']},chip\n", encoding="utf-8")
 
 
 def timed(action: Callable[[], None]) -> tuple[float, float]:
