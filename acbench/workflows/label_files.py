@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,11 +49,10 @@ def write_labels(run: Run, labelled: Labelled, tally: LabelTally) -> list[Path]:
     kept = _kept(run, table, keys)
     made: dict[str, LabelTally] = {}
     with run.console.stage("resolve") as progress:
-        paths = [path for path in table.paths if path.stem not in kept or path == table.file]
-        # Labels of images that this folder does not hold stay: a part of a dataset says nothing about the rest.
-        others = table.one_of_each(
-            label for path in paths for label in table.each_of(path) if label.item_id not in labels
-        )
+        paths, others = _others(table, labels, kept)
+        if any(part_name(label.item_id) in kept for label in others):  # a merge has put it into another file
+            kept = {}
+            paths, others = _others(table, labels, kept)
         if count := len(others) + sum(file.others for file in kept.values()):
             run.console.note(f"{count:,} labels of images that are not in this folder stay as they were")
         for path in paths:
@@ -79,6 +78,19 @@ def write_labels(run: Run, labelled: Labelled, tally: LabelTally) -> list[Path]:
     }
     write_json(run.files.label_files, {name: to_json(file) for name, file in sorted({**kept, **files}.items())})
     return changed
+
+
+def _others(
+    table: GitTable[Label], labels: Mapping[str, Label], kept: Collection[str]
+) -> tuple[list[Path], list[Label]]:
+    """The files that are not kept, and the labels in them of images that this folder does not hold.
+
+    These stay: a part of a dataset says nothing about the rest.
+    """
+    paths = [path for path in table.paths if path.stem not in kept]
+    return paths, table.one_of_each(
+        label for path in paths for label in table.each_of(path) if label.item_id not in labels
+    )
 
 
 def _keys(labelled: Labelled) -> dict[str, str]:

@@ -191,6 +191,8 @@ def rank(run: Run, labelled: Labelled) -> Queue:
         seed=settings.seed,
     )
     is_ranked = run.build.is_fresh(run.files.ranked_items, queue.ranking_key)
+    if not is_ranked:  # whenever it is killed, the ranking of before does not stand beside what was weighed anew
+        run.ledger.artifacts.forget(run.files.project.relative(run.files.ranked_items))
     if not is_ranked or not run.build.is_untouched(run.files.weighed_items):
         _weigh(run, labelled)
     run.build.ensure(run.files.ranked_items, queue.ranking_key, lambda _: _write_ranking(run, queue))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -196,6 +197,44 @@ class TestOneChange:
             relabelled(project)
         assert path.read_bytes() == before and done["resolved"] == {"screw"}
         assert len(list((project / f".acbench/{BENCHMARK}").glob("labels-before-*.jsonl"))) == 1
+
+    def test_a_label_that_a_merge_put_into_another_file_comes_home(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        relabelled(project)
+        folder = project / f"annotations/{BENCHMARK}/labels"
+        bottle, screw = folder / "bottle.jsonl", folder / "screw.jsonl"
+        first = json.loads(bottle.read_text().splitlines()[0])
+        elsewhere = {
+            **first,
+            "item_id": f"{first['item_id'][:-12]}{'0' * 12}",
+            "image": "bottle/test/good/not_here.png",
+        }
+        screw.write_text(f"{screw.read_text()}{json.dumps(elsewhere)}\n")
+        with watched(monkeypatch) as done:
+            relabelled(project)
+        assert elsewhere in map(json.loads, bottle.read_text().splitlines())
+        assert "not_here" not in screw.read_text() and {"bottle", "screw"} <= done["resolved"]
+        with watched(monkeypatch) as done:
+            relabelled(project)
+        assert not any(done.values())
+
+    def test_killed_between_weighing_and_ranking_nothing_is_mixed(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        relabelled(project)
+        before = contents(project)
+        image = project / "images/cable/test/bent_wire/000.png"
+        kept = image.read_bytes()
+        Image.new("L", (9, 9)).save(image)
+        with monkeypatch.context() as patch:
+            patch.setattr(queue, "_write_ranking", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                relabelled(project)
+        image.write_bytes(kept)
+        with watched(monkeypatch) as done:
+            relabelled(project)
+        assert done["weighed"] == {"cable"} and contents(project) == before
 
 
 @pytest.mark.usefixtures("few")
