@@ -111,7 +111,8 @@ class AuditSample:
         """Labels in the order in which they are drawn."""
         import numpy as np
 
-        begins = np.array([int(self.number(item_id)[:16], 16) for item_id in item_ids], dtype=np.uint64)
+        numbers = (int(self.number(item_id)[:16], 16) for item_id in item_ids)
+        begins = np.fromiter(numbers, dtype=np.uint64, count=len(item_ids))
         if len(np.unique(begins)) < len(begins):  # then all digits decide, which take a lot of memory
             return sorted(item_ids, key=self.number)
         return [item_ids[place] for place in np.argsort(begins).tolist()]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from acbench.review.plan import Commitment, Standing, expected_rate, in_order
+from acbench.review.plan import Commitment, Standing, expected_rate, in_order, most_doubtful_first
 from acbench.review.queue import RankedItem, Why
 from acbench.stats import draws_needed, most_left
 
@@ -67,7 +67,7 @@ class Outlook:
         """The doubtful labels that people have not looked at, the most doubtful first."""
         rest, wrong = self._in_rest, self.standing.wrong
         left = [item_id for item_id in self.standing.auto if item_id not in rest and item_id not in wrong]
-        return sorted(left, key=lambda item_id: (-self.doubt[item_id], item_id))
+        return most_doubtful_first(left, self.doubt)
 
     @property
     def allowed(self) -> float:
