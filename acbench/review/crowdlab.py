@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from acbench.records import PEOPLE, Item, Label, Proposal
 from acbench.review.witnesses import voice_of, witnesses
 from acbench.schema import Category, Schema
+from acbench.storage.stored_rows import by_item_id, some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,21 +149,18 @@ def _answers_by_category(
     items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], labels: Mapping[str, Label], schema: Schema
 ) -> Iterator[_Answers]:
     """The answers about the anomalous images of each category where people have decided enough."""
-    members: defaultdict[str, list[str]] = defaultdict(list)
+    decided = [key for key, label in labels.items() if label.decided_by == PEOPLE and len(label.labels) == 1]
     by_people: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for item in items:
-        if not item.anomalous:
-            continue
-        members[item.category].append(item.item_id)
-        label = labels.get(item.item_id)
-        if label is not None and label.decided_by == PEOPLE and len(label.labels) == 1:
-            by_people[item.category][item.item_id] = label.labels[0]
-    for key, people in sorted(by_people.items()):
+    for key, item in some(by_item_id(items), decided).items():
+        if item.anomalous:
+            by_people[item.category][key] = labels[key].labels[0]
+    for category, people in sorted(by_people.items()):
         if len(people) < MIN_DECISIONS:
             continue
+        members = [item.item_id for item in items if item.category == category and item.anomalous]
         answers = _Answers(people, {}, {})
-        for member in members[key]:
-            _add(answers, member, proposals.get(member, ()), schema.category(key))
+        for member in members:
+            _add(answers, member, proposals.get(member, ()), schema.category(category))
         if answers.plain and answers.scored:
             yield answers
 
