@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from acbench._util.execution import RunOnce, run_now
 from acbench.errors import AcbenchError
@@ -19,7 +19,7 @@ from acbench.predictors.llm.retry import Outcome, Retrier
 from acbench.predictors.llm.vision_check import check_vision
 
 POLL = 0.5
-"""Seconds between looks at a call that another process makes."""
+"""Seconds between looks at a call that another process makes, and at an interrupt while answers are waited for."""
 
 
 class _Stopped(Exception):
@@ -292,7 +292,12 @@ class _WorkerPool:
 
     def get(self) -> Reply:
         """Wait for the next reply. Raises the exception that ended a thread."""
-        result = self.done.get()
+        while True:
+            try:  # a signal that comes as the wait begins does not end it
+                result = self.done.get(timeout=POLL)
+                break
+            except Empty:
+                continue
         if isinstance(result, BaseException):
             raise result
         return result
