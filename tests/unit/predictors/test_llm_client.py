@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import random
@@ -427,12 +428,18 @@ class TestAsking:
         assert len(drawn) <= 9
         answers.close()  # type: ignore[attr-defined]
 
-    def test_an_interrupt_stops_at_once_and_keeps_what_is_done(self, llm_client: Callable[..., LedgerClient]) -> None:
+    @pytest.mark.parametrize(
+        "interrupt", [partial(os.kill, os.getpid(), signal.SIGINT), _thread.interrupt_main], ids=["waits", "begins"]
+    )
+    def test_an_interrupt_stops_at_once_and_keeps_what_is_done(
+        self, llm_client: Callable[..., LedgerClient], interrupt: Callable[[], None]
+    ) -> None:
+        """While an answer is waited for, and, which wakes nobody up, as the wait begins."""
         release, late = threading.Event(), list[str]()
 
         def script(text: str, attempt: int) -> str:
             if int(text.split()[1]) >= 10:
-                release.wait(600)  # a busy machine takes more than a minute for the first ten
+                release.wait(120)
                 late.append(text)
             return "fine"
 
@@ -441,7 +448,7 @@ class TestAsking:
         for _ in range(10):
             next(answers)
         with pytest.raises(KeyboardInterrupt):
-            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+            threading.Timer(0.5, interrupt).start()
             next(answers)
         assert not late, "it does not wait for those that are under way"
         asked = model.seen.total()
