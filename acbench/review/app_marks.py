@@ -27,6 +27,7 @@ from acbench.review.decisions import (
 from acbench.review.former import as_read
 from acbench.review.history import ReviewLog, Statement, current_reviews
 from acbench.schema import Category, fold
+from acbench.storage.stored_rows import some
 
 if TYPE_CHECKING:
     from acbench.review.app_records import AppMark
@@ -70,13 +71,16 @@ def collect(
     `when`: UTC, ISO 8601. `shown`: item_id → proposers whose answers were in sight. Raises ReviewError for a name that
     is none.
     """
+    ordered = sorted(marks, key=lambda mark: mark.item_id)
+    marked = [mark.item_id for mark in ordered]
     try:
-        collector = _Collector(log, reviewer_name(reviewer), when, shown)
+        collector = _Collector(log, reviewer_name(reviewer), when, some(shown, marked))
     except DecisionError as error:
         raise ReviewError(str(error), "give --reviewer NAME") from None
     result = CollectResult()
-    for mark in sorted(marks, key=lambda mark: mark.item_id):
-        item = log.items.get(mark.item_id)
+    items = some(log.items, marked)
+    for mark in ordered:
+        item = items.get(mark.item_id)
         if item is None:
             result.problems.append(f"{mark.item_id}: there is no such image in this benchmark any more")
             continue
@@ -92,12 +96,13 @@ def collect(
 
 def refuse_mistakes(reviews: Iterable[Review], items: Mapping[str, Item]) -> None:
     """Raise ReviewError if new reviews look as if somebody had tagged all images in sight by mistake."""
-    by_mark: defaultdict[str, list[Item]] = defaultdict(list)
+    by_mark: defaultdict[str, list[str]] = defaultdict(list)
     for review in reviews:
         mark = JOIN.join(review.labels) or (RECHECK if review.verdict == "unsure" else review.verdict)
-        by_mark[mark].append(items[review.item_id])
+        by_mark[mark].append(review.item_id)
+    known = some(items, {item_id for marked in by_mark.values() for item_id in marked})
     for mark, marked in by_mark.items():
-        train = sum(not item.is_at_stake for item in marked)
+        train = sum(not known[item_id].is_at_stake for item_id in marked)
         problem = ""
         if len(marked) > MANY:
             problem = f"{len(marked):,} images are marked {mark}, {train:,} of them training images"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from acbench.records import PEOPLE, Item, Label, Proposal
 from acbench.review.witnesses import voice_of, witnesses
 from acbench.schema import Category, Schema
-from acbench.storage.stored_rows import by_item_id, some
+from acbench.storage.stored_rows import by_item_id, grouped, some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,13 +154,13 @@ def _answers_by_category(
     for key, item in some(by_item_id(items), decided).items():
         if item.anomalous:
             by_people[item.category][key] = labels[key].labels[0]
-    for category, people in sorted(by_people.items()):
-        if len(people) < MIN_DECISIONS:
-            continue
-        members = [item.item_id for item in items if item.category == category and item.anomalous]
+    enough = {category: people for category, people in sorted(by_people.items()) if len(people) >= MIN_DECISIONS}
+    by_category = grouped(items, "category") if enough else {}
+    for category, people in enough.items():
         answers = _Answers(people, {}, {})
-        for member in members:
-            _add(answers, member, proposals.get(member, ()), schema.category(category))
+        for item in by_category[category]:
+            if item.anomalous:
+                _add(answers, item.item_id, proposals.get(item.item_id, ()), schema.category(category))
         if answers.plain and answers.scored:
             yield answers
 

@@ -26,6 +26,7 @@ from acbench.review.queue import RankedItem
 from acbench.review.wording import in_words
 from acbench.schema import Schema
 from acbench.storage.csv_files import CsvRow, read_csv
+from acbench.storage.stored_rows import some
 
 COLUMNS = ("rank", "item_id", "image", "why", "detail", "source", "proposals", "current", "classes", "evidence",
            "label", "note", "reviewer")  # fmt: skip
@@ -131,6 +132,7 @@ def take(
     answers = _answers(path, filled, log, reviewer)
     counts = TakeCounts(empty=len(rows) - len(filled))
     when = datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat()
+    seen = some(shown or {}, {answer.item.item_id for answer in answers})
     for answer in answers:
         before = log.of_reviewer(answer.item.item_id, answer.reviewer)
         last = as_read(before[-1], log.category(answer.item)) if before else None
@@ -142,7 +144,7 @@ def take(
         else:
             counts.new += 1
         item_id = answer.item.item_id
-        proposers = (shown or {}).get(item_id, ())
+        proposers = seen.get(item_id, ())
         log.add(
             Statement(
                 item_id=item_id,
@@ -171,11 +173,12 @@ def unsaved(path: Path, items: Mapping[str, Item], schema: Schema, reviews: Sequ
     except ReviewError:
         return 1
     count = 0
+    asked = some(items, {row.cells["item_id"].strip() for row in rows if row.cells["label"].strip()})
     for row in rows:
         cells = row.cells
         if cells["label"].strip():
             item_id, reviewer = cells["item_id"].strip(), cells.get("reviewer", "").strip()
-            item = items.get(item_id)
+            item = asked.get(item_id)
             try:
                 decision = _decision(cells, item, schema)
             except DecisionError:
@@ -189,9 +192,10 @@ def _answers(path: Path, rows: Sequence[CsvRow], log: ReviewLog, reviewer: str |
     """What all rows say. Raises ReviewError if one of them cannot be taken."""
     answers: dict[tuple[str, str], _Answer] = {}
     problems: list[str] = []
+    items = some(log.items, {row.cells["item_id"].strip() for row in rows})
     for row in rows:
         try:
-            answer = _answer(row, log, reviewer)
+            answer = _answer(row, items, log.schema, reviewer)
             key = answer.item.item_id, answer.reviewer
             if key in answers:
                 raise _BadRow(f"{key[0]} is decided by {key[1]} on line {answers[key].line} already")
@@ -209,16 +213,16 @@ def _answers(path: Path, rows: Sequence[CsvRow], log: ReviewLog, reviewer: str |
 _NAMELESS = "nobody is named as reviewer"
 
 
-def _answer(row: CsvRow, log: ReviewLog, reviewer: str | None) -> _Answer:
+def _answer(row: CsvRow, items: Mapping[str, Item], schema: Schema, reviewer: str | None) -> _Answer:
     """What one row says. Raises _BadRow or DecisionError."""
     item_id = row.cells["item_id"]
-    item = log.items.get(item_id.strip())
+    item = items.get(item_id.strip())
     if item is None:
         raise _BadRow(f"no item {item_id[:200]!r} in this benchmark")
     name = row.cells.get("reviewer", "").strip() or reviewer
     if not name:
         raise _BadRow(_NAMELESS)
-    return _Answer(row.line, item, reviewer_name(name), _decision(row.cells, item, log.schema))
+    return _Answer(row.line, item, reviewer_name(name), _decision(row.cells, item, schema))
 
 
 def _decision(cells: Mapping[str, str], item: Item | None, schema: Schema) -> Decision:

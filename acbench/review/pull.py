@@ -24,6 +24,7 @@ from acbench.review.history import AnnotationName, ReviewLog, Statement
 from acbench.schema import Category
 from acbench.schema.form import CONTROL, NOTE
 from acbench.storage.atomic import write_bytes
+from acbench.storage.stored_rows import some
 from acbench.storage.typed_json import read_if_there
 
 MAX_SECONDS = 86_400.0
@@ -96,8 +97,12 @@ def pull(
     rows = _rows(log.reviews, project)
     seen = defaultdict(list) if met is None else met
     named = {name: {label for row in own for label in row.labels} for name, own in rows.items()}
-    reading = _ProjectPull(project, log, result, {name: own[-1] for name, own in rows.items()}, named, seen)
-    for task in sorted(tasks, key=lambda task: task.number):
+    before = {name: own[-1] for name, own in rows.items()}
+    ordered = sorted(tasks, key=lambda task: task.number)
+    asked = {key[0] for task in ordered if (key := task_key(task.data))}
+    items = some(log.items, asked | {review.item_id for review in before.values()})
+    reading = _ProjectPull(project, log, items, result, before, named, seen)
+    for task in ordered:
         reading.read(task)
     reading.add_decisions()
     reading.add_withdrawals((now or datetime.now(UTC)).isoformat(timespec="seconds"))
@@ -165,6 +170,8 @@ class _ProjectPull:
 
     project: ToolProject
     log: ReviewLog
+    items: Mapping[str, Item]
+    """item_id → item, of those that are asked about or were, as far as the dataset has them."""
     result: PullResult
     before: Mapping[AnnotationName, Review]
     """The latest row of each annotation."""
@@ -184,7 +191,7 @@ class _ProjectPull:
         if key is None:
             self.result.remark("not_ours", f"task {task.number} of {self.project.title} was not made by acbench")
             return
-        item = self.log.items.get(key[0])
+        item = self.items.get(key[0])
         if item is None:
             self.result.remark("unknown_item", f"task {task.number}: no item {key[0][:80]!r} in this dataset")
             return
@@ -218,7 +225,7 @@ class _ProjectPull:
             if (known.item_id, name.round) in self.tasks:
                 self.result.counts["withdrawn"] += 1
                 self.log.add(_withdrawn(known, when))
-            elif known.item_id in self.log.items:
+            elif known.item_id in self.items:
                 what = f"the task of {known.item_id} is not in {self.project.title} any more"
                 self.result.remark("task_gone", f"{what}; what {known.reviewer} decided there stands")
 

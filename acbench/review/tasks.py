@@ -72,7 +72,7 @@ def due_tasks(
     selection: Selection,
     undecided: Container[TaskKey] = (),
 ) -> list[DueTask]:
-    """The waiting images that people should be asked about.
+    """The waiting images that people should be asked about. `labels`: at least of those that people looked at.
 
     Where people have decided without a clear outcome, the round after their last one is due; elsewhere the first one
     that is not `undecided`, that is, whose task people have worked on without a decision.

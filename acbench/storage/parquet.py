@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ _OFTEN = 10
 
 
 class ParquetFile(Generic[R]):
-    """A table that is open: it stays what it was, whatever becomes of the file.
+    """A table that is open: it stays what it was, whatever becomes of the file. Threads may share it.
 
     Raises StorageError for a file that is damaged or holds other records; so do its methods.
     """
@@ -50,6 +51,7 @@ class ParquetFile(Generic[R]):
         """Rows of each group."""
         self._names = [name for name in schema.names if name in fields]
         self._shared: dict[str, str] = {}
+        self._turn = threading.Lock()
         if sum(self.sizes) != metadata.num_rows:
             raise self._unreadable("rows are missing")
 
@@ -107,7 +109,8 @@ class ParquetFile(Generic[R]):
         import pyarrow as pa
 
         try:
-            return self._file.read_row_group(group, columns=list(names), use_threads=False)
+            with self._turn:  # pyarrow's reader gives two threads each other's ranges of the file
+                return self._file.read_row_group(group, columns=list(names), use_threads=False)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._unreadable(error) from None
 

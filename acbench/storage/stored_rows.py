@@ -1,20 +1,21 @@
 """Rows that stay in their table on disk: of a large one, only a few groups are in memory at once.
 
 Whoever goes through them, or through ids in the order of the table, reads each group once. A few rows out of many are
-had together, by `some`: each that is asked for alone has its group read.
+had together, by `some`: each that is asked for alone has its group read. Threads may share all of it.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
 from array import array
 from bisect import bisect_right
-from collections import Counter, OrderedDict, defaultdict
+from collections import ChainMap, Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 from acbench._util.computed import Computed
 from acbench.storage.parquet import ParquetFile, R
@@ -41,6 +42,7 @@ class StoredRows(Sequence[R], Generic[R]):
         self.path, self.kind = path, kind
         self._count = count
         self._groups: OrderedDict[int, list[R]] = OrderedDict()
+        self._turn = threading.RLock()
 
     @cached_property
     def _file(self) -> ParquetFile[R]:
@@ -93,12 +95,13 @@ class StoredRows(Sequence[R], Generic[R]):
 
     def group(self, number: int) -> list[R]:
         """The rows of a group."""
-        rows = self._groups.get(number)
-        if rows is None:
-            rows = self._groups[number] = self._file.group(number)
-            if len(self._groups) > GROUPS and not self.is_whole:
-                self._groups.popitem(last=False)
-        return rows
+        with self._turn:
+            rows = self._groups.get(number)
+            if rows is None:
+                rows = self._groups[number] = self._file.group(number)
+                if len(self._groups) > GROUPS and not self.is_whole:
+                    self._groups.popitem(last=False)
+            return rows
 
     def column(self, name: str) -> Any:
         """One field of all rows, a `pyarrow.ChunkedArray`."""
@@ -167,6 +170,16 @@ class ChosenRows(Sequence[R], Generic[R]):
         return self._rows[int(self._places[index])]
 
 
+class _Place(NamedTuple, Generic[R]):
+    """Where a row is."""
+
+    number: int
+    """Of its group."""
+    group: list[R]
+    place: int
+    """In that group."""
+
+
 class RowsById(Mapping[str, R], Generic[R]):
     """item_id → its row, of a table that has one for each id; in the order of the table.
 
@@ -175,11 +188,7 @@ class RowsById(Mapping[str, R], Generic[R]):
 
     def __init__(self, rows: StoredRows[R]) -> None:
         self.rows = rows
-        self._number = -1
-        """Number of the group at hand."""
-        self._group: list[R] = []
-        self._next = 0
-        """Place in that group of the row after the last one that was asked for."""
+        self._last: _Place[R] = _Place(-1, [], -1)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -189,44 +198,47 @@ class RowsById(Mapping[str, R], Generic[R]):
             yield from chunk.to_pylist()
 
     def __contains__(self, item_id: object) -> bool:
-        return isinstance(item_id, str) and self._go(item_id) >= 0
+        return isinstance(item_id, str) and self._find(item_id) is not None
 
     def __getitem__(self, item_id: str) -> R:
-        place = self._go(item_id)
-        if place < 0:
+        found = self._find(item_id)
+        if found is None:
             raise KeyError(item_id)
-        return self._group[place]
+        return found.group[found.place]
 
     def get(self, item_id: str, default: Any = None) -> Any:
         """The row of an id; `default` if there is none."""
-        place = self._go(item_id)
-        return default if place < 0 else self._group[place]
+        found = self._find(item_id)
+        return default if found is None else found.group[found.place]
 
     def place(self, item_id: str) -> int | None:
         """The number of the row of an id; None if there is none."""
-        place = self._go(item_id)
-        return None if place < 0 else self.rows.starts[self._number] + place
+        found = self._find(item_id)
+        return None if found is None else self.rows.starts[found.number] + found.place
 
-    def _go(self, item_id: str) -> int:
-        """Take the group with the row of an id at hand; gives the row's place in it, or -1 if there is none."""
-        place, group = self._next, self._group
-        if place < len(group) and group[place].item_id == item_id:  # type: ignore[attr-defined]
-            self._next = place + 1
-            return place
-        if place and group[place - 1].item_id == item_id:  # type: ignore[attr-defined]
-            return place - 1
-        if place == len(group) and self._number + 2 < len(self.rows.starts):
-            following = self.rows.group(self._number + 1)
-            if following[0].item_id == item_id:  # type: ignore[attr-defined]
-                self._number, self._group, self._next = self._number + 1, following, 1
-                return 0
-        for number in self._places(item_id):
-            group_number = self.rows.group_of(number)
-            group, place = self.rows.group(group_number), number - self.rows.starts[group_number]
-            if group[place].item_id == item_id:  # type: ignore[attr-defined]
-                self._number, self._group, self._next = group_number, group, place + 1
-                return place
-        return -1
+    def _find(self, item_id: str) -> _Place[R] | None:
+        """Where the row of an id is; None if there is none."""
+        for near in self._near(self._last):  # one look at what another thread may replace
+            if near.group[near.place].item_id == item_id:  # type: ignore[attr-defined]
+                self._last = near
+                return near
+        for row in self._places(item_id):
+            number = self.rows.group_of(row)
+            found = _Place(number, self.rows.group(number), row - self.rows.starts[number])
+            if found.group[found.place].item_id == item_id:  # type: ignore[attr-defined]
+                self._last = found
+                return found
+        return None
+
+    def _near(self, last: _Place[R]) -> Iterator[_Place[R]]:
+        """The row after the last one that was asked for, and that one."""
+        number, group, place = last
+        if place + 1 < len(group):
+            yield _Place(number, group, place + 1)
+        if group:
+            yield last
+        if place + 1 == len(group) and number + 2 < len(self.rows.starts):
+            yield _Place(number + 1, self.rows.group(number + 1), 0)
 
     def some(self, item_ids: Iterable[str]) -> dict[str, R]:
         """The rows of some ids, as far as there are any, in the order of the ids."""
@@ -348,4 +360,6 @@ def some(rows: Mapping[str, V], item_ids: Collection[str]) -> Mapping[str, V]:
     """The values of some ids, as far as there are any: of a mapping in memory, or of one whose values are on disk."""
     if isinstance(rows, RowsById | RowsOfItems | Computed):
         return rows.some(item_ids)
+    if isinstance(rows, ChainMap):
+        return {key: value for own in reversed(rows.maps) for key, value in some(own, item_ids).items()}
     return {item_id: rows[item_id] for item_id in item_ids if item_id in rows}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from acbench._util.plural import counted, is_or_are
 from acbench.data.ingest import Dataset
 from acbench.errors import AnnotationToolError, LostConnection
-from acbench.records import Item
+from acbench.records import Item, Proposal
 from acbench.review import askable, queue_pictures, task_pictures, tasks
 from acbench.review import pull as pulling
 from acbench.review import push as pushing
@@ -20,6 +20,7 @@ from acbench.review.tasks import Check, DueTask, QueuePart, Selection, TaskConte
 from acbench.schema import Category, Schema, people
 from acbench.schema.form import MASK, PROGRESS, label_studio_form
 from acbench.schema.guide import instructions
+from acbench.storage.stored_rows import some
 from acbench.workflows.queue import Queue, note_stale_plan
 from acbench.workflows.reviews import keep_added, review_log
 from acbench.workflows.run import Run
@@ -135,14 +136,15 @@ class _Pusher:
         labelled = self.queue.labelled
         due = tasks.due_tasks(
             self.queue.waiting,
-            labelled.labels,
+            labelled.decided,
             labelled.reviews_by_item,
             Selection(part=self.options.part, round=self.options.round),
             pulling.read_undecided(self.run.files.undecided_tasks),
         )
+        items = some(labelled.proposed.dataset.by_id, [task.ranked.item_id for task in due])
         by_category: defaultdict[str, list[DueTask]] = defaultdict(list)
         for task in due:
-            by_category[self._item(task).category].append(task)
+            by_category[items[task.ranked.item_id].category].append(task)
         return by_category
 
     def push_category(self, category: Category, due: Sequence[DueTask]) -> PushResult:
@@ -191,8 +193,13 @@ class _Pusher:
         project = self.tool.open(spec, restore_form=self.options.restore_form)
         elsewhere = {key: is_done for uid, keys in done.items() if uid != project.uid for key, is_done in keys.items()}
         check = self.check(spec.form)
-        pictures = self._pictures(project, [self._item(task) for task in due])
-        made = [self._task(task, pictures[task.ranked.item_id], check) for task in due]
+        proposed, ids = self.queue.labelled.proposed, [task.ranked.item_id for task in due]
+        items, answers = some(proposed.dataset.by_id, ids), some(proposed.by_item, ids)
+        pictures = self._pictures(project, [items[item_id] for item_id in ids])
+        made = [
+            self._task(task, items[item_id], answers.get(item_id, ()), pictures[item_id], check)
+            for task, item_id in zip(due, ids, strict=True)
+        ]
         note = BatchNote(self.run.files.annotation_tool / f"under-way-{project.uid}.json")
         with self.run.console.stage(f"push {category.key}") as progress:
             result = pushing.push(self.tool, project, made, note, progress=progress, elsewhere=elsewhere)
@@ -203,20 +210,18 @@ class _Pusher:
 
     def _marks(self, category: Category) -> str:
         """What marks places in a category: masks, boxes or both."""
-        items = self.queue.labelled.proposed.dataset.items
-        kinds = {item.marking for item in items if item.category == category.key and item.marking}
+        items = self.queue.labelled.proposed.dataset.by_category.get(category.key, ())
+        kinds = {item.marking for item in items if item.marking}
         return MASK if "boxes" not in kinds else "mask or box" if "mask" in kinds else "box"
 
-    def _item(self, due: DueTask) -> Item:
-        return self.queue.labelled.proposed.dataset.by_id[due.ranked.item_id]
-
-    def _task(self, due: DueTask, pictures: Mapping[str, str], check: Check) -> Task:
+    def _task(
+        self, due: DueTask, item: Item, proposals: Sequence[Proposal], pictures: Mapping[str, str], check: Check
+    ) -> Task:
         """The task of one image. Raises AnnotationToolError for a prediction that does not fit the form."""
-        item = self._item(due)
         content = TaskContent(
             due=due,
             item=item,
-            proposals=self.queue.labelled.proposed.by_item.get(item.item_id, ()),
+            proposals=proposals,
             pictures=pictures,
             blind=due.is_blind(self.options.blind, self.run.settings.seed),
             schema_version=self.run.schema.version,

@@ -8,8 +8,9 @@ would have to be trusted and kept up to date in every report that was ever sent 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from acbench.review.wording import STATUS, no_answer
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import THREADS
 from acbench.storage.digests import digest
+from acbench.storage.stored_rows import some
 from acbench.workflows import report_images, report_pictures
 from acbench.workflows.compare import compare, labelled_dataset
 from acbench.workflows.origin import in_sentences
@@ -184,9 +186,8 @@ def write_page(
     )
     page = dataclasses.replace(page, errors=errors_by_day(queue))
     page = dataclasses.replace(page, origin=in_sentences(run.origin, run.schema), max_bytes=max_bytes)
-    painter = _Painter(run, queue)
-    painter.thumbnails([str(image["id"]) for image in page.images])
-    page = with_pictures(page, painter.thumbnail, painter.large)
+    painter = _Painter(run, queue, [str(image["id"]) for image in page.images])
+    page = with_pictures(page, painter.thumbnail, painter.large, painter.thumbnails)
     path = path or run.files.workspace / "report.html"
     html, album = page.html(), page.album
     write_bytes(path, html)
@@ -227,8 +228,13 @@ def build_page(
     )
 
 
-def with_pictures(page: ReportPage, thumbnail: Draw, large: Draw) -> ReportPage:
-    """The page with as many pictures as it has room for. Raises AcbenchError if it is too large without any."""
+def with_pictures(
+    page: ReportPage, thumbnail: Draw, large: Draw, ahead: Callable[[Sequence[str]], None] = lambda item_ids: None
+) -> ReportPage:
+    """The page with as many pictures as it has room for. Raises AcbenchError if it is too large without any.
+
+    `ahead` is told of which images small pictures may be asked for.
+    """
     ids = [str(image["id"]) for image in page.images]
     bare = len(dataclasses.replace(page, album=Album(left_out=ids)).html()) + _SPARE
     if bare > page.max_bytes:
@@ -237,20 +243,27 @@ def with_pictures(page: ReportPage, thumbnail: Draw, large: Draw) -> ReportPage:
             f"the page has {bare / 1e6:.1f} MB without any picture, and may have {page.max_bytes / 1e6:g} MB",
             f"give it more: --max-size {needed}MB without pictures, or {needed + 20}MB with them",
         )
-    return dataclasses.replace(page, album=report_pictures.fill(ids, thumbnail, large, page.max_bytes - bare))
+    room = page.max_bytes - bare
+    ahead(report_pictures.at_most(ids, room))
+    return dataclasses.replace(page, album=report_pictures.fill(ids, thumbnail, large, room))
 
 
 class _Painter:
     """Draws the pictures of a run's images. Small ones are kept in the workspace, by what they were drawn from."""
 
-    def __init__(self, run: Run, queue: Queue) -> None:
-        self.run, self.queue = run, queue
-        self.proposed = queue.labelled.proposed
-        self.dataset = self.proposed.dataset
+    def __init__(self, run: Run, queue: Queue, item_ids: Collection[str]) -> None:
+        self.run = run
+        proposed = queue.labelled.proposed
+        dataset = proposed.dataset
+        self.images = dataset.images
+        self.items = some(dataset.by_id, item_ids)
+        self.answers = some(proposed.by_item, item_ids)
         self.waiting = {row.item_id for row in queue.waiting}
-        self.rows = {row.item_id: row for row in [*queue.ranked, *queue.waiting]}
-        self.references = References(self.dataset.items)
-        self.normal_image = self.references.image(self.dataset.images)
+        self.rows = {
+            row.item_id: row for row in itertools.chain(queue.ranked, queue.waiting) if row.item_id in self.items
+        }
+        self.references = References(dataset.items)
+        self.normal_image = self.references.image(self.images)
 
     def thumbnails(self, item_ids: Sequence[str]) -> None:
         """Draw the small pictures that are not kept yet, in threads."""
@@ -259,8 +272,8 @@ class _Painter:
                 progress(done, len(item_ids))
 
     def _keep(self, item_id: str) -> None:
-        path, item = self._kept(item_id), self.dataset.by_id[item_id]
-        if not path.exists() and (made := report_pictures.thumbnail(item, self.dataset.images)) is not None:
+        path = self._kept(item_id)
+        if not path.exists() and (made := report_pictures.thumbnail(self.items[item_id], self.images)) is not None:
             write_bytes(path, made)
 
     def thumbnail(self, item_id: str) -> bytes | None:
@@ -273,17 +286,16 @@ class _Painter:
         drawn = self.run.files.evidence / f"{item_id}.jpg"
         if item_id in self.waiting and drawn.exists():
             return report_pictures.large(drawn.read_bytes())
-        item = self.dataset.by_id[item_id]
+        item = self.items[item_id]
         row = self.rows.get(item_id) or RankedItem(
             item_id=item_id, rank=0, why="settled", label_issue_score=0.0, detail=""
         )  # an excluded image has no rank
-        answers = self.proposed.by_item.get(item_id, ())
-        picture = EvidencePicture(item, self.references.beside(item), answers, row)
-        return report_pictures.large(picture.draw(self.dataset.images, self.normal_image))
+        picture = EvidencePicture(item, self.references.beside(item), self.answers.get(item_id, ()), row)
+        return report_pictures.large(picture.draw(self.images, self.normal_image))
 
     def _kept(self, item_id: str) -> Path:
-        item = self.dataset.by_id[item_id]
-        mark = digest(report_pictures.VERSION, item.sha256, item.marks, *self.dataset.images.key, length=8)
+        item = self.items[item_id]
+        mark = digest(report_pictures.VERSION, item.sha256, item.marks, *self.images.key, length=8)
         return self.run.files.workspace / "thumbnails" / f"{item_id}-{mark}.jpg"
 
 
@@ -291,36 +303,49 @@ class _Painter:
 
 
 def _categories(dataset: LabelledDataset) -> list[CategoryCounts]:
-    categories = []
-    for category in sorted({item.category for item in dataset.items}):
-        items = [item for item in dataset.items if item.category == category]
-        own = [dataset.labels[item.item_id] for item in items]
-        status = Counter(label.status for label in own)
-        classes = Counter(JOIN.join(label.labels) for label in own if label.status == "accepted")
-        categories.append(
-            CategoryCounts(
-                category=category,
-                images=len(own),
-                accepted=status["accepted"],
-                pending=status["pending"],
-                excluded=status["excluded"],
-                people=sum(label.decided_by == PEOPLE for label in own),
-                changed=sum(report_images.is_changed(item, dataset.labels[item.item_id]) for item in items),
-                classes=sorted(classes.items(), key=lambda count: (count[0] == GOOD, -count[1], count[0])),
-            )
+    labels: defaultdict[str, Counter[tuple[LabelStatus, str, bool, bool]]] = defaultdict(Counter)
+    for item in dataset.items:
+        label = dataset.labels[item.item_id]
+        kind = (
+            label.status,
+            JOIN.join(label.labels),
+            label.decided_by == PEOPLE,
+            report_images.is_changed(item, label),
         )
-    return categories
+        labels[item.category][kind] += 1
+    return [_category_counts(category, own) for category, own in sorted(labels.items())]
+
+
+def _category_counts(category: str, labels: Counter[tuple[LabelStatus, str, bool, bool]]) -> CategoryCounts:
+    """`labels`: (status, classes, whether people decided, whether it has changed) → images."""
+    status, classes = Counter[LabelStatus](), Counter[str]()
+    people = changed = 0
+    for (own_status, text, by_people, is_changed), images in labels.items():
+        status[own_status] += images
+        if own_status == "accepted":
+            classes[text] += images
+        people += by_people * images
+        changed += is_changed * images
+    return CategoryCounts(
+        category=category,
+        images=labels.total(),
+        accepted=status["accepted"],
+        pending=status["pending"],
+        excluded=status["excluded"],
+        people=people,
+        changed=changed,
+        classes=sorted(classes.items(), key=lambda count: (count[0] == GOOD, -count[1], count[0])),
+    )
 
 
 def _confusions(dataset: LabelledDataset) -> dict[str, list[ConfusionTable]]:
-    items = {item.item_id: item for item in dataset.items}
     counts: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
     names = shown_names(proposal.proposer for proposals in dataset.proposals.values() for proposal in proposals)
-    for item_id, proposals in dataset.proposals.items():
-        item, label = items.get(item_id), dataset.labels.get(item_id)
-        if item is None or label is None or not item.anomalous or not label.labels or label.status == "excluded":
+    for item in dataset.items:
+        label = dataset.labels[item.item_id]
+        if not item.anomalous or not label.labels or label.status == "excluded":
             continue
-        for proposal in proposals:
+        for proposal in dataset.proposals.get(item.item_id, ()):
             key = (names[proposal.proposer], item.category)
             counts.setdefault(key, Counter())[JOIN.join(label.labels), _answer_text(proposal)] += 1
     tables: dict[str, list[ConfusionTable]] = {}
@@ -350,9 +375,7 @@ def _answer_text(proposal: Proposal) -> str:
 
 
 def _reasons(dataset: LabelledDataset, status: LabelStatus) -> list[tuple[str, str, int]]:
-    category_of: Mapping[str, str] = {item.item_id: item.category for item in dataset.items}
-    counts = Counter(
-        (category_of[item_id], label.reason) for item_id, label in dataset.labels.items() if label.status == status
-    )
+    labels = ((item.category, dataset.labels[item.item_id]) for item in dataset.items)
+    counts = Counter((category, label.reason) for category, label in labels if label.status == status)
     most_frequent = sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:MAX_ROWS]
     return [(category, reason, images) for (category, reason), images in most_frequent]

@@ -62,7 +62,7 @@ class Labelled:
     @cached_property
     def decided(self) -> Mapping[str, Label]:
         """The labels of images about which people said something."""
-        return {item_id: self.labels[item_id] for item_id in self.looked_at}
+        return some(self.labels, self.looked_at.keys())
 
     @cached_property
     def looked_at(self) -> Mapping[str, Item]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ from acbench.review.weighed import UNKNOWN_SCORE
 from acbench.review.witnesses import in_order
 from acbench.review.wording import ASKED_BECAUSE, STATUS
 from acbench.schema import same_names
+from acbench.storage.stored_rows import some
 
 NO_LABEL = "(no label)"
 """Stands for the dataset's own label where it gives none."""
@@ -51,22 +53,19 @@ def is_changed(item: Item, label: Label) -> bool:
 def listed(dataset: LabelledDataset, waiting: Sequence[RankedItem], reviews: Reviews) -> list[Item]:
     """The images with something to tell: the queue, then what has changed, then all others, by path."""
     rank = {row.item_id: number for number, row in enumerate(waiting)}
-
-    def place(item: Item) -> tuple[int, bool, str]:
-        changed = is_changed(item, dataset.labels[item.item_id])
-        return rank.get(item.item_id, len(rank)), not changed, item.image
-
-    def tells(item: Item) -> bool:
+    found: list[tuple[tuple[int, bool, str], Item]] = []
+    for item in dataset.items:
         label = dataset.labels[item.item_id]
-        return (
+        changed = is_changed(item, label)
+        if (
             item.item_id in rank
-            or is_changed(item, label)
+            or changed
             or item.item_id in reviews
             or label.status != "accepted"
             or any(_stand(answer, label) == "other" for answer in dataset.proposals.get(item.item_id, ()))
-        )
-
-    return sorted(filter(tells, dataset.items), key=place)
+        ):
+            found.append(((rank.get(item.item_id, len(rank)), not changed, item.image), item))
+    return [item for _, item in sorted(found, key=itemgetter(0))]
 
 
 # One image
@@ -78,8 +77,10 @@ def records(
     """What the page holds of each image, as JSON values; what is empty is left out."""
     queue = {row.item_id: row for row in waiting}
     names = shown_names(answer.proposer for answers in dataset.proposals.values() for answer in answers)
+    ids = [item.item_id for item in items]
+    own = replace(dataset, labels=some(dataset.labels, ids), proposals=some(dataset.proposals, ids))
     return [
-        _filled(_record(item, dataset, queue.get(item.item_id), reviews.get(item.item_id, ()), names)) for item in items
+        _filled(_record(item, own, queue.get(item.item_id), reviews.get(item.item_id, ()), names)) for item in items
     ]
 
 
@@ -230,7 +231,7 @@ class Progress:
 def progress(labels: Mapping[str, Label], reviews: Reviews) -> Progress:
     """The days on which the labels that people decided were first decided."""
     first: Counter[str] = Counter()
-    for item_id, label in labels.items():
+    for item_id, label in some(labels, reviews.keys()).items():
         if label.decided_by == PEOPLE:
             days = [review.day for review in reviews.get(item_id, ()) if review.verdict not in _NO_DECISION]
             first[min(filter(None, days), default="")] += 1

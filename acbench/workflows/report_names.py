@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from acbench.records import Item, Label, Review
 from acbench.release.pseudonyms import anonymous, load_key, pseudonyms
@@ -36,13 +38,13 @@ def with_pseudonyms(run: Run, labelled: Labelled, waiting: Sequence[RankedItem])
     names = {review.reviewer for review in labelled.reviews}
     key = load_key(run.files.workspace / "pseudonyms.key") if names else b""
     reviews = by_item(anonymous(labelled.reviews, pseudonyms(names, key, SCOPE)))
-    items = labelled.proposed.dataset.by_id
+    renamed = {
+        item_id: _renamed(item, labelled.decided[item_id], reviews.get(item_id, ()), run.schema)
+        for item_id, item in labelled.looked_at.items()
+    }
     return Told(
         reviews=reviews,
-        labels={
-            item_id: _renamed(items[item_id], label, reviews.get(item_id, ()), run.schema)
-            for item_id, label in labelled.labels.items()
-        },
+        labels=ChainMap(renamed, cast("dict[str, Label]", labelled.labels)),
         # Of an image that people have looked at, its history tells what they asked for.
         waiting=[dataclasses.replace(row, detail="") if row.item_id in reviews else row for row in waiting],
     )

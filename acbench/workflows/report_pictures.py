@@ -31,6 +31,8 @@ VERSION = 2
 _SEAM = 4
 _OVERHEAD = 16
 """Bytes of a picture in the page besides its id and itself."""
+_LEAST = 300
+"""Bytes of the smallest JPEG: its tables and hardly a pixel."""
 
 Draw = Callable[[str], bytes | None]
 """item_id → its picture as JPEG, or None if there is none."""
@@ -54,14 +56,22 @@ class Album:
         return {"thumbnails": self.thumbnails, "large": self.large}
 
 
+def at_most(item_ids: Sequence[str], room: int) -> Sequence[str]:
+    """The first images, as many as `room` bytes of the page can have a picture of."""
+    return item_ids[: max(room, 0) // _cost("", _LEAST)]
+
+
 def fill(item_ids: Sequence[str], thumbnail: Draw, large: Draw, room: int) -> Album:
     """Choose the pictures that take at most `room` bytes of the page, by the order of the images.
 
     All thumbnails have one height: the largest at which all have room, or the smallest if they never have. What they
-    leave goes to large pictures, up to the first that has no room.
+    leave goes to large pictures, up to the first that has no room. Of more images than can have room, no picture is
+    drawn.
     """
-    drawn = {item_id: picture for item_id in item_ids if (picture := thumbnail(item_id)) is not None}
-    unreadable = [item_id for item_id in item_ids if item_id not in drawn]
+    tried = at_most(item_ids, room)
+    drawn = {item_id: picture for item_id in tried if (picture := thumbnail(item_id)) is not None}
+    unreadable = [item_id for item_id in tried if item_id not in drawn]
+    beyond = list(item_ids[len(tried) :])
     sizes = {item_id: _cost(item_id, len(picture)) for item_id, picture in drawn.items()}
     height, made = HEIGHTS[0], drawn
     for height in HEIGHTS:
@@ -70,10 +80,10 @@ def fill(item_ids: Sequence[str], thumbnail: Draw, large: Draw, room: int) -> Al
             sizes = {item_id: _cost(item_id, len(picture)) for item_id, picture in made.items()}
         if sum(sizes.values()) <= room:
             break
-    album = Album(height=height, unreadable=unreadable)
+    album = Album(height=height, unreadable=unreadable, left_out=beyond)
     for item_id, picture in made.items():
         if sizes[item_id] > room:
-            album.left_out = [left for left in made if left not in album.thumbnails]
+            album.left_out = [left for left in made if left not in album.thumbnails] + beyond
             return album
         room -= sizes[item_id]
         album.thumbnails[item_id] = _base64(picture)
