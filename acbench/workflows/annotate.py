@@ -78,7 +78,7 @@ def pull(run: Run, tool: AnnotationTool, dataset: Dataset, claim: str | None = N
     log = review_log(run, dataset)
     total = PullResult()
     with run.console.stage("read decisions") as progress:
-        categories = sorted({item.category for item in dataset.items})
+        categories = sorted(dataset.by_category)
         for done, category in enumerate(categories, start=1):
             met: pulling.Met = defaultdict(list)
             for project in projects(tool, run.schema, category):

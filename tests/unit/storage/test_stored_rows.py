@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections import ChainMap
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -167,3 +170,25 @@ def test_a_computed_mapping_computes_each_value_when_it_is_asked_for() -> None:
     assert len(made) == 2 and "b" in made and "c" not in made and asked == []
     assert made["b"] == "B" and asked == ["b"]
     assert some(made, ["a", "c"]) == {"a": "some a"}
+
+
+def test_threads_may_share_them(tmp_path: Path) -> None:
+    rows = of_items(400)
+    stored = on_disk(tmp_path / "items.parquet", rows)
+
+    def asks(seed: int) -> list[str]:
+        ids = [row.item_id for row in rows]
+        random.Random(seed).shuffle(ids)
+        return [item_id for item_id in ids if stored.by_id[item_id].item_id != item_id]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert [list(wrong) for wrong in pool.map(asks, range(12))] == [[]] * 12
+
+
+def test_some_of_values_that_lie_over_others(stored: StoredRows[Item], rows: list[Item]) -> None:
+    new = replace(rows[3], image="new.png")
+    over = ChainMap({new.item_id: new}, cast("dict[str, Item]", stored.by_id))
+    asked = [rows[number].item_id for number in (9, 3, 0)]
+    assert some(over, [*asked, "nobody"]) == {
+        rows[9].item_id: rows[9], rows[0].item_id: rows[0], new.item_id: new,
+    }  # fmt: skip
