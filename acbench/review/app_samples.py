@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 
 from acbench.records import GOOD, JOIN, Item, Label, Prediction, Proposal, Review, shown_names
@@ -44,7 +45,8 @@ class SampleBuilder:
 
     def samples(self) -> list[AppSample]:
         """One sample for each item, the queue first."""
-        return [self._sample(item) for item in sorted(self.items, key=self._order)]
+        made = [(self._order(item), self._sample(item)) for item in self.items]
+        return [sample for _, sample in sorted(made, key=itemgetter(0))]
 
     def _shown(self, path: str) -> str:
         return str(self.copies.get(path, self.root / path))

@@ -14,7 +14,7 @@ import pytest
 
 from acbench.storage.parquet import ParquetFile
 from acbench.testing import FakeAnnotationTool, toy_mvtec_ad
-from acbench.workflows import annotate
+from acbench.workflows import annotate, app
 from acbench.workflows.annotate import PushOptions
 from acbench.workflows.label import label, prepare
 from acbench.workflows.queue import rank
@@ -97,6 +97,13 @@ def pushed_and_pulled(project: Path) -> None:
         annotate.pull(run, tool, labelled.proposed.dataset)
 
 
+def samples_of_the_app(project: Path) -> None:
+    """Make what the App shows of each image."""
+    with at_work(project, BENCHMARK) as run:
+        labelled = label(run, prepare(run))
+        assert len(app._samples(run, rank(run, labelled), ())) == len(labelled.proposed.dataset.items)
+
+
 COMMANDS: dict[str, Callable[[Path], object]] = {
     "decisions": lambda project: here_in(
         project, "relabel", BENCHMARK, "--reviews", decisions(project), "--reviewer", "ada"
@@ -108,6 +115,7 @@ COMMANDS: dict[str, Callable[[Path], object]] = {
     "all pictures": lambda project: here_in(project, "review", "queue", BENCHMARK),
     "publish": lambda project: here_in(project, "publish", BENCHMARK, "--dry-run"),
     "annotation tool": pushed_and_pulled,
+    "app": samples_of_the_app,
 }
 
 
