@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from acbench.release.entries import ReleaseEntry
@@ -136,11 +136,3 @@ class Tally:
         if self._newest:
             self._ids.append(pa.array(self._newest, type=pa.string()))
             self._newest = []
-
-
-def tally_of(entries: Sequence[ReleaseEntry], votes: Sequence[Iterable[Mapping[str, Any]]] = ()) -> Tally:
-    """Count images that are in memory. `votes`: of each, where there are any."""
-    tally = Tally()
-    for number, entry in enumerate(entries):
-        tally.add(entry, kind_of(entry, votes[number] if votes else ()))
-    return tally

@@ -20,7 +20,6 @@ from acbench.review.calibrated import calibrate, calibrated_scores, informative
 from acbench.review.witnesses import witnesses
 from acbench.schema import Category, Schema
 from acbench.stats import Scaling
-from acbench.storage.stored_rows import grouped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,29 +74,6 @@ class CategoryEvidence:
 
 
 _NOTHING: Mapping[str, float] = {}
-
-
-def label_issues(
-    items: Sequence[Item],
-    proposals: Mapping[str, Sequence[Proposal]],
-    machine: Mapping[str, Label],
-    final: Mapping[str, Label],
-    schema: Schema,
-) -> dict[str, float]:
-    """item_id → probability that its label is wrong, for anomalous items with a label of one class.
-
-    `machine`: item_id → the label without reviews, which is the one in question; `final`: with them, of those that
-    people looked at. What people decided about an item counts for the witnesses, not for the item itself.
-    """
-    scalings = shared_scalings(items, proposals, final, schema)
-    issues: dict[str, float] = {}
-    for category, own in grouped(items, "category").items():
-        evidence = CategoryEvidence(schema.category(category), scalings)
-        for item in own:
-            key = item.item_id
-            evidence.add(item, proposals.get(key, ()), machine[key], final.get(key))
-        issues |= evidence.issues()
-    return issues
 
 
 def shared_scalings(

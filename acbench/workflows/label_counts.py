@@ -107,8 +107,3 @@ class LabelTally:
                 images=published.total(),
             ),
         )
-
-
-def count_published(labels: Iterable[Label], schema: Schema) -> PublishedCounts:
-    """How much of these labels belongs to the published benchmark."""
-    return LabelTally(schema).of(labels).figures.published

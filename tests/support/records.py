@@ -151,16 +151,16 @@ def labels_of(
     return resolve(items, proposals, by_item(reviews), schema, machine_labels(items, proposals, schema))
 
 
-def weighed_by(items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema) -> list[WeighedItem]:
-    """What witnesses leave to people, before anybody has decided anything."""
-    machine = machine_labels(items, proposals, schema)
-    scalings = shared_scalings(items, proposals, machine, schema)
+def weighed_by(
+    items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema, reviews: Sequence[Review] = ()
+) -> list[WeighedItem]:
+    """What witnesses leave to people, by what these have decided."""
+    machine, final = machine_labels(items, proposals, schema), labels_of(items, proposals, reviews, schema)
+    scalings = shared_scalings(items, proposals, final, schema)
     return [
         row
         for category, own in grouped(items, "category").items()
-        for row in weighed_items(
-            own, schema.category(category), proposals, machine, scalings, final=machine, learned={}
-        )
+        for row in weighed_items(own, schema.category(category), proposals, machine, scalings, final=final, learned={})
     ]
 
 

@@ -15,7 +15,7 @@ from acbench.records import GOOD, Label
 from acbench.storage import tables as store
 from acbench.storage.bundled import edition_folder
 from acbench.testing import full_tree
-from acbench.workflows.label_counts import PublishedCounts, count_published
+from acbench.workflows.label_counts import LabelTally, PublishedCounts
 from tests.support.commands import here_in
 from tests.support.listings import paths
 
@@ -63,7 +63,7 @@ class TestMvtecAc:
 
     def test_its_view_has_the_published_structure(self, mvtec_ac: Path) -> None:
         labels = store.read(mvtec_ac / "annotations/mvtec_ac/labels.jsonl", Label)
-        view = count_published(labels, schema.load("mvtec_ac"))
+        view = LabelTally(schema.load("mvtec_ac")).of(labels).figures.published
         assert (view.categories, view.classes) == (14, 64)
         assert len(labels) == 5354
 
@@ -102,7 +102,7 @@ class TestVisaAc:
     def test_its_view_has_the_published_structure(self, fixture: str, request: pytest.FixtureRequest) -> None:
         labels = store.read(request.getfixturevalue(fixture) / "annotations/visa_ac/labels.jsonl", Label)
         counts = PublishedCounts(categories=12, classes=50, images=929)
-        assert count_published(labels, schema.load("visa_ac")) == counts
+        assert LabelTally(schema.load("visa_ac")).of(labels).figures.published == counts
 
     def test_the_normal_test_images_are_there(self, visa_ac: Path) -> None:
         labels = store.read(visa_ac / "annotations/visa_ac/labels.jsonl", Label)

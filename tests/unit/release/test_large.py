@@ -18,7 +18,7 @@ from acbench.release.diff import diff
 from acbench.release.entries import read_entries, read_manifest
 from acbench.release.folder import ReleaseFolder
 from acbench.release.repeats import Repeats
-from acbench.release.tally import tally_of
+from acbench.release.tally import Tally, kind_of
 from acbench.storage.stored_rows import RowsById
 from acbench.testing import toy_mvtec_ad, toy_visa
 from tests.support.releases import build, check, rehash, wrong
@@ -113,7 +113,9 @@ def test_texts_that_repeat_are_told_by_their_hashes() -> None:
 def test_kinds_are_counted_and_ids_are_sorted(visa: Path) -> None:
     folder = ReleaseFolder(visa / ".acbench/visa_ac/release")
     entries = list(read_entries(folder, read_manifest(folder)).values())
-    tally = tally_of(entries)
+    tally = Tally()
+    for entry in entries:
+        tally.add(entry, kind_of(entry, ()))
     assert len(tally) == tally.kinds.total() == len(entries) > len(tally.kinds)
     assert tally.first == entries[0]
     wanted = {number for number, kind in enumerate(tally.kinds) if kind.anomalous}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from acbench.records import Item, Proposal
-from acbench.review.weighing import label_issues
-from tests.support.records import MVTEC_AC, decides, item, labels_of, says
+from acbench.review.weighed import UNKNOWN_SCORE
+from tests.support.records import MVTEC_AC, decides, item, says, weighed_by
 
 RIGHT, WRONG = "contamination", "broken_small"
 Said = dict[str, list[Proposal]]
@@ -14,8 +14,7 @@ Said = dict[str, list[Proposal]]
 
 def issues(items: list[Item], said: Said, decided: dict[Item, str] | None = None) -> dict[str, float]:
     reviews = [decides("ann", of, label) for of, label in (decided or {}).items()]
-    machine, final = (labels_of(items, said, made, MVTEC_AC) for made in ([], reviews))
-    return label_issues(items, said, machine, final, MVTEC_AC)
+    return {row.item_id: row.issue for row in weighed_by(items, said, MVTEC_AC, reviews)}
 
 
 def dataset(count: int) -> tuple[list[Item], Said]:
@@ -75,7 +74,7 @@ def test_only_labels_of_one_class_of_defect_are_weighed() -> None:
         normal.item_id: [says(normal, "source_label", "good")],
         unnamed.item_id: [says(unnamed, "source_label")],
     }
-    assert issues([several, normal, unnamed], said) == {}
+    assert issues([several, normal, unnamed], said) == dict.fromkeys(said, UNKNOWN_SCORE)
 
 
 def test_the_order_of_the_images_does_not_matter() -> None:
