@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from acbench.data.ingest import FormerRows
 from acbench.records import Item
-from acbench.storage import atomic, parquet, tables
+from acbench.storage import atomic, tables
 from acbench.storage.parquet import ParquetFile
 from acbench.storage.stored_rows import StoredRows
 
@@ -37,29 +37,11 @@ class ItemTable:
         atomic.move(self._new, path)
 
     def _parts(self, groups: Iterable[Sequence[Item] | FormerRows]) -> Iterator[Any]:
-        """The same items in parts of some size, since each becomes a group of the table; those of before as tables."""
+        """The same items; those of before as rows of the table."""
         former: ParquetFile[Item] | None = None
-        items: list[Item] = []
-        copied: list[Any] = []
         for group in groups:
             if isinstance(group, FormerRows):
                 former = former or ParquetFile(self._path, Item)
-                if items:
-                    yield items
-                    items = []
-                copied += former.rows(group.begin, group.end)
+                yield from former.rows(group.begin, group.end)
             else:
-                if copied:
-                    yield parquet.joined(copied)
-                    copied = []
-                items = [*items, *group]
-            if len(items) >= parquet.TOGETHER:
-                yield items
-                items = []
-            if sum(map(len, copied)) >= parquet.TOGETHER:
-                yield parquet.joined(copied)
-                copied = []
-        if items:
-            yield items
-        if copied:
-            yield parquet.joined(copied)
+                yield group

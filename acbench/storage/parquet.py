@@ -136,27 +136,34 @@ def write(
     without: Collection[str] = (),
     notes: Callable[[], Mapping[str, str]] = dict,
 ) -> None:
-    """Write records into an open file, each part as groups of its own. `without`: fields that it does not have.
+    """Write records into an open file. `without`: fields that it does not have.
 
-    A part may also be a table with these fields, as `ParquetFile.rows` gives it. `notes` is asked at the end for what
-    the file is to hold besides.
+    A part is records, or rows of another table of the same fields, as `ParquetFile.rows` gives them, which are copied.
+    The bytes are the same however the rows are parted. `notes` is asked at the end for what the file is to hold
+    besides.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = _arrow_schema(kind, without)
     with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
-        for rows in parts:
-            table = rows if isinstance(rows, pa.Table) else _arrow_table(rows, schema)
-            writer.write_table(table, row_group_size=TOGETHER)
+        for group in _groups(parts, schema):
+            writer.write_table(group)
         writer.add_key_value_metadata({_NOTE.decode() + key: value for key, value in notes().items()})
 
 
-def joined(parts: Sequence[pa.Table]) -> pa.Table:
-    """Tables that `ParquetFile.rows` gave, as one."""
+def _groups(parts: Iterable[Sequence[Any] | pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """All rows, TOGETHER at a time."""
     import pyarrow as pa
 
-    return pa.concat_tables(parts)
+    waiting = schema.empty_table()
+    for rows in parts:
+        table = rows if isinstance(rows, pa.Table) else _arrow_table(rows, schema)
+        waiting = pa.concat_tables([waiting, table])
+        while len(waiting) >= TOGETHER:
+            yield waiting.slice(0, TOGETHER).combine_chunks()
+            waiting = waiting.slice(TOGETHER)
+    if len(waiting):
+        yield waiting.combine_chunks()
 
 
 def in_groups(rows: Iterable[R]) -> Iterator[list[R]]:

@@ -19,6 +19,7 @@ from acbench.records import Finding, Item, Label, Prediction, Proposal, Review, 
 from acbench.review.queue import RankedItem
 from acbench.storage import tables as store
 from acbench.storage.atomic import sweep, write_bytes
+from acbench.storage.parquet import ParquetFile
 from acbench.storage.typed_json import to_json
 from tests.support.records import decides, item, says
 
@@ -131,6 +132,24 @@ class TestDamagedParquet:
         monkeypatch.setattr("acbench.storage.parquet.TOGETHER", 7)
         store.write(path, rows, Item, key=lambda row: row.item_id)
         assert store.read(path, Item) == rows
+
+    def test_the_bytes_are_the_same_however_rows_are_parted_and_copied(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows, other = store.read(path, Item), path.with_name("other.parquet")
+        monkeypatch.setattr("acbench.storage.parquet.TOGETHER", 6)
+        store.write_in_order(path, [rows], Item)
+        former = ParquetFile(path, Item)
+        monkeypatch.setattr("acbench.storage.parquet.TOGETHER", 7)
+        whole = [rows]
+        small = [[], *([row] for row in rows[:9]), rows[9:], []]
+        copied = [*former.rows(0, 3), rows[3:12], *former.rows(12, 13), *former.rows(13, 20)]
+        made = []
+        for parts in (whole, small, copied):
+            store.write_in_order(other, parts, Item)
+            made.append(other.read_bytes())
+        assert made == [made[0]] * 3 and store.read(other, Item) == rows
+        assert ParquetFile(other, Item).sizes == [7, 7, 6]
 
     def test_rows_are_counted_across_groups(self, path: Path) -> None:
         import pyarrow as pa
