@@ -298,6 +298,10 @@ class GitTable(Generic[G]):
         for gone in known:
             artifacts.forget(gone)
 
+    def made(self, build: Build) -> str:
+        """A hash of all rows as `ensure` left them, 16 hex digits."""
+        return digest([build.ledger.artifacts.sha256(build.project.relative(path)) for path in self.paths])
+
 
 def part_name(item_id: str) -> str:
     """The name of the file, without `.jsonl`, of the category that an id names: see `acbench.records.item_id`.

@@ -117,9 +117,9 @@ def label(run: Run, proposed: Proposed) -> Labelled:
     )
     tally = LabelTally(run.schema)
     labelled.table.ensure(run.build, labelled.key, lambda: write_labels(run, labelled, tally))
-    run.build.ensure(
-        run.files.labels_meta, labelled.key + run.origin_key, lambda path: _write_meta(run, labelled, tally, path)
-    )
+    # Labels of images that are not at hand follow from no key: a merge may have brought some.
+    key = digest(labelled.key, run.origin_key, labelled.table.made(run.build))
+    run.build.ensure(run.files.labels_meta, key, lambda path: _write_meta(run, labelled, tally, path))
     if not run.reviews.exists():
         write_reviews(run, [])
     elif run.reviews.is_mixed:

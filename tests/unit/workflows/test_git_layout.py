@@ -236,22 +236,29 @@ class TestLost:
         assert copy.read_bytes() == edited and path.read_bytes() == expected
 
 
+def repository(folder: Path) -> Callable[..., str]:
+    """Git in a folder, of which it has the annotations."""
+
+    def run(*arguments: str, status: int = 0) -> str:
+        names_ = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
+        done = subprocess.run(("git", *names_, *arguments), cwd=folder, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout
+
+    if not (folder / ".git").exists():
+        (folder / ".gitignore").write_text("*\n!.gitignore\n!annotations/**\n")
+        run("init", "-q")
+        run("add", "-f", "annotations")
+        run("commit", "-qm", "decided")
+    return run
+
+
 class TestMerged:
     @pytest.fixture
     def git(self, one_file: Path) -> Callable[..., str]:
         """Git in the project, of which it has the annotations."""
 
-        def run(*arguments: str, status: int = 0) -> str:
-            names_ = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
-            done = subprocess.run(("git", *names_, *arguments), cwd=one_file, capture_output=True, text=True)
-            assert done.returncode == status, done.stdout + done.stderr
-            return done.stdout
-
-        (one_file / ".gitignore").write_text("*\n!.gitignore\n!annotations/**\n")
-        run("init", "-q")
-        run("add", "-f", "annotations")
-        run("commit", "-qm", "decided")
-        return run
+        return repository(one_file)
 
     def test_decisions_of_two_branches_are_all_kept(
         self, one_file: Path, git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
@@ -284,6 +291,33 @@ class TestMerged:
         assert said == {("ada", "bottle"), ("ada", "metal_nut"), ("bob", "bottle"), ("eve", "screw")}
         label = next(row for row in records(one_file, "labels") if row["image"].startswith("screw/test/s"))
         assert label["decided_by"] == "people" and status(one_file)["notes"] == []
+
+    @pytest.mark.parametrize("size", [100, 10**6])
+    def test_labels_that_a_clone_made_of_other_images_are_counted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+    ) -> None:
+        monkeypatch.setattr(git_table, "MAX_BYTES", size)
+        one, other = tmp_path / "bottles", tmp_path / "nuts"
+        here_in(one, *RELABEL, "--root", toy_mvtec_ad(tmp_path / "a", {"bottle": ("contamination",)}))
+        git = repository(one)
+        git("clone", "-q", str(one), str(other))
+        here_in(other, *RELABEL, "--root", toy_mvtec_ad(tmp_path / "b", {"metal_nut": ("bent",)}))
+        there = repository(other)
+        there("add", "-A", "-f", "annotations")
+        there("commit", "-qm", "nuts")
+        counts = KEPT / "labels.meta.json"
+        own = (one / counts).read_bytes()
+        git("pull", "-q", "--no-rebase", "--no-ff", "--no-commit", str(other), "main")
+        git("checkout", "HEAD", "--", str(counts))  # as whoever keeps their own side of a conflict
+        git("commit", "-qm", "merged")
+        rows = records(one, "labels")
+        assert rows == records(other, "labels") and (one / counts).read_bytes() == own
+        here_in(one, *RELABEL)
+        assert records(one, "labels") == rows
+        assert (one / counts).read_bytes() == (other / counts).read_bytes() != own
+        before = inodes(one)
+        here_in(one, *RELABEL)
+        assert inodes(one) == before
 
     def test_labels_that_differ_are_refused_to_readers_and_made_anew(
         self, project: Path, decided: Path, tmp_path: Path
