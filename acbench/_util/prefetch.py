@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from acbench._util.waiting import result_of
 from acbench.errors import AcbenchError
 
 T = TypeVar("T")
@@ -37,9 +38,9 @@ def prefetch(work: Callable[[T], R], inputs: Iterable[T], *, workers: int = 2, m
             for value in inputs:
                 waiting.append(pool.submit(work, value))
                 if len(waiting) > most:
-                    yield waiting.popleft().result()
+                    yield result_of(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield result_of(waiting.popleft())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol, Self
 
 from acbench._util.console import Progress
 from acbench._util.execution import Engine, Home, WorkerTask
+from acbench._util.waiting import as_they_end
 from acbench.data.images import brightest, decode, decode_probed, probe
 from acbench.data.mask_content import MaskContent, content
 from acbench.errors import ImageError
@@ -201,7 +202,7 @@ class FileHasher:
         pool = ThreadPoolExecutor(self.threads or tree.readers, thread_name_prefix="ingest")
         running = {pool.submit(_read_all, tree, chunk, stop) for chunk in _by_size(files)}
         try:
-            for future in as_completed(set(running)):
+            for future in as_they_end([*running]):
                 running.discard(future)
                 yield future.result()
         except BaseException:  # Ctrl-C, or an error of the caller

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from acbench._util.console import Progress
 from acbench._util.cores import cores
+from acbench._util.waiting import result_of
 from acbench.storage.atomic import write_bytes
 from acbench.storage.digests import sha256_file
 from acbench.storage.ledger import Ledger
@@ -83,7 +84,7 @@ class Build:
         def finish_first() -> None:
             nonlocal done
             file, future = waiting.popleft()
-            self._keep(file, future.result())
+            self._keep(file, result_of(future))
             done += 1
             progress(done, total)
 

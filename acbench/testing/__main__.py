@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import threading
+import time
 
+from acbench._util.waiting import MOMENT
 from acbench.testing.behaviours import BEHAVIOURS, behave
 from acbench.testing.endpoint import FakeEndpoint
 
@@ -19,7 +20,8 @@ def main() -> None:
         if chosen.behaviour:
             behave(endpoint, chosen.behaviour)
         print(endpoint.url, flush=True)
-        threading.Event().wait()
+        while True:
+            time.sleep(MOMENT)
 
 
 if __name__ == "__main__":

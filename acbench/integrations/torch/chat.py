@@ -21,6 +21,7 @@ from typing import Any
 
 from PIL import Image
 
+from acbench._util.waiting import result_of
 from acbench.errors import AcbenchError
 from acbench.integrations.openai.tokens import question_tokens
 from acbench.integrations.torch.runtime import device, first_line, import_torch, model_on_hub
@@ -168,7 +169,7 @@ class TransformersChat:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="acbench model", daemon=True)
                 self._thread.start()
-        return job.answer.result()
+        return result_of(job.answer)
 
     def _serve(self) -> None:
         waiting: list[_Job] = []

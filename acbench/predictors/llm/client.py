@@ -8,9 +8,10 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from acbench._util.execution import RunOnce, run_now
+from acbench._util.waiting import received
 from acbench.errors import AcbenchError
 from acbench.predictors.llm.cache import Call, CallLog, OpenCallLog
 from acbench.predictors.llm.messages import ChatModel, Completion, CostEstimate, LlmError, Question, Reply, call_id
@@ -19,7 +20,7 @@ from acbench.predictors.llm.retry import Outcome, Retrier
 from acbench.predictors.llm.vision_check import check_vision
 
 POLL = 0.5
-"""Seconds between looks at a call that another process makes, and at an interrupt while answers are waited for."""
+"""Seconds between looks at a call that another process makes."""
 
 
 class _Stopped(Exception):
@@ -292,12 +293,7 @@ class _WorkerPool:
 
     def get(self) -> Reply:
         """Wait for the next reply. Raises the exception that ended a thread."""
-        while True:
-            try:  # a signal that comes as the wait begins does not end it
-                result = self.done.get(timeout=POLL)
-                break
-            except Empty:
-                continue
+        result = received(self.done)
         if isinstance(result, BaseException):
             raise result
         return result
