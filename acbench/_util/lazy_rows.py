@@ -10,11 +10,10 @@ T = TypeVar("T")
 
 
 class LazyRows(Sequence[T], Generic[T]):
-    """The rows that `read` gives, which is called once or never. `count`: how many there are, where that is known."""
+    """The rows that `read` gives, which is called once or never."""
 
-    def __init__(self, read: Callable[[], list[T]], count: int | None = None) -> None:
+    def __init__(self, read: Callable[[], list[T]]) -> None:
         self._read = read
-        self._count = count
 
     @cached_property
     def _rows(self) -> list[T]:
@@ -28,7 +27,7 @@ class LazyRows(Sequence[T], Generic[T]):
         return self._rows[index]
 
     def __len__(self) -> int:
-        return len(self._rows) if self._count is None else self._count
+        return len(self._rows)
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._rows)

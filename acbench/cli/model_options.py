@@ -17,9 +17,9 @@ DEFAULT = "default"
 class _OrDefault(click.ParamType[Any]):
     """A value of another type, or `default`."""
 
-    def __init__(self, type_: Any = None, name: str = "") -> None:
-        self.type = click.types.convert_type(type_)
-        self.name = name or self.type.name
+    def __init__(self, type_: click.ParamType[Any]) -> None:
+        self.type = type_
+        self.name = type_.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value if value == DEFAULT else self.type.convert(value, param, ctx)
@@ -84,12 +84,12 @@ def _json(text: str, key: str, ctx: click.Context, param: click.Parameter) -> An
         raise click.BadParameter(f"{error.message}{quoted}", ctx, param) from None
 
 
-def model_options(prefix: str, *, required: bool = False) -> Callable[[Decorated], Decorated]:
+def model_options(prefix: str) -> Callable[[Decorated], Decorated]:
     """The options that say which LLM is meant and how it is asked, as `--llm-url` with the prefix `llm-`.
 
     click passes each under the name of its field in `acbench.workflows.llm_models`, after `llm_`.
     """
-    model, kept = ("--llm", "model") if prefix else ("--model", "model")
+    model = "--llm" if prefix else "--model"
 
     def of_llm(*names: str, **attributes: Any) -> Callable[[Decorated], Decorated]:
         field = names[0].removeprefix("--").removeprefix(prefix).replace("-", "_")
@@ -102,9 +102,8 @@ def model_options(prefix: str, *, required: bool = False) -> Callable[[Decorated
     return together(
         of_llm(
             model,
-            field=f"{LLM}{kept}",
+            field=f"{LLM}model",
             metavar="MODEL",
-            required=required,
             several="to ask several, name each, `acbench llm add NAME --model MODEL`, and ask them, `--with llm:NAME`",
             help=f"Ask this model: its name at the endpoint, local:FOLDER_OR_HUB_ID to run it on this machine{named}.",
         ),

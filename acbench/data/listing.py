@@ -68,11 +68,6 @@ class Listing:
     common: str | None = None
     """What decides how a part is listed, besides what lies in its own folder; None if that is all of the dataset."""
 
-    @property
-    def findings(self) -> list[Finding]:
-        """What is wrong with the dataset, as far as paths tell."""
-        return [*self.others, *(finding for part in self.parts.values() for finding in part.findings)]
-
     @cached_property
     def images(self) -> Sequence[FoundImage]:
         """All images, sorted by path."""

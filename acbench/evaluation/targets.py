@@ -48,11 +48,6 @@ class NamedItems(Collection[str]):
         self.images.append(image)
         return len(self.ids) - 1
 
-    @property
-    def slots(self) -> int:
-        """How many slots there are."""
-        return len(self.ids) + len(self.images)
-
     def __len__(self) -> int:
         return sum(1 for _ in self)
 

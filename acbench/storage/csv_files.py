@@ -42,20 +42,16 @@ def names_in(cell: str, *, typed: bool = False) -> list[str]:
     return [name for part in (_TYPED if typed else _JOINED).split(cell) if (name := part.strip())]
 
 
-def read_csv(
-    path: Path, needed: Collection[str], *, any_of: Collection[str] = (), max_cell: int = MAX_CELL
-) -> list[CsvRow]:
+def read_csv(path: Path, needed: Collection[str]) -> list[CsvRow]:
     """The rows of a file, as `csv_rows` gives them; a fault in any line is told before any is used."""
-    return list(csv_rows(path, needed, any_of=any_of, max_cell=max_cell))
+    return list(csv_rows(path, needed))
 
 
-def csv_rows(
-    path: Path, needed: Collection[str], *, any_of: Collection[str] = (), max_cell: int = MAX_CELL
-) -> Iterator[CsvRow]:
+def csv_rows(path: Path, needed: Collection[str], *, max_cell: int = MAX_CELL) -> Iterator[CsvRow]:
     """The rows of a UTF-8 CSV file with commas, semicolons or tabs, as spreadsheet programs save them.
 
-    A first line such as `sep=;` names the delimiter. The file needs all columns in `needed`, and one of `any_of` if
-    that is given. A cell has at most `max_cell` characters. Raises TableError: file, line, and what to do.
+    A first line such as `sep=;` names the delimiter. The file needs all columns in `needed`. A cell has at
+    most `max_cell` characters. Raises TableError: file, line, and what to do.
     """
     with _opened(path) as file:
         head = file.readline()
@@ -66,7 +62,7 @@ def csv_rows(
         try:
             names = next(reader, [])
             line = above + reader.line_num
-            _check_header(path, names, needed, any_of)
+            _check_header(path, names, needed)
             for cells in reader:
                 line = above + reader.line_num
                 if not cells:
@@ -99,12 +95,10 @@ def _opened(path: Path) -> Iterator[TextIO]:
         raise TableError(f"{path} is not UTF-8", "save it as CSV UTF-8") from None
 
 
-def _check_header(path: Path, names: list[str], needed: Collection[str], any_of: Collection[str]) -> None:
+def _check_header(path: Path, names: list[str], needed: Collection[str]) -> None:
     columns = f"it has {', '.join(names)[:300] or 'none'}"
     if missing := [name for name in needed if name not in names]:
         raise TableError(f"{path} has no column {', '.join(missing)}; {columns}", "name the column in the first line")
-    if any_of and not set(any_of) & set(names):
-        raise TableError(f"{path} has no column {' or '.join(any_of)}; {columns}", "name the column in the first line")
     # Spreadsheet programs save empty columns beside the table.
     if repeated := sorted(name for name, count in Counter(names).items() if name and count > 1):
         raise TableError(f"{path} has the column {', '.join(repeated)[:300]} twice", "keep one of them")

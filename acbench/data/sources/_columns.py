@@ -60,8 +60,6 @@ class Columns:
     objects: str = ""
     """A column of objects, as `datasets` has them: `{"bbox": …, "category": …}`."""
     form: str = "xyxy"
-    numbers: str = ""
-    """A column of class numbers beside the names of the classes, which is not needed."""
 
     @property
     def boxed(self) -> bool:
@@ -97,7 +95,6 @@ def choose(table: ForeignTable, file: str, reading: Reading, finds: Callable[[st
         del told["category"]  # it is the name of the category itself
         by_fold = {each: columns for each, columns in by_fold.items() if each not in KEYS["category"]}
     of: dict[str, str] = {}
-    numbers = ""
     for key, names in KEYS.items():
         if key in told:
             of[key] = _named(told[key], table, file, key)
@@ -106,7 +103,7 @@ def choose(table: ForeignTable, file: str, reading: Reading, finds: Callable[[st
         if key == "image" and not found:
             found = _of_images(table, finds)
         if key == "label" and len(found) == 2:
-            found, numbers = _names_beside_numbers(table, found)
+            found = _names_beside_numbers(table, found)
         if len(found) > 1:
             both = " and ".join(f"`{column}`" for column in found)
             raise TwoWays(f"{file} has two columns that may hold the {key}: {both}",
@@ -118,7 +115,7 @@ def choose(table: ForeignTable, file: str, reading: Reading, finds: Callable[[st
     if "label" not in of and not objects and "category" in of and "category" not in told:
         of["label"] = of.pop("category")
     form = _form(reading, form or _usual_form(of.get("box", ""), objects))
-    return Columns(of, edges, objects, form, numbers)
+    return Columns(of, edges, objects, form)
 
 
 def missing(columns: Columns, table: ForeignTable, file: str) -> SourceError | None:
@@ -258,16 +255,16 @@ def _of_images(table: ForeignTable, finds: Callable[[str], bool]) -> list[str]:
     ]
 
 
-def _names_beside_numbers(table: ForeignTable, found: list[str]) -> tuple[list[str], str]:
-    """The column of names, and that of numbers, of two columns of labels; both if they are not that."""
+def _names_beside_numbers(table: ForeignTable, found: list[str]) -> list[str]:
+    """Of two columns of labels that of names, where the other numbers these; else both."""
     numeric = [column for column in found if are_numbers(row.get(column) for _, row in table.rows)]
     if len(numeric) != 1:
-        return found, ""
+        return found
     (names,) = (column for column in found if column not in numeric)
     pairs = {(_text(row.get(numeric[0])), _text(row.get(names))) for _, row in table.rows}
     if len({number for number, _ in pairs}) != len(pairs):
-        return found, ""
-    return [names], numeric[0]
+        return found
+    return [names]
 
 
 def _edges(by_fold: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], str]:

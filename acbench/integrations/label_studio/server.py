@@ -50,7 +50,6 @@ class Server:
     """A server that was started."""
 
     url: str
-    pid: int
     key: str
     """A legacy API token of its own account, `SERVICE_ADDRESS`."""
 
@@ -112,7 +111,7 @@ def start(
         _wait_until_up(url, process, folder / _LOG)
         state = json.dumps({"url": url, "pid": process.pid, "public": public}).encode()
         write_bytes(_state(folder), state, mode=0o600)
-        return Server(url=url, pid=process.pid, key=_key(folder) or key), process
+        return Server(url=url, key=_key(folder) or key), process
     except BaseException:
         stop(process, folder)
         raise
