@@ -192,7 +192,8 @@ def _chat_model(chosen: LlmModel, calls: CallOptions) -> tuple[ChatModel, BatchM
 
         if calls.batch:
             raise AcbenchError("--batch is for endpoints, and this model runs here", "leave --batch out")
-        return chat_transformers(chosen.model.removeprefix(LOCAL), batch=calls.concurrency), None
+        place = chosen.model.removeprefix(LOCAL)
+        return chat_transformers(place, batch=calls.concurrency, options=chosen.request), None
     from acbench.integrations.openai.chat import chat_openai
 
     model = chat_openai(

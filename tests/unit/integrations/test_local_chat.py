@@ -23,10 +23,12 @@ from acbench.integrations.torch.chat import ModelSource, TransformersChat, chat_
 from acbench.predictors.base import Setup
 from acbench.predictors.llm import LedgerClient, Retrier, check_vision
 from acbench.predictors.llm.cache import LedgerCallLog
-from acbench.predictors.llm.messages import LlmError, Picture, Question, call_id
+from acbench.predictors.llm.messages import LlmError, Picture, Question, RequestOptions, call_id
 from acbench.predictors.proposers.llm import Llm
 from acbench.records import Proposal
 from acbench.testing import FakeModels, MemoryVectors, toy_mvtec_ad
+from acbench.workflows.llm_models import LlmModel
+from acbench.workflows.models import CallOptions, _chat_model
 from tests.support.commands import here
 from tests.support.lazy import torch
 from tests.support.records import MVTEC_AC, ask
@@ -132,6 +134,13 @@ class TestWhoItIs:
         assert before.startswith("tiny/transformers@")
         (moved / "chat_template.jinja").write_text("other words")
         assert chat_transformers(str(moved)).name != before
+
+    def test_what_its_requests_are_to_hold_counts_or_is_refused(self, one: Path) -> None:
+        chosen = LlmModel(model=f"local:{one}", request=RequestOptions(max_tokens=9))
+        model, _ = _chat_model(chosen, CallOptions())
+        assert model.ask(MIXED[0]).tokens_out == 9 and model.name != chat_transformers(str(one)).name
+        with pytest.raises(AcbenchError, match="--llm-effort"):
+            _chat_model(replace(chosen, request=RequestOptions(effort="low")), CallOptions())
 
     def test_it_costs_nothing(self, one: Path, tmp_path: Path) -> None:
         chat = chat_transformers(str(one))
