@@ -21,6 +21,7 @@ from acbench.release.rows import Row
 from acbench.release.sink import whole
 from acbench.storage.atomic import replacing
 from acbench.storage.files import FileRefused, FileTree
+from acbench.storage.stored_rows import fields
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,8 @@ GROUP_BYTES = 64 << 20
 """Bytes of images in one row group; the Hub's viewer wants at most 100 MB."""
 GROUP_ROWS = {True: 100, False: 5_000}
 """Rows in one row group, with and without images."""
+_FILES = ("image", "sha256", "mask", "mask_sha256")
+"""The fields of an item that name its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,7 @@ class ParquetShard:
 
 
 def plan_shards(
-    items: Iterable[Item], categories: Sequence[str], images: FileTree | None, *, most: int = SHARD_BYTES
+    items: Sequence[Item], categories: Sequence[str], images: FileTree | None, *, most: int = SHARD_BYTES
 ) -> list[ParquetShard]:
     """Divide images into shards, each of one category and split, in the order of the images.
 
@@ -56,9 +59,9 @@ def plan_shards(
     numbers = {name: number for number, name in enumerate(categories)}
     parts: defaultdict[tuple[int, str], list[array[int]]] = defaultdict(lambda: [array("q")])
     filled: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0])
-    for place, item in enumerate(items):
-        key = (numbers[item.category], item.split)
-        size = sum(_size(images, file) for file in _files(item)) if images else 0
+    for place, (category, split, *files) in enumerate(fields(items, "category", "split", *(_FILES if images else ()))):
+        key = (numbers[category], split)
+        size = sum(_size(images, file) for file in _files(*files)) if images else 0
         if filled[key][-1] + size > most and parts[key][-1]:
             parts[key].append(array("q"))
             filled[key].append(0)
@@ -175,10 +178,10 @@ def _pictures(row: Row) -> list[_Picture]:
     ]
 
 
-def _files(item: Item) -> tuple[str, ...]:
-    """The paths of the files of an image and of its mask that a release holds."""
-    image = (item.image,) if item.image and item.sha256 else ()
-    return (*image, *mask_files(item.mask)) if item.mask and item.mask_sha256 else image
+def _files(image: str, sha256: str, mask: str | None, mask_sha256: str | None) -> tuple[str, ...]:
+    """The paths of the files of an image and of its mask that a release holds, from `_FILES` of its item."""
+    own = (image,) if image and sha256 else ()
+    return (*own, *mask_files(mask)) if mask and mask_sha256 else own
 
 
 def _row_groups(

@@ -150,7 +150,7 @@ def release_tables(place: Path, rows: list[Row]) -> Callable[[], None]:
     categories, images = ("bottle",), open_tree(place / IMAGES)
     items: Any = [
         SimpleNamespace(category="bottle", split=row["split"], image=row["image_path"], sha256=row["image_sha256"],
-                        mask=None)
+                        mask=None, mask_sha256=None)
         for row in rows
     ]  # fmt: skip
     form = DatasetsFormat().arrow_schema(categories, ("good", "chip"), images=True)
