@@ -17,6 +17,7 @@ from itertools import groupby
 from threading import Event
 from typing import NamedTuple, Protocol, Self
 
+from acbench._util.chunks import chunks
 from acbench._util.console import Progress
 from acbench._util.execution import Engine, Home, WorkerTask
 from acbench._util.waiting import as_they_end
@@ -217,7 +218,7 @@ class FileHasher:
     def _by_workers(self, engine: Engine, tree: FileTree, files: Sequence[_File]) -> Generator[_Read, None, None]:
         """Read files by the workers of an engine; facts are in the cache before they are given."""
         part: _Read
-        for part in engine.map(WorkerTask(start=partial(_worker, tree), kind=_File), _chunks(files, _PART)):
+        for part in engine.map(WorkerTask(start=partial(_worker, tree), kind=_File), chunks(files, _PART)):
             self.cache.save(_cache_rows(part))
             yield part
 
@@ -247,10 +248,6 @@ class _Keeping:
 
 def _worker(tree: FileTree, _home: Home) -> Callable[[Sequence[_File]], _Read]:
     return lambda files: _read_all(tree, files, Event())
-
-
-def _chunks(files: Sequence[_File], size: int) -> Iterator[Sequence[_File]]:
-    return (files[start : start + size] for start in range(0, len(files), size))
 
 
 def _by_size(files: Sequence[_File]) -> Iterator[Sequence[_File]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Protocol
 
-from acbench._util.chunks import chunks
 from acbench.errors import ReleaseError
 from acbench.release import unpack
 from acbench.release.bounds import MAX_ROWS, batches
@@ -135,7 +134,7 @@ def _kept(entries: Iterator[ReleaseEntry]) -> StoredRows[ReleaseEntry] | list[Re
     with TemporaryDirectory(prefix="acbench-") as folder:
         path = Path(folder) / "entries.parquet"
         with path.open("wb") as file, whole(file) as sink:
-            parquet.write(sink, chunks(chain(begun, entries), parquet.TOGETHER), ReleaseEntry)
+            parquet.write(sink, parquet.in_groups(chain(begun, entries)), ReleaseEntry)
         rows = StoredRows(path, ReleaseEntry)
         len(rows)  # opens it: it can be read from then on, although it has no name any more
     return rows

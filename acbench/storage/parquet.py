@@ -11,6 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
 
+from acbench._util.chunks import chunks
 from acbench.errors import StorageError
 from acbench.storage.typed_json import convert_all, sparse_fields
 
@@ -168,9 +169,7 @@ def _groups(parts: Iterable[Sequence[Any] | pa.Table], schema: pa.Schema) -> Ite
 
 def in_groups(rows: Iterable[R]) -> Iterator[list[R]]:
     """Rows in parts that make a group each."""
-    waiting = iter(rows)
-    while part := list(itertools.islice(waiting, TOGETHER)):
-        yield part
+    return chunks(rows, TOGETHER)
 
 
 def mend(path: Path) -> str:
