@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from acbench.data.mask_content import MaskContent
 from acbench.records import Finding, Item
@@ -31,17 +31,18 @@ def duplicates(items: Sequence[Item]) -> Iterator[Finding]:
     Of each image only a part of its hash is in memory. Of those that are not alone, the path is looked at, and all of
     an item where a finding is about it.
     """
-    shared: dict[tuple[int, ...], list[Any]] = {}
+    first: dict[tuple[int, ...], NDArray[np.intp]] = {}
+    counts: Counter[tuple[int, ...]] = Counter()
     places, begins = _with_equal_hashes(items)
     folders = _folders(items, places)
-    for begin, end in itertools.pairwise(begins):
-        known = shared.setdefault(tuple(sorted(set(folders[begin:end].tolist()))), [places[begin:end], 0])
-        if places[begin] < known[0][0]:
-            known[0] = places[begin:end]
-        known[1] += end - begin
-    for same, count in shared.values():
+    for begin, end in itertools.pairwise(begins.tolist()):
+        sharing, same = tuple(sorted(set(folders[begin:end].tolist()))), places[begin:end]
+        counts[sharing] += len(same)
+        if sharing not in first or same[0] < first[sharing][0]:
+            first[sharing] = same
+    for sharing, same in first.items():
         some = ChosenRows(items, same) if isinstance(items, StoredRows) else [items[place] for place in same]
-        yield _duplicate(some if len(same) > _LOADED else list(some), int(count))
+        yield _duplicate(some if len(same) > _LOADED else list(some), counts[sharing])
 
 
 def _with_equal_hashes(items: Sequence[Item]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -114,15 +115,22 @@ class SeenImages:
     """What was seen of the images of a category, one after the other in the order of their paths."""
 
     def __init__(self) -> None:
-        self._modes: dict[str, list[Any]] = {}
-        self._sizes: dict[tuple[int, int], list[Any]] = {}
+        self._modes: Counter[str] = Counter()
+        self._sizes: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
+        """Pixel format, or size → the first image that has it."""
         self._grey = (0, 0)
+        """Grey images of 16 bits, and the largest value of a pixel in any of them."""
         self._coloured = (0, 0)
+        """The same of those of 16 bits a colour."""
 
     def add(self, item: Item, peak: int | None) -> None:
         """Take in an image that can be used. `peak`: see `FileFacts.peak`."""
-        self._modes.setdefault(item.mode, [0, item.image])[0] += 1
-        self._sizes.setdefault((item.width, item.height), [0, item.image])[0] += 1
+        size = f"{item.width}×{item.height}"
+        self._modes[item.mode] += 1
+        self._sizes[size] += 1
+        for seen in (item.mode, size):
+            self._first.setdefault(seen, item.image)
         if peak is not None and item.mode.startswith("I"):
             self._grey = self._grey[0] + 1, max(self._grey[1], peak)
         elif peak is not None:
@@ -137,16 +145,15 @@ class SeenImages:
 
     def findings(self, category: str) -> Iterator[Finding]:
         """Whether images differ in pixel format or size, which can give a class away, and how deep they are."""
-        sizes = {f"{width}×{height}": seen for (width, height), seen in self._sizes.items()}
-        for kind, noun, seen in (("mixed_modes", "pixel formats", self._modes), ("mixed_sizes", "sizes", sizes)):
-            if len(seen) > 1:
-                counts = Counter({value: count for value, (count, _) in seen.items()})
-                rarest = min(counts, key=lambda value: (counts[value], value))
+        kinds = (("mixed_modes", "pixel formats", self._modes), ("mixed_sizes", "sizes", self._sizes))
+        for kind, noun, counts in kinds:
+            if len(counts) > 1:
+                rarest = min((count, value) for value, count in counts.items())[1]
                 yield Finding(
                     path=category,
                     kind=kind,
                     detail=f"its images have {len(counts)} {noun}: {_most_frequent(counts)};"
-                    f" {seen[rarest][1]} is {rarest}",
+                    f" {self._first[rarest]} is {rarest}",
                     hint="see that it does not go with the class",
                 )
         count, brightest = self._grey
