@@ -123,13 +123,13 @@ def truth_of_labels(
     options = options or TruthOptions()
     view, categories = options.view, options.categories
     check_categories(categories, schema.categories)
-    made = TargetMaker()
+    maker = TargetMaker()
     left_out: Counter[str] = Counter()
     answers: dict[tuple[str, ClassSet], ClassSet | None] = {}
     keys = _Keys(schema)
-    with _refusing(lambda: _refuse_two_labels(made.items)):
+    with _refusing(lambda: _refuse_two_labels(maker.items)):
         for label in labels:
-            number = made.items.add(label.item_id, label.image)
+            number = maker.items.add(label.item_id, label.image)
             key = keys.of(label)
             if not scored(label) or (categories and key not in categories):
                 continue
@@ -143,15 +143,15 @@ def truth_of_labels(
             if wanted is None:
                 left_out[f"outside the {view} view"] += 1
                 continue
-            made.add(number, key, wanted)
-    if not made:
+            maker.add(number, key, wanted)
+    if not maker:
         raise NothingToScore(
             f"no item of {schema.benchmark} has an accepted label", f"acbench relabel {schema.argument}"
         )
     return Truth(
         benchmark=schema.benchmark,
         view=view,
-        targets=made.made(),
+        targets=maker.made(),
         vocabularies=schema_vocabularies(schema, view, options.aliases),
         left_out=dict(sorted(left_out.items())),
         schema=f"{schema.benchmark} {schema.version} {schema.digest}",
@@ -271,25 +271,25 @@ def truth_of_rows(
 ) -> Truth:
     """Make the truth from rows of a table. Raises TableError for a second row about an item."""
     others, categories = others or OtherItems(), options.categories
-    made = TargetMaker()
+    maker = TargetMaker()
     where = Places()
     classes: dict[str, set[str]] = {}
-    with _refusing(lambda: _refuse_second_row(made.items, where)):
+    with _refusing(lambda: _refuse_second_row(maker.items, where)):
         for row in rows:
             label = GOOD if is_normal(row.label) else row.label.strip()
             classes.setdefault(row.category, set()).add(label)
-            number = made.items.add(row.item_id, others.images.get(row.item_id, row.item_id))
+            number = maker.items.add(row.item_id, others.images.get(row.item_id, row.item_id))
             where[number] = row.where
             if not categories or row.category in categories:
-                made.add(number, row.category, (label,))
+                maker.add(number, row.category, (label,))
     for item_id in {**others.why_not, **others.images}:
-        made.items.add(item_id, others.images.get(item_id, item_id))
+        maker.items.add(item_id, others.images.get(item_id, item_id))
     vocabularies = table_vocabularies(classes, options.aliases)
     answers = ((category, answer) for category, own in sorted(vocabularies.items()) for answer in own.axis)
     return Truth(
         benchmark=name,
         view="table",
-        targets=made.made(),
+        targets=maker.made(),
         vocabularies=vocabularies,
         left_out=dict(sorted(Counter(others.why_not.values()).items())),
         schema=hash_of(f"{category}\t{JOIN.join(answer)}" for category, answer in answers),

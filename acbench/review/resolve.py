@@ -102,9 +102,10 @@ def _computed_labels(
             return _named(kinds[kind_of[place]], item)
         made = resolve_item(item, proposals.get(item_id, ()), (), schema)
         kind = replace(made, item_id="", image="")
-        if len(kinds) < MAX_KINDS or kind in numbers:
-            kind_of[place] = numbers.setdefault(kind, len(kinds))
-            kinds.extend([kind] * (len(numbers) - len(kinds)))
+        if kind not in numbers and len(kinds) < MAX_KINDS:
+            numbers[kind] = len(kinds)
+            kinds.append(kind)
+        kind_of[place] = numbers.get(kind, -1)
         return made
 
     def some_labels(item_ids: Collection[str]) -> Mapping[str, Label]:
