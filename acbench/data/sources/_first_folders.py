@@ -89,15 +89,9 @@ class FirstFolders:
 
     def first_left_over(self, layout: Layout) -> ImageFile | None:
         """The first file that is neither an image nor a mask of one."""
-        found = [rest[0] for rest in self._left_over(layout) if rest]
+        below = (arrange(self.walked(name).images, layout).rest for name in self._below)
+        found = [*self.root.images[:1], *next((rest[:1] for rest in below if rest), [])]
         return min(found, key=lambda file: file.path, default=None)
-
-    def _left_over(self, layout: Layout) -> Iterator[Sequence[ImageFile]]:
-        yield self.root.images
-        for name in self._below:
-            if rest := arrange(self.walked(name).images, layout).rest:
-                yield rest
-                return
 
     def _look_at(self, files: Sequence[ImageFile]) -> None:
         seen: defaultdict[str, int] = defaultdict(int)

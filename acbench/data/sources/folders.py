@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import ClassVar
 from weakref import WeakKeyDictionary
 
@@ -180,9 +181,12 @@ def _by_folder(folders: FirstFolders, layout: Layout, names: Sequence[str], extr
     """How categories are read that are folders of the root, these."""
     has_test = folders.any_test(layout)
 
+    @cache
+    def example() -> ImageFile | None:
+        return folders.first_left_over(layout)
+
     def out_of_place(walked: Walked, arranged: Arranged) -> Iterator[Finding]:
-        example = folders.first_left_over(layout) if arranged.rest else None
-        return _out_of_place(walked, arranged, layout, extras, example)
+        return _out_of_place(walked, arranged, layout, extras, example() if arranged.rest else None)
 
     def scan(category: str) -> Iterator[FoundImage | Finding]:
         walked = folders.walked(category)
