@@ -256,7 +256,7 @@ def _of_images(table: ForeignTable, finds: Callable[[str], bool]) -> list[str]:
 
 
 def _names_beside_numbers(table: ForeignTable, found: list[str]) -> list[str]:
-    """Of two columns of labels that of names, where the other numbers these; else both."""
+    """The column of names, of two columns of labels of which the other numbers these; else both."""
     numeric = [column for column in found if are_numbers(row.get(column) for _, row in table.rows)]
     if len(numeric) != 1:
         return found
