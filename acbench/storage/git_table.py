@@ -163,11 +163,15 @@ class GitTable(Generic[G]):
             yield from self.one_of_each(rows) if self._of_item == "one" else rows
 
     def read_file(self, path: Path) -> list[G]:
-        """The rows of one of its files. Raises StorageError if it is damaged, or holds nothing that belongs there."""
+        """As `each_of`, all in memory."""
         return list(self.each_of(path))
 
     def each_of(self, path: Path) -> Iterator[G]:
-        """As `read_file`, one row after the other."""
+        """The rows of one of its files as they stand there, one after the other, also if others contradict them.
+
+        Which rows count, `read` and `each` tell. Raises StorageError if it is damaged, and at the end if it holds
+        nothing that belongs there.
+        """
         first, is_right = None, path == self.file
         for row in tables.each(path, self.kind):
             first = first or row
