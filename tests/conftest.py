@@ -11,13 +11,19 @@ import pytest
 from acbench.testing import full_tree, write_image_anno
 from tests.support import sample
 from tests.support.listings import listing, paths
+from tests.support.once import made_once
 
 SYSTEM = Path(__file__).parent / "system"
 
 
-def pytest_configure() -> None:
-    """Take Ctrl-C as Python does. A shell that starts pytest in the background has it ignored, and tests send it."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Take Ctrl-C as Python does. A shell that starts pytest in the background has it ignored, and tests send it.
+
+    Of several processes none is to be left alone at the end with a long file: `tests/system` comes first, as the files
+    are collected. pytest-xdist would begin with the files of most tests, and end with the longest.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.option.loadscopereorder = False
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -37,15 +43,18 @@ def mvtec_ad_root() -> Path:
 @pytest.fixture(scope="session")
 def full_mvtec_ad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of MVTec-AD by name, with tiny images. Not to be changed."""
-    return full_tree(tmp_path_factory.mktemp("mvtec_ad"), paths("mvtec_ad"))
+    return made_once(tmp_path_factory, "full_mvtec_ad", lambda root: full_tree(root, paths("mvtec_ad")))
 
 
 @pytest.fixture(scope="session")
 def full_visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of VisA by name, with tiny images and a label for each. Not to be changed."""
-    root = full_tree(tmp_path_factory.mktemp("visa"), paths("visa"))
-    write_image_anno(root, {row["image"]: row["label"] for row in listing("visa")})
-    return root
+
+    def make(root: Path) -> None:
+        full_tree(root, paths("visa"))
+        write_image_anno(root, {row["image"]: row["label"] for row in listing("visa")})
+
+    return made_once(tmp_path_factory, "full_visa", make)
 
 
 @pytest.fixture(scope="session")

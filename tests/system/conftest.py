@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.once import made_once
+
 if TYPE_CHECKING:
     from tests.support.label_studio import RealDesk
     from tests.support.loopback_hub import LoopbackHub
@@ -49,7 +51,7 @@ def new_desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a Label Studio that was started once. Not to be changed."""
     from tests.support.label_studio import first_start
 
-    return first_start(tmp_path_factory.mktemp("new") / "desk")
+    return made_once(tmp_path_factory, "desk", first_start)
 
 
 @pytest.fixture(scope="module")
@@ -119,10 +121,11 @@ def visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from acbench.testing import toy_visa
     from tests.support.commands import acbench
 
-    project = tmp_path_factory.mktemp("visa")
-    toy_visa(project / "images")
-    acbench(project, "relabel", "visa_ac", "--root", project / "images", "--without", "neighbours")
-    return project
+    def make(project: Path) -> None:
+        toy_visa(project / "images")
+        acbench(project, "relabel", "visa_ac", "--root", project / "images", "--without", "neighbours")
+
+    return made_once(tmp_path_factory, "visa", make)
 
 
 @pytest.fixture(scope="session")
@@ -131,9 +134,11 @@ def built(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support.commands import acbench
     from tests.support.hubs import copied
 
-    project = copied(visa, tmp_path_factory.mktemp("built") / "project")
-    assert "Nothing was uploaded." in acbench(project, "publish", "visa_ac", "--dry-run").out
-    return project
+    def make(project: Path) -> None:
+        copied(visa, project)
+        assert "Nothing was uploaded." in acbench(project, "publish", "visa_ac", "--dry-run").out
+
+    return made_once(tmp_path_factory, "built", make)
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +147,9 @@ def later(visa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support.commands import acbench
     from tests.support.hubs import copied, relabelled
 
-    project = copied(visa, tmp_path_factory.mktemp("later") / "project")
-    relabelled(project)
-    acbench(project, "publish", "visa_ac", "--dry-run", "--version", "1.1.0")
-    return project
+    def make(project: Path) -> None:
+        copied(visa, project)
+        relabelled(project)
+        acbench(project, "publish", "visa_ac", "--dry-run", "--version", "1.1.0")
+
+    return made_once(tmp_path_factory, "later", make)

@@ -218,8 +218,8 @@ print(*data.select([one, two, three], ordered=True).values("image"))
     assert seen.out == "['chipp', 'contamination', 'good'] []\n"
 
 
-def test_annotate_offers_no_classes_where_there_are_several_categories(own: Shown) -> None:
-    seen = python("import fiftyone as fo; print(fo.load_dataset(fo.list_datasets()[0]).label_schemas)", **own.env)
+def test_annotate_offers_no_classes_where_there_are_several_categories(opened: Shown) -> None:
+    seen = python("import fiftyone as fo; print(fo.load_dataset(fo.list_datasets()[0]).label_schemas)", **opened.env)
     assert seen.out == "{}\n"
 
 

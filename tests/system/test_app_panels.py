@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,11 +34,19 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
         yield variables(uri, home)
 
 
+@pytest.fixture(scope="module")
+def relabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy benchmark of which every test image is to be looked at. Not to be changed."""
+    project = tmp_path_factory.mktemp("project")
+    root = toy_mvtec_ad(tmp_path_factory.mktemp("images"), each=6)
+    acbench(project, "relabel", "mvtec_ac", "--root", root, "--audit", "1")
+    return project
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A toy benchmark of which every test image is to be looked at."""
-    acbench(tmp_path, "relabel", "mvtec_ac", "--root", toy_mvtec_ad(tmp_path / "images", each=6), "--audit", "1")
-    return tmp_path
+def project(relabelled: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(relabelled, tmp_path / "project"))
 
 
 def panel(tab: Page, *, modal: bool = False) -> Locator:

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,31 @@ PROPOSED = "/commit/main"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a release that is on the hub of every test. Not to be changed."""
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, LoopbackHub]]:
+    """A project, and a hub that holds its release."""
     project = tmp_path_factory.mktemp("built")
     toy_visa(project / "images")
     acbench(project, "relabel", "visa_ac", "--root", project / "images", "--without", "neighbours")
-    with LoopbackHub() as hub:
-        acbench(project, "publish", "visa_ac", "--repo", REPO, **machine(hub, project))
-    return project
+    with LoopbackHub() as running:
+        acbench(project, "publish", "visa_ac", "--repo", REPO, **machine(running, project))
+        yield project, running
 
 
 @pytest.fixture
-def hub(built: Path) -> Iterator[LoopbackHub]:
-    """A hub that holds the release."""
-    with LoopbackHub() as running:
-        acbench(built, "publish", "visa_ac", "--repo", REPO, **machine(running, built))
-        yield running
-        assert not running.broken
+def built(published: tuple[Path, LoopbackHub]) -> Path:
+    """The project. Its labels are not to be changed."""
+    return published[0]
+
+
+@pytest.fixture
+def hub(published: tuple[Path, LoopbackHub]) -> Iterator[LoopbackHub]:
+    """The hub, which holds that release and nothing else."""
+    _, running = published
+    before = deepcopy((running.repos, running.lfs))
+    yield running
+    assert not running.broken
+    running.repos, running.lfs = before
+    running.faults.clear()
 
 
 @pytest.fixture

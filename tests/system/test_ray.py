@@ -22,11 +22,15 @@ from acbench.records import Prediction, Proposal
 from acbench.storage import tables as store
 from acbench.testing import toy_mvtec_ad
 from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint, last_class, question_text, refusal
+from tests.support.bottles import few_bottles
 from tests.support.commands import acbench, command, environment, finish, made, start
 from tests.support.loopback_s3 import S3
+from tests.support.sample import project_with_images
 from tests.support.tiny_vlms import llava
 
 RAY = ("--engine", "ray", "--workers", "3")
+FEW = ("relabel", "sample", "--limit", "24")
+"""Images enough for several parts of each worker."""
 NICE = {"RAY_worker_niceness": "0"}
 """Else other tests that run beside them would keep the workers from running at all."""
 LLM = ".acbench/mvtec_ac/proposals/llm.parquet"
@@ -60,36 +64,63 @@ def questions_of(endpoint: FakeEndpoint) -> dict[str, int]:
     return {question: count for question, count in about.items() if question not in colours}
 
 
+@contextmanager
+def cluster(processors: int, *others: int) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Nodes of Ray on this machine with so many processors each, as processes of their own; gives the address, and what
+    takes the last one away."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**NICE, "OMP_WAIT_POLICY": "passive"}.items():
+            patch.setenv(name, value)
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": processors})
+        try:
+            nodes = [made.add_node(num_cpus=count) for count in others]
+            made.wait_for_nodes()
+            yield made.address, lambda: made.remove_node(nodes.pop(), allow_graceful=False)
+        finally:
+            made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[dict[str, str]]:
+    """A cluster for the commands of several tests, as variables of the environment: to start one takes longer than most
+    of what is done on it."""
+    with cluster(3) as (address, _):
+        yield {**NICE, "RAY_ADDRESS": address}
+
+
 class TestTheSameBytes:
-    def test_of_the_sample(self, tmp_path: Path) -> None:
+    def test_of_the_sample(self, sample_images: Path, tmp_path: Path) -> None:
         """Ingest, vectors, everything after, and again; and the screen says the same."""
-        here, there = tmp_path / "here", tmp_path / "there"
-        said = acbench(here, "relabel", "sample").said
-        same = acbench(there, "relabel", "sample", *RAY, **NICE).said
+        here, there = (project_with_images(tmp_path / name, sample_images) for name in ("here", "there"))
+        said = acbench(here, *FEW).said
+        same = acbench(there, *FEW, *RAY, **NICE).said
         assert made(there) == made(here)
         assert (
             said.partition("Next:")[0].replace(str(here), "P").splitlines()[:8]
             == same.replace(str(there), "P").partition("Next:")[0].splitlines()[:8]
         )
-        assert "Nothing had changed" in acbench(there, "relabel", "sample", *RAY, **NICE).said
+        assert "Nothing had changed" in acbench(there, *FEW, *RAY, **NICE).said
         assert made(there) == made(here)
 
-    def test_of_a_full_tree(self, full_mvtec_ad: Path, tmp_path: Path) -> None:
+    def test_of_a_full_tree(self, full_mvtec_ad: Path, tmp_path: Path, shared: dict[str, str]) -> None:
         given = ("ingest", "mvtec_ac", "--root", full_mvtec_ad)
         here = acbench(tmp_path / "here", *given).said
-        there = acbench(tmp_path / "there", *given, *RAY, **NICE).said
+        there = acbench(tmp_path / "there", *given, *RAY, **shared).said
         assert made(tmp_path / "there") == made(tmp_path / "here")
         assert "all of mvtec_ad: 5,354 of 5,354 images" in here and here.splitlines()[0] == there.splitlines()[0]
 
-    def test_of_real_bottles(self, mvtec_ad_root: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+    def test_of_real_bottles(
+        self, mvtec_ad_root: Path, tmp_path: Path, endpoint: FakeEndpoint, shared: dict[str, str]
+    ) -> None:
         """Vectors of two models, answers, and a detector's maps."""
-        price = f"{PRICE_IN}/{PRICE_OUT}"
-        data = ("--root", mvtec_ad_root, "--category", "bottle", "--limit", "40")
-        llm = ("--llm", "toy", "--llm-url", endpoint.url, "--llm-price", price)
-        for project, engine in (("here", ()), ("there", RAY)):
+        root = few_bottles(mvtec_ad_root, tmp_path / "bottles", train=16, test=10)
+        llm = ("--llm", "toy", "--llm-url", endpoint.url, "--llm-price", f"{PRICE_IN}/{PRICE_OUT}")
+        for project, engine, env in (("here", (), {}), ("there", RAY, shared)):
             place = tmp_path / project
-            acbench(place, "propose", "mvtec_ac", *data, *llm, "--with", "llm", *engine, **NICE)
-            acbench(place, "velm", "mvtec_ac", *engine, **NICE)
+            acbench(place, "propose", "mvtec_ac", "--root", root, *llm, "--with", "llm", *engine, **env)
+            acbench(place, "velm", "mvtec_ac", *engine, **env)
         assert made(tmp_path / "there") == made(tmp_path / "here")
         assert len(store.read(tmp_path / "there" / VELM, Prediction)) > 5
         # In the second project each question was asked once more, of another ledger, and no more than that
@@ -104,7 +135,7 @@ class TestTheSameBytes:
         assert here.pop(settings) != there.pop(settings)
         assert there == here
 
-    def test_of_clip(self, wood: Path, tmp_path: Path) -> None:
+    def test_of_clip(self, wood: Path, tmp_path: Path, shared: dict[str, str]) -> None:
         torch = import_torch()
         import open_clip
 
@@ -122,17 +153,20 @@ class TestTheSameBytes:
         (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": normal}))
         given = ("propose", "mvtec_ac", "--proposer", "clip", "--root", wood, "--clip-model", f"local-dir:{folder}")
         acbench(tmp_path / "here", *given)
-        acbench(tmp_path / "there", *given, "--engine", "ray", "--workers", "2", **NICE)
+        acbench(tmp_path / "there", *given, "--engine", "ray", "--workers", "2", **shared)
         assert made(tmp_path / "there") == made(tmp_path / "here")
 
-    def test_of_a_local_llm(self, wood: Path, tmp_path: Path) -> None:
+    def test_of_a_local_llm(self, wood: Path, tmp_path: Path, shared: dict[str, str]) -> None:
         import_torch().manual_seed(0)
         llava(tmp_path / "tiny")
         given = ("propose", "mvtec_ac", "--proposer", "llm", "--root", wood, "--llm", f"local:{tmp_path / 'tiny'}")
-        acbench(tmp_path / "here", *given, "--no-canary", status=3)
-        acbench(tmp_path / "there", *given, "--no-canary", "--engine", "ray", "--workers", "2", status=3, **NICE)
+        few = ("--limit", "16", "--no-canary", "--llm-max-tokens", "24")  # 8 questions: each is thousands of tokens
+        acbench(tmp_path / "here", *given, *few, status=3)
+        acbench(tmp_path / "there", *given, *few, "--engine", "ray", "--workers", "2", status=3, **shared)
         assert made(tmp_path / "there") == made(tmp_path / "here")
-        (said,) = {each.reason for each in store.read(tmp_path / "there" / LLM, Proposal)}
+        rows = store.read(tmp_path / "there" / LLM, Proposal)
+        (said,) = {each.reason for each in rows}
+        assert len(rows) == 8
         assert said.startswith("unparsable: not one JSON object")  # gibberish, and nothing of it is guessed
 
 
@@ -146,44 +180,39 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return found
 
 
-@contextmanager
-def cluster(nodes: int) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Nodes of Ray on this machine, as processes of their own; gives the address, and what takes one away."""
-    from ray.cluster_utils import Cluster
-
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    try:
-        others = [made.add_node(num_cpus=2) for _ in range(nodes)]
-        made.wait_for_nodes()
-        yield made.address, lambda: made.remove_node(others.pop(), allow_graceful=False)
-    finally:
-        made.shutdown()
+@pytest.fixture(scope="module")
+def answered(wood: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The table of answers as it is without Ray."""
+    project = tmp_path_factory.mktemp("answered")
+    with FakeEndpoint() as endpoint:
+        endpoint.answer = last_class
+        acbench(project, *asks(wood, endpoint))
+        assert len(questions_of(endpoint)) == 24
+    return (project / LLM).read_bytes()
 
 
 class TestKilled:
-    def test_workers(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+    def test_workers(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint, answered: bytes) -> None:
         """The others take over; what was answered is not asked again."""
-        acbench(tmp_path / "here", *asks(wood, endpoint))
-        before = len(endpoint.requests)
         endpoint.latency = 0.6
         project, kills = tmp_path / "there", 0
         process = start(project, *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE)
         while process.poll() is None and kills < 2:
-            if len(endpoint.requests) > before + 4 + 5 * kills:
+            if len(endpoint.requests) > 4 + 5 * kills:
                 os.kill(random.Random(kills).choice(workers_of(process)), signal.SIGKILL)
                 kills += 1
             time.sleep(0.05)
         out = finish(process).out
         assert kills == 2
         assert "raylet" not in out and out.count("\n") == 2, "what became of workers is no result"
-        assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
+        assert (project / LLM).read_bytes() == answered
         counts = sorted(questions_of(endpoint).values())
-        assert len(counts) == 24 and sum(counts) <= 2 * 24 + kills, "one question was under way at each kill, at most"
+        assert len(counts) == 24 and sum(counts) <= 24 + kills, "one question was under way at each kill, at most"
 
-    def test_the_driver(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+    def test_the_driver(
+        self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint, answered: bytes, shared: dict[str, str]
+    ) -> None:
         """The next run finishes, and leaves nobody behind."""
-        acbench(tmp_path / "here", *asks(wood, endpoint))
-        first = len(endpoint.requests)
         endpoint.latency = 0.4
         project = tmp_path / "there"
         project.mkdir()
@@ -192,7 +221,7 @@ class TestKilled:
                 command(project, *asks(wood, endpoint, *RAY, "--concurrency", "3")),
                 stdout=-3, stderr=-3, env=environment(**NICE),
             )  # fmt: skip
-            while len(endpoint.requests) < first + wanted:
+            while len(endpoint.requests) < wanted:
                 assert process.poll() is None
                 time.sleep(0.05)
             working = [psutil.Process(pid) for pid in workers_of(process)]
@@ -201,28 +230,26 @@ class TestKilled:
             _, left = psutil.wait_procs(working, timeout=120)
             assert working and not left, "those who worked for it notice"
         endpoint.latency = 0
-        acbench(project, *asks(wood, endpoint, *RAY), **NICE)
-        assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
-        sent = [body for body in endpoint.requests[first:] if "Which colour" not in question_text(body)]
+        acbench(project, *asks(wood, endpoint, *RAY), **shared)
+        assert (project / LLM).read_bytes() == answered
+        sent = [body for body in endpoint.requests if "Which colour" not in question_text(body)]
         assert 24 <= len(sent) <= 24 + 3 * 2
 
-    def test_a_node(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+    def test_a_node(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint, answered: bytes) -> None:
         """A cluster of three nodes loses one with all its workers."""
-        acbench(tmp_path / "here", *asks(wood, endpoint))
         endpoint.latency = 0.6
-        with cluster(nodes=2) as (address, lose):
-            before = len(endpoint.requests)
+        with cluster(1, 2, 2) as (address, lose):
             project = tmp_path / "there"
             process = start(project, *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE, RAY_ADDRESS=address)
-            while process.poll() is None and len(endpoint.requests) < before + 6:
+            while process.poll() is None and len(endpoint.requests) < 6:
                 time.sleep(0.05)
             assert process.poll() is None
             lose()
             finish(process)
-        assert (project / LLM).read_bytes() == (tmp_path / "here" / LLM).read_bytes()
+        assert (project / LLM).read_bytes() == answered
 
     def test_stopped_by_ctrl_c_it_ends_soon_and_goes_on_later(
-        self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint
+        self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint, shared: dict[str, str]
     ) -> None:
         endpoint.latency = 0.5
         process = start(tmp_path / "p", *asks(wood, endpoint, *RAY, "--concurrency", "3"), **NICE)
@@ -232,7 +259,7 @@ class TestKilled:
         process.send_signal(signal.SIGINT)
         assert "run the same command again" in finish(process, 130, seconds=60).err
         endpoint.latency = 0
-        acbench(tmp_path / "p", *asks(wood, endpoint, *RAY), **NICE)
+        acbench(tmp_path / "p", *asks(wood, endpoint, *RAY), **shared)
         assert {each.status for each in store.read(tmp_path / "p" / LLM, Proposal)} == {"ok"}
 
 
@@ -271,26 +298,30 @@ class TestCores:
 
 
 class TestMoney:
-    def test_a_budget_holds_for_all_workers_together(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+    def test_a_budget_holds_for_all_workers_together(
+        self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint, shared: dict[str, str]
+    ) -> None:
         limit = 0.06
         endpoint.latency = 0.1
-        said = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--budget", f"{limit}"), status=3, **NICE).said
+        said = acbench(tmp_path, *asks(wood, endpoint, *RAY, "--budget", f"{limit}"), status=3, **shared).said
         assert 0 < endpoint.dollars <= limit
         assert "questions were not asked; run again to go on" in said and "× budget:" in said
         part = len(questions_of(endpoint))
         assert 0 < part < 24
-        acbench(tmp_path, *asks(wood, endpoint, *RAY), **NICE)
+        acbench(tmp_path, *asks(wood, endpoint, *RAY), **shared)
         counts = questions_of(endpoint)
         assert len(counts) == 24 and set(counts.values()) == {1}
 
-    def test_equal_images_are_asked_about_once(self, tmp_path: Path, endpoint: FakeEndpoint) -> None:
+    def test_equal_images_are_asked_about_once(
+        self, tmp_path: Path, endpoint: FakeEndpoint, shared: dict[str, str]
+    ) -> None:
         root = toy_mvtec_ad(tmp_path / "twins", {"wood": ("hole",)}, train=2, good=1, each=6)
         for number in range(6, 12):  # the same picture, the same mask, under another name
             for folder, name in (("test/hole", "{:03}.png"), ("ground_truth/hole", "{:03}_mask.png")):
                 there = root / "wood" / folder
                 shutil.copy(there / name.format(0), there / name.format(number))
         endpoint.latency = 0.3
-        acbench(tmp_path / "p", *asks(root, endpoint, *RAY), **NICE)
+        acbench(tmp_path / "p", *asks(root, endpoint, *RAY), **shared)
         rows = store.read(tmp_path / "p" / LLM, Proposal)
         assert len(rows) == 12 and {each.status for each in rows} == {"ok"}
         counts = questions_of(endpoint)

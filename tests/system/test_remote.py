@@ -24,7 +24,6 @@ from acbench.data import sources
 from acbench.data.hashing import FileHasher, MemoryFileFactsCache
 from acbench.data.images import ImageReader
 from acbench.data.ingest import Dataset, ingest
-from acbench.data.sample import render as sample
 from acbench.errors import AcbenchError, ImageError, RemoteError, SourceError
 from acbench.storage import remote
 from acbench.storage.files import FileRefused
@@ -120,7 +119,8 @@ class TestSame:
         self, s3: S3, bucket: str, tmp_path: Path, dataset: str, request: pytest.FixtureRequest
     ) -> None:
         if dataset == "sample":
-            folder, what = sample.render(tmp_path / "sample"), ("sample", "--category", "washer", "--limit", "10")
+            folder = request.getfixturevalue("sample_images")
+            what = ("sample", "--category", "washer", "--limit", "10")
         else:
             folder = request.getfixturevalue("mvtec_ad_root")
             what = ("mvtec_ac", "--category", "bottle", "--limit", "10")

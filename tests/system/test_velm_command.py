@@ -14,6 +14,7 @@ from acbench.records import Prediction
 from acbench.storage import tables as store
 from acbench.testing import toy_mvtec_ad
 from acbench.testing.endpoint import PRICE_IN, PRICE_OUT, FakeEndpoint, last_class
+from tests.support.bottles import few_bottles
 from tests.support.commands import acbench, killed_at_request, start
 
 PREDICTIONS = ".acbench/mvtec_ac/predictions/velm.parquet"
@@ -57,13 +58,7 @@ def questions(endpoint: FakeEndpoint) -> int:
 
 
 def test_real_bottles_with_a_real_detector(mvtec_ad_root: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
-    """A few of them, so that it is done soon."""
-    root = tmp_path / "bottles"
-    for path in mvtec_ad_root.glob("bottle/*/*/*.png"):
-        if int(path.stem[:3]) % (8 if "train" in path.parts else 6) == 0:
-            target = root / path.relative_to(mvtec_ad_root)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
+    root = few_bottles(mvtec_ad_root, tmp_path / "bottles")
     project = tmp_path / "project"
     llm = ("--llm", "toy", "--llm-url", endpoint.url, "--llm-price", "1/1")
     told = acbench(project, "velm", "mvtec_ac", "--root", root, *llm, "--dry-run").out
