@@ -180,18 +180,29 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return found
 
 
-@pytest.fixture(scope="module")
-def answered(wood: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The table of answers as it is without Ray."""
-    project = tmp_path_factory.mktemp("answered")
-    with FakeEndpoint() as endpoint:
-        endpoint.answer = last_class
-        acbench(project, *asks(wood, endpoint))
-        assert len(questions_of(endpoint)) == 24
-    return (project / LLM).read_bytes()
-
-
 class TestKilled:
+    @pytest.fixture(scope="class")
+    def asked(self, wood: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeEndpoint, bytes]]:
+        """One endpoint for all of them, since its URL is part of what it answers, and the table without Ray."""
+        project = tmp_path_factory.mktemp("asked")
+        with FakeEndpoint() as here:
+            here.answer = last_class
+            acbench(project, *asks(wood, here))
+            assert len(questions_of(here)) == 24
+            yield here, (project / LLM).read_bytes()
+
+    @pytest.fixture
+    def endpoint(self, asked: tuple[FakeEndpoint, bytes]) -> FakeEndpoint:
+        """Nothing has been asked of it."""
+        here, _ = asked
+        here.requests.clear()
+        here.latency = 0.0
+        return here
+
+    @pytest.fixture
+    def answered(self, asked: tuple[FakeEndpoint, bytes]) -> bytes:
+        return asked[1]
+
     def test_workers(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint, answered: bytes) -> None:
         """The others take over; what was answered is not asked again."""
         endpoint.latency = 0.6
