@@ -11,6 +11,7 @@ import pytest
 from tests.support.label_studio import require_label_studio
 from tests.support.mongo import require_mongod
 from tests.support.notebooks import COMMITTED, cells, differences, execute
+from tests.support.sample import project_with_images
 
 NEEDS: dict[str, Callable[[], None]] = {"7": require_label_studio, "8": require_mongod}
 """Number of a notebook → what skips its test where a program is missing."""
@@ -18,15 +19,16 @@ FIRST, *LATER = COMMITTED
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where all of them are run."""
-    return tmp_path_factory.mktemp("run") / "notebooks"
+def folder(tmp_path_factory: pytest.TempPathFactory, sample_images: Path) -> Path:
+    """Where all of them are run. The sample of their first project has been rendered."""
+    folder = tmp_path_factory.mktemp("run") / "notebooks"
+    project_with_images(folder / "demo", sample_images)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def first(folder: Path) -> Any:
     """The first one as it is after a run. Others go on with its project."""
-    folder.mkdir()
     return execute(FIRST, folder)
 
 

@@ -145,21 +145,20 @@ def test_search_finds_a_page(site: Path, page: Page) -> None:
     expect(page.locator("#search-results li a", has_text="Releases").first).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("wrong", "told"),
-    [
-        ("[no page](guides/nowhere.md)", "guides/nowhere"),
-        ("[no heading](guides/index.md#nowhere)", "nowhere"),
-        ("[no file](../acbench/nowhere.py)", "acbench/nowhere.py, which is not there"),
-    ],
-)
-def test_a_broken_link_fails_the_build(wrong: str, told: str, tmp_path: Path) -> None:
+def test_a_broken_link_fails_the_build(tmp_path: Path) -> None:
+    """Each warning does, so it is enough that there is one for each link."""
+    wrong = {
+        "[no page](guides/lost.md)": "guides/lost",
+        "[no heading](guides/index.md#absent)": "absent",
+        "[no file](../acbench/nowhere.py)": "acbench/nowhere.py, which is not there",
+    }
     for name in ("docs", "notebooks/pictures"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for path in (*ROOT.glob("*.md"), ROOT / "LICENSE", *ROOT.glob("notebooks/*.*")):
         shutil.copy(path, tmp_path / path.relative_to(ROOT))
     (tmp_path / "docs/reference/api.md").write_text("# Python\n\n## Records\n")  # the slow page
-    (tmp_path / "docs/getting_started.md").write_text(f"# Getting started\n\n{wrong}\n")
+    (tmp_path / "docs/getting_started.md").write_text("\n\n".join(["# Getting started", *wrong]) + "\n")
     built = build(tmp_path, tmp_path / "site")
     assert built.returncode == 1
-    assert told in built.stderr
+    said = [line for line in built.stderr.splitlines() if "WARNING" in line]
+    assert [told for told in wrong.values() if not any(told in line for line in said)] == []
