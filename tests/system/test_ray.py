@@ -115,7 +115,7 @@ class TestTheSameBytes:
         self, mvtec_ad_root: Path, tmp_path: Path, endpoint: FakeEndpoint, shared: dict[str, str]
     ) -> None:
         """Vectors of two models, answers, and a detector's maps."""
-        root = few_bottles(mvtec_ad_root, tmp_path / "bottles", train=16, test=10)
+        root = few_bottles(mvtec_ad_root, tmp_path / "bottles", train=16, test=16)
         llm = ("--llm", "toy", "--llm-url", endpoint.url, "--llm-price", f"{PRICE_IN}/{PRICE_OUT}")
         for project, engine, env in (("here", (), {}), ("there", RAY, shared)):
             place = tmp_path / project
