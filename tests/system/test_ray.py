@@ -180,17 +180,18 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return found
 
 
-class TestKilled:
-    @pytest.fixture(scope="class")
-    def asked(self, wood: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeEndpoint, bytes]]:
-        """One endpoint for all of them, since its URL is part of what it answers, and the table without Ray."""
-        project = tmp_path_factory.mktemp("asked")
-        with FakeEndpoint() as here:
-            here.answer = last_class
-            acbench(project, *asks(wood, here))
-            assert len(questions_of(here)) == 24
-            yield here, (project / LLM).read_bytes()
+@pytest.fixture(scope="module")
+def asked(wood: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeEndpoint, bytes]]:
+    """One endpoint for those who are killed, since its URL is part of what it answers, and the table without Ray."""
+    project = tmp_path_factory.mktemp("asked")
+    with FakeEndpoint() as here:
+        here.answer = last_class
+        acbench(project, *asks(wood, here))
+        assert len(questions_of(here)) == 24
+        yield here, (project / LLM).read_bytes()
 
+
+class TestKilled:
     @pytest.fixture
     def endpoint(self, asked: tuple[FakeEndpoint, bytes]) -> FakeEndpoint:
         """Nothing has been asked of it."""
