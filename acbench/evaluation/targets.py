@@ -14,8 +14,8 @@ from typing import NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from acbench.evaluation.texts import Texts
 from acbench.schema.views import ClassSet
+from acbench.storage.texts import Texts
 
 
 class Target(NamedTuple):
@@ -177,7 +177,8 @@ class TargetMaker:
 
     def made(self) -> Targets:
         """Those that are scored, by their id."""
-        numbers, kind = (np.array(each, dtype=np.int32) for each in (self._numbers, self._kind))
-        ids = self.items.ids
-        order = sorted(range(len(numbers)), key=lambda place: ids[self._numbers[place]])
-        return Targets(self.items, numbers[order], tuple(self._kinds), kind[order])
+        kind = np.full(len(self.items.ids), -1, dtype=np.int32)
+        kind[self._numbers] = self._kind
+        order = self.items.ids.order.astype(np.int32)
+        numbers = order[kind[order] >= 0]
+        return Targets(self.items, numbers, tuple(self._kinds), kind[numbers])

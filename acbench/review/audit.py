@@ -8,16 +8,22 @@ proportion, so that the estimate stays a plain share (stratified sampling with p
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
-from typing import Literal
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal
 
 from acbench.errors import AcbenchError
 from acbench.stats.finite import draws_without_fault
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SHARE, ERROR = 0.05, 0.01
 """The usual audit is this share of the labels, and at most as many as rule this error out."""
@@ -92,30 +98,29 @@ class AuditSample:
     def draw(self, members: Iterable[tuple[str, str]]) -> list[str]:
         """The sample of some labels, (item_id, category), as ids in the order of the draw.
 
-        More images leave the order of the others as it is.
+        More images leave the order of the others as it is. `members` are gone through twice, and are best those of a
+        category after those of another.
         """
-        of_category: defaultdict[str, list[str]] = defaultdict(list)
-        for item_id, category in members:
-            of_category[category].append(item_id)
-        total = sum(map(len, of_category.values()))
-        count = self.size.draws(total)
-        if self.size.is_share(total):
-            return nsmallest(count, (key for ids in of_category.values() for key in ids), key=self.number)
-        taken = _in_proportion({category: len(ids) for category, ids in of_category.items()}, count)
-        drawn = [
-            key for category, ids in of_category.items() for key in nsmallest(taken[category], ids, key=self.number)
-        ]
-        return sorted(drawn, key=self.number)
+        sizes = Counter(category for _, category in members)
+        count = self.size.draws(sizes.total())
+        if self.size.is_share(sizes.total()):
+            return nsmallest(count, (item_id for item_id, _ in members), key=self.number)
+        taken = _in_proportion(sizes, count)
+        drawn: defaultdict[str, list[str]] = defaultdict(list)
+        for category, own in itertools.groupby(members, key=itemgetter(1)):
+            ids = (item_id for item_id, _ in own)
+            drawn[category] = nsmallest(taken[category], itertools.chain(drawn[category], ids), key=self.number)
+        return sorted(itertools.chain(*drawn.values()), key=self.number)
 
-    def in_turn(self, item_ids: Sequence[str]) -> list[str]:
-        """Labels in the order in which they are drawn."""
+    def turns(self, item_ids: Sequence[str]) -> NDArray[np.intp]:
+        """The places of labels, [N], in the order in which they are drawn."""
         import numpy as np
 
         numbers = (int(self.number(item_id)[:16], 16) for item_id in item_ids)
         begins = np.fromiter(numbers, dtype=np.uint64, count=len(item_ids))
         if len(np.unique(begins)) < len(begins):  # then all digits decide, which take a lot of memory
-            return sorted(item_ids, key=self.number)
-        return [item_ids[place] for place in np.argsort(begins).tolist()]
+            return np.array(sorted(range(len(item_ids)), key=lambda place: self.number(item_ids[place])), dtype=np.intp)
+        return np.argsort(begins)
 
     def number(self, item_id: str) -> str:
         """A random number that depends on the item alone."""
@@ -126,7 +131,7 @@ def _ruling_out(error: float, size: int) -> int:
     return draws_without_fault(size, math.floor(error * size), 1 - CONFIDENCE)
 
 
-def _in_proportion(sizes: dict[str, int], count: int) -> dict[str, int]:
+def _in_proportion(sizes: Mapping[str, int], count: int) -> dict[str, int]:
     """Category → its part of `count`, by the method of largest remainders; the name decides between equal ones."""
     total = sum(sizes.values())
     exact = {category: count * size / total for category, size in sizes.items()}

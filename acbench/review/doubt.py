@@ -12,6 +12,7 @@ that is promised rests on these figures; they save work.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from acbench.review.weighing import pooled
 from acbench.schema import Schema
 from acbench.stats import fit_scaling
 from acbench.storage.stored_rows import having
+from acbench.storage.texts import FigureOf, SomeTexts, Texts, sorted_texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +68,7 @@ def doubts(
     import numpy as np
 
     scalings = {name: made.by_shared for name, made in calibrate(items, proposals, final, schema).items()}
-    told: list[tuple[str, float, float]] = []
+    told, own, others = Texts(), array("d"), array("d")
     scored = having(proposals, "scores")
     for item in items if scored else ():
         answers = scored.get(item.item_id, ())
@@ -75,26 +77,26 @@ def doubts(
         if label := one_defect(machine[item.item_id].labels):
             likely = pooled(answers, scalings, LEAST)
             if label in likely:
-                told.append((item.item_id, likely[label], (1 - likely[label]) / (len(likely) - 1)))
-    told.sort()
-    own = {item_id: share for item_id, share, _ in told}
-    others = {item_id: share for item_id, _, share in told}
-    fitted = label_doubts(np.array(list(own.values())), np.array(list(others.values())))
-    by_scores = dict(zip(own, fitted.tolist(), strict=True))
-    by_people = {key for key in final if _is_decided(final[key])}
-    decided = [key for key in by_scores if key in by_people]
-    wrong = np.array([is_label_wrong(machine[key].labels, final[key]) for key in decided], dtype=bool)
-    scaling = fit_scaling(np.array([by_scores[key] for key in decided]), wrong)
-    scaled = dict(zip(own, scaling(fitted).tolist(), strict=True))
-    ids = sorted(item_ids)
-    found = [
-        bool(is_label_wrong(machine[key].labels, final[key])) for key in ids if key not in scaled and key in by_people
-    ]
-    unscored = (sum(found) + 1) / (len(found) + 1 / UNSCORED_ERROR)
-    return Doubts(
-        of_label={item_id: scaled.get(item_id, unscored) for item_id in ids},
-        scored=sum(item_id in scaled for item_id in ids),
+                told.append(item.item_id)
+                own.append(likely[label])
+                others.append((1 - likely[label]) / (len(likely) - 1))
+    order = told.order
+    told = Texts(SomeTexts(told, order))
+    fitted = label_doubts(np.asarray(own)[order], np.asarray(others)[order])
+    by_scores = FigureOf(told, fitted)
+    by_people = {
+        key: bool(is_label_wrong(machine[key].labels, final[key])) for key in sorted(final) if _is_decided(final[key])
+    }
+    decided = [key for key in by_people if key in by_scores]
+    scaling = fit_scaling(
+        np.array([by_scores[key] for key in decided]), np.array([by_people[key] for key in decided], dtype=bool)
     )
+    scaled = FigureOf(told, scaling(fitted))
+    ids = sorted_texts(item_ids)
+    found = [wrong for key, wrong in by_people.items() if key in ids and key not in scaled]
+    unscored = (sum(found) + 1) / (len(found) + 1 / UNSCORED_ERROR)
+    figures = np.fromiter((scaled.get(item_id, unscored) for item_id in ids), dtype=np.float64, count=len(ids))
+    return Doubts(of_label=FigureOf(ids, figures), scored=sum(item_id in scaled for item_id in ids))
 
 
 def label_doubts(own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

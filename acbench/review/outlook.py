@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from acbench.review.plan import Commitment, Standing, expected_rate, in_order, most_doubtful_first
 from acbench.review.queue import RankedItem, Why
 from acbench.stats import draws_needed, most_left
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 POINTS = 40
 """Points of the curve, at most about as many."""
@@ -37,20 +43,33 @@ class Outlook:
     """item_id → how likely the label is wrong, for all labels that witnesses accept."""
 
     @cached_property
-    def rest(self) -> list[str]:
-        """The labels that are not among the doubtful ones, in the order of the draw."""
+    def _figures(self) -> NDArray[np.float64]:
+        """How likely each label of `Standing.auto` is wrong, (N,)."""
+        return in_order(self.doubt, self.standing.auto)
+
+    @cached_property
+    def _rest(self) -> NDArray[np.intp]:
         return self.standing.rest(self.commitment)
 
-    @cached_property
-    def _in_rest(self) -> frozenset[str]:
-        return frozenset(self.rest)
+    @property
+    def rest(self) -> Sequence[str]:
+        """The labels that are not among the doubtful ones, in the order of the draw."""
+        return self.standing.called(self._rest)
 
     @cached_property
-    def audited(self) -> list[str]:
+    def _in_rest(self) -> NDArray[np.bool_]:
+        """Whether each label of `Standing.auto` is in the rest, (N,)."""
+        import numpy as np
+
+        in_rest = np.zeros(len(self.standing.auto), dtype=np.bool_)
+        in_rest[self._rest] = True
+        return in_rest
+
+    @cached_property
+    def audited(self) -> Sequence[str]:
         """The audit so far: what people have looked at without a gap in the draw."""
-        wrong = self.standing.wrong
-        gap = next((place for place, item_id in enumerate(self.rest) if item_id not in wrong), len(self.rest))
-        return self.rest[:gap]
+        is_seen = self.standing.is_seen[self._rest]
+        return self.rest[: len(is_seen) if is_seen.all() else int(is_seen.argmin())]
 
     @property
     def found(self) -> int:
@@ -58,16 +77,25 @@ class Outlook:
         return sum(self.standing.wrong[item_id] for item_id in self.audited)
 
     @cached_property
-    def beyond(self) -> list[str]:
+    def beyond(self) -> Sequence[str]:
         """What people have looked at in the rest behind a gap in the draw: it is no part of the audit yet."""
-        return [item_id for item_id in self.rest[len(self.audited) :] if item_id in self.standing.wrong]
+        later = self._rest[len(self.audited) :]
+        return self.standing.called(later[self.standing.is_seen[later]])
 
     @cached_property
-    def doubtful(self) -> list[str]:
+    def _later(self) -> NDArray[np.intp]:
+        """The rest without what people have looked at."""
+        return self._rest[~self.standing.is_seen[self._rest]]
+
+    @cached_property
+    def _doubtful(self) -> NDArray[np.intp]:
+        left = (~self._in_rest & ~self.standing.is_seen).nonzero()[0]
+        return most_doubtful_first(left, self._figures)
+
+    @property
+    def doubtful(self) -> Sequence[str]:
         """The doubtful labels that people have not looked at, the most doubtful first."""
-        rest, wrong = self._in_rest, self.standing.wrong
-        left = [item_id for item_id in self.standing.auto if item_id not in rest and item_id not in wrong]
-        return most_doubtful_first(left, self.doubt)
+        return self.standing.called(self._doubtful)
 
     @property
     def allowed(self) -> float:
@@ -98,13 +126,14 @@ class Outlook:
     @cached_property
     def _rate(self) -> float:
         """The share of the audit to come that is probably wrong, by doubt and by what was found."""
-        unseen = [self.doubt[item_id] for item_id in self.rest if item_id not in self.standing.wrong]
-        return expected_rate(sum(unseen), len(unseen)).rate(len(self.audited), self.found)
+        unseen = self._figures[self._later]
+        return expected_rate(sum(unseen.data), len(unseen)).rate(len(self.audited), self.found)
 
-    @cached_property
-    def audit(self) -> list[str]:
+    @property
+    def audit(self) -> Sequence[str]:
         """The images of the audit that people have not looked at, in the order of the draw."""
-        return [item_id for item_id in self.rest[: self.draws] if item_id not in self.standing.wrong]
+        drawn = self._rest[: self.draws]
+        return self.standing.called(drawn[~self.standing.is_seen[drawn]])
 
     @property
     def cut(self) -> float | None:
@@ -117,13 +146,27 @@ class Outlook:
         return len(self.standing.pending) + len(self.standing.unseen)
 
     @cached_property
+    def unlabelled(self) -> list[RankedItem]:
+        """The images without a label, first in the queue."""
+        return list(map(self._open, self.standing.pending))
+
+    @property
+    def asked(self) -> Sequence[str]:
+        """The doubtful labels that people still see: none, once the promise holds."""
+        return () if self.holds else self.doubtful
+
+    @property
+    def to_see(self) -> int:
+        """How many images people still see."""
+        return len(self.unlabelled) + len(self.asked) + len(self.audit)
+
+    @cached_property
     def rows(self) -> list[RankedItem]:
         """The queue: images without a label, then doubtful labels, then the audit. Empty parts are done."""
-        doubtful = [] if self.holds else self.doubtful
-        place = {row.item_id: row for row in self.standing.rows_of([*doubtful, *self.audit])}
+        place = {row.item_id: row for row in self.standing.rows_of([*self.asked, *self.audit])}
         marked = [
-            *map(self._open, self.standing.pending),
-            *(_marked(place[key], "doubtful", f"wrong with probability {self.doubt[key]:.2f}") for key in doubtful),
+            *self.unlabelled,
+            *(_marked(place[key], "doubtful", f"wrong with probability {self.doubt[key]:.2f}") for key in self.asked),
             *(_marked(place[key], "audit", "drawn at random from the labels that nobody doubts") for key in self.audit),
         ]
         return [dataclasses.replace(row, rank=number) for number, row in enumerate(marked, start=1)]
@@ -132,14 +175,14 @@ class Outlook:
         """The row of an image without a label: nobody could give it one yet, or people took the one that it had."""
         if row.item_id not in self.standing.wrong:
             return row
-        why: Why = "audit" if row.item_id in self._in_rest else "doubtful"
+        place = self.standing.auto.place(row.item_id)
+        why: Why = "audit" if place is not None and self._in_rest[place] else "doubtful"
         return _marked(row, why, self.standing.final[row.item_id].reason)
 
     @property
     def expected_errors(self) -> float:
         """How many wrong labels people will probably find among those that they still see."""
-        seen = self.audit if self.holds else [*self.doubtful, *self.audit]
-        return sum(self.doubt[item_id] for item_id in seen)
+        return sum(self.doubt[item_id] for item_id in itertools.chain(self.asked, self.audit))
 
     @cached_property
     def curve(self) -> list[CurvePoint]:
@@ -147,9 +190,8 @@ class Outlook:
         import numpy as np
 
         pending = len(self.standing.pending)
-        later = [item_id for item_id in self.rest if item_id not in self.standing.wrong]
-        order = [*self.doubtful, *later]
-        gains = np.concatenate([[0.0], np.cumsum(in_order(self.doubt, order))])
+        order = np.concatenate([self._doubtful, self._later])
+        gains = np.concatenate([[0.0], np.cumsum(self._figures[order])])
         end = len(self.doubtful) + len(self.audit)
         places = np.unique(np.concatenate([
             np.linspace(0, len(self.doubtful), POINTS // 3), np.linspace(len(self.doubtful), end, POINTS // 3),

@@ -10,18 +10,20 @@ look and stop as they like. It needs that cut, draw and prior are fixed before t
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from acbench.records import PEOPLE, Item, Label
 from acbench.review.audit import AuditSample
-from acbench.review.queue import RankedItem, Why, is_label_wrong
+from acbench.review.queue import RankedItem, is_label_wrong
 from acbench.review.weighed import WeighedItem
 from acbench.stats import FaultPrior, draws_needed
 from acbench.storage.digests import digest_of_all
 from acbench.storage.stored_rows import by_item_id, fields, some
+from acbench.storage.texts import SomeTexts, Texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,12 +77,18 @@ def alpha_of(number: int) -> float:
 class _Passed:
     """What there is to know of all labels together."""
 
-    auto: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The images at stake whose labels witnesses alone accept → the labels."""
-    wrong: dict[str, bool] = field(default_factory=dict)
-    pending: list[str] = field(default_factory=list)
-    accepted: int = 0
-    decided: int = 0
+    auto: Texts
+    """The images at stake whose labels witnesses alone accept, rising. All else knows them by their place in this."""
+    kinds: Sequence[tuple[str, ...]]
+    """The labels that any of them has."""
+    kind: NDArray[np.int32]
+    """The place in `kinds` of the label of each."""
+    questioned: NDArray[np.bool_]
+    """Whether some witness questions it."""
+    wrong: Mapping[str, bool]
+    pending: Sequence[str]
+    accepted: int
+    decided: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,28 +106,46 @@ class Standing:
     @cached_property
     def _passed(self) -> _Passed:
         """What is counted on one way through all images."""
-        passed = _Passed()
-        final, same = self.final, dict[tuple[str, ...], tuple[str, ...]]()
-        for item_id, at_stake, accepted, named in fields(self.weighed, "item_id", "at_stake", "accepted", "labels"):
-            label = final.get(item_id)
+        import numpy as np
+
+        auto, kinds, kind, questioned = Texts(), dict[tuple[str, ...], int](), array("i"), bytearray()
+        wrong, pending, unseen = dict[str, bool](), list[str](), 0
+        columns = ("item_id", "at_stake", "accepted", "labels", "why")
+        for item_id, at_stake, accepted, named, why in fields(self.weighed, *columns):
+            label = self.final.get(item_id)
             if label.status == "pending" if label else not accepted:
-                passed.pending.append(item_id)
+                pending.append(item_id)
             if not at_stake or not accepted:
                 continue
             labels = tuple(named)
-            passed.auto[item_id] = same.setdefault(labels, labels)
-            passed.accepted += item_id not in final
-            if label is not None and (wrong := is_label_wrong(labels, label)) is not None:
-                passed.wrong[item_id] = wrong
-        looked_at = [label for item_id, label in final.items() if self.items[item_id].is_at_stake]
-        passed.accepted += sum(label.status == "accepted" for label in looked_at)
-        passed.decided = sum(label.decided_by == PEOPLE for label in looked_at)
-        return passed
+            auto.append(item_id)
+            kind.append(kinds.setdefault(labels, len(kinds)))
+            questioned.append(why != "settled")
+            unseen += item_id not in self.final
+            if label is not None and (is_wrong := is_label_wrong(labels, label)) is not None:
+                wrong[item_id] = is_wrong
+        looked_at = [label for item_id, label in self.final.items() if self.items[item_id].is_at_stake]
+        order = auto.order
+        return _Passed(
+            auto=Texts(SomeTexts(auto, order)),
+            kinds=list(kinds),
+            kind=np.asarray(kind)[order],
+            questioned=np.frombuffer(questioned, dtype=np.bool_)[order],
+            wrong=wrong,
+            pending=pending,
+            accepted=unseen + sum(label.status == "accepted" for label in looked_at),
+            decided=sum(label.decided_by == PEOPLE for label in looked_at),
+        )
 
-    @cached_property
-    def auto(self) -> list[str]:
-        """The images at stake whose labels witnesses alone accept."""
-        return list(self._passed.auto)
+    @property
+    def auto(self) -> Texts:
+        """The images at stake whose labels witnesses alone accept, rising."""
+        return self._passed.auto
+
+    @property
+    def questioned(self) -> NDArray[np.bool_]:
+        """Whether some witness questions each label of `auto`, [N]."""
+        return self._passed.questioned
 
     @property
     def wrong(self) -> Mapping[str, bool]:
@@ -127,9 +153,26 @@ class Standing:
         return self._passed.wrong
 
     @cached_property
-    def unseen(self) -> list[str]:
+    def is_seen(self) -> NDArray[np.bool_]:
+        """Whether people have looked at each label of `auto`, [N]."""
+        return self.among(self.wrong)
+
+    @property
+    def unseen(self) -> Sequence[str]:
         """The labels of `auto` that nobody has looked at."""
-        return [item_id for item_id in self.auto if item_id not in self.wrong]
+        return self.called((~self.is_seen).nonzero()[0])
+
+    def among(self, item_ids: Iterable[str]) -> NDArray[np.bool_]:
+        """Whether each label of `auto` is among these, [N]."""
+        import numpy as np
+
+        chosen = np.zeros(len(self.auto), dtype=np.bool_)
+        chosen[[place for key in item_ids if (place := self.auto.place(key)) is not None]] = True
+        return chosen
+
+    def called(self, places: NDArray[np.intp]) -> Sequence[str]:
+        """The ids of some labels of `auto`, by their places in it."""
+        return SomeTexts(self.auto, places)
 
     @cached_property
     def pending(self) -> list[RankedItem]:
@@ -150,18 +193,24 @@ class Standing:
         """Images at stake that people have decided."""
         return self._passed.decided
 
-    def rest(self, commitment: Commitment) -> list[str]:
-        """The labels that a plan does not have people see, as far as they are not drawn; in the order of the draw."""
-        seen = set(commitment.people)
-        return AuditSample(seed=commitment.seed).in_turn([key for key in self.auto if key not in seen])
+    def rest(self, commitment: Commitment) -> NDArray[np.intp]:
+        """The places in `auto` of the labels that a plan does not have people see, as far as they are not drawn; in the
+        order of the draw."""
+        import numpy as np
 
-    def rest_hash(self, item_ids: Iterable[str]) -> str:
-        """A hash of some of these labels, by their ids."""
-        return digest_of_all((item_id, self._passed.auto[item_id]) for item_id in sorted(item_ids))
+        left = np.flatnonzero(~self.among(commitment.people))
+        return left[AuditSample(seed=commitment.seed).turns(self.called(left))]
+
+    def hash_of(self, places: NDArray[np.intp]) -> str:
+        """A hash of some of these labels. `places`: rising."""
+        kinds, kind = self._passed.kinds, self._passed.kind
+        return digest_of_all(zip(self.called(places), map(kinds.__getitem__, kind[places].data), strict=True))
 
     def fits(self, commitment: Commitment) -> bool:
         """Whether a plan was made for these labels."""
-        return self.rest_hash(self.rest(commitment)) == commitment.rest
+        import numpy as np
+
+        return self.hash_of(np.flatnonzero(~self.among(commitment.people))) == commitment.rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,39 +275,41 @@ def commit(
     `anew`. If the audit of the queue has been looked at before there was a plan, the plan has the queue's own cut, so
     that what was seen counts.
     """
+    import numpy as np
+
     begun = is_begun(standing, before)
     if before is not None and begun and not anew and standing.fits(before):
         return dataclasses.replace(before, error=error, dropped=False)
     number = 1 if before is None else before.number + begun
     if before is None and begun and not anew:
-        own: tuple[Why, ...] = ("audit", "settled")
-        left = {row.item_id for row in standing.ranked if row.why in own}
-        people = [item_id for item_id in standing.auto if item_id not in left]
+        seen = standing.questioned
         prior = FaultPrior.of_rate(UNPLANNED_RATE)
     else:
-        order = most_doubtful_first(standing.unseen, doubt)
-        cut = choose_cut(in_order(doubt, order), error * standing.accepted, alpha_of(number))
+        figures = in_order(doubt, standing.auto)
+        order = most_doubtful_first(np.flatnonzero(~standing.is_seen), figures)
+        cut = choose_cut(figures[order], error * standing.accepted, alpha_of(number))
         prior = cut.prior
-        people = [*standing.wrong, *order[: cut.doubtful]]
-    known = set(people)
+        seen = standing.is_seen.copy()
+        seen[order[: cut.doubtful]] = True
     return Commitment(
         error=error,
         seed=seed,
         number=number,
         prior=prior,
-        people=tuple(sorted(people)),
-        rest=standing.rest_hash([item_id for item_id in standing.auto if item_id not in known]),
+        people=tuple(standing.called(np.flatnonzero(seen))),
+        rest=standing.hash_of(np.flatnonzero(~seen)),
     )
 
 
-def most_doubtful_first(item_ids: Iterable[str], doubt: Mapping[str, float]) -> list[str]:
-    """Labels by how likely they are wrong, and by id where that is the same."""
-    ordered = sorted(item_ids)
-    ordered.sort(key=lambda item_id: -doubt[item_id])  # one key after the other takes less memory than pairs
+def most_doubtful_first(places: NDArray[np.intp], figures: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Places of labels by how likely these are wrong, and by place where that is the same. `places`: rising;
+    `figures` (N,): how likely each label is."""
+    ordered: NDArray[np.intp] = places[(-figures[places]).argsort(kind="stable")]
     return ordered
 
 
 def in_order(doubt: Mapping[str, float], item_ids: Sequence[str]) -> NDArray[np.float64]:
+    """How likely each of some labels is wrong, (N,)."""
     import numpy as np
 
-    return np.array([doubt[item_id] for item_id in item_ids], dtype=np.float64)
+    return np.fromiter(map(doubt.__getitem__, item_ids), dtype=np.float64, count=len(item_ids))

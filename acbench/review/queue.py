@@ -26,6 +26,7 @@ from acbench.review.weighing import shared_scalings
 from acbench.schema import Schema
 from acbench.stats import Estimate, rate
 from acbench.storage.stored_rows import fields, grouped
+from acbench.storage.texts import Texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,46 +104,56 @@ def ranked_rows(weighed: Sequence[WeighedItem], by_path: Iterable[str], audit: A
     """
     import numpy as np
 
-    ids: list[str] = []
-    categories: list[str] = []
-    whys: list[Why] = []
-    details: list[str] = []
-    likely, at_stake = array("d"), bytearray()
-    for item_id, category, why, detail, issue, stake in fields(
-        weighed, "item_id", "category", "why", "detail", "issue", "at_stake"
-    ):
+    kinds, words = list(ORDER), dict[str, int]()
+    ids, whys, details, likely = Texts(), array("b"), array("i"), array("d")
+    for item_id, why, detail, issue in fields(weighed, "item_id", "why", "detail", "issue"):
         ids.append(item_id)
-        categories.append(category)
-        whys.append(why)
-        details.append(detail)
+        whys.append(kinds.index(why))
+        details.append(words.setdefault(detail, len(words)))
         likely.append(issue)
-        at_stake.append(stake)
-    issues = np.array(likely)
-    eligible = [number for number, why in enumerate(whys) if why == "settled" and at_stake[number]]
-    turns = {
-        item_id: turn for turn, item_id in enumerate(audit.draw((ids[each], categories[each]) for each in eligible))
-    }
-    audited = {turns[ids[number]]: number for number in eligible if ids[number] in turns}
+    unquestioned = _Unquestioned(weighed)
+    turns = {item_id: turn for turn, item_id in enumerate(audit.draw(unquestioned))}
+    audited = {turns[item_id]: number for number, item_id in unquestioned.numbered() if item_id in turns}
     for number in audited.values():
-        whys[number], details[number] = "audit", _AUDIT
-    parts = np.array([ORDER[why] for why in whys], dtype=int)
+        whys[number], details[number] = kinds.index("audit"), words.setdefault(_AUDIT, len(words))
+    parts = np.array([*ORDER.values()])[np.asarray(whys)]
+    issues = np.asarray(likely)
     order = np.lexsort((_places(ids, by_path), -issues, parts))
     begin, end = np.searchsorted(parts[order], [ORDER["audit"], ORDER["settled"]])
     drawn = (audited[turn] for turn in range(len(audited)))  # who stops early has seen a random sample too
+    said = list(words)
     for rank, number in enumerate(itertools.chain(map(int, order[:begin]), drawn, map(int, order[end:])), start=1):
         yield RankedItem(
             item_id=ids[number],
             rank=rank,
-            why=whys[number],
-            label_issue_score=round(float(issues[number]), 6),
-            detail=details[number],
+            why=kinds[whys[number]],
+            label_issue_score=round(likely[number], 6),
+            detail=said[details[number]],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Unquestioned:
+    """The labels at stake that no witness questions, (item_id, category), read anew each time."""
+
+    weighed: Sequence[WeighedItem]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for item_id, category, why, at_stake in fields(self.weighed, "item_id", "category", "why", "at_stake"):
+            if why == "settled" and at_stake:
+                yield item_id, category
+
+    def numbered(self) -> Iterator[tuple[int, str]]:
+        """The number of each among all that are weighed, and its id."""
+        for number, (item_id, why, at_stake) in enumerate(fields(self.weighed, "item_id", "why", "at_stake")):
+            if why == "settled" and at_stake:
+                yield number, item_id
 
 
 _AUDIT = "drawn at random from the labels that would be accepted without a look"
 
 
-def _places(ids: Sequence[str], by_path: Iterable[str]) -> NDArray[np.int64]:
+def _places(ids: Texts, by_path: Iterable[str]) -> NDArray[np.int64]:
     """Numbers by which ids are in the order of their paths."""
     import numpy as np
 

@@ -6,10 +6,12 @@ trusted (`shared_scalings`) is learned from all.
 
 from __future__ import annotations
 
-from collections import ChainMap, defaultdict
+import math
+from array import array
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from acbench.records import Item, Label, Proposal, one_defect, short_name
 from acbench.review.weighing import CategoryEvidence
@@ -17,6 +19,10 @@ from acbench.review.witnesses import differ, witnesses
 from acbench.schema import Category
 from acbench.stats import Scaling
 from acbench.storage.stored_rows import some
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Doubt = Literal["disputed", "suspect", "unnamed", "uncertain", "settled"]
 """Why people should look at an item, by its witnesses: see `acbench.review.queue.Why`."""
@@ -48,7 +54,7 @@ class WeighedItem:
 
 
 def weighed_items(
-    items: Iterable[Item],
+    items: Sequence[Item],
     category: Category | None,
     proposals: Mapping[str, Sequence[Proposal]],
     machine: Mapping[str, Label],
@@ -62,40 +68,51 @@ def weighed_items(
     `machine`: item_id → the label without reviews, see `resolve.machine_labels`; `final`: with them, of at least those
     that people looked at. `learned`: item_id → class id → probability by `neighbours` taught with what people decided,
     in place of what it proposed. These two change `issue`, never `why`. `scalings`: of the taught proposals.
+
+    Goes through the items twice: in between, numbers are all that is in memory of them.
     """
+    issues, suspected = _weighed(items, category, proposals, machine, scalings, final, learned)
+    for (item, label), issue, suspect in zip(_usable(items, machine), issues.data, suspected.data, strict=True):
+        why = _why(label, proposals.get(item.item_id, ()), category)
+        detail = _DETAILS.get(why, label.reason)
+        if suspect and why in ("uncertain", "settled"):
+            why, detail = "suspect", f"looks unlike the other images of {one_defect(label.labels)}"
+        yield WeighedItem(
+            item_id=item.item_id,
+            category=item.category,
+            at_stake=item.is_at_stake,
+            accepted=label.status == "accepted",
+            labels=label.labels,
+            why=why,
+            issue=UNKNOWN_SCORE if math.isnan(issue) else issue,
+            detail=detail,
+        )
+
+
+def _usable(items: Iterable[Item], machine: Mapping[str, Label]) -> Iterator[tuple[Item, Label]]:
+    for item in items:
+        label = machine[item.item_id]
+        if label.status != "excluded":
+            yield item, label
+
+
+def _weighed(
+    items: Iterable[Item],
+    category: Category | None,
+    proposals: Mapping[str, Sequence[Proposal]],
+    machine: Mapping[str, Label],
+    scalings: Mapping[str, Scaling],
+    final: Mapping[str, Label],
+    learned: Mapping[str, Mapping[str, float]],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """What is only known once all of a category is: `CategoryEvidence.issues`, and which labels are suspect."""
     said = taught(proposals, learned)
     evidence, suspects = CategoryEvidence(category, scalings), _Suspects()
-    rows: list[WeighedItem] = []
-    for item in items:
+    for item, label in _usable(items, machine):
         key = item.item_id
-        label, answers = machine[key], proposals.get(key, ())
-        if label.status == "excluded":
-            continue
-        why = _why(label, answers, category)
-        rows.append(
-            WeighedItem(
-                item_id=key,
-                category=item.category,
-                at_stake=item.is_at_stake,
-                accepted=label.status == "accepted",
-                labels=label.labels,
-                why=why,
-                issue=UNKNOWN_SCORE,
-                detail=_DETAILS.get(why, label.reason),
-            )
-        )
         evidence.add(item, said.get(key, ()), label, final.get(key))
-        suspects.add(key, one_defect(label.labels), answers)
-    issues, suspected = evidence.issues(), suspects.found()
-    return (_completed(row, issues, suspected) for row in rows)
-
-
-def _completed(row: WeighedItem, issues: Mapping[str, float], suspected: Mapping[str, str]) -> WeighedItem:
-    """A row with what is only known once all of its category is."""
-    row = replace(row, issue=issues[row.item_id]) if row.item_id in issues else row
-    if row.item_id not in suspected or row.why not in ("uncertain", "settled"):
-        return row
-    return replace(row, why="suspect", detail=f"looks unlike the other images of {suspected[row.item_id]}")
+        suspects.add(one_defect(label.labels), proposals.get(key, ()))
+    return evidence.issues(), suspects.found()
 
 
 def _why(label: Label, proposals: Sequence[Proposal], category: Category | None) -> Doubt:
@@ -129,39 +146,39 @@ def taught(
 
 # Confident learning
 
-_ScoredLabel = tuple[str, str, Mapping[str, float]]
-"""An item, its label, and the probabilities that one proposer gives."""
-
 
 class _Suspects:
     """The items of one category whose label is likely wrong by confident learning (Northcutt et al. 2021, arXiv
     1911.00068; cleanlab): of labels of one class, by proposer."""
 
     def __init__(self) -> None:
-        self._groups: defaultdict[tuple[str, tuple[str, ...]], list[_ScoredLabel]] = defaultdict(list)
+        self._added = 0
+        self._groups: dict[tuple[str, tuple[str, ...]], tuple[array[int], array[int], array[float]]] = {}
+        """Proposer and its classes → the items, by their number among all; the places of their labels in these classes;
+        and the probabilities of all of these."""
 
-    def add(self, item_id: str, label: str, proposals: Iterable[Proposal]) -> None:
+    def add(self, label: str, proposals: Iterable[Proposal]) -> None:
         """One more item."""
         for proposal in proposals:
             if label in proposal.scores:
-                key = proposal.proposer, tuple(sorted(proposal.scores))
-                self._groups[key].append((item_id, label, proposal.scores))
+                classes = tuple(sorted(proposal.scores))
+                empty = array("i"), array("q"), array("d")
+                places, labels, scores = self._groups.setdefault((proposal.proposer, classes), empty)
+                places.append(self._added)
+                labels.append(classes.index(label))
+                scores.extend(map(proposal.scores.__getitem__, classes))
+        self._added += 1
 
-    def found(self) -> dict[str, str]:
-        """item_id → the label that is likely wrong."""
-        suspects: dict[str, str] = {}
-        for (_, classes), rows in self._groups.items():
-            if len({label for _, label, _ in rows}) == len(classes) > 1:  # confident learning needs every class
-                issues = _issues(rows, classes)
-                suspects |= {item_id: label for item_id, label, _ in rows if item_id in issues}
-        return suspects
+    def found(self) -> NDArray[np.bool_]:
+        """Whether each label is likely wrong, [N], in the order in which items were added."""
+        import numpy as np  # slow to import, as is the other; only a new ranking needs them
 
+        suspected = np.zeros(self._added, dtype=np.bool_)
+        for (_, classes), (places, labels, scores) in self._groups.items():
+            if len(set(labels)) == len(classes) > 1:  # confident learning needs every class
+                from cleanlab.filter import find_label_issues
 
-def _issues(rows: Sequence[_ScoredLabel], classes: Sequence[str]) -> set[str]:
-    import numpy as np  # slow to import, as is the other; only a new ranking needs them
-    from cleanlab.filter import find_label_issues
-
-    numbers = np.array([classes.index(label) for _, label, _ in rows])
-    probabilities = np.array([[scores[label] for label in classes] for _, _, scores in rows])
-    found = find_label_issues(numbers, probabilities, n_jobs=1)
-    return {item_id for (item_id, _, _), wrong in zip(rows, found, strict=True) if wrong}
+                likely = np.asarray(scores).reshape(-1, len(classes))
+                wrong = find_label_issues(np.asarray(labels), likely, n_jobs=1)
+                suspected[np.asarray(places)[wrong]] = True
+        return suspected

@@ -10,16 +10,17 @@ that. Where only the dataset and one proposer speak, the order is that of self-c
 from __future__ import annotations
 
 import math
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acbench.records import PEOPLE, Item, Label, Proposal, one_defect
 from acbench.review.calibrated import calibrate, calibrated_scores, informative
 from acbench.review.witnesses import witnesses
 from acbench.schema import Category, Schema
 from acbench.stats import Scaling
+from acbench.storage.texts import Texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,51 +30,96 @@ RIGHT, WEIGHT = 0.95, 20
 """How often a witness is right, before anything is known of it, and how many images that counts for."""
 LEAST = 1e-6
 """A class that a proposer gives less, or nothing, counts as this."""
-ROUNDS = 30
+ROUNDS = 29
 """Steps of the fit: more of them change no order."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """What is said about one item."""
-
-    label: str
-    """The label in question."""
-    pooled: Mapping[str, float]
-    """Class id → probability by all proposers that give any; empty if none does."""
-    votes: Mapping[str, str]
-    """Witness without probabilities → class id."""
-    decided: str
-    """The class that people decided on; empty if they have not."""
-
-
 class CategoryEvidence:
-    """What is said about the images of one category. `scalings`: see `shared_scalings`."""
+    """What is said about the images of one category, in columns. `scalings`: see `shared_scalings`.
+
+    Only an image counts that is anomalous and has a label of one class, which is the one in question.
+    """
 
     def __init__(self, category: Category | None, scalings: Mapping[str, Scaling]) -> None:
         self._category = category
         self._scalings = scalings
-        self._of_item: dict[str, _Evidence] = {}
-        self._same: dict[tuple[object, ...], Mapping[str, str]] = {}
+        self._added = 0
+        """How many images, whether they count or not; all else is of those that do."""
+        self._ids = Texts()
+        self._places = array("i")
+        """The number of each among all that were added."""
+        self._codes: dict[str, int] = {}
+        """Class id → its number in these columns."""
+        self._labels, self._decided = array("i"), array("i")
+        """The label in question, and the class that people decided on, -1 if they have not."""
+        self._pooled: dict[str, array[float]] = {}
+        """Class id → probability by all proposers that give any."""
+        self._votes: dict[str, array[int]] = {}
+        """Witness without probabilities → what it names, -1 for nothing."""
 
     def add(self, item: Item, proposals: Sequence[Proposal], machine: Label, final: Label | None) -> None:
-        """One more image; only one that is anomalous and has a label of one class counts."""
+        """One more image."""
         if item.anomalous and (label := one_defect(machine.labels)):
+            place = len(self._labels)
             votes = _votes(proposals, self._category)
-            self._of_item[item.item_id] = _Evidence(
-                label=label,
-                pooled=pooled(proposals, self._scalings) or _NOTHING,
-                votes=self._same.setdefault(tuple(votes.items()), votes),  # most images have the votes of others
-                decided=_decided(final),
-            )
+            self._ids.append(item.item_id)
+            self._places.append(self._added)
+            self._labels.append(self._code(label))
+            self._decided.append(self._code(_decided(final)))
+            _put(self._pooled, place, pooled(proposals, self._scalings), array("d", [0.0]))
+            _put(self._votes, place, {name: self._code(named) for name, named in votes.items()}, array("i", [-1]))
+        self._added += 1
 
-    def issues(self) -> dict[str, float]:
-        """item_id → probability that its label is wrong."""
-        names = sorted(self._of_item)  # sums are the same in whatever order the items came
-        return dict(zip(names, _wrong([self._of_item[name] for name in names]), strict=True))
+    def _code(self, label: str) -> int:
+        return self._codes.setdefault(label, len(self._codes)) if label else -1
+
+    def issues(self) -> NDArray[np.float64]:
+        """Probability that each label is wrong, [N], in the order in which images were added; nan for one that does not
+        count."""
+        import numpy as np
+
+        issues = np.full(self._added, np.nan)
+        order = self._ids.order  # sums are the same in whatever order the images came
+        issues[np.asarray(self._places)[order]] = self._wrong(order)
+        return issues
+
+    def _wrong(self, order: NDArray[np.intp]) -> NDArray[np.float64]:
+        """How likely the labels of the images that count are wrong, in that order."""
+        import numpy as np
+
+        classes = sorted(self._codes.keys() | self._pooled.keys())
+        if len(classes) < 2:
+            return np.zeros(len(order))
+        logs = _table(self._pooled, classes, len(order), 0.0)[order]
+        np.log(np.maximum(logs, LEAST, out=logs), out=logs)
+        logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
+        number = np.array([*map(classes.index, self._codes), -1])  # the last one is that of no class
+        labels, decided = (number[np.asarray(column)[order]] for column in (self._labels, self._decided))
+        votes = number[_table(self._votes, sorted(self._votes), len(order), -1)[order]]
+        likely = _fitted(logs, votes, decided)
+        # The sum over the others, as 1 - p loses the digits that tell the surest labels apart.
+        likely[np.arange(len(order)), labels] = 0
+        wrong: NDArray[np.float64] = likely.sum(axis=1)
+        return wrong
 
 
-_NOTHING: Mapping[str, float] = {}
+def _put(columns: dict[str, array[Any]], place: int, values: Mapping[str, Any], nothing: array[Any]) -> None:
+    """Give the row at a place its values; `nothing` is what rows have in a column that has no value for them."""
+    for name, value in values.items():
+        column = columns.setdefault(name, nothing[:0])
+        column.extend(nothing * (place - len(column)))
+        column.append(value)
+
+
+def _table(columns: Mapping[str, array[Any]], names: Sequence[str], count: int, nothing: float) -> NDArray[Any]:
+    """Columns that `_put` filled as a table, [count, len(names)]."""
+    import numpy as np
+
+    table = np.full((count, len(names)), nothing)
+    for number, name in enumerate(names):
+        if column := columns.get(name):
+            table[: len(column), number] = column
+    return table
 
 
 def shared_scalings(
@@ -117,46 +163,31 @@ def _decided(label: Label | None) -> str:
     return one_defect(label.labels) if label is not None and label.decided_by == PEOPLE else ""
 
 
-def _wrong(evidence: Sequence[_Evidence]) -> list[float]:
-    """How likely the label of each item of one category is wrong."""
-    import numpy as np
-
-    named = {label for each in evidence for label in (each.label, each.decided, *each.pooled, *each.votes.values())}
-    classes = sorted(named - {""})
-    if len(classes) < 2:
-        return [0.0] * len(evidence)
-    logs = np.log([[max(each.pooled.get(label, 0.0), LEAST) for label in classes] for each in evidence])
-    logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
-    speakers = sorted({name for each in evidence for name in each.votes})
-    votes = np.array([[_index(classes, each.votes.get(name, "")) for name in speakers] for each in evidence])
-    decided = np.array([_index(classes, each.decided) for each in evidence])
-    likely = _fitted(logs, votes.reshape(len(evidence), len(speakers)), decided)
-    labels = np.array([classes.index(each.label) for each in evidence])
-    # The sum over the others, as 1 - p loses the digits that tell the surest labels apart.
-    likely[np.arange(len(labels)), labels] = 0
-    wrong: list[float] = likely.sum(axis=1).tolist()
-    return wrong
-
-
-def _index(classes: Sequence[str], label: str) -> int:
-    return classes.index(label) if label in classes else -1
-
-
 def _fitted(logs: NDArray[np.float64], votes: NDArray[np.int64], decided: NDArray[np.int64]) -> NDArray[np.float64]:
     """Class probabilities (N, K) by pooled ones, as logarithms (N, K), and votes (N, W); -1 for no vote or decision."""
     import numpy as np
 
-    number, classes = logs.shape
-    names = votes[..., None] == np.arange(classes)
-    known = decided >= 0
+    names = votes[..., None] == np.arange(logs.shape[1])
+    known = np.flatnonzero(decided >= 0)
     right = np.full(votes.shape[1], RIGHT)
     for _ in range(ROUNDS):
-        # A vote for a class, against that for any other: a witness that says nothing does neither.
-        weight = np.log(right * (classes - 1) / (1 - right))
-        scores = logs + (names * weight[:, None]).sum(axis=1)
-        likely = np.exp(scores - scores.max(axis=1, keepdims=True))
-        likely /= likely.sum(axis=1, keepdims=True)
-        seen = np.where(known[:, None], np.arange(classes) == decided[:, None], likely)
+        seen = _likely(logs, names, right)
+        seen[known] = 0
+        seen[known, decided[known]] = 1
         agreed = (names * seen[:, None, :]).sum(axis=(0, 2))
         right = (agreed + RIGHT * WEIGHT) / ((votes >= 0).sum(axis=0) + WEIGHT)
-    return np.asarray(likely).reshape(number, classes)
+    return _likely(logs, names, right)
+
+
+def _likely(logs: NDArray[np.float64], names: NDArray[np.bool_], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Class probabilities (N, K), where each witness is as often `right` (W,) about what it `names` (N, W, K)."""
+    import numpy as np
+
+    # A vote for a class, against that for any other: a witness that says nothing does neither.
+    weight = np.log(right * (logs.shape[1] - 1) / (1 - right))
+    likely: NDArray[np.float64] = (names * weight[:, None]).sum(axis=1)
+    likely += logs
+    likely -= likely.max(axis=1, keepdims=True)
+    np.exp(likely, out=likely)
+    likely /= likely.sum(axis=1, keepdims=True)
+    return likely

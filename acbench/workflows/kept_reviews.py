@@ -158,10 +158,15 @@ def _move(path: Path) -> str:
 def _unexplained(run: Run, reviews: Iterable[Review]) -> list[Label]:
     """The labels that people decided and about whose images no review says anything."""
     labels, known = run.files.labels, {review.item_id for review in reviews}
-    said = f'"{PEOPLE}"'.encode()
-    paths = [path for path in labels.paths if said in path.read_bytes()]  # most labels are machines' alone
-    rows = (row for path in paths for row in labels.read_file(path))
+    paths = [path for path in labels.paths if _names_people(path)]  # most labels are machines' alone
+    rows = (row for path in paths for row in labels.each_of(path))
     return [row for row in rows if row.decided_by == PEOPLE and row.item_id not in known]
+
+
+def _names_people(path: Path) -> bool:
+    said = f'"{PEOPLE}"'.encode()
+    with path.open("rb") as lines:
+        return any(said in line for line in lines)
 
 
 def _decisions(count: int) -> str:

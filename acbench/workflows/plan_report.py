@@ -153,11 +153,11 @@ def plan_report(
         decision_times,  # the package imports numpy; a report that is kept needs none
     )
 
-    standing, rows = outlook.standing, outlook.rows
+    standing, to_see = outlook.standing, outlook.to_see
     current = [review for history in by_item(reviews).values() for review in current_reviews(history)]
     times = decision_times(current)
     seconds = times.median if times.n >= MIN_TIMES else None
-    doubtful = sum(row.why == "doubtful" for row in rows)
+    doubtful = len(outlook.asked) + sum(row.why == "doubtful" for row in outlook.unlabelled)
     return PlanReport(
         state=state,
         error=outlook.commitment.error,
@@ -165,7 +165,7 @@ def plan_report(
         number=outlook.commitment.number,
         accepted=standing.accepted,
         decided=standing.decided,
-        to_see=len(rows),
+        to_see=to_see,
         pending=len(standing.pending),
         doubtful=doubtful,
         audit=len(outlook.audit),
@@ -182,7 +182,7 @@ def plan_report(
         scored=scored,
         seconds=seconds,
         timed=times.n,
-        minutes=None if seconds is None else len(rows) * seconds / 60,
+        minutes=None if seconds is None else to_see * seconds / 60,
         cheaper=cheaper,
         curve=tuple(outlook.curve),
     )

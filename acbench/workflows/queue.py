@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +84,7 @@ class Queue:
         return rechecks.flagged_first(undecided, self.ranked, flags)
 
     @cached_property
-    def audit(self) -> list[str]:
+    def audit(self) -> Sequence[str]:
         """The random sample of the auto-accepted labels: that of the plan, or else a share of those nobody doubts."""
         if self.plan_state == "followed":
             return self.outlook.rest[: self.outlook.draws]
@@ -101,9 +100,7 @@ class Queue:
         """How many labels would be accepted without a look: those that the audit is drawn from, if there is no plan."""
         if self.plan_state == "followed":
             return 0
-        auto = set(self.standing.auto)
-        seen = (rows for why, rows in self.by_why.items() if why not in ("audit", "settled"))
-        return len(auto) - sum(row.item_id in auto for row in itertools.chain(*seen))
+        return int((~self.standing.questioned).sum())
 
     # What a plan has to say
 
@@ -151,12 +148,12 @@ class Queue:
         anew = None
         if self.plan_state == "followed" and self.outlook.audited and not self.outlook.holds:
             plan = self._new_plan(anew=True)
-            anew = len(Outlook(standing=self.standing, commitment=plan, doubt=self.doubts.of_label).rows)
+            anew = Outlook(standing=self.standing, commitment=plan, doubt=self.doubts.of_label).to_see
         return plan_report(
             self.outlook,
             self.plan_state,
             scored=self.doubts.scored,
-            cheaper=anew if anew is not None and anew < len(self.outlook.rows) else None,
+            cheaper=anew if anew is not None and anew < self.outlook.to_see else None,
             reviews=self.labelled.reviews,
         )
 

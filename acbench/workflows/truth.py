@@ -12,7 +12,6 @@ from typing import cast, get_args
 from acbench import schema as schemas
 from acbench.data import sources
 from acbench.errors import AcbenchError, ReleaseError
-from acbench.evaluation.texts import Texts
 from acbench.evaluation.truth import (
     NothingToScore,
     OtherItems,
@@ -35,6 +34,7 @@ from acbench.storage import bundled as editions
 from acbench.storage.git_table import GitTable, Moved
 from acbench.storage.project import BenchmarkFiles, labels_in
 from acbench.storage.stored_rows import StoredRows
+from acbench.storage.texts import Texts
 from acbench.workflows import settings as kept_settings
 
 TEST = "test"

@@ -1,6 +1,6 @@
 """How time and memory grow with a benchmark: each command of the way, at 10⁴ and 10⁵ images.
 
-    python -m tests.bench.scale [--images 10000 100000] [--kilobytes 1000]
+    python -m tests.bench.scale [--images 10000 100000] [--kilobytes 1000] [--categories 10]
 
 A million take half an hour, and 8 GB of disk: `--images 1000000`. The images have 8×8 pixels, or as many as it takes
 for a size, and lie in ten categories, the anomalous ones with masks; no model is asked. Each command is a process of
@@ -29,7 +29,7 @@ from acbench.testing import full_tree
 from tests.bench.commands import used
 from tests.bench.timing import Figure, table
 
-CATEGORIES = tuple(f"part{number}" for number in range(10))
+CATEGORIES = 10
 CLASSES = ("chip", "crack", "dent")
 SIZES = (10_000, 100_000)
 MINUTES = 3
@@ -41,11 +41,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=SIZES, metavar="N")
     parser.add_argument("--kilobytes", type=int, default=0, metavar="N", help="size of an image; as small as can be")
+    parser.add_argument("--categories", type=int, default=CATEGORIES, metavar="N")
     asked = parser.parse_args()
     for count in asked.images:
         with tempfile.TemporaryDirectory() as folder:
             print(f"{count:,} images, {os.cpu_count()} cores", flush=True)
-            print(table([HEAD, *measured(Path(folder), count, asked.kilobytes)]), flush=True)
+            print(table([HEAD, *measured(Path(folder), count, asked.kilobytes, asked.categories)]), flush=True)
 
 
 def figures(count: int = 10_000) -> Iterator[Figure]:
@@ -71,9 +72,9 @@ class Step(NamedTuple):
     reference: Any
 
 
-def measured(place: Path, count: int, kilobytes: int = 0) -> Iterator[tuple[str, ...]]:
+def measured(place: Path, count: int, kilobytes: int = 0, categories: int = CATEGORIES) -> Iterator[tuple[str, ...]]:
     """A row for each step."""
-    for step in steps(place, count, kilobytes):
+    for step in steps(place, count, kilobytes, categories):
         row = step.name, f"{step.spent:.1f}", f"{step.busy:.1f}"
         if not step.against:
             yield *row, "", "", ""
@@ -82,22 +83,24 @@ def measured(place: Path, count: int, kilobytes: int = 0) -> Iterator[tuple[str,
         yield *row, f"{step.memory:.0f}", *(f"{ratio:.1f} x {step.against}" for ratio in ratios)
 
 
-def steps(place: Path, count: int, kilobytes: int = 0) -> Iterator[Step]:
+def steps(place: Path, count: int, kilobytes: int = 0, categories: int = CATEGORIES) -> Iterator[Step]:
     """The references, then each command of the way."""
-    root = full_tree(place / "images", paths(count))
+    root = full_tree(place / "images", paths(count, categories))
     if kilobytes:
         enlarge(root, kilobytes)
     schema, answers = place / "parts.yaml", place / "answers.csv"
-    schema.write_text(schema_text(), encoding="utf-8")
+    schema.write_text(schema_text(categories), encoding="utf-8")
     answers.write_text(
-        "".join(["image,label\n", *(f"{path},chip\n" for path in paths(count) if "ground_truth" not in path)]),
+        "".join(
+            ["image,label\n", *(f"{path},chip\n" for path in paths(count, categories) if "ground_truth" not in path)]
+        ),
         encoding="utf-8",
     )
     read = Step("bare read + sha256", *timed(lambda: bare_read(root)), 0, "", None)
     look = Step("bare stat", *timed(lambda: bare_stat(root)), 0, "", None)
     yield from (read, look)
     relabel = ("relabel", str(schema), "--root", str(root), "--without", "neighbours")
-    first = root / next(iter(paths(count)))
+    first = root / next(iter(paths(count, categories)))
 
     def change_one() -> None:
         full_tree(root, [f"{first.relative_to(root)}.png"])
@@ -150,24 +153,24 @@ def timed(action: Callable[[], None]) -> tuple[float, float]:
     return time.perf_counter() - started, time.process_time() - busy
 
 
-def paths(count: int) -> Iterator[str]:
+def paths(count: int, categories: int) -> Iterator[str]:
     """The paths of so many images, a fifth of them in `train`, and of a mask for each anomalous one."""
     kinds = ("train/good", "test/good", *(f"test/{name}" for name in CLASSES))
     for number in range(count):
-        category = CATEGORIES[number % len(CATEGORIES)]
-        kind = kinds[number // len(CATEGORIES) % len(kinds)]
+        kind = kinds[number // categories % len(kinds)]
+        category = f"part{number % categories}"
         yield f"{category}/{kind}/{number:07}.png"
         if not kind.endswith("good"):
             yield f"{category}/ground_truth/{kind.removeprefix('test/')}/{number:07}_mask.png"
 
 
-def schema_text() -> str:
+def schema_text(categories: int) -> str:
     """A label schema that can be published."""
     head = (
         "title: Parts\nattribution: Nobody.\nlicence: CC0-1.0\nimage_licence: CC0-1.0\nshare_images: no\ncategories:\n"
     )
     of_class = "".join(f"      - {{id: {name}, definition: A {name}.}}\n" for name in CLASSES)
-    return head + "".join(f"  {name}:\n    classes:\n{of_class}" for name in CATEGORIES)
+    return head + "".join(f"  part{number}:\n    classes:\n{of_class}" for number in range(categories))
 
 
 def bare_read(root: Path) -> None:

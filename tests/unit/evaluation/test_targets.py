@@ -8,7 +8,7 @@ from acbench.evaluation.answer_parsing import UNKNOWN, Outcome
 from acbench.evaluation.answer_table import AnswerTable, ParsedAnswer
 from acbench.evaluation.places import Places
 from acbench.evaluation.targets import Target, TargetMaker, Targets
-from acbench.evaluation.texts import Texts
+from acbench.storage.texts import Texts
 
 
 def made(*rows: tuple[str, str, str]) -> Targets:
@@ -36,7 +36,7 @@ class TestTexts:
         assert list(texts.find("b")) == [1]
 
     def test_texts_with_one_hash_are_not_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("acbench.evaluation.texts.hash", lambda text: 1, raising=False)
+        monkeypatch.setattr("acbench.storage.texts.hash", lambda text: 1, raising=False)
         texts = Texts(["a", "b", "a"])
         assert (list(texts.find("a")), list(texts.find("b")), list(texts.find("c"))) == ([0, 2], [1], [])
 
