@@ -146,21 +146,38 @@ class GitTable(Generic[G]):
         return sorted(dict.fromkeys(every) if self._is_mixed else every, key=self.order)
 
     def each(self) -> Iterator[G]:
-        """The rows that `read` gives, a file after the other, of which one is in memory.
+        """The rows that `read` gives, one after the other, of which a few are in memory.
 
-        Raises Moved where only `read` can tell which rows count, and StorageError as `read`.
+        Raises Moved where only `read` can tell which rows count, and StorageError as `read`. Both may come after rows
+        that were given already: then these do not count.
         """
         paths = self.paths
+        if len(paths) > 1 and paths[0] == self.file:
+            raise Moved(f"{self.file} holds rows that belong in other files", "run acbench relabel")
         for path in paths:
             try:
-                rows = self.read_file(path)
-            finally:
-                if self.paths != paths:
-                    raise Moved(f"{self.place} is being moved by another process", "run it again")
-            is_one = path == self.file
-            if len(paths) > 1 if is_one else any(part_name(row.item_id) != path.stem for row in rows):
-                raise Moved(f"{path} holds rows that belong in other files", "run acbench relabel")
-            yield from self.one_of_each(rows) if self._of_item == "one" else rows
+                yield from self._settled(path)
+            except StorageError:
+                self._check_unmoved(paths)
+                raise
+            self._check_unmoved(paths)
+
+    def _settled(self, path: Path) -> Iterator[G]:
+        """The rows of a file that holds nothing but what belongs there, in order. Raises Moved if it is none."""
+        before: G | None = None
+        for row in self.each_of(path):
+            is_stray = path != self.file and part_name(row.item_id) != path.stem
+            if is_stray or (before is not None and self.order(row) < self.order(before)):
+                raise Moved(f"{path} holds rows that belong in other files, or elsewhere", "run acbench relabel")
+            if before is not None and self._of_item == "one" and row.item_id == before.item_id:
+                self.one_of_each([before, row])
+                continue
+            before = row
+            yield row
+
+    def _check_unmoved(self, paths: Sequence[Path]) -> None:
+        if self.paths != paths:
+            raise Moved(f"{self.place} is being moved by another process", "run it again")
 
     def read_file(self, path: Path) -> list[G]:
         """As `each_of`, all in memory."""

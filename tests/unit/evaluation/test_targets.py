@@ -8,7 +8,6 @@ from acbench.evaluation.answer_parsing import UNKNOWN, Outcome
 from acbench.evaluation.answer_table import AnswerTable, ParsedAnswer
 from acbench.evaluation.places import Places
 from acbench.evaluation.targets import Target, TargetMaker, Targets
-from acbench.storage.texts import Texts
 
 
 def made(*rows: tuple[str, str, str]) -> Targets:
@@ -19,29 +18,6 @@ def made(*rows: tuple[str, str, str]) -> Targets:
         if label:
             maker.add(number, image.partition("/")[0], (label,))
     return maker.made()
-
-
-class TestTexts:
-    def test_what_went_in_comes_out(self) -> None:
-        said = ["", "cup/é x.png", "a\0b", "half \ud800", "日本", ""]
-        texts = Texts(said)
-        assert list(texts) == said and len(texts) == 6
-        assert list(texts.find("")) == [0, 5] and list(texts.find("日本")) == [4]
-        assert "cup" not in texts and 4 not in texts
-
-    def test_one_that_is_added_later_is_found(self) -> None:
-        texts = Texts(["a"])
-        assert "b" not in texts
-        texts.append("b")
-        assert list(texts.find("b")) == [1]
-
-    def test_texts_with_one_hash_are_not_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("acbench.storage.texts.hash", lambda text: 1, raising=False)
-        texts = Texts(["a", "b", "a"])
-        assert (list(texts.find("a")), list(texts.find("b")), list(texts.find("c"))) == ([0, 2], [1], [])
-
-    def test_none_of_none(self) -> None:
-        assert Texts().repeated == [] and "" not in Texts()
 
 
 class TestTargets:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Sequence
+
 import pytest
 
-from acbench.records import Item, Proposal
-from acbench.review.weighed import UNKNOWN_SCORE
+from acbench._util.computed import Computed
+from acbench.records import Item, Label, Proposal
+from acbench.review.resolve import resolve_item
+from acbench.review.weighed import UNKNOWN_SCORE, weighed_items
 from tests.support.records import MVTEC_AC, decides, item, says, weighed_by
 
 RIGHT, WRONG = "contamination", "broken_small"
@@ -80,3 +85,42 @@ def test_only_labels_of_one_class_of_defect_are_weighed() -> None:
 def test_the_order_of_the_images_does_not_matter() -> None:
     items, said = dataset(12)
     assert issues(items, said) == issues(items[::-1], said)
+
+
+class Made(Sequence[Item]):
+    """Images that are made when they are looked at."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = range(count)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, number: int) -> Item:  # type: ignore[override]
+        return item(self._numbers[number], RIGHT)
+
+
+def held(count: int) -> int:
+    """Bytes that are in memory at most while so many images of one category are weighed."""
+    items, last = Made(count), item(0, RIGHT)
+
+    def answers(key: str) -> list[Proposal]:
+        return [*by_dataset(last, 0.6 + int(key[-3:], 16) / 20_000), says(last, "table", RIGHT)]
+
+    def label(key: str) -> Label:
+        return resolve_item(last, answers(key), (), MVTEC_AC)
+
+    keys: Sequence[str] = []
+    said, machine = (Computed(keys, value, lambda _: {}) for value in (answers, label))
+    tracemalloc.start()
+    weighed = weighed_items(items, MVTEC_AC.category("bottle"), said, machine, {}, final={}, learned={})
+    assert sum(1 for _ in weighed) == count
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def test_an_image_of_a_category_takes_numbers_and_no_records() -> None:
+    held(10)  # what is imported now is not imported later
+    few, many = held(1_000), held(3_000)
+    assert 0 < (many - few) / 2_000 < 300
