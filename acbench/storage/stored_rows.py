@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, overload
 
 from acbench._util.computed import Computed
 from acbench.storage.parquet import ParquetFile, R
+from acbench.storage.texts import Texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -335,10 +336,10 @@ def by_item_id(rows: Sequence[R]) -> Mapping[str, R]:
 
 def places(rows: Sequence[R]) -> Callable[[str], int | None]:
     """Gives the number of a row by its id; None for an id that no row has."""
-    by_id = by_item_id(rows)
+    by_id = rows.by_id if isinstance(rows, StoredRows) else None
     if isinstance(by_id, RowsById):
         return by_id.place
-    return {row.item_id: number for number, row in enumerate(rows)}.get  # type: ignore[attr-defined]
+    return Texts(row.item_id for row in rows).place  # type: ignore[attr-defined]
 
 
 def grouped(rows: Sequence[R], name: str, key: Callable[[str], str] = str) -> Mapping[str, Sequence[R]]:
