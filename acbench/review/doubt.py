@@ -23,7 +23,7 @@ from acbench.review.queue import is_label_wrong
 from acbench.review.weighing import pooled
 from acbench.schema import Schema
 from acbench.stats import fit_scaling
-from acbench.storage.stored_rows import having
+from acbench.storage.stored_rows import having, some
 from acbench.storage.texts import FigureOf, SomeTexts, Texts, sorted_texts
 
 if TYPE_CHECKING:
@@ -84,9 +84,8 @@ def doubts(
     told = Texts(SomeTexts(told, order))
     fitted = label_doubts(np.asarray(own)[order], np.asarray(others)[order])
     by_scores = FigureOf(told, fitted)
-    by_people = {
-        key: bool(is_label_wrong(machine[key].labels, final[key])) for key in sorted(final) if _is_decided(final[key])
-    }
+    without = some(machine, sorted(key for key in final if _is_decided(final[key])))
+    by_people = {key: bool(is_label_wrong(label.labels, final[key])) for key, label in without.items()}
     decided = [key for key in by_people if key in by_scores]
     scaling = fit_scaling(
         np.array([by_scores[key] for key in decided]), np.array([by_people[key] for key in decided], dtype=bool)

@@ -245,8 +245,8 @@ def _weigh(run: Run, labelled: Labelled) -> None:
         learned = _learned(run, labelled)
         scalings = shared_scalings(dataset.items, taught(proposed.by_item, learned), decided, schema)
         taught_here: defaultdict[str, list[object]] = defaultdict(list)
-        for item_id, scores in learned.items():
-            taught_here[dataset.by_id[item_id].category].append((item_id, scores))
+        for item_id, item in some(dataset.by_id, learned.keys()).items():
+            taught_here[item.category].append((item_id, learned[item_id]))
         common = digest(RANKING, POLICY, schema.digest, {name: to_json(own) for name, own in scalings.items()})
         keys = {
             category: digest(
