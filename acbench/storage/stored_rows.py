@@ -175,10 +175,10 @@ class _Place(NamedTuple, Generic[R]):
     """Where a row is."""
 
     number: int
-    """Of its group."""
+    """The number of its group."""
     group: list[R]
     place: int
-    """In that group."""
+    """Its place in that group."""
 
 
 class RowsById(Mapping[str, R], Generic[R]):
