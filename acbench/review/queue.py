@@ -16,16 +16,13 @@ import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
-from acbench.records import PEOPLE, Item, Label, Proposal
+from acbench.records import PEOPLE, Label
 from acbench.review.audit import AuditSample
-from acbench.review.weighed import WeighedItem, taught, weighed_items
-from acbench.review.weighing import shared_scalings
-from acbench.schema import Schema
+from acbench.review.weighed import WeighedItem
 from acbench.stats import Estimate, rate
-from acbench.storage.stored_rows import fields, grouped
+from acbench.storage.stored_rows import fields
 from acbench.storage.texts import Texts
 
 if TYPE_CHECKING:
@@ -63,42 +60,8 @@ class RankedItem:
     """One sentence for the reviewer."""
 
 
-def rank(
-    items: Sequence[Item],
-    proposals: Mapping[str, Sequence[Proposal]],
-    machine: Mapping[str, Label],
-    schema: Schema,
-    audit: AuditSample,
-    *,
-    final: Mapping[str, Label] | None = None,
-    learned: Mapping[str, Mapping[str, float]] | None = None,
-) -> list[RankedItem]:
-    """Rank the items that can be used.
-
-    `machine`: item_id → the label without reviews, see `resolve.machine_labels`; `final`: with them, of at least those
-    that people looked at. `learned`:
-    item_id → class id → probability by `neighbours` taught with what people decided, in place of what it proposed.
-    These two change the order of the list, never why an image is in it, so that the audit stays the same sample.
-    """
-    scalings = shared_scalings(items, taught(proposals, learned or {}), final or machine, schema)
-    weighed = [
-        row
-        for category, own in grouped(items, "category").items()
-        for row in weighed_items(
-            own,
-            schema.category(category),
-            proposals,
-            machine,
-            scalings,
-            final=final or machine,
-            learned=learned or {},
-        )
-    ]
-    return list(ranked_rows(weighed, [item.item_id for item in sorted(items, key=attrgetter("image"))], audit))
-
-
 def ranked_rows(weighed: Sequence[WeighedItem], by_path: Iterable[str], audit: AuditSample) -> Iterator[RankedItem]:
-    """As `rank`, one after the other, of items that are weighed. `by_path`: the ids of all items, sorted by path.
+    """Rank the items that can be used, by how they are weighed. `by_path`: the ids of all items, sorted by path.
 
     In memory are little more than the ids of the items.
     """

@@ -39,12 +39,13 @@ from acbench.predictors.base import Setup
 from acbench.predictors.proposers import neighbours, source_label
 from acbench.records import PEOPLE, Item, Label, Proposal, one_defect
 from acbench.review.audit import AuditSample
-from acbench.review.queue import RankedItem, rank
+from acbench.review.queue import RankedItem
 from acbench.review.resolve import machine_labels
 from acbench.schema import Schema
 from acbench.storage.roots import Root
 from acbench.testing import FakeModels, MemoryVectors
 from tests.bench.timing import Figure, table
+from tests.support.records import rank
 
 MINUTES = 10
 FIRST = (0.1, 0.2, 0.3)

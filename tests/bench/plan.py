@@ -33,11 +33,11 @@ from acbench.records import Proposal
 from acbench.review.audit import AuditSample
 from acbench.review.doubt import doubts, label_doubts
 from acbench.review.plan import UNPLANNED_RATE, alpha_of, choose_cut
-from acbench.review.queue import rank
 from acbench.review.resolve import machine_labels
 from acbench.stats import FaultPrior, fit_scaling, is_bounded
 from tests.bench.flips import sample_trial
 from tests.bench.timing import Figure, table
+from tests.support.records import rank
 
 MINUTES = 6
 CLASSES = 5

@@ -11,9 +11,9 @@ from acbench.predictors.base import Proposer, checked
 from acbench.records import Item, Label, Proposal, Review, item_id
 from acbench.review.audit import AuditSample, AuditSize
 from acbench.review.history import by_item
-from acbench.review.queue import RankedItem, rank
+from acbench.review.queue import RankedItem, ranked_rows
 from acbench.review.resolve import machine_labels, resolve
-from acbench.review.weighed import WeighedItem, weighed_items
+from acbench.review.weighed import WeighedItem, taught, weighed_items
 from acbench.review.weighing import shared_scalings
 from acbench.schema import Schema
 from acbench.storage.stored_rows import grouped
@@ -156,11 +156,39 @@ def weighed_by(
 ) -> list[WeighedItem]:
     """What witnesses leave to people, by what these have decided."""
     machine, final = machine_labels(items, proposals, schema), labels_of(items, proposals, reviews, schema)
-    scalings = shared_scalings(items, proposals, final, schema)
+    return _weighed(items, proposals, machine, schema, final, {})
+
+
+def rank(
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    machine: Mapping[str, Label],
+    schema: Schema,
+    audit: AuditSample,
+    *,
+    final: Mapping[str, Label] | None = None,
+    learned: Mapping[str, Mapping[str, float]] | None = None,
+) -> list[RankedItem]:
+    """The ranking of items: see `weighed_items` and `ranked_rows`."""
+    weighed = _weighed(items, proposals, machine, schema, final or machine, learned or {})
+    return list(ranked_rows(weighed, [item.item_id for item in sorted(items, key=lambda item: item.image)], audit))
+
+
+def _weighed(
+    items: Sequence[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    machine: Mapping[str, Label],
+    schema: Schema,
+    final: Mapping[str, Label],
+    learned: Mapping[str, Mapping[str, float]],
+) -> list[WeighedItem]:
+    scalings = shared_scalings(items, taught(proposals, learned), final, schema)
     return [
         row
         for category, own in grouped(items, "category").items()
-        for row in weighed_items(own, schema.category(category), proposals, machine, scalings, final=final, learned={})
+        for row in weighed_items(
+            own, schema.category(category), proposals, machine, scalings, final=final, learned=learned
+        )
     ]
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from acbench.records import GOOD, Item, Proposal
 from acbench.review.audit import AuditSample, AuditSize
-from acbench.review.queue import auto_accept_error, is_label_wrong, rank, unsettled
+from acbench.review.queue import auto_accept_error, is_label_wrong, unsettled
 from acbench.stats import rate
-from tests.support.records import MVTEC_AC, decides, item, labels_of, ranked_by, says
+from tests.support.records import MVTEC_AC, decides, item, labels_of, rank, ranked_by, says
 
 CLASSES = ("broken_large", "broken_small", "contamination")
 Said = dict[str, list[Proposal]]
