@@ -28,6 +28,7 @@ from acbench.stats import (
     rate,
     why_no_coefficient,
 )
+from acbench.storage.stored_rows import by_item_id, some
 
 AnswersByImage = Mapping[str, Mapping[str, ClassSet]]
 """item_id → reviewer → answer."""
@@ -202,7 +203,7 @@ def agreement(
     A verdict such as `bad_mask` counts as an answer of its own; `unsure` counts as no answer. A proposer is compared
     with people who had not had its answer in reach; others are counted apart.
     """
-    category_of = {item.item_id: item.category for item in items}
+    category_of = {item_id: item.category for item_id, item in some(by_item_id(items), reviews.keys()).items()}
     known = {item_id: history for item_id, history in sorted(reviews.items()) if item_id in category_of}
     current = [review for history in known.values() for review in current_reviews(history)]
     decided = [review for review in current if review.verdict != "unsure"]
@@ -224,7 +225,7 @@ def agreement(
             for category in sorted({category_of[item_id] for item_id in answers})
         },
         pairs=_pairs(answers),
-        proposers=_proposers(proposals, first, known),
+        proposers=_proposers(some(proposals, known.keys()), first, known),
         seconds=decision_times(decided),
         seconds_by_sight={
             sight: decision_times(own)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from acbench.evaluation.compared import Compared, Verdict
 from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, short_name, shown_names
-from acbench.review.calibrated import ProposerCalibration, calibrate, likeliest
+from acbench.review.calibrated import ProposerCalibration, calibrate
 from acbench.review.crowdlab import cross_validated
 from acbench.schema import Schema
 from acbench.stats import Calibration, Estimate, calibration, kappa, rate, why_no_coefficient
@@ -18,9 +19,6 @@ CONFUSIONS = 5
 """How many of a proposer's most frequent mistakes are listed."""
 CROWDLAB = "weighed, cross-validated"
 """The name of the combined answer of all witnesses, beside those of the proposers."""
-
-LabelTexts = Mapping[str, str]
-"""item_id → class ids, joined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,131 +179,120 @@ def compare(
     `cost`: gives the dollars that calls took, by their ids. `is_free`: whether the calls of a proposer, by its short
     name, cost nothing; of any other one that cost nothing, the price is not known.
     """
-    truth = _true_answers(dataset, people_only)
-    current = [proposal for proposals in dataset.proposals.values() for proposal in proposals]
-    names = shown_names(proposal.proposer for proposal in (*current, *dataset.former))
-    asked: dict[str, dict[str, Proposal]] = {}
-    for proposal in (*current, *dataset.former):
-        asked.setdefault(names[proposal.proposer], {})[proposal.item_id] = proposal
-    former = {names[proposal.proposer] for proposal in dataset.former}
-    answers: dict[str, LabelTexts] = {
-        name: {
-            item_id: JOIN.join(proposal.labels)
-            for item_id, proposal in own.items()
-            if proposal.status == "ok" and item_id in truth
-        }
-        for name, own in sorted(asked.items())
-    }
     calibrated = calibrate(dataset.items, dataset.proposals, dataset.labels, dataset.schema)
-    reliability = {names[name]: made for name, made in calibrated.items()}
-    combined = cross_validated(dataset.items, dataset.proposals, dataset.labels, dataset.schema)
-    if combined:
-        answers[CROWDLAB] = {item_id: label for item_id, label in combined.items() if item_id in truth}
-    category_of = {item.item_id: item.category for item in dataset.items}
+    weighed = cross_validated(dataset.items, dataset.proposals, dataset.labels, dataset.schema)
+    asked = {proposal.proposer for proposals in dataset.proposals.values() for proposal in proposals}
+    former = {proposal.proposer for proposal in dataset.former}
+    names = dict(sorted(shown_names(asked | former).items(), key=lambda pair: pair[1]))
+    if weighed:
+        names[CROWDLAB] = CROWDLAB
+    compared = _compared(dataset, people_only, weighed)
     return ProposerComparison(
         benchmark=dataset.schema.benchmark,
         people_only=people_only,
-        images=len(truth),
+        images=compared.images.total(),
         proposers={
-            name: ProposerFigures(
-                overall=_figures(own, truth),
-                by_category=_by_category(own, truth, category_of),
-                calibration=calibration(_confidences(asked.get(name, {}), truth)),
-                reliability=reliability.get(name),
-                cost=_cost(asked.get(name, {}), _right(own, truth), cost, is_free),
-                confusions=_confusions(own, truth, category_of),
-                models=tuple(sorted({answer.model for answer in asked.get(name, {}).values()} - {""})),
-                families=tuple(sorted({answer.family for answer in asked.get(name, {}).values()} - {""})),
-                asked=name not in former,
+            shown: _proposer(
+                name, compared, calibrated.get(name), cost, is_free(short_name(name)), asked=name not in former
             )
-            for name, own in answers.items()
+            for name, shown in names.items()
         },
-        agreement=[_agreement(answers, one, other) for one, other in combinations(answers, 2)],
+        agreement=[
+            _agreement(names[one], names[other], compared.both(one, other)) for one, other in combinations(names, 2)
+        ],
     )
 
 
-def _true_answers(dataset: LabelledDataset, people_only: bool) -> LabelTexts:
-    truth = {}
+def _compared(dataset: LabelledDataset, people_only: bool, weighed: Mapping[str, str]) -> Compared:
+    """What all proposers say. `weighed`: item_id → the class that is likeliest by all of them."""
+    compared = Compared()
+    former: defaultdict[str, list[Proposal]] = defaultdict(list)
+    for proposal in dataset.former:
+        former[proposal.item_id].append(proposal)
     for item in dataset.items:
-        label = dataset.labels[item.item_id]
-        known = label.labels and label.status != "excluded" and (label.decided_by == PEOPLE or not people_only)
-        if item.anomalous and known:
-            truth[item.item_id] = JOIN.join(label.labels)
-    return truth
+        key = item.item_id
+        more = {CROWDLAB: weighed[key]} if key in weighed else {}
+        true = _true_answer(item, dataset.labels[key], people_only)
+        compared.add(item.category, true, [*dataset.proposals.get(key, ()), *former.pop(key, ())], more)
+    for proposals in former.values():  # of images that the dataset does not hold any more
+        compared.add("", "", proposals, {})
+    return compared
 
 
-def _right(answers: LabelTexts, truth: LabelTexts) -> int:
-    return sum(truth[item_id] == answer for item_id, answer in answers.items())
+def _true_answer(item: Item, label: Label, people_only: bool) -> str:
+    """The label of an anomalous image; empty if it has none that counts."""
+    counts = label.labels and label.status != "excluded" and (label.decided_by == PEOPLE or not people_only)
+    return JOIN.join(label.labels) if item.anomalous and counts else ""
 
 
-def _figures(answers: LabelTexts, truth: LabelTexts) -> AnswerFigures:
-    right = _right(answers, truth)
-    return AnswerFigures(
-        answered=len(answers),
-        coverage=len(answers) / len(truth) if truth else None,
-        right=right,
-        accuracy=rate(right, len(answers)),
-        kappa=kappa([truth[item_id] for item_id in answers], list(answers.values())),
+def _proposer(
+    name: str,
+    compared: Compared,
+    reliability: ProposerCalibration | None,
+    cost: Callable[[Sequence[str]], float],
+    is_free: bool,
+    *,
+    asked: bool,
+) -> ProposerFigures:
+    said, verdicts = compared.said(name), compared.verdicts(name)
+    overall = _figures(verdicts, compared.images.total())
+    return ProposerFigures(
+        overall=overall,
+        by_category={
+            category: _figures(
+                Counter({verdict: count for verdict, count in verdicts.items() if verdict.category == category}), images
+            )
+            for category, images in sorted(compared.images.items())
+        },
+        calibration=calibration(said.confidences),
+        reliability=reliability,
+        cost=_cost(sorted(said.calls), overall.right, cost, is_free),
+        confusions=_confusions(verdicts),
+        models=tuple(sorted(said.models)),
+        families=tuple(sorted(said.families)),
+        asked=asked,
     )
 
 
-def _by_category(answers: LabelTexts, truth: LabelTexts, category_of: Mapping[str, str]) -> dict[str, AnswerFigures]:
-    def only(category: str, rows: LabelTexts) -> LabelTexts:
-        return {item_id: answer for item_id, answer in rows.items() if category_of[item_id] == category}
+def _figures(verdicts: Counter[Verdict], images: int) -> AnswerFigures:
+    """How good answers are. `images`: how many have a true label."""
+    right = sum(count for verdict, count in verdicts.items() if verdict.true == verdict.said)
+    return AnswerFigures(
+        answered=verdicts.total(),
+        coverage=verdicts.total() / images if images else None,
+        right=right,
+        accuracy=rate(right, verdicts.total()),
+        kappa=kappa(
+            [verdict.true for verdict in verdicts], [verdict.said for verdict in verdicts], [*verdicts.values()]
+        ),
+    )
 
-    categories = sorted({category_of[item_id] for item_id in truth})
-    return {category: _figures(only(category, answers), only(category, truth)) for category in categories}
 
-
-def _agreement(answers: Mapping[str, LabelTexts], one: str, other: str) -> ProposerPair:
-    first, second = answers[one], answers[other]
-    both = sorted(first.keys() & second.keys())
-    same = sum(first[item_id] == second[item_id] for item_id in both)
+def _agreement(one: str, other: str, both: Counter[tuple[str, str]]) -> ProposerPair:
+    images = both.total()
+    same = sum(count for (first, second), count in both.items() if first == second)
     return ProposerPair(
         one=one,
         other=other,
-        images=len(both),
-        same=same / len(both) if both else None,
-        kappa=kappa([first[item_id] for item_id in both], [second[item_id] for item_id in both]),
+        images=images,
+        same=same / images if images else None,
+        kappa=kappa([first for first, _ in both], [second for _, second in both], [*both.values()]),
     )
 
 
-def _confidences(proposals: Mapping[str, Proposal], truth: LabelTexts) -> list[tuple[float, bool]]:
-    """Collect (probability of the likeliest class, whether it is right) for images with one true class.
-
-    Abstentions count too: their probabilities are known.
-    """
-    confidences = []
-    for item_id, proposal in sorted(proposals.items()):
-        if proposal.scores and item_id in truth and JOIN not in truth[item_id]:
-            best = likeliest(proposal.scores)
-            confidences.append((proposal.scores[best], best == truth[item_id]))
-    return confidences
-
-
-def _cost(
-    proposals: Mapping[str, Proposal],
-    right: int,
-    cost: Callable[[Sequence[str]], float],
-    is_free: Callable[[str], bool],
-) -> AnswerCost:
-    calls = sorted({call for proposal in proposals.values() for call in proposal.calls})
+def _cost(calls: Sequence[str], right: int, cost: Callable[[Sequence[str]], float], is_free: bool) -> AnswerCost:
     if not calls:
         return AnswerCost(calls=0, dollars=0.0, dollars_per_right=None)
     dollars = cost(calls)
-    if not dollars and not all(is_free(short_name(proposal.proposer)) for proposal in proposals.values()):
+    if not dollars and not is_free:
         return AnswerCost(calls=len(calls), dollars=None, dollars_per_right=None)
     return AnswerCost(calls=len(calls), dollars=dollars, dollars_per_right=dollars / right if right else None)
 
 
-def _confusions(answers: LabelTexts, truth: LabelTexts, category_of: Mapping[str, str]) -> list[Confusion]:
-    mistakes = Counter(
-        (category_of[item_id], truth[item_id], answer)
-        for item_id, answer in answers.items()
-        if truth[item_id] != answer
-    )
-    most_frequent = sorted(mistakes.items(), key=lambda mistake: (-mistake[1], mistake[0]))[:CONFUSIONS]
+def _confusions(verdicts: Counter[Verdict]) -> list[Confusion]:
+    mistakes = [(verdict, count) for verdict, count in verdicts.items() if verdict.true != verdict.said]
+    most_frequent = sorted(mistakes, key=lambda mistake: (-mistake[1], mistake[0]))[:CONFUSIONS]
     return [
-        Confusion(category=category, true=true, said=answer, images=images)
-        for (category, true, answer), images in most_frequent
+        Confusion(category=verdict.category, true=verdict.true, said=verdict.said, images=count)
+        for verdict, count in most_frequent
     ]
