@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -34,9 +35,9 @@ def proposals(benchmark: str, proposer: str, project: Path, out: Path | None) ->
     PROPOSER is as it is asked for, such as llm:NAME, or as `acbench compare` shows one that is no longer asked. The
     file also says which model answered, of which family, and what it saw.
     """
-    from acbench.workflows.proposals_csv import proposals_csv
+    from acbench.workflows.proposal_rows import proposal_rows
 
-    return _written(proposals_csv(project, benchmark, proposer), out)
+    return _written(proposal_rows(project, benchmark, proposer), out)
 
 
 @export.command(epilog="\b\nExample:\n  acbench export answers logs/2026-01-31_classify.eval --out answers.csv")
@@ -48,19 +49,28 @@ def answers(log: Path, out: Path | None) -> int:
     LOG is the log of `inspect eval acbench/classify`. The file has the labels, the model's own words, and the dollars
     of each answer where Inspect knows them.
     """
-    from acbench.workflows.inspect_log import inspect_csv
+    from acbench.workflows.inspect_log import answer_rows
 
-    return _written(inspect_csv(log), out)
+    return _written(answer_rows(log), out)
 
 
-def _written(text: str, out: Path | None) -> int:
-    """Print a table, or write it to a file and say how many rows it has."""
-    from acbench.storage.atomic import write_bytes
+def _written(rows: Iterable[Sequence[object]], out: Path | None) -> int:
+    """Print a table, whose first row are its columns; or write it to a file, and say how many further rows it has."""
+    from acbench.storage.atomic import replacing
 
     if out is None:
-        click.echo(text, nl=False)
+        for line in _lines(rows):
+            click.echo(line, nl=False)
         return 0
-    write_bytes(out, text.encode())
-    rows = sum(1 for _ in csv.reader(io.StringIO(text))) - 1  # a cell may have several lines
-    click.echo(f"{rows:,} rows → {out}")
+    with replacing(out) as file:
+        count = sum(1 for line in _lines(rows) if file.write(line.encode())) - 1
+    click.echo(f"{count:,} rows → {out}")
     return 0
+
+
+def _lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Each row as CSV; a cell may have several lines."""
+    for row in rows:
+        sink = io.StringIO(newline="")
+        csv.writer(sink, lineterminator="\n").writerow(row)
+        yield sink.getvalue()

@@ -1,18 +1,15 @@
-"""Writes the answers of a log of Inspect as a CSV that `acbench score` reads."""
+"""Gives the answers of a log of Inspect as rows of a CSV that `acbench score` reads."""
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from acbench.integrations.inspect import logs
 
 
-def inspect_csv(log: Path) -> str:
-    """The answers of a log of `acbench/classify`, one row each. Raises AcbenchError for any other file."""
-    sink = io.StringIO(newline="")
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(logs.COLUMNS)
-    writer.writerows(sorted(logs.answers(log)))
-    return sink.getvalue()
+def answer_rows(log: Path) -> Iterator[Sequence[object]]:
+    """The columns, then the answers of a log of `acbench/classify`. Raises AcbenchError for any other file."""
+    answers = sorted(logs.answers(log))
+    yield logs.COLUMNS
+    yield from answers

@@ -111,6 +111,7 @@ COMMANDS: dict[str, Callable[[Path], object]] = {
     "report": lambda project: here_in(project, "report", BENCHMARK),
     "report with pseudonyms": lambda project: here_in(project, "report", BENCHMARK, "--pseudonyms"),
     "compare": lambda project: here_in(project, "compare", BENCHMARK),
+    "export": lambda project: here_in(project, "export", "proposals", BENCHMARK, "source_label"),
     "all pictures": lambda project: here_in(project, "review", "queue", BENCHMARK),
     "publish": lambda project: here_in(project, "publish", BENCHMARK, "--dry-run"),
     "annotation tool": pushed_and_pulled,
