@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -58,7 +59,12 @@ def full_visa(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sample_images(pytestconfig: pytest.Config) -> Path:
-    """The sample's images, rendered once and kept in pytest's cache. Not to be changed."""
+def sample_images(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's images, rendered once and kept in pytest's cache. Not to be changed.
+
+    Each process of the tests has a copy: projects link to them, which changes the times of a file, and acbench would
+    take that for a change while the test of another process runs.
+    """
     assert pytestconfig.cache is not None
-    return sample.rendered(pytestconfig.cache.mkdir("sample"))
+    kept = sample.rendered(pytestconfig.cache.mkdir("sample"))
+    return Path(shutil.copytree(kept, tmp_path_factory.mktemp("sample") / "images"))
