@@ -146,7 +146,7 @@ def ranked_by(
 
 def labels_of(
     items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], reviews: Sequence[Review], schema: Schema
-) -> dict[str, Label]:
+) -> Mapping[str, Label]:
     """The labels of items, as a run resolves them."""
     return resolve(items, proposals, by_item(reviews), schema, machine_labels(items, proposals, schema))
 
