@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -74,9 +74,14 @@ class Compared:
             self.images[category] += 1
             self._kinds[category, true, tuple(answers.items())] += 1
 
+    @property
+    def proposers(self) -> Collection[str]:
+        """Those who answered, or failed to."""
+        return self._said.keys()
+
     def said(self, proposer: str) -> Said:
-        """What a proposer said besides."""
-        return self._said[proposer]
+        """What a proposer said besides; nothing, if it is none of these."""
+        return self._said.get(proposer) or Said()
 
     def verdicts(self, proposer: str) -> Counter[Verdict]:
         """What a proposer says → images whose label is known."""

@@ -181,12 +181,11 @@ def compare(
     """
     calibrated = calibrate(dataset.items, dataset.proposals, dataset.labels, dataset.schema)
     weighed = cross_validated(dataset.items, dataset.proposals, dataset.labels, dataset.schema)
-    asked = {proposal.proposer for proposals in dataset.proposals.values() for proposal in proposals}
+    compared = _compared(dataset, people_only, weighed)
     former = {proposal.proposer for proposal in dataset.former}
-    names = dict(sorted(shown_names(asked | former).items(), key=lambda pair: pair[1]))
+    names = dict(sorted(shown_names(compared.proposers).items(), key=lambda pair: pair[1]))
     if weighed:
         names[CROWDLAB] = CROWDLAB
-    compared = _compared(dataset, people_only, weighed)
     return ProposerComparison(
         benchmark=dataset.schema.benchmark,
         people_only=people_only,

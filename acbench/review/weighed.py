@@ -71,7 +71,13 @@ def weighed_items(
 
     Goes through the items twice: in between, numbers are all that is in memory of them.
     """
-    issues, suspected = _weighed(items, category, proposals, machine, scalings, final, learned)
+    said = taught(proposals, learned)
+    evidence, suspects = CategoryEvidence(category, scalings), _Suspects()
+    for item, label in _usable(items, machine):
+        evidence.add(item, said.get(item.item_id, ()), label, final.get(item.item_id))
+        suspects.add(one_defect(label.labels), proposals.get(item.item_id, ()))
+    issues, suspected = evidence.issues(), suspects.found()
+    del evidence, suspects  # of a large category they take room that its rows need
     for (item, label), issue, suspect in zip(_usable(items, machine), issues.data, suspected.data, strict=True):
         why = _why(label, proposals.get(item.item_id, ()), category)
         detail = _DETAILS.get(why, label.reason)
@@ -94,25 +100,6 @@ def _usable(items: Iterable[Item], machine: Mapping[str, Label]) -> Iterator[tup
         label = machine[item.item_id]
         if label.status != "excluded":
             yield item, label
-
-
-def _weighed(
-    items: Iterable[Item],
-    category: Category | None,
-    proposals: Mapping[str, Sequence[Proposal]],
-    machine: Mapping[str, Label],
-    scalings: Mapping[str, Scaling],
-    final: Mapping[str, Label],
-    learned: Mapping[str, Mapping[str, float]],
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """What is only known once all of a category is: `CategoryEvidence.issues`, and which labels are suspect."""
-    said = taught(proposals, learned)
-    evidence, suspects = CategoryEvidence(category, scalings), _Suspects()
-    for item, label in _usable(items, machine):
-        key = item.item_id
-        evidence.add(item, said.get(key, ()), label, final.get(key))
-        suspects.add(one_defect(label.labels), proposals.get(key, ()))
-    return evidence.issues(), suspects.found()
 
 
 def _why(label: Label, proposals: Sequence[Proposal], category: Category | None) -> Doubt:

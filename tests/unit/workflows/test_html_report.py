@@ -224,6 +224,22 @@ class TestPictures:
         assert list(made.album.thumbnails) + made.album.left_out == ids and 2 <= len(made.album.thumbnails) < 7
         assert f"{len(made.album.left_out)} of them have no picture here" in Page(html).text
 
+    def test_no_more_pictures_are_drawn_than_can_have_room(self, root: Path) -> None:
+        page = content(*disputed(9), root)
+        ids = [image["id"] for image in page.images]
+        drawn: list[str] = []
+        told: list[str] = []
+
+        def thumbnail(item_id: str) -> bytes:
+            drawn.append(item_id)
+            return b"s" * 300
+
+        page = dataclasses.replace(page, max_bytes=len(page.html()) + 4 * 500)
+        made = reporting.with_pictures(page, thumbnail, lambda item_id: None, told.extend)
+        assert drawn == told == ids[: len(drawn)] and 2 <= len(drawn) <= 5
+        assert list(made.album.thumbnails) + made.album.left_out == ids and made.album.unreadable == []
+        assert len(made.html()) <= page.max_bytes
+
     def test_a_picture_that_cannot_be_read_is_told(self, root: Path) -> None:
         page = content(*disputed(3), root)
         ids = [image["id"] for image in page.images]
@@ -234,7 +250,9 @@ class TestPictures:
     def test_a_size_without_room_for_the_figures_is_an_error(self, root: Path) -> None:
         page = dataclasses.replace(content(*disputed(3), root), max_bytes=20_000)
         with pytest.raises(AcbenchError, match=r"without any picture, and may have 0\.02 MB") as caught:
-            reporting.with_pictures(page, lambda item_id: b"s", lambda item_id: b"l")
+            reporting.with_pictures(
+                page, pytest.fail, pytest.fail, lambda item_ids: pytest.fail("it draws pictures first")
+            )
         assert "--max-size 1MB" in caught.value.hint
 
 
