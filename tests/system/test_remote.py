@@ -274,10 +274,9 @@ class TestFaults:
                 time.sleep(1.5)
             return None
 
-        started = time.monotonic()
         with s3.failing(slow), pytest.raises(RemoteError, match="cannot be reached"):
             ingest(MVTEC_AD, url)
-        assert time.monotonic() - started < 30
+        assert 1 < sum(IMAGE in path for _, path in s3.seen) < 10, "tried again, and not for ever"
 
     def test_a_server_that_does_not_answer_is_no_fault_of_an_image(self) -> None:
         """What goes on after a broken image catches AcbenchError."""

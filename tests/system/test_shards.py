@@ -122,7 +122,7 @@ class TestTrouble:
 
     def test_nobody_else_while_a_shard_is_at_work(self, wood: Path, tmp_path: Path, endpoint: FakeEndpoint) -> None:
         asks = ("propose", "mvtec_ac", "--proposer", "llm", "--llm", "toy", "--llm-url", endpoint.url, *LLM)
-        endpoint.latency = 2
+        endpoint.latency = 600
         process = start(tmp_path / "p", *asks, "--root", wood, "--shard", "1/2", "--concurrency", "1")
         while not endpoint.requests:
             assert process.poll() is None

@@ -6,7 +6,6 @@ import json
 import pickle
 import shutil
 import socket
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -270,6 +269,10 @@ def mute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(runtime, "PATIENCE", 0.5)
         yield
+        server.setblocking(False)
+        server.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # it was asked once, and never again
+            server.accept()
 
 
 class TestWeightsFile:
@@ -367,10 +370,8 @@ class TestNotToBeHad:
         self, request: pytest.FixtureRequest, network: str, model: str, tag: str
     ) -> None:
         request.getfixturevalue(network)
-        started = time.monotonic()
         with pytest.raises(AcbenchError, match=self.WAYS_OUT):
             open_clip_model(model, tag, note=quiet).ready()
-        assert time.monotonic() - started < 10
 
     @pytest.mark.parametrize(
         ("model", "weights", "told"),
