@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-PATIENCE = 120_000
+PATIENCE = 300_000
 """Milliseconds: a busy machine is slow."""
 FLAGS = (
     "--no-sandbox",

@@ -108,7 +108,7 @@ class DyingCommands:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.communicate(timeout=60)
+        self._server.communicate(timeout=600)
 
     def start(self, project: Path, when: int | str, *arguments: object, signal_name: str = "SIGKILL") -> int:
         """Begin a command; gives its process id. It is given to `status` before the next one begins."""

@@ -24,8 +24,6 @@ from tests.support.commands import Done, acbench, command, environment
 from tests.support.mongo import wait_for
 from tests.support.ports import free_port
 
-WAIT = 60_000
-"""Milliseconds for the browser; a busy machine is slow."""
 START = 240
 """Seconds for a command."""
 
@@ -93,7 +91,7 @@ def app_on(project: Path, env: dict[str, str], *arguments: str) -> Iterator[Show
     finally:
         if app.poll() is None:
             app.send_signal(signal.SIGTERM)
-        app.wait(60)
+        app.wait(START)
         assert app.returncode in (0, -signal.SIGKILL), log.read_text(encoding="utf-8")
         with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
             pass  # the server has ended with its client
@@ -111,7 +109,6 @@ def _wait_for_words(app: subprocess.Popen[bytes], log: Path, before: int) -> Non
 def open_app(shown: Shown, *, width: int = 1600, height: int = 1000) -> Iterator[Page]:
     """The App's page, loaded."""
     with open_page(width=width, height=height) as tab:
-        tab.set_default_timeout(WAIT)
         tab.goto(shown.url)
         tab.wait_for_selector("[data-cy=looker] canvas[canvas-loaded=true]")
         tab.locator(".MuiPopover-root").get_by_text("Dismiss").click()  # of an advertisement

@@ -104,7 +104,7 @@ class ForkedUploads:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.communicate(timeout=60)
+        self._server.communicate(timeout=600)
 
     def run(self, project: Path, at: int = 0, meanwhile: Callable[[], object] | None = None) -> int:
         """Upload a release, and kill that at a moment of a request, or stop it `meanwhile` something else happens.

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.ports import free_port
 
-START = 60
+START = 240
 """Seconds that it has to start."""
 
 

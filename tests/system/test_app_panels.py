@@ -16,7 +16,7 @@ from acbench.storage import tables
 from acbench.testing import toy_mvtec_ad
 from tests.support.browser import chromium
 from tests.support.commands import acbench
-from tests.support.fiftyone_app import Shown, app_on, open_app
+from tests.support.fiftyone_app import START, Shown, app_on, open_app
 from tests.support.mongo import mongod, require_mongod, variables
 
 ADA = ("--reviewer", "ada")
@@ -180,6 +180,6 @@ def test_a_server_that_dies_is_told(project: Path, database: dict[str, str]) -> 
     with app_on(project, database, *ADA) as shown:
         for child in psutil.Process(shown.process).children(recursive=True):
             child.kill()
-        psutil.Process(shown.process).wait(60)
+        psutil.Process(shown.process).wait(START)
     said = (project / "app.log").read_text(encoding="utf-8")
     assert "the server of the App has ended by itself; what it said is in" in said

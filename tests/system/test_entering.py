@@ -166,7 +166,7 @@ def test_killed_at_a_moment_a_rerun_proposes_once(hub: LoopbackHub, answers: Pat
     running: list[subprocess.Popen[str]] = []
     hub.fault("GET" if moment == "/discussions" else "POST", moment, before=lambda: running[0].kill())
     running.append(start(None, *arguments(answers), **machine(hub, answers.parent)))
-    running[0].communicate(timeout=120)
+    running[0].communicate(timeout=600)
     assert running[0].returncode == -signal.SIGKILL
     enter(hub, answers)
     assert len(proposed(hub)) == 2

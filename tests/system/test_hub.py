@@ -295,7 +295,7 @@ def test_killed_at_a_moment_a_rerun_publishes_once(hub: LoopbackHub, built: Path
     running: list[subprocess.Popen[str]] = []
     hub.fault(method, moment, before=lambda: running[0].kill())
     running.append(uploading(hub, built, mode))
-    running[0].communicate(timeout=120)
+    running[0].communicate(timeout=600)
     assert running[0].returncode == -signal.SIGKILL
     upload(hub, built, mode)
     assert_whole(hub, built)
@@ -314,7 +314,7 @@ def test_killed_while_it_is_built_a_rerun_publishes_once(hub: LoopbackHub, proje
 
 def test_of_two_publishers_one_wins_and_the_other_is_told(hub: LoopbackHub, built: Path, later: Path) -> None:
     both = [uploading(hub, place) for place in (later, built)]
-    said = ["".join(process.communicate(timeout=300)) for process in both]
+    said = ["".join(process.communicate(timeout=600)) for process in both]
     codes = [process.returncode for process in both]
     assert sorted(codes) == [0, 1], said
     assert f"to {REPO} while this release was made" in said[codes.index(1)]

@@ -186,7 +186,7 @@ def test_a_client_killed_when_it_sends_a_batch(real_desk: RealDesk, tmp_path: Pa
             at_import = AtImport(number, fate, lambda running=running: running[0].kill())
             with lossy_proxy(real_desk.url, at_import) as url:
                 running.append(pushing(url))
-                running[0].communicate(timeout=120)
+                running[0].communicate(timeout=600)
                 assert running[0].returncode == -signal.SIGKILL
     finish(pushing(real_desk.url))
     assert on_the_desk(real_desk, real_desk.desk().open(wanted("killed"))) == each_once(400)

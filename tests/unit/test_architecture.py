@@ -95,7 +95,7 @@ def docstrings(source: str) -> Iterator[str]:
 
 def test_the_layers_hold() -> None:
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
-    done = subprocess.run([*command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout
 
 
@@ -159,7 +159,7 @@ import acbench, acbench.schema
 from acbench.storage.bundled import edition_labels
 print(acbench.__file__, len(acbench.schema.load("visa_ac").categories), len(edition_labels("visa_ac")) > 900)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.stdout.split() == [str(ROOT / "acbench" / "__init__.py"), "12", "True"], done.stderr
 
 
