@@ -4,12 +4,14 @@
 
 Real images are used where ACBENCH_MVTEC_AD_ROOT names a folder with MVTec-AD or a part of it. Every ratio is to a
 reference that is measured in the same run, as the median of several takes; files are read once before, so that the
-disk plays no part.
+disk plays no part. Commands start as those of an installed acbench do, with its modules compiled before: pip does that,
+and a checkout may forbid Python to keep them (PYTHONDONTWRITEBYTECODE), which then compiles them in every run.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import hashlib
 import os
 import subprocess
@@ -21,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import acbench
 from acbench.data import sources
 from acbench.data.ingest import ingest
 from acbench.testing import full_tree
@@ -48,6 +51,7 @@ def figures(*, quick: bool = False) -> list[Figure]:
     """Of starting, ingesting and having nothing to do; if `quick`, not of what needs a first run with a model."""
     named = os.environ.get("ACBENCH_MVTEC_AD_ROOT")
     real = Path(named) if named else None
+    compileall.compile_dir(Path(acbench.__file__).parent, quiet=1)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         found = [help_cost()]
