@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist  # type: ignore[import-untyped, unused-ignore]
 
+from acbench.predictors import out_of_fold
 from acbench.predictors.calibration import fit_weights
 from acbench.predictors.out_of_fold import OutOfFoldClassifier, View, leads
 
@@ -124,3 +126,19 @@ class TestUnlikeAll:
     def test_what_is_far_from_everything_in_one_view_is_not(self) -> None:
         far: list[View] = [(first, second + 60) for first, second in views(tell=20, dimensions=20, seed=1)]
         assert self.named(far) == 0
+
+    def test_distances_are_measured_a_few_rows_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        known, others = ([(view,) for view in views(tell=20, dimensions=20, seed=seed)] for seed in (0, 1))
+        at_once = OutOfFoldClassifier(known, LABELS).predict(others)
+        measured: list[int] = []
+
+        def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+            measured.append(len(some))
+            found: np.ndarray = cdist(some, others)
+            return found
+
+        monkeypatch.setattr(out_of_fold, "ROWS", 7)
+        monkeypatch.setattr(out_of_fold, "cdist", distances)
+        found = OutOfFoldClassifier(known, LABELS).predict(others[:3])
+        assert found.tobytes() == at_once[:3].tobytes() and np.unique(at_once).size > 3
+        assert sorted(measured) == [3, 4, *[7] * 8]
