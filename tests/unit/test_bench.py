@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 import acbench
+from acbench import schema
 from acbench.integrations.torch.runtime import device
 from acbench.testing import toy_mvtec_ad
 from tests.bench import __main__ as suite
 from tests.bench import accelerator, kept
 from tests.bench.evidence import figures as evidence_figures
+from tests.bench.score import accuracies_and_f1, made
 from tests.bench.score import figures as score_figures
 from tests.bench.timing import Figure, figure
 
@@ -152,8 +154,19 @@ def test_a_figure_is_of_medians_and_knows_how_far_its_takes_were_apart() -> None
 def test_real_benches_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACBENCH_MVTEC_AD_ROOT", str(toy_mvtec_ad(tmp_path / "images")))
     found = [*score_figures(items=60, resamples=50, takes=1), *evidence_figures(pictures=2, takes=1)]
-    assert len(found) == 8 and len({each.name for each in found}) == 8
+    assert len(found) == 9 and len({each.name for each in found}) == 9
     assert all(each.measured > 0 and each.reference > 0 for each in found)
+
+
+def test_what_a_score_is_compared_with_gives_the_same_figures() -> None:
+    visa = schema.load("visa_ac")
+    labels, answers = made(visa, 600)
+    ours = acbench.score(labels, answers, schema=visa, resamples=50).figures.estimates
+    theirs = accuracies_and_f1(labels, answers, resamples=50)
+    for (accuracy, macro, *ends), key in zip(theirs, sorted(visa.categories), strict=True):
+        found = [each.value for name in ("accuracy", "macro_f1") if (each := ours[name][key])]
+        assert found == pytest.approx([accuracy, macro])
+        assert all(low <= value <= high for value, (low, high) in zip((accuracy, macro), ends, strict=True))
 
 
 def test_the_script_for_an_accelerator_runs_on_a_cpu_and_says_so() -> None:
