@@ -154,7 +154,7 @@ def test_a_figure_is_of_medians_and_knows_how_far_its_takes_were_apart() -> None
 def test_real_benches_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACBENCH_MVTEC_AD_ROOT", str(toy_mvtec_ad(tmp_path / "images")))
     found = [*score_figures(items=60, resamples=50, takes=1), *evidence_figures(pictures=2, takes=1)]
-    assert len(found) == 9 and len({each.name for each in found}) == 9
+    assert len(found) == 11 and len({each.name for each in found}) == 11
     assert all(each.measured > 0 and each.reference > 0 for each in found)
 
 
