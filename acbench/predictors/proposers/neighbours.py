@@ -38,7 +38,7 @@ NEAREST = 5
 _VERSION = "2"
 """Raise it when the same model is to give other vectors or answers."""
 CHUNK = 16
-"""Images whose crops are cut at a time; bounds memory."""
+"""Images that are cut, or whose vectors are read, at a time; bounds memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,9 +103,12 @@ class Neighbours:
         """item_id → direction of the whole anomalous region, of the anomalous items that were seen already."""
         from acbench.predictors.defect_views import unpack
 
-        keys = {item.item_id: self._key(item) for item in items if item.anomalous}
-        kept = self.setup.vectors.load(list(keys.values()))
-        return {item_id: unpack(kept[key])[0].direction for item_id, key in keys.items() if key in kept}
+        directions: dict[str, Vector] = {}
+        for chunk in chunks((item for item in items if item.anomalous), CHUNK):
+            keys = {item.item_id: self._key(item) for item in chunk}
+            kept = self.setup.vectors.load(list(keys.values()))
+            directions |= {item_id: unpack(kept[key])[0].direction for item_id, key in keys.items() if key in kept}
+        return directions
 
     def vectors(self, items: Sequence[Item]) -> Iterator[_Seen]:
         """The vectors of items in their order, from the cache or else from the images."""

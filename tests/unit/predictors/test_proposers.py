@@ -19,6 +19,7 @@ from acbench.data.images import ImageReader
 from acbench.data.ingest import ingest
 from acbench.errors import AcbenchError
 from acbench.predictors.base import Proposer, Setup
+from acbench.predictors.proposers import neighbours
 from acbench.predictors.proposers.edition import Edition
 from acbench.predictors.proposers.neighbours import LEAST, Neighbours
 from acbench.predictors.proposers.table import Table
@@ -328,6 +329,26 @@ class TestNeighbours:
         holes = [each.item_id for each in items if each.image.startswith("wood/test/hole/")]
         assert asked.learned(items, dict.fromkeys(holes, "")) == {}, "one class alone is left"
         assert asked.learned(items, {holes[0]: ""})[holes[0]]["scratch"] > 0.5
+
+    def test_vectors_for_others_are_read_a_few_at_a_time(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        using, items = setup(root), ingest(sources.get("mvtec_ad"), root).items
+        asked = build_proposer("neighbours", using)
+        assert isinstance(asked, Neighbours)
+        anomalous = [each for each in items if each.anomalous]
+        asked.embed(anomalous[1:], quiet)
+        read: list[int] = []
+
+        def load(self: MemoryVectors, keys: Sequence[str]) -> dict[str, bytes]:
+            read.append(len(keys))
+            return {key: self[key] for key in keys if key in self}
+
+        monkeypatch.setattr(MemoryVectors, "load", load)
+        monkeypatch.setattr(neighbours, "CHUNK", 10)
+        kept = asked.kept_vectors(items)
+        assert list(kept) == [each.item_id for each in anomalous[1:]] and read == [10, 10, 4]
+        (seen,) = asked.vectors([anomalous[-1]])
+        assert seen.defects is not None
+        assert kept[anomalous[-1].item_id].tobytes() == seen.defects.region.direction.tobytes()
 
     def test_normal_images_are_not_its_business(self, root: Path) -> None:
         assert not any("good" in image for image in self.ask(root))
