@@ -35,7 +35,9 @@ MINUTES = 4
 TAKES = 3
 MODELS = {"ViT-B-32": 63, "ViT-L-14": 16}
 """Model → images. On a CPU the small model takes hardly longer than reading and cutting, which need the same cores
-and are no part of the bare loop: another row tells what is left to gain. The large model is what labels deserve."""
+and are no part of the bare loop: of 28 ms for an image of bottle 16 go into decoding its PNG and 9 into resizing it,
+both Pillow's, so the small model cannot meet that row's goal there. Another row has all that is needed on both sides.
+The large model is what labels deserve."""
 
 
 def main() -> None:
@@ -91,6 +93,7 @@ def measured(name: str, model: OpenClipModel, setup: Setup, items: Sequence[Item
         yield figure(
             f"{shown}: the same, against that loop and after it reading and cutting alone",
             [(ours, reference + drawing) for ours, reference, _, drawing in takes],
+            goal=1.1,
         )
     yield figure(f"{shown}: again, against the first run", [(cached, ours) for ours, _, cached, _ in takes], goal=0.02)
 
