@@ -238,7 +238,7 @@ class _Reader:
 
     def _read(self, part: Part) -> Iterator[list[Item]]:
         sums = _Sums()
-        for images in part:
+        for images in part.images.groups():
             files, masks = files_of(images), masks_of(images)
             facts = self._hasher.facts_of(
                 self._listing.location.tree, files, masks, before=self._done, total=self._total

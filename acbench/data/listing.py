@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import attrgetter
+from typing import Any
 
 from acbench._util.garbage import uncollected
+from acbench._util.packed import Packed, in_order
 from acbench.data.sources import ByCategory, DatasetLocation, FoundImage, Source, locate
 from acbench.records import Finding, mask_files
 from acbench.storage.roots import Root
-
-TOGETHER = 5_000
-"""Images that are in memory together."""
 
 _FIELDS = tuple(field.name for field in fields(FoundImage))
 _VALUES = attrgetter(*_FIELDS)
@@ -28,10 +25,10 @@ class Part:
 
     category: str
     """As the source calls it; empty if this is all of the dataset."""
-    groups: Sequence[bytes]
-    """The images, packed and sorted by path, `TOGETHER` at a time."""
+    images: Packed[FoundImage]
+    """Sorted by path."""
     count: int
-    """Files of images and masks."""
+    """Files of images and masks that are read."""
     folders: frozenset[str]
     """The folders in which these files lie."""
     of_images: frozenset[str]
@@ -45,12 +42,6 @@ class Part:
     def is_apart(self) -> bool:
         """Whether all its images lie in the folder of its category."""
         return all(folder == self.category or folder.startswith(f"{self.category}/") for folder in self.of_images)
-
-    def __iter__(self) -> Iterator[list[FoundImage]]:
-        """The images, `TOGETHER` at a time."""
-        for packed in self.groups:
-            rows = pickle.loads(zlib.decompress(packed))  # noqa: S301  (this process has made it)
-            yield [FoundImage(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +62,7 @@ class Listing:
     @cached_property
     def images(self) -> Sequence[FoundImage]:
         """All images, sorted by path."""
-        return [image for part in self.parts.values() for images in part for image in images]
+        return [image for part in self.parts.values() for image in part.images]
 
     @property
     def files(self) -> list[str]:
@@ -143,39 +134,57 @@ def _by_category(source: Source, location: DatasetLocation) -> ByCategory | None
 
 
 def _part(category: str, results: Iterable[FoundImage | Finding], limit: int | None) -> Part:
-    images: list[FoundImage] = []
     findings: list[Finding] = []
-    for result in results:
-        if isinstance(result, FoundImage):
-            images.append(result)
-        else:
-            findings.append(result)
-    chosen = sorted(images if limit is None else _limited(images, limit), key=lambda image: image.image)
-    files = files_of(chosen)
+
+    def images() -> Iterator[FoundImage]:
+        for result in results:
+            if isinstance(result, FoundImage):
+                yield result
+            else:
+                findings.append(result)
+
+    every = _in_order(images())
+    chosen = every if limit is None else _in_order(_limited(every, limit))
+    count, boxed = 0, False
+    folders, of_images = set[str](), set[str]()
+    for group in chosen.groups():
+        files = files_of(group)
+        count += len(files)
+        folders.update(path.rpartition("/")[0] for path in files)
+        of_images.update(image.image.rpartition("/")[0] for image in group)
+        boxed = boxed or any(image.boxes for image in group)
     return Part(
         category=category,
-        groups=[_packed(chosen[begin : begin + TOGETHER]) for begin in range(0, len(chosen), TOGETHER)],
-        count=len(files),
-        folders=frozenset(path.rpartition("/")[0] for path in files),
-        of_images=frozenset(image.image.rpartition("/")[0] for image in chosen),
-        boxed=any(image.boxes for image in chosen),
-        findings=list(_without_masks(findings, images)),
+        images=chosen,
+        count=count,
+        folders=frozenset(folders),
+        of_images=frozenset(of_images),
+        boxed=boxed,
+        findings=list(_without_masks(findings, every)),
     )
 
 
-def _packed(images: Sequence[FoundImage]) -> bytes:
-    return zlib.compress(pickle.dumps(list(map(_VALUES, images)), pickle.HIGHEST_PROTOCOL), 1)
+def _in_order(images: Iterable[FoundImage]) -> Packed[FoundImage]:
+    return in_order(images, attrgetter("image"), lambda: Packed(_VALUES, _found))
 
 
-def _limited(images: Sequence[FoundImage], limit: int) -> list[FoundImage]:
-    """At most `limit` images of each category, taken from its classes in turn, the training images first."""
-    classes: defaultdict[tuple[str, str, tuple[str, ...]], list[FoundImage]] = defaultdict(list)
-    for image in sorted(images, key=lambda image: image.image):
-        classes[image.category, image.split, image.source_labels].append(image)
+def _found(values: tuple[Any, ...]) -> FoundImage:
+    return FoundImage(**dict(zip(_FIELDS, values, strict=True)))
+
+
+def _limited(images: Iterable[FoundImage], limit: int) -> list[FoundImage]:
+    """At most `limit` images of each category, taken from its classes in turn, the training images first.
+
+    `images` are sorted by path.
+    """
+    counts: Counter[tuple[str, str, tuple[str, ...]]] = Counter()
     turns: defaultdict[str, list[tuple[tuple[int, bool, str], FoundImage]]] = defaultdict(list)
-    for (category, split, _), members in classes.items():
-        for turn, image in enumerate(members):
-            turns[category].append(((turn, split != "train", image.image), image))
+    for image in images:
+        of_class = image.category, image.split, image.source_labels
+        turn = counts[of_class]
+        counts[of_class] += 1
+        if turn < limit:
+            turns[image.category].append(((turn, image.split != "train", image.image), image))
     return [
         image
         for in_category in turns.values()
@@ -183,10 +192,18 @@ def _limited(images: Sequence[FoundImage], limit: int) -> list[FoundImage]:
     ]
 
 
-def _without_masks(findings: Iterable[Finding], images: Sequence[FoundImage]) -> Iterator[Finding]:
+def _without_masks(findings: Sequence[Finding], images: Iterable[FoundImage]) -> Iterator[Finding]:
     """The findings, with one about the category if all its masks are missing."""
-    category_of = {image.image: image.category for image in images}
-    anomalous = Counter(image.category for image in images if image.anomalous)
+    lacking = {finding.path for finding in findings if finding.kind == "missing_mask"}
+    if not lacking:
+        yield from findings
+        return
+    category_of: dict[str, str] = {}
+    anomalous: Counter[str] = Counter()
+    for image in images:
+        anomalous[image.category] += bool(image.anomalous)
+        if image.image in lacking:
+            category_of[image.image] = image.category
     missing: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         if finding.kind == "missing_mask" and finding.path in category_of:

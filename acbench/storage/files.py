@@ -10,10 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 from acbench._util.cores import cores
 from acbench._util.text import printable
@@ -43,8 +42,7 @@ class FileRefused(AcbenchError):
         return Finding(path=path, kind=self.kind, detail=self.message, hint=self.hint, failed=True)
 
 
-@dataclass(frozen=True, slots=True)
-class FolderEntry:
+class FolderEntry(NamedTuple):
     """One name in a folder."""
 
     name: str
@@ -53,6 +51,35 @@ class FolderEntry:
     """Relative to the root, forward slashes."""
     kind: Literal["file", "folder", "refused"]
     refused: FileRefused | None = None
+
+
+class FolderEntries(Sequence[FolderEntry]):
+    """The entries of a folder, sorted by name. Of a file that may be read, only its name is in memory."""
+
+    def __init__(self, folder: str, entries: Iterable[FolderEntry]) -> None:
+        self._folder = folder
+        self._rows = sorted(
+            (each if each.refused or each.kind != "file" else each.name for each in entries),
+            key=lambda each: each if isinstance(each, str) else each.name,
+        )
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[FolderEntry]:
+        return map(self._entry, self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> FolderEntry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FolderEntry]: ...
+    def __getitem__(self, index: int | slice) -> FolderEntry | Sequence[FolderEntry]:
+        if isinstance(index, slice):
+            return list(map(self._entry, self._rows[index]))
+        return self._entry(self._rows[index])
+
+    def _entry(self, row: FolderEntry | str) -> FolderEntry:
+        return FolderEntry(row, below(self._folder, row), "file") if isinstance(row, str) else row
 
 
 class LocatedFile(NamedTuple):
@@ -86,20 +113,21 @@ class FileTree:
         """Leave out what is remembered of folders when the tree is pickled: the files may change meanwhile."""
         return FileTree, (Path(self.root), Path(self.fence))
 
-    def entries(self, folder: str = ".") -> list[FolderEntry]:
+    def entries(self, folder: str = ".") -> Sequence[FolderEntry]:
         """The entries of a folder, sorted by name; empty if there is no such folder. Raises FileRefused."""
         try:
-            listed = []
             with os.scandir(self._folder(folder)) as entries:
-                for entry in entries:
-                    listed.append(entry)
-                    if len(listed) > MAX_ENTRIES:
-                        raise too_many(folder)
+                return FolderEntries(folder, self._entries(folder, entries))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise _unreadable(error) from None
-        return sorted((self._entry(folder, entry) for entry in listed), key=lambda entry: entry.name)
+
+    def _entries(self, folder: str, entries: Iterable[os.DirEntry[str]]) -> Iterator[FolderEntry]:
+        for count, entry in enumerate(entries):
+            if count == MAX_ENTRIES:
+                raise too_many(folder)
+            yield self._entry(folder, entry)
 
     def folders(self, folder: str = ".") -> list[str]:
         """Names of the folders in a folder, sorted; empty if it cannot be listed."""
@@ -164,7 +192,7 @@ class FileTree:
 
     def _entry(self, folder: str, entry: os.DirEntry[str]) -> FolderEntry:
         name = printable(entry.name)
-        path = name if folder in ("", ".") else f"{folder}/{name}"
+        path = below(folder, name)
         if name != entry.name:
             return FolderEntry(name, path, "refused", bad_name(name))
         try:
@@ -183,6 +211,11 @@ class FileTree:
         except OSError as error:
             return FolderEntry(name, path, "refused", _unreadable(error))
         return FolderEntry(name, path, "refused", _not_a_file(mode))
+
+
+def below(folder: str, name: str) -> str:
+    """The path of what lies in a folder, relative to the root, which is `.`, as its folder is."""
+    return name if folder in ("", ".") else f"{folder}/{name}"
 
 
 def read_file(path: str, limit: int = MAX_BYTES) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# ruff: noqa: PTH115, PTH116  (a Path object for each of a million files takes longer than the rest)
+# ruff: noqa: PTH115, PTH116, PTH208  (a Path object for each of a million files takes longer than the rest)
 import hashlib
 import os
 import stat
@@ -49,25 +49,24 @@ def folder_state(folders: Iterable[str]) -> FolderState:
     for folder in sorted(folders):
         hasher.update(f"\0\0{folder}\0{os.path.realpath(folder)}".encode("utf-8", "surrogateescape"))
         try:
-            with os.scandir(folder) as entries:
-                listed = sorted(entries, key=lambda entry: entry.name)
+            names = sorted(os.listdir(folder))
         except OSError as error:
             hasher.update(f"\0{error.errno}".encode())
             continue
-        for entry in listed:
-            said, newest = _entry(entry)
-            hasher.update(f"\0{entry.name}\0{said}".encode("utf-8", "surrogateescape"))
+        for name in names:
+            said, newest = _entry(f"{folder}/{name}")
+            hasher.update(f"\0{name}\0{said}".encode("utf-8", "surrogateescape"))
             settled = settled and now - newest > (_FINE if newest % 1_000_000_000 else _COARSE)
     return FolderState(hasher.hexdigest(), settled)
 
 
-def _entry(entry: os.DirEntry[str]) -> tuple[str, int]:
+def _entry(path: str) -> tuple[str, int]:
     """What an entry is, as text, and when it last changed, in nanoseconds; 0 of a folder. Links are followed."""
     try:
-        status = entry.stat(follow_symlinks=False)
-        target = os.readlink(entry.path) if stat.S_ISLNK(status.st_mode) else ""
+        status = os.lstat(path)
+        target = os.readlink(path) if stat.S_ISLNK(status.st_mode) else ""
         if target:
-            status = os.stat(entry.path)
+            status = os.stat(path)
     except OSError as error:
         return f"error {error.errno}", 0
     if stat.S_ISDIR(status.st_mode):

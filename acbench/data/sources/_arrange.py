@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
-from acbench.data.sources._layout import ImageFile
+from acbench.data.sources._layout import ImageFile, image_list
+from acbench.data.sources._pairs import Pairs
 from acbench.data.sources._pattern import MASK_FOLDERS, Pattern
+from acbench.data.sources._placed import Patterns, Placed
 from acbench.records import Split
 
 NORMAL = frozenset({"good", "normal", "ok"})
@@ -65,65 +68,86 @@ class Layout:
         return folded(name) in self.normal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """A file, and what its path says."""
-
-    file: ImageFile
-    pattern: Pattern
-    says: Mapping[str, str]
-
-    def key(self, places: Iterable[str]) -> tuple[str, ...] | None:
-        """Its texts for some places, in the form in which they are compared; None if it lacks one of them."""
-        try:
-            return tuple([compared(self.says[place]) for place in places])
-        except KeyError:
-            return None
-
-
-@dataclass(kw_only=True)
 class Arranged:
-    """The files of a dataset."""
+    """The files of a dataset in a layout."""
 
-    images: list[Placed] = field(default_factory=list)
-    masks: list[Placed] = field(default_factory=list)
-    rest: list[ImageFile] = field(default_factory=list)
-    """What no pattern matches."""
-    masks_of: dict[str, list[Placed]] = field(default_factory=dict)
-    """Path of an image → its masks."""
-    owner: dict[str, str] = field(default_factory=dict)
-    """Path of a mask that is used → path of the first image that it belongs to."""
-    shared: list[tuple[str, str]] = field(default_factory=list)
-    """(image, mask) where the mask belongs to another image already."""
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._images, self._masks = Patterns(layout.images), Patterns(layout.masks)
+        self.images, self.masks = self._images.packed(), self._masks.packed()
+        self.rest = image_list()
+        """What no pattern matches."""
+        self.categories: Counter[str] = Counter()
+        """Category → number of its images."""
+        self.splits: Counter[str] = Counter()
+        """Split, as paths name it → number of its images."""
+        self.pairs: Pairs
+
+    def add(self, file: ImageFile) -> None:
+        """Take in the next file."""
+        if (mask := self._masks.placed(file)) is not None:
+            self.masks.append(mask)
+        elif (image := self._images.placed(file)) is not None:
+            self._add_image(image)
+        else:
+            self.rest.append(file)
+
+    def _add_image(self, image: Placed) -> None:
+        self.images.append(image)
+        self.categories[self.category(image)] += 1
+        if "split" in image.says:
+            self.splits[image.says["split"]] += 1
+
+    def pair(self) -> None:
+        """Pair masks with images, once all files are here."""
+        self.pairs = Pairs(self.images, self.masks, self._masks)
+        taken = {image.file.path: image for image in self._taken_back()}
+        if taken:
+            self.masks = self._masks.packed(mask for mask in self.masks if mask.file.path not in taken)
+            every = heapq.merge(self.images, taken.values(), key=lambda image: image.file.path)
+            self.images = self._images.packed()
+            self.categories.clear()
+            self.splits.clear()
+            for image in every:
+                self._add_image(image)
+            self.pairs = Pairs(self.images, self.masks, self._masks)
+
+    def _taken_back(self) -> Iterator[Placed]:
+        """What lies among images and is only named as a mask: its image is not there."""
+        if self.pairs.used == len(self.masks):
+            return
+        folders = {_folder(path) for path, _ in self.images.taken()}
+        for mask in self.pairs.left_over:
+            if _folder(mask.path) in folders and (image := self._images.placed(mask)) is not None:
+                yield image
+
+    def category(self, image: Placed) -> str:
+        """The category of an image."""
+        return image.says.get("category") or self.layout.category
+
+    @property
+    def has_test(self) -> bool:
+        """Whether any image is in a split for testing, as its path says."""
+        return any(folded(name) in self.layout.test for name in self.splits)
 
     @property
     def explained(self) -> float:
         """The share of the files that are an image, or a mask of one."""
         every = len(self.images) + len(self.masks) + len(self.rest)
-        return (len(self.images) + len(self.owner)) / every if every else 0.0
+        return (len(self.images) + self.pairs.used) / every if every else 0.0
 
 
-def arrange(files: Sequence[ImageFile], layout: Layout) -> Arranged:
+def arrange(files: Iterable[ImageFile], layout: Layout) -> Arranged:
     """Match every file against the patterns of masks, then of images, and pair masks with images."""
-    arranged = Arranged()
-    masks, images = _Patterns(layout.masks), _Patterns(layout.images)
+    arranged = Arranged(layout)
     for file in files:
-        if (mask := masks.placed(file)) is not None:
-            arranged.masks.append(mask)
-        elif (image := images.placed(file)) is not None:
-            arranged.images.append(image)
-        else:
-            arranged.rest.append(file)
-    _pair(arranged, layout)
-    if _take_back(arranged, layout):
-        _pair(arranged, layout)
+        arranged.add(file)
+    arranged.pair()
     return arranged
 
 
-def compared(text: str) -> str:
-    """The form in which what paths say is compared: case does not count."""
-    form = text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
-    return text if form == text else form  # of a million equal texts, one is enough
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 @lru_cache(1024)
@@ -142,84 +166,9 @@ def hashed_split(image: str) -> Split:
     return "test" if int.from_bytes(hashlib.blake2b(image.encode(), digest_size=4).digest()) % TESTED == 0 else "train"
 
 
-class _Patterns:
-    """Some patterns, of which only those are tried that fit the folder of a file."""
-
-    def __init__(self, patterns: Sequence[Pattern]) -> None:
-        self._patterns = patterns
-        self._fitting: dict[str, tuple[Pattern, ...]] = {}
-
-    def fitting(self, file: ImageFile) -> tuple[Pattern, ...]:
-        """The patterns that the path of a file may match."""
-        folder = _folder(file.path)
-        found = self._fitting.get(folder)
-        if found is None:
-            found = tuple(each for each in self._patterns if each.folder is None or each.folder.fullmatch(folder))
-            self._fitting[folder] = found
-        return found
-
-    def placed(self, file: ImageFile) -> Placed | None:
-        """What the first pattern that a path matches says of it."""
-        for pattern in self.fitting(file):
-            says = pattern.match(file.path)
-            if says is not None:
-                return Placed(file=file, pattern=pattern, says=says)
-        return None
-
-
-def _take_back(arranged: Arranged, layout: Layout) -> bool:
-    """Take for images what lies among images and is only named as a mask: its image is not there. Whether any does."""
-    folders = {_folder(image.file.path) for image in arranged.images}
-    images = _Patterns(layout.images)
-    taken: dict[str, Placed] = {}
-    for mask in arranged.masks:
-        if mask.file.path not in arranged.owner and _folder(mask.file.path) in folders:
-            image = images.placed(mask.file)
-            if image is not None:
-                taken[mask.file.path] = image
-    arranged.masks = [mask for mask in arranged.masks if mask.file.path not in taken]
-    arranged.images.extend(taken.values())
-    arranged.images.sort(key=lambda image: image.file.path)
-    return bool(taken)
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
 def has_image(files: Iterable[ImageFile], layout: Layout, wanted: Callable[[Placed], bool]) -> bool:
     """Whether an image among some files is a wanted one; those that `arrange` takes back do not count."""
-    masks, images = _Patterns(layout.masks), _Patterns(layout.images)
+    masks, images = Patterns(layout.masks), Patterns(layout.images)
     return any(
         masks.placed(file) is None and (image := images.placed(file)) is not None and wanted(image) for file in files
     )
-
-
-def _pair(arranged: Arranged, layout: Layout) -> None:
-    """Give each image its masks: those that share everything with it that their pattern names."""
-    arranged.masks_of, arranged.owner, arranged.shared = {}, {}, []
-    named: defaultdict[tuple[str, ...], defaultdict[tuple[str, ...], list[Placed]]]
-    named = defaultdict(lambda: defaultdict(list))
-    patterns, key_of = _Patterns(layout.masks), {id(pattern): pattern.key for pattern in layout.masks}
-    for mask in arranged.masks:
-        # a mask `a_mask.png` is also called `a_mask`: it is known by all patterns that match it
-        for pattern in patterns.fitting(mask.file):
-            places = key_of[id(pattern)]
-            says = mask.says if pattern is mask.pattern else pattern.match(mask.file.path)
-            if says is not None:
-                known = mask if pattern is mask.pattern else Placed(file=mask.file, pattern=pattern, says=says)
-                key = known.key(places)
-                if key is not None:
-                    named[places][key].append(known)
-    for image in arranged.images:
-        found: dict[str, Placed] = {}
-        for places, by_key in named.items():
-            key = image.key(places)
-            if key is not None:
-                found.update((mask.file.path, mask) for mask in by_key.get(key, ()))
-        if found:
-            arranged.masks_of[image.file.path] = [found[path] for path in sorted(found)]
-        for path in found:
-            if path in arranged.owner:
-                arranged.shared.append((image.file.path, path))
-            arranged.owner.setdefault(path, image.file.path)

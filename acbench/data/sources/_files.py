@@ -85,11 +85,12 @@ def list_files(tree: FileTree) -> Files:
     """Every file below the root of a tree."""
     walked = walk(tree)
     named: defaultdict[str, list[str]] = defaultdict(list)
+    images: dict[str, ImageFile] = {}
     for image in walked.images:
         named[image.path.rpartition("/")[2]].append(image.path)
         named[f"{image.stem}."].append(image.path)
+        images[image.path] = image
     others = sorted(entry.path for entry in walked.others)
-    images = {image.path: image for image in walked.images}
     return Files(root_name(tree), images, others, walked.findings, named)
 
 

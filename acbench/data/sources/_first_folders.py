@@ -1,16 +1,15 @@
-"""Keeps the files of a dataset by the first folder of their paths, in few bytes each, and reads a folder at a time."""
+"""Keeps the files of a dataset by the first folder of their paths, to be read a folder at a time."""
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable
 
-from acbench.data.sources._arrange import VALIDATION, Layout, Placed, arrange, compared, folded, has_image
-from acbench.data.sources._layout import ImageFile, file_at
+from acbench.data.sources._arrange import VALIDATION, Layout, arrange, folded, has_image
+from acbench.data.sources._layout import ImageFile
+from acbench.data.sources._placed import Placed, compared
 from acbench.data.sources._presets import SEEN
-from acbench.data.sources._walk import Walked, walk_apart
+from acbench.data.sources._walk import Walked, sorted_files, walk_apart
 from acbench.storage.files import FileTree
 
 _CATEGORY, _SPLIT = "{category}/", "/{split}/"
@@ -28,11 +27,11 @@ class FirstFolders:
         """Files with an image's extension."""
         self.folders: set[str] = set()
         """The names of all folders that hold such files, and of those in which they lie."""
-        below: dict[str, _Packed] = {}
+        below: dict[str, Walked] = {}
         for name, walked in walk_apart(tree):
             self._look_at(walked.images)
             if name:
-                below[name] = _Packed(walked)
+                below[name] = walked
             else:
                 self.root = walked
         self.sample.sort(key=lambda file: file.path)
@@ -45,17 +44,17 @@ class FirstFolders:
 
     def walked(self, name: str) -> Walked:
         """What lies below a folder of the root."""
-        return self._below[name].walked()
+        return self._below[name]
 
     def whole(self) -> Walked:
         """Everything that lies below the root."""
         every = Walked()
-        for walked in [*map(self.walked, self._below), self.root]:
-            every.images += walked.images
+        parts = [*self._below.values(), self.root]
+        for walked in parts:
             every.others += walked.others
             every.findings += walked.findings
             every.empty += walked.empty
-        every.images.sort(key=lambda file: file.path)
+        every.images = sorted_files(file for walked in parts for file in walked.images)
         return every
 
     def are_categories(self, layout: Layout) -> bool:
@@ -71,9 +70,8 @@ class FirstFolders:
 
     def any_image(self, name: str, layout: Layout) -> bool:
         """Whether a folder of the root holds an image."""
-        if has_image(self._below[name].files(), layout, lambda image: True):
-            return True
-        return bool(arrange(self.walked(name).images, layout).images)
+        files = self._below[name].images
+        return has_image(files, layout, lambda image: True) or bool(arrange(files, layout).images)
 
     def any_test(self, layout: Layout) -> bool:
         """Whether any image is in a split for testing."""
@@ -83,39 +81,23 @@ class FirstFolders:
 
         if not any(folded(folder) in layout.test for folder in self.folders):
             return False
-        return any(has_image(packed.files(), layout, is_test) for packed in self._below.values()) or any(
-            any(map(is_test, arrange(self.walked(name).images, layout).images)) for name in self._below
+        below = self._below.values()
+        return any(has_image(walked.images, layout, is_test) for walked in below) or any(
+            arrange(walked.images, layout).has_test for walked in below
         )
 
     def first_left_over(self, layout: Layout) -> ImageFile | None:
         """The first file that is neither an image nor a mask of one."""
-        below = (arrange(self.walked(name).images, layout).rest for name in self._below)
-        found = [*self.root.images[:1], *next((rest[:1] for rest in below if rest), [])]
+        rests = (arrange(walked.images, layout).rest for walked in self._below.values())
+        found = [files[0] for files in (self.root.images, next(filter(len, rests), ())) if files]
         return min(found, key=lambda file: file.path, default=None)
 
-    def _look_at(self, files: Sequence[ImageFile]) -> None:
-        seen: defaultdict[str, int] = defaultdict(int)
+    def _look_at(self, files: Iterable[ImageFile]) -> None:
+        seen: Counter[str] = Counter()
         for file in files:
             folder = file.path.rpartition("/")[0]
             seen[folder] += 1
             if seen[folder] <= SEEN:
                 self.sample.append(file)
-        self.count += len(files)
+        self.count += seen.total()
         self.folders.update(part for folder in seen for part in folder.split("/"))
-
-
-class _Packed:
-    """What lies below a folder, in little memory: of a file that can be read, its path says all."""
-
-    def __init__(self, walked: Walked) -> None:
-        self._paths = zlib.compress("\n".join(file.path for file in walked.images).encode(), 1)
-        self._refused = {file.path: file.problem for file in walked.images if file.problem is not None}
-        self._rest = replace(walked, images=[])
-
-    def files(self) -> Iterator[ImageFile]:
-        """The files with an image's extension, sorted by path."""
-        paths = zlib.decompress(self._paths).decode()
-        return (file_at(path, self._refused.get(path)) for path in paths.split("\n") if path)
-
-    def walked(self) -> Walked:
-        return replace(self._rest, images=list(self.files()))

@@ -6,13 +6,15 @@ These are generators that yield findings and return what they read: `images = yi
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from collections import defaultdict
-from collections.abc import Collection, Generator, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
+from acbench._util.packed import Packed
 from acbench.records import Finding
 from acbench.storage.files import FileRefused, FileTree, FolderEntry
+from acbench.storage.texts import Texts
 
 _READ = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pbm", ".pgm", ".ppm", ".pnm"}
@@ -28,16 +30,27 @@ _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db", "@ea
 """Names, in lower case, of what systems leave behind."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
+class ImageFile(NamedTuple):
     """An image or a mask, by its path alone."""
 
     path: str
-    stem: str
-    extension: str
-    """In lower case, with its dot."""
     problem: Finding | None = None
     """Why it cannot be used."""
+
+    @property
+    def stem(self) -> str:
+        """Its name, without the extension."""
+        return self.path.rpartition("/")[2].rpartition(".")[0]
+
+    @property
+    def extension(self) -> str:
+        """In lower case, with its dot."""
+        return self.path[self.path.rindex(".") :].lower()
+
+
+def image_list(files: Iterable[ImageFile] = ()) -> Packed[ImageFile]:
+    """A list of files, of which there may be very many."""
+    return Packed(tuple, ImageFile._make, files)
 
 
 def subfolders(
@@ -61,9 +74,9 @@ def subfolders(
     return [entry.name for entry in expected]
 
 
-def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Generator[Finding, None, list[ImageFile]]:
+def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Generator[Finding, None, Packed[ImageFile]]:
     """The files in a folder that have an image's extension; `extension` is that of the dataset called `title`."""
-    files = []
+    files = image_list()
     entries = yield from _entries(tree, folder)
     for entry in entries:
         file = image_file(entry)
@@ -78,32 +91,31 @@ def image_files(tree: FileTree, folder: str, extension: str, title: str) -> Gene
                 detail=f"it is a {file.extension}, where {title} has {extension}: a converted copy",
                 hint="its pixels may differ from the original's; use the original if you can",
             )
-    yield from collisions(files)
+    yield from collisions(lambda: (file.path for file in files))
     if not files:
         yield Finding(path=folder, kind="empty_folder", detail="there is no image in it")
     return files
 
 
 def pair_masks(
-    images: Iterable[ImageFile],
-    masks: Iterable[ImageFile],
+    images: Packed[ImageFile],
+    masks: Packed[ImageFile],
     folder: str,
     suffix: str = "",
     extension: str = ".png",
     *,
     optional: bool = False,
-) -> Generator[Finding, None, dict[str, str | None]]:
-    """Path of each image → path of its mask, or None: the mask in `folder` with the image's name and `suffix`.
+) -> Generator[Finding, None, Callable[[ImageFile], str | None]]:
+    """What gives the path of the mask of an image, or None: the mask in `folder` with the image's name and `suffix`.
 
     With `optional`, as for normal images, a missing mask is no finding.
     """
-    mask_named, spare = _by_name(masks, extension)
-    mask_of: dict[str, str | None] = {}
-    image_of: dict[str, str] = {}
-    for image in images:
+    named = _ByName(masks, extension)
+    owner = array("q", [-1]) * len(masks)
+    """Number of a mask → number of the first image that has it."""
+    for number, image in enumerate(images):
         name = f"{image.stem}{suffix}"
-        mask = mask_named.get(_key(name))
-        mask_of[image.path] = mask.path if mask and mask.problem is None else None
+        mask = named.place(name)
         if mask is None:
             if optional:
                 continue
@@ -113,36 +125,55 @@ def pair_masks(
                 detail=f"there is no mask {folder}/{name}{extension}",
                 hint="without it, nothing can point at the defect: see where the dataset came from",
             )
-        elif mask.path in image_of:
+        elif owner[mask] >= 0:
             yield Finding(
                 path=image.path,
                 kind="shared_mask",
-                detail=f"it and {image_of[mask.path]} have one name, and thus one mask",
+                detail=f"it and {images[owner[mask]].path} have one name, and thus one mask",
                 hint="under names of their own, each can have a mask of its own",
             )
         else:
-            image_of[mask.path] = image.path
-            if mask.problem is not None:
-                yield _unreadable_mask(mask.path, mask.problem)
-    for mask in sorted(chain(spare, mask_named.values()), key=lambda mask: mask.path):
-        if mask.path not in image_of:
+            owner[mask] = number
+            if (why := named.problems.get(mask)) is not None:
+                yield _unreadable_mask(named.paths[mask], why)
+    for mask, number in enumerate(owner):
+        if number < 0:
             yield Finding(
-                path=mask.path,
+                path=named.paths[mask],
                 kind="mask_without_image",
-                detail=f"it is not used: {'another mask' if mask in spare else 'no image'} has its name",
+                detail=f"it is not used: {'another mask' if mask in named.spare else 'no image'} has its name",
                 hint=f"a mask has the name of its image, then `{suffix}{extension}`" if suffix else "",
             )
+
+    def mask_of(image: ImageFile) -> str | None:
+        mask = named.place(f"{image.stem}{suffix}")
+        return None if mask is None or mask in named.problems else named.paths[mask]
+
     return mask_of
 
 
-def _by_name(masks: Iterable[ImageFile], extension: str) -> tuple[dict[str, ImageFile], list[ImageFile]]:
-    """Name → mask, and the masks whose name another one has. The dataset's own extension goes first."""
-    by_name: dict[str, ImageFile] = {}
-    spare = []
-    for mask in sorted(masks, key=lambda mask: (mask.extension != extension, mask.path)):
-        if by_name.setdefault(_key(mask.stem), mask) is not mask:
-            spare.append(mask)
-    return by_name, spare
+class _ByName:
+    """Masks of one folder by their names. Those with the dataset's own extension have the lowest numbers."""
+
+    def __init__(self, masks: Packed[ImageFile], extension: str) -> None:
+        self.paths = Texts()
+        self.problems: dict[int, Finding] = {}
+        """Number of a mask → why it cannot be used."""
+        self._names = Texts()
+        for is_own in (True, False):
+            for mask in masks:
+                if (mask.extension == extension) is is_own:
+                    if mask.problem is not None:
+                        self.problems[len(self.paths)] = mask.problem
+                    self.paths.append(mask.path)
+                    self._names.append(_key(mask.stem))
+        alike = self._names.repeated
+        self.spare = {number for number in alike if self._names.place(self._names[number]) != number}
+        """The numbers of masks whose name another one has."""
+
+    def place(self, name: str) -> int | None:
+        """The number of the mask of that name."""
+        return self._names.place(_key(name))
 
 
 def _unreadable_mask(path: str, why: Finding) -> Finding:
@@ -181,7 +212,7 @@ def stray(entry: FolderEntry) -> Finding:
     )
 
 
-def _entries(tree: FileTree, folder: str) -> Generator[Finding, None, list[FolderEntry]]:
+def _entries(tree: FileTree, folder: str) -> Generator[Finding, None, Sequence[FolderEntry]]:
     try:
         return tree.entries(folder)
     except FileRefused as why:
@@ -191,7 +222,7 @@ def _entries(tree: FileTree, folder: str) -> Generator[Finding, None, list[Folde
 
 def image_file(entry: FolderEntry) -> ImageFile | None:
     """The image or mask that an entry is; None if it has no image's extension, or is a folder with such a name."""
-    stem, dot, extension = entry.name.rpartition(".")
+    _, dot, extension = entry.name.rpartition(".")
     extension = f".{extension.lower()}"
     if not dot or is_litter(entry.name) or extension not in IMAGES:
         return None
@@ -200,20 +231,22 @@ def image_file(entry: FolderEntry) -> ImageFile | None:
         why = FileRefused("not_a_file", "it is a folder, not a file", "an image is a file")
     elif why is None and extension in _NOT_READ:
         why = FileRefused("unsupported_format", f"a {extension} is not read", "save a copy as PNG beside it")
-    return ImageFile(entry.path, stem, extension, None if why is None else why.finding(entry.path))
+    return ImageFile(entry.path, None if why is None else why.finding(entry.path))
 
 
-def file_at(path: str, problem: Finding | None) -> ImageFile:
-    """The image or mask that `image_file` found at a path."""
-    stem, _, extension = path.rpartition("/")[2].rpartition(".")
-    return ImageFile(path, stem, f".{extension.lower()}", problem)
+def collisions(paths: Callable[[], Iterable[str]]) -> Iterator[Finding]:
+    """Findings about files whose names are one on some disks. `paths` gives them, as often as it is asked."""
+    import numpy as np
 
-
-def collisions(files: Iterable[ImageFile]) -> Iterator[Finding]:
-    """Findings about files whose names are one on some disks."""
+    hashes = np.fromiter((hash(_key(path).casefold()) for path in paths()), dtype=np.int64)
+    hashes.sort()
+    repeated = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+    if not repeated:
+        return
     alike: defaultdict[str, list[str]] = defaultdict(list)
-    for file in files:
-        alike[_key(file.path).casefold()].append(file.path)
+    for path in paths():
+        if hash(form := _key(path).casefold()) in repeated:
+            alike[form].append(path)
     for first, *others in alike.values():
         for other in others:
             yield Finding(

@@ -96,7 +96,7 @@ def _existing(root: Path) -> Path:
     raise SourceError(f"{_shown(root)} is a file, not a folder", f"{unpack}give the folder: --root")
 
 
-def _entries(root: Root, tree: FileTree) -> list[FolderEntry]:
+def _entries(root: Root, tree: FileTree) -> Sequence[FolderEntry]:
     try:
         return tree.entries()
     except FileRefused as why:

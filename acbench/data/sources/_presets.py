@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from acbench.data.sources._arrange import NORMAL, SPLITS, Arranged, Layout, arrange, folded, is_generic
@@ -71,7 +71,7 @@ def _both(one: Fits, other: Fits) -> Fits:
 
 
 def _all_paired(arranged: Arranged, layout: Layout) -> bool:
-    return bool(arranged.masks) and len(arranged.owner) >= _PAIRED * len(arranged.masks)
+    return bool(arranged.masks) and arranged.pairs.used >= _PAIRED * len(arranged.masks)
 
 
 def _normals_in_each(arranged: Arranged, layout: Layout) -> bool:
@@ -107,7 +107,7 @@ def _class_names(arranged: Arranged, layout: Layout) -> bool:
     """Whether folders are named as classes are, and no split or nameless folder is among them."""
     names = {image.says["class"] for image in arranged.images}
     numbered = len(names) > 1 and len({name.rstrip("0123456789") for name in names} - names) == 1
-    if numbered and len(arranged.masks_of) == len(arranged.images):
+    if numbered and arranged.pairs.masked.total() == len(arranged.images):
         return False  # parts that were photographed, as in KolektorSDD
     return not any(is_generic(name) or folded(name) in SPLITS for name in names)
 
@@ -247,29 +247,29 @@ def base_layout() -> Layout:
     return Layout(name="", title="", images=(), normal=NORMAL)
 
 
-def _sampled(files: Sequence[ImageFile]) -> list[ImageFile]:
+def _sampled(files: Iterable[ImageFile]) -> list[ImageFile]:
     """A few files of each folder, and of few enough folders: enough to see how they lie."""
     folders: defaultdict[str, list[ImageFile]] = defaultdict(list)
     for file in files:
-        folders[file.path.rpartition("/")[0]].append(file)
-    every = [file for members in folders.values() for file in members[:SEEN]]
-    step = 1 + len(every) // _MOST
-    kept = list(folders.values())[::step]
-    return [file for members in kept for file in members[:SEEN]]
+        members = folders[file.path.rpartition("/")[0]]
+        if len(members) < SEEN:
+            members.append(file)
+    step = 1 + sum(map(len, folders.values())) // _MOST
+    return [file for members in list(folders.values())[::step] for file in members]
 
 
-def inside(files: Sequence[ImageFile], base: Layout) -> list[str]:
+def inside(files: Iterable[ImageFile], base: Layout) -> list[str]:
     """The folders in a root that are datasets on their own, of which a layout explains nearly all."""
     folders: defaultdict[str, list[ImageFile]] = defaultdict(list)
     for file in files:
         first, _, rest = file.path.partition("/")
         if rest:
-            folders[first].append(dataclasses.replace(file, path=rest))
+            folders[first].append(file._replace(path=rest))
     fitting = {name: look(members, base) for name, members in list(folders.items())[:SEEN]}
     return [name for name, found in fitting.items() if found and found[0][1].explained > _PAIRED]
 
 
-def look(files: Sequence[ImageFile], base: Layout) -> list[tuple[Layout, Arranged]]:
+def look(files: Iterable[ImageFile], base: Layout) -> list[tuple[Layout, Arranged]]:
     """The presets that fit a dataset's files, the one that explains most of them first."""
     found: list[tuple[float, int, Layout, Arranged]] = []
     files = _sampled(files)

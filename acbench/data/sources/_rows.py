@@ -107,7 +107,7 @@ class Joined:
             yield image
         yield from self.files.findings
         yield from unnamed(self.files, used, self.by)
-        yield from collisions([self.files.images[path] for path in merged])
+        yield from collisions(lambda: merged)
         yield from self._unused()
         yield from self._findings()
 

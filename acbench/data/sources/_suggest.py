@@ -25,11 +25,12 @@ def how_to_read(arranged: Arranged, layout: Layout, categories: Sequence[str]) -
     if len(unused) > 5:
         rest = sum(map(len, unused.values())) - sum(sorted(map(len, unused.values()))[-5:])
         yield f"{rest:,} images in {len(unused) - 5:,} other folders would not be read"
-    orphans = [mask.file.path for mask in arranged.masks if mask.file.path not in arranged.owner]
+    orphans = len(arranged.masks) - arranged.pairs.used
     if orphans:
-        pattern = pattern_for(orphans[0], categories if layout.has_categories else ())
+        first = next(arranged.pairs.left_over).path
+        pattern = pattern_for(first, categories if layout.has_categories else ())
         yield (
-            f"{len(orphans):,} files, such as {orphans[0]}, lie where masks do, and no image has their name:"
+            f"{orphans:,} files, such as {first}, lie where masks do, and no image has their name:"
             f" --reading 'mask={pattern}' says what they share with their images"
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
+from acbench._util.packed import Packed, in_order
 from acbench._util.text import printable
-from acbench.data.sources._layout import ImageFile, image_file, is_litter, litter
+from acbench.data.sources._layout import ImageFile, image_file, image_list, is_litter, litter
 from acbench.records import Finding
 from acbench.storage.files import FileRefused, FileTree, FolderEntry
 
@@ -18,7 +20,7 @@ DEEPEST = 12
 class Walked:
     """What is below a folder."""
 
-    images: list[ImageFile] = field(default_factory=list)
+    images: Packed[ImageFile] = field(default_factory=image_list)
     """Every file with an image's extension, also those that cannot be used, sorted by path."""
     others: list[FolderEntry] = field(default_factory=list)
     """Other files."""
@@ -33,7 +35,7 @@ def walk(tree: FileTree, folders: Sequence[str] = (".",)) -> Walked:
     walked = Walked()
     for folder in folders:
         _walk(tree, folder, walked, ())
-    walked.images.sort(key=lambda file: file.path)
+    walked.images = sorted_files(walked.images)
     return walked
 
 
@@ -44,9 +46,14 @@ def walk_apart(tree: FileTree) -> Iterator[tuple[str, Walked]]:
     for folder in folders:
         walked = Walked()
         _walk(tree, folder, walked, (tree.real("."),))
-        walked.images.sort(key=lambda file: file.path)
+        walked.images = sorted_files(walked.images)
         yield folder, walked
     yield "", rest
+
+
+def sorted_files(files: Iterable[ImageFile]) -> Packed[ImageFile]:
+    """Files sorted by path."""
+    return in_order(files, attrgetter("path"), image_list)
 
 
 def root_name(tree: FileTree) -> str:

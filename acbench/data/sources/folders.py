@@ -6,20 +6,21 @@ Your label schema names its categories and classes. How it lies is found by look
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 from acbench._util.plural import counted
 from acbench.data.sources import mvtec_ad
-from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, Placed, arrange, folded, hashed_split
+from acbench.data.sources._arrange import VALIDATION, Arranged, Layout, arrange, folded, hashed_split
 from acbench.data.sources._contract import ByCategory, FoundImage, Recognised
 from acbench.data.sources._first_folders import FirstFolders
 from acbench.data.sources._layout import ImageFile, collisions, image_file, stray
 from acbench.data.sources._layout_options import OPTIONS, PATTERNS, read_layout
 from acbench.data.sources._own import OwnDataset
+from acbench.data.sources._placed import Placed
 from acbench.data.sources._presets import ENOUGH, inside, look
 from acbench.data.sources._suggest import how_to_read, normal_candidates
 from acbench.data.sources._walk import Walked, is_fenced, root_name, walk
@@ -66,7 +67,7 @@ class FolderReader(OwnDataset):
         walked = folders.whole()
         arranged = _arranged(tree, walked, layout)
         self._seen[tree] = walked, layout, arranged  # to walk and arrange takes long, and `scan` is next
-        return sorted({_category(image, layout) for image in arranged.images})
+        return sorted(arranged.categories)
 
     def by_category(self, tree: FileTree) -> ByCategory | None:
         """How the categories are read one by one, if `categories` found each in a folder of its own."""
@@ -85,10 +86,9 @@ class FolderReader(OwnDataset):
             walked = walk(tree, categories if is_fenced(tree) else (".",))
             layout, arranged = self._arranged(tree, walked)
         example = arranged.rest[0] if arranged.rest else None
-        every = {_category(image, layout) for image in arranged.images}
         chosen = set(categories)
-        yield from _found(arranged, layout, chosen, has_test=_has_test(arranged, layout))
-        others = tuple(every - chosen) if layout.has_categories else ()
+        yield from _found(arranged, layout, chosen, has_test=arranged.has_test)
+        others = tuple(arranged.categories.keys() - chosen) if layout.has_categories else ()
         for finding in _out_of_place(walked, arranged, layout, self.EXTRAS, example):
             if finding.path.partition("/")[0] not in others:
                 yield finding
@@ -102,9 +102,9 @@ class FolderReader(OwnDataset):
             return None
         classes = Counter(image.says.get("class", "") for image in arranged.images)
         normal = [name for name in classes if name and layout.is_normal(name)]
-        splits = sorted({image.says["split"] for image in arranged.images if "split" in image.says})
-        found = sorted({_category(image, layout) for image in arranged.images})
-        says = f"{layout.title}: {counted(len(arranged.images), 'image')}, {counted(len(arranged.owner), 'mask')}"
+        splits = sorted(arranged.splits)
+        found = sorted(arranged.categories)
+        says = f"{layout.title}: {counted(len(arranged.images), 'image')}, {counted(arranged.pairs.used, 'mask')}"
         if len(classes) > 1 or "" not in classes:
             says += (
                 f"; normal: {', '.join(sorted(normal)) or 'none'}; classes: {_few(sorted(set(classes) - {*normal}))}"
@@ -136,16 +136,16 @@ class FolderReader(OwnDataset):
         return layout, _arranged(tree, walked, layout)
 
     def _layout(
-        self, tree: FileTree, sample: Sequence[ImageFile], count: int, every: Callable[[], Sequence[ImageFile]]
+        self, tree: FileTree, sample: Iterable[ImageFile], count: int, every: Callable[[], Iterable[ImageFile]]
     ) -> Layout:
         """The layout, told or found by looking at some of `count` files. Raises SourceError if none fits."""
-        if not sample:
+        if not count:
             raise SourceError(f"there is no image in {tree.root}", "give the folder that holds the images: --root")
         layout = self.layout
         if not self.is_told:
             fitting = look(sample, layout)
             if not fitting or fitting[0][1].explained < ENOUGH:
-                example = sample[0].path
+                example = next(iter(sample)).path
                 near = inside(every(), layout)[:3]
                 meant = (
                     f"did you mean {' or '.join(f'{tree.root}/{name}' for name in near)}? Else say it" if near else ""
@@ -211,22 +211,24 @@ def how_to_say(path: str) -> str:
 def _found(arranged: Arranged, layout: Layout, chosen: set[str], *, has_test: bool) -> Iterator[FoundImage | Finding]:
     """Every image, and what is wrong with its mask. `has_test`: whether any image of the dataset is for testing."""
     split_of = _splits(layout, has_test=has_test)
-    shared = dict(arranged.shared)
-    missing = _lack_masks(arranged, layout)
-    for image in arranged.images:
-        category = _category(image, layout)
+    pairs = arranged.pairs
+    missing = {name or layout.category for name in pairs.masked}  # some images have masks: all anomalous ones should
+    for number, image in enumerate(arranged.images):
+        category = arranged.category(image)
         if category not in chosen:
             continue
         name = image.says.get("class", "")
-        masks = [mask.file for mask in arranged.masks_of.get(image.file.path, ())]
+        numbers = pairs.of(image)
+        masks = sorted(map(pairs.file, numbers))
         is_normal = layout.is_normal(name) or (not name and not masks and layout.unmasked_is_normal)
         usable = [mask.path for mask in masks if mask.problem is None]
         for mask in masks:
             if mask.problem is not None:
                 why = mask.problem
                 yield Finding(path=mask.path, kind="unreadable_mask", detail=why.detail, hint=why.hint, failed=True)
-        if image.file.path in shared:
-            detail = f"its mask {shared[image.file.path]} is that of {arranged.owner[shared[image.file.path]]} too"
+        if shared := [mask for mask in numbers if pairs.owner(mask) != number]:
+            owner = arranged.images[pairs.owner(shared[-1])].file
+            detail = f"its mask {pairs.file(shared[-1]).path} is that of {owner.path} too"
             hint = "a pattern of masks that names more, such as {class} or {folder}, tells them apart"
             yield Finding(path=image.file.path, kind="shared_mask", detail=detail, hint=hint)
         elif not masks and not is_normal and category in missing:
@@ -247,11 +249,6 @@ def _found(arranged: Arranged, layout: Layout, chosen: set[str], *, has_test: bo
         )
 
 
-def _has_test(arranged: Arranged, layout: Layout) -> bool:
-    names = {folded(image.says["split"]) for image in arranged.images if "split" in image.says}
-    return bool(names & layout.test)
-
-
 def _splits(layout: Layout, *, has_test: bool) -> Callable[[Placed, bool], Split]:
     """The split of an image, and of whether it is normal."""
     test = layout.test if has_test else layout.test | (frozenset(VALIDATION) - layout.train)
@@ -267,11 +264,6 @@ def _splits(layout: Layout, *, has_test: bool) -> Callable[[Placed, bool], Split
     return split_of
 
 
-def _lack_masks(arranged: Arranged, layout: Layout) -> set[str]:
-    """The categories of which some images have masks, and so all anomalous ones should."""
-    return {_category(image, layout) for image in arranged.images if image.file.path in arranged.masks_of}
-
-
 def _out_of_place(
     walked: Walked, arranged: Arranged, layout: Layout, extras: frozenset[str], example: ImageFile | None
 ) -> Iterator[Finding]:
@@ -280,14 +272,13 @@ def _out_of_place(
     `example`: the first file of the dataset that no pattern matches.
     """
     yield from walked.findings
-    for mask in arranged.masks:
-        if mask.file.path not in arranged.owner:
-            yield Finding(
-                path=mask.file.path,
-                kind="mask_without_image",
-                detail="it lies where masks do, and no image has its name: it is not used",
-                hint="if it is an image, or its image has another name, `image` and `mask` say so",
-            )
+    for mask in arranged.pairs.left_over:
+        yield Finding(
+            path=mask.path,
+            kind="mask_without_image",
+            detail="it lies where masks do, and no image has its name: it is not used",
+            hint="if it is an image, or its image has another name, `image` and `mask` say so",
+        )
     hint = how_to_say(example.path) if example else ""
     for file in arranged.rest:
         if file.problem is not None:
@@ -300,21 +291,16 @@ def _out_of_place(
             yield stray(entry)
     for folder in walked.empty:
         yield Finding(path=folder, kind="empty_folder", detail="there is nothing in it")
-    yield from collisions([image.file for image in arranged.images])
+    yield from collisions(lambda: (path for path, _ in arranged.images.taken()))
     yield from _validation(arranged, layout)
 
 
 def _validation(arranged: Arranged, layout: Layout) -> Iterator[Finding]:
     """The finding about images for validation, which are for training here if there is a test split."""
-    counts: defaultdict[str, int] = defaultdict(int)
-    has_test = False
-    for image in arranged.images:
-        name = image.says.get("split", "")
-        has_test = has_test or folded(name) in layout.test
-        if folded(name) in set(VALIDATION) - layout.test - layout.train:
-            counts[name] += 1
-    use, option = ("training", "test") if has_test else ("testing", "train")
-    for name, count in counts.items():
+    use, option = ("training", "test") if arranged.has_test else ("testing", "train")
+    for name, count in arranged.splits.items():
+        if folded(name) not in set(VALIDATION) - layout.test - layout.train:
+            continue
         yield Finding(
             path=".",
             kind="validation_split",
@@ -339,10 +325,6 @@ def _entries(tree: FileTree, folder: str) -> Sequence[FolderEntry]:
         return tree.entries(folder)
     except FileRefused:
         return ()
-
-
-def _category(image: Placed, layout: Layout) -> str:
-    return image.says.get("category") or layout.category
 
 
 def _few(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from acbench.data.sources._contract import FoundImage
-from acbench.data.sources._layout import ImageFile, image_files, pair_masks, subfolders
+from acbench.data.sources._layout import ImageFile, image_files, image_list, pair_masks, subfolders
 from acbench.records import GOOD, Finding, Split
 from acbench.storage.files import FileTree
 
@@ -96,8 +96,7 @@ def _test(tree: FileTree, category: str) -> Iterator[FoundImage | Finding]:
     image_folders = yield from subfolders(tree, f"{category}/test")
     mask_folders = yield from subfolders(tree, f"{category}/ground_truth")
     for folder in sorted({*image_folders, *mask_folders}):
-        images: list[ImageFile] = []
-        masks: list[ImageFile] = []
+        images, masks = image_list(), image_list()
         mask_folder = f"{category}/ground_truth/{folder}"
         if folder in image_folders:
             images = yield from image_files(tree, f"{category}/test/{folder}", _EXTENSION, TITLE)
@@ -105,7 +104,7 @@ def _test(tree: FileTree, category: str) -> Iterator[FoundImage | Finding]:
             masks = yield from image_files(tree, mask_folder, _EXTENSION, TITLE)
         mask_of = yield from pair_masks(images, masks, mask_folder, "_mask", _EXTENSION, optional=folder == GOOD)
         for image in images:
-            yield _found(category, "test", folder, image, mask_of.get(image.path))
+            yield _found(category, "test", folder, image, mask_of(image))
 
 
 def _found(category: str, split: Split, folder: str, image: ImageFile, mask: str | None = None) -> FoundImage:

@@ -14,7 +14,7 @@ from importlib import resources
 
 from acbench.data.sources._contract import FoundImage
 from acbench.data.sources._image_anno import FILE, NORMAL, read_labels
-from acbench.data.sources._layout import ImageFile, image_files, pair_masks, subfolders
+from acbench.data.sources._layout import image_files, image_list, pair_masks, subfolders
 from acbench.records import Finding, Split
 from acbench.storage.files import FileTree
 
@@ -76,9 +76,7 @@ def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Fin
         yield from subfolders(tree, f"{category}/Data", {"Images", "Masks"})
         image_folders = yield from subfolders(tree, f"{category}/Data/Images", {"Normal", "Anomaly"})
         mask_folders = yield from subfolders(tree, f"{category}/Data/Masks", {"Anomaly"})
-        normal: list[ImageFile] = []
-        anomalous: list[ImageFile] = []
-        masks: list[ImageFile] = []
+        normal, anomalous, masks = image_list(), image_list(), image_list()
         mask_folder = f"{category}/Data/Masks/Anomaly"
         if "Normal" in image_folders:
             normal = yield from image_files(tree, f"{category}/Data/Images/Normal", _EXTENSION, TITLE)
@@ -94,7 +92,7 @@ def scan(tree: FileTree, categories: Sequence[str]) -> Iterator[FoundImage | Fin
                 category=category,
                 split="test",
                 image=image.path,
-                mask=mask_of[image.path],
+                mask=mask_of(image),
                 anomalous=True,
                 source_labels=labels.get(image.path, ()),
                 problem=image.problem,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -12,15 +13,17 @@ import pytest
 
 from acbench.data import ingest as reading
 from acbench.data import sources
+from acbench.data.hashing import FileHasher
 from acbench.data.ingest import Dataset, ingest
 from acbench.data.item_table import ItemTable
 from acbench.data.listing import list_images
+from acbench.data.sources import Source
 from acbench.records import Item
 from acbench.storage.stored_rows import StoredRows
-from acbench.testing import TOY_LAYOUTS, tiny_image, toy_layout, toy_mvtec_ad, toy_visa
+from acbench.testing import TOY_LAYOUTS, full_tree, tiny_image, toy_layout, toy_mvtec_ad, toy_visa
 
 SMALL = {
-    "acbench.data.listing.TOGETHER": 3,
+    "acbench._util.packed.TOGETHER": 3,
     "acbench.data.checks._LOADED": 2,
     "acbench.storage.parquet.TOGETHER": 4,
     "acbench.storage.stored_rows.WHOLE": 0,
@@ -102,7 +105,7 @@ def test_categories_are_listed_one_by_one(tmp_path: Path, toy: str) -> None:
     listing = list_images(sources.get(name), make(tmp_path / "toy"))
     assert len(listing.parts) == len(listing.categories) > 1 and listing.common is not None
     for category, part in listing.parts.items():
-        assert {image.category for images in part for image in images} == {category}
+        assert {image.category for image in part.images} == {category}
 
 
 @pytest.mark.parametrize("folder", ["val", "validation"])
@@ -145,3 +148,42 @@ def test_the_table_of_before_stays_if_reading_ends(tmp_path: Path) -> None:
         table.write(groups(items), False)  # type: ignore[arg-type]
     assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["items.parquet"]
     assert path.read_bytes() == b"before"
+
+
+class NothingKept:
+    """A cache of facts that takes no memory."""
+
+    def load(self, folder: str, first: str = "", last: str = "") -> dict[str, tuple[str, str]]:
+        return {}
+
+    def save(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        list(rows)
+
+
+def most_memory(source: Source, folder: Path, count: int) -> int:
+    """Bytes that reading one category of so many images takes at once; half of them have masks."""
+    kinds = ("test/good", "test/crack")
+    paths = [f"nut/{kinds[number % 2]}/{number:04}.png" for number in range(count)]
+    masks = [f"nut/ground_truth/crack/{number:04}_mask.png" for number in range(1, count, 2)]
+    root = full_tree(folder / "images", [*paths, *masks])
+    tracemalloc.start()
+    try:
+        with ItemTable(folder / "items.parquet") as table:
+            hasher = FileHasher(cache=NothingKept(), threads=1)
+            dataset = ingest(source, root, hasher=hasher, write=table.write)
+            assert (len(dataset.items), dataset.parts[0].masked) == (count, count // 2)
+            return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["mvtec_ad", "folders"])
+def test_an_image_of_a_large_category_takes_few_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("acbench._util.packed.TOGETHER", 50)
+    monkeypatch.setattr("acbench.storage.parquet.TOGETHER", 50)
+    monkeypatch.setattr("acbench.storage.stored_rows.WHOLE", 0)
+    most_memory(sources.get(name), tmp_path / "first", 100)  # what is imported late, or cached for all
+    few, many = (most_memory(sources.get(name), tmp_path / str(count), count) for count in (400, 2_000))
+    assert many - few < 1_600 * 200

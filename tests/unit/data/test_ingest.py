@@ -489,7 +489,7 @@ class TestCache:
     def test_files_that_are_read_in_parts_give_the_same(self, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cut(toy / IMAGE)
         whole, seen = ingest(MVTEC_AD, toy), []
-        monkeypatch.setattr("acbench.data.listing.TOGETHER", 4)
+        monkeypatch.setattr("acbench._util.packed.TOGETHER", 4)
         hasher = FileHasher(progress=lambda done, total: seen.append((done, total)))
         assert ingest(MVTEC_AD, toy, hasher=hasher) == whole
         assert seen[-1] == (26, 26) and seen == sorted(seen)

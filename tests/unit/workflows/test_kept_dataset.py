@@ -179,7 +179,7 @@ def made(place: Path, name: str) -> tuple[Path, str]:
 
 
 SMALL = {
-    "acbench.data.listing.TOGETHER": 5,
+    "acbench._util.packed.TOGETHER": 5,
     "acbench.storage.parquet.TOGETHER": 7,
     "acbench.storage.stored_rows.WHOLE": 10,
 }

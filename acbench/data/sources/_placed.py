@@ -1,0 +1,71 @@
+"""Matches the paths of files against the patterns of a layout."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from acbench._util.packed import Packed
+from acbench.data.sources._layout import ImageFile
+from acbench.data.sources._pattern import Pattern
+
+
+class Placed(NamedTuple):
+    """A file, and what its path says."""
+
+    file: ImageFile
+    pattern: Pattern
+    says: Mapping[str, str]
+
+    def key(self, places: Iterable[str]) -> str | None:
+        """Its texts for some places, in the form in which they are compared; None if it lacks one of them."""
+        try:
+            return "\0".join([compared(self.says[place]) for place in places])
+        except KeyError:
+            return None
+
+
+class Patterns:
+    """Some patterns, of which only those are tried that fit the folder of a file."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = patterns
+        self._keys = {id(pattern): pattern.key for pattern in patterns}
+        self._fitting: dict[str, tuple[Pattern, ...]] = {}
+
+    def fitting(self, file: ImageFile) -> tuple[Pattern, ...]:
+        """The patterns that the path of a file may match."""
+        folder = file.path.rpartition("/")[0]
+        found = self._fitting.get(folder)
+        if found is None:
+            found = tuple(each for each in self._patterns if each.folder is None or each.folder.fullmatch(folder))
+            self._fitting[folder] = found
+        return found
+
+    def key(self, pattern: Pattern) -> tuple[str, ...]:
+        """`Pattern.key` of one of the patterns."""
+        return self._keys[id(pattern)]
+
+    def placed(self, file: ImageFile) -> Placed | None:
+        """What the first pattern that a path matches says of it."""
+        for pattern in self.fitting(file):
+            says = pattern.match(file.path)
+            if says is not None:
+                return Placed(file, pattern, says)
+        return None
+
+    def packed(self, files: Iterable[Placed] = ()) -> Packed[Placed]:
+        """A list of files that match, of which there may be very many."""
+        return Packed(lambda placed: placed.file, self._again, files)
+
+    def _again(self, row: tuple[Any, ...]) -> Placed:
+        placed = self.placed(ImageFile._make(row))
+        assert placed is not None, "it matched before"
+        return placed
+
+
+def compared(text: str) -> str:
+    """The form in which what paths say is compared: case does not count."""
+    form = text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+    return text if form == text else form  # of a million equal texts, one is enough
