@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from acbench.data.image_formats import (
     CONVERT,
@@ -36,8 +36,7 @@ JPEG_MASK = "a JPEG cannot be a mask: its compression blurs the edge"
 """Why a JPEG file is refused as a mask."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What an image file says of itself before it is decoded."""
 
     width: int

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from acbench._util.garbage import uncollected
 from acbench._util.plural import counted
 from acbench.data.checks import SeenImages, duplicates
 from acbench.data.findings import FindingClass, by_weight, condense
@@ -15,7 +16,7 @@ from acbench.data.hashing import FileHasher
 from acbench.data.images import ImageReader
 from acbench.data.items import item_of
 from acbench.data.listing import Listing, Part, files_of, list_images, masks_of
-from acbench.data.sources import Source
+from acbench.data.sources import FoundImage, Source
 from acbench.records import Finding, Item
 from acbench.storage.build import RecordsKey
 from acbench.storage.digests import digest
@@ -239,19 +240,22 @@ class _Reader:
     def _read(self, part: Part) -> Iterator[list[Item]]:
         sums = _Sums()
         for images in part.images.groups():
-            files, masks = files_of(images), masks_of(images)
-            facts = self._hasher.facts_of(
-                self._listing.location.tree, files, masks, before=self._done, total=self._total
-            )
-            self._done += len(facts)
-            sums.is_read = sums.is_read and all(each.sha256 for each in facts.values())
-            items = []
-            for image in images:
-                item, faults = item_of(self._source, image, facts, self._naming)
-                sums.add(item, faults, facts[image.image].peak if image.image in facts else None)
-                items.append(item)
+            with uncollected():
+                items = self._items(images, sums)
             yield items
         self.parts.append(sums.part(part))
+
+    def _items(self, images: Sequence[FoundImage], sums: _Sums) -> list[Item]:
+        tree, files, masks = self._listing.location.tree, files_of(images), masks_of(images)
+        facts = self._hasher.facts_of(tree, files, masks, before=self._done, total=self._total)
+        self._done += len(facts)
+        sums.is_read = sums.is_read and all(each.sha256 for each in facts.values())
+        items = []
+        for image in images:
+            item, faults = item_of(self._source, image, facts, self._naming)
+            sums.add(item, faults, facts[image.image].peak if image.image in facts else None)
+            items.append(item)
+        return items
 
 
 class _Sums:

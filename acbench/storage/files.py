@@ -6,7 +6,7 @@ be a pipe that blocks for ever. All of acbench reads datasets and releases throu
 
 from __future__ import annotations
 
-# ruff: noqa: PTH116, PTH118, PTH123  (a Path object for each of ten thousand files takes longer than the rest)
+# ruff: noqa: PTH116, PTH118  (a Path object for each of ten thousand files takes longer than the rest)
 import errno
 import os
 import stat
@@ -25,6 +25,7 @@ MAX_BYTES = 512 * 2**20
 MAX_ENTRIES = 1_000_000
 """A folder with more entries is not listed."""
 
+_PART = 1 << 20
 _READ = os.O_RDONLY
 for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):  # each exists on some systems only
     _READ |= getattr(os, _flag, 0)
@@ -56,12 +57,10 @@ class FolderEntry(NamedTuple):
 class FolderEntries(Sequence[FolderEntry]):
     """The entries of a folder, sorted by name. Of a file that may be read, only its name is in memory."""
 
-    def __init__(self, folder: str, entries: Iterable[FolderEntry]) -> None:
+    def __init__(self, folder: str, entries: Iterable[FolderEntry | str]) -> None:
+        """`entries`: in any order; of a file that may be read, its name."""
         self._folder = folder
-        self._rows = sorted(
-            (each if each.refused or each.kind != "file" else each.name for each in entries),
-            key=lambda each: each if isinstance(each, str) else each.name,
-        )
+        self._rows = sorted(entries, key=lambda each: each if isinstance(each, str) else each.name)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -123,7 +122,7 @@ class FileTree:
         except OSError as error:
             raise _unreadable(error) from None
 
-    def _entries(self, folder: str, entries: Iterable[os.DirEntry[str]]) -> Iterator[FolderEntry]:
+    def _entries(self, folder: str, entries: Iterable[os.DirEntry[str]]) -> Iterator[FolderEntry | str]:
         for count, entry in enumerate(entries):
             if count == MAX_ENTRIES:
                 raise too_many(folder)
@@ -153,7 +152,7 @@ class FileTree:
         """Where a regular file is, links resolved. Opens nothing. Raises FileRefused."""
         folder, _, name = path.rpartition("/")
         try:
-            real = os.path.join(self._folder(folder), name)
+            real = f"{self._folder(folder)}/{name}"
             status = os.lstat(real)
             if stat.S_ISLNK(status.st_mode):
                 real = self._resolve(real)
@@ -190,16 +189,19 @@ class FileTree:
             )
         return real
 
-    def _entry(self, folder: str, entry: os.DirEntry[str]) -> FolderEntry:
+    def _entry(self, folder: str, entry: os.DirEntry[str]) -> FolderEntry | str:
+        """An entry; of a file that may be read, its name."""
         name = printable(entry.name)
         path = below(folder, name)
         if name != entry.name:
             return FolderEntry(name, path, "refused", bad_name(name))
         try:
+            if entry.is_file(follow_symlinks=False):
+                return name
             if entry.is_symlink():
                 self._resolve(entry.path)
             if entry.is_file():
-                return FolderEntry(name, path, "file")
+                return name
             if entry.is_dir():
                 return FolderEntry(name, path, "folder")
             mode = entry.stat(follow_symlinks=True).st_mode
@@ -225,13 +227,17 @@ def read_file(path: str, limit: int = MAX_BYTES) -> bytes:
     """
     try:
         descriptor = os.open(path, _READ)
-        with open(descriptor, "rb", buffering=0) as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise _not_a_file(status.st_mode)
             if status.st_size > limit:
                 raise too_large(status.st_size, limit)
-            data = file.readall()
+            data = os.read(descriptor, status.st_size + 1)
+            if len(data) != status.st_size:  # it grows, or the system gives it in parts
+                data += b"".join(iter(lambda: os.read(descriptor, _PART), b""))
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise _unreadable(error) from None
     if not data:

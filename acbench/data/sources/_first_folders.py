@@ -27,9 +27,12 @@ class FirstFolders:
         """Files with an image's extension."""
         self.folders: set[str] = set()
         """The names of all folders that hold such files, and of those in which they lie."""
+        self._few: dict[str, list[ImageFile]] = {}
+        """Name of a folder of the root → its part of the sample."""
         below: dict[str, Walked] = {}
         for name, walked in walk_apart(tree):
-            self._look_at(walked.images)
+            self._few[name] = self._look_at(walked.images)
+            self.sample += self._few[name]
             if name:
                 below[name] = walked
             else:
@@ -70,8 +73,10 @@ class FirstFolders:
 
     def any_image(self, name: str, layout: Layout) -> bool:
         """Whether a folder of the root holds an image."""
-        files = self._below[name].images
-        return has_image(files, layout, lambda image: True) or bool(arrange(files, layout).images)
+        every = self._below[name].images
+        return any(has_image(files, layout, lambda image: True) for files in (self._few[name], every)) or bool(
+            arrange(every, layout).images
+        )
 
     def any_test(self, layout: Layout) -> bool:
         """Whether any image is in a split for testing."""
@@ -81,9 +86,11 @@ class FirstFolders:
 
         if not any(folded(folder) in layout.test for folder in self.folders):
             return False
-        below = self._below.values()
-        return any(has_image(walked.images, layout, is_test) for walked in below) or any(
-            arrange(walked.images, layout).has_test for walked in below
+        if has_image(self.sample, layout, is_test):
+            return True
+        below = [walked.images for walked in self._below.values()]
+        return any(has_image(files, layout, is_test) for files in below) or any(
+            arrange(files, layout).has_test for files in below
         )
 
     def first_left_over(self, layout: Layout) -> ImageFile | None:
@@ -92,12 +99,15 @@ class FirstFolders:
         found = [files[0] for files in (self.root.images, next(filter(len, rests), ())) if files]
         return min(found, key=lambda file: file.path, default=None)
 
-    def _look_at(self, files: Iterable[ImageFile]) -> None:
+    def _look_at(self, files: Iterable[ImageFile]) -> list[ImageFile]:
+        """Count some files, and give the first ones of each folder."""
         seen: Counter[str] = Counter()
+        few: list[ImageFile] = []
         for file in files:
             folder = file.path.rpartition("/")[0]
             seen[folder] += 1
             if seen[folder] <= SEEN:
-                self.sample.append(file)
+                few.append(file)
         self.count += seen.total()
         self.folders.update(part for folder in seen for part in folder.split("/"))
+        return few

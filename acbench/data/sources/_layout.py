@@ -160,16 +160,20 @@ class _ByName:
         self.problems: dict[int, Finding] = {}
         """Number of a mask → why it cannot be used."""
         self._names = Texts()
-        for is_own in (True, False):
-            for mask in masks:
-                if (mask.extension == extension) is is_own:
-                    if mask.problem is not None:
-                        self.problems[len(self.paths)] = mask.problem
-                    self.paths.append(mask.path)
-                    self._names.append(_key(mask.stem))
+        others = image_list()
+        for mask in masks:
+            self._add(mask) if mask.extension == extension else others.append(mask)
+        for mask in others:
+            self._add(mask)
         alike = self._names.repeated
         self.spare = {number for number in alike if self._names.place(self._names[number]) != number}
         """The numbers of masks whose name another one has."""
+
+    def _add(self, mask: ImageFile) -> None:
+        if mask.problem is not None:
+            self.problems[len(self.paths)] = mask.problem
+        self.paths.append(mask.path)
+        self._names.append(_key(mask.stem))
 
     def place(self, name: str) -> int | None:
         """The number of the mask of that name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from acbench._util.packed import Packed
 from acbench.data.sources._layout import ImageFile
@@ -30,13 +30,20 @@ class Pairs:
             self._add(mask, patterns)
         self._owner = array("q", [-1]) * len(masks)
         """The first image that has each mask."""
+        self._first = array("q")
+        """A mask of each image; none at all if there are no masks."""
+        self._several: dict[int, list[int]] = {}
+        """All masks of an image that has several."""
         for number, image in enumerate(images if masks else ()):
-            found = self.of(image)
+            found = self._find(image)
+            self._first.append(found[0] if found else -1)
             for mask_number in found:
                 if self._owner[mask_number] < 0:
                     self._owner[mask_number] = number
             if found:
                 self.masked[image.says.get("category", "")] += 1
+            if len(found) > 1:
+                self._several[number] = found
 
     def _add(self, mask: Placed, patterns: Patterns) -> None:
         number = len(self._paths)
@@ -46,12 +53,15 @@ class Pairs:
         # a mask `a_mask.png` is also called `a_mask`: it is known by all patterns that match it
         for pattern in patterns.fitting(mask.file):
             says = mask.says if pattern is mask.pattern else pattern.match(mask.file.path)
-            places = patterns.key(pattern)
-            if says is not None and (key := Placed(mask.file, pattern, says).key(places)) is not None:
-                self._named.setdefault(places, _Named()).add(key, number)
+            if says is not None and (key := Placed(mask.file, pattern, says).key(pattern.key)) is not None:
+                self._named.setdefault(pattern.key, _Named()).add(key, number)
 
-    def of(self, image: Placed) -> list[int]:
+    def of(self, image: int) -> Sequence[int]:
         """The masks of an image, each once."""
+        first = self._first[image] if self._first else -1
+        return () if first < 0 else self._several.get(image, (first,))
+
+    def _find(self, image: Placed) -> list[int]:
         found: list[int] = []
         for places, named in self._named.items():
             if (key := image.key(places)) is not None:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache
-from sys import intern
 
 from acbench.errors import SourceError
 
@@ -27,8 +25,6 @@ MASK_FOLDERS = (
 )
 """Names of folders of masks."""
 
-_OWN = frozenset({"stem", "number"})
-"""Places whose text is another in nearly every path."""
 _ONE = r"[^/]+?"
 _TEXT = {"number": r"[0-9]+", "folder": r".+?", "masks": "|".join(MASK_FOLDERS)}
 _SPLIT_UP = re.compile(r"\{([^{}]*)\}|(\.\*$)|(\*\*)|(\*)|(\?)|([^{}*?.]+|.)")
@@ -44,23 +40,18 @@ class Pattern:
     """What a path that matches is, where the path itself does not name it."""
     folder: re.Pattern[str] | None = None
     """What the folder of a path that matches does itself match; None if a name of a file may hold folders here."""
+    places: tuple[str, ...] = ()
+    """What the groups of `regex` name: each is one, and takes part in every match."""
+    key: tuple[str, ...] = ()
+    """The places that an image has to share with its mask, if this is the pattern of masks."""
 
     def match(self, path: str) -> dict[str, str] | None:
         """What a path names: place → text. None if it does not match."""
         found = self.regex.fullmatch(path)
         if found is None:
             return None
-        says = dict(self.fixed)
-        for place, text in zip(_places(self.regex), found.groups(), strict=True):
-            if text is not None:
-                says[place] = text if place in _OWN else intern(text)
-        return says
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The places that an image has to share with its mask, if this is the pattern of masks."""
-        named = {_place(name) for name in self.regex.groupindex} | set(self.fixed)
-        return tuple(sorted(named - {"masks"}))
+        says = dict(zip(self.places, found.groups(), strict=True))
+        return {**self.fixed, **says} if self.fixed else says
 
 
 def compile_pattern(text: str, splits: tuple[str, ...], fixed: Mapping[str, str] | None = None) -> Pattern:
@@ -92,7 +83,15 @@ def compile_pattern(text: str, splits: tuple[str, ...], fixed: Mapping[str, str]
             parts.append(_place_regex(literal or place, text, splits, known))
     flags = re.IGNORECASE | re.DOTALL
     regex = re.compile("".join(parts), flags)
-    return Pattern(written, regex, dict(fixed or {}), None if folder is None else re.compile(folder, flags))
+    places = tuple(name.removesuffix("_") for name in regex.groupindex)
+    return Pattern(
+        text=written,
+        regex=regex,
+        fixed=dict(fixed or {}),
+        folder=None if folder is None else re.compile(folder, flags),
+        places=places,
+        key=tuple(sorted({*places, *(fixed or {})} - {"masks"})),
+    )
 
 
 def _place_regex(place: str, text: str, splits: tuple[str, ...], known: set[str]) -> str:
@@ -107,13 +106,3 @@ def _place_regex(place: str, text: str, splits: tuple[str, ...], known: set[str]
     known.add(place)
     inside = "|".join(map(re.escape, splits)) if place == "split" else _TEXT.get(place, _ONE)
     return f"(?P<{name}>{inside})"
-
-
-def _place(group: str) -> str:
-    return group.removesuffix("_")
-
-
-@cache
-def _places(regex: re.Pattern[str]) -> tuple[str, ...]:
-    """What the groups of a pattern name; every group has a name."""
-    return tuple(map(_place, regex.groupindex))

@@ -21,7 +21,7 @@ class Placed(NamedTuple):
     def key(self, places: Iterable[str]) -> str | None:
         """Its texts for some places, in the form in which they are compared; None if it lacks one of them."""
         try:
-            return "\0".join([compared(self.says[place]) for place in places])
+            return compared("\0".join([self.says[place] for place in places]))
         except KeyError:
             return None
 
@@ -31,7 +31,6 @@ class Patterns:
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._patterns = patterns
-        self._keys = {id(pattern): pattern.key for pattern in patterns}
         self._fitting: dict[str, tuple[Pattern, ...]] = {}
 
     def fitting(self, file: ImageFile) -> tuple[Pattern, ...]:
@@ -42,10 +41,6 @@ class Patterns:
             found = tuple(each for each in self._patterns if each.folder is None or each.folder.fullmatch(folder))
             self._fitting[folder] = found
         return found
-
-    def key(self, pattern: Pattern) -> tuple[str, ...]:
-        """`Pattern.key` of one of the patterns."""
-        return self._keys[id(pattern)]
 
     def placed(self, file: ImageFile) -> Placed | None:
         """What the first pattern that a path matches says of it."""
@@ -67,5 +62,4 @@ class Patterns:
 
 def compared(text: str) -> str:
     """The form in which what paths say is compared: case does not count."""
-    form = text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
-    return text if form == text else form  # of a million equal texts, one is enough
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()

@@ -33,20 +33,17 @@ class Walked:
 def walk(tree: FileTree, folders: Sequence[str] = (".",)) -> Walked:
     """Everything below some folders, by names alone."""
     walked = Walked()
-    for folder in folders:
-        _walk(tree, folder, walked, ())
-    walked.images = sorted_files(walked.images)
+    walked.images = sorted_files(file for folder in folders for file in _walk(tree, folder, walked, ()))
     return walked
 
 
 def walk_apart(tree: FileTree) -> Iterator[tuple[str, Walked]]:
     """As `walk` of the root: what lies below each of its folders, and last, without a name, all else that is there."""
     rest, folders = Walked(), list[str]()
-    _walk(tree, ".", rest, (), folders)
+    rest.images = sorted_files(_walk(tree, ".", rest, (), folders))
     for folder in folders:
         walked = Walked()
-        _walk(tree, folder, walked, (tree.real("."),))
-        walked.images = sorted_files(walked.images)
+        walked.images = sorted_files(_walk(tree, folder, walked, (tree.real("."),)))
         yield folder, walked
     yield "", rest
 
@@ -66,8 +63,13 @@ def is_fenced(tree: FileTree) -> bool:
     return bool(tree.fence) and tree.fence != tree.root
 
 
-def _walk(tree: FileTree, folder: str, walked: Walked, above: tuple[str, ...], apart: list[str] | None = None) -> None:
-    """Walk a folder; `above` are the real folders in which it lies. Folders in it go to `apart`, if that is given."""
+def _walk(
+    tree: FileTree, folder: str, walked: Walked, above: tuple[str, ...], apart: list[str] | None = None
+) -> Iterator[ImageFile]:
+    """Walk a folder: its images are given, all else goes to `walked`.
+
+    `above` are the real folders in which it lies. Folders in it go to `apart`, if that is given.
+    """
     try:
         real = tree.real(folder)
         if real in above:
@@ -79,10 +81,10 @@ def _walk(tree: FileTree, folder: str, walked: Walked, above: tuple[str, ...], a
     if not entries and above:
         walked.empty.append(folder)
     for entry in entries:
-        if is_litter(entry.name):
+        if (file := image_file(entry)) is not None:
+            yield file
+        elif is_litter(entry.name):
             walked.findings.append(litter(entry))
-        elif (file := image_file(entry)) is not None:
-            walked.images.append(file)
         elif entry.refused is not None:
             walked.findings.append(entry.refused.finding(entry.path))
         elif entry.kind == "file":
@@ -95,4 +97,4 @@ def _walk(tree: FileTree, folder: str, walked: Walked, above: tuple[str, ...], a
         elif apart is not None:
             apart.append(entry.path)
         else:
-            _walk(tree, entry.path, walked, (*above, real))
+            yield from _walk(tree, entry.path, walked, (*above, real))

@@ -218,7 +218,7 @@ def _found(arranged: Arranged, layout: Layout, chosen: set[str], *, has_test: bo
         if category not in chosen:
             continue
         name = image.says.get("class", "")
-        numbers = pairs.of(image)
+        numbers = pairs.of(number)
         masks = sorted(map(pairs.file, numbers))
         is_normal = layout.is_normal(name) or (not name and not masks and layout.unmasked_is_normal)
         usable = [mask.path for mask in masks if mask.problem is None]

@@ -361,6 +361,53 @@ class TestTree:
     def test_a_missing_folder_is_empty(self, tree: FileTree) -> None:
         assert tree.entries("nothing") == []
 
+    @pytest.mark.parametrize("size", [1, 1000, 4096])
+    def test_a_file_that_comes_in_parts_is_read_to_its_end(
+        self, tree: FileTree, monkeypatch: pytest.MonkeyPatch, size: int
+    ) -> None:
+        content = bytes(range(256)) * 20
+        (Path(tree.root) / "in" / "a.png").write_bytes(content)
+        read = os.read
+        monkeypatch.setattr(os, "read", lambda descriptor, count: read(descriptor, min(count, size)))
+        assert tree.read("in/a.png") == content
+
+    def test_a_file_that_grows_meanwhile_is_read_to_its_end(
+        self, tree: FileTree, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = Path(tree.root) / "in" / "a.png"
+        path.write_bytes(b"begin")
+        look = os.fstat
+
+        def grows(descriptor: int) -> os.stat_result:
+            status = look(descriptor)
+            path.write_bytes(b"begin and end")
+            return status
+
+        monkeypatch.setattr(os, "fstat", grows)
+        assert tree.read("in/a.png") == b"begin and end"
+
+    def test_entries_are_files_folders_and_what_is_refused(self, tree: FileTree, tmp_path: Path) -> None:
+        folder = Path(tree.root) / "many"
+        (folder / "b").mkdir(parents=True)
+        for name in ("c.png", "a.png", "B.png"):
+            (folder / name).write_bytes(b"x")
+        (folder / "d.png").symlink_to(folder / "a.png")
+        (folder / "e.png").symlink_to(tmp_path)
+        os.mkfifo(folder / "f.png")
+        found = tree.entries("many")
+        kinds = [(entry.name, entry.kind, entry.refused.kind if entry.refused else "") for entry in found]
+        assert kinds == [
+            ("B.png", "file", ""),
+            ("a.png", "file", ""),
+            ("b", "folder", ""),
+            ("c.png", "file", ""),
+            ("d.png", "file", ""),
+            ("e.png", "refused", "link_outside"),
+            ("f.png", "refused", "not_a_file"),
+        ]
+        assert [entry.path for entry in found] == [f"many/{entry.name}" for entry in found]
+        assert (len(found), found[-1], list(found[1:3])) == (7, list(found)[-1], list(found)[1:3])
+
 
 @pytest.mark.parametrize("name", ["plain.png", "Kerze größer.png", "蜡烛.png", "شمعة.png", "क्षति.png", "👩‍🔧.png"])
 def test_names_in_every_script_stay(name: str) -> None:

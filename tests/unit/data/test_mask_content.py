@@ -94,6 +94,27 @@ def test_noise_does_not_count_as_marked() -> None:
     np.testing.assert_array_equal(marked_pixels(Image.fromarray(noisy(spot(), 0.3))), spot() > 0)
 
 
+@pytest.mark.parametrize("tiny", [0, 10**6])
+@pytest.mark.parametrize("mode", ["L", "P", "1"])
+def test_of_a_mask_only_what_is_not_black_has_to_be_looked_at(
+    monkeypatch: pytest.MonkeyPatch, mode: str, tiny: int
+) -> None:
+    monkeypatch.setattr("acbench.data.mask_content.TINY", tiny)
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        height, width = random.integers(1, 30, 2)
+        pixels = np.zeros((height, width), dtype=np.uint8)
+        (top, bottom), (left, right) = (np.sort(random.integers(0, edge + 1, 2)) for edge in (height, width))
+        pixels[top:bottom, left:right] = random.choice([1, 2, 255], (bottom - top, right - left))
+        pixels[random.random(pixels.shape) < random.choice([0, 0.01, 0.2])] = random.integers(0, 4)
+        mask = Image.fromarray(pixels) if mode == "L" else Image.fromarray(pixels > 0).convert(mode)
+        marked = marked_pixels(mask)
+        around = [*marked[0], *marked[-1], *marked[1:-1, 0], *marked[1:-1, -1]]
+        found = content(mask)
+        assert (found.marked, found.border) == (marked.sum(), round(float(np.mean(around)), 4))
+        assert found.noise == np.count_nonzero(np.asarray(mask)) - marked.sum()
+
+
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
     return toy_mvtec_ad(tmp_path / "mvtec_ad")
