@@ -116,7 +116,7 @@ class Arranged:
         """What lies among images and is only named as a mask: its image is not there."""
         if self.pairs.used == len(self.masks):
             return
-        folders = {_folder(path) for path, _ in self.images.taken()}
+        folders = {_folder(path) for path, *_ in self.images.taken()}
         for mask in self.pairs.left_over:
             if _folder(mask.path) in folders and (image := self._images.placed(mask)) is not None:
                 yield image

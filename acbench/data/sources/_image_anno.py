@@ -105,6 +105,7 @@ def parse(data: bytes, category: str, anomalous: Mapping[str, bool]) -> Rows:
     """Every row of the file about an image of `anomalous`. Raises `FileRefused` if it is not such a file."""
     rows = Rows()
     clashing: set[str] = set()
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}  # of labels that many images have, one copy
     for row in _rows(data):
         path = _path(row, category, rows)
         if path is None:
@@ -121,7 +122,7 @@ def parse(data: bytes, category: str, anomalous: Mapping[str, bool]) -> Rows:
         fault = _label_fault(row.label, labels, anomalous[path])
         if fault:
             rows.note(fault, row.line, f"{row.image}: {row.label}")
-        rows.labels[path] = () if fault else labels
+        rows.labels[path] = () if fault else shared.setdefault(labels, labels)
         if anomalous[path] and row.mask and not _is_mask_of(row.mask, path):
             rows.note("other_mask", row.line, row.mask)
     rows.labels.update(dict.fromkeys(clashing, ()))
@@ -130,12 +131,12 @@ def parse(data: bytes, category: str, anomalous: Mapping[str, bool]) -> Rows:
 
 def _rows(data: bytes) -> Iterator[_Row]:
     try:
-        text = data.decode("utf-8-sig")
+        data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileRefused("unreadable_labels", f"it is not UTF-8 text: byte {error.start}") from None
-    if "\0" in text:
+    if b"\0" in data:
         raise FileRefused("unreadable_labels", "it is not text: it holds NUL bytes")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         missing = [name for name in COLUMNS if name not in header]

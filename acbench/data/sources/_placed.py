@@ -31,6 +31,8 @@ class Patterns:
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._patterns = patterns
+        self._numbers = {id(pattern): number for number, pattern in enumerate(patterns)}
+        self._said = [tuple({**pattern.fixed, **dict.fromkeys(pattern.places)}) for pattern in patterns]
         self._fitting: dict[str, tuple[Pattern, ...]] = {}
 
     def fitting(self, file: ImageFile) -> tuple[Pattern, ...]:
@@ -52,12 +54,15 @@ class Patterns:
 
     def packed(self, files: Iterable[Placed] = ()) -> Packed[Placed]:
         """A list of files that match, of which there may be very many."""
-        return Packed(lambda placed: placed.file, self._again, files)
+        return Packed(self._taken, self._again, files)
+
+    def _taken(self, placed: Placed) -> tuple[Any, ...]:
+        return *placed.file, self._numbers[id(placed.pattern)], *placed.says.values()
 
     def _again(self, row: tuple[Any, ...]) -> Placed:
-        placed = self.placed(ImageFile._make(row))
-        assert placed is not None, "it matched before"
-        return placed
+        path, problem, number, *texts = row
+        says = dict(zip(self._said[number], texts, strict=True))
+        return Placed(ImageFile(path, problem), self._patterns[number], says)
 
 
 def compared(text: str) -> str:

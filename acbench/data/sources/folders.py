@@ -291,7 +291,7 @@ def _out_of_place(
             yield stray(entry)
     for folder in walked.empty:
         yield Finding(path=folder, kind="empty_folder", detail="there is nothing in it")
-    yield from collisions(lambda: (path for path, _ in arranged.images.taken()))
+    yield from collisions(lambda: (path for path, *_ in arranged.images.taken()))
     yield from _validation(arranged, layout)
 
 

@@ -20,7 +20,7 @@ from acbench.data.listing import list_images
 from acbench.data.sources import Source
 from acbench.records import Item
 from acbench.storage.stored_rows import StoredRows
-from acbench.testing import TOY_LAYOUTS, full_tree, tiny_image, toy_layout, toy_mvtec_ad, toy_visa
+from acbench.testing import TOY_LAYOUTS, full_tree, tiny_image, toy_layout, toy_mvtec_ad, toy_visa, write_image_anno
 
 SMALL = {
     "acbench._util.packed.TOGETHER": 3,
@@ -160,12 +160,16 @@ class NothingKept:
         list(rows)
 
 
-def most_memory(source: Source, folder: Path, count: int) -> int:
+OF_MVTEC = ("nut/test/good/#.png", "nut/test/crack/#.png", "nut/ground_truth/crack/#_mask.png")
+OF_VISA = ("nut/Data/Images/Normal/#.jpg", "nut/Data/Images/Anomaly/#.jpg", "nut/Data/Masks/Anomaly/#.png")
+
+
+def most_memory(source: Source, folder: Path, layout: tuple[str, str, str], count: int) -> int:
     """Bytes that reading one category of so many images takes at once; half of them have masks."""
-    kinds = ("test/good", "test/crack")
-    paths = [f"nut/{kinds[number % 2]}/{number:04}.png" for number in range(count)]
-    masks = [f"nut/ground_truth/crack/{number:04}_mask.png" for number in range(1, count, 2)]
-    root = full_tree(folder / "images", [*paths, *masks])
+    normal, anomalous, masks = ([path.replace("#", f"{number:04}") for number in range(count // 2)] for path in layout)
+    root = full_tree(folder / "images", [*normal, *anomalous, *masks])
+    if layout == OF_VISA:
+        write_image_anno(root, {**dict.fromkeys(normal, "normal"), **dict.fromkeys(anomalous, "crack")})
     tracemalloc.start()
     try:
         with ItemTable(folder / "items.parquet") as table:
@@ -177,13 +181,16 @@ def most_memory(source: Source, folder: Path, count: int) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("name", ["mvtec_ad", "folders"])
+@pytest.mark.parametrize(
+    ("name", "layout", "most"), [("mvtec_ad", OF_MVTEC, 200), ("folders", OF_MVTEC, 200), ("visa", OF_VISA, 450)]
+)
 def test_an_image_of_a_large_category_takes_few_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, layout: tuple[str, str, str], most: int
 ) -> None:
     monkeypatch.setattr("acbench._util.packed.TOGETHER", 50)
     monkeypatch.setattr("acbench.storage.parquet.TOGETHER", 50)
     monkeypatch.setattr("acbench.storage.stored_rows.WHOLE", 0)
-    most_memory(sources.get(name), tmp_path / "first", 100)  # what is imported late, or cached for all
-    few, many = (most_memory(sources.get(name), tmp_path / str(count), count) for count in (400, 2_000))
-    assert many - few < 1_600 * 200
+    source = sources.get(name)
+    most_memory(source, tmp_path / "first", layout, 100)  # what is imported late, or cached for all
+    few, many = (most_memory(source, tmp_path / str(count), layout, count) for count in (400, 2_000))
+    assert many - few < 1_600 * most
