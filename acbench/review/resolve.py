@@ -154,19 +154,22 @@ def resolve(
     decided = {key: resolve_item(item, answers.get(key, ()), reviews[key], schema) for key, item in looked_at.items()}
     likely = likely_classes(items, proposals, decided, schema)
 
-    def label(item: Item, by_machine: Label, answers: Sequence[Proposal]) -> Label:
-        key = item.item_id
-        plain = decided.get(key, by_machine)
-        if key in likely and plain.status == "pending":
-            return resolve_item(item, answers, reviews.get(key, ()), schema, likely[key])
-        return plain
+    def weighed(item: Item, answers: Sequence[Proposal]) -> Label:
+        return resolve_item(item, answers, reviews.get(item.item_id, ()), schema, likely[item.item_id])
+
+    def is_weighed(label: Label) -> bool:
+        return label.status == "pending" and label.item_id in likely
 
     def one(key: str) -> Label:
-        return label(by_id[key], machine[key], proposals.get(key, ()))
+        plain = decided[key] if key in decided else machine[key]
+        return weighed(by_id[key], proposals.get(key, ())) if is_weighed(plain) else plain
 
     def several(keys: Collection[str]) -> Mapping[str, Label]:
-        by_machine, answers = some(machine, keys), some(proposals, keys)
-        return {key: label(item, by_machine[key], answers.get(key, ())) for key, item in some(by_id, keys).items()}
+        plain = {**some(machine, [key for key in keys if key not in decided]), **some(decided, keys)}
+        doubtful = [key for key, label in plain.items() if is_weighed(label)]
+        answers = some(proposals, doubtful)
+        plain |= {key: weighed(item, answers.get(key, ())) for key, item in some(by_id, doubtful).items()}
+        return {key: plain[key] for key in keys if key in plain}
 
     return Computed(by_id, one, several) if isinstance(machine, Computed) else {key: one(key) for key in by_id}
 
