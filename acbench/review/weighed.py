@@ -11,7 +11,7 @@ from array import array
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from acbench.records import Item, Label, Proposal, one_defect, short_name
 from acbench.review.weighing import CategoryEvidence
@@ -61,25 +61,26 @@ def weighed_items(
     scalings: Mapping[str, Scaling],
     *,
     final: Mapping[str, Label],
-    learned: Mapping[str, Mapping[str, float]],
+    said: Mapping[str, Sequence[Proposal]],
 ) -> Iterator[WeighedItem]:
     """The items of one category that can be used.
 
     `machine`: item_id → the label without reviews, see `resolve.machine_labels`; `final`: with them, of at least those
-    that people looked at. `learned`: item_id → class id → probability by `neighbours` taught with what people decided,
-    in place of what it proposed. These two change `issue`, never `why`. `scalings`: of the taught proposals.
+    that people looked at. `said`: the proposals, as people's decisions have `taught` them. These two change `issue`,
+    never `why`. `scalings`: of these proposals.
 
     Goes through the items twice: in between, numbers are all that is in memory of them.
     """
-    said = taught(proposals, learned)
-    evidence, suspects = CategoryEvidence(category, scalings), _Suspects()
+    evidence, suspects, whys = CategoryEvidence(category, scalings), _Suspects(), array("b")
     for item, label in _usable(items, machine):
+        plain = proposals.get(item.item_id, ())
         evidence.add(item, said.get(item.item_id, ()), label, final.get(item.item_id))
-        suspects.add(one_defect(label.labels), proposals.get(item.item_id, ()))
-    issues, suspected = evidence.issues(), suspects.found()
+        suspects.add(one_defect(label.labels), plain)
+        whys.append(_DOUBTS.index(_why(label, plain, category)))
+    columns = evidence.issues().data, suspects.found().data, whys
     del evidence, suspects  # of a large category they take room that its rows need
-    for (item, label), issue, suspect in zip(_usable(items, machine), issues.data, suspected.data, strict=True):
-        why = _why(label, proposals.get(item.item_id, ()), category)
+    for (item, label), issue, suspect, number in zip(_usable(items, machine), *columns, strict=True):
+        why = _DOUBTS[number]
         detail = _DETAILS.get(why, label.reason)
         if suspect and why in ("uncertain", "settled"):
             why, detail = "suspect", f"looks unlike the other images of {one_defect(label.labels)}"
@@ -110,6 +111,7 @@ def _why(label: Label, proposals: Sequence[Proposal], category: Category | None)
     return "uncertain" if unsure and label.agreement is None else "settled"
 
 
+_DOUBTS: Sequence[Doubt] = get_args(Doubt)
 _DETAILS: Mapping[Doubt, str] = {"uncertain": "a proposer could not tell", "settled": ""}
 """What there is to say about an item; of others, the reason of their label."""
 

@@ -243,7 +243,8 @@ def _weigh(run: Run, labelled: Labelled) -> None:
     dataset, schema = proposed.dataset, run.schema
     with run.console.stage("rank") as progress:
         learned = _learned(run, labelled)
-        scalings = shared_scalings(dataset.items, taught(proposed.by_item, learned), decided, schema)
+        said = taught(proposed.by_item, learned)
+        scalings = shared_scalings(dataset.items, said, decided, schema)
         taught_here: defaultdict[str, list[object]] = defaultdict(list)
         for item_id, item in some(dataset.by_id, learned.keys()).items():
             taught_here[item.category].append((item_id, learned[item_id]))
@@ -263,7 +264,7 @@ def _weigh(run: Run, labelled: Labelled) -> None:
                 proposed.machine_labels,
                 scalings,
                 final=decided,
-                learned=learned,
+                said=said,
             )
 
         PartTable(run.files.weighed_items, WeighedItem).ensure(run.build, keys, weigh)

@@ -182,13 +182,12 @@ def _weighed(
     final: Mapping[str, Label],
     learned: Mapping[str, Mapping[str, float]],
 ) -> list[WeighedItem]:
-    scalings = shared_scalings(items, taught(proposals, learned), final, schema)
+    said = taught(proposals, learned)
+    scalings = shared_scalings(items, said, final, schema)
     return [
         row
         for category, own in grouped(items, "category").items()
-        for row in weighed_items(
-            own, schema.category(category), proposals, machine, scalings, final=final, learned=learned
-        )
+        for row in weighed_items(own, schema.category(category), proposals, machine, scalings, final=final, said=said)
     ]
 
 

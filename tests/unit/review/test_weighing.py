@@ -113,7 +113,7 @@ def held(count: int) -> int:
     keys: Sequence[str] = []
     said, machine = (Computed(keys, value, lambda _: {}) for value in (answers, label))
     tracemalloc.start()
-    weighed = weighed_items(items, MVTEC_AC.category("bottle"), said, machine, {}, final={}, learned={})
+    weighed = weighed_items(items, MVTEC_AC.category("bottle"), said, machine, {}, final={}, said=said)
     assert sum(1 for _ in weighed) == count
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
