@@ -37,9 +37,10 @@ def compare(run: Run, labelled: Labelled | None = None, *, people_only: bool | N
 
     `people_only`: judge by people's decisions only; None to do so if people decided anything, else by all labels.
     """
-    dataset = labelled_dataset(run, labelled or label(run, prepare(run)))
+    labelled = labelled or label(run, prepare(run))
+    dataset = labelled_dataset(run, labelled)
     if people_only is None:
-        people_only = any(label.decided_by == PEOPLE for label in dataset.labels.values())
+        people_only = any(own.decided_by == PEOPLE for own in labelled.decided.values())
     cost = run.ledger.calls.dollars
     return proposers.compare(dataset, people_only=people_only, cost=cost, is_free=partial(_is_free, run))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,22 +20,23 @@ from acbench.errors import AcbenchError
 from acbench.evaluation import agreement_tables, proposer_tables
 from acbench.evaluation.agreement import AgreementReport, agreement
 from acbench.evaluation.proposers import LabelledDataset, ProposerComparison
-from acbench.records import GOOD, JOIN, PEOPLE, LabelStatus, Proposal, Review, shown_names
+from acbench.records import Review
 from acbench.review.queue import RankedItem
 from acbench.review.queue_pictures import EvidencePicture, References
-from acbench.review.wording import STATUS, no_answer
+from acbench.review.wording import STATUS
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import THREADS
 from acbench.storage.digests import digest
 from acbench.storage.stored_rows import some
-from acbench.workflows import report_images, report_pictures
+from acbench.workflows import report_counts, report_images, report_pictures
 from acbench.workflows.compare import compare, labelled_dataset
 from acbench.workflows.origin import in_sentences
 from acbench.workflows.queue import Queue
 from acbench.workflows.relabel import relabel
+from acbench.workflows.report_counts import CategoryCounts, ConfusionTable, Matrix
 from acbench.workflows.report_curves import error_chart, plan_chart, progress_chart
 from acbench.workflows.report_error import ErrorOnDay, errors_by_day
-from acbench.workflows.report_images import Matrix, Progress
+from acbench.workflows.report_images import Progress
 from acbench.workflows.report_names import Told, with_pseudonyms
 from acbench.workflows.report_pictures import Album, Draw
 from acbench.workflows.run import Run
@@ -44,38 +44,8 @@ from acbench.workflows.summary import WRONG_UNSEEN, RelabelReport
 
 MAX_BYTES = 20_000_000
 """Bytes of the page, unless the command line says otherwise."""
-MAX_ROWS = 300
-"""How many reasons are listed for one status."""
 _SPARE = 64
 """Bytes for the digits of what is counted after pictures are chosen."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CategoryCounts:
-    """Labels of one category."""
-
-    category: str
-    images: int
-    accepted: int
-    pending: int
-    excluded: int
-    people: int
-    """Labels that people decided."""
-    changed: int
-    """Accepted labels that are not what the dataset says."""
-    classes: list[tuple[str, int]]
-    """(label set, accepted images), the most frequent first and `good` last."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfusionTable:
-    """What one proposer says of the anomalous images of one category."""
-
-    category: str
-    columns: list[str]
-    """What it said."""
-    rows: list[tuple[str, list[tuple[int, str]]]]
-    """(current label, cells); a cell is (images, `same`, `other`, or `none` for no answer)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,18 +183,19 @@ def build_page(
     reviews: Mapping[str, Sequence[Review]],
 ) -> ReportPage:
     """Collect what the page shows, without pictures. `waiting`: the queue; `reviews` by item_id."""
-    listed = report_images.listed(dataset, waiting, reviews)
+    counts = report_counts.count(dataset, waiting, reviews)
+    categories = report_counts.by_category(counts.images)
     return ReportPage(
         relabel=relabelled,
         comparison=comparison,
         agreement=agreement,
-        categories=_categories(dataset),
-        confusions=_confusions(dataset),
-        matrices=report_images.matrices(dataset),
+        categories=[report_counts.category_counts(category, own) for category, own in categories.items()],
+        confusions=report_counts.confusions(counts),
+        matrices=report_counts.matrices(counts.images),
         progress=report_images.progress(dataset.labels, reviews),
-        pending=_reasons(dataset, "pending"),
-        excluded=_reasons(dataset, "excluded"),
-        images=report_images.records(listed, dataset, waiting, reviews),
+        pending=report_counts.most_frequent(counts.reasons["pending"]),
+        excluded=report_counts.most_frequent(counts.reasons["excluded"]),
+        images=report_images.records(counts.listed, dataset, waiting, reviews, counts.names),
     )
 
 
@@ -297,85 +268,3 @@ class _Painter:
         item = self.items[item_id]
         mark = digest(report_pictures.VERSION, item.sha256, item.marks, *self.images.key, length=8)
         return self.run.files.workspace / "thumbnails" / f"{item_id}-{mark}.jpg"
-
-
-# What the page counts
-
-
-def _categories(dataset: LabelledDataset) -> list[CategoryCounts]:
-    labels: defaultdict[str, Counter[tuple[LabelStatus, str, bool, bool]]] = defaultdict(Counter)
-    for item in dataset.items:
-        label = dataset.labels[item.item_id]
-        kind = (
-            label.status,
-            JOIN.join(label.labels),
-            label.decided_by == PEOPLE,
-            report_images.is_changed(item, label),
-        )
-        labels[item.category][kind] += 1
-    return [_category_counts(category, own) for category, own in sorted(labels.items())]
-
-
-def _category_counts(category: str, labels: Counter[tuple[LabelStatus, str, bool, bool]]) -> CategoryCounts:
-    """`labels`: (status, classes, whether people decided, whether it has changed) → images."""
-    status, classes = Counter[LabelStatus](), Counter[str]()
-    people = changed = 0
-    for (own_status, text, by_people, is_changed), images in labels.items():
-        status[own_status] += images
-        if own_status == "accepted":
-            classes[text] += images
-        people += by_people * images
-        changed += is_changed * images
-    return CategoryCounts(
-        category=category,
-        images=labels.total(),
-        accepted=status["accepted"],
-        pending=status["pending"],
-        excluded=status["excluded"],
-        people=people,
-        changed=changed,
-        classes=sorted(classes.items(), key=lambda count: (count[0] == GOOD, -count[1], count[0])),
-    )
-
-
-def _confusions(dataset: LabelledDataset) -> dict[str, list[ConfusionTable]]:
-    counts: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
-    names = shown_names(proposal.proposer for proposals in dataset.proposals.values() for proposal in proposals)
-    for item in dataset.items:
-        label = dataset.labels[item.item_id]
-        if not item.anomalous or not label.labels or label.status == "excluded":
-            continue
-        for proposal in dataset.proposals.get(item.item_id, ()):
-            key = (names[proposal.proposer], item.category)
-            counts.setdefault(key, Counter())[JOIN.join(label.labels), _answer_text(proposal)] += 1
-    tables: dict[str, list[ConfusionTable]] = {}
-    for (proposer, category), cells in sorted(counts.items()):
-        tables.setdefault(proposer, []).append(_confusion_table(category, cells))
-    return tables
-
-
-def _confusion_table(category: str, cells: Counter[tuple[str, str]]) -> ConfusionTable:
-    rows = sorted({label for label, _ in cells})
-    answers = {answer for _, answer in cells}
-    columns = sorted(answers, key=lambda answer: (answer not in rows, answer.startswith("("), answer))
-    kinds = {column: "none" if column.startswith("(") else "other" for column in columns}
-    return ConfusionTable(
-        category=category,
-        columns=columns,
-        rows=[
-            (row, [(cells[row, column], "same" if row == column else kinds[column]) for column in columns])
-            for row in rows
-        ],
-    )
-
-
-def _answer_text(proposal: Proposal) -> str:
-    """What a proposer said; words in brackets if it named no class."""
-    return JOIN.join(proposal.labels) if proposal.status == "ok" else no_answer(proposal.status)
-
-
-def _reasons(dataset: LabelledDataset, status: LabelStatus) -> list[tuple[str, str, int]]:
-    labels = ((item.category, dataset.labels[item.item_id]) for item in dataset.items)
-    counts = Counter((category, label.reason) for category, label in labels if label.status == status)
-    most_frequent = sorted(counts.items(), key=lambda count: (-count[1], count[0]))[:MAX_ROWS]
-    return [(category, reason, images) for (category, reason), images in most_frequent]

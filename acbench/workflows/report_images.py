@@ -1,20 +1,14 @@
-"""Tells of each image what the report shows: its label, why people are asked, who said what, and what was decided when.
-
-Listed are the images with something to tell: those of the queue, those whose label is not what the dataset says, those
-that people have looked at, that have no accepted label, or of which a proposer says something else.
-"""
+"""Tells of each image what the report shows: its label, why people are asked, who said what, and when."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import Any
-from urllib.parse import urlencode
 
 from acbench.evaluation.proposers import LabelledDataset
-from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, Review, shown_names
+from acbench.records import JOIN, PEOPLE, Item, Label, Proposal, Review
 from acbench.review.history import current_reviews
 from acbench.review.queue import RankedItem
 from acbench.review.sight import WORDS, sight_of
@@ -50,33 +44,18 @@ def is_changed(item: Item, label: Label) -> bool:
     return label.status == "accepted" and bool(item.source_labels) and not same_names(item.source_labels, label.labels)
 
 
-def listed(dataset: LabelledDataset, waiting: Sequence[RankedItem], reviews: Reviews) -> list[Item]:
-    """The images with something to tell: the queue, then what has changed, then all others, by path."""
-    rank = {row.item_id: number for number, row in enumerate(waiting)}
-    found: list[tuple[tuple[int, bool, str], Item]] = []
-    for item in dataset.items:
-        label = dataset.labels[item.item_id]
-        changed = is_changed(item, label)
-        if (
-            item.item_id in rank
-            or changed
-            or item.item_id in reviews
-            or label.status != "accepted"
-            or any(_stand(answer, label) == "other" for answer in dataset.proposals.get(item.item_id, ()))
-        ):
-            found.append(((rank.get(item.item_id, len(rank)), not changed, item.image), item))
-    return [item for _, item in sorted(found, key=itemgetter(0))]
-
-
 # One image
 
 
 def records(
-    items: Sequence[Item], dataset: LabelledDataset, waiting: Sequence[RankedItem], reviews: Reviews
+    items: Sequence[Item],
+    dataset: LabelledDataset,
+    waiting: Sequence[RankedItem],
+    reviews: Reviews,
+    names: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """What the page holds of each image, as JSON values; what is empty is left out."""
+    """What the page holds of each image, as JSON values; what is empty is left out. `names`: of proposers, as shown."""
     queue = {row.item_id: row for row in waiting}
-    names = shown_names(answer.proposer for answers in dataset.proposals.values() for answer in answers)
     ids = [item.item_id for item in items]
     own = replace(dataset, labels=some(dataset.labels, ids), proposals=some(dataset.proposals, ids))
     return [
@@ -127,11 +106,11 @@ def _answer(proposal: Proposal, label: Label, names: Mapping[str, str]) -> dict[
         "said": JOIN.join(proposal.labels),
         "score": None if share is None else round(share, 4),
         "note": proposal.rationale if proposal.status == "ok" else proposal.reason,
-        "stand": _stand(proposal, label),
+        "stand": stand(proposal, label),
     })  # fmt: skip
 
 
-def _stand(proposal: Proposal, label: Label) -> str:
+def stand(proposal: Proposal, label: Label) -> str:
     """How an answer stands to the label: `same`, `other`, `none` if there is no answer, `open` without a label."""
     if proposal.status != "ok":
         return "none"
@@ -158,61 +137,6 @@ def _history(history: Sequence[Review]) -> list[dict[str, Any]]:
 
 def _filled(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in ("", None, False, [], 0)}
-
-
-# From the dataset's label to the new one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """Images with one label of the dataset and one label now."""
-
-    images: int
-    kind: str
-    """`same`, `changed`, `open` for what is not settled or left out; `none` without images."""
-    link: str
-    """The part of an address that shows them; empty if they are not listed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
-    """What became of the dataset's labels in one category."""
-
-    category: str
-    columns: list[str]
-    """Labels now; what is not settled or left out comes last."""
-    rows: list[tuple[str, list[Cell]]]
-    """(label of the dataset, cells); only labels of which at least one image has another label now."""
-    kept: int
-    """Images whose label is the dataset's, in rows that are not shown."""
-
-
-def matrices(dataset: LabelledDataset) -> list[Matrix]:
-    """What became of the dataset's labels, for each category where not all are as they were."""
-    counts: dict[str, Counter[tuple[str, str, str]]] = {}
-    for item in dataset.items:
-        label = dataset.labels[item.item_id]
-        kind = "open" if label.status != "accepted" else "changed" if is_changed(item, label) else "same"
-        counts.setdefault(item.category, Counter())[source_text(item), label_text(label), kind] += 1
-    made = [_matrix(category, own) for category, own in sorted(counts.items())]
-    return [matrix for matrix in made if matrix.rows]
-
-
-def _matrix(category: str, counts: Counter[tuple[str, str, str]]) -> Matrix:
-    shown = {source for source, _, kind in counts if kind != "same"}
-    names = {now for source, now, _ in counts if source in shown}
-    columns = sorted(names, key=lambda name: (name in (NOT_SETTLED, LEFT_OUT), name))
-    cells: dict[tuple[str, str], Cell] = {}
-    for (source, now, kind), images in counts.items():
-        link = urlencode({"category": category, "source": source, "label": now}) if kind != "same" else ""
-        cells[source, now] = Cell(images=images, kind=kind, link=link)
-    nothing = Cell(images=0, kind="none", link="")
-    return Matrix(
-        category=category,
-        columns=columns,
-        rows=[(source, [cells.get((source, now), nothing) for now in columns]) for source in sorted(shown)],
-        kept=sum(images for (source, _, _), images in counts.items() if source not in shown),
-    )
 
 
 # Progress

@@ -26,7 +26,7 @@ from acbench.review.resolve import machine_labels, resolve
 from acbench.stats import rate
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows import html_report as reporting
-from acbench.workflows import report_curves, report_images, summary
+from acbench.workflows import report_counts, report_curves, summary
 from acbench.workflows.answer_counts import AnswerCounts
 from acbench.workflows.label_counts import LabelTally
 from tests.support.records import MVTEC_AC, decides, item, ranked_by, says, tally
@@ -312,7 +312,8 @@ class TestImages:
         }
         machine = machine_labels(items, answers, MVTEC_AC)
         dataset = LabelledDataset(items=items, proposals=answers, labels=machine, schema=MVTEC_AC)
-        assert report_images.listed(dataset, (), {}) == [] and report_images.matrices(dataset) == []
+        counts = report_counts.count(dataset, (), {})
+        assert counts.listed == [] and report_counts.matrices(counts.images) == []
 
 
 class TestFigures:
