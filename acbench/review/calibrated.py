@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from acbench.records import PEOPLE, Item, Label, Proposal
 from acbench.review.witnesses import differ, voice_of, witnesses
 from acbench.schema import Category, Schema
 from acbench.stats import IDENTITY, Calibration, Scaling, calibration, cross_validated, fit_scaling
-from acbench.storage.stored_rows import having
+from acbench.storage.stored_rows import by_item_id, having, some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,23 +71,58 @@ def calibrate(
     `proposals` and `labels`, the current ones of at least those images that people decided, are keyed by item_id. Only
     anomalous images of one class take part.
     """
-    observed: defaultdict[str, _Answers] = defaultdict(_Answers)
-    scored = having(proposals, "scores")
-    for item in items if scored else ():
-        if not item.anomalous or not any(proposal.scores for proposal in scored.get(item.item_id, ())):
-            continue
-        own, label = proposals.get(item.item_id, ()), labels.get(item.item_id)
-        for proposal in own:
-            if not informative(proposal.scores):
+    judged = SharedAnswers(items, proposals, schema).judged(labels)
+    return {name: answers.calibrated() for name, answers in judged.items()}
+
+
+class SharedAnswers:
+    """What proposers with scores say of images whose label other witnesses share; gone through once, whatever people
+    decide about them."""
+
+    def __init__(self, items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema) -> None:
+        self._items, self._proposals = items, proposals
+        self._shared: defaultdict[str, list[Answer]] = defaultdict(list)
+        """Full name of a proposer → its answers."""
+        scored = having(proposals, "scores")
+        self._is_empty = not scored
+        for item in items if scored else ():
+            if not item.anomalous or not any(proposal.scores for proposal in scored.get(item.item_id, ())):
                 continue
-            answers = observed[proposal.proposer]
-            if label is not None and label.decided_by == PEOPLE:
-                answers.add(answers.people, proposal, label.labels)
-            else:
-                answers.add(answers.shared, proposal, _shared_label(proposal, own, schema.category(item.category)))
-    return {
-        name: answers.calibrated() for name, answers in sorted(observed.items()) if answers.people or answers.shared
-    }
+            own = proposals.get(item.item_id, ())
+            for proposal in own:
+                if informative(proposal.scores):
+                    shared = _shared_label(proposal, own, schema.category(item.category))
+                    _judge(self._shared[proposal.proposer], proposal, shared)
+
+    def judged(self, labels: Mapping[str, Label]) -> dict[str, JudgedAnswers]:
+        """Full name of each proposer → what is known of its answers, if anything is. `labels`: those of at least the
+        images that people decided; by these, people judge."""
+        if self._is_empty:
+            return {}
+        decided = {item_id: label for item_id, label in labels.items() if label.decided_by == PEOPLE}
+        by_people: defaultdict[str, list[Answer]] = defaultdict(list)
+        answers = some(self._proposals, decided.keys())
+        for item_id, item in some(by_item_id(self._items), decided.keys()).items():
+            for proposal in answers.get(item_id, ()) if item.anomalous else ():
+                if informative(proposal.scores):
+                    _judge(by_people[proposal.proposer], proposal, decided[item_id].labels)
+        shared = {name: [each for each in own if each[0] not in decided] for name, own in self._shared.items()}
+        return {
+            name: JudgedAnswers(by_people[name], shared.get(name, []))
+            for name in sorted({*by_people, *shared})
+            if by_people[name] or shared.get(name)
+        }
+
+    def scalings(self, labels: Mapping[str, Label]) -> dict[str, Scaling]:
+        """Full name of each proposer with scores → the map that calibrates them on labels which witnesses share."""
+        return {name: answers.by_shared for name, answers in self.judged(labels).items()}
+
+
+def _judge(answers: list[Answer], proposal: Proposal, labels: Sequence[str]) -> None:
+    """Add what a proposer said, if there is one class to judge it by."""
+    if len(labels) == 1:
+        best = likeliest(proposal.scores)
+        answers.append((proposal.item_id, proposal.scores[best], best == labels[0]))
 
 
 def calibrated_scores(scores: Mapping[str, float], scaling: Scaling) -> dict[str, float]:
@@ -104,24 +139,24 @@ def calibrated_scores(scores: Mapping[str, float], scaling: Scaling) -> dict[str
     }
 
 
-@dataclass(slots=True)
-class _Answers:
+@dataclass(frozen=True, slots=True)
+class JudgedAnswers:
     """What one proposer said where something else is known."""
 
-    people: list[Answer] = field(default_factory=list)
-    shared: list[Answer] = field(default_factory=list)
+    people: list[Answer]
+    shared: list[Answer]
 
-    @staticmethod
-    def add(answers: list[Answer], proposal: Proposal, labels: Sequence[str]) -> None:
-        if len(labels) == 1:
-            best = likeliest(proposal.scores)
-            answers.append((proposal.item_id, proposal.scores[best], best == labels[0]))
+    @property
+    def by_shared(self) -> Scaling:
+        """The map of shared labels alone."""
+        return fit_scaling(*_columns(self.shared))
 
     def calibrated(self) -> ProposerCalibration:
+        """What its scores are worth."""
         import numpy as np
 
         people, shared = _columns(self.people), _columns(self.shared)
-        prior = fit_scaling(*shared)
+        prior = self.by_shared
         by_people = bool(self.people) and (len(self.people) >= ENOUGH or not self.shared)
         said, right = people if by_people else shared
         mapped = cross_validated(said, right, prior if by_people else IDENTITY)

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from acbench.records import PEOPLE, Item, Label, Proposal, one_defect
-from acbench.review.calibrated import calibrate
+from acbench.review.calibrated import SharedAnswers
 from acbench.review.queue import is_label_wrong
 from acbench.review.weighing import pooled
 from acbench.schema import Schema
-from acbench.stats import fit_scaling
+from acbench.stats import Scaling, fit_scaling
 from acbench.storage.stored_rows import having, some
 from acbench.storage.texts import FigureOf, SomeTexts, Texts, sorted_texts
 
@@ -46,10 +46,17 @@ ROUNDS = 30
 class Doubts:
     """How likely labels are wrong."""
 
-    of_label: Mapping[str, float]
-    """item_id → probability that its label without reviews is wrong."""
+    labels: Texts
+    """Of which items, by id, rising."""
+    figures: NDArray[np.float64]
+    """Probability that the label of each without reviews is wrong, [N]."""
     scored: int
     """How many of them have scores."""
+
+    @property
+    def of_label(self) -> Mapping[str, float]:
+        """item_id → probability that its label without reviews is wrong."""
+        return FigureOf(self.labels, self.figures)
 
 
 def doubts(
@@ -65,37 +72,89 @@ def doubts(
     `machine`: item_id → the label without reviews; `final`: the labels with them, of at least the items that people
     decided.
     """
-    import numpy as np
+    return Doubting(item_ids, items, proposals, machine, schema).after(final)
 
-    scalings = {name: made.by_shared for name, made in calibrate(items, proposals, final, schema).items()}
-    told, own, others = Texts(), array("d"), array("d")
-    scored = having(proposals, "scores")
-    for item in items if scored else ():
-        answers = scored.get(item.item_id, ())
-        if not any(proposal.scores for proposal in answers) or item.item_id not in machine:
-            continue
-        if label := one_defect(machine[item.item_id].labels):
-            likely = pooled(answers, scalings, LEAST)
-            if label in likely:
-                told.append(item.item_id)
-                own.append(likely[label])
-                others.append((1 - likely[label]) / (len(likely) - 1))
-    order = told.order
-    told = Texts(SomeTexts(told, order))
-    fitted = label_doubts(np.asarray(own)[order], np.asarray(others)[order])
-    by_scores = FigureOf(told, fitted)
-    without = some(machine, sorted(key for key in final if _is_decided(final[key])))
-    by_people = {key: bool(is_label_wrong(label.labels, final[key])) for key, label in without.items()}
-    decided = [key for key in by_people if key in by_scores]
-    scaling = fit_scaling(
-        np.array([by_scores[key] for key in decided]), np.array([by_people[key] for key in decided], dtype=bool)
-    )
-    scaled = FigureOf(told, scaling(fitted))
-    ids = sorted_texts(item_ids)
-    found = [wrong for key, wrong in by_people.items() if key in ids and key not in scaled]
-    unscored = (sum(found) + 1) / (len(found) + 1 / UNSCORED_ERROR)
-    figures = np.fromiter((scaled.get(item_id, unscored) for item_id in ids), dtype=np.float64, count=len(ids))
-    return Doubts(of_label=FigureOf(ids, figures), scored=sum(item_id in scaled for item_id in ids))
+
+class Doubting:
+    """How likely the auto-accepted labels of some items are wrong, after any decisions of people. Takes what `doubts`
+    takes; items are gone through once, and again where other decisions scale scores otherwise."""
+
+    def __init__(
+        self,
+        item_ids: Iterable[str],
+        items: Sequence[Item],
+        proposals: Mapping[str, Sequence[Proposal]],
+        machine: Mapping[str, Label],
+        schema: Schema,
+    ) -> None:
+        self._labels = sorted_texts(item_ids)
+        self._items, self._proposals, self._machine = items, proposals, machine
+        self._answers = SharedAnswers(items, proposals, schema)
+        self._pooled: _Pooled | None = None
+
+    def after(self, final: Mapping[str, Label]) -> Doubts:
+        """With these labels, of at least the items that people decided."""
+        import numpy as np
+
+        scalings = self._answers.scalings(final)
+        if self._pooled is None or self._pooled.scalings != scalings:
+            self._pooled = self._pool(scalings)
+        told = self._pooled.told
+        fitted = label_doubts(self._pooled.own, self._pooled.others)
+        by_scores = FigureOf(told, fitted)
+        without = some(self._machine, sorted(key for key in final if _is_decided(final[key])))
+        by_people = {key: bool(is_label_wrong(label.labels, final[key])) for key, label in without.items()}
+        decided = [key for key in by_people if key in told]
+        scaling = fit_scaling(
+            np.array([by_scores[key] for key in decided]), np.array([by_people[key] for key in decided], dtype=bool)
+        )
+        found = [wrong for key, wrong in by_people.items() if key in self._labels and key not in told]
+        figures = np.full(len(self._labels), (sum(found) + 1) / (len(found) + 1 / UNSCORED_ERROR))
+        is_asked = self._pooled.places >= 0
+        figures[self._pooled.places[is_asked]] = scaling(fitted)[is_asked]
+        return Doubts(labels=self._labels, figures=figures, scored=int(is_asked.sum()))
+
+    def _pool(self, scalings: Mapping[str, Scaling]) -> _Pooled:
+        import numpy as np
+
+        told, own, others = Texts(), array("d"), array("d")
+        scored = having(self._proposals, "scores")
+        for item in self._items if scored else ():
+            answers = scored.get(item.item_id, ())
+            if not any(proposal.scores for proposal in answers) or item.item_id not in self._machine:
+                continue
+            if label := one_defect(self._machine[item.item_id].labels):
+                likely = pooled(answers, scalings, LEAST)
+                if label in likely:
+                    told.append(item.item_id)
+                    own.append(likely[label])
+                    others.append((1 - likely[label]) / (len(likely) - 1))
+        order = told.order
+        told = Texts(SomeTexts(told, order))
+        places = (self._labels.place(item_id) for item_id in told)
+        return _Pooled(
+            scalings=scalings,
+            told=told,
+            own=np.asarray(own)[order],
+            others=np.asarray(others)[order],
+            places=np.array([-1 if place is None else place for place in places], dtype=np.intp),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pooled:
+    """What all scores say together of labels of one class."""
+
+    scalings: Mapping[str, Scaling]
+    """What calibrates them."""
+    told: Texts
+    """The items, rising."""
+    own: NDArray[np.float64]
+    """Probability of the class of each label, [N]."""
+    others: NDArray[np.float64]
+    """Mean probability of any other class of its category, [N]."""
+    places: NDArray[np.intp]
+    """The place of each among the labels that are asked about; -1 for one that is not."""
 
 
 def label_doubts(own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

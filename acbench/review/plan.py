@@ -73,84 +73,77 @@ def alpha_of(number: int) -> float:
     return (1 - CONFIDENCE) * FIRST_SHARE * (1 - FIRST_SHARE) ** (number - 1)
 
 
-@dataclass(slots=True)
-class _Passed:
-    """What there is to know of all labels together."""
+@dataclass(frozen=True, slots=True)
+class AutoLabels:
+    """What witnesses alone leave, whatever people decide."""
 
-    auto: Texts
-    """The images at stake whose labels witnesses alone accept, rising. All else knows them by their place in this."""
+    ids: Texts
+    """The images at stake whose labels witnesses accept, rising. All else knows them by their place in this."""
     kinds: Sequence[tuple[str, ...]]
     """The labels that any of them has."""
     kind: NDArray[np.int32]
-    """The place in `kinds` of the label of each."""
+    """The place in `kinds` of the label of each, [N]."""
     questioned: NDArray[np.bool_]
-    """Whether some witness questions it."""
-    wrong: Mapping[str, bool]
-    pending: Sequence[str]
-    accepted: int
-    decided: int
+    """Whether some witness questions it, [N]."""
+    open: Sequence[str]
+    """The images whose labels witnesses do not accept."""
+
+    @classmethod
+    def of(cls, weighed: Sequence[WeighedItem]) -> AutoLabels:
+        """Those of the images that can be used, on one way through these."""
+        import numpy as np
+
+        ids, kinds, kind, questioned, unaccepted = Texts(), dict[tuple[str, ...], int](), array("i"), bytearray(), []
+        columns = ("item_id", "at_stake", "accepted", "labels", "why")
+        for item_id, at_stake, accepted, named, why in fields(weighed, *columns):
+            if not accepted:
+                unaccepted.append(item_id)
+            elif at_stake:
+                ids.append(item_id)
+                kind.append(kinds.setdefault(tuple(named), len(kinds)))
+                questioned.append(why != "settled")
+        order = ids.order
+        return cls(
+            ids=Texts(SomeTexts(ids, order)),
+            kinds=list(kinds),
+            kind=np.asarray(kind)[order],
+            questioned=np.frombuffer(questioned, dtype=np.bool_)[order],
+            open=unaccepted,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
     """Where the labels of a benchmark stand. Mappings are keyed by item_id."""
 
-    weighed: Sequence[WeighedItem]
-    """The images that can be used, as witnesses leave them."""
+    labels: AutoLabels
     ranked: Sequence[RankedItem]
     items: Mapping[str, Item]
     """The images that people looked at, at least."""
     final: Mapping[str, Label]
     """The labels of these."""
 
-    @cached_property
-    def _passed(self) -> _Passed:
-        """What is counted on one way through all images."""
-        import numpy as np
-
-        auto, kinds, kind, questioned = Texts(), dict[tuple[str, ...], int](), array("i"), bytearray()
-        wrong, pending, unseen = dict[str, bool](), list[str](), 0
-        columns = ("item_id", "at_stake", "accepted", "labels", "why")
-        for item_id, at_stake, accepted, named, why in fields(self.weighed, *columns):
-            label = self.final.get(item_id)
-            if label.status == "pending" if label else not accepted:
-                pending.append(item_id)
-            if not at_stake or not accepted:
-                continue
-            labels = tuple(named)
-            auto.append(item_id)
-            kind.append(kinds.setdefault(labels, len(kinds)))
-            questioned.append(why != "settled")
-            unseen += item_id not in self.final
-            if label is not None and (is_wrong := is_label_wrong(labels, label)) is not None:
-                wrong[item_id] = is_wrong
-        looked_at = [label for item_id, label in self.final.items() if self.items[item_id].is_at_stake]
-        order = auto.order
-        return _Passed(
-            auto=Texts(SomeTexts(auto, order)),
-            kinds=list(kinds),
-            kind=np.asarray(kind)[order],
-            questioned=np.frombuffer(questioned, dtype=np.bool_)[order],
-            wrong=wrong,
-            pending=pending,
-            accepted=unseen + sum(label.status == "accepted" for label in looked_at),
-            decided=sum(label.decided_by == PEOPLE for label in looked_at),
-        )
-
     @property
     def auto(self) -> Texts:
         """The images at stake whose labels witnesses alone accept, rising."""
-        return self._passed.auto
+        return self.labels.ids
 
     @property
     def questioned(self) -> NDArray[np.bool_]:
         """Whether some witness questions each label of `auto`, [N]."""
-        return self._passed.questioned
+        return self.labels.questioned
 
-    @property
+    @cached_property
     def wrong(self) -> Mapping[str, bool]:
         """The labels of `auto` that people have looked at → whether they were wrong."""
-        return self._passed.wrong
+        found = {}
+        for item_id, label in self.final.items():
+            place = self.auto.place(item_id)
+            if place is not None:
+                named = self.labels.kinds[self.labels.kind[place]]
+                if (is_wrong := is_label_wrong(named, label)) is not None:
+                    found[item_id] = is_wrong
+        return found
 
     @cached_property
     def is_seen(self) -> NDArray[np.bool_]:
@@ -177,21 +170,28 @@ class Standing:
     @cached_property
     def pending(self) -> list[RankedItem]:
         """The images without a label, which only people can give one."""
-        return self.rows_of(self._passed.pending)
+        unseen = [item_id for item_id in self.labels.open if item_id not in self.final]
+        return self.rows_of([*unseen, *(key for key, label in self.final.items() if label.status == "pending")])
 
     def rows_of(self, item_ids: Collection[str]) -> list[RankedItem]:
         """The rows of some images, by rank."""
         return sorted(some(by_item_id(self.ranked), item_ids).values(), key=lambda row: row.rank)
 
-    @property
+    @cached_property
+    def _looked_at(self) -> list[Label]:
+        """The labels of the images at stake that people looked at."""
+        return [label for item_id, label in self.final.items() if self.items[item_id].is_at_stake]
+
+    @cached_property
     def accepted(self) -> int:
         """Accepted labels of the images that are at stake."""
-        return self._passed.accepted
+        unseen = len(self.auto) - sum(item_id in self.auto for item_id in self.final)
+        return unseen + sum(label.status == "accepted" for label in self._looked_at)
 
     @property
     def decided(self) -> int:
         """Images at stake that people have decided."""
-        return self._passed.decided
+        return sum(label.decided_by == PEOPLE for label in self._looked_at)
 
     def rest(self, commitment: Commitment) -> NDArray[np.intp]:
         """The places in `auto` of the labels that a plan does not have people see, as far as they are not drawn; in the
@@ -203,7 +203,7 @@ class Standing:
 
     def hash_of(self, places: NDArray[np.intp]) -> str:
         """A hash of some of these labels. `places`: rising."""
-        kinds, kind = self._passed.kinds, self._passed.kind
+        kinds, kind = self.labels.kinds, self.labels.kind
         return digest_of_all(zip(self.called(places), map(kinds.__getitem__, kind[places].data), strict=True))
 
     def fits(self, commitment: Commitment) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from acbench.records import PEOPLE, Item, Label, Proposal, one_defect
-from acbench.review.calibrated import calibrate, calibrated_scores, informative
+from acbench.review.calibrated import SharedAnswers, calibrated_scores, informative
 from acbench.review.witnesses import witnesses
 from acbench.schema import Category, Schema
 from acbench.stats import Scaling
@@ -129,7 +129,7 @@ def shared_scalings(
     schema: Schema,
 ) -> dict[str, Scaling]:
     """Full name of each proposer with scores → the map that calibrates them on labels which witnesses share."""
-    return {name: made.by_shared for name, made in calibrate(items, proposals, final, schema).items()}
+    return SharedAnswers(items, proposals, schema).scalings(final)
 
 
 def pooled(proposals: Iterable[Proposal], scalings: Mapping[str, Scaling], least: float = LEAST) -> dict[str, float]:

@@ -43,11 +43,11 @@ IDENTITY = Scaling()
 
 def fit_scaling(probabilities: NDArray[np.float64], right: NDArray[np.bool_], prior: Scaling = IDENTITY) -> Scaling:
     """The map that makes what was observed likeliest. `probabilities` (N,); `right` (N,): whether each came true."""
+    if not len(probabilities):
+        return prior
     import numpy as np
     from scipy.optimize import minimize  # slow to import
 
-    if not len(probabilities):
-        return prior
     odds, signs = _log_odds(probabilities), np.where(right, 1.0, -1.0)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

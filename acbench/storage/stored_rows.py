@@ -299,6 +299,9 @@ class RowsOfItems(Mapping[str, Sequence[R]], Generic[R]):
     def __len__(self) -> int:
         return len(self.tables[0]) if len(self.tables) == 1 else sum(1 for _ in self)
 
+    def __bool__(self) -> bool:
+        return any(self.tables)
+
     def having(self, name: str) -> RowsOfItems[R]:
         """The rows of those tables alone in which a field that holds mappings is not always empty."""
         return RowsOfItems(table for table in self._tables if table.has_any(name))

@@ -16,7 +16,7 @@ from acbench.review.audit import AuditSample, AuditSize
 from acbench.review.doubt import Doubts, doubts
 from acbench.review.history import current_reviews
 from acbench.review.outlook import Outlook
-from acbench.review.plan import Commitment, Standing, commit
+from acbench.review.plan import AutoLabels, Commitment, Standing, commit
 from acbench.review.queue import RankedItem
 from acbench.review.resolve import POLICY
 from acbench.review.weighed import TEACHABLE, WeighedItem, taught, weighed_items
@@ -109,7 +109,7 @@ class Queue:
         """Where the labels stand."""
         proposed = self.labelled.proposed
         return Standing(
-            weighed=StoredRows(proposed.files.weighed_items, WeighedItem),
+            labels=AutoLabels.of(StoredRows(proposed.files.weighed_items, WeighedItem)),
             ranked=self.ranked,
             items=self.labelled.looked_at,
             final=self.labelled.decided,

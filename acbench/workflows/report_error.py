@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from acbench.records import Review
-from acbench.review.doubt import doubts
+from acbench.review.doubt import Doubting
 from acbench.review.history import by_item
 from acbench.review.resolve import resolve_item
 from acbench.storage.stored_rows import some
@@ -42,8 +42,12 @@ def errors_by_day(queue: Queue) -> list[ErrorOnDay]:
     days = _chosen(sorted({review.day for review in said if review.day}))
     if not days:
         return []
+    proposed = queue.labelled.proposed
+    doubting = Doubting(
+        queue.standing.auto, proposed.dataset.items, proposed.by_item, proposed.machine_labels, proposed.schema
+    )
     before = (date.fromisoformat(days[0]) - timedelta(days=1)).isoformat()
-    return [_on_day(queue, day, [review for review in said if review.day <= day]) for day in (before, *days)]
+    return [_on_day(queue, doubting, day, [each for each in said if each.day <= day]) for day in (before, *days)]
 
 
 def _chosen(days: Sequence[str]) -> list[str]:
@@ -54,7 +58,7 @@ def _chosen(days: Sequence[str]) -> list[str]:
     return [days[round(step * number)] for number in range(MOST)]
 
 
-def _on_day(queue: Queue, day: str, reviews: Iterable[Review]) -> ErrorOnDay:
+def _on_day(queue: Queue, doubting: Doubting, day: str, reviews: Iterable[Review]) -> ErrorOnDay:
     proposed, now = queue.labelled.proposed, queue.standing
     histories = by_item(reviews)
     answers = some(proposed.by_item, histories.keys())
@@ -63,8 +67,5 @@ def _on_day(queue: Queue, day: str, reviews: Iterable[Review]) -> ErrorOnDay:
         for item_id, item in some(now.items, histories.keys()).items()
     }
     then = dataclasses.replace(now, final=decided)
-    known = doubts(
-        then.auto, proposed.dataset.items, proposed.by_item, proposed.machine_labels, decided, proposed.schema
-    ).of_label
-    wrong = sum(known[item_id] for item_id in then.unseen)
+    wrong = sum(doubting.after(decided).figures[~then.is_seen].data)
     return ErrorOnDay(day=day, expected=wrong / max(then.accepted, 1), decided=then.decided)

@@ -10,7 +10,7 @@ import pytest
 
 from acbench.records import Item, Label, Proposal, Review
 from acbench.review.outlook import Outlook
-from acbench.review.plan import Commitment, Standing, alpha_of, choose_cut, commit, is_begun
+from acbench.review.plan import AutoLabels, Commitment, Standing, alpha_of, choose_cut, commit, is_begun
 from tests.support.lazy import lazy
 from tests.support.records import MVTEC_AC, decides, item, labels_of, ranked_by, says, weighed_by
 
@@ -32,7 +32,7 @@ def standing(
 ) -> Standing:
     """Where the labels stand after some reviews."""
     return Standing(
-        weighed=weighed_by(items, said, MVTEC_AC),
+        labels=AutoLabels.of(weighed_by(items, said, MVTEC_AC)),
         ranked=ranked_by(items, said, MVTEC_AC),
         items={of.item_id: of for of in items},
         final=labels_of(items, said, list(reviews), MVTEC_AC),
@@ -205,7 +205,7 @@ def test_images_without_a_label_come_first_and_stay_when_the_promise_holds() -> 
 
 
 def test_no_label_at_all_is_no_error() -> None:
-    none = Standing(weighed=[], ranked=[], items={}, final=dict[str, Label]())
+    none = Standing(labels=AutoLabels.of([]), ranked=[], items={}, final=dict[str, Label]())
     view = outlook(commit(none, {}, error=0.01, seed=0), doubt={}, now=none)
     assert view.holds and view.rows == []
     assert [point.images for point in view.curve] == [0]
