@@ -132,8 +132,12 @@ class Outlook:
     @property
     def audit(self) -> Sequence[str]:
         """The images of the audit that people have not looked at, in the order of the draw."""
+        return self.standing.called(self._audit)
+
+    @cached_property
+    def _audit(self) -> NDArray[np.intp]:
         drawn = self._rest[: self.draws]
-        return self.standing.called(drawn[~self.standing.is_seen[drawn]])
+        return drawn[~self.standing.is_seen[drawn]]
 
     @property
     def cut(self) -> float | None:
@@ -153,7 +157,11 @@ class Outlook:
     @property
     def asked(self) -> Sequence[str]:
         """The doubtful labels that people still see: none, once the promise holds."""
-        return () if self.holds else self.doubtful
+        return self.standing.called(self._asked)
+
+    @property
+    def _asked(self) -> NDArray[np.intp]:
+        return self._doubtful[: 0 if self.holds else None]
 
     @property
     def to_see(self) -> int:
@@ -182,7 +190,7 @@ class Outlook:
     @property
     def expected_errors(self) -> float:
         """How many wrong labels people will probably find among those that they still see."""
-        return sum(self.doubt[item_id] for item_id in itertools.chain(self.asked, self.audit))
+        return sum(itertools.chain(self._figures[self._asked].data, self._figures[self._audit].data))
 
     @cached_property
     def curve(self) -> list[CurvePoint]:

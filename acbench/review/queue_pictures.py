@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from heapq import nsmallest
 from pathlib import Path
 
 from PIL import Image
@@ -19,7 +18,7 @@ from acbench.records import Item, Proposal
 from acbench.review.queue import RankedItem
 from acbench.review.wording import ASKED_BECAUSE, in_words
 from acbench.storage.atomic import write_bytes
-from acbench.storage.stored_rows import grouped
+from acbench.storage.stored_rows import at_places, fields
 
 QUALITY = 88
 """JPEG quality. Chroma is not subsampled, which would blur the outline."""
@@ -93,10 +92,15 @@ class References:
 
     def __init__(self, items: Sequence[Item]) -> None:
         # Two of each category, since no image is shown beside itself.
-        self._by_category: Mapping[str, Sequence[Item]] = {
-            category: nsmallest(2, (item for item in own if not item.anomalous and not item.problem), key=_draw)
-            for category, own in grouped(items, "category").items()
-        }
+        first: dict[str, list[tuple[bool, str, int]]] = {}
+        columns = fields(items, "category", "anomalous", "problem", "split", "image")
+        for place, (category, anomalous, problem, split, image) in enumerate(columns):
+            if not anomalous and not problem:
+                turn = split != "train", hashlib.blake2b(image.encode()).hexdigest(), place
+                first[category] = sorted([*first.get(category, ()), turn])[:2]
+        places = sorted(place for turns in first.values() for *_, place in turns)
+        chosen = dict(zip(places, at_places(items, places), strict=True))
+        self._by_category = {category: [chosen[place] for *_, place in turns] for category, turns in first.items()}
 
     @staticmethod
     def image(images: ImageReader) -> Callable[[Item], Image.Image]:
@@ -115,7 +119,3 @@ class References:
         """The normal image to show beside an item; None if there is no other."""
         others = (other for other in self._by_category.get(item.category, ()) if other.item_id != item.item_id)
         return next(others, None)
-
-
-def _draw(item: Item) -> tuple[bool, str]:
-    return item.split != "train", hashlib.blake2b(item.image.encode()).hexdigest()

@@ -10,6 +10,7 @@ from acbench.review.decisions import clean_note
 from acbench.review.history import by_item, current_reviews
 from acbench.review.queue import RankedItem
 from acbench.review.weighed import UNKNOWN_SCORE
+from acbench.storage.stored_rows import by_item_id, some
 
 
 def recheck_requests(reviews: Iterable[Review]) -> dict[str, Review]:
@@ -43,7 +44,7 @@ def flagged_first(
     """
     if not flags:
         return list(queue)
-    places = {row.item_id: row for row in ranked if row.item_id in flags}
+    places = some(by_item_id(ranked), flags.keys())
     flagged = []
     for item_id, why in flags.items():
         place = places.get(item_id)

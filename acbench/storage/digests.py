@@ -8,10 +8,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
+
 
 def digest(*parts: object, length: int = 16) -> str:
     """A hash of JSON-able values, `length` hex digits: the key under which a result may be reused."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    text = _ENCODER.encode(parts)
     return hashlib.blake2b(text.encode(), digest_size=length // 2).hexdigest()
 
 
@@ -19,7 +21,7 @@ def digest_of_all(values: Iterable[object]) -> str:
     """`digest` of a list of these values, of which one at a time is in memory."""
     hasher = hashlib.blake2b(b"[[", digest_size=8)
     for number, value in enumerate(values):
-        text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+        text = _ENCODER.encode(value)
         hasher.update((f", {text}" if number else text).encode())
     hasher.update(b"]]")
     return hasher.hexdigest()

@@ -8,7 +8,6 @@ would have to be trusted and kept up to date in every report that was ever sent 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +26,7 @@ from acbench.review.wording import STATUS
 from acbench.storage.atomic import write_bytes
 from acbench.storage.build import THREADS
 from acbench.storage.digests import digest
-from acbench.storage.stored_rows import some
+from acbench.storage.stored_rows import by_item_id, some
 from acbench.workflows import report_counts, report_images, report_pictures
 from acbench.workflows.compare import compare, labelled_dataset
 from acbench.workflows.origin import in_sentences
@@ -230,9 +229,7 @@ class _Painter:
         self.items = some(dataset.by_id, item_ids)
         self.answers = some(proposed.by_item, item_ids)
         self.waiting = {row.item_id for row in queue.waiting}
-        self.rows = {
-            row.item_id: row for row in itertools.chain(queue.ranked, queue.waiting) if row.item_id in self.items
-        }
+        self.rows = {**some(by_item_id(queue.ranked), item_ids), **{row.item_id: row for row in queue.waiting}}
         self.references = References(dataset.items)
         self.normal_image = self.references.image(self.images)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +70,7 @@ class Queue:
         if self.plan_state == "followed":
             undecided = self.outlook.rows
         else:
-            whole = (row for row in self.ranked if row.why != "settled")
+            whole = itertools.takewhile(lambda row: row.why != "settled", self.ranked)  # these come last
             undecided = [
                 row for row in whole if not (row.item_id in decided and decided[row.item_id].decided_by == PEOPLE)
             ]
