@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,26 @@ _PADDED = 4
 """Texts are sorted as rows of one length, if they are not this many times as long so."""
 
 
-class Texts(Sequence[str]):
+class _Numbered(Sequence[str], ABC):
+    """Texts that are made when they are asked for, each by its number."""
+
+    @abstractmethod
+    def _text(self, number: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return list(map(self._text, range(len(self))[index]))
+        return self._text(index)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._text, range(len(self)))
+
+
+class Texts(_Numbered):
     """Texts by their number, from 0 in the order in which they were added: their bytes, and 20 bytes for each."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -40,20 +60,8 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        if isinstance(index, slice):
-            return list(map(self._text, range(len(self))[index]))
-        return self._text(index)
-
     def _text(self, number: int) -> str:
         return self._bytes[self._ends[number] : self._ends[number + 1]].decode("utf-8", _TORN)
-
-    def __iter__(self) -> Iterator[str]:
-        return map(self._text, range(len(self)))
 
     def __contains__(self, text: object) -> bool:
         return isinstance(text, str) and next(self.find(text), None) is not None
@@ -115,27 +123,18 @@ class Texts(Sequence[str]):
         return self._index
 
 
-class SomeTexts(Sequence[str]):
+class SomeTexts(_Numbered):
     """Some of many texts. `numbers`: which, [N]."""
 
     def __init__(self, texts: Texts, numbers: NDArray[np.intp]) -> None:
         self._texts = texts
-        self.numbers = numbers
+        self._numbers = numbers.data
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self._numbers)
 
-    def __iter__(self) -> Iterator[str]:
-        return map(self._texts.__getitem__, self.numbers.data)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        if isinstance(index, slice):
-            return list(SomeTexts(self._texts, self.numbers[index]))
-        return self._texts[int(self.numbers[index])]
+    def _text(self, number: int) -> str:
+        return self._texts._text(self._numbers[number])
 
 
 class FigureOf(Mapping[str, float]):

@@ -75,8 +75,6 @@ class BuiltRelease:
     """What it does to the release at the hub's head; None if there is none."""
     changes: list[Change] | None
     """Against the previous release; None if there is none."""
-    written: int
-    """How many files this run wrote."""
 
 
 class UnsoundReleaseError(ReleaseError):
@@ -161,7 +159,6 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
     """
     ground = check_first(run, hub, options.version, replace=options.replace)
     plan = _plan(run, hub, options, ground)
-    before = len(run.build.written)
     tables = ReleaseTables(run, plan.labelled, _manifest(run, plan))
     manifest = tables.write()
     manifest = dataclasses.replace(manifest, leaderboard=entries_at_head(run, hub, ground))
@@ -182,7 +179,6 @@ def build(run: Run, hub: Hub | None, options: PublishOptions) -> BuiltRelease:
         ground=ground,
         losses=losses,
         changes=changes,
-        written=len(run.build.written) - before,
     )
 
 

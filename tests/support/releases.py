@@ -36,6 +36,13 @@ def build(project: Path, benchmark: str = "visa_ac", *, images: bool | None = No
         return make(run, None, PublishOptions(version=version, images=images))
 
 
+def rewritten(project: Path, benchmark: str = "visa_ac", **changes: Any) -> int:
+    """How many files have to be written for the same release."""
+    with at_work(project, benchmark, **changes) as run:
+        make(run, None, PublishOptions())
+        return len(run.build.written)
+
+
 def check(folder: Path) -> Verified:
     """What `acbench verify` makes of it."""
     release = ReleaseFolder(folder)
