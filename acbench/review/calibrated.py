@@ -80,11 +80,11 @@ class SharedAnswers:
     decide about them."""
 
     def __init__(self, items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], schema: Schema) -> None:
-        self._items, self._proposals = items, proposals
+        self._proposals = proposals
         self._shared: defaultdict[str, list[Answer]] = defaultdict(list)
         """Full name of a proposer → its answers."""
         scored = having(proposals, "scores")
-        self._is_empty = not scored
+        self._items = by_item_id(items) if scored else {}
         for item in items if scored else ():
             if not item.anomalous or not any(proposal.scores for proposal in scored.get(item.item_id, ())):
                 continue
@@ -97,12 +97,12 @@ class SharedAnswers:
     def judged(self, labels: Mapping[str, Label]) -> dict[str, JudgedAnswers]:
         """Full name of each proposer → what is known of its answers, if anything is. `labels`: those of at least the
         images that people decided; by these, people judge."""
-        if self._is_empty:
+        if not self._items:
             return {}
         decided = {item_id: label for item_id, label in labels.items() if label.decided_by == PEOPLE}
         by_people: defaultdict[str, list[Answer]] = defaultdict(list)
         answers = some(self._proposals, decided.keys())
-        for item_id, item in some(by_item_id(self._items), decided.keys()).items():
+        for item_id, item in some(self._items, decided.keys()).items():
             for proposal in answers.get(item_id, ()) if item.anomalous else ():
                 if informative(proposal.scores):
                     _judge(by_people[proposal.proposer], proposal, decided[item_id].labels)

@@ -97,7 +97,7 @@ def _computed_labels(
     kind_of = array("i", [-1]) * len(items)
 
     def label(item_id: str) -> Label:
-        item, place = items[item_id], items.place(item_id) or 0
+        place, item = items.placed(item_id)
         if kind_of[place] >= 0:
             return _named(kinds[kind_of[place]], item)
         made = resolve_item(item, proposals.get(item_id, ()), (), schema)

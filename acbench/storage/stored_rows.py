@@ -202,10 +202,7 @@ class RowsById(Mapping[str, R], Generic[R]):
         return isinstance(item_id, str) and self._find(item_id) is not None
 
     def __getitem__(self, item_id: str) -> R:
-        found = self._find(item_id)
-        if found is None:
-            raise KeyError(item_id)
-        return found.group[found.place]
+        return self.placed(item_id)[1]
 
     def get(self, item_id: str, default: Any = None) -> Any:
         """The row of an id; `default` if there is none."""
@@ -216,6 +213,13 @@ class RowsById(Mapping[str, R], Generic[R]):
         """The number of the row of an id; None if there is none."""
         found = self._find(item_id)
         return None if found is None else self.rows.starts[found.number] + found.place
+
+    def placed(self, item_id: str) -> tuple[int, R]:
+        """The number of the row of an id, and the row. Raises KeyError if there is none."""
+        found = self._find(item_id)
+        if found is None:
+            raise KeyError(item_id)
+        return self.rows.starts[found.number] + found.place, found.group[found.place]
 
     def _find(self, item_id: str) -> _Place[R] | None:
         """Where the row of an id is; None if there is none."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from acbench.records import GOOD, Item, Proposal, Review
-from acbench.review.doubt import UNSCORED_ERROR, Doubts, doubts, label_doubts
+from acbench.review.doubt import UNSCORED_ERROR, Doubting, Doubts, doubts, label_doubts
 from tests.support.lazy import lazy
 from tests.support.records import MVTEC_AC, decides, item, labels_of, says
 
@@ -90,3 +91,28 @@ def test_two_proposers_are_pooled() -> None:
     known = doubted(ITEMS, proposals).of_label
     alone = doubted(ITEMS, answers({0: 0.1})).of_label
     assert known[ITEMS[1].item_id] < known[ITEMS[0].item_id] < alone[ITEMS[0].item_id]
+
+
+class Looked(list[Item]):
+    """Counts how often somebody goes through the items."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Item]:
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize(("others", "most"), [((), 4), (("clip", "table"), 5)])
+def test_later_decisions_take_no_new_look_unless_they_scale_scores_otherwise(others: Sequence[str], most: int) -> None:
+    """With two witnesses more, labels are shared, and what people decide is no longer among these."""
+    said = answers({0: 0.1, 1: 0.3, 2: 0.6, 3: 0.2})
+    said = {of.item_id: [*said[of.item_id], *(says(of, name, RIGHT) for name in others)] for of in ITEMS}
+    items, machine = Looked(ITEMS), labels_of(ITEMS, said, [], MVTEC_AC)
+    doubting = Doubting([of.item_id for of in ITEMS], items, said, machine, MVTEC_AC)
+    reviews = [decides("ada", of, OTHER if number % 2 else RIGHT) for number, of in enumerate(ITEMS[:6])]
+    for until in (0, 2, 2, 6):
+        found = doubting.after(labels_of(ITEMS, said, reviews[:until], MVTEC_AC))
+        assert dict(found.of_label) == dict(doubted(ITEMS, said, *reviews[:until]).of_label)
+        assert found.scored == len(ITEMS)
+    assert items.times <= most
