@@ -47,7 +47,7 @@ class Doubts:
     """How likely labels are wrong."""
 
     labels: Texts
-    """Of which items, by id, rising."""
+    """The ids of their items, rising."""
     figures: NDArray[np.float64]
     """Probability that the label of each without reviews is wrong, [N]."""
     scored: int

@@ -102,10 +102,11 @@ def _computed_labels(
             return _named(kinds[kind_of[place]], item)
         made = resolve_item(item, proposals.get(item_id, ()), (), schema)
         kind = replace(made, item_id="", image="")
-        if kind not in numbers and len(kinds) < MAX_KINDS:
-            numbers[kind] = len(kinds)
+        number = numbers.get(kind, -1)
+        if number < 0 and len(kinds) < MAX_KINDS:
+            number = numbers[kind] = len(kinds)
             kinds.append(kind)
-        kind_of[place] = numbers.get(kind, -1)
+        kind_of[place] = number
         return made
 
     def some_labels(item_ids: Collection[str]) -> Mapping[str, Label]:
