@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,23 +33,35 @@ FOLDS = 5
 class LikelyClass:
     """The class of one item that its witnesses make most likely."""
 
+    item_id: str
     label: str
     probability: float
     decisions: int
     """How many decisions of people in the category the witnesses were weighed by."""
 
 
+def decided_enough(items: Sequence[Item], labels: Mapping[str, Label]) -> dict[str, dict[str, str]]:
+    """Category → item_id → the class that people gave it, for anomalous items of categories where they have decided
+    enough. `labels`: those that people decided, at least."""
+    decided = [key for key, label in labels.items() if label.decided_by == PEOPLE and len(label.labels) == 1]
+    by_people: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for key, item in some(by_item_id(items), decided).items():
+        if item.anomalous:
+            by_people[item.category][key] = labels[key].labels[0]
+    return {category: people for category, people in sorted(by_people.items()) if len(people) >= MIN_DECISIONS}
+
+
 def likely_classes(
-    items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], labels: Mapping[str, Label], schema: Schema
-) -> dict[str, LikelyClass]:
-    """item_id → the likeliest class, for items that people have not decided. `labels`: those that people decided, at
-    least."""
-    return {
-        item_id: LikelyClass(label=label, probability=probability, decisions=len(answers.people))
-        for answers in _answers_by_category(items, proposals, labels, schema)
-        for item_id, (label, probability) in answers.consensus(hidden=frozenset()).items()
-        if item_id not in answers.people
-    }
+    items: Iterable[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    people: Mapping[str, str],
+    category: Category | None,
+) -> Iterator[LikelyClass]:
+    """The likeliest class of each item of a category that people have not decided, where witnesses tell. `people`:
+    item_id → the class that they gave it."""
+    for item_id, (label, probability) in _answers(items, proposals, people, category).consensus().items():
+        if item_id not in people:
+            yield LikelyClass(item_id=item_id, label=label, probability=probability, decisions=len(people))
 
 
 def cross_validated(
@@ -57,8 +69,11 @@ def cross_validated(
 ) -> dict[str, str]:
     """item_id → the class found likeliest when people's decision on the item is hidden, for items they decided."""
     predicted: dict[str, str] = {}
-    for answers in _answers_by_category(items, proposals, labels, schema):
-        decided = sorted(answers.people)
+    enough = decided_enough(items, labels)
+    by_category = grouped(items, "category") if enough else {}
+    for category, people in enough.items():
+        answers = _answers(by_category[category], proposals, people, schema.category(category))
+        decided = sorted(people)
         for fold in range(FOLDS):
             hidden = frozenset(decided[fold::FOLDS])
             consensus = answers.consensus(hidden)
@@ -70,15 +85,17 @@ def cross_validated(
 class _Answers:
     """The answers of one class each in one category."""
 
-    people: dict[str, str]
+    people: Mapping[str, str]
     """item_id → class."""
     plain: dict[str, dict[str, str]]
     """item_id → witness without probabilities → class."""
     scored: dict[str, dict[str, Mapping[str, float]]]
     """Proposer with probabilities, or family of several → item_id → class → probability."""
 
-    def consensus(self, hidden: frozenset[str]) -> dict[str, tuple[str, float]]:
+    def consensus(self, hidden: frozenset[str] = frozenset()) -> dict[str, tuple[str, float]]:
         """item_id → likeliest class and its probability, without people's decisions on the `hidden` items."""
+        if not self.plain or not self.scored:
+            return {}
         annotations = self._annotations(hidden)
         item_ids = sorted(item for item in annotations if any(item in scores for scores in self.scored.values()))
         classes = sorted({label for item in item_ids for label in annotations[item].values()} | self._scored_classes())
@@ -145,24 +162,18 @@ def _matrix(
     return normalised
 
 
-def _answers_by_category(
-    items: Sequence[Item], proposals: Mapping[str, Sequence[Proposal]], labels: Mapping[str, Label], schema: Schema
-) -> Iterator[_Answers]:
-    """The answers about the anomalous images of each category where people have decided enough."""
-    decided = [key for key, label in labels.items() if label.decided_by == PEOPLE and len(label.labels) == 1]
-    by_people: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for key, item in some(by_item_id(items), decided).items():
+def _answers(
+    items: Iterable[Item],
+    proposals: Mapping[str, Sequence[Proposal]],
+    people: Mapping[str, str],
+    category: Category | None,
+) -> _Answers:
+    """The answers about the anomalous images of a category."""
+    answers = _Answers(people, {}, {})
+    for item in items:
         if item.anomalous:
-            by_people[item.category][key] = labels[key].labels[0]
-    enough = {category: people for category, people in sorted(by_people.items()) if len(people) >= MIN_DECISIONS}
-    by_category = grouped(items, "category") if enough else {}
-    for category, people in enough.items():
-        answers = _Answers(people, {}, {})
-        for item in by_category[category]:
-            if item.anomalous:
-                _add(answers, item.item_id, proposals.get(item.item_id, ()), schema.category(category))
-        if answers.plain and answers.scored:
-            yield answers
+            _add(answers, item.item_id, proposals.get(item.item_id, ()), category)
+    return answers
 
 
 def _add(answers: _Answers, item_id: str, proposals: Sequence[Proposal], category: Category | None) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from sys import intern
 
@@ -21,14 +22,14 @@ from acbench.records import (
     is_contradictory,
     label_set,
 )
-from acbench.review.crowdlab import LikelyClass, likely_classes
+from acbench.review.crowdlab import LikelyClass, decided_enough, likely_classes
 from acbench.review.decisions import clean_note
 from acbench.review.former import as_read
 from acbench.review.history import current_reviews
 from acbench.review.sight import WORDS, sight_of
 from acbench.review.witnesses import Witness, described, differ, in_order, witnesses
 from acbench.schema import Category, Schema
-from acbench.storage.stored_rows import RowsById, by_item_id, some
+from acbench.storage.stored_rows import RowsById, by_item_id, grouped, some
 
 POLICY = "witnesses-3"
 
@@ -135,25 +136,44 @@ def _named(kind: Label, item: Item) -> Label:
     )
 
 
+MakeLikely = Callable[[str], Iterator[LikelyClass]]
+"""Finds the likeliest classes in a category."""
+KeepLikely = Callable[[Collection[str], MakeLikely], Iterable[LikelyClass]]
+"""Gives the likeliest classes in some categories: those that are kept, or else those that are found."""
+
+
+def made_anew(categories: Collection[str], make: MakeLikely) -> Iterator[LikelyClass]:
+    """Keep nothing."""
+    return itertools.chain.from_iterable(map(make, categories))
+
+
 def resolve(
     items: Sequence[Item],
     proposals: Mapping[str, Sequence[Proposal]],
     reviews: Mapping[str, Sequence[Review]],
     schema: Schema,
     machine: Mapping[str, Label],
+    keep: KeepLikely = made_anew,
 ) -> Mapping[str, Label]:
     """item_id → its label. `proposals`, `reviews` and `machine` are keyed by item_id too.
 
     `machine`: the labels without reviews, from `machine_labels`; they stand where no person has looked. Where witnesses
     differ and people have decided enough elsewhere, the label is the likeliest class: see `acbench.review.crowdlab`.
-    Where `machine` is computed as it is asked for, so are these.
+    Where `machine` is computed as it is asked for, so are these. `keep` may know the likeliest classes of categories in
+    which nothing has changed.
     """
     if not reviews:
         return machine
     by_id = by_item_id(items)
     looked_at, answers = some(by_id, reviews.keys()), some(proposals, reviews.keys())
     decided = {key: resolve_item(item, answers.get(key, ()), reviews[key], schema) for key, item in looked_at.items()}
-    likely = likely_classes(items, proposals, decided, schema)
+    enough = decided_enough(items, decided)
+    by_category = grouped(items, "category") if enough else {}
+
+    def make(category: str) -> Iterator[LikelyClass]:
+        return likely_classes(by_category[category], proposals, enough[category], schema.category(category))
+
+    likely = {each.item_id: each for each in keep(enough.keys(), make)}
 
     def weighed(item: Item, answers: Sequence[Proposal]) -> Label:
         return resolve_item(item, answers, reviews.get(item.item_id, ()), schema, likely[item.item_id])

@@ -181,6 +181,11 @@ class BenchmarkFiles:
         return self.workspace / "label_files.json"
 
     @property
+    def likely_classes(self) -> Path:
+        """The table of what is likeliest by people's decisions, of a large benchmark."""
+        return self.workspace / "likely.parquet"
+
+    @property
     def weighed_items(self) -> Path:
         """The table of what witnesses leave to people."""
         return self.workspace / "weighed.parquet"

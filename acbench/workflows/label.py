@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from acbench.records import Item, Label, Review
 from acbench.review import former
+from acbench.review.crowdlab import LikelyClass
 from acbench.review.former import LostClass
 from acbench.review.history import by_item
-from acbench.review.resolve import POLICY, resolve
+from acbench.review.resolve import POLICY, MakeLikely, made_anew, resolve
 from acbench.storage.atomic import write_bytes
-from acbench.storage.build import records_key, write_json
+from acbench.storage.build import Build, records_key, write_json
 from acbench.storage.digests import digest
 from acbench.storage.git_table import GitTable
-from acbench.storage.stored_rows import RowsById, some
+from acbench.storage.part_table import PartTable
+from acbench.storage.stored_rows import RowsById, StoredRows, is_large, some
 from acbench.storage.typed_json import convert
 from acbench.workflows.ingest import ingest
 from acbench.workflows.kept_reviews import keep_copy, kept_reviews, note_rows_that_differ
@@ -42,14 +44,34 @@ class Labelled:
     """A hash of the reviews as they are kept."""
     key: str
     """A hash of everything that decides the labels."""
+    build: Build
+    """Writes what follows from one category and is kept."""
 
     @cached_property
     def resolved(self) -> Mapping[str, Label]:
         """item_id → the label of each image of the dataset, as it follows now."""
         proposed = self.proposed
         return resolve(
-            proposed.dataset.items, proposed.by_item, self.reviews_by_item, proposed.schema, proposed.machine_labels
+            proposed.dataset.items,
+            proposed.by_item,
+            self.reviews_by_item,
+            proposed.schema,
+            proposed.machine_labels,
+            self._keep_likely,
         )
+
+    def _keep_likely(self, categories: Collection[str], make: MakeLikely) -> Iterable[LikelyClass]:
+        """The likeliest classes: in a large benchmark they are found anew where a category has changed."""
+        dataset, path = self.proposed.dataset, self.proposed.files.likely_classes
+        if not categories or not is_large(dataset.items):
+            return made_anew(categories, make)
+        common = digest(VERSION, POLICY, self.proposed.schema.digest)
+        keys = {
+            name: digest(common, dataset.keys[name], self.proposed.key_of(name), self.reviews_keys[name])
+            for name in categories
+        }
+        PartTable(path, LikelyClass).ensure(self.build, keys, make)
+        return StoredRows(path, LikelyClass)
 
     @cached_property
     def labels(self) -> Mapping[str, Label]:
@@ -114,6 +136,7 @@ def label(run: Run, proposed: Proposed) -> Labelled:
         table=run.files.labels,
         reviews_key=reviews_key,
         key=digest(VERSION, POLICY, REASONS, proposed.keys, proposed.dataset.key, reviews_key, run.schema.digest),
+        build=run.build,
     )
     tally = LabelTally(run.schema)
     labelled.table.ensure(run.build, labelled.key, lambda: write_labels(run, labelled, tally))

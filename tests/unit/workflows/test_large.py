@@ -13,14 +13,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from acbench.cli.screen import Screen
 from acbench.predictors.proposers import source_label
-from acbench.records import Item
+from acbench.records import Item, Proposal
+from acbench.review import crowdlab, resolve
+from acbench.storage import tables
 from acbench.storage.folder_state import folder_state
 from acbench.testing import toy_mvtec_ad
 from acbench.workflows import label_files, queue
 from acbench.workflows.label import prepare
 from acbench.workflows.plan import PlanTask, make_plan
 from acbench.workflows.relabel import RelabelTask, run_relabel
+from acbench.workflows.run import Options, open_run
+from acbench.workflows.settings import SettingChanges
+from tests.support.records import says
 from tests.support.releases import at_work
 
 BENCHMARK = "mvtec_ac"
@@ -65,6 +71,16 @@ def decisions(project: Path, choose: Callable[[int, dict[str, str]], str]) -> Pa
         writer = csv.writer(file)
         writer.writerow(("item_id", "label"))
         writer.writerows((row["item_id"], choose(number, row)) for number, row in enumerate(rows))
+    os.utime(path, (1_750_000_000, 1_750_000_000))
+    return path
+
+
+def said(project: Path, *places: str) -> Path:
+    """Decisions about some images, by folder and number: that they are what the folder says."""
+    ids = {item.image: item.item_id for item in tables.read(project / f".acbench/{BENCHMARK}/items.parquet", Item)}
+    path = project / "said.csv"
+    rows = [f"{ids[f'{place}.png']},{place.split('/')[2]}" for place in places]
+    path.write_text("\n".join(["item_id,label", *rows]), encoding="utf-8")
     os.utime(path, (1_750_000_000, 1_750_000_000))
     return path
 
@@ -138,6 +154,29 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, set[str]]]:
         yield done
 
 
+class Guesses:
+    """A proposer with probabilities, which does not know the last image of a class."""
+
+    name = "neighbours@00000000"
+    by_category = True
+
+    def propose(self, items: list[Item], progress: Callable[[int, int], None]) -> Iterator[Proposal]:
+        for item in items:
+            own = CATEGORIES[item.category][:2]
+            true = item.source_labels[0] if item.source_labels else ""
+            if true in own:
+                likely = own[(own.index(true) + ("003" in item.image)) % 2]
+                scores = {name: 0.9 if name == likely else 0.1 for name in own}
+                yield says(item, "neighbours", likely, scores=scores)
+            else:
+                yield says(item, "neighbours")
+            progress(1, 1)
+
+    def learned(self, *_: object) -> dict[str, dict[str, float]]:
+        """Nothing."""
+        return {}
+
+
 def settled(folder: Path) -> None:
     """Wait until all that was written shows by its time."""
     while not folder_state(
@@ -159,6 +198,38 @@ class TestOneChange:
         with watched(monkeypatch) as done:
             relabelled(project, chosen)
         assert not any(done.values()), "it is known"
+
+    def test_what_is_likeliest_is_found_anew_where_people_decide(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found: list[str] = []
+
+        def finding(items: list[Item], *rest: object) -> object:
+            found.extend({item.category for item in items})
+            return crowdlab.likely_classes(items, *rest)  # type: ignore[arg-type]
+
+        def work(*places: str) -> None:
+            task = RelabelTask(reviews=said(project, *places) if places else None, reviewer="ada")
+            options = Options(changes=SettingChanges(root=project / "images"))
+            with open_run(project, BENCHMARK, console=Screen(), options=options) as run:
+                run_relabel(run, task)
+
+        monkeypatch.setattr("acbench.review.crowdlab.MIN_DECISIONS", 2)
+        monkeypatch.setattr("acbench.predictors.proposers.neighbours.build", lambda setup, argument="": Guesses())
+        monkeypatch.setattr(resolve, "likely_classes", finding)
+        work()
+        work(*(f"{name}/test/{own[0]}/00{number}" for name, own in CATEGORIES.items() for number in (0, 1)))
+        assert sorted(found) == sorted(CATEGORIES)
+        found.clear()
+        work("cable/test/bent_wire/002")
+        assert found == ["cable"]
+        labels = project / f"annotations/{BENCHMARK}/labels"
+        kept = {path.name: path.read_bytes() for path in labels.iterdir()}
+        assert len(kept) == len(CATEGORIES) and all(b"is likeliest" in data for data in kept.values())
+        shutil.rmtree(project / ".acbench")
+        shutil.rmtree(labels)
+        work()
+        assert {path.name: path.read_bytes() for path in labels.iterdir()} == kept
 
     def test_one_image_costs_its_category(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         settled(project / "images")
