@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from acbench.records import Label
 from acbench.storage import tables
@@ -22,6 +24,8 @@ from tests.support.ports import free_port
 
 PICTURE = "The place in the whole image, a close-up, and a normal image"
 """What the picture in the panel Decide is called."""
+MOMENT = 20_000
+"""Milliseconds that a menu may take, if it stays open."""
 IMAGES = 34
 """Of 2 categories: 3 to train on, 2 good ones, and 2 classes of 6."""
 
@@ -107,6 +111,21 @@ def all_images(tab: Page) -> None:
     samples(tab, IMAGES)
 
 
+def tag_selected(tab: Page, text: str) -> None:
+    """Tag the selected sample. A menu closes when the panels beside it are laid out anew: then it is opened again, as a
+    person would do."""
+    field, button = tab.get_by_placeholder("+ tag selected sample"), tab.get_by_text("Apply", exact=True)
+    for _ in range(20):
+        with suppress(PlaywrightTimeout):
+            if not field.is_visible():
+                tab.locator("[data-cy=action-tag-sample-labels]").click()
+            field.fill(text, timeout=MOMENT)
+            tab.keyboard.press("Enter")
+            button.click(timeout=MOMENT)
+            break
+    button.wait_for(state="detached")
+
+
 def test_images_and_labels_are_there(browser: Page) -> None:
     samples(browser, IMAGES)
     shown = browser.locator("[data-cy=looker]").filter(has=browser.locator("canvas[canvas-loaded=true]"))
@@ -153,11 +172,7 @@ def test_a_tag_set_by_a_click_comes_back_once(own_app: Shown, own_browser: Page)
     shown = str(picture.get_attribute("src"))
     checkbox.click()
     expect(picture).not_to_have_attribute("src", shown)  # Decide shows what is selected; menus are laid out anew then
-    own_browser.locator("[data-cy=action-tag-sample-labels]").click()
-    own_browser.get_by_placeholder("+ tag selected sample").fill("recheck: a scratch?")
-    own_browser.keyboard.press("Enter")
-    own_browser.get_by_text("Apply", exact=True).click()
-    own_browser.get_by_text("Apply", exact=True).wait_for(state="detached")
+    tag_selected(own_browser, "recheck: a scratch?")
     own_app.wait_for_sample({"tags": "recheck: a scratch?"})
 
     first = own_app.acbench("app", "mvtec_ac", "--collect", "--reviewer", "ada")

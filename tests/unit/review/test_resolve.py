@@ -157,7 +157,8 @@ class TestRule4Witnesses:
         assert "source_label says contamination; neighbours says broken_small (0.90)" in found.reason
 
     def test_differing_witnesses_get_the_class_that_weighing_finds_likeliest(self) -> None:
-        found = label([MACHINE, SOURCE], likely=LikelyClass(label="broken_small", probability=0.7, decisions=30))
+        likely = LikelyClass(item_id=BOTTLE.item_id, label="broken_small", probability=0.7, decisions=30)
+        found = label([MACHINE, SOURCE], likely=likely)
         assert (found.status, found.labels, found.confidence) == ("pending", ("broken_small",), 0.7)
 
     def test_who_started_from_the_source_label_is_no_second_witness(self) -> None:
