@@ -33,7 +33,9 @@ class Packed(Generic[T]):
         self.extend(records)
 
     def append(self, record: T) -> None:
-        """Add a record."""
+        """Add a record. Raises ValueError after `pack`, since records are found by the size of their groups."""
+        if self._count % TOGETHER:
+            raise ValueError("it is packed: no more can be added")
         self._last.append(record)
         if len(self._last) == TOGETHER:
             self.pack()

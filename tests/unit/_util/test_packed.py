@@ -72,3 +72,11 @@ def test_they_are_sorted_as_a_list_is(seed: int) -> None:
 def test_what_is_sorted_already_is_packed_once() -> None:
     in_order((Name(f"{number:02}") for number in range(20)), attrgetter("text"), packed)
     assert MADE == []
+
+
+def test_what_is_packed_takes_no_more() -> None:
+    numbers: Packed[int] = Packed(lambda number: (number,), lambda row: row[0], [1, 2])
+    numbers.pack()
+    with pytest.raises(ValueError, match="no more"):
+        numbers.append(3)
+    assert list(numbers) == [1, 2]
